@@ -1,0 +1,2 @@
+//! The sidecar launcher.
+fn main() {}
