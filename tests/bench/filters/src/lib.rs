@@ -1,0 +1,1 @@
+//! Holds the wasm modules that the benchmarks compare with: see `examples/`.
