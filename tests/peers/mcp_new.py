@@ -1,0 +1,76 @@
+"""An MCP server on the Python SDK 2.3.0, a peer of the end-to-end tests.
+
+    mcp_new.py PORT
+
+One port serves the handshake revisions and 2026-07-28. The tools cover the outcomes a tool call can
+have; nothing that is answered depends on time. Line ends of its event streams are CRLF.
+"""
+
+import sys
+
+import anyio
+from mcp import MCPError
+from mcp.server.mcpserver import Context, MCPServer
+
+server = MCPServer("mcp-new", log_level="WARNING")
+
+
+@server.tool()
+def echo(text: str) -> str:
+    """Answers with the text it was given."""
+    return text
+
+
+@server.tool()
+async def slow(milliseconds: int) -> str:
+    """Answers after a while."""
+    await anyio.sleep(milliseconds / 1000)
+    return "late"
+
+
+@server.tool()
+def fails() -> str:
+    """Answers with isError."""
+    raise ValueError("this tool always fails")
+
+
+@server.tool()
+def refused() -> str:
+    """Answers with JSON-RPC error -32000."""
+    raise MCPError(-32000, "this tool is refused")
+
+
+@server.tool()
+def big(size: int) -> str:
+    """Answers with a text of this many bytes."""
+    return "x" * size
+
+
+@server.tool()
+async def progress(context: Context) -> str:
+    """Sends three progress notifications, then answers."""
+    for step in range(1, 4):
+        await context.report_progress(step, 3)
+    return "done"
+
+
+@server.resource("notes://today")
+def today() -> str:
+    """A resource with a fixed URI."""
+    return "a quiet day"
+
+
+@server.resource("notes://{day}/page")
+def page(day: str) -> str:
+    """A resource behind a template."""
+    return f"the page of {day}"
+
+
+@server.prompt()
+def summary(topic: str) -> str:
+    """Asks for a summary."""
+    return f"Summarise {topic}."
+
+
+if __name__ == "__main__":
+    server.run(transport="streamable-http", host="127.0.0.1", port=int(sys.argv[1]))

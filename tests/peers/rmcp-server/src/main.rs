@@ -1,0 +1,29 @@
+//! An MCP server on the Rust SDK, used by the end-to-end tests as a real peer.
+//!
+//! It listens on `127.0.0.1:$PORT`, serves `/mcp` in every revision the SDK speaks and prints one line
+//! when it is ready. Its tools cover the outcomes a tool call can have; nothing it answers depends on time.
+
+mod server;
+
+use std::{env, error::Error, sync::Arc};
+
+use rmcp::transport::streamable_http_server::{
+    StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+};
+
+use server::TestServer;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let port: u16 = env::var("PORT")
+        .map_err(|_| "PORT is missing: a TCP port to listen on")?
+        .parse()?;
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+    let sessions = Arc::new(LocalSessionManager::default());
+    let config = StreamableHttpServerConfig::default();
+    let service = StreamableHttpService::new(|| Ok(TestServer), sessions, config);
+    let routes = axum::Router::new().nest_service("/mcp", service);
+    println!("listening on http://{}/mcp", listener.local_addr()?);
+    axum::serve(listener, routes).await?;
+    Ok(())
+}
