@@ -1,1 +1,26 @@
-//! The observing core.
+//! Reads MCP as it passes through a proxy and says what happened.
+//!
+//! Bytes become events ([`json`], [`sse`]), events become messages, messages of one HTTP exchange become observations
+//! ([`Exchange`]), observations become stats ([`Recorder`]). Nothing here does I/O, reads a clock or keeps a global: the
+//! caller hands in chunks as they come and answers a few questions through [`Host`].
+//!
+//! **What this crate does not do:** change or hold a byte, talk to Envoy, follow what crosses exchanges (an answer on
+//! another stream, tasks, sessions), decompress.
+
+mod closed;
+mod config;
+mod error;
+mod family;
+
+pub use closed::{
+    BudgetedLabel, Direction, ErrorType, KnownMethod, MirrorHeader, Revision, SkipReason, Status, Transport,
+};
+pub use config::{Availability, Config, Limits, MOST_LABEL_BYTES, ResourceUriLabel, ServerNameFrom};
+pub use error::{ConfigError, Problem};
+pub use family::{FAMILIES, Family, FamilyName, Kind, LABELS, OPERATION_BOUNDS, SIZE_BOUNDS, tag_regex};
+
+/// The test attribute: the same tests run natively and, as `wasm32-unknown-unknown`, in Node.
+#[cfg(all(test, not(all(target_arch = "wasm32", target_os = "unknown"))))]
+pub(crate) use core::prelude::v1::test;
+#[cfg(all(test, target_arch = "wasm32", target_os = "unknown"))]
+pub(crate) use wasm_bindgen_test::wasm_bindgen_test as test;

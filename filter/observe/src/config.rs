@@ -1,0 +1,487 @@
+//! The plugin configuration: JSON in, checked values out, every problem named with its path.
+//!
+//! An absent or empty configuration is the default. A field that is unknown, of the wrong type or out of range refuses the
+//! whole configuration; nothing is guessed and nothing is clamped. Not done here: reading files or the environment (the
+//! caller passes a look-up for `${NAME}`).
+
+use crate::error::{ConfigError, Problem};
+use serde_json::{Map, Value};
+
+/// Where the `server_name` label comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerNameFrom {
+    /// The configuration's `server_name`.
+    Config,
+    /// The upstream cluster of each exchange.
+    Cluster,
+    /// The proxy's node: `WORKLOAD_NAME` of its metadata, else its cluster.
+    Workload,
+}
+
+/// How a resource URI becomes a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResourceUriLabel {
+    /// Always empty.
+    Off,
+    /// `users:`
+    Scheme,
+    /// `postgres://db/*`
+    Authority,
+    /// A keyed hash of the URI.
+    Hash,
+    /// The URI as the client sent it.
+    Full,
+}
+
+/// Whether the traffic decides `mcp_upstream_available`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Availability {
+    /// It does.
+    Passive,
+    /// Something else does, such as Envoy's health check.
+    Off,
+}
+
+/// How many distinct values each label may take, and how long a value may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Distinct `tool_name` values.
+    pub tool_names: u16,
+    /// Distinct `prompt_name` values.
+    pub prompt_names: u16,
+    /// Distinct `resource_uri` values.
+    pub resource_uris: u16,
+    /// Distinct `client_name` values.
+    pub client_names: u16,
+    /// Distinct `error_code` values.
+    pub error_codes: u16,
+    /// Longest label value in bytes.
+    pub label_bytes: usize,
+}
+
+/// A checked configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    pub(crate) server_name: String,
+    pub(crate) server_name_from: ServerNameFrom,
+    pub(crate) paths: Vec<String>,
+    pub(crate) resource_uri: ResourceUriLabel,
+    pub(crate) hash_key: Option<String>,
+    pub(crate) client_name: bool,
+    pub(crate) limits: Limits,
+    pub(crate) extra_methods: Vec<String>,
+    pub(crate) filter_state: bool,
+    pub(crate) semconv: bool,
+    pub(crate) availability: Availability,
+}
+
+/// Longest label value that may be configured; also bounds what an exchange keeps of a name.
+pub const MOST_LABEL_BYTES: usize = 512;
+/// Most distinct values that may be configured for one label.
+const MOST_VALUES: u64 = 2_000;
+/// Most entries of `paths` and of `extra_methods`.
+const MOST_ENTRIES: usize = 64;
+/// Shortest hash key: shorter ones can be searched.
+const SHORTEST_HASH_KEY: usize = 16;
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server_name: "upstream".to_owned(),
+            server_name_from: ServerNameFrom::Config,
+            paths: Vec::new(),
+            resource_uri: ResourceUriLabel::Scheme,
+            hash_key: None,
+            client_name: false,
+            limits: Limits {
+                tool_names: 200,
+                prompt_names: 100,
+                resource_uris: 100,
+                client_names: 32,
+                error_codes: 32,
+                label_bytes: 128,
+            },
+            extra_methods: Vec::new(),
+            filter_state: false,
+            semconv: false,
+            availability: Availability::Passive,
+        }
+    }
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Reads a configuration. `environment` answers `${NAME}` in `labels.hash_key`.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the document at once.
+    pub fn from_json(text: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        if text.iter().all(u8::is_ascii_whitespace) {
+            return Ok(config);
+        }
+        let document = match serde_json::from_slice(text) {
+            Ok(Value::Object(map)) => map,
+            Ok(other) => return Err(ConfigError::new(vec![wrong("$", &other, "a JSON object")])),
+            Err(error) => return Err(ConfigError::new(vec![Problem::new("$", format!("not valid JSON: {error}"))])),
+        };
+        let mut fields = Fields::new(document);
+        config.read(&mut fields, environment);
+        let problems = fields.finish();
+        if problems.is_empty() { Ok(config) } else { Err(ConfigError::new(problems)) }
+    }
+
+    fn read(&mut self, fields: &mut Fields, environment: &dyn Fn(&str) -> Option<String>) {
+        if let Some(name) = fields.text("server_name", "1 to 64 characters of A-Za-z0-9_.-", is_server_name) {
+            self.server_name = name;
+        }
+        let sources = [
+            ("config", ServerNameFrom::Config),
+            ("cluster", ServerNameFrom::Cluster),
+            ("workload", ServerNameFrom::Workload),
+        ];
+        fields.choice("server_name_from", &sources, &mut self.server_name_from);
+        if let Some(paths) = fields.texts("paths", "a path that begins with /", |path| path.starts_with('/')) {
+            self.paths = paths;
+        }
+        fields.enter("labels", |labels| self.read_labels(labels, environment));
+        fields.enter("limits", |limits| self.limits.read(limits));
+        let method = "a method name of 1 to 64 printable ASCII characters";
+        if let Some(methods) = fields.texts("extra_methods", method, is_method_name) {
+            self.extra_methods = methods;
+        }
+        fields.boolean("filter_state", &mut self.filter_state);
+        fields.boolean("semconv", &mut self.semconv);
+        let choices = [("passive", Availability::Passive), ("off", Availability::Off)];
+        fields.choice("availability", &choices, &mut self.availability);
+        if fields.take("rate_limit").is_some() {
+            fields.problem("rate_limit", "not available in this version; remove it");
+        }
+    }
+
+    fn read_labels(&mut self, labels: &mut Fields, environment: &dyn Fn(&str) -> Option<String>) {
+        let forms = [
+            ("off", ResourceUriLabel::Off),
+            ("scheme", ResourceUriLabel::Scheme),
+            ("authority", ResourceUriLabel::Authority),
+            ("hash", ResourceUriLabel::Hash),
+            ("full", ResourceUriLabel::Full),
+        ];
+        labels.choice("resource_uri", &forms, &mut self.resource_uri);
+        labels.boolean("client_name", &mut self.client_name);
+        let given = labels.present("hash_key");
+        self.hash_key = labels.secret("hash_key", SHORTEST_HASH_KEY, environment);
+        if self.resource_uri == ResourceUriLabel::Hash && !given {
+            labels.problem("hash_key", "missing; labels.resource_uri \"hash\" needs a key");
+        }
+    }
+
+    /// Value of the `server_name` label where it comes from the configuration.
+    #[must_use]
+    pub fn server_name(&self) -> &str {
+        &self.server_name
+    }
+
+    /// Where the `server_name` label comes from.
+    #[must_use]
+    pub fn server_name_from(&self) -> ServerNameFrom {
+        self.server_name_from
+    }
+
+    /// Whether filter state is written for access logs and spans.
+    #[must_use]
+    pub fn filter_state(&self) -> bool {
+        self.filter_state
+    }
+
+    /// The key for hashed values, if one is set.
+    #[must_use]
+    pub fn hash_key(&self) -> Option<&str> {
+        self.hash_key.as_deref()
+    }
+
+    /// The same configuration under another `server_name`; characters outside `A-Za-z0-9_.-` become `_`.
+    #[must_use]
+    pub fn with_server_name(mut self, name: &[u8]) -> Self {
+        self.server_name = clean_server_name(name);
+        self
+    }
+}
+
+impl Limits {
+    fn read(&mut self, limits: &mut Fields) {
+        limits.number("tool_names", 1, MOST_VALUES, &mut self.tool_names);
+        limits.number("prompt_names", 1, MOST_VALUES, &mut self.prompt_names);
+        limits.number("resource_uris", 1, MOST_VALUES, &mut self.resource_uris);
+        limits.number("client_names", 1, MOST_VALUES, &mut self.client_names);
+        limits.number("error_codes", 1, MOST_VALUES, &mut self.error_codes);
+        limits.number("label_bytes", 16, MOST_LABEL_BYTES as u64, &mut self.label_bytes);
+    }
+}
+
+/// A server name as a label: at most 64 of `A-Za-z0-9_.-`, anything else `_`; an empty one is `unknown`.
+pub(crate) fn clean_server_name(name: &[u8]) -> String {
+    if name.is_empty() {
+        return "unknown".to_owned();
+    }
+    name.iter().take(64).map(|&byte| if is_server_name_byte(byte) { char::from(byte) } else { '_' }).collect()
+}
+
+fn is_server_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
+}
+
+fn is_server_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(is_server_name_byte)
+}
+
+fn is_method_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\;=".contains(&byte))
+}
+
+fn wrong(path: &str, found: &Value, allowed: &str) -> Problem {
+    // Long values are cut: the line must stay readable in a log.
+    let mut shown = found.to_string();
+    if shown.chars().count() > 80 {
+        shown = shown.chars().take(77).chain("...".chars()).collect();
+    }
+    Problem::new(path, format!("{shown} is not allowed; allowed: {allowed}"))
+}
+
+/// The fields of one JSON object: taken one by one, what is left over is unknown.
+struct Fields {
+    prefix: String,
+    left: Map<String, Value>,
+    known: Vec<&'static str>,
+    problems: Vec<Problem>,
+}
+
+// === impl Fields ===
+
+impl Fields {
+    fn new(left: Map<String, Value>) -> Self {
+        Self { prefix: String::new(), left, known: Vec::new(), problems: Vec::new() }
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn problem(&mut self, name: &str, message: &str) {
+        self.problems.push(Problem::new(self.path(name), message));
+    }
+
+    fn present(&self, name: &str) -> bool {
+        self.left.contains_key(name)
+    }
+
+    fn take(&mut self, name: &'static str) -> Option<Value> {
+        self.known.push(name);
+        self.left.remove(name)
+    }
+
+    fn refuse(&mut self, name: &str, found: &Value, allowed: &str) {
+        self.problems.push(wrong(&self.path(name), found, allowed));
+    }
+
+    fn text(&mut self, name: &'static str, allowed: &str, is_allowed: impl Fn(&str) -> bool) -> Option<String> {
+        match self.take(name)? {
+            Value::String(text) if is_allowed(&text) => Some(text),
+            other => {
+                self.refuse(name, &other, allowed);
+                None
+            }
+        }
+    }
+
+    /// A value that is never shown in a problem.
+    fn secret(
+        &mut self,
+        name: &'static str,
+        shortest: usize,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Option<String> {
+        let Value::String(text) = self.take(name)? else {
+            self.problem(name, "not a string; allowed: a key, or ${NAME} to take it from the environment");
+            return None;
+        };
+        let variable = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).map(str::to_owned);
+        let key = match variable {
+            None => text,
+            Some(variable) => match environment(&variable) {
+                Some(value) => value,
+                None => {
+                    self.problem(name, &format!("the environment variable {variable} is not set"));
+                    return None;
+                }
+            },
+        };
+        if key.len() < shortest {
+            self.problem(name, &format!("{} bytes are too short; allowed: at least {shortest} bytes", key.len()));
+            return None;
+        }
+        Some(key)
+    }
+
+    fn texts(&mut self, name: &'static str, allowed: &str, is_allowed: impl Fn(&str) -> bool) -> Option<Vec<String>> {
+        let items = match self.take(name)? {
+            Value::Array(items) if items.len() <= MOST_ENTRIES => items,
+            Value::Array(items) => {
+                self.problem(name, &format!("{} entries are too many; allowed: at most {MOST_ENTRIES}", items.len()));
+                return None;
+            }
+            other => {
+                self.refuse(name, &other, "a list of strings");
+                return None;
+            }
+        };
+        let mut texts = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            match item {
+                Value::String(text) if is_allowed(&text) => texts.push(text),
+                other => self.refuse(&format!("{name}[{index}]"), &other, allowed),
+            }
+        }
+        Some(texts)
+    }
+
+    fn choice<T: Copy>(&mut self, name: &'static str, choices: &[(&str, T)], target: &mut T) {
+        let Some(value) = self.take(name) else { return };
+        match choices.iter().find(|(text, _)| value.as_str() == Some(text)) {
+            Some(&(_, choice)) => *target = choice,
+            None => {
+                let allowed: Vec<_> = choices.iter().map(|(text, _)| format!("\"{text}\"")).collect();
+                self.refuse(name, &value, &allowed.join(", "));
+            }
+        }
+    }
+
+    fn boolean(&mut self, name: &'static str, target: &mut bool) {
+        match self.take(name) {
+            None => {}
+            Some(Value::Bool(value)) => *target = value,
+            Some(other) => self.refuse(name, &other, "true or false"),
+        }
+    }
+
+    fn number<T: TryFrom<u64>>(&mut self, name: &'static str, least: u64, most: u64, target: &mut T) {
+        let Some(value) = self.take(name) else { return };
+        // Envoy turns a Struct's numbers into doubles, so 200.0 is as good as 200.
+        let whole = value
+            .as_u64()
+            .or_else(|| value.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as u64));
+        match whole.filter(|number| (least..=most).contains(number)).and_then(|number| T::try_from(number).ok()) {
+            Some(number) => *target = number,
+            None => self.refuse(name, &value, &format!("a whole number from {least} to {most}")),
+        }
+    }
+
+    fn enter(&mut self, name: &'static str, read: impl FnOnce(&mut Self)) {
+        match self.take(name) {
+            None => {}
+            Some(Value::Object(left)) => {
+                let prefix = format!("{}{name}.", self.prefix);
+                let mut inner = Self { prefix, left, known: Vec::new(), problems: Vec::new() };
+                read(&mut inner);
+                self.problems.extend(inner.finish());
+            }
+            Some(other) => self.refuse(name, &other, "an object"),
+        }
+    }
+
+    fn finish(mut self) -> Vec<Problem> {
+        let allowed = self.known.join(", ");
+        let unknown: Vec<String> = self.left.keys().cloned().collect();
+        for name in unknown {
+            self.problem(&name, &format!("unknown field; allowed: {allowed}"));
+        }
+        self.problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Availability, Config, ResourceUriLabel, ServerNameFrom};
+    use crate::test;
+
+    fn parse(text: &str) -> Result<Config, Vec<String>> {
+        let environment = |name: &str| (name == "KEY").then(|| "0123456789abcdef".to_owned());
+        Config::from_json(text.as_bytes(), &environment)
+            .map_err(|error| error.problems().iter().map(|problem| problem.path().to_owned()).collect())
+    }
+
+    #[test]
+    fn ok_absent_is_the_default() {
+        assert_eq!(parse(""), Ok(Config::default()));
+        assert_eq!(parse(" \n"), Ok(Config::default()));
+        assert_eq!(parse("{}"), Ok(Config::default()));
+    }
+
+    #[test]
+    fn ok_every_field() {
+        let config = parse(
+            r#"{"server_name":"a.b-c_d","server_name_from":"cluster","paths":["/mcp"],
+            "labels":{"resource_uri":"hash","hash_key":"${KEY}","client_name":true},
+            "limits":{"tool_names":5.0,"label_bytes":64},"extra_methods":["skills/list"],
+            "filter_state":true,"semconv":true,"availability":"off"}"#,
+        )
+        .unwrap();
+        assert_eq!(config.server_name, "a.b-c_d");
+        assert_eq!(config.server_name_from, ServerNameFrom::Cluster);
+        assert_eq!(config.resource_uri, ResourceUriLabel::Hash);
+        assert_eq!(config.hash_key.as_deref(), Some("0123456789abcdef"));
+        assert_eq!(config.limits.tool_names, 5);
+        assert_eq!(config.limits.label_bytes, 64);
+        assert_eq!(config.availability, Availability::Off);
+        assert!(config.client_name && config.filter_state && config.semconv);
+    }
+
+    #[test]
+    fn err_all_problems_at_once_with_their_paths() {
+        let problems = parse(
+            r#"{"server_name":"a b","server_name_from":"x","paths":["mcp","/ok",7],"labels":{"resource_uri":"hash","nope":1},
+            "limits":{"tool_names":0,"label_bytes":-1,"error_codes":"many"},"extra_methods":"x","filter_state":1,
+            "rate_limit":{},"typo":true}"#,
+        );
+        let expected = [
+            "server_name",
+            "server_name_from",
+            "paths[0]",
+            "paths[2]",
+            "labels.hash_key",
+            "labels.nope",
+            "limits.tool_names",
+            "limits.error_codes",
+            "limits.label_bytes",
+            "extra_methods",
+            "filter_state",
+            "rate_limit",
+            "typo",
+        ];
+        assert_eq!(problems, Err(expected.map(str::to_owned).to_vec()));
+    }
+
+    #[test]
+    fn err_not_an_object() {
+        assert_eq!(parse("[]"), Err(vec!["$".to_owned()]));
+        assert_eq!(parse("{"), Err(vec!["$".to_owned()]));
+        assert_eq!(parse(r#"{"labels":3}"#), Err(vec!["labels".to_owned()]));
+    }
+
+    #[test]
+    fn err_secret_is_not_shown() {
+        let environment = |_: &str| None;
+        let error = Config::from_json(br#"{"labels":{"hash_key":"hunter2"}}"#, &environment).unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+        let error = Config::from_json(br#"{"labels":{"hash_key":"${ABSENT}"}}"#, &environment).unwrap_err();
+        assert!(error.to_string().contains("ABSENT"), "{error}");
+    }
+
+    #[test]
+    fn ok_server_name_from_anything() {
+        assert_eq!(Config::default().with_server_name(b"out|80||a.b").server_name(), "out_80__a.b");
+        assert_eq!(Config::default().with_server_name(b"").server_name(), "unknown");
+    }
+}
