@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Shows what the sidecar says about a real MCP server under real clients: builds it, starts it, drives it, prints its figures.
+#
+#   scripts/demo.sh          runs and ends; exit 1 when the figures differ from what the clients did
+#   KEEP=1 scripts/demo.sh   leaves server and sidecar running until Ctrl-C
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+scripts/prerequisites.sh rust c python tools
+
+MCP_FILTER_WASM=$(step "Building the filter" scripts/build-filter.sh)
+step "Building the launcher" cargo build --quiet --release --locked -p mcp-sidecar
+ENVOY_BIN=$(step "Getting Envoy" scripts/get.sh envoy)
+say "Getting the Python environments"
+WEATHER_PYTHON=$(scripts/get.sh python weather)
+OLD_CLIENT_PYTHON=$(scripts/get.sh python demo-old)
+python=$(scripts/get.sh python demo)
+export MCP_FILTER_WASM ENVOY_BIN WEATHER_PYTHON OLD_CLIENT_PYTHON
+export MCP_SIDECAR_BIN=$CARGO_TARGET_DIR/release/mcp-sidecar
+
+exec "$python" scripts/demo/demo.py

@@ -1,0 +1,58 @@
+"""One scrape of the sidecar as numbers, and nothing but the scrape. No knowledge of what the clients did."""
+
+import math
+import urllib.request
+from collections import Counter
+
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+
+class Scrape:
+    """The `mcp_*` samples of a Prometheus text page."""
+
+    def __init__(self, text: str):
+        self.samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples
+                        if sample.name.startswith("mcp_")]
+
+    @classmethod
+    def of(cls, url: str) -> "Scrape":
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return cls(answer.read().decode())
+
+    def matching(self, name: str, where: dict[str, str]) -> list[Sample]:
+        """A family's samples whose labels have these values."""
+        return [sample for sample in self.samples
+                if sample.name == name and all(sample.labels.get(label) == value for label, value in where.items())]
+
+    def count(self, name: str, *by: str, **where: str) -> Counter:
+        """Sums of a family's series that match `where`, one for each combination of the labels in `by`; none that is zero."""
+        sums: Counter = Counter()
+        for sample in self.matching(name, where):
+            sums[tuple(sample.labels.get(label, "") for label in by)] += sample.value
+        return +sums
+
+    def total(self, name: str, **where: str) -> float:
+        """One sum over a family's series that match `where`."""
+        return sum(self.count(name, **where).values())
+
+    def quantile(self, family: str, share: float, **where: str) -> float | None:
+        """A quantile from a histogram's buckets, linear inside the bucket as Prometheus computes it; None of no observations."""
+        totals: Counter = Counter()
+        for sample in self.matching(f"{family}_bucket", where):
+            totals[float(sample.labels["le"])] += sample.value
+        rank = share * max(totals.values(), default=0.0)
+        if not rank:
+            return None
+        below, lower = 0.0, 0.0
+        for bound, total in sorted(totals.items()):
+            if total >= rank:
+                # The last bucket has no upper end; its lower end is all that is known.
+                return lower if math.isinf(bound) else lower + (bound - lower) * (rank - below) / (total - below)
+            below, lower = total, bound
+        return None
+
+    def mean(self, family: str, **where: str) -> float | None:
+        """A histogram's mean; None of no observations."""
+        count = self.total(f"{family}_count", **where)
+        return self.total(f"{family}_sum", **where) / count if count else None

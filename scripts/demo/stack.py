@@ -1,0 +1,111 @@
+"""The weather server and the sidecar in front of it, as processes of this one. Standard library only."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 20
+# The sidecar drains for up to 30 s before it ends by itself.
+STOP_SECONDS = 35
+
+
+class StackError(Exception):
+    """What went wrong, in words for the person at the terminal."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on, all held at once so that no two are equal."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+class Process:
+    """A child in a session of its own: Ctrl-C reaches it through `stop` alone, after its clients are gone."""
+
+    def __init__(self, name: str, command: list[str], settings: dict[str, str]):
+        self.name = name
+        environment = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
+        self.child = subprocess.Popen(command, env=environment | settings, start_new_session=True)
+
+    def wait_until(self, ready, what: str) -> None:
+        """Waits until `ready()` holds, and fails when the process ends first or takes too long."""
+        deadline = time.monotonic() + START_SECONDS
+        while not ready():
+            if self.child.poll() is not None:
+                raise StackError(f"{self.name} ended with status {self.child.returncode} before {what}")
+            if time.monotonic() > deadline:
+                raise StackError(f"{self.name}: {what} took more than {START_SECONDS} s")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Ends the process, first politely."""
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+            try:
+                self.child.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                pass
+        if self.child.poll() is None:
+            os.killpg(self.child.pid, signal.SIGKILL)
+            self.child.wait()
+
+
+def connects(port: int) -> bool:
+    """Whether somebody listens on a local port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def answers(url: str) -> bool:
+    """Whether a GET is answered with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=1) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def start_weather(port: int) -> Process:
+    """The example server, listening."""
+    server = Process("weather server", [os.environ["WEATHER_PYTHON"], str(ROOT / "examples/weather/server.py")],
+                     {"HOST": "127.0.0.1", "PORT": str(port)})
+    try:
+        server.wait_until(lambda: connects(port), "listening")
+    except StackError:
+        server.stop()
+        raise
+    return server
+
+
+def start_sidecar(upstream_port: int, port: int, probe_port: int, admin_port: int) -> Process:
+    """The sidecar in front of a local MCP server, ready to serve."""
+    settings = {
+        "MCP_UPSTREAM_URL": f"http://127.0.0.1:{upstream_port}",
+        "MCP_UPSTREAM_NAME": "weather",
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "PROBE_HOST": "127.0.0.1",
+        "PROBE_PORT": str(probe_port),
+        "ADMIN_PORT": str(admin_port),
+        "ENVOY_BIN": os.environ["ENVOY_BIN"],
+        "MCP_FILTER_WASM": os.environ["MCP_FILTER_WASM"],
+        "LOG_LEVEL": os.environ.get("LOG_LEVEL", "warning"),
+    }
+    sidecar = Process("sidecar", [os.environ["MCP_SIDECAR_BIN"], "run"], settings)
+    try:
+        sidecar.wait_until(lambda: answers(f"http://127.0.0.1:{probe_port}/ready"), "serving")
+    except StackError:
+        sidecar.stop()
+        raise
+    return sidecar

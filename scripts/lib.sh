@@ -1,0 +1,18 @@
+# shellcheck shell=bash
+# Sourced by the scripts of this folder: the repository's root, and how they speak.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# Where cargo puts what it builds; absolute, because the scripts hand these paths on.
+target_dir=$(cd "$root" && mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd)
+export CARGO_TARGET_DIR=$target_dir
+
+say() { printf '%s\n' "$*" >&2; }
+
+# step TEXT COMMAND...: says what begins, runs it, and says how long it took when that was worth a line.
+step() {
+  local text=$1 begun=$SECONDS
+  shift
+  say "$text"
+  "$@" || { local status=$?; say "  failed"; return "$status"; }
+  [ $((SECONDS - begun)) -lt 1 ] || say "  $((SECONDS - begun)) s"
+}
