@@ -1,2 +1,128 @@
-//! Benchmarks.
-fn main() {}
+//! Measures what the filter costs inside a real Envoy; `scripts/bench.sh` runs it as `make bench` does.
+//!
+//! Envoy is pinned to one CPU; start this program on another (`taskset -c 1`), since load and upstream
+//! run in its one thread. What is measured is the processor time of the Envoy process per request.
+
+mod envoy;
+mod load;
+mod probes;
+mod report;
+mod rounds;
+mod upstream;
+mod workload;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, Parser, Subcommand};
+use envoy::Filter;
+use rounds::{Plan, Variant};
+use std::fs;
+use std::path::{Path, PathBuf};
+use workload::SCENARIOS;
+
+#[derive(Parser)]
+#[command(about = "Measures what the filter costs inside a real Envoy")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Args)]
+struct Options {
+    /// Envoy's binary.
+    #[arg(long, global = true, env = "ENVOY_BIN", default_value = "envoy")]
+    envoy: PathBuf,
+    /// The CPU that Envoy is pinned to.
+    #[arg(long, global = true, env = "ENVOY_CPU", default_value_t = 0)]
+    cpu: usize,
+    /// Keep-alive connections of the load.
+    #[arg(long, global = true, default_value_t = 16, value_parser = 1..=upstream::MOST_LANES as i64)]
+    connections: i64,
+    /// Rounds over all Envoys per scenario.
+    #[arg(long, global = true, env = "ROUNDS", default_value_t = 40, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// Only this scenario; may be given several times.
+    #[arg(long, global = true, env = "SCENARIO", value_delimiter = ',', value_parser = workload::names())]
+    scenario: Vec<String>,
+    /// A tenth of the requests: to see that it runs, not to measure.
+    #[arg(long, global = true)]
+    quick: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Plain Envoy, the empty filter, ours, and Envoy's own MCP filter.
+    Compare {
+        /// The module of the empty filter.
+        #[arg(long)]
+        empty: PathBuf,
+        /// Our module.
+        #[arg(long)]
+        ours: PathBuf,
+        /// Where to write the medians.
+        #[arg(long)]
+        json: PathBuf,
+    },
+    /// Plain Envoy and any modules, each as NAME=FILE.
+    Variants {
+        #[arg(required = true)]
+        modules: Vec<String>,
+    },
+    /// A module that measures itself and logs what it finds.
+    Probe { module: PathBuf },
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let Arguments { command, options } = Arguments::parse();
+    let plan = options.plan();
+    match command {
+        Command::Compare { empty, ours, json } => compare(&plan, empty, ours, &json).await,
+        Command::Variants { modules } => variants(&plan, &modules).await,
+        Command::Probe { module } => report::print_probes(&probes::run(&plan, module).await?),
+    }
+}
+
+// === impl Options ===
+
+impl Options {
+    fn plan(self) -> Plan {
+        let Self { envoy, cpu, connections, rounds, scenario, quick } = self;
+        let usual = SCENARIOS.iter().filter(|(_, usual)| *usual).map(|(name, _)| (*name).to_owned());
+        Plan {
+            envoy,
+            cpu,
+            connections: connections as usize,
+            rounds: rounds.into(),
+            scenarios: if scenario.is_empty() { usual.collect() } else { scenario },
+            hurry: if quick { 10 } else { 1 },
+        }
+    }
+}
+
+async fn compare(plan: &Plan, empty: PathBuf, ours: PathBuf, json: &Path) -> Result<()> {
+    let variant = |name: &str, filter| Variant { name: name.to_owned(), filter };
+    let four = [
+        variant("plain", Filter::None),
+        variant("empty", Filter::Wasm(empty)),
+        variant("ours", Filter::Wasm(ours)),
+        variant("native", Filter::Native),
+    ];
+    let findings = rounds::measure(plan, &four).await?;
+    report::print_table(&findings);
+    report::print_added(&findings);
+    let text = serde_json::to_string_pretty(&report::json(&findings))?;
+    fs::write(json, text + "\n").with_context(|| format!("writing {}", json.display()))
+}
+
+async fn variants(plan: &Plan, modules: &[String]) -> Result<()> {
+    let mut variants = vec![Variant { name: "plain".to_owned(), filter: Filter::None }];
+    for module in modules {
+        let (name, file) = module.split_once('=').with_context(|| format!("'{module}' is not NAME=FILE"))?;
+        ensure!(Path::new(file).is_file(), "no module {file}");
+        variants.push(Variant { name: name.to_owned(), filter: Filter::Wasm(file.into()) });
+    }
+    report::print_table(&rounds::measure(plan, &variants).await?);
+    Ok(())
+}

@@ -141,14 +141,14 @@ fn buffer(name: &str, kind: BufferType, size: usize) {
     });
 }
 
-/// Logs `host-call <nanoseconds per call> <name>`.
+/// Logs `probe <nanoseconds per call> <name>`.
 fn measure(name: &str, mut call: impl FnMut()) {
     let begin = now();
     for _ in 0..REPEATS {
         call();
     }
     let spent = now().saturating_sub(begin) / REPEATS;
-    let line = format!("host-call {} {name}", spent.as_nanos());
+    let line = format!("probe {} {name}", spent.as_nanos());
     // Nothing can be done about a log line that Envoy does not take.
     let _ = hostcalls::log(LogLevel::Warn, &line);
 }

@@ -1,0 +1,102 @@
+//! The load: a few keep-alive connections, each with one request at a time, every answer checked.
+
+use crate::upstream::Stage;
+use crate::workload::{Answer, Workload, check, session_id};
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+/// The open connections to one Envoy.
+pub(crate) struct Load {
+    stage: Arc<Stage>,
+    connections: Vec<Connection>,
+}
+
+struct Connection {
+    lane: usize,
+    sender: SendRequest<Full<Bytes>>,
+}
+
+// === impl Load ===
+
+impl Load {
+    pub(crate) async fn connect(stage: Arc<Stage>, to: SocketAddr, count: usize) -> Result<Self> {
+        let mut connections = Vec::new();
+        for lane in 0..count {
+            connections.push(Connection { lane, sender: connect(to).await? });
+        }
+        Ok(Self { stage, connections })
+    }
+
+    /// Sends at least `requests` requests of one scenario, shared evenly; returns how many it sent.
+    pub(crate) async fn run(&mut self, scenario: usize, requests: usize) -> Result<usize> {
+        let each = requests.div_ceil(self.connections.len());
+        let sent = each * self.connections.len();
+        let mut running = JoinSet::new();
+        for mut connection in self.connections.drain(..) {
+            let stage = self.stage.clone();
+            running.spawn(async move {
+                let workload = stage.workloads.get(scenario).context("no such scenario")?;
+                for _ in 0..each {
+                    connection.exchange(&stage, workload).await?;
+                }
+                anyhow::Ok(connection)
+            });
+        }
+        while let Some(ended) = running.join_next().await {
+            self.connections.push(ended??);
+        }
+        Ok(sent)
+    }
+}
+
+// === impl Connection ===
+
+impl Connection {
+    async fn exchange(&mut self, stage: &Stage, workload: &Workload) -> Result<()> {
+        let mut request = Request::post(workload.path()).header("host", "127.0.0.1:4000");
+        for (name, value) in &workload.headers {
+            request = request.header(*name, *value);
+        }
+        let request =
+            request.header("mcp-session-id", session_id(self.lane)).body(Full::new(workload.request.clone()))?;
+        self.sender.ready().await?;
+        let mut response = self.sender.send_request(request).await?;
+        let status = response.status();
+        let streamed = matches!(workload.answer, Answer::Sse(_));
+        let mut body = Vec::with_capacity(workload.expected.len());
+        while let Some(frame) = response.frame().await {
+            body.extend_from_slice(frame?.data_ref().map_or(&[][..], |data| data));
+            // An event is whole at its blank line, and the server waits for this before it sends the next.
+            if streamed && body.len() < workload.expected.len() && body.ends_with(b"\n\n") {
+                stage.received(self.lane)?.notify_one();
+            }
+        }
+        ensure!(status.is_success(), "status {status}: {}", String::from_utf8_lossy(&body));
+        check(&workload.name, &workload.expected, &body)
+    }
+}
+
+async fn connect(to: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
+    let stream = TcpStream::connect(to).await.with_context(|| format!("connecting to {to}"))?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+/// One request on a connection of its own: for Envoy's admin and for checks before the load.
+pub(crate) async fn fetch(to: SocketAddr, request: Request<Full<Bytes>>) -> Result<(u16, String)> {
+    let mut sender = connect(to).await?;
+    let response = sender.send_request(request).await?;
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await?.to_bytes();
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}

@@ -1,0 +1,184 @@
+//! What is sent and answered: one MCP call per scenario, with the headers that the TypeScript client sends.
+//!
+//! Every request of a scenario is the same but for its session id, so both sides know the right bytes in
+//! advance and can check each message whole.
+
+use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+/// Every scenario; the flag says whether it belongs to a run that names none.
+pub(crate) const SCENARIOS: &[(&str, bool)] = &[
+    ("small_json", true),
+    ("small_json_modern", true),
+    ("small_sse", true),
+    ("answer_1mb", true),
+    ("request_1mb", true),
+    ("answer_1mb_base64", false),
+    ("answer_1mb_dense", false),
+];
+
+/// Length of the large text, before JSON's escapes.
+const MEGABYTE: usize = 1 << 20;
+
+const SSE_EVENTS: usize = 20;
+
+/// One scenario's request and answer.
+pub(crate) struct Workload {
+    pub(crate) name: String,
+    /// Requests of one visit to one Envoy: about a quarter of a second of its time.
+    pub(crate) requests: usize,
+    pub(crate) headers: Vec<(&'static str, &'static str)>,
+    pub(crate) request: Bytes,
+    pub(crate) answer: Answer,
+    /// The answer's body as the client must receive it.
+    pub(crate) expected: Bytes,
+}
+
+/// How the upstream answers.
+pub(crate) enum Answer {
+    /// One JSON document with a content length.
+    Json(Bytes),
+    /// An event stream, each event in a chunk of its own that has reached the client before the next is sent.
+    Sse(Vec<Bytes>),
+}
+
+// === impl Workload ===
+
+impl Workload {
+    pub(crate) fn new(name: &str) -> Result<Self> {
+        let legacy = [("mcp-protocol-version", "2025-11-25")];
+        let modern =
+            [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", "get_forecast")];
+        let small = || Answer::Json(answer(&text_result(WEATHER)));
+        let (requests, revision, request, answer): (_, &[_], _, _) = match name {
+            "small_json" => (4_000, &legacy, small_request(json!({})), small()),
+            "small_json_modern" => (4_000, &modern, small_request(modern_meta()), small()),
+            "small_sse" => (500, &legacy, small_request(json!({})), Answer::Sse(events())),
+            "answer_1mb" => (100, &legacy, small_request(json!({})), large(&text_result(&prose()))),
+            "answer_1mb_base64" => (100, &legacy, small_request(json!({})), large(&image_result())),
+            "answer_1mb_dense" => (100, &legacy, small_request(json!({})), large(&dense_result())),
+            "request_1mb" => (100, &legacy, request(json!({}), &prose()), small()),
+            _ => bail!("unknown scenario '{name}'; allowed: {}", names().join(", ")),
+        };
+        let headers = COMMON_HEADERS.iter().chain(revision).copied().collect();
+        let expected = match &answer {
+            Answer::Json(body) => body.clone(),
+            Answer::Sse(events) => events.concat().into(),
+        };
+        Ok(Self { name: name.to_owned(), requests, headers, request, answer, expected })
+    }
+
+    /// The path, by which the upstream knows the scenario.
+    pub(crate) fn path(&self) -> String {
+        format!("/mcp/{}", self.name)
+    }
+}
+
+/// The session id of one connection, in the shape of a UUID; its end names the connection.
+pub(crate) fn session_id(lane: usize) -> String {
+    format!("6f1d2c3b-0a1b-4c5d-8e9f-{lane:012}")
+}
+
+/// The connection that a session id names.
+pub(crate) fn lane_of(session_id: &str) -> Result<usize> {
+    let (_, lane) = session_id.rsplit_once('-').context("a session id without '-'")?;
+    lane.parse().with_context(|| format!("session id '{session_id}'"))
+}
+
+pub(crate) fn names() -> Vec<&'static str> {
+    SCENARIOS.iter().map(|(name, _)| *name).collect()
+}
+
+/// Fails when a body is not the expected one, and says where it differs.
+pub(crate) fn check(what: &str, expected: &[u8], actual: &[u8]) -> Result<()> {
+    ensure!(
+        expected == actual,
+        "{what}: {} bytes arrived that are not the {} expected ones",
+        actual.len(),
+        expected.len()
+    );
+    Ok(())
+}
+
+// === contents ===
+
+const COMMON_HEADERS: [(&str, &str); 8] = [
+    ("connection", "keep-alive"),
+    ("content-type", "application/json"),
+    ("accept", "application/json, text/event-stream"),
+    ("authorization", "Bearer 7f9c2ba4e88f827d616045507605853ed73b8093"),
+    ("accept-language", "*"),
+    ("sec-fetch-mode", "cors"),
+    ("user-agent", "node"),
+    ("accept-encoding", "gzip, deflate"),
+];
+
+const WEATHER: &str = "Lisbon: sunny, 21 degrees, wind 12 km/h from the west, no rain expected.";
+
+fn small_request(meta: Value) -> Bytes {
+    request(meta, "a walk along the river in the morning, lunch near the cathedral")
+}
+
+fn request(mut meta: Value, note: &str) -> Bytes {
+    if let Some(meta) = meta.as_object_mut() {
+        meta.insert("progressToken".to_owned(), json!(17));
+    }
+    let arguments = json!({"city": "Lisbon", "days": 3, "units": "metric", "note": note});
+    let params = json!({"name": "get_forecast", "arguments": arguments, "_meta": meta});
+    // The TypeScript SDK's order of members.
+    format!(r#"{{"method":"tools/call","params":{params},"jsonrpc":"2.0","id":17}}"#).into()
+}
+
+fn modern_meta() -> Value {
+    json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28"})
+}
+
+fn answer(result: &Value) -> Bytes {
+    format!(r#"{{"result":{result},"jsonrpc":"2.0","id":17}}"#).into()
+}
+
+fn large(result: &Value) -> Answer {
+    Answer::Json(answer(result))
+}
+
+fn text_result(text: &str) -> Value {
+    json!({"content": [{"type": "text", "text": text}], "isError": false})
+}
+
+fn events() -> Vec<Bytes> {
+    let mut events: Vec<Bytes> = (1..SSE_EVENTS)
+        .map(|step| {
+            let params = json!({"progressToken": 17, "progress": step, "total": SSE_EVENTS, "message": "looking at the next station"});
+            let message = json!({"method": "notifications/progress", "params": params, "jsonrpc": "2.0"});
+            event(step, &message.to_string())
+        })
+        .collect();
+    let last = answer(&text_result(WEATHER));
+    events.push(event(SSE_EVENTS, &String::from_utf8_lossy(&last)));
+    events
+}
+
+fn event(number: usize, data: &str) -> Bytes {
+    format!("event: message\nid: 717f98a3::{number}\ndata: {data}\n\n").into()
+}
+
+/// Prose with the quotes and line ends that make a scanner stop.
+fn prose() -> String {
+    let line = "The \"late\" boat from Cacilhas was full, so we walked along the river to the next pier.\n";
+    line.chars().cycle().take(MEGABYTE).collect()
+}
+
+fn image_result() -> Value {
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let data: String = alphabet.chars().cycle().step_by(23).take(MEGABYTE).collect();
+    json!({"content": [{"type": "image", "mimeType": "image/png", "data": data}], "isError": false})
+}
+
+/// Rows of small numbers and flags: the most tokens per byte that a real tool returns.
+fn dense_result() -> Value {
+    let rows: Vec<Value> = (0..MEGABYTE / 52)
+        .map(|row| json!({"id": row % 97, "t": 18.5, "ok": true, "wind": [3, 7], "note": null}))
+        .collect();
+    json!({"content": [], "structuredContent": {"rows": rows}, "isError": false})
+}
