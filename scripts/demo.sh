@@ -15,7 +15,7 @@ step "Building the launcher" cargo build --quiet --release --locked -p mcp-sidec
 ENVOY_BIN=$(step "Getting Envoy" scripts/get.sh envoy)
 say "Getting the Python environments"
 WEATHER_PYTHON=$(scripts/get.sh python weather)
-OLD_CLIENT_PYTHON=$(scripts/get.sh python demo-old)
+OLD_CLIENT_PYTHON=$(scripts/get.sh python mcp-old)
 python=$(scripts/get.sh python demo)
 export MCP_FILTER_WASM ENVOY_BIN WEATHER_PYTHON OLD_CLIENT_PYTHON
 export MCP_SIDECAR_BIN=$CARGO_TARGET_DIR/release/mcp-sidecar

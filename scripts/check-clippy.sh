@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Clippy with every warning an error: the whole workspace natively, the filter also for the target it ships for.
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+cargo clippy --quiet --locked -p mcp-observability --target wasm32-wasip1 -- -D warnings

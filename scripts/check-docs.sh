@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Documentation of every crate with every warning an error: links that lead nowhere, broken code blocks.
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --workspace --no-deps --document-private-items

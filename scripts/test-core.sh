@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The tests beside the code: core, filter shell, launcher. The launcher's have Envoy check every bootstrap it renders.
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+ENVOY_BIN=$(scripts/get.sh envoy)
+MCP_FILTER_WASM=$(scripts/build-filter.sh)
+export ENVOY_BIN MCP_FILTER_WASM
+cargo test --quiet --locked -p mcp-observe -p mcp-observability -p mcp-sidecar

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# The core's tests as 32-bit WebAssembly, in Node: what holds on 64 bits must hold in the VM that Envoy runs.
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=../versions.env
+source "$root/versions.env"
+cd "$root"
+
+# The runner understands modules of its own version only.
+locked=$(awk '$1 == "name" { name = $3 } $1 == "version" && name == "\"wasm-bindgen\"" { gsub(/"/, "", $3); print $3 }' Cargo.lock)
+if [ "$locked" != "$WASM_BINDGEN_CLI" ]; then
+  say "versions.env: WASM_BINDGEN_CLI=$WASM_BINDGEN_CLI, but Cargo.lock has wasm-bindgen $locked; make them equal"
+  exit 1
+fi
+
+PATH=$(scripts/get.sh wasm-bindgen):$PATH
+CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=wasm-bindgen-test-runner \
+  cargo test --quiet --locked -p mcp-observe --target wasm32-unknown-unknown

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Runs every step of a set, one script each, goes on after a failure, and sums what the steps counted.
+#
+#   scripts/test.sh         the set behind `make test`
+#   scripts/test.sh slow    the set that `make test-all` adds
+#
+# A step that runs tests counts each of them, any other step counts as one. Each step's output is kept in target/test/.
+set -uo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root" || exit 1
+
+set_name=${1:-test}
+case $set_name in
+  test) steps=(check-format check-text check-licences build-filter check-clippy check-docs test-core test-wasm test-fake-envoy check-envoy test-e2e) ;;
+  slow) steps=(test-soak) ;;
+  *) say "test.sh: unknown set '$set_name'; known are test, slow"; exit 2 ;;
+esac
+logs=$CARGO_TARGET_DIR/test
+mkdir -p "$logs"
+rm -f "$logs/$set_name.counts"
+scripts/prerequisites.sh rust c python node tools || exit 1
+
+# counts LOG STATUS: prints "passed failed skipped", from the summaries of cargo test and pytest where the log has any.
+counts() {
+  awk -v status="$2" '
+    { gsub(/\033\[[0-9;]*m/, "") }
+    /^test result: / || /[0-9] (passed|failed|errors?|skipped|deselected).* in [0-9.]+s/ {
+      found = 1
+      gsub(/[;,.=]/, " ")
+      for (word = 2; word <= NF; word++) count[$word] += $(word - 1)
+    }
+    END {
+      passed = count["passed"] + count["xpassed"]
+      failed = count["failed"] + count["error"] + count["errors"]
+      skipped = count["skipped"] + count["ignored"] + count["xfailed"]
+      if (!found && status == 0) passed = 1
+      # A runner that broke before or beside its tests has failed whatever it counted.
+      if (status != 0 && failed == 0) failed = 1
+      print passed + 0, failed + 0, skipped + 0
+    }' "$1"
+}
+
+rows=()
+total_passed=0 total_failed=0 total_skipped=0 broken=0
+for name in "${steps[@]}"; do
+  say "$name"
+  begun=$SECONDS
+  "scripts/$name.sh" >"$logs/$name.log" 2>&1
+  status=$?
+  if [ "$status" -ne 0 ]; then
+    broken=1
+    tail -n 150 "$logs/$name.log"
+    say "failed: $name (status $status; all of its output: $logs/$name.log)"
+  fi
+  read -r passed failed skipped < <(counts "$logs/$name.log" "$status")
+  total_passed=$((total_passed + passed)) total_failed=$((total_failed + failed)) total_skipped=$((total_skipped + skipped))
+  rows+=("$(printf '%-18s %8d %8d %8d %8d s' "$name" "$passed" "$failed" "$skipped" $((SECONDS - begun)))")
+done
+
+printf '\n%-18s %8s %8s %8s %10s\n' step passed failed skipped time
+printf '%s\n' "${rows[@]}"
+printf '%-18s %8d %8d %8d %8d s\n' total "$total_passed" "$total_failed" "$total_skipped" "$SECONDS"
+echo "$total_passed $total_failed $total_skipped" >"$logs/$set_name.counts"
+[ "$broken" -eq 0 ] && [ "$total_failed" -eq 0 ]
