@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# The end-to-end suite: real clients and servers through a real Envoy with the filter.
+#
+#   scripts/test-e2e.sh              everything but the soak test
+#   scripts/test-e2e.sh -m soak      two minutes of calls at the edge of the idle timeouts
+#   scripts/test-e2e.sh -k outcome   any other pytest argument
+#
+# MCP_FILTER_WASM and MCP_SIDECAR, where set, name a module and a launcher that are built already.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+
+python=$(scripts/get.sh python e2e)
+scripts/get.sh python mcp-old >/dev/null
+scripts/get.sh node >/dev/null
+scripts/get.sh rmcp-server >/dev/null
+scripts/get.sh envoy >/dev/null
+if [ -z "${MCP_FILTER_WASM:-}" ]; then
+  MCP_FILTER_WASM=$(scripts/build-filter.sh)
+fi
+if [ -z "${MCP_SIDECAR:-}" ]; then
+  cargo build --quiet --release --locked -p mcp-sidecar
+  MCP_SIDECAR=${CARGO_TARGET_DIR:-$root/target}/release/mcp-sidecar
+fi
+export MCP_FILTER_WASM MCP_SIDECAR
+exec "$python" -m pytest -c tests/e2e/pytest.ini --rootdir tests/e2e tests/e2e "$@"

@@ -1,0 +1,110 @@
+"""JSON-RPC messages in whole bodies, read the plain way: a second opinion on what the filter reads in pieces."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Iterator
+
+WHITESPACE = b" \t\r\n"
+MCP_HEADERS = ("mcp-session-id", "mcp-protocol-version", "mcp-method")
+STREAM_HEADERS = ("mcp-session-id", "mcp-protocol-version", "last-event-id")
+LEGACY_QUERY = re.compile(r"[?&](sessionId|session_id|sessionid)=")
+REVISIONS = ("2024-10-07", "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28")
+REQUEST_METHODS = (
+    "initialize ping server/discover tools/list tools/call resources/list resources/templates/list resources/read "
+    "resources/subscribe resources/unsubscribe prompts/list prompts/get completion/complete logging/setLevel "
+    "subscriptions/listen sampling/createMessage roots/list elicitation/create "
+    "tasks/get tasks/cancel tasks/result tasks/list tasks/update"
+).split()
+NOTIFICATION_METHODS = (
+    "notifications/initialized notifications/cancelled notifications/progress notifications/message "
+    "notifications/resources/updated notifications/resources/list_changed notifications/tools/list_changed "
+    "notifications/prompts/list_changed notifications/roots/list_changed notifications/elicitation/complete "
+    "notifications/tasks notifications/tasks/status notifications/subscriptions/acknowledged"
+).split()
+METHODS = frozenset(REQUEST_METHODS + NOTIFICATION_METHODS)
+
+
+@dataclass
+class Part:
+    """One JSON-RPC message, or a document that is none (`skipped` says why)."""
+
+    value: dict[str, Any] | None
+    size: int
+    skipped: str = ""
+
+
+def reject_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
+
+
+def split(body: bytes, ended: bool = True) -> list[Part]:
+    """Every message of a JSON body, batches taken apart."""
+    body = body.removeprefix(b"\xef\xbb\xbf")
+    decoder = json.JSONDecoder(parse_constant=reject_constant)
+    # Latin-1 keeps one character a byte, so positions are sizes; names in the tests are ASCII.
+    text = body.decode("latin-1")
+    parts: list[Part] = []
+    at = 0
+    while True:
+        while at < len(text) and body[at] in WHITESPACE:
+            at += 1
+        if at == len(text):
+            break
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            parts.append(Part(None, len(text) - at, "invalid_json"))
+            return parts
+        parts.extend(take_apart(value, end - at))
+        at = end
+    return parts or [Part(None, 0, "not_json_rpc")]
+
+
+def take_apart(value: Any, size: int) -> Iterator[Part]:
+    members = value if isinstance(value, list) and value else [value]
+    for member in members:
+        size = len(json.dumps(member)) if isinstance(value, list) else size
+        if isinstance(member, dict) and member.get("jsonrpc") == "2.0":
+            yield Part(member, size)
+        else:
+            yield Part(None, size, "not_json_rpc")
+
+
+def events(body: bytes) -> Iterator[bytes]:
+    """The data of every event that a client dispatches; one without its blank line is not."""
+    lines = re.split(rb"\r\n|\n|\r", body.removeprefix(b"\xef\xbb\xbf"))
+    data: list[bytes] = []
+    for line in lines[:-1]:
+        if not line:
+            if any(data):
+                yield b"\n".join(data)
+            data = []
+        elif line.startswith(b"data:"):
+            data.append(line[5:].removeprefix(b" "))
+        elif line == b"data":
+            data.append(b"")
+
+
+def is_request(message: dict[str, Any]) -> bool:
+    return "method" in message and valid_id(message.get("id"))
+
+
+def is_notification(message: dict[str, Any]) -> bool:
+    return "method" in message and not valid_id(message.get("id"))
+
+
+def is_answer(message: dict[str, Any]) -> bool:
+    return "method" not in message and ("result" in message or "error" in message)
+
+
+def valid_id(value: Any) -> bool:
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
+
+
+def method_label(message: dict[str, Any]) -> str:
+    return message["method"] if message["method"] in METHODS else "other"
+
+
+def content_type(head: Any) -> str:
+    return head.get("content-type").split(";")[0].strip().lower()

@@ -1,0 +1,54 @@
+"""Real MCP servers, one process each, on a free port."""
+
+import os
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from .processes import Process, accepts, free_port, wait_for
+
+ROOT = Path(__file__).resolve().parents[3]
+PEERS = ROOT / "tests" / "peers"
+NODE = ROOT / "tests" / "node"
+EVERYTHING = NODE / "node_modules/@modelcontextprotocol/server-everything/dist/index.js"
+
+
+@cache
+def get(*name: str) -> str:
+    """The path of a fetched program; `scripts/get.sh` fetches it where it is missing."""
+    done = subprocess.run([ROOT / "scripts/get.sh", *name], stdout=subprocess.PIPE, check=True, text=True)
+    return done.stdout.strip()
+
+
+def clean_env(**extra: str) -> dict[str, str]:
+    """server-everything tells its environment to whoever asks; peers get no more than they need."""
+    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **extra}
+
+
+def commands(port: int) -> dict[str, list[str]]:
+    return {
+        "everything": ["node", str(EVERYTHING), "streamableHttp"],
+        "python-new": [get("python", "e2e"), str(PEERS / "mcp_new.py"), str(port)],
+        "python-old": [get("python", "mcp-old"), str(PEERS / "mcp_old.py"), str(port), "sse"],
+        "python-old-json": [get("python", "mcp-old"), str(PEERS / "mcp_old.py"), str(port), "json"],
+        "rust": [get("rmcp-server")],
+    }
+
+
+class Peer:
+    """A running server; `port` accepts connections once the constructor returns."""
+
+    def __init__(self, name: str, logs: Path) -> None:
+        self.name = name
+        self.port = free_port()
+        if name == "everything":
+            get("node")
+        self.process = Process(commands(self.port)[name], logs / f"{name}.log", clean_env(PORT=str(self.port)))
+        wait_for(f"{name} to listen", lambda: accepts(self.port), process=self.process)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/mcp"
+
+    def stop(self) -> None:
+        self.process.stop()

@@ -1,0 +1,86 @@
+"""Child processes with a log each, ended by process id, and conditions to wait for."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Callable, TypeVar
+
+START_DEADLINE = 30.0
+Value = TypeVar("Value")
+
+
+class Process:
+    """Started at construction; `stop` sends SIGTERM, then SIGKILL if it stays."""
+
+    def __init__(self, command: list[str], log: Path, env: dict[str, str] | None = None) -> None:
+        self.command = [str(part) for part in command]
+        self.log_path = log
+        with log.open("ab") as output:
+            self.child = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=env,
+                # Its own group, so that nothing a terminal sends reaches it and a whole tree can be ended.
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.child.pid
+
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def running(self) -> bool:
+        return self.child.poll() is None
+
+    def wait(self, deadline: float = START_DEADLINE) -> int:
+        return self.child.wait(deadline)
+
+    def terminate(self) -> None:
+        self.child.send_signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        if self.running():
+            self.terminate()
+            try:
+                self.child.wait(5)
+            except subprocess.TimeoutExpired:
+                pass
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.child.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_for(
+    what: str, condition: Callable[[], Value], deadline: float = START_DEADLINE, process: Process | None = None
+) -> Value:
+    """Polls until the condition holds; a process that died ends the wait with its log."""
+    end = time.monotonic() + deadline
+    while not (value := condition()):
+        if process is not None and not process.running():
+            raise AssertionError(f"{process.command[0]} exited while waiting for {what}:\n{process.log()[-4000:]}")
+        if time.monotonic() > end:
+            log = f"\n{process.log()[-4000:]}" if process else ""
+            raise AssertionError(f"not within {deadline} s: {what}{log}")
+        time.sleep(0.02)
+    return value

@@ -1,0 +1,92 @@
+"""A TCP relay between a real client and Envoy that keeps the bytes of both directions.
+
+It never looks at what it passes. One client connection is one connection to Envoy, so Envoy spreads
+them over its workers as it would without the relay. Afterwards the bytes are read as HTTP exchanges.
+"""
+
+import io
+import socket
+import threading
+
+from . import http1
+from .exchange import Exchange, Ledger
+
+
+class Leg:
+    """One connection through the relay."""
+
+    def __init__(self, client: socket.socket, server: socket.socket) -> None:
+        self.client, self.server = client, server
+        self.sent, self.received = bytearray(), bytearray()
+        self.threads = [
+            threading.Thread(target=self.pass_on, args=(client, server, self.sent), daemon=True),
+            threading.Thread(target=self.pass_on, args=(server, client, self.received), daemon=True),
+        ]
+
+    @staticmethod
+    def pass_on(source: socket.socket, target: socket.socket, kept: bytearray) -> None:
+        try:
+            while data := source.recv(65536):
+                kept += data
+                target.sendall(data)
+        except OSError:
+            pass
+        for end in (source, target):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def exchanges(self) -> list[Exchange]:
+        requests, responses = io.BytesIO(bytes(self.sent)), io.BytesIO(bytes(self.received))
+        found = []
+        while requests.tell() < len(self.sent):
+            request = http1.read_request(requests)
+            exchange = Exchange(request.head, request.body)
+            found.append(exchange)
+            if responses.tell() < len(self.received):
+                response = http1.read_response(responses, request.head.verb)
+                exchange.response, exchange.response_body = response.head, response.body
+                exchange.complete = response.complete
+        return found
+
+
+class Relay:
+    """Listens on a free port of 127.0.0.1 and relays to `target_port`."""
+
+    def __init__(self, target_port: int) -> None:
+        self.target_port = target_port
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port = self.listener.getsockname()[1]
+        self.legs: list[Leg] = []
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
+
+    def accept(self) -> None:
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            leg = Leg(client, socket.create_connection(("127.0.0.1", self.target_port)))
+            self.legs.append(leg)
+            for thread in leg.threads:
+                thread.start()
+
+    def close(self) -> Ledger:
+        """Ends every connection and reads what passed."""
+        self.listener.close()
+        ledger = Ledger()
+        for leg in self.legs:
+            for end in (leg.client, leg.server):
+                try:
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+            for thread in leg.threads:
+                thread.join(10)
+            for exchange in leg.exchanges():
+                ledger.add(exchange)
+            leg.client.close()
+            leg.server.close()
+        return ledger

@@ -1,0 +1,54 @@
+"""Envoy's metrics page, read with Prometheus' own parser, and compared as a whole set of `mcp_*` series."""
+
+import urllib.request
+from collections import Counter
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from .expected import Expected, Series, pretty, series
+
+# Histogram sums are approximate in Envoy, and buckets depend on time; their counts are exact.
+NOT_COMPARED = ("_bucket", "_sum")
+LEVELS = ("mcp_active_connections", "mcp_sse_streams_active", "mcp_requests_in_flight")
+LATEST = ("mcp_listed_items", "mcp_listed_bytes")
+
+
+def fetch(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as response:
+        return response.read().decode()
+
+
+def parse(text: str) -> dict[Series, float]:
+    """Every sample of a page, `mcp_*` or not; a page that does not parse, or repeats a series, fails."""
+    samples: dict[Series, float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            entry = series(sample.name, **sample.labels)
+            if entry in samples:
+                raise AssertionError(f"series appears twice: {pretty(entry)}")
+            samples[entry] = sample.value
+    return samples
+
+
+def of_mcp(samples: dict[Series, float]) -> dict[Series, float]:
+    return {
+        entry: value
+        for entry, value in samples.items()
+        if entry[0].startswith("mcp_") and not entry[0].endswith(NOT_COMPARED)
+    }
+
+
+def differences(expected: Expected, samples: dict[Series, float]) -> list[str]:
+    """One line per series that is missing, extra or of another value; zero is as good as absent here."""
+    wanted: dict[Series, float] = Counter(expected.totals)
+    wanted.update(expected.gauges)
+    for name in LEVELS:
+        wanted.setdefault(series(name, server_name=expected.server_name), 0)
+    found = {entry: value for entry, value in of_mcp(samples).items() if entry[0] != "mcp_filter_info"}
+    lines = []
+    for entry in sorted(wanted.keys() | found.keys()):
+        want, got = wanted.get(entry, 0), found.get(entry, 0)
+        if want != got:
+            kind = "missing" if entry not in found else "extra" if entry not in wanted else "differs"
+            lines.append(f"{kind:8} expected {want:g}, got {got:g}: {pretty(entry)}")
+    return lines

@@ -1,0 +1,148 @@
+"""A sidecar under test: the launcher with Envoy and the filter, two workers, and its running account.
+
+`expected` adds up everything that the tests sent since the start, so that a series which appears late,
+or does not belong to any exchange, fails the next comparison if not this one.
+"""
+
+import json
+import os
+import time
+import urllib.request
+from pathlib import Path
+
+from . import scrape
+from .client import Connection
+from .exchange import Ledger
+from .expected import Expected, Series
+from .peers import get
+from .processes import Process, free_port, wait_for
+
+WORKERS = 2
+COUNT_DEADLINE = 15.0
+TRAP_SIGNS = ("wasm log: panicked", "Function: proxy_", "Proxy-Wasm plugin in-VM", "Wasm VM failed", "RuntimeError")
+
+
+class Sidecar:
+    """Started and ready once the constructor returns; settings are environment variables of the launcher."""
+
+    def __init__(self, upstream_port: int, logs: Path, name: str = "sidecar", **settings: str) -> None:
+        self.port, self.probe_port, self.admin_port = free_port(), free_port(), free_port()
+        self.server_name = settings.get("MCP_UPSTREAM_NAME", "upstream")
+        self.expected = Expected(self.server_name)
+        self.process = launch(
+            logs / f"{name}.log",
+            MCP_UPSTREAM_URL=f"http://127.0.0.1:{upstream_port}",
+            PORT=str(self.port),
+            PROBE_PORT=str(self.probe_port),
+            ADMIN_PORT=str(self.admin_port),
+            CONCURRENCY=str(WORKERS),
+            **settings,
+        )
+        wait_for("the sidecar to be ready", self.ready, process=self.process)
+
+    def ready(self) -> bool:
+        return probe(self.probe_port, "/ready") == 200
+
+    def stop(self) -> None:
+        self.process.stop()
+
+    # Workers
+
+    def admin(self, path: str) -> str:
+        return scrape.fetch(f"http://127.0.0.1:{self.admin_port}{path}")
+
+    def accepted(self) -> list[int]:
+        """Connections that each worker has accepted on the MCP listener since the start."""
+        stats = json.loads(self.admin(r"/stats?format=json&filter=^listener\..*worker_\d%2B\.downstream_cx_total$"))
+        counts = {
+            entry["name"].split("worker_")[1]: entry["value"]
+            for entry in stats["stats"]
+            if f"_{self.port}.worker_" in entry["name"]
+        }
+        return [counts[key] for key in sorted(counts)]
+
+    def connections(self, ledger: Ledger | None = None) -> list[Connection]:
+        """One connection on each worker."""
+        found: dict[int, Connection] = {}
+        spare = []
+        while len(found) < WORKERS:
+            before = self.accepted()
+            connection = Connection(self.port, ledger)
+            after = wait_for("a worker to accept", lambda: grown(before, self.accepted()))
+            worker = after[0]
+            if worker in found:
+                spare.append(connection)
+            else:
+                found[worker] = connection
+        for connection in spare:
+            connection.close()
+        return [found[worker] for worker in sorted(found)]
+
+    # The account
+
+    def metrics(self) -> str:
+        return scrape.fetch(f"http://127.0.0.1:{self.probe_port}/metrics")
+
+    def samples(self) -> dict[Series, float]:
+        return scrape.parse(self.metrics())
+
+    def settle(self) -> dict[Series, float]:
+        """Waits until both workers have flushed: a request to no MCP path, on each, shows in the scrape."""
+        for connection in self.connections():
+            with connection:
+                connection.send("GET", "/marker")
+                connection.receive()
+                self.expected.stream()
+        wanted = self.expected.totals
+        streams = next(entry for entry in wanted if entry[0] == "mcp_filter_streams_total")
+        end = time.monotonic() + COUNT_DEADLINE
+        while (samples := self.samples()).get(streams, 0) < wanted[streams] and time.monotonic() < end:
+            time.sleep(0.05)
+        return samples
+
+    def check(self, ledger: Ledger | None = None) -> dict[Series, float]:
+        """Adds the ledger to the account and compares the whole scrape with it."""
+        for exchange in ledger.exchanges if ledger else []:
+            self.expected.exchange(exchange)
+        end = time.monotonic() + COUNT_DEADLINE
+        while lines := scrape.differences(self.expected, samples := self.settle()):
+            if time.monotonic() > end:
+                raise AssertionError("series that are not as expected:\n" + "\n".join(lines))
+        self.check_log()
+        return samples
+
+    def check_log(self) -> None:
+        log = self.process.log()
+        traps = [line for line in log.splitlines() if any(sign in line for sign in TRAP_SIGNS)]
+        assert not traps, "the filter trapped:\n" + "\n".join(traps)
+        assert self.process.running(), f"the sidecar exited:\n{log[-4000:]}"
+
+
+def grown(before: list[int], after: list[int]) -> list[int]:
+    """The workers that accepted more connections since."""
+    pairs = zip(before or [0] * len(after), after)
+    return [worker for worker, (earlier, later) in enumerate(pairs) if later > earlier]
+
+
+def launch(log: Path, **settings: str) -> Process:
+    """The launcher with these settings and nothing else of this environment."""
+    env = {
+        "PATH": os.environ["PATH"],
+        "ENVOY_BIN": get("envoy"),
+        "MCP_FILTER_WASM": os.environ["MCP_FILTER_WASM"],
+        "HOST": "127.0.0.1",
+        "PROBE_HOST": "127.0.0.1",
+        **settings,
+    }
+    return Process([os.environ["MCP_SIDECAR"]], log, env)
+
+
+def probe(port: int, path: str) -> int:
+    """The status of a probe path; 0 while nothing answers."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
+            return response.status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0

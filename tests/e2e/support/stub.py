@@ -1,0 +1,126 @@
+"""An HTTP/1.1 server that answers with exactly the bytes, pauses and breaks that a test asks for.
+
+    stub = Stub()
+    stub.on("/ok", lambda request, wire: wire.json(200, b"{}"))
+
+A handler runs in the connection's thread. It may write part of an answer, wait for an event that the
+test sets, and reset the connection: real events, not injected values.
+"""
+
+import socket
+import threading
+from typing import BinaryIO, Callable
+
+from . import http1
+from .http1 import Headers
+
+Handler = Callable[[http1.Message, "Wire"], None]
+DEADLINE = 20.0
+
+
+class Wire:
+    """The server's end of one connection, with the answers that tests share."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.socket = connection
+        self.keep = True
+
+    def raw(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def answer(self, status: int, body: bytes, headers: Headers = ()) -> None:
+        head = http1.render(f"HTTP/1.1 {status} Stub", [*headers, ("Content-Length", str(len(body)))])
+        self.raw(head + body)
+
+    def json(self, status: int, body: bytes, headers: Headers = ()) -> None:
+        self.answer(status, body, [("Content-Type", "application/json"), *headers])
+
+    def begin(self, kind: str, headers: Headers = ()) -> None:
+        """Headers of a chunked answer; `chunk` and `end` follow."""
+        fields = [("Content-Type", kind), ("Transfer-Encoding", "chunked"), *headers]
+        self.raw(http1.render("HTTP/1.1 200 OK", fields))
+
+    def chunk(self, data: bytes) -> None:
+        self.raw(http1.chunk(data))
+
+    def event(self, data: bytes) -> None:
+        self.chunk(b"data: " + data + b"\n\n")
+
+    def end(self, trailers: Headers = ()) -> None:
+        self.raw(http1.last_chunk(trailers))
+
+    def reset(self) -> None:
+        self.keep = False
+        http1.reset(self.socket)
+
+    def close(self) -> None:
+        self.keep = False
+        self.socket.close()
+
+    def until_gone(self) -> None:
+        """Waits until the other side has closed this connection."""
+        self.keep = False
+        try:
+            while self.socket.recv(65536):
+                pass
+        except OSError:
+            pass
+
+
+class Stub:
+    """Listens on a free port of 127.0.0.1; handlers are found by path, without the query."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=256)
+        self.port = self.listener.getsockname()[1]
+        self.handlers: dict[str, Handler] = {"/marker": lambda request, wire: wire.answer(204, b"")}
+        self.requests: list[http1.Message] = []
+        self.connections: list[socket.socket] = []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def on(self, path: str, handler: Handler) -> str:
+        self.handlers[path] = handler
+        return path
+
+    def accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections.append(connection)
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection: socket.socket) -> None:
+        wire = Wire(connection)
+        source = connection.makefile("rb")
+        try:
+            while wire.keep:
+                request = self.read(source, wire)
+                self.requests.append(request)
+                path = request.head.target.partition("?")[0]
+                handler = self.handlers.get(path)
+                if handler is None:
+                    wire.answer(404, b"no such path", [("Content-Type", "text/plain")])
+                else:
+                    handler(request, wire)
+        except (http1.Truncated, OSError):
+            pass
+        finally:
+            source.close()
+            connection.close()
+
+    @staticmethod
+    def read(source: BinaryIO, wire: Wire) -> http1.Message:
+        """A request; its body is asked for where the client waits to be asked."""
+        request = http1.Message(http1.read_head(source))
+        if request.head.get("expect").lower() == "100-continue":
+            wire.raw(http1.render("HTTP/1.1 100 Continue", []))
+        for _ in http1.read_body(source, request, bodiless=False, until_close=False):
+            pass
+        return request
+
+    def close(self) -> None:
+        self.listener.close()
+        for connection in self.connections:
+            connection.close()
