@@ -1,26 +1,21 @@
 #!/usr/bin/env bash
-# Rust as rustfmt writes it, and shell and Python files that at least parse.
+# Rust as rustfmt writes it; shell and Python without what their linters call mistakes (their formatting is free).
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
+# files PATTERN...: the files of the repository, tracked or about to be, each ended by a NUL.
+files() { git ls-files -z --cached --others --exclude-standard -- "$@"; }
+
 status=0
 # Crates outside the workspace have a lock file of their own.
 while IFS= read -r -d '' lock; do
   cargo fmt --all --check --manifest-path "$(dirname "$lock")/Cargo.toml" || status=1
-done < <(git ls-files -z --cached --others --exclude-standard -- Cargo.lock '*/Cargo.lock')
+done < <(files Cargo.lock '*/Cargo.lock')
 
-while IFS= read -r -d '' script; do
-  bash -n "$script" || status=1
-done < <(git ls-files -z --cached --others --exclude-standard -- '*.sh' .ci/run)
-
-git ls-files -z --cached --others --exclude-standard -- '*.py' | xargs -0 python3 -c '
-import ast, pathlib, sys
-for name in sys.argv[1:]:
-    try:
-        ast.parse(pathlib.Path(name).read_text(encoding="utf-8"), name)
-    except SyntaxError as error:
-        sys.exit(f"{name}:{error.lineno}: {error.msg}")
-' || status=1
+linters=$(dirname "$(scripts/get.sh python lint)")
+files '*.sh' .ci/run | xargs -0 "$linters/shellcheck" --external-sources --source-path=SCRIPTDIR --severity=warning || status=1
+# Syntax errors, unknown and unused names.
+files '*.py' | xargs -0 "$linters/ruff" check --quiet --isolated --select E9,F || status=1
 exit "$status"

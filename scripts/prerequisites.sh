@@ -22,16 +22,18 @@ check() {
     rust)
       require cargo "Rust by rustup; rust-toolchain.toml pins the version"
       for target in wasm32-wasip1 wasm32-unknown-unknown; do
-        command -v cargo >/dev/null && ! has_wasm_target "$target" || continue
-        printf 'missing: Rust target %s (rustup target add %s)\n' "$target" "$target" >&2
-        missing=1
+        if command -v cargo >/dev/null && ! has_wasm_target "$target"; then
+          printf 'missing: Rust target %s (rustup target add %s)\n' "$target" "$target" >&2
+          missing=1
+        fi
       done ;;
     c) require cc "a C compiler, for the linker: Debian package gcc" ;;
     python)
       require python3 "Python 3.11 or newer: Debian package python3"
-      command -v python3 >/dev/null && ! python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || return 0
-      printf 'missing: Python 3.11 or newer with venv (Debian package python3-venv)\n' >&2
-      missing=1 ;;
+      if command -v python3 >/dev/null && ! python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        printf 'missing: Python 3.11 or newer with venv (Debian package python3-venv)\n' >&2
+        missing=1
+      fi ;;
     node) require node "Node.js 20 or newer: Debian package nodejs"; require npm "it comes with Node.js: Debian package npm" ;;
     tools) require git "Debian package git"; require flock "Debian package util-linux"; require curl "Debian package curl" ;;
     *) printf 'prerequisites.sh: unknown name %s; known are rust, c, python, node, tools\n' "$1" >&2; exit 2 ;;

@@ -20,8 +20,8 @@ WEATHER = ROOT / "examples/weather"
 def build() -> bool:
     """Builds filter and launcher; False when one does not compile."""
     print("Building the filter and the launcher", flush=True)
-    module = subprocess.run([ROOT / "scripts/build-filter.sh"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    launcher = subprocess.run(["cargo", "build", "--quiet", "--release", "--locked", "-p", "mcp-sidecar"], cwd=ROOT)
+    module = subprocess.run([ROOT / "scripts/build-filter.sh"], cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
+    launcher = subprocess.run(["cargo", "build", "--quiet", "--release", "--locked", "-p", "mcp-sidecar"], cwd=ROOT, check=False)
     if module.returncode or launcher.returncode:
         print("It does not build; waiting for the next change", file=sys.stderr, flush=True)
         return False
