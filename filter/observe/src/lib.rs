@@ -7,10 +7,17 @@
 //! **What this crate does not do:** change or hold a byte, talk to Envoy, follow what crosses exchanges (an answer on
 //! another stream, tasks, sessions), decompress.
 
+mod body;
 mod closed;
 mod config;
 mod error;
 mod family;
+mod id;
+mod json;
+mod message;
+mod reader;
+mod sse;
+mod text;
 
 pub use closed::{
     BudgetedLabel, Direction, ErrorType, KnownMethod, MirrorHeader, Revision, SkipReason, Status, Transport,

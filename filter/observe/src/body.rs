@@ -1,0 +1,337 @@
+//! The body of one HTTP message: JSON documents, or an event stream of them; out come [`Part`]s.
+//!
+//! **Cost:** about 1 KiB while a body is read, plus the messages of one event that was not dispatched yet, at most
+//! [`MOST_MESSAGES`].
+
+use crate::closed::SkipReason;
+use crate::json::{Broken, Ending, Progress, Scanner};
+use crate::message::Message;
+use crate::reader::{Messages, Reader, Reading};
+use crate::sse::{EventName, Events, Framer};
+
+/// Most messages of one event, and most operations of one exchange, that are followed.
+pub(crate) const MOST_MESSAGES: usize = 128;
+
+/// How a body is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// `application/json`: one document, or several in a row.
+    Json,
+    /// `text/event-stream`.
+    Sse,
+}
+
+/// Something that a body held.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Part {
+    /// A JSON object; [`Message::kind`] tells whether it is JSON-RPC.
+    Message(Message),
+    /// Something that was not read.
+    Skipped(SkipReason),
+    /// An event with data was dispatched; what it held follows.
+    Event,
+    /// The `endpoint` event of HTTP+SSE.
+    Endpoint,
+}
+
+/// Reads one body.
+#[derive(Clone, Debug)]
+pub(crate) struct Body {
+    documents: Documents,
+    stream: Option<Stream>,
+}
+
+/// Reads documents one after the other.
+#[derive(Clone, Debug, Default)]
+struct Documents {
+    scanner: Scanner,
+    reader: Reader,
+    broken: bool,
+}
+
+/// What an event stream needs beside its documents.
+#[derive(Clone, Debug, Default)]
+struct Stream {
+    framer: Framer,
+    event: Event,
+}
+
+/// The event at hand: whether it counts is only known at its end.
+#[derive(Clone, Debug, Default)]
+struct Event {
+    parts: Vec<Part>,
+    has_ids: bool,
+}
+
+/// Passes messages on as parts.
+struct Pass<'a>(&'a mut dyn FnMut(Part));
+
+/// An event stream at work.
+struct Dispatching<'a> {
+    documents: &'a mut Documents,
+    event: &'a mut Event,
+    out: &'a mut dyn FnMut(Part),
+}
+
+// === impl Body ===
+
+impl Body {
+    pub(crate) fn new(format: Format, wants_names: bool) -> Self {
+        let mut documents = Documents::default();
+        documents.reader.wants_names = wants_names;
+        Self { documents, stream: (format == Format::Sse).then(Stream::default) }
+    }
+
+    /// Reads a chunk and hands over what became known.
+    pub(crate) fn push(&mut self, bytes: &[u8], out: &mut dyn FnMut(Part)) {
+        let Self { documents, stream } = self;
+        match stream {
+            Some(Stream { framer, event }) => framer.push(bytes, &mut Dispatching { documents, event, out }),
+            None => documents.scan(bytes, out),
+        }
+    }
+
+    /// The body ended. An event without its blank line is dropped, as a client drops it.
+    pub(crate) fn finish(&mut self, out: &mut dyn FnMut(Part)) {
+        match &mut self.stream {
+            Some(stream) => stream.event.parts.clear(),
+            None => self.documents.finish(out),
+        }
+    }
+
+    /// Nothing more can be learnt: the JSON is broken and there is no next event to begin anew with.
+    pub(crate) fn is_done(&self) -> bool {
+        self.stream.is_none() && self.documents.broken
+    }
+
+    /// An event id was given, so the stream may go on elsewhere.
+    pub(crate) fn has_event_ids(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.event.has_ids)
+    }
+}
+
+// === impl Documents ===
+
+impl Documents {
+    fn scan(&mut self, bytes: &[u8], out: &mut dyn FnMut(Part)) {
+        let mut rest = bytes;
+        while !rest.is_empty() && !self.broken {
+            let mut reading = Reading { reader: &mut self.reader, messages: &mut Pass(out) };
+            match self.scanner.scan(rest, &mut reading) {
+                Progress::Partial => return,
+                Progress::Complete(used) => rest = rest.get(used..).unwrap_or_default(),
+                Progress::Broken(broken) => {
+                    self.broken = true;
+                    out(Part::Skipped(match broken {
+                        Broken::Invalid => SkipReason::InvalidJson,
+                        Broken::TooDeep => SkipReason::TooDeep,
+                    }));
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, out: &mut dyn FnMut(Part)) {
+        let mut reading = Reading { reader: &mut self.reader, messages: &mut Pass(out) };
+        if self.scanner.finish(&mut reading) == Ending::Truncated {
+            out(Part::Skipped(SkipReason::Truncated));
+        }
+        self.restart();
+    }
+
+    fn restart(&mut self) {
+        self.scanner.reset();
+        self.reader.reset();
+        self.broken = false;
+    }
+}
+
+impl Messages for Pass<'_> {
+    fn message(&mut self, message: Message) {
+        (self.0)(Part::Message(message));
+    }
+
+    fn no_message(&mut self) {
+        (self.0)(Part::Skipped(SkipReason::NotJsonRpc));
+    }
+}
+
+// === impl Event ===
+
+impl Event {
+    fn push(&mut self, part: Part) {
+        match self.parts.len() {
+            0..MOST_MESSAGES => self.parts.push(part),
+            MOST_MESSAGES => self.parts.push(Part::Skipped(SkipReason::TooLong)),
+            _ => {}
+        }
+    }
+}
+
+// === impl Dispatching ===
+
+impl Events for Dispatching<'_> {
+    fn data(&mut self, bytes: &[u8]) {
+        self.documents.scan(bytes, &mut |part| self.event.push(part));
+    }
+
+    fn dispatch(&mut self, name: EventName, data: bool) {
+        match name {
+            EventName::Message => {
+                if data {
+                    (self.out)(Part::Event);
+                }
+                self.documents.finish(&mut |part| self.event.push(part));
+                self.event.parts.drain(..).for_each(&mut *self.out);
+            }
+            EventName::Endpoint => (self.out)(Part::Endpoint),
+            EventName::Other => {}
+        }
+        self.event.parts.clear();
+        self.documents.restart();
+    }
+
+    fn id(&mut self) {
+        self.event.has_ids = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Body, Format, Part};
+    use crate::closed::SkipReason;
+    use crate::message::{ListKind, MessageKind, ResultType};
+    use crate::test;
+
+    fn read(format: Format, text: &[u8], mut chunk: impl FnMut() -> usize) -> Vec<Part> {
+        let mut body = Body::new(format, true);
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(chunk().clamp(1, rest.len()));
+            body.push(now, &mut |part| parts.push(part));
+            rest = later;
+        }
+        body.finish(&mut |part| parts.push(part));
+        parts
+    }
+
+    fn json(text: &str) -> Vec<Part> {
+        read(Format::Json, text.as_bytes(), || usize::MAX)
+    }
+
+    fn one(text: &str) -> crate::message::Message {
+        match json(text).as_slice() {
+            [Part::Message(message)] => message.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn ok_members_in_any_order_and_decoys_unseen() {
+        let message = one(
+            r#"{"params":{"arguments":{"name":"decoy","method":"x"},"name":"add"},"id":"a","me\u0074hod":"tools/call","jsonrpc":"2.0"}"#,
+        );
+        assert_eq!(message.kind(), MessageKind::Request);
+        assert_eq!(message.params.name.unwrap().whole(), Some(b"add".as_slice()));
+        let message = one(
+            r#"{"result":{"structuredContent":{"isError":true},"content":[{"isError":true}],"isError":false},"jsonrpc":"2.0","id":1}"#,
+        );
+        assert!(!message.result.unwrap().is_error);
+    }
+
+    #[test]
+    fn ok_the_last_duplicate_counts() {
+        let message =
+            one(r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call","params":{"name":"a"},"params":{}}"#);
+        assert_eq!(message.method.unwrap().whole(), Some(b"tools/call".as_slice()));
+        assert_eq!(message.params.name, None);
+        let message = one(r#"{"jsonrpc":"2.0","id":1,"result":{"isError":true,"isError":false,"resultType":"task"}}"#);
+        let result = message.result.unwrap();
+        assert_eq!((result.is_error, result.result_type), (false, ResultType::Task));
+    }
+
+    #[test]
+    fn ok_lists_are_counted_and_named() {
+        let message = one(
+            r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a","inputSchema":{"name":"x"}},{"name":"b"},3]}}"#,
+        );
+        let list = message.result.unwrap().list.unwrap();
+        assert_eq!((list.kind, list.items), (ListKind::Tools, 3));
+        assert_eq!(list.names, [Box::from(*b"a"), Box::from(*b"b")]);
+    }
+
+    #[test]
+    fn ok_error_codes() {
+        let code = |text: &str| one(&format!(r#"{{"jsonrpc":"2.0","id":null,"error":{text}}}"#)).error;
+        assert_eq!(code(r#"{"code":-32602.0,"message":"x"}"#), Some(Some(-32602)));
+        assert_eq!(code(r#"{"message":"x"}"#), Some(None));
+        assert_eq!(code(r#"{"code":"x"}"#), Some(None));
+        assert_eq!(code(r#""broken""#), Some(None));
+        assert_eq!(code("null"), None);
+    }
+
+    #[test]
+    fn ok_batches_and_what_is_no_message() {
+        let count = |text| json(text).len();
+        assert_eq!(count(r#"[{"jsonrpc":"2.0","method":"a"},{"jsonrpc":"2.0","method":"b"}]"#), 2);
+        assert_eq!(json("[]"), [Part::Skipped(SkipReason::NotJsonRpc)]);
+        assert_eq!(json("[1,[]]"), [Part::Skipped(SkipReason::NotJsonRpc), Part::Skipped(SkipReason::NotJsonRpc)]);
+        assert_eq!(json("5"), [Part::Skipped(SkipReason::NotJsonRpc)]);
+        assert_eq!(one("{}").kind(), MessageKind::Invalid);
+        assert_eq!(json(r#"{"a":"#), [Part::Skipped(SkipReason::Truncated)]);
+        assert_eq!(json("{]"), [Part::Skipped(SkipReason::InvalidJson)]);
+    }
+
+    #[test]
+    fn ok_size_is_that_of_the_message() {
+        assert_eq!(one(" {\"jsonrpc\":\"2.0\"} \n").bytes, 17);
+        let parts = read(Format::Sse, b"data: {\"a\":\ndata: 1}\n\n", || 1);
+        assert!(matches!(parts.as_slice(), [Part::Event, Part::Message(message)] if message.bytes == 8), "{parts:?}");
+    }
+
+    #[test]
+    fn ok_events_begin_anew_after_a_broken_one() {
+        let text =
+            b"data: {bad\n\nevent: ping\ndata: {\"x\":1}\n\ndata: {}\n\nevent: endpoint\ndata: /m\n\ndata: {\"cut\":1}";
+        let parts = read(Format::Sse, text, || usize::MAX);
+        assert!(
+            matches!(
+                parts.as_slice(),
+                [Part::Event, Part::Skipped(SkipReason::InvalidJson), Part::Event, Part::Message(_), Part::Endpoint]
+            ),
+            "{parts:?}"
+        );
+    }
+
+    #[test]
+    fn ok_any_chunking_gives_the_same_parts() {
+        let mut random = fastrand::Rng::with_seed(5);
+        let pieces = [
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a\u00e9"}}"#,
+            r#"{"result":{"tools":[{"name":"x"}],"isError":true},"jsonrpc":"2.0","id":"b"}"#,
+            r#"{"jsonrpc":"2.0","error":{"code":-1}}"#,
+            "data: ",
+            "\n",
+            "\r\n",
+            "\n\n",
+            "[",
+            "]",
+            ",",
+            "{",
+            "}",
+            "event: endpoint\n",
+            "id: 4\n",
+            " ",
+            "null",
+        ];
+        for round in 0..4_000 {
+            let text: String = (0..random.usize(1..12)).map(|_| *random.choice(&pieces).unwrap()).collect();
+            let format = if round % 2 == 0 { Format::Json } else { Format::Sse };
+            let expected = read(format, text.as_bytes(), || usize::MAX);
+            assert_eq!(read(format, text.as_bytes(), || 1), expected, "{text:?}");
+            let mut sizes = random.fork();
+            assert_eq!(read(format, text.as_bytes(), || sizes.usize(1..40)), expected, "{text:?}");
+        }
+    }
+}

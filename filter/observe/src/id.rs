@@ -1,0 +1,101 @@
+//! JSON-RPC ids: strings or integers, `"1"` is not `1`.
+
+use crate::text::Text;
+
+/// Longest id that may leave as `mcp.request_id`.
+const SHOWN_BYTES: usize = 64;
+
+/// What stands in a message's `id` member.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Id {
+    /// No such member.
+    Absent,
+    /// `null`, or something that is neither a string nor a number.
+    Odd,
+    /// An id.
+    Some(RequestId),
+}
+
+/// A usable id. Compares by kind, length and digest, so it may have any length.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RequestId {
+    is_number: bool,
+    length: u64,
+    digest: u64,
+    /// The text where it is short and plain enough for a span or an access log.
+    shown: Option<Box<str>>,
+}
+
+// === impl RequestId ===
+
+impl RequestId {
+    /// Bytes of an id that are needed to write it down again.
+    pub(crate) const KEPT_BYTES: usize = SHOWN_BYTES + 1;
+
+    pub(crate) fn string(text: &Text) -> Self {
+        let shown = text.whole().filter(|bytes| is_shown(bytes));
+        Self::new(false, text, shown)
+    }
+
+    /// Integral floats equal the integer: peers send `1.0` and answer `1`.
+    pub(crate) fn number(text: &Text) -> Self {
+        match text.whole().map(integral) {
+            Some(digits) => Self::new(true, &Text::of(digits), Some(digits).filter(|bytes| is_shown(bytes))),
+            None => Self::new(true, text, None),
+        }
+    }
+
+    fn new(is_number: bool, text: &Text, shown: Option<&[u8]>) -> Self {
+        let shown = shown.map(|bytes| String::from_utf8_lossy(bytes).into_owned().into_boxed_str());
+        Self { is_number, length: text.length(), digest: text.digest(), shown }
+    }
+
+    /// The id as text, if it is an integer or 1 to 64 of `A-Za-z0-9_.-`.
+    pub(crate) fn shown(&self) -> Option<&str> {
+        self.shown.as_deref()
+    }
+}
+
+/// `1.0`, `1.` with zeros behind it, and `-0` in the form an integer would have; any other number as it is.
+fn integral(number: &[u8]) -> &[u8] {
+    let mut parts = number.split(|&byte| byte == b'.');
+    let (whole, fraction) = (parts.next().unwrap_or(number), parts.next());
+    match fraction {
+        Some(zeros) if !zeros.iter().all(|&byte| byte == b'0') => number,
+        _ if whole == b"-0" => b"0",
+        _ => whole,
+    }
+}
+
+fn is_shown(bytes: &[u8]) -> bool {
+    (1..=SHOWN_BYTES).contains(&bytes.len())
+        && bytes.iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RequestId;
+    use crate::test;
+    use crate::text::Text;
+
+    fn number(text: &str) -> RequestId {
+        RequestId::number(&Text::of(text.as_bytes()))
+    }
+
+    #[test]
+    fn ok_numbers_compare_by_value_where_peers_do() {
+        assert_eq!(number("1.0"), number("1"));
+        assert_eq!(number("-0"), number("0"));
+        assert_ne!(number("1.5"), number("1"));
+        assert_ne!(number("12345678901234567890"), number("12345678901234567891"));
+        assert_ne!(number("1"), RequestId::string(&Text::of(b"1")));
+    }
+
+    #[test]
+    fn ok_only_plain_ids_are_shown() {
+        assert_eq!(number("-7.0").shown(), Some("-7"));
+        assert_eq!(RequestId::string(&Text::of(b"a.b-c_9")).shown(), Some("a.b-c_9"));
+        assert_eq!(RequestId::string(&Text::of(b"a b")).shown(), None);
+        assert_eq!(RequestId::string(&Text::of(&[b'a'; 65])).shown(), None);
+    }
+}

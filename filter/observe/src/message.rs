@@ -1,0 +1,115 @@
+//! One JSON-RPC message: which of its members are kept, and from where.
+//!
+//! Members come in any order (`id` may follow megabytes of `result`), so everything that some method needs is noted by
+//! [`crate::reader`] and read by meaning only when the message is whole.
+//!
+//! **Never kept:** arguments, contents, error messages and data.
+//!
+//! **Cost:** under 1 KiB per message, plus names of a list result where they are wanted (24 KiB at most).
+
+use crate::id::Id;
+use crate::text::Text;
+
+/// What `result.resultType` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ResultType {
+    /// `complete`, absent or anything unknown.
+    #[default]
+    Complete,
+    InputRequired,
+    Task,
+}
+
+/// The list members of results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListKind {
+    Tools,
+    Prompts,
+    Resources,
+    ResourceTemplates,
+}
+
+/// A list in a result: how many items, and the names it published where they are wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct List {
+    pub(crate) kind: ListKind,
+    pub(crate) items: u64,
+    pub(crate) names: Vec<Box<[u8]>>,
+    pub(crate) name_bytes: usize,
+}
+
+/// Members of `params`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Params {
+    pub(crate) name: Option<Text>,
+    pub(crate) uri: Option<Text>,
+    pub(crate) task_id: Option<Text>,
+    pub(crate) cursor: bool,
+    pub(crate) client_name: Option<Text>,
+    /// `_meta["io.modelcontextprotocol/protocolVersion"]`
+    pub(crate) meta_version: Option<Text>,
+}
+
+/// Members of `result`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Outcome {
+    pub(crate) is_error: bool,
+    pub(crate) result_type: ResultType,
+    /// `result.task` is an object (2025-11-25).
+    pub(crate) task: bool,
+    pub(crate) protocol_version: Option<Text>,
+    pub(crate) list: Option<List>,
+}
+
+/// A message that was read to its end.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Message {
+    pub(crate) id: Id,
+    pub(crate) method: Option<Text>,
+    pub(crate) params: Params,
+    pub(crate) result: Option<Outcome>,
+    /// The error's code, where it is a whole number.
+    pub(crate) error: Option<Option<i64>>,
+    /// Length of the message's text.
+    pub(crate) bytes: u64,
+    /// `jsonrpc` is `"2.0"`.
+    pub(crate) version: bool,
+}
+
+/// What a message is, in JSON-RPC's order of evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MessageKind {
+    Request,
+    Notification,
+    Response,
+    /// No JSON-RPC 2.0 message.
+    Invalid,
+}
+
+// === impl Message ===
+
+impl Default for Message {
+    fn default() -> Self {
+        Self {
+            id: Id::Absent,
+            method: None,
+            params: Params::default(),
+            result: None,
+            error: None,
+            bytes: 0,
+            version: false,
+        }
+    }
+}
+
+impl Message {
+    pub(crate) fn kind(&self) -> MessageKind {
+        match (&self.method, &self.id) {
+            _ if !self.version => MessageKind::Invalid,
+            (Some(_), Id::Some(_)) => MessageKind::Request,
+            (Some(_), _) => MessageKind::Notification,
+            _ if self.result.is_some() || self.error.is_some() => MessageKind::Response,
+            _ => MessageKind::Invalid,
+        }
+    }
+}

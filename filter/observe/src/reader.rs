@@ -1,0 +1,365 @@
+//! Collects [`Message`]s from the parts of JSON documents that the scanner sees.
+//!
+//! Only the paths listed in [`Reader::member`] are looked at: a `"method"` inside arguments or an `"isError"` inside content
+//! is never seen. Of duplicate members the last counts, as it does for the peers.
+
+use crate::id::{Id, RequestId};
+use crate::json::{Container, Interest, Scalar, Visitor};
+use crate::message::{List, ListKind, Message, Outcome, Params, ResultType};
+use crate::text::Text;
+
+/// Longest name or URI of which all bytes are kept; of longer ones the digest still covers the whole.
+pub(crate) const NAME_BYTES: usize = 1024;
+/// Bytes of all names of one list result that are kept.
+const MOST_NAME_BYTES: usize = 24 * 1024;
+/// Bytes kept of method names, versions and words.
+const WORD_BYTES: usize = 64;
+/// Deepest place of interest is document, message, result, list, item.
+const PLACES: usize = 6;
+
+/// A container that is looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Outside of any.
+    Document,
+    Batch,
+    Message,
+    Params,
+    Meta,
+    ClientInfo,
+    Result,
+    List,
+    Item,
+    Error,
+}
+
+/// The member whose value comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Member {
+    /// A message: the document itself or an element of a batch.
+    Message,
+    Version,
+    Id,
+    Method,
+    Params,
+    Result,
+    Error,
+    Name,
+    Uri,
+    TaskId,
+    Cursor,
+    ClientInfo,
+    ClientName,
+    Meta,
+    MetaVersion,
+    IsError,
+    ResultType,
+    Task,
+    ProtocolVersion,
+    List(ListKind),
+    Item,
+    ItemName,
+    Code,
+    None,
+}
+
+/// Receives what a document held.
+pub(crate) trait Messages {
+    /// A JSON object that is, or is not, a JSON-RPC message.
+    fn message(&mut self, message: Message);
+    /// Something else: a bare scalar, an empty batch, an array in a batch.
+    fn no_message(&mut self);
+}
+
+/// What is known of the document at hand.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    message: Message,
+    /// Where the message began.
+    begun: u64,
+    member: Member,
+    places: [Place; PLACES],
+    depth: usize,
+    /// Elements of the batch at hand.
+    elements: u64,
+    /// Whether names in list results are kept.
+    pub(crate) wants_names: bool,
+}
+
+/// A [`Reader`] at work: the scanner's visitor.
+pub(crate) struct Reading<'a, M> {
+    pub(crate) reader: &'a mut Reader,
+    pub(crate) messages: &'a mut M,
+}
+
+// === impl Reader ===
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self {
+            message: Message::default(),
+            begun: 0,
+            member: Member::None,
+            places: [Place::Document; PLACES],
+            depth: 0,
+            elements: 0,
+            wants_names: false,
+        }
+    }
+}
+
+impl Reader {
+    /// Forgets an unfinished document.
+    pub(crate) fn reset(&mut self) {
+        self.depth = 0;
+    }
+
+    fn place(&self) -> Place {
+        self.depth.checked_sub(1).and_then(|top| self.places.get(top)).copied().unwrap_or(Place::Document)
+    }
+
+    fn enter(&mut self, place: Place) -> bool {
+        let Some(slot) = self.places.get_mut(self.depth) else { return false };
+        *slot = place;
+        self.depth += 1;
+        true
+    }
+
+    /// Every path that is looked at, and how much of a text there is kept.
+    fn member(&self, name: &[u8]) -> (Member, usize) {
+        match (self.place(), name) {
+            (Place::Message, b"jsonrpc") => (Member::Version, WORD_BYTES),
+            (Place::Message, b"id") => (Member::Id, RequestId::KEPT_BYTES),
+            (Place::Message, b"method") => (Member::Method, WORD_BYTES),
+            (Place::Message, b"params") => (Member::Params, 0),
+            (Place::Message, b"result") => (Member::Result, 0),
+            (Place::Message, b"error") => (Member::Error, 0),
+            (Place::Params, b"name") => (Member::Name, NAME_BYTES),
+            (Place::Params, b"uri") => (Member::Uri, NAME_BYTES),
+            (Place::Params, b"taskId") => (Member::TaskId, 0),
+            (Place::Params, b"cursor") => (Member::Cursor, 0),
+            (Place::Params, b"clientInfo") => (Member::ClientInfo, 0),
+            (Place::ClientInfo, b"name") => (Member::ClientName, NAME_BYTES),
+            (Place::Params, b"_meta") => (Member::Meta, 0),
+            (Place::Meta, b"io.modelcontextprotocol/protocolVersion") => (Member::MetaVersion, WORD_BYTES),
+            (Place::Result, b"isError") => (Member::IsError, 0),
+            (Place::Result, b"resultType") => (Member::ResultType, WORD_BYTES),
+            (Place::Result, b"task") => (Member::Task, 0),
+            (Place::Result, b"protocolVersion") => (Member::ProtocolVersion, WORD_BYTES),
+            (Place::Result, b"tools") => (Member::List(ListKind::Tools), 0),
+            (Place::Result, b"prompts") => (Member::List(ListKind::Prompts), 0),
+            (Place::Result, b"resources") => (Member::List(ListKind::Resources), 0),
+            (Place::Result, b"resourceTemplates") => (Member::List(ListKind::ResourceTemplates), 0),
+            (Place::Item, name) if self.wants_names && name == self.item_name() => (Member::ItemName, NAME_BYTES),
+            (Place::Error, b"code") => (Member::Code, WORD_BYTES),
+            _ => (Member::None, 0),
+        }
+    }
+
+    /// The member that names an item of the list at hand.
+    fn item_name(&self) -> &'static [u8] {
+        match self.message.result.as_ref().and_then(|result| result.list.as_ref()).map(|list| list.kind) {
+            Some(ListKind::Tools | ListKind::Prompts) => b"name",
+            Some(ListKind::Resources) => b"uri",
+            Some(ListKind::ResourceTemplates) => b"uriTemplate",
+            None => b"",
+        }
+    }
+
+    /// A member begins: what an earlier one of the same name said is void.
+    fn begin_member(&mut self, member: Member) {
+        let message = &mut self.message;
+        match member {
+            Member::Version => message.version = false,
+            Member::Id => message.id = Id::Odd,
+            Member::Method => message.method = None,
+            Member::Params => message.params = Params::default(),
+            Member::Result => message.result = Some(Outcome::default()),
+            Member::Error => message.error = None,
+            Member::Name => message.params.name = None,
+            Member::Uri => message.params.uri = None,
+            Member::TaskId => message.params.task_id = None,
+            Member::Cursor => message.params.cursor = false,
+            Member::ClientInfo | Member::ClientName => message.params.client_name = None,
+            Member::Meta | Member::MetaVersion => message.params.meta_version = None,
+            Member::Code => message.error = Some(None),
+            _ => self.begin_result_member(member),
+        }
+    }
+
+    fn begin_result_member(&mut self, member: Member) {
+        let Some(result) = &mut self.message.result else { return };
+        match member {
+            Member::IsError => result.is_error = false,
+            Member::ResultType => result.result_type = ResultType::Complete,
+            Member::Task => result.task = false,
+            Member::ProtocolVersion => result.protocol_version = None,
+            Member::List(_) => result.list = None,
+            _ => {}
+        }
+    }
+
+    fn string(&mut self, text: &Text) {
+        let message = &mut self.message;
+        match self.member {
+            Member::Version => message.version = text.whole() == Some(b"2.0"),
+            Member::Id => message.id = Id::Some(RequestId::string(text)),
+            Member::Method => message.method = Some(text.clone()),
+            Member::Error => message.error = Some(None),
+            Member::Name => message.params.name = Some(text.clone()),
+            Member::Uri => message.params.uri = Some(text.clone()),
+            Member::TaskId => message.params.task_id = Some(text.clone()),
+            Member::Cursor => message.params.cursor = true,
+            Member::ClientName => message.params.client_name = Some(text.clone()),
+            Member::MetaVersion => message.params.meta_version = Some(text.clone()),
+            Member::ResultType | Member::ProtocolVersion | Member::ItemName => self.string_of_result(text),
+            _ => {}
+        }
+    }
+
+    fn string_of_result(&mut self, text: &Text) {
+        let Some(result) = &mut self.message.result else { return };
+        match (self.member, &mut result.list) {
+            (Member::ResultType, _) => {
+                result.result_type = match text.whole() {
+                    Some(b"input_required") => ResultType::InputRequired,
+                    Some(b"task") => ResultType::Task,
+                    _ => ResultType::Complete,
+                };
+            }
+            (Member::ProtocolVersion, _) => result.protocol_version = Some(text.clone()),
+            (Member::ItemName, Some(list)) if list.name_bytes + text.start().len() <= MOST_NAME_BYTES => {
+                list.name_bytes += text.start().len();
+                list.names.push(text.start().into());
+            }
+            _ => {}
+        }
+    }
+
+    fn number(&mut self, text: &Text) {
+        match self.member {
+            Member::Id => self.message.id = Id::Some(RequestId::number(text)),
+            Member::Code => self.message.error = Some(whole_number(text)),
+            Member::Error => self.message.error = Some(None),
+            _ => {}
+        }
+    }
+
+    fn bool(&mut self, value: bool) {
+        match (self.member, &mut self.message.result) {
+            (Member::IsError, Some(result)) => result.is_error = value,
+            (Member::Error, _) => self.message.error = Some(None),
+            _ => {}
+        }
+    }
+
+    /// A container of the member at hand begins; whether it is looked into.
+    fn begin(&mut self, container: Container, at: u64) -> bool {
+        match (self.member, container) {
+            (Member::Message, Container::Object) => {
+                self.message = Message::default();
+                self.begun = at;
+                self.enter(Place::Message)
+            }
+            (Member::Message, Container::Array) if self.depth == 0 => {
+                self.elements = 0;
+                self.enter(Place::Batch)
+            }
+            (Member::Params, Container::Object) => self.enter(Place::Params),
+            (Member::Meta, Container::Object) => self.enter(Place::Meta),
+            (Member::ClientInfo, Container::Object) => self.enter(Place::ClientInfo),
+            (Member::Result, Container::Object) => self.enter(Place::Result),
+            (Member::Error, _) => {
+                self.message.error = Some(None);
+                container == Container::Object && self.enter(Place::Error)
+            }
+            (Member::Task, Container::Object) => {
+                if let Some(result) = &mut self.message.result {
+                    result.task = true;
+                }
+                false
+            }
+            (Member::List(kind), Container::Array) => {
+                if let Some(result) = &mut self.message.result {
+                    result.list = Some(List { kind, items: 0, names: Vec::new(), name_bytes: 0 });
+                }
+                self.enter(Place::List)
+            }
+            (Member::Item, Container::Object) => self.wants_names && self.enter(Place::Item),
+            _ => false,
+        }
+    }
+}
+
+/// The integer that a code is, `-32602.0` included.
+fn whole_number(text: &Text) -> Option<i64> {
+    let digits = std::str::from_utf8(text.whole()?).ok()?;
+    let whole = digits
+        .split_once('.')
+        .map_or(digits, |(whole, zeros)| if zeros.bytes().all(|byte| byte == b'0') { whole } else { digits });
+    whole.parse().ok()
+}
+
+// === impl Reading ===
+
+impl<M: Messages> Visitor for Reading<'_, M> {
+    fn key(&mut self, name: &[u8]) -> Interest {
+        let (member, kept) = self.reader.member(name);
+        self.reader.member = member;
+        if member == Member::None {
+            return Interest::Skip;
+        }
+        self.reader.begin_member(member);
+        Interest::Keep(kept)
+    }
+
+    fn element(&mut self) -> Interest {
+        self.reader.member = match self.reader.place() {
+            Place::Document => Member::Message,
+            Place::Batch => {
+                self.reader.elements += 1;
+                Member::Message
+            }
+            Place::List => {
+                if let Some(list) = self.reader.message.result.as_mut().and_then(|result| result.list.as_mut()) {
+                    list.items += 1;
+                }
+                Member::Item
+            }
+            _ => Member::None,
+        };
+        if self.reader.member == Member::None { Interest::Skip } else { Interest::Keep(0) }
+    }
+
+    fn begin(&mut self, container: Container, at: u64) -> bool {
+        let entered = self.reader.begin(container, at);
+        if !entered && self.reader.member == Member::Message {
+            self.messages.no_message();
+        }
+        entered
+    }
+
+    fn end(&mut self, at: u64) {
+        let place = self.reader.place();
+        self.reader.depth = self.reader.depth.saturating_sub(1);
+        match place {
+            Place::Message => {
+                let mut message = std::mem::take(&mut self.reader.message);
+                message.bytes = at - self.reader.begun;
+                self.messages.message(message);
+            }
+            Place::Batch if self.reader.elements == 0 => self.messages.no_message(),
+            _ => {}
+        }
+    }
+
+    fn scalar(&mut self, scalar: Scalar<'_>) {
+        match scalar {
+            _ if self.reader.member == Member::Message => self.messages.no_message(),
+            Scalar::String(text) => self.reader.string(text),
+            Scalar::Number(text) => self.reader.number(text),
+            Scalar::Bool(value) => self.reader.bool(value),
+            Scalar::Null => {}
+        }
+    }
+}

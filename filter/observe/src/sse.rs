@@ -1,0 +1,325 @@
+//! Frames `text/event-stream` (WHATWG HTML, "Server-sent events") from chunks that are cut anywhere.
+//!
+//! Data is handed on as it comes and never buffered, so an event may have any size. CR, LF and CRLF end a line in any mix,
+//! fields come in any order, one byte order mark may stand first, comments pass. An event whose blank line never came is not
+//! dispatched, as a client discards it.
+//!
+//! **What it does not do:** `retry`, reconnecting, the value of `id` (only that one was given).
+//!
+//! **Cost:** one pass; under 64 bytes.
+
+use memchr::memchr2;
+
+/// Longest field or event name that is told apart.
+const NAME_BYTES: usize = 16;
+
+/// What an event calls itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventName {
+    /// `message`, or none given.
+    Message,
+    /// `endpoint`, the first event of HTTP+SSE.
+    Endpoint,
+    /// Any other: not MCP's.
+    Other,
+}
+
+/// Receives the parts of a stream.
+pub(crate) trait Events {
+    /// Part of the data of the event that is being read; lines are joined by `\n`.
+    fn data(&mut self, bytes: &[u8]);
+    /// The event ended with its blank line. It had `data` if the field was given with a value.
+    fn dispatch(&mut self, name: EventName, data: bool);
+    /// A non-empty event id was given: the stream can be resumed.
+    fn id(&mut self);
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Before the first line; so many bytes of a byte order mark were seen.
+    Start(u8),
+    /// In a field's name.
+    Field,
+    /// Behind the colon: one space may follow.
+    Space,
+    Value,
+    Comment,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    Data,
+    Event,
+    Id,
+    Other,
+}
+
+/// A name of which only the beginning is kept.
+#[derive(Clone, Debug, Default)]
+struct Name {
+    bytes: [u8; NAME_BYTES],
+    length: usize,
+}
+
+/// The framer.
+#[derive(Clone, Debug)]
+pub(crate) struct Framer {
+    state: State,
+    field: Field,
+    name: Name,
+    event: Name,
+    /// Lines of data in this event.
+    data_lines: u32,
+    data: bool,
+    /// The last byte was CR: an LF that follows belongs to it.
+    carriage_return: bool,
+    line_is_empty: bool,
+}
+
+// === impl Name ===
+
+impl Name {
+    fn push(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if let Some(slot) = self.bytes.get_mut(self.length) {
+                *slot = byte;
+            }
+            self.length = self.length.saturating_add(1);
+        }
+    }
+
+    /// Empty also when the name was too long to be one of ours.
+    fn text(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(b"?")
+    }
+}
+
+// === impl Framer ===
+
+impl Default for Framer {
+    fn default() -> Self {
+        Self {
+            state: State::Start(0),
+            field: Field::Other,
+            name: Name::default(),
+            event: Name::default(),
+            data_lines: 0,
+            data: false,
+            carriage_return: false,
+            line_is_empty: true,
+        }
+    }
+}
+
+impl Framer {
+    /// Reads a chunk.
+    pub(crate) fn push<E: Events>(&mut self, bytes: &[u8], events: &mut E) {
+        let mut rest = bytes;
+        while let Some((&byte, tail)) = rest.split_first() {
+            if std::mem::take(&mut self.carriage_return) && byte == b'\n' {
+                rest = tail;
+                continue;
+            }
+            rest = match self.state {
+                State::Start(seen) => self.byte_order_mark(seen, byte, rest, tail),
+                State::Value | State::Comment => self.run(rest, events),
+                State::Field | State::Space => {
+                    self.structure(byte, events);
+                    if self.state == State::Value && byte != b' ' && byte != b':' { rest } else { tail }
+                }
+            };
+        }
+    }
+
+    fn byte_order_mark<'a>(&mut self, seen: u8, byte: u8, rest: &'a [u8], tail: &'a [u8]) -> &'a [u8] {
+        let expected = match seen {
+            0 => 0xef,
+            1 => 0xbb,
+            _ => 0xbf,
+        };
+        if byte == expected {
+            self.state = if seen == 2 { State::Field } else { State::Start(seen + 1) };
+            return tail;
+        }
+        // Not a mark after all: part of one is a field name that nobody knows.
+        self.state = State::Field;
+        if seen > 0 {
+            self.line_is_empty = false;
+            self.name.push(b"?");
+        }
+        rest
+    }
+
+    /// A field's name, its colon and the space behind it.
+    fn structure<E: Events>(&mut self, byte: u8, events: &mut E) {
+        match (self.state, byte) {
+            (_, b'\r' | b'\n') => {
+                if self.state == State::Field && !self.line_is_empty {
+                    self.begin_value(events);
+                }
+                self.end_line(byte, events);
+            }
+            (State::Field, b':') if self.line_is_empty => {
+                self.line_is_empty = false;
+                self.state = State::Comment;
+            }
+            (State::Field, b':') => {
+                self.begin_value(events);
+                self.state = State::Space;
+            }
+            (State::Field, _) => {
+                self.line_is_empty = false;
+                self.name.push(&[byte]);
+            }
+            // The space is dropped; anything else is the value's first byte.
+            _ => self.state = State::Value,
+        }
+    }
+
+    fn begin_value<E: Events>(&mut self, events: &mut E) {
+        self.field = match self.name.text() {
+            b"data" => Field::Data,
+            b"event" => Field::Event,
+            b"id" => Field::Id,
+            _ => Field::Other,
+        };
+        match self.field {
+            Field::Data => {
+                if self.data_lines > 0 {
+                    events.data(b"\n");
+                }
+                self.data_lines = self.data_lines.saturating_add(1);
+            }
+            // The last event field of an event counts.
+            Field::Event => self.event = Name::default(),
+            Field::Id | Field::Other => {}
+        }
+    }
+
+    /// The bytes of a value up to the end of its line.
+    fn run<'a, E: Events>(&mut self, bytes: &'a [u8], events: &mut E) -> &'a [u8] {
+        let length = memchr2(b'\r', b'\n', bytes).unwrap_or(bytes.len());
+        let (value, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
+        if self.state == State::Value && !value.is_empty() {
+            match self.field {
+                Field::Data => {
+                    self.data = true;
+                    events.data(value);
+                }
+                Field::Event => self.event.push(value),
+                Field::Id => events.id(),
+                Field::Other => {}
+            }
+        }
+        let Some((&end, rest)) = rest.split_first() else { return &[] };
+        self.end_line(end, events);
+        rest
+    }
+
+    fn end_line<E: Events>(&mut self, byte: u8, events: &mut E) {
+        self.carriage_return = byte == b'\r';
+        self.state = State::Field;
+        self.name = Name::default();
+        if !std::mem::replace(&mut self.line_is_empty, true) {
+            return;
+        }
+        let name = match self.event.text() {
+            b"" | b"message" => EventName::Message,
+            b"endpoint" => EventName::Endpoint,
+            _ => EventName::Other,
+        };
+        if self.data_lines > 0 {
+            events.dispatch(name, self.data);
+        }
+        self.event = Name::default();
+        self.data_lines = 0;
+        self.data = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EventName, Events, Framer};
+    use crate::test;
+
+    #[derive(Default)]
+    struct Log {
+        data: String,
+        events: Vec<String>,
+    }
+
+    impl Events for Log {
+        fn data(&mut self, bytes: &[u8]) {
+            self.data.push_str(&bytes.iter().map(|&byte| char::from(byte)).collect::<String>());
+        }
+        fn dispatch(&mut self, name: EventName, data: bool) {
+            let text = std::mem::take(&mut self.data);
+            assert_eq!(data, text.bytes().any(|byte| byte != b'\n'));
+            self.events.push(format!("{name:?} {text:?}"));
+        }
+        fn id(&mut self) {
+            if self.events.last().is_none_or(|last| last != "id") {
+                self.events.push("id".to_owned());
+            }
+        }
+    }
+
+    fn read(text: &str, mut chunk: impl FnMut() -> usize) -> Vec<String> {
+        let (mut framer, mut log) = (Framer::default(), Log::default());
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(chunk().clamp(1, rest.len()));
+            framer.push(now, &mut log);
+            rest = later;
+        }
+        log.events
+    }
+
+    #[test]
+    fn ok_fields_in_any_order_and_any_line_end() {
+        let whole = |text| read(text, || usize::MAX);
+        assert_eq!(whole("event: message\ndata: {}\n\n"), ["Message \"{}\""]);
+        assert_eq!(whole("data:{}\r\nid: 1\r\nretry: 3\r\n\r\n"), ["id", "Message \"{}\""]);
+        assert_eq!(whole("data: a\rdata:  b\rdata\r\r"), ["Message \"a\\n b\\n\""]);
+        assert_eq!(whole("\u{feff}event: endpoint\ndata: /m?s=1\n\n"), ["Endpoint \"/m?s=1\""]);
+        assert_eq!(whole(": ping\n\n:\n\nevent: x\n\ndata: y\nevent: other\n\n"), ["Other \"y\""]);
+        assert_eq!(whole("id: 7\ndata: \n\n"), ["id", "Message \"\""]);
+        assert_eq!(whole("id\n\nid:\n\n"), Vec::<String>::new());
+        assert_eq!(whole("data: never ended\n"), Vec::<String>::new());
+        assert_eq!(whole("data : x\n\nDATA: x\n\n"), Vec::<String>::new());
+        assert_eq!(whole("event: message with a very long name\ndata: x\n\n"), ["Other \"x\""]);
+    }
+
+    #[test]
+    fn ok_any_chunking_gives_the_same_events() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let pieces = [
+            "data",
+            "data: ",
+            "event: message",
+            "event:endpoint",
+            "id: 1",
+            "id",
+            ":",
+            ": ping",
+            " ",
+            "\r",
+            "\n",
+            "\r\n",
+            "\n\n",
+            "\r\n\r\n",
+            "retry: 9",
+            "{\"a\":1}",
+            "\u{feff}",
+            "é",
+            "long value that is longer than any name",
+        ];
+        for _ in 0..5_000 {
+            let text: String = (0..random.usize(1..30)).map(|_| *random.choice(&pieces).unwrap()).collect();
+            let expected = read(&text, || usize::MAX);
+            assert_eq!(read(&text, || 1), expected, "{text:?}");
+            let mut sizes = random.fork();
+            assert_eq!(read(&text, || sizes.usize(1..9)), expected, "{text:?}");
+        }
+    }
+}

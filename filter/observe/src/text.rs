@@ -1,0 +1,96 @@
+//! A decoded string or number of which only the beginning is kept.
+
+/// FNV-1a, 64 bit.
+const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+const PRIME: u64 = 0x0000_0100_0000_01b3;
+
+/// The first bytes of a text, and the length and digest of all of it.
+///
+/// Two texts are equal when length and digest are equal, so ids and names of any length can be compared while at most
+/// `limit` bytes are kept. The digest is not cryptographic: whoever forges a collision confuses the counting of its own
+/// exchange and nothing else.
+#[derive(Clone, Debug)]
+pub(crate) struct Text {
+    start: Vec<u8>,
+    limit: usize,
+    length: u64,
+    digest: u64,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self { start: Vec::new(), limit: 0, length: 0, digest: OFFSET }
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.length == other.length && self.digest == other.digest
+    }
+}
+
+// === impl Text ===
+
+impl Text {
+    /// The text of `bytes`, all of it kept.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let mut text = Self::default();
+        text.restart(bytes.len());
+        text.push(bytes);
+        text
+    }
+
+    /// Empties the text; from now on at most `limit` bytes are kept.
+    pub(crate) fn restart(&mut self, limit: usize) {
+        self.start.clear();
+        self.limit = limit;
+        self.length = 0;
+        self.digest = OFFSET;
+    }
+
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        let room = self.limit.saturating_sub(self.start.len());
+        self.start.extend(bytes.iter().take(room));
+        self.length += bytes.len() as u64;
+        self.digest = bytes.iter().fold(self.digest, |digest, &byte| (digest ^ u64::from(byte)).wrapping_mul(PRIME));
+    }
+
+    /// The bytes that were kept.
+    pub(crate) fn start(&self) -> &[u8] {
+        &self.start
+    }
+
+    /// The whole text, if all of it was kept.
+    pub(crate) fn whole(&self) -> Option<&[u8]> {
+        (self.length == self.start.len() as u64).then_some(self.start.as_slice())
+    }
+
+    /// Length of the whole text in bytes.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Digest of the whole text.
+    pub(crate) fn digest(&self) -> u64 {
+        self.digest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Text;
+    use crate::test;
+
+    #[test]
+    fn ok_equal_by_the_whole_though_only_the_start_is_kept() {
+        let long = [b'a'; 1000];
+        let mut cut = Text::default();
+        cut.restart(4);
+        cut.push(&long[..300]);
+        cut.push(&long[300..]);
+        assert_eq!(cut.start(), b"aaaa");
+        assert_eq!(cut.whole(), None);
+        assert_eq!(cut, Text::of(&long));
+        assert_ne!(cut, Text::of(&long[1..]));
+    }
+}
