@@ -1,1 +1,40 @@
-//! A proxy-wasm host for tests.
+//! A small Envoy for tests: it loads a built proxy-wasm module and drives it as Envoy 1.40 does.
+//!
+//! A [`Host`] is one Envoy process: metrics by name, shared data, a clock that stands still until a test
+//! moves it. Each [`Vm`] is one worker. A [`Stream`] is one HTTP stream on a worker; an [`Exchange`] is the
+//! script of one, written in code or read from a file, and [`Vm::play`] runs it.
+//!
+//! What a test asserts is state, never the order of host calls: [`Host::series`] is the scrape,
+//! [`Played::filter_state`] what an access log could read, [`Vm::cost`] the fuel and host calls so far.
+//! A trap, a pause, an import outside [`ALLOWED_IMPORTS`] or a host call that Envoy would answer with an
+//! error is a [`Fault`], whichever test it happens in.
+//!
+//! # What this crate does not do
+//!
+//! No HTTP codec, no routing, no upstream, no timers of its own: ticks come when a test asks for them.
+//! Host calls the filter has no use for do not exist here, so that a module which needs one does not load.
+
+mod callbacks;
+mod cost;
+mod exchange;
+mod fault;
+mod fixture;
+mod hostcalls;
+mod imports;
+mod metrics;
+mod process;
+mod state;
+mod stream;
+mod vm;
+mod wasi;
+
+pub use cost::{Cost, CostTable};
+pub use exchange::{Exchange, Framing, Played, Step};
+pub use fault::Fault;
+pub use fixture::parse as parse_exchange;
+pub use imports::{ALLOWED_IMPORTS, Import};
+pub use metrics::{Series, SeriesTable, Value};
+pub use process::{Host, LogLine};
+pub use state::flags;
+pub use stream::Stream;
+pub use vm::{Plugin, Vm};

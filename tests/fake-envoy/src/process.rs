@@ -1,0 +1,206 @@
+//! One Envoy process: the compiled module and everything its workers share.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::rc::Rc;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use wasmtime::{Config, Engine, Module, OptLevel};
+
+use crate::metrics::{Metrics, SeriesTable};
+use crate::{Fault, Plugin, Vm, imports};
+
+/// Wall clock at the start of every process; the monotonic clock starts at one second.
+const START_OF_WALL_CLOCK_NS: u64 = 1_790_000_000_000_000_000;
+const START_OF_CLOCK_NS: u64 = 1_000_000_000;
+
+/// One line of Envoy's log that came from the module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// 0 trace, 1 debug, 2 info, 3 warn, 4 error, 5 critical.
+    pub level: u32,
+    /// The text.
+    pub message: String,
+}
+
+/// What all workers of a process share.
+pub(crate) struct Process {
+    pub(crate) metrics: Metrics,
+    pub(crate) shared_data: HashMap<Vec<u8>, (Vec<u8>, u32)>,
+    pub(crate) next_cas: u32,
+    pub(crate) properties: HashMap<String, Vec<u8>>,
+    pub(crate) log: Vec<LogLine>,
+    clock_ns: u64,
+    started_vms: u64,
+}
+
+/// One Envoy process with one module loaded.
+pub struct Host {
+    module: Module,
+    size: usize,
+    process: Rc<RefCell<Process>>,
+}
+
+struct Built {
+    module: Module,
+    size: usize,
+}
+
+// === impl Process ===
+
+impl Process {
+    fn new() -> Self {
+        Self {
+            metrics: Metrics::default(),
+            shared_data: HashMap::new(),
+            next_cas: 0,
+            properties: HashMap::from([("node.cluster".to_owned(), b"sidecar".to_vec())]),
+            log: Vec::new(),
+            clock_ns: START_OF_CLOCK_NS,
+            started_vms: 0,
+        }
+    }
+
+    pub(crate) fn advance(&mut self, by: Duration) {
+        self.clock_ns += u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+    }
+
+    pub(crate) fn monotonic_ns(&self) -> u64 {
+        self.clock_ns
+    }
+
+    pub(crate) fn wall_ns(&self) -> u64 {
+        START_OF_WALL_CLOCK_NS + self.clock_ns
+    }
+}
+
+// === impl Host ===
+
+impl Host {
+    /// A process with the filter of this repository.
+    ///
+    /// The module is `$MCP_FILTER_WASM` if set, else what `scripts/build-filter.sh` builds, and is compiled
+    /// once however many hosts a test program makes.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be built, loaded, or imports something it may not.
+    pub fn new() -> Result<Self, Fault> {
+        static BUILT: OnceLock<Result<Built, Fault>> = OnceLock::new();
+        let built = BUILT.get_or_init(|| {
+            let path = built_module()?;
+            let bytes = std::fs::read(&path).map_err(|error| Fault::Load(format!("{}: {error}", path.display())))?;
+            compile(&bytes)
+        });
+        let Built { module, size } = built.as_ref().map_err(Clone::clone)?;
+        Ok(Self::with(module.clone(), *size))
+    }
+
+    /// A process with any module, given as its bytes.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be loaded or imports something it may not.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Fault> {
+        let Built { module, size } = compile(bytes)?;
+        Ok(Self::with(module, size))
+    }
+
+    fn with(module: Module, size: usize) -> Self {
+        Self { module, size, process: Rc::new(RefCell::new(Process::new())) }
+    }
+
+    /// Starts a worker: instantiates the module, creates the root context, starts and configures it.
+    ///
+    /// # Errors
+    ///
+    /// A trap. A refused configuration is no error: [`Vm::is_configured`] tells.
+    pub fn start(&self, plugin: &Plugin) -> Result<Vm, Fault> {
+        let number = {
+            let mut process = self.process.borrow_mut();
+            process.started_vms += 1;
+            process.started_vms
+        };
+        Vm::start(&self.module, Rc::clone(&self.process), plugin, number)
+    }
+
+    /// Moves the clock of all workers forward.
+    pub fn advance(&self, by: Duration) {
+        self.process.borrow_mut().advance(by);
+    }
+
+    /// Sets a property that every stream and root context sees, such as `node.metadata.WORKLOAD_NAME`.
+    pub fn set_property(&self, path: &str, value: &[u8]) {
+        self.process.borrow_mut().properties.insert(path.to_owned(), value.to_vec());
+    }
+
+    /// The scrape: every series that was ever defined, zeros included.
+    ///
+    /// # Errors
+    ///
+    /// A stat name that would break the exposition.
+    pub fn series(&self) -> Result<SeriesTable, Fault> {
+        self.process.borrow().metrics.table()
+    }
+
+    /// How many series there are; cheap.
+    pub fn series_count(&self) -> usize {
+        self.process.borrow().metrics.count()
+    }
+
+    /// Everything the module logged.
+    pub fn log(&self) -> Vec<LogLine> {
+        self.process.borrow().log.clone()
+    }
+
+    /// Keys of the shared data.
+    pub fn shared_data_keys(&self) -> Vec<Vec<u8>> {
+        self.process.borrow().shared_data.keys().cloned().collect()
+    }
+
+    /// Writes shared data as another plugin would.
+    pub fn set_shared_data(&self, key: &[u8], value: &[u8]) {
+        let mut process = self.process.borrow_mut();
+        process.next_cas += 1;
+        let cas = process.next_cas;
+        process.shared_data.insert(key.to_vec(), (value.to_vec(), cas));
+    }
+
+    /// Size of the module in bytes.
+    pub fn module_size(&self) -> usize {
+        self.size
+    }
+
+    /// Imports of the module, as (module, name).
+    pub fn imports(&self) -> Vec<(String, String)> {
+        let imports = self.module.imports();
+        imports.map(|import| (import.module().to_owned(), import.name().to_owned())).collect()
+    }
+}
+
+fn compile(bytes: &[u8]) -> Result<Built, Fault> {
+    let load = |error: wasmtime::Error| Fault::Load(format!("{error:#}"));
+    let mut config = Config::new();
+    config.consume_fuel(true).cranelift_opt_level(OptLevel::Speed);
+    let engine = Engine::new(&config).map_err(load)?;
+    let module = Module::new(&engine, bytes).map_err(load)?;
+    imports::check(&module)?;
+    Ok(Built { module, size: bytes.len() })
+}
+
+fn built_module() -> Result<PathBuf, Fault> {
+    if let Some(path) = std::env::var_os("MCP_FILTER_WASM") {
+        return Ok(PathBuf::from(path));
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/build-filter.sh");
+    let run = Command::new(&script).output().map_err(|error| Fault::Load(format!("{}: {error}", script.display())))?;
+    if !run.status.success() {
+        return Err(Fault::Load(String::from_utf8_lossy(&run.stderr).into_owned()));
+    }
+    let printed = String::from_utf8_lossy(&run.stdout);
+    let path = printed.lines().last().unwrap_or_default().trim();
+    Ok(PathBuf::from(path))
+}

@@ -1,0 +1,188 @@
+//! One HTTP stream on one worker, callback by callback, in any order Envoy could produce.
+
+use std::collections::BTreeMap;
+
+use crate::state::{Pairs, Phase, StreamState};
+use crate::vm::Side;
+use crate::{Fault, Vm};
+
+/// One HTTP stream. Its methods are Envoy's events; several streams may be open on a worker at once.
+///
+/// Response events before the request headers are ignored, as Envoy ignores them for this filter.
+pub struct Stream<'vm> {
+    vm: &'vm Vm,
+    context: u32,
+    created: bool,
+    started: bool,
+}
+
+// === impl Stream ===
+
+impl<'vm> Stream<'vm> {
+    pub(crate) fn new(vm: &'vm Vm, context: u32) -> Self {
+        Self { vm, context, created: false, started: false }
+    }
+
+    /// The request's header block.
+    ///
+    /// # Errors
+    ///
+    /// A trap or a pause, here and in every other event.
+    pub fn request_headers(&mut self, headers: &[(&str, &[u8])], end: bool) -> Result<(), Fault> {
+        self.create()?;
+        self.started = true;
+        self.change(|stream| {
+            stream.request_headers = Some(pairs(headers));
+            stream.properties.entry("response.flags".to_owned()).or_insert_with(|| vec![0; 8]);
+            stream.properties.entry("cluster_name".to_owned()).or_insert_with(|| b"upstream".to_vec());
+        });
+        self.headers(Side::Request, headers.len(), end)
+    }
+
+    /// One piece of the request's body.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn request_body(&mut self, chunk: &[u8], end: bool) -> Result<(), Fault> {
+        self.body(Side::Request, chunk, end)
+    }
+
+    /// The request's trailers, which end it.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn request_trailers(&mut self, trailers: &[(&str, &[u8])]) -> Result<(), Fault> {
+        self.trailers(Side::Request, trailers)
+    }
+
+    /// The response's header block, from the upstream or from Envoy itself.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn response_headers(&mut self, headers: &[(&str, &[u8])], end: bool) -> Result<(), Fault> {
+        if !self.started {
+            return Ok(());
+        }
+        self.change(|stream| {
+            stream.response_headers = Some(pairs(headers));
+            let details = stream.properties.entry("response.code_details".to_owned());
+            details.or_insert_with(|| b"via_upstream".to_vec());
+        });
+        self.headers(Side::Response, headers.len(), end)
+    }
+
+    /// One piece of the response's body.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn response_body(&mut self, chunk: &[u8], end: bool) -> Result<(), Fault> {
+        self.body(Side::Response, chunk, end)
+    }
+
+    /// The response's trailers, which end it.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn response_trailers(&mut self, trailers: &[(&str, &[u8])]) -> Result<(), Fault> {
+        self.trailers(Side::Response, trailers)
+    }
+
+    /// Sets a property of this stream, such as `response.code_details`.
+    pub fn set_property(&mut self, path: &str, value: &[u8]) {
+        self.change(|stream| stream.properties.insert(path.to_owned(), value.to_vec()));
+    }
+
+    /// Sets `response.flags`.
+    pub fn set_flags(&mut self, flags: u64) {
+        self.set_property("response.flags", &flags.to_le_bytes());
+    }
+
+    /// The access log event, which comes once, before the stream is destroyed.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn log(&mut self) -> Result<(), Fault> {
+        self.create()?;
+        self.enter(Phase::Log);
+        self.vm.on_log(self.context)
+    }
+
+    /// Destroys the stream: done, then delete. Returns the filter state it left.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn destroy(self) -> Result<BTreeMap<String, String>, Fault> {
+        self.enter(Phase::Done);
+        if self.created {
+            self.vm.finish_context(self.context)?;
+        }
+        Ok(self.vm.forget(self.context))
+    }
+
+    /// Log, done, delete: the end of every stream in Envoy.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn close(mut self) -> Result<BTreeMap<String, String>, Fault> {
+        self.log()?;
+        self.destroy()
+    }
+
+    fn create(&mut self) -> Result<(), Fault> {
+        if self.created {
+            return Ok(());
+        }
+        self.created = true;
+        self.vm.create_context(self.context)
+    }
+
+    fn headers(&self, side: Side, count: usize, end: bool) -> Result<(), Fault> {
+        self.enter(Phase::of_headers(side));
+        let result = self.vm.on_headers(side, self.context, count, end);
+        self.enter(Phase::Create);
+        result
+    }
+
+    fn body(&self, side: Side, chunk: &[u8], end: bool) -> Result<(), Fault> {
+        if !self.started {
+            return Ok(());
+        }
+        self.change(|stream| stream.chunk = chunk.to_vec());
+        self.enter(Phase::of_body(side));
+        let result = self.vm.on_body(side, self.context, chunk.len(), end);
+        self.enter(Phase::Create);
+        self.change(|stream| stream.chunk = Vec::new());
+        result
+    }
+
+    fn trailers(&self, side: Side, trailers: &[(&str, &[u8])]) -> Result<(), Fault> {
+        if !self.started {
+            return Ok(());
+        }
+        self.change(|stream| stream.trailers = pairs(trailers));
+        self.enter(Phase::of_trailers(side));
+        let result = self.vm.on_trailers(side, self.context, trailers.len());
+        self.enter(Phase::Create);
+        result
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.change(|stream| stream.phase = phase);
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut StreamState) -> T) {
+        self.vm.with_stream(self.context, change);
+    }
+}
+
+fn pairs(headers: &[(&str, &[u8])]) -> Pairs {
+    headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.to_vec())).collect()
+}

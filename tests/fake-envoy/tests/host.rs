@@ -1,0 +1,186 @@
+//! The host itself: it must notice what a filter may not do, else no other test here means anything.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+use fake_envoy::{Exchange, Fault, Framing, Host, Plugin, Step, Value, Vm};
+
+/// A module in the text format: the exports every module needs, and what the test adds.
+fn module(imports: &str, body: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(module {imports}
+             (memory (export "memory") 1)
+             (func (export "proxy_abi_version_0_2_1"))
+             (func (export "proxy_on_context_create") (param i32 i32))
+             (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 4096))
+             {body})"#
+    );
+    wat::parse_str(text).unwrap()
+}
+
+fn start(imports: &str, body: &str) -> (Host, Vm) {
+    let host = Host::from_bytes(&module(imports, body)).unwrap();
+    let vm = host.start(&Plugin::default()).unwrap();
+    (host, vm)
+}
+
+fn play(imports: &str, body: &str) -> Result<(), Fault> {
+    let (_host, vm) = start(imports, body);
+    vm.play(&Exchange::post("{}").json("{}"), Framing::Http1).map(drop)
+}
+
+const METRICS: &str = r#"
+    (import "env" "proxy_define_metric" (func $define (param i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_increment_metric" (func $increment (param i32 i64) (result i32)))
+    (import "env" "proxy_record_metric" (func $record (param i32 i64) (result i32)))"#;
+
+/// A metric named `a=.=b;.;name` of this kind, defined with the stream; then `action` runs in the log phase.
+fn metric(kind: u8, action: &str) -> String {
+    format!(
+        r#"(data (i32.const 0) "a=.=b;.;name")
+           (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+             (call $define (i32.const {kind}) (i32.const 0) (i32.const 12) (i32.const 100)))
+           (func (export "proxy_on_log") (param i32) {action})"#
+    )
+}
+
+#[test]
+fn err_import_outside_the_list() {
+    let wasm = module(
+        r#"(import "env" "proxy_replace_header_map_value" (func (param i32 i32 i32 i32 i32) (result i32)))"#,
+        "",
+    );
+    let fault = Host::from_bytes(&wasm).err();
+    assert_eq!(fault, Some(Fault::ForbiddenImports(vec!["env.proxy_replace_header_map_value".to_owned()])));
+}
+
+#[test]
+fn err_pause() {
+    let body = r#"(func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) (i32.const 1))"#;
+    assert_eq!(play("", body), Err(Fault::Paused { callback: "proxy_on_response_body", action: 1 }));
+}
+
+#[test]
+fn err_trap() {
+    let body = r#"(func (export "proxy_on_log") (param i32) unreachable)"#;
+    assert!(matches!(play("", body), Err(Fault::Trap { callback: "proxy_on_log", .. })));
+}
+
+#[test]
+fn err_endless_loop() {
+    let body = r#"(func (export "proxy_on_log") (param i32) (loop $again (br $again)))"#;
+    assert!(matches!(play("", body), Err(Fault::Trap { callback: "proxy_on_log", .. })));
+}
+
+#[test]
+fn err_counter_that_does_not_rise() {
+    let action = "(drop (call $increment (i32.load (i32.const 100)) (i64.const 0)))";
+    assert!(matches!(play(METRICS, &metric(0, action)), Err(Fault::BadCall(_))));
+}
+
+#[test]
+fn err_gauge_below_zero() {
+    let action = "(drop (call $increment (i32.load (i32.const 100)) (i64.const -1)))";
+    assert!(matches!(play(METRICS, &metric(1, action)), Err(Fault::BadCall(_))));
+}
+
+#[test]
+fn err_histogram_incremented() {
+    let action = "(drop (call $increment (i32.load (i32.const 100)) (i64.const 1)))";
+    assert!(matches!(play(METRICS, &metric(2, action)), Err(Fault::BadCall(_))));
+}
+
+#[test]
+fn err_metric_never_defined() {
+    let action = "(drop (call $record (i32.const 400) (i64.const 1)))";
+    assert!(matches!(play(METRICS, &metric(2, action)), Err(Fault::BadCall(_))));
+}
+
+#[test]
+fn err_response_headers_before_they_exist() {
+    let imports = r#"(import "env" "proxy_get_header_map_value"
+        (func $get (param i32 i32 i32 i32 i32) (result i32)))"#;
+    let body = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+        (call $get (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 100) (i32.const 104)))"#;
+    assert!(matches!(play(imports, body), Err(Fault::BadCall(_))));
+}
+
+#[test]
+fn ok_metrics_are_shared_by_name_and_ids_are_not() {
+    let action = "(drop (call $increment (i32.load (i32.const 100)) (i64.const 2)))";
+    let host = Host::from_bytes(&module(METRICS, &metric(0, action))).unwrap();
+    for _ in 0..2 {
+        let worker = host.start(&Plugin::default()).unwrap();
+        worker.play(&Exchange::post("{}").json("{}"), Framing::Http2).unwrap();
+    }
+    let table = host.series().unwrap();
+    assert_eq!(table.non_zero(), ["name{a=b} 4"]);
+    assert!(matches!(table.0.values().next(), Some(Value::Counter(4))));
+}
+
+#[test]
+fn ok_cost_counts_host_calls() {
+    let action = "(drop (call $increment (i32.load (i32.const 100)) (i64.const 1)))";
+    let (_host, vm) = start(METRICS, &metric(0, action));
+    let played = vm.play(&Exchange::post("{}").json("{}"), Framing::Http1).unwrap();
+    assert_eq!(played.cost.total_calls(), 2);
+    assert!(played.cost.fuel > 0);
+}
+
+#[test]
+fn err_label_that_breaks_out() {
+    use fake_envoy::Series;
+    let broken = b"tool_name=.=x;.;status=.=ok;.;status=.=error;.;family";
+    assert!(Series::from_stat_name(broken).is_err());
+    assert!(Series::from_stat_name(b"tool_name=.=a\"b;.;family").is_err());
+    assert!(Series::from_stat_name(b"a=.=\xff;.;family").is_err());
+    assert_eq!(Series::from_stat_name(b"a=.=;.;b=.=c;.;family").unwrap().to_string(), "family{b=c}");
+}
+
+/// Records the end flag of every body callback as a digit of a counter.
+const END_FLAGS: &str = r#"
+    (data (i32.const 0) "a=.=b;.;name")
+    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+      (call $define (i32.const 2) (i32.const 0) (i32.const 12) (i32.const 100)))
+    (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+      (call $record (i32.load (i32.const 100)) (i64.extend_i32_u (local.get 2))))
+    (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32)
+      (call $record (i32.load (i32.const 100))
+        (i64.add (i64.mul (i64.extend_i32_u (local.get 1)) (i64.const 10))
+                 (i64.extend_i32_u (local.get 2)))))"#;
+
+/// Samples of the module above for one response: `size * 10 + end`.
+fn seen(exchange: &Exchange, framing: Framing) -> Vec<String> {
+    let (host, vm) = start(METRICS, END_FLAGS);
+    vm.play(exchange, framing).unwrap();
+    host.series().unwrap().non_zero()
+}
+
+#[test]
+fn ok_end_flags_of_both_framings() {
+    let two = Exchange::post("{}").head(200, &[]).chunk("abc").chunk("de").end();
+    assert_eq!(seen(&two, Framing::Http1), ["name{a=b} [0, 30, 20, 1]"]);
+    assert_eq!(seen(&two, Framing::Http2), ["name{a=b} [0, 30, 21]"]);
+    let none = Exchange::post("{}").head(202, &[]).end();
+    assert_eq!(seen(&none, Framing::Http1), ["name{a=b} [1]"]);
+    let trailers = Exchange::post("{}").head(200, &[]).chunk("abc").then(Step::ResponseTrailers(Vec::new())).end();
+    assert_eq!(seen(&trailers, Framing::Http1), ["name{a=b} [0, 30]"]);
+    let broken = Exchange::post("{}").head(200, &[]).chunk("abc");
+    assert_eq!(seen(&broken, Framing::Http2), ["name{a=b} [0, 30]"]);
+}
+
+#[test]
+fn ok_fixture_says_what_the_builder_says() {
+    let text = "# a comment\n=== request headers\n:method: POST\n=== request body\n{{text 5}}\n=== request end\n\
+                === wait 3ms\n=== flags 0x4\n=== response headers\n:status: 200\n=== response events\ndata: 1\n\n\
+                === response end\n";
+    let parsed = fake_envoy::parse_exchange(text).unwrap();
+    let built = Exchange {
+        steps: vec![
+            Step::RequestHeaders(vec![(":method".to_owned(), b"POST".to_vec())]),
+            Step::RequestBody(b"The q".to_vec()),
+            Step::RequestEnd,
+        ],
+    };
+    assert_eq!(parsed, built.wait_ms(3).flags(4).head(200, &[]).chunk("data: 1\n\n").end());
+    assert!(fake_envoy::parse_exchange("=== reply\n").is_err());
+}
