@@ -1,2 +1,68 @@
-//! The sidecar launcher.
-fn main() {}
+//! The command `mcp-sidecar`.
+
+use clap::{Parser, Subcommand};
+use mcp_sidecar::{Machine, Settings};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Exit status of a refused environment or configuration.
+const REFUSED: u8 = 2;
+
+/// Runs Envoy with the MCP observability filter in front of one MCP server.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Starts the sidecar; its settings are environment variables (MCP_UPSTREAM_URL is the one that must be set).
+    ///
+    /// Exit status: 0 after a drained SIGTERM or SIGINT, 2 for settings that are refused, else Envoy's.
+    Run,
+    /// Checks a plugin configuration file: prints "ok", or every problem with exit status 2.
+    Check {
+        /// A JSON file as MCP_FILTER_CONFIG names it.
+        file: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Run => run(),
+        Command::Check { file } => match mcp_sidecar::check(&file, &variable) {
+            Ok(_) => {
+                println!("ok");
+                ExitCode::SUCCESS
+            }
+            Err(problems) => refuse(&problems),
+        },
+    }
+}
+
+fn run() -> ExitCode {
+    let settings = match Settings::read(&variable) {
+        Ok(settings) => settings,
+        Err(problems) => return refuse(&problems),
+    };
+    match mcp_sidecar::run(&settings, Machine::prepare()) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("mcp-sidecar: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+fn refuse<T: std::fmt::Display>(problems: &[T]) -> ExitCode {
+    for problem in problems {
+        eprintln!("mcp-sidecar: {problem}");
+    }
+    ExitCode::from(REFUSED)
+}

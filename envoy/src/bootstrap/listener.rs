@@ -1,0 +1,168 @@
+//! The listener that MCP clients connect to: one HTTP connection manager, the filter, four routes.
+
+use super::{address, telemetry, upstream_cluster};
+use crate::environment::{HostHeader, Settings};
+use crate::filter_plugin::FilterPlugin;
+use serde_json::{Map, Value, json};
+
+/// Prefix of the listener's HTTP stats.
+pub(crate) const HTTP_STAT_PREFIX: &str = "mcp";
+/// Priority of what a drain does not wait for: event streams that a client opened to listen. It changes nothing for them
+/// but the counter they are in.
+pub(crate) const STREAM_PRIORITY: &str = "HIGH";
+
+/// The listener.
+pub(super) fn mcp(settings: &Settings) -> Value {
+    let Settings { listener, .. } = settings;
+    json!({
+        "name": "mcp",
+        "address": address(&listener.ip().to_string(), listener.port()),
+        // A drain closes inbound listeners and leaves the probe listener alone.
+        "traffic_direction": "INBOUND",
+        // Few long connections must spread over the workers.
+        "connection_balance_config": {"exact_balance": {}},
+        // A second process on this port is an error, not a silent share of the traffic.
+        "enable_reuse_port": false,
+        "tcp_backlog_size": 4096,
+        "socket_options": keepalive(),
+        "filter_chains": [{"filters": [{
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": connection_manager(settings),
+        }]}],
+    })
+}
+
+/// Finds dead peers within about 90 s; accepted sockets inherit it from the listening one.
+fn keepalive() -> Value {
+    let option = |description: &str, level: u32, name: u32, value: u32| json!({"description": description, "level": level, "name": name, "int_value": value, "state": "STATE_PREBIND"});
+    json!([
+        option("SO_KEEPALIVE", 1, 9, 1),
+        option("TCP_KEEPIDLE", 6, 4, 60),
+        option("TCP_KEEPINTVL", 6, 5, 10),
+        option("TCP_KEEPCNT", 6, 6, 3),
+    ])
+}
+
+fn connection_manager(settings: &Settings) -> Value {
+    let mut manager = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": HTTP_STAT_PREFIX,
+        "codec_type": "AUTO",
+        "stream_idle_timeout": "0s",
+        "request_timeout": "0s",
+        "request_headers_timeout": "0s",
+        "server_header_transformation": "PASS_THROUGH",
+        "generate_request_id": false,
+        "preserve_external_request_id": true,
+        "use_remote_address": false,
+        "skip_xff_append": true,
+        "proxy_100_continue": true,
+        "normalize_path": false,
+        "merge_slashes": false,
+        "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
+        "max_request_headers_kb": 256,
+        "common_http_protocol_options": {"max_headers_count": 1000, "headers_with_underscores_action": "ALLOW"},
+        "http_protocol_options": {
+            "accept_http_10": true,
+            "default_host_for_http_10": settings.upstream.endpoint.authority,
+            "allow_chunked_length": true,
+            "enable_trailers": true,
+            "header_key_format": preserve_case(),
+            // An upgrade is an offer that a server may ignore; refusing it would fail clients that merely offer h2c.
+            "ignore_http_11_upgrade": [{"safe_regex": {"regex": ".*"}}],
+        },
+        "early_header_mutation_extensions": [{
+            "name": "envoy.http.early_header_mutation.header_mutation",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+                // A client must not steer Envoy: timeouts, retries, hosts.
+                "mutations": [{"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}}],
+            },
+        }],
+        "http_filters": [
+            {"name": "mcp_observability", "typed_config": filter(&settings.plugin)},
+            {"name": "envoy.filters.http.router", "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+                "suppress_envoy_headers": true,
+            }},
+        ],
+        "route_config": {"name": "mcp", "virtual_hosts": [{"name": "mcp", "domains": ["*"], "routes": routes(settings)}]},
+    });
+    if let Some(fields) = manager.as_object_mut() {
+        fields.extend(telemetry::connection_manager(settings));
+    }
+    manager
+}
+
+/// Header names go on in the letters they came in.
+pub(super) fn preserve_case() -> Value {
+    json!({"stateful_formatter": {
+        "name": "preserve_case",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig",
+            "forward_reason_phrase": true,
+        },
+    }})
+}
+
+fn filter(plugin: &FilterPlugin) -> Value {
+    let FilterPlugin { module, config, variables, .. } = plugin;
+    json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+        "config": {
+            "name": "mcp_observability",
+            "root_id": "mcp_observability",
+            "failure_policy": "FAIL_OPEN",
+            "vm_config": {
+                "vm_id": "mcp_observability",
+                "runtime": "envoy.wasm.runtime.v8",
+                "code": {"local": {"filename": module}},
+                "environment_variables": {"host_env_keys": variables},
+            },
+            "configuration": {
+                "@type": "type.googleapis.com/google.protobuf.StringValue",
+                "value": Value::Object(config.clone()).to_string(),
+            },
+        },
+    })
+}
+
+/// First match wins: event streams, subscriptions, other POSTs, the rest. All lead to the upstream; they differ in whether
+/// the wait for response headers is limited (POST only: a GET stream may stay silent) and in what a drain waits for.
+fn routes(settings: &Settings) -> Value {
+    let get = json!({"name": ":method", "string_match": {"exact": "GET"}});
+    let post = json!({"name": ":method", "string_match": {"exact": "POST"}});
+    let event_stream =
+        json!({"name": "accept", "string_match": {"contains": "text/event-stream", "ignore_case": true}});
+    let listen = json!({"name": "mcp-method", "string_match": {"exact": "subscriptions/listen"}});
+    json!([
+        route(settings, &[get, event_stream], Some(STREAM_PRIORITY), false),
+        route(settings, &[post.clone(), listen], Some(STREAM_PRIORITY), true),
+        route(settings, &[post], None, true),
+        route(settings, &[], None, false),
+    ])
+}
+
+fn route(settings: &Settings, headers: &[Value], priority: Option<&str>, limited: bool) -> Value {
+    let upstream = &settings.upstream;
+    let mut action = Map::new();
+    let mut set = |name: &str, value: Value| action.insert(name.to_owned(), value);
+    set("cluster", upstream_cluster(settings).into());
+    set("timeout", "0s".into());
+    set("idle_timeout", "0s".into());
+    if let Some(priority) = priority {
+        set("priority", priority.into());
+    }
+    if limited && upstream.timeout_ms > 0 {
+        // Without `retry_on` nothing is retried, and the timeout covers the wait for response headers alone.
+        let seconds = format!("{}.{:03}s", upstream.timeout_ms / 1000, upstream.timeout_ms % 1000);
+        set("retry_policy", json!({"per_try_timeout": seconds}));
+    }
+    if upstream.endpoint.path != "/" {
+        set("regex_rewrite", json!({"pattern": {"regex": "^/$"}, "substitution": upstream.endpoint.path}));
+    }
+    if upstream.host_header == HostHeader::Upstream {
+        set("host_rewrite_literal", upstream.endpoint.authority.clone().into());
+    }
+    json!({"match": {"prefix": "/", "headers": headers}, "route": action})
+}

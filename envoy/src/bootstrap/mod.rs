@@ -1,0 +1,85 @@
+//! Envoy's bootstrap, as one JSON document.
+//!
+//! The rule behind every choice: what passes is the same with and without the sidecar, but for the few headers that the
+//! documentation lists. No retries, no idle cut, no normalised paths, no header of Envoy's own.
+
+mod cluster;
+mod listener;
+mod probe;
+mod stats;
+mod telemetry;
+
+use crate::environment::Settings;
+use crate::machine::Machine;
+use serde_json::{Value, json};
+
+pub(crate) use listener::HTTP_STAT_PREFIX;
+
+/// Name of the admin cluster. A server name cannot hold a slash, so it never meets the upstream cluster's.
+const ADMIN_CLUSTER: &str = "sidecar/admin";
+/// Name of the OTLP cluster.
+const OTLP_CLUSTER: &str = "sidecar/otlp";
+
+/// Renders the bootstrap.
+#[must_use]
+pub fn render(settings: &Settings, machine: Machine) -> Value {
+    let Settings { plugin, otlp, admin_port, .. } = settings;
+    let mut clusters = vec![cluster::upstream(settings, machine), cluster::admin(*admin_port)];
+    clusters.extend(otlp.as_ref().map(cluster::otlp));
+    json!({
+        "node": {"id": "mcp-sidecar", "cluster": plugin.server_name},
+        "admin": {"address": address("127.0.0.1", *admin_port), "ignore_global_conn_limit": true},
+        "static_resources": {
+            "listeners": [listener::mcp(settings), probe::listener(settings)],
+            "clusters": clusters,
+        },
+        "stats_config": stats::config(),
+        // A scrape shows the newest histograms, not those of the latest flush.
+        "stats_flush_on_admin": true,
+        "overload_manager": overload_manager(machine),
+        "layered_runtime": {"layers": [{"name": "sidecar", "static_layer": telemetry::runtime()}]},
+    })
+}
+
+/// Name of the upstream's cluster, and so its `envoy_cluster_name`, by which its health is known as the server's. A dot
+/// would cut it short there.
+pub(crate) fn upstream_cluster(settings: &Settings) -> String {
+    settings.plugin.server_name.replace('.', "_")
+}
+
+/// Envoy refuses work before the kernel ends it for its memory, and connections before files run out.
+fn overload_manager(machine: Machine) -> Value {
+    let Machine { connections, heap_bytes } = machine;
+    let heap = "envoy.resource_monitors.fixed_heap";
+    let downstream = "envoy.resource_monitors.global_downstream_max_connections";
+    let action =
+        |name: &str, share: f64| json!({"name": name, "triggers": [{"name": heap, "threshold": {"value": share}}]});
+    json!({
+        "refresh_interval": "0.25s",
+        "resource_monitors": [
+            {"name": heap, "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
+                "max_heap_size_bytes": heap_bytes,
+            }},
+            {"name": downstream, "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                "max_active_downstream_connections": connections,
+            }},
+        ],
+        "actions": [
+            action("envoy.overload_actions.shrink_heap", 0.9),
+            action("envoy.overload_actions.stop_accepting_requests", 0.95),
+        ],
+    })
+}
+
+fn address(host: &str, port: u16) -> Value {
+    // `::` takes IPv4 clients as well, as users expect of it.
+    let mut socket = json!({"address": host, "port_value": port});
+    if host == "::"
+        && let Some(fields) = socket.as_object_mut()
+    {
+        fields.insert("ipv4_compat".to_owned(), true.into());
+    }
+    json!({"socket_address": socket})
+}

@@ -1,0 +1,114 @@
+//! Spans and access logs over OTLP, where an endpoint is set: what was done, never what was said.
+//!
+//! Attributes come from the filter's filter state. No request header is exported, no body, and of the URL only the path:
+//! the query of an older revision carries a session id.
+
+use super::OTLP_CLUSTER;
+use crate::environment::{Otlp, OtlpProtocol, Service, Settings};
+use serde_json::{Map, Value, json};
+
+/// Names of the filter's filter state, and of the attributes made of it.
+const FILTER_STATE: &[&str] = &[
+    "mcp.method",
+    "mcp.tool",
+    "mcp.prompt",
+    "mcp.resource",
+    "mcp.status",
+    "mcp.error_type",
+    "mcp.error_code",
+    "mcp.protocol_version",
+    "mcp.transport",
+    "mcp.request_id",
+    "mcp.session",
+];
+
+/// What telemetry adds to the connection manager; nothing without an endpoint.
+pub(super) fn connection_manager(settings: &Settings) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let Some(otlp) = &settings.otlp else { return fields };
+    // Envoy's tracer needs the request id.
+    fields.insert("generate_request_id".to_owned(), true.into());
+    fields.insert("tracing".to_owned(), tracing(settings, otlp));
+    if settings.envoy.exports_logs {
+        fields.insert("access_log".to_owned(), json!([access_log(settings, otlp)]));
+    }
+    fields
+}
+
+/// Spans and logs leave within a second, so that the end of a drain need not wait long for the last ones.
+pub(super) fn runtime() -> Value {
+    json!({"tracing.opentelemetry.flush_interval_ms": 1000})
+}
+
+fn tracing(settings: &Settings, otlp: &Otlp) -> Value {
+    let tags: Vec<_> = attributes().map(|(name, value)| json!({"tag": name, "value": value})).collect();
+    let resource: Map<String, Value> = resource(&settings.service).map(|(name, value)| (name, value.into())).collect();
+    let mut tracer = json!({
+        "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
+        "service_name": settings.service.name,
+        "resource_detectors": [{
+            "name": "envoy.tracers.opentelemetry.resource_detectors.static_config",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.tracers.opentelemetry.resource_detectors.v3.StaticConfigResourceDetectorConfig",
+                "attributes": resource,
+            },
+        }],
+    });
+    exporter(otlp, "traces", &mut tracer);
+    json!({
+        "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": tracer},
+        "custom_tags": tags,
+        // Envoy's own URL tag has the query in it; `url.path` has not.
+        "max_path_tag_length": 0,
+    })
+}
+
+fn access_log(settings: &Settings, otlp: &Otlp) -> Value {
+    let list = |pairs: Vec<(String, String)>| {
+        let values: Vec<_> =
+            pairs.into_iter().map(|(key, value)| json!({"key": key, "value": {"string_value": value}})).collect();
+        json!({"values": values})
+    };
+    let request = [
+        ("http.request.method", "%REQ(:METHOD)%"),
+        ("http.response.status_code", "%RESPONSE_CODE%"),
+        ("duration_ms", "%DURATION%"),
+        ("trace_id", "%TRACE_ID%"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let mut logger = json!({
+        "@type": "type.googleapis.com/envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig",
+        "disable_builtin_labels": true,
+        "resource_attributes": list(
+            resource(&settings.service).chain([("service.name".to_owned(), settings.service.name.clone())]).collect(),
+        ),
+        "attributes": list(attributes().chain(request).collect()),
+    });
+    exporter(otlp, "logs", &mut logger);
+    json!({"name": "envoy.access_loggers.open_telemetry", "typed_config": logger})
+}
+
+fn attributes() -> impl Iterator<Item = (String, String)> {
+    let state = FILTER_STATE.iter().map(|name| (*name, format!("%FILTER_STATE(wasm.{name}:PLAIN)%")));
+    let envoy = [("url.path", "%PATH(NQ)%"), ("envoy.response_flags", "%RESPONSE_FLAGS%")];
+    state.chain(envoy.map(|(name, value)| (name, value.to_owned()))).map(|(name, value)| (name.to_owned(), value))
+}
+
+fn resource(service: &Service) -> impl Iterator<Item = (String, String)> {
+    [("service.version", &service.version), ("deployment.environment", &service.environment)]
+        .map(|(name, value)| (name.to_owned(), value.clone()))
+        .into_iter()
+}
+
+/// Adds the OTLP receiver to an exporter: the path of a signal is appended to the endpoint's, as OTLP says.
+fn exporter(otlp: &Otlp, signal: &str, target: &mut Value) {
+    match otlp.protocol {
+        OtlpProtocol::Grpc => {
+            target["grpc_service"] = json!({"timeout": "5s", "envoy_grpc": {"cluster_name": OTLP_CLUSTER, "authority": otlp.endpoint.authority}});
+        }
+        OtlpProtocol::Http => {
+            let uri = format!("{}/v1/{signal}", otlp.endpoint.url().trim_end_matches('/'));
+            target["http_service"] = json!({"http_uri": {"uri": uri, "cluster": OTLP_CLUSTER, "timeout": "5s"}});
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The end: no new connections, running answers finish, idle streams do not hold it up.
+
+use crate::bootstrap::{HTTP_STAT_PREFIX, upstream_cluster};
+use crate::environment::Settings;
+use crate::machine::Machine;
+use std::time::Duration;
+use ureq::Agent;
+
+/// Envoy's admin interface.
+pub(crate) struct Admin {
+    agent: Agent,
+    origin: String,
+    cluster: String,
+    machine: Machine,
+}
+
+// === impl Admin ===
+
+impl Admin {
+    pub(crate) fn new(settings: &Settings, machine: Machine) -> Self {
+        let config = Agent::config_builder().timeout_global(Some(Duration::from_secs(2))).proxy(None).build();
+        Self {
+            agent: config.into(),
+            origin: format!("http://127.0.0.1:{}", settings.admin_port),
+            cluster: upstream_cluster(settings),
+            machine,
+        }
+    }
+
+    /// Whether Envoy serves.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.agent.get(format!("{}/ready", self.origin)).call().is_ok()
+    }
+
+    /// Begins the drain: `/ready` says 503, every answer from now on ends its connection, the MCP listener closes.
+    ///
+    /// # Errors
+    ///
+    /// The admin interface did not answer.
+    pub(crate) fn begin_drain(&self) -> Result<(), ureq::Error> {
+        self.agent.post(format!("{}/healthcheck/fail", self.origin)).send_empty()?;
+        self.agent.post(format!("{}/drain_listeners?inboundonly", self.origin)).send_empty()?;
+        Ok(())
+    }
+
+    /// Whether nothing is left to wait for. An admin interface that does not answer is asked again.
+    pub(crate) fn is_drained(&self) -> bool {
+        let Self { cluster, machine, .. } = self;
+        let filter = format!(
+            "^(http[.]{HTTP_STAT_PREFIX}[.]downstream_(rq_active|cx_tx_bytes_buffered)|cluster[.]{cluster}[.]circuit_breakers[.]high[.]remaining_(rq|pending))$"
+        );
+        let request = self.agent.get(format!("{}/stats", self.origin)).query("filter", filter).call();
+        let text = request.and_then(|mut response| response.body_mut().read_to_string()).unwrap_or_default();
+        Gauges::read(&text, machine.connections).is_some_and(|gauges| gauges.are_drained())
+    }
+}
+
+/// What Envoy says is under way.
+#[derive(Debug, PartialEq, Eq)]
+struct Gauges {
+    /// Exchanges of the MCP listener.
+    exchanges: u64,
+    /// Those of them that are event streams for listening.
+    streams: u64,
+    /// Bytes of answers that clients have not taken yet.
+    unsent: u64,
+}
+
+// === impl Gauges ===
+
+impl Gauges {
+    /// Reads `name: value` lines. The streams are what is missing from their priority's limits.
+    fn read(text: &str, limit: u64) -> Option<Self> {
+        let gauge = |end: &str| {
+            let mut lines = text.lines().filter_map(|line| line.split_once(": "));
+            lines.find(|(name, _)| name.ends_with(end))?.1.trim().parse::<u64>().ok()
+        };
+        let used = |end: &str| gauge(end).map(|remaining| limit.saturating_sub(remaining));
+        Some(Self {
+            exchanges: gauge(".downstream_rq_active")?,
+            streams: used(".high.remaining_rq")? + used(".high.remaining_pending")?,
+            unsent: gauge(".downstream_cx_tx_bytes_buffered")?,
+        })
+    }
+
+    fn are_drained(&self) -> bool {
+        let Self { exchanges, streams, unsent } = self;
+        exchanges <= streams && *unsent == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Gauges;
+
+    const TEXT: &str = "cluster.weather.circuit_breakers.high.remaining_pending: 99\n\
+        cluster.weather.circuit_breakers.high.remaining_rq: 97\n\
+        http.mcp.downstream_cx_tx_bytes_buffered: 0\n\
+        http.mcp.downstream_rq_active: 5\n";
+
+    #[test]
+    fn ok_streams_are_not_waited_for() {
+        let gauges = Gauges::read(TEXT, 100).unwrap();
+        assert_eq!(gauges, Gauges { exchanges: 5, streams: 4, unsent: 0 });
+        assert!(!gauges.are_drained());
+        assert!(Gauges { exchanges: 4, ..gauges }.are_drained());
+    }
+
+    #[test]
+    fn ok_an_answer_not_taken_yet_is_waited_for() {
+        assert!(!Gauges { exchanges: 0, streams: 0, unsent: 1 }.are_drained());
+    }
+
+    #[test]
+    fn err_a_gauge_is_missing() {
+        for line in TEXT.lines() {
+            assert_eq!(Gauges::read(&TEXT.replace(line, ""), 100), None, "{line}");
+        }
+    }
+}

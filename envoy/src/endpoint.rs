@@ -1,0 +1,165 @@
+//! An `http://` or `https://` URL as Envoy needs it: scheme, host, port and path.
+
+use std::net::IpAddr;
+use url::{Host, Url};
+
+/// What a URL may look like, in the words of a problem.
+pub(crate) const ALLOWED: &str = "an http:// or https:// URL with a host, without user, query and fragment";
+
+/// How an endpoint is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain text.
+    Http,
+    /// TLS.
+    Https,
+}
+
+/// Where an endpoint is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndpointHost {
+    /// A name to resolve.
+    Name(String),
+    /// An address.
+    Address(IpAddr),
+}
+
+/// A checked URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Scheme of the URL.
+    pub scheme: Scheme,
+    /// Host of the URL.
+    pub host: EndpointHost,
+    /// Port of the URL, or its scheme's.
+    pub port: u16,
+    /// `host` or `host:port` as a client would send it in `Host`.
+    pub authority: String,
+    /// Path of the URL; `/` where it has none.
+    pub path: String,
+}
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, on one line. User, password, query and fragment are never repeated: they may be secrets.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let refuse = |reason: &str| Err(format!("{} {reason}; allowed: {ALLOWED}", shown(text)));
+        let (scheme, rest) = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (Scheme::Http, rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (Scheme::Https, rest),
+            _ => return refuse("is not an http:// or https:// URL"),
+        };
+        let after_authority = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+        if rest.get(..after_authority).is_some_and(|authority| authority.contains('@')) {
+            return refuse("has a user or a password");
+        }
+        if after_authority == 0 || text.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
+            return refuse("has no host, or a space in it");
+        }
+        let Ok(url) = Url::parse(text) else { return refuse("cannot be read") };
+        if url.query().is_some() || url.fragment().is_some() {
+            return refuse("has a query or a fragment");
+        }
+        let (Some(host), Some(name), Some(port)) = (url.host(), url.host_str(), url.port_or_known_default()) else {
+            return refuse("has no host");
+        };
+        if port == 0 {
+            return refuse("has port 0");
+        }
+        let authority = url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
+        let host = match host {
+            Host::Domain(name) => EndpointHost::Name(name.to_owned()),
+            Host::Ipv4(address) => EndpointHost::Address(address.into()),
+            Host::Ipv6(address) => EndpointHost::Address(address.into()),
+        };
+        Ok(Self { scheme, host, port, authority, path: url.path().to_owned() })
+    }
+
+    /// Whether it is this machine under a loopback name or address.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        match &self.host {
+            EndpointHost::Name(name) => name == "localhost",
+            EndpointHost::Address(address) => address.is_loopback() || address.is_unspecified(),
+        }
+    }
+
+    /// The URL without anything secret.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = match self.scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        };
+        format!("{scheme}://{}{}", self.authority, self.path)
+    }
+}
+
+/// What may be repeated of a refused URL.
+fn shown(text: &str) -> String {
+    if text.contains('@') {
+        return "the value (not shown, it may hold a password)".to_owned();
+    }
+    let end = text.find(['?', '#']).map_or(text.len(), |index| index + 1);
+    let dots = if end < text.len() { "..." } else { "" };
+    format!("{:?}", format!("{}{dots}", text.get(..end).unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Endpoint, EndpointHost, Scheme};
+
+    #[test]
+    fn ok_forms() {
+        let cases = [
+            ("http://weather", Scheme::Http, "weather", 80, "/"),
+            ("http://Weather:8080/mcp", Scheme::Http, "weather:8080", 8080, "/mcp"),
+            ("HTTPS://weather.example/a/b/", Scheme::Https, "weather.example", 443, "/a/b/"),
+            ("https://weather.example:443", Scheme::Https, "weather.example", 443, "/"),
+            ("http://[::1]:9/", Scheme::Http, "[::1]:9", 9, "/"),
+            ("http://a/@b", Scheme::Http, "a", 80, "/@b"),
+        ];
+        for (text, scheme, authority, port, path) in cases {
+            let endpoint = Endpoint::parse(text).unwrap();
+            assert_eq!(endpoint.scheme, scheme, "{text}");
+            assert_eq!(endpoint.authority, authority, "{text}");
+            assert_eq!(endpoint.port, port, "{text}");
+            assert_eq!(endpoint.path, path, "{text}");
+        }
+    }
+
+    #[test]
+    fn ok_addresses_are_no_names() {
+        let endpoint = Endpoint::parse("https://10.0.0.1").unwrap();
+        assert_eq!(endpoint.host, EndpointHost::Address([10, 0, 0, 1].into()));
+    }
+
+    #[test]
+    fn err_each_reason() {
+        let cases = [
+            ("weather:8080", "not an http:// or https:// URL"),
+            ("ftp://weather", "not an http:// or https:// URL"),
+            ("http:weather", "not an http:// or https:// URL"),
+            ("http:///mcp", "no host"),
+            ("http://we ather", "a space"),
+            ("http://weather:0", "port 0"),
+            ("http://weather:99999", "cannot be read"),
+            ("http://weather/mcp?key=hunter2", "query or a fragment"),
+            ("http://weather/mcp?", "query or a fragment"),
+            ("http://weather/mcp#hunter2", "query or a fragment"),
+            ("http://hunter2@weather", "a user or a password"),
+            ("http://a:hunter2@weather/mcp", "a user or a password"),
+            ("http://a:hunter2@:bad", "a user or a password"),
+        ];
+        for (text, reason) in cases {
+            let message = Endpoint::parse(text).unwrap_err();
+            assert!(message.contains(reason), "{text}: {message}");
+            assert!(!message.contains("hunter2"), "{text}: {message}");
+        }
+    }
+}

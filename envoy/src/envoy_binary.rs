@@ -1,0 +1,91 @@
+//! Envoy's program: found, and new enough.
+
+use crate::problem::Problem;
+use std::process::Command;
+
+/// Oldest Envoy whose configuration has every field of the bootstrap.
+const OLDEST: (u32, u32) = (1, 36);
+/// First Envoy whose OpenTelemetry access logger speaks OTLP over HTTP and over a plain gRPC service.
+const OLDEST_WITH_OTLP_LOGS: (u32, u32) = (1, 37);
+
+/// An Envoy that was asked for its version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvoyBinary {
+    /// Path, or name to look up in `PATH`.
+    pub program: String,
+    /// Its version as it prints it.
+    pub version: String,
+    /// Whether it can export access logs over OTLP.
+    pub exports_logs: bool,
+}
+
+// === impl EnvoyBinary ===
+
+impl EnvoyBinary {
+    /// Asks the program for its version.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started, is not Envoy, or is too old.
+    pub fn find(program: &str) -> Result<Self, Problem> {
+        let refuse = |reason: &str| {
+            let (major, minor) = OLDEST;
+            let allowed = format!("the path of an Envoy {major}.{minor} or newer, or one on the PATH");
+            Err(Problem::new("ENVOY_BIN", format!("{program:?} {reason}; allowed: {allowed}")))
+        };
+        let output = match Command::new(program).arg("--version").output() {
+            Ok(output) => output,
+            Err(error) => return refuse(&format!("cannot be started ({error})")),
+        };
+        let text = String::from_utf8_lossy(&output.stdout);
+        let Some((version, number)) = read_version(&text) else {
+            return refuse("does not print an Envoy version");
+        };
+        if number < OLDEST {
+            return refuse(&format!("is Envoy {version}"));
+        }
+        Ok(Self {
+            program: program.to_owned(),
+            version: version.to_owned(),
+            exports_logs: number >= OLDEST_WITH_OTLP_LOGS,
+        })
+    }
+}
+
+/// `envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`
+fn read_version(text: &str) -> Option<(&str, (u32, u32))> {
+    let (_, rest) = text.split_once("version:")?;
+    let version = rest.split('/').nth(1)?.trim();
+    let mut numbers = version.split('.');
+    let major = numbers.next()?.parse().ok()?;
+    let minor = numbers.next()?.parse().ok()?;
+    Some((version, (major, minor)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EnvoyBinary, read_version};
+
+    #[test]
+    fn ok_versions() {
+        let printed = "\n/bin/envoy  version: 9e55/1.40.0/Clean/RELEASE/BoringSSL\n";
+        assert_eq!(read_version(printed), Some(("1.40.0", (1, 40))));
+        assert_eq!(read_version("envoy version: x/1.36.1-dev/Modified/DEBUG/x"), Some(("1.36.1-dev", (1, 36))));
+    }
+
+    #[test]
+    fn err_versions() {
+        for printed in ["", "version: 1.40.0", "nginx version: nginx/x.y"] {
+            assert_eq!(read_version(printed), None, "{printed}");
+        }
+    }
+
+    #[test]
+    fn err_not_a_program() {
+        let problem = EnvoyBinary::find("/nonexistent/envoy").unwrap_err();
+        assert_eq!(problem.variable(), "ENVOY_BIN");
+        assert!(problem.to_string().contains("\"/nonexistent/envoy\" cannot be started"), "{problem}");
+        let problem = EnvoyBinary::find("true").unwrap_err();
+        assert!(problem.to_string().contains("does not print an Envoy version"), "{problem}");
+    }
+}

@@ -1,0 +1,162 @@
+//! The run of one sidecar: Envoy's start, signals, drain, end.
+
+use crate::bootstrap;
+use crate::drain::Admin;
+use crate::environment::Settings;
+use crate::machine::Machine;
+use crate::process::{Process, shell_status};
+use nix::sys::signal::Signal;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::Signals;
+use std::io;
+use std::process::ExitStatus;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Longest drain.
+const LONGEST_DRAIN: Duration = Duration::from_secs(30);
+/// How often Envoy is asked whether it serves, and whether it is drained.
+const POLL: Duration = Duration::from_millis(100);
+/// Longest wait for Envoy's own end.
+const LONGEST_END: Duration = Duration::from_secs(5);
+/// What spans and logs need to leave: their flush interval and a moment.
+const LAST_EXPORT: Duration = Duration::from_millis(1_500);
+
+enum Event {
+    Signal(i32),
+    Ended(ExitStatus),
+}
+
+/// Runs the sidecar until it is told to stop or Envoy ends; the exit status for the launcher.
+///
+/// # Errors
+///
+/// Envoy cannot be started, or signals cannot be received.
+pub fn run(settings: &Settings, machine: Machine) -> io::Result<u8> {
+    let (sender, events) = mpsc::channel();
+    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2])?;
+    forward_signals(signals, sender.clone());
+    let (process, mut child) = Process::start(settings, &bootstrap::render(settings, machine))?;
+    thread::spawn(move || {
+        if let Ok(status) = child.wait() {
+            // Nobody listens once the launcher is past waiting.
+            let _ = sender.send(Event::Ended(status));
+        }
+    });
+    print_addresses(settings);
+    Ok(Sidecar { settings, process, events, admin: Admin::new(settings, machine) }.serve())
+}
+
+fn forward_signals(mut signals: Signals, sender: Sender<Event>) {
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            if sender.send(Event::Signal(signal)).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+fn print_addresses(settings: &Settings) {
+    let Settings { upstream, listener, probe, admin_port, plugin, envoy, otlp, .. } = settings;
+    println!("MCP      http://{listener} -> {} ({})", upstream.endpoint.url(), plugin.server_name);
+    println!("metrics  http://{probe}/metrics");
+    println!("probes   http://{probe}/ready http://{probe}/health");
+    println!("admin    http://127.0.0.1:{admin_port}");
+    if let Some(otlp) = otlp {
+        let what = if envoy.exports_logs { "spans and logs" } else { "spans (logs need Envoy 1.37)" };
+        println!("OTLP     {what} to {}", otlp.endpoint.url());
+    }
+}
+
+struct Sidecar<'a> {
+    settings: &'a Settings,
+    process: Process,
+    events: Receiver<Event>,
+    admin: Admin,
+}
+
+// === impl Sidecar ===
+
+impl Sidecar<'_> {
+    fn serve(mut self) -> u8 {
+        let mut ready = false;
+        loop {
+            let event = if ready { self.events.recv().ok() } else { self.next(POLL) };
+            match event {
+                Some(Event::Ended(status)) => return shell_status(status),
+                Some(Event::Signal(SIGTERM | SIGINT)) => return self.stop(),
+                Some(Event::Signal(signal)) => self.pass_on(signal),
+                None if self.admin.is_ready() => {
+                    ready = true;
+                    self.process.forget_bootstrap();
+                    println!("ready    Envoy {}", self.settings.envoy.version);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Drains, then ends Envoy. A second signal ends it at once.
+    fn stop(&self) -> u8 {
+        println!("draining, at most {} s", LONGEST_DRAIN.as_secs());
+        let deadline = Instant::now() + LONGEST_DRAIN;
+        if let Err(error) = self.admin.begin_drain() {
+            // It has not begun to serve, so there is nothing to lose.
+            eprintln!("mcp-sidecar: no drain: {error}");
+            return self.end(0);
+        }
+        while !self.admin.is_drained() {
+            if Instant::now() >= deadline {
+                eprintln!("mcp-sidecar: exchanges are still open after {} s", LONGEST_DRAIN.as_secs());
+                break;
+            }
+            if let Some(status) = self.interrupted(POLL) {
+                return status;
+            }
+        }
+        if self.settings.otlp.is_some()
+            && let Some(status) = self.interrupted(LAST_EXPORT)
+        {
+            return status;
+        }
+        self.end(0)
+    }
+
+    /// Waits, and tells the exit status if a second signal or Envoy's end came meanwhile.
+    fn interrupted(&self, wait: Duration) -> Option<u8> {
+        match self.next(wait)? {
+            Event::Ended(status) => Some(shell_status(status)),
+            Event::Signal(signal @ (SIGTERM | SIGINT)) => Some(self.end(u8::try_from(128 + signal).unwrap_or(u8::MAX))),
+            Event::Signal(signal) => {
+                self.pass_on(signal);
+                None
+            }
+        }
+    }
+
+    /// Ends Envoy and gives the status for it.
+    fn end(&self, status: u8) -> u8 {
+        self.process.signal(Signal::SIGTERM);
+        let deadline = Instant::now() + LONGEST_END;
+        while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+            match self.events.recv_timeout(left) {
+                Ok(Event::Ended(_)) | Err(RecvTimeoutError::Disconnected) => return status,
+                Ok(Event::Signal(_)) | Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+        self.process.signal(Signal::SIGKILL);
+        status
+    }
+
+    fn next(&self, wait: Duration) -> Option<Event> {
+        self.events.recv_timeout(wait).ok()
+    }
+
+    fn pass_on(&self, signal: i32) {
+        if let Ok(signal) = Signal::try_from(signal) {
+            self.process.signal(signal);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The sidecar: one Envoy with the MCP filter in front of one MCP server, set by environment variables.
+//!
+//! [`Settings`] come from the environment with every problem named at once, [`bootstrap::render`] turns them into Envoy's
+//! bootstrap, [`run`] starts Envoy, passes signals on and drains at the end.
+//!
+//! **What this crate does not do:** restart an Envoy that died (that is for whoever started the sidecar), reload settings,
+//! push metrics. Cost: one sleeping process beside Envoy.
+
+pub mod bootstrap;
+mod drain;
+mod endpoint;
+mod environment;
+mod envoy_binary;
+mod filter_plugin;
+mod launcher;
+mod machine;
+mod problem;
+mod process;
+
+pub use endpoint::{Endpoint, EndpointHost, Scheme};
+pub use environment::{HostHeader, Lookup, Otlp, OtlpProtocol, Service, Settings, Upstream};
+pub use envoy_binary::EnvoyBinary;
+pub use filter_plugin::{FilterPlugin, check};
+pub use launcher::run;
+pub use machine::Machine;
+pub use problem::Problem;
