@@ -1,5 +1,6 @@
 //! Envoy as a child process: started, signalled, waited for.
 
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{self, Write};
@@ -29,7 +30,8 @@ impl Process {
         let mut file = tempfile::Builder::new().prefix("mcp-sidecar-").suffix(".json").tempfile()?;
         serde_json::to_writer(&mut file, bootstrap)?;
         file.flush()?;
-        let child = Command::new(&settings.envoy.program)
+        let mut command = Command::new(&settings.envoy.program);
+        command
             .arg("--config-path")
             .arg(file.path())
             .args(["--concurrency", &settings.concurrency.to_string()])
@@ -37,8 +39,9 @@ impl Process {
             // Nothing is shared with other Envoys of this machine: no base id, no shared memory.
             .arg("--disable-hot-restart")
             // A group of its own: an interrupt from the terminal reaches the launcher alone, which drains.
-            .process_group(0)
-            .spawn()?;
+            .process_group(0);
+        end_with_this_process(&mut command);
+        let child = command.spawn()?;
         let id = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
         Ok((Self { id, bootstrap: Some(file) }, child))
     }
@@ -51,6 +54,14 @@ impl Process {
     /// Sends a signal; one that finds no process is as good as delivered.
     pub(crate) fn signal(&self, signal: Signal) {
         let _ = kill(self.id, signal);
+    }
+}
+
+/// A launcher that is killed takes Envoy with it, which else would hold the ports with nobody to drain it.
+fn end_with_this_process(command: &mut Command) {
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed; prctl is one, and nothing is allocated.
+    unsafe {
+        command.pre_exec(|| set_pdeathsig(Signal::SIGTERM).map_err(io::Error::from));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where Envoy connects to: the MCP server, its own admin interface, an OTLP receiver.
 
 use super::listener::{STREAM_PRIORITY, preserve_case};
-use super::{ADMIN_CLUSTER, OTLP_CLUSTER, address, upstream_cluster};
+use super::{ADMIN_CLUSTER, OTLP_CLUSTER, address, set, upstream_cluster};
 use crate::endpoint::{Endpoint, EndpointHost, Scheme};
 use crate::environment::{Otlp, OtlpProtocol, Settings};
 use crate::machine::Machine;
@@ -12,11 +12,10 @@ use std::path::Path;
 pub(super) fn upstream(settings: &Settings, machine: Machine) -> Value {
     let upstream = &settings.upstream;
     let mut cluster = reach(&upstream_cluster(settings), &upstream.endpoint, upstream.ca_file.as_deref());
-    cluster["circuit_breakers"] = circuit_breakers(machine);
-    cluster["health_checks"] = health_checks();
-    cluster["upstream_connection_options"] = json!({
-        "tcp_keepalive": {"keepalive_time": 60, "keepalive_interval": 10, "keepalive_probes": 3},
-    });
+    set(&mut cluster, "circuit_breakers", circuit_breakers(machine));
+    set(&mut cluster, "health_checks", health_checks());
+    let keepalive = json!({"keepalive_time": 60, "keepalive_interval": 10, "keepalive_probes": 3});
+    set(&mut cluster, "upstream_connection_options", json!({"tcp_keepalive": keepalive}));
     let http1 = json!({
         "enable_trailers": true,
         "allow_chunked_length": true,
@@ -27,7 +26,7 @@ pub(super) fn upstream(settings: &Settings, machine: Machine) -> Value {
         Scheme::Http => json!({"explicit_http_config": {"http_protocol_options": http1}}),
         Scheme::Https => json!({"auto_config": {"http_protocol_options": http1, "http2_protocol_options": {}}}),
     };
-    cluster["typed_extension_protocol_options"] = http_options(protocol);
+    set(&mut cluster, "typed_extension_protocol_options", http_options(protocol));
     cluster
 }
 
@@ -44,8 +43,8 @@ pub(super) fn admin(port: u16) -> Value {
 pub(super) fn otlp(otlp: &Otlp) -> Value {
     let mut cluster = reach(OTLP_CLUSTER, &otlp.endpoint, otlp.ca_file.as_deref());
     if otlp.protocol == OtlpProtocol::Grpc {
-        cluster["typed_extension_protocol_options"] =
-            http_options(json!({"explicit_http_config": {"http2_protocol_options": {}}}));
+        let protocol = json!({"explicit_http_config": {"http2_protocol_options": {}}});
+        set(&mut cluster, "typed_extension_protocol_options", http_options(protocol));
     }
     cluster
 }
@@ -64,13 +63,13 @@ fn reach(name: &str, endpoint: &Endpoint, ca_file: Option<&Path>) -> Value {
     });
     match endpoint.host {
         EndpointHost::Name(_) => {
-            cluster["type"] = "LOGICAL_DNS".into();
-            cluster["dns_lookup_family"] = "ALL".into();
+            set(&mut cluster, "type", "LOGICAL_DNS");
+            set(&mut cluster, "dns_lookup_family", "ALL");
         }
-        EndpointHost::Address(_) => cluster["type"] = "STATIC".into(),
+        EndpointHost::Address(_) => set(&mut cluster, "type", "STATIC"),
     }
     if let (Scheme::Https, Some(ca_file)) = (endpoint.scheme, ca_file) {
-        cluster["transport_socket"] = tls(&endpoint.host, ca_file);
+        set(&mut cluster, "transport_socket", tls(&endpoint.host, ca_file));
     }
     cluster
 }
@@ -93,7 +92,7 @@ fn tls(host: &EndpointHost, ca_file: &Path) -> Value {
         }},
     });
     if kind == "DNS" {
-        context["sni"] = name.into();
+        set(&mut context, "sni", name);
     }
     json!({"name": "envoy.transport_sockets.tls", "typed_config": context})
 }
@@ -134,7 +133,7 @@ fn http_options(protocol: Value) -> Value {
         // Node and uvicorn close idle connections after 5 s; a request sent at that moment would be lost.
         "common_http_protocol_options": {"idle_timeout": "4s", "max_headers_count": 1000, "max_response_headers_kb": 256},
     });
-    if let (Some(options), Value::Object(protocol)) = (options.as_object_mut(), protocol) {
+    if let (Value::Object(options), Value::Object(protocol)) = (&mut options, protocol) {
         options.extend(protocol);
     }
     json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options})

@@ -1,9 +1,9 @@
 //! The listener that MCP clients connect to: one HTTP connection manager, the filter, four routes.
 
-use super::{address, telemetry, upstream_cluster};
+use super::{address, set, telemetry, upstream_cluster};
 use crate::environment::{HostHeader, Settings};
 use crate::filter_plugin::FilterPlugin;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Prefix of the listener's HTTP stats.
 pub(crate) const HTTP_STAT_PREFIX: &str = "mcp";
@@ -88,9 +88,7 @@ fn connection_manager(settings: &Settings) -> Value {
         ],
         "route_config": {"name": "mcp", "virtual_hosts": [{"name": "mcp", "domains": ["*"], "routes": routes(settings)}]},
     });
-    if let Some(fields) = manager.as_object_mut() {
-        fields.extend(telemetry::connection_manager(settings));
-    }
+    telemetry::extend(&mut manager, settings);
     manager
 }
 
@@ -145,24 +143,20 @@ fn routes(settings: &Settings) -> Value {
 
 fn route(settings: &Settings, headers: &[Value], priority: Option<&str>, limited: bool) -> Value {
     let upstream = &settings.upstream;
-    let mut action = Map::new();
-    let mut set = |name: &str, value: Value| action.insert(name.to_owned(), value);
-    set("cluster", upstream_cluster(settings).into());
-    set("timeout", "0s".into());
-    set("idle_timeout", "0s".into());
+    let mut action = json!({"cluster": upstream_cluster(settings), "timeout": "0s", "idle_timeout": "0s"});
     if let Some(priority) = priority {
-        set("priority", priority.into());
+        set(&mut action, "priority", priority);
     }
     if limited && upstream.timeout_ms > 0 {
         // Without `retry_on` nothing is retried, and the timeout covers the wait for response headers alone.
         let seconds = format!("{}.{:03}s", upstream.timeout_ms / 1000, upstream.timeout_ms % 1000);
-        set("retry_policy", json!({"per_try_timeout": seconds}));
+        set(&mut action, "retry_policy", json!({"per_try_timeout": seconds}));
     }
     if upstream.endpoint.path != "/" {
-        set("regex_rewrite", json!({"pattern": {"regex": "^/$"}, "substitution": upstream.endpoint.path}));
+        set(&mut action, "regex_rewrite", json!({"pattern": {"regex": "^/$"}, "substitution": upstream.endpoint.path}));
     }
     if upstream.host_header == HostHeader::Upstream {
-        set("host_rewrite_literal", upstream.endpoint.authority.clone().into());
+        set(&mut action, "host_rewrite_literal", upstream.endpoint.authority.as_str());
     }
     json!({"match": {"prefix": "/", "headers": headers}, "route": action})
 }

@@ -76,10 +76,15 @@ fn overload_manager(machine: Machine) -> Value {
 fn address(host: &str, port: u16) -> Value {
     // `::` takes IPv4 clients as well, as users expect of it.
     let mut socket = json!({"address": host, "port_value": port});
-    if host == "::"
-        && let Some(fields) = socket.as_object_mut()
-    {
-        fields.insert("ipv4_compat".to_owned(), true.into());
+    if host == "::" {
+        set(&mut socket, "ipv4_compat", true);
     }
     json!({"socket_address": socket})
+}
+
+/// Adds a field to an object.
+fn set(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Value::Object(fields) = object {
+        fields.insert(name.to_owned(), value.into());
+    }
 }

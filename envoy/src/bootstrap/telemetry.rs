@@ -3,7 +3,7 @@
 //! Attributes come from the filter's filter state. No request header is exported, no body, and of the URL only the path:
 //! the query of an older revision carries a session id.
 
-use super::OTLP_CLUSTER;
+use super::{OTLP_CLUSTER, set};
 use crate::environment::{Otlp, OtlpProtocol, Service, Settings};
 use serde_json::{Map, Value, json};
 
@@ -22,17 +22,15 @@ const FILTER_STATE: &[&str] = &[
     "mcp.session",
 ];
 
-/// What telemetry adds to the connection manager; nothing without an endpoint.
-pub(super) fn connection_manager(settings: &Settings) -> Map<String, Value> {
-    let mut fields = Map::new();
-    let Some(otlp) = &settings.otlp else { return fields };
+/// Adds tracing and the access log to a connection manager; nothing without an endpoint.
+pub(super) fn extend(connection_manager: &mut Value, settings: &Settings) {
+    let Some(otlp) = &settings.otlp else { return };
     // Envoy's tracer needs the request id.
-    fields.insert("generate_request_id".to_owned(), true.into());
-    fields.insert("tracing".to_owned(), tracing(settings, otlp));
+    set(connection_manager, "generate_request_id", true);
+    set(connection_manager, "tracing", tracing(settings, otlp));
     if settings.envoy.exports_logs {
-        fields.insert("access_log".to_owned(), json!([access_log(settings, otlp)]));
+        set(connection_manager, "access_log", json!([access_log(settings, otlp)]));
     }
-    fields
 }
 
 /// Spans and logs leave within a second, so that the end of a drain need not wait long for the last ones.
@@ -108,7 +106,8 @@ fn exporter(otlp: &Otlp, signal: &str, target: &mut Value) {
         }
         OtlpProtocol::Http => {
             let uri = format!("{}/v1/{signal}", otlp.endpoint.url().trim_end_matches('/'));
-            target["http_service"] = json!({"http_uri": {"uri": uri, "cluster": OTLP_CLUSTER, "timeout": "5s"}});
+            let receiver = json!({"uri": uri, "cluster": OTLP_CLUSTER, "timeout": "5s"});
+            set(target, "http_service", json!({"http_uri": receiver}));
         }
     }
 }
