@@ -1,0 +1,79 @@
+//! What the tests of the built module share.
+
+#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+use std::path::Path;
+
+use fake_envoy::{Exchange, Fault, Framing, Host, Plugin, Series, SeriesTable, Value, Vm};
+
+/// A process with one worker and this configuration.
+pub fn worker(configuration: &str) -> (Host, Vm) {
+    let host = Host::new().unwrap();
+    let vm = host.start(&Plugin::new(configuration)).unwrap();
+    assert!(vm.is_configured(), "{:?}", host.log());
+    (host, vm)
+}
+
+/// Every recorded exchange with its name, in pieces of what Envoy reads at once.
+pub fn recorded() -> Vec<(String, Exchange)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("exchanges");
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "http") {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let exchange = fake_envoy::parse_exchange(&std::fs::read_to_string(&path).unwrap()).unwrap();
+            all.push((name, exchange.in_chunks_of(16 * 1024)));
+        }
+    }
+    all.sort_by(|one, other| one.0.cmp(&other.0));
+    assert!(!all.is_empty(), "no recorded exchanges");
+    all
+}
+
+/// Ticks every worker, then takes the scrape and checks that each series is one of the family table.
+pub fn scrape(host: &Host, workers: &[&Vm]) -> SeriesTable {
+    for vm in workers {
+        vm.tick().unwrap();
+    }
+    let table = host.series().unwrap();
+    for (series, value) in &table.0 {
+        check_series(series, value);
+    }
+    table
+}
+
+fn check_series(series: &Series, value: &Value) {
+    let family = mcp_observe::FAMILIES.iter().find(|family| family.name == series.family);
+    let family = family.unwrap_or_else(|| panic!("{series} is in no family"));
+    let kind = match value {
+        Value::Counter(_) => mcp_observe::Kind::Counter,
+        Value::Gauge(_) => mcp_observe::Kind::Gauge,
+        Value::Histogram(_) => mcp_observe::Kind::Histogram,
+    };
+    assert_eq!(kind, family.kind, "{series}");
+    // The one label that a setting adds.
+    let labels = series.labels.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "client_name");
+    assert_eq!(labels.collect::<Vec<_>>(), family.labels, "{series}");
+}
+
+/// The series that are not zero, without what every scrape has: `server_name="upstream"`, the filter's version
+/// and the count of streams.
+pub fn non_zero(table: &SeriesTable) -> Vec<String> {
+    let lines = table.non_zero().into_iter();
+    lines
+        .filter(|line| !line.starts_with("mcp_filter_"))
+        .map(|line| line.replace(",server_name=upstream", "").replace("{server_name=upstream}", "{}"))
+        .map(|line| line.replace("{server_name=upstream,", "{"))
+        .collect()
+}
+
+/// Plays exchanges one after the other on a new worker and returns what is not zero then.
+pub fn observed(configuration: &str, exchanges: &[Exchange]) -> Result<Vec<String>, Fault> {
+    let (host, vm) = worker(configuration);
+    for exchange in exchanges {
+        vm.play(exchange, Framing::Http1)?;
+    }
+    Ok(non_zero(&scrape(&host, &[&vm])))
+}
