@@ -4,6 +4,7 @@
 //! run in its one thread. What is measured is the processor time of the Envoy process per request.
 
 mod envoy;
+mod exports;
 mod load;
 mod probes;
 mod report;
@@ -69,6 +70,13 @@ enum Command {
         #[arg(required = true)]
         modules: Vec<String>,
     },
+    /// Writes a module without some of its exported functions.
+    WithoutExports {
+        from: PathBuf,
+        to: PathBuf,
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
     /// A module that measures itself and logs what it finds.
     Probe { module: PathBuf },
 }
@@ -80,6 +88,10 @@ async fn main() -> Result<()> {
     match command {
         Command::Compare { empty, ours, json } => compare(&plan, empty, ours, &json).await,
         Command::Variants { modules } => variants(&plan, &modules).await,
+        Command::WithoutExports { from, to, names } => {
+            let module = fs::read(&from).with_context(|| format!("reading {}", from.display()))?;
+            Ok(fs::write(to, exports::without(&module, &names)?)?)
+        }
         Command::Probe { module } => report::print_probes(&probes::run(&plan, module).await?),
     }
 }

@@ -37,9 +37,9 @@ impl ScenarioSamples {
         self.by_variant.get(variant).map_or(Vec::new(), |samples| samples.iter().map(|sample| sample.cpu).collect())
     }
 
-    fn median(&self, variant: usize, value: impl Fn(&Sample) -> f64) -> f64 {
+    fn quantile(&self, variant: usize, share: f64, value: impl Fn(&Sample) -> f64) -> f64 {
         let values = self.by_variant.get(variant).map_or(&[][..], Vec::as_slice);
-        quantile(&sorted(values.iter().map(value)), 0.5).unwrap_or(f64::NAN)
+        quantile(&sorted(values.iter().map(value)), share).unwrap_or(f64::NAN)
     }
 
     /// Round by round: (top - base) / (bottom - base); without a base: top / bottom.
@@ -51,20 +51,22 @@ impl ScenarioSamples {
     }
 }
 
-/// Prints one line per scenario and variant; the first variant is the base of the ratios.
+/// Prints one line per scenario and variant; the first variant is the base of the ratios, and `p10` is the
+/// processor time of the quietest rounds.
 pub(crate) fn print_table(findings: &Findings) {
     println!(
-        "{:<18} {:<22} {:>10} {:>10} {:>18} {:>9}",
-        "scenario", "filter", "us/request", "requests/s", "to the first", "RSS MiB"
+        "{:<18} {:<22} {:>10} {:>8} {:>10} {:>18} {:>9}",
+        "scenario", "filter", "us/request", "p10", "requests/s", "to the first", "RSS MiB"
     );
     for scenario in &findings.scenarios {
         for (position, (variant, resident)) in findings.variants.iter().zip(&findings.resident).enumerate() {
             let ratio = scenario.ratio(position, 0, None).map_or(String::new(), |ratio| ratio.to_string());
             println!(
-                "{:<18} {variant:<22} {:>10.1} {:>10.0} {ratio:>18} {resident:>9.0}",
+                "{:<18} {variant:<22} {:>10.1} {:>8.1} {:>10.0} {ratio:>18} {resident:>9.0}",
                 scenario.scenario,
-                scenario.median(position, |sample| sample.cpu),
-                scenario.median(position, |sample| sample.requests_per_second),
+                scenario.quantile(position, 0.5, |sample| sample.cpu),
+                scenario.quantile(position, 0.1, |sample| sample.cpu),
+                scenario.quantile(position, 0.5, |sample| sample.requests_per_second),
             );
         }
         println!();
@@ -95,7 +97,7 @@ pub(crate) fn json(findings: &Findings) -> Value {
     let scenarios = findings.scenarios.iter().map(|scenario| {
         let mut values = Map::new();
         for (position, variant) in findings.variants.iter().enumerate() {
-            let median = scenario.median(position, |sample| sample.cpu);
+            let median = scenario.quantile(position, 0.5, |sample| sample.cpu);
             values.insert(format!("{variant}_us"), json!((median * 100.0).round() / 100.0));
         }
         values.insert("rounds".to_owned(), json!(scenario.cpu(0).len()));

@@ -1,0 +1,17 @@
+# shellcheck shell=bash
+# Sourced by bench.sh and bench-variants.sh, after lib.sh: builds and pins what measures.
+
+# prepare_bench: builds the load and the modules to compare with, and gets Envoy.
+prepare_bench() {
+  command -v taskset >/dev/null || { say "missing: taskset (Debian: util-linux)"; exit 1; }
+  [ "$(nproc)" -ge 2 ] || { say "benchmarks need two CPUs: one for Envoy, one for load and upstream"; exit 1; }
+  ENVOY_BIN=$(scripts/get.sh envoy)
+  export ENVOY_BIN
+  step "Building the load" cargo build --quiet --release --locked -p bench
+  step "Building the modules to compare with" \
+    cargo build --quiet --release --locked -p bench-filters --examples --target wasm32-wasip1
+  modules=$CARGO_TARGET_DIR/wasm32-wasip1/release/examples
+}
+
+# bench ARGUMENTS...: runs the load on CPU 1; it pins every Envoy to CPU 0.
+bench() { taskset -c "${LOAD_CPU:-1}" "$CARGO_TARGET_DIR/release/bench" "$@"; }

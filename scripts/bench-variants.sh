@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Builds the filter in several ways and compares them inside Envoy, for the table in docs/performance.md.
+#
+#   ROUNDS=n SCENARIO=a,b scripts/bench-variants.sh [VARIANT...]
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+# shellcheck source=bench-lib.sh
+source scripts/bench-lib.sh
+
+# build NAME [VARIABLE=VALUE...]: builds the filter under that environment into a directory of its own.
+build() {
+  local name=$1 directory=$CARGO_TARGET_DIR/bench-variants/$1
+  shift
+  env "$@" cargo build --quiet --release --locked -p mcp-observability --target wasm32-wasip1 --target-dir "$directory"
+  built="$directory/wasm32-wasip1/release/mcp_observability.wasm"
+  say "$name: $(stat -c %s "$built") bytes"
+}
+
+# RUSTFLAGS replaces what .cargo/config.toml sets for the target.
+stack='-C link-arg=-zstack-size=131072'
+variant() {
+  case "$1" in
+    release) build release ;;
+    scalar) build scalar RUSTFLAGS="$stack" ;;
+    opt-2) build opt-2 CARGO_PROFILE_RELEASE_OPT_LEVEL=2 ;;
+    opt-s) build opt-s CARGO_PROFILE_RELEASE_OPT_LEVEL=s ;;
+    thin-lto) build thin-lto CARGO_PROFILE_RELEASE_LTO=thin ;;
+    fewer-exports)
+      build release
+      local whole=$built
+      built=${whole%.wasm}-fewer-exports.wasm
+      bench without-exports "$whole" "$built" proxy_on_done ;;
+    *) say "unknown variant '$1'; allowed: ${all[*]}"; exit 2 ;;
+  esac
+}
+
+all=(release scalar opt-2 opt-s thin-lto fewer-exports)
+[ $# -gt 0 ] || set -- "${all[@]}"
+prepare_bench
+arguments=()
+for name in "$@"; do
+  variant "$name"
+  arguments+=("$name=$built")
+done
+bench variants "${arguments[@]}"
