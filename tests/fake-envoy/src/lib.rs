@@ -6,13 +6,13 @@
 //!
 //! What a test asserts is state, never the order of host calls: [`Host::series`] is the scrape,
 //! [`Played::filter_state`] what an access log could read, [`Vm::cost`] the fuel and host calls so far.
-//! A trap, a pause, an import outside [`ALLOWED_IMPORTS`] or a host call that Envoy would answer with an
-//! error is a [`Fault`], whichever test it happens in.
+//! A trap, a pause, an import outside [`ALLOWED_IMPORTS`], a host call that changes traffic or one that Envoy
+//! would answer with an error is a [`Fault`], whichever test it happens in.
 //!
 //! # What this crate does not do
 //!
 //! No HTTP codec, no routing, no upstream, no timers of its own: ticks come when a test asks for them.
-//! Host calls the filter has no use for do not exist here, so that a module which needs one does not load.
+//! A host call that an observer has no use for does nothing but fail.
 
 mod callbacks;
 mod cost;
@@ -32,7 +32,7 @@ pub use cost::{Cost, CostTable};
 pub use exchange::{Exchange, Framing, Played, Step};
 pub use fault::Fault;
 pub use fixture::parse as parse_exchange;
-pub use imports::{ALLOWED_IMPORTS, Import};
+pub use imports::{ALLOWED_IMPORTS, Import, Use};
 pub use metrics::{Series, SeriesTable, Value};
 pub use process::{Host, LogLine};
 pub use state::flags;

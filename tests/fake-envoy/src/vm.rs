@@ -10,7 +10,7 @@ use wasmtime::{Linker, Module, Store, WasmParams, WasmResults};
 use crate::callbacks::{Callbacks, Export, Message};
 use crate::process::Process;
 use crate::state::{ROOT, State, StreamState};
-use crate::{Cost, Fault, Stream, hostcalls, wasi};
+use crate::{Cost, Fault, Stream, hostcalls, imports, wasi};
 
 /// Far above what the largest body needs, so that an endless loop ends as a fault.
 const FUEL_PER_CALLBACK: u64 = 2_000_000_000;
@@ -63,6 +63,7 @@ impl Vm {
         let mut linker = Linker::new(module.engine());
         hostcalls::link(&mut linker).map_err(load)?;
         wasi::link(&mut linker).map_err(load)?;
+        imports::link_never_called(&mut linker, module).map_err(load)?;
         let mut store = Store::new(module.engine(), State::new(process, plugin, number));
         store.set_fuel(FUEL_PER_CALLBACK).map_err(load)?;
         let instance = linker.instantiate(&mut store, module).map_err(load)?;

@@ -45,12 +45,19 @@ fn metric(kind: u8, action: &str) -> String {
 
 #[test]
 fn err_import_outside_the_list() {
-    let wasm = module(
-        r#"(import "env" "proxy_replace_header_map_value" (func (param i32 i32 i32 i32 i32) (result i32)))"#,
-        "",
-    );
+    let wasm = module(r#"(import "env" "proxy_make_coffee" (func (param i32) (result i32)))"#, "");
     let fault = Host::from_bytes(&wasm).err();
-    assert_eq!(fault, Some(Fault::ForbiddenImports(vec!["env.proxy_replace_header_map_value".to_owned()])));
+    assert_eq!(fault, Some(Fault::ForbiddenImports(vec!["env.proxy_make_coffee".to_owned()])));
+}
+
+#[test]
+fn err_call_that_changes_traffic() {
+    let imports = r#"(import "env" "proxy_remove_header_map_value"
+        (func $remove (param i32 i32 i32) (result i32)))"#;
+    let body = r#"(func (export "proxy_on_log") (param i32)
+        (drop (call $remove (i32.const 0) (i32.const 0) (i32.const 1))))"#;
+    let expected = Fault::BadCall("proxy_remove_header_map_value is not for an observer".to_owned());
+    assert_eq!(play(imports, body), Err(expected));
 }
 
 #[test]

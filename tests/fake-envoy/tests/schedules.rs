@@ -195,8 +195,10 @@ fn spoil(step: &mut Step, random: &mut Rng, damage: u8) {
     match step {
         Step::RequestBody(bytes) | Step::ResponseBody(bytes) => spoil_bytes(bytes, random, damage),
         Step::RequestHeaders(headers) | Step::ResponseHeaders(headers) => {
-            for (_, value) in headers.iter_mut().filter(|_| random.u8(..12) == 0) {
-                spoil_bytes(value, random, damage);
+            for (_, value) in headers.iter_mut() {
+                if random.u8(..12) == 0 {
+                    spoil_bytes(value, random, damage);
+                }
             }
             if random.u8(..6) == 0 {
                 headers.extend(random_pairs(random));

@@ -8,7 +8,7 @@ use std::path::Path;
 use fake_envoy::{Exchange, Fault, Framing, Host, Plugin, Series, SeriesTable, Value, Vm};
 
 /// A process with one worker and this configuration.
-pub fn worker(configuration: &str) -> (Host, Vm) {
+pub(crate) fn worker(configuration: &str) -> (Host, Vm) {
     let host = Host::new().unwrap();
     let vm = host.start(&Plugin::new(configuration)).unwrap();
     assert!(vm.is_configured(), "{:?}", host.log());
@@ -16,7 +16,7 @@ pub fn worker(configuration: &str) -> (Host, Vm) {
 }
 
 /// Every recorded exchange with its name, in pieces of what Envoy reads at once.
-pub fn recorded() -> Vec<(String, Exchange)> {
+pub(crate) fn recorded() -> Vec<(String, Exchange)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("exchanges");
     let mut all = Vec::new();
     for entry in std::fs::read_dir(directory).unwrap() {
@@ -33,7 +33,7 @@ pub fn recorded() -> Vec<(String, Exchange)> {
 }
 
 /// Ticks every worker, then takes the scrape and checks that each series is one of the family table.
-pub fn scrape(host: &Host, workers: &[&Vm]) -> SeriesTable {
+pub(crate) fn scrape(host: &Host, workers: &[&Vm]) -> SeriesTable {
     for vm in workers {
         vm.tick().unwrap();
     }
@@ -60,7 +60,7 @@ fn check_series(series: &Series, value: &Value) {
 
 /// The series that are not zero, without what every scrape has: `server_name="upstream"`, the filter's version
 /// and the count of streams.
-pub fn non_zero(table: &SeriesTable) -> Vec<String> {
+pub(crate) fn non_zero(table: &SeriesTable) -> Vec<String> {
     let lines = table.non_zero().into_iter();
     lines
         .filter(|line| !line.starts_with("mcp_filter_"))
@@ -70,7 +70,7 @@ pub fn non_zero(table: &SeriesTable) -> Vec<String> {
 }
 
 /// Plays exchanges one after the other on a new worker and returns what is not zero then.
-pub fn observed(configuration: &str, exchanges: &[Exchange]) -> Result<Vec<String>, Fault> {
+pub(crate) fn observed(configuration: &str, exchanges: &[Exchange]) -> Result<Vec<String>, Fault> {
     let (host, vm) = worker(configuration);
     for exchange in exchanges {
         vm.play(exchange, Framing::Http1)?;
