@@ -1,7 +1,7 @@
 //! The body of one HTTP message: JSON documents, or an event stream of them; out come [`Part`]s.
 //!
 //! **Cost:** about 1 KiB while a body is read, plus the messages of one event that was not dispatched yet, at most
-//! [`MOST_MESSAGES`].
+//! [`MOST_EVENT_BYTES`].
 
 use crate::closed::SkipReason;
 use crate::json::{Broken, Ending, Progress, Scanner};
@@ -9,8 +9,8 @@ use crate::message::Message;
 use crate::reader::{Messages, Reader, Reading};
 use crate::sse::{EventName, Events, Framer};
 
-/// Most messages of one event, and most operations of one exchange, that are followed.
-pub(crate) const MOST_MESSAGES: usize = 128;
+/// What is kept of one event until its end shows that it counts, bytes.
+const MOST_EVENT_BYTES: usize = 16 * 1024;
 
 /// How a body is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,8 @@ struct Stream {
 #[derive(Clone, Debug, Default)]
 struct Event {
     parts: Vec<Part>,
+    kept: usize,
+    overflowed: bool,
     has_ids: bool,
 }
 
@@ -94,7 +96,7 @@ impl Body {
     /// The body ended. An event without its blank line is dropped, as a client drops it.
     pub(crate) fn finish(&mut self, out: &mut dyn FnMut(Part)) {
         match &mut self.stream {
-            Some(stream) => stream.event.parts.clear(),
+            Some(stream) => stream.event.restart(),
             None => self.documents.finish(out),
         }
     }
@@ -160,11 +162,21 @@ impl Messages for Pass<'_> {
 
 impl Event {
     fn push(&mut self, part: Part) {
-        match self.parts.len() {
-            0..MOST_MESSAGES => self.parts.push(part),
-            MOST_MESSAGES => self.parts.push(Part::Skipped(SkipReason::TooLong)),
-            _ => {}
+        self.kept += match &part {
+            Part::Message(message) => message.retained(),
+            _ => size_of::<Part>(),
+        };
+        if self.kept <= MOST_EVENT_BYTES {
+            self.parts.push(part);
+        } else if !std::mem::replace(&mut self.overflowed, true) {
+            self.parts.push(Part::Skipped(SkipReason::TooLong));
         }
+    }
+
+    fn restart(&mut self) {
+        self.parts.clear();
+        self.kept = 0;
+        self.overflowed = false;
     }
 }
 
@@ -187,7 +199,7 @@ impl Events for Dispatching<'_> {
             EventName::Endpoint => (self.out)(Part::Endpoint),
             EventName::Other => {}
         }
-        self.event.parts.clear();
+        self.event.restart();
         self.documents.restart();
     }
 

@@ -76,7 +76,7 @@ pub struct Config {
 }
 
 /// Longest label value that may be configured; also bounds what an exchange keeps of a name.
-pub const MOST_LABEL_BYTES: usize = 512;
+pub const MOST_LABEL_BYTES: usize = 256;
 /// Most distinct values that may be configured for one label.
 const MOST_VALUES: u64 = 2_000;
 /// Most entries of `paths` and of `extra_methods`.

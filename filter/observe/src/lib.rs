@@ -1,6 +1,6 @@
 //! Reads MCP as it passes through a proxy and says what happened.
 //!
-//! Bytes become events ([`json`], [`sse`]), events become messages, messages of one HTTP exchange become observations
+//! Bytes become events (`json`, `sse`), events become messages, messages of one HTTP exchange become observations
 //! ([`Exchange`]), observations become stats ([`Recorder`]). Nothing here does I/O, reads a clock or keeps a global: the
 //! caller hands in chunks as they come and answers a few questions through [`Host`].
 //!
@@ -11,12 +11,20 @@ mod body;
 mod closed;
 mod config;
 mod error;
+mod exchange;
 mod family;
+mod headers;
 mod id;
 mod json;
+mod label;
 mod message;
+mod method;
+mod observation;
 mod reader;
+mod recorder;
+mod resource;
 mod sse;
+mod stats;
 mod text;
 
 pub use closed::{
@@ -24,7 +32,13 @@ pub use closed::{
 };
 pub use config::{Availability, Config, Limits, MOST_LABEL_BYTES, ResourceUriLabel, ServerNameFrom};
 pub use error::{ConfigError, Problem};
+pub use exchange::{Around, Exchange};
 pub use family::{FAMILIES, Family, FamilyName, Kind, LABELS, OPERATION_BOUNDS, SIZE_BOUNDS, tag_regex};
+
+pub use method::Method;
+pub use observation::{Ended, Host, Observation, Observer, Operation, Session, Time};
+pub use recorder::{Recorder, Server, session_hash};
+pub use stats::Metrics;
 
 /// The test attribute: the same tests run natively and, as `wasm32-unknown-unknown`, in Node.
 #[cfg(all(test, not(all(target_arch = "wasm32", target_os = "unknown"))))]

@@ -5,7 +5,7 @@
 //!
 //! **Never kept:** arguments, contents, error messages and data.
 //!
-//! **Cost:** under 1 KiB per message, plus names of a list result where they are wanted (24 KiB at most).
+//! **Cost:** under 1 KiB per message, plus names of a list result where they are wanted (12 KiB at most).
 
 use crate::id::Id;
 use crate::text::Text;
@@ -103,6 +103,14 @@ impl Default for Message {
 }
 
 impl Message {
+    /// Bytes that keeping this message takes.
+    pub(crate) fn retained(&self) -> usize {
+        let Params { name, uri, client_name, task_id: _, cursor: _, meta_version: _ } = &self.params;
+        let texts = [&self.method, name, uri, client_name];
+        let names = self.result.as_ref().and_then(|result| result.list.as_ref()).map_or(0, |list| list.name_bytes);
+        size_of::<Self>() + names + texts.iter().filter_map(|text| Some(text.as_ref()?.start().len())).sum::<usize>()
+    }
+
     pub(crate) fn kind(&self) -> MessageKind {
         match (&self.method, &self.id) {
             _ if !self.version => MessageKind::Invalid,

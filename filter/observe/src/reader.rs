@@ -11,7 +11,7 @@ use crate::text::Text;
 /// Longest name or URI of which all bytes are kept; of longer ones the digest still covers the whole.
 pub(crate) const NAME_BYTES: usize = 1024;
 /// Bytes of all names of one list result that are kept.
-const MOST_NAME_BYTES: usize = 24 * 1024;
+const MOST_NAME_BYTES: usize = 12 * 1024;
 /// Bytes kept of method names, versions and words.
 const WORD_BYTES: usize = 64;
 /// Deepest place of interest is document, message, result, list, item.

@@ -1,0 +1,189 @@
+//! One HTTP exchange: the proxy's callbacks in (`handle_*`), observations out.
+//!
+//! A POST is MCP once its body shows it, a GET or DELETE by its headers or by the first event of its stream. Requests in a
+//! body become operations; each ends with the JSON-RPC message that answers it, or else by what the proxy knows
+//! (`verdict`). Trailers, resets and local replies end an exchange as well as its last byte does: whatever comes first
+//! counts, the rest finds nothing left to do.
+//!
+//! **What it does not do:** follow an answer to another exchange. An operation whose answer goes elsewhere (202, or a
+//! stream with event ids that ended without it) ends as `unknown` and stays out of the histograms.
+//!
+//! **Memory:** under 2 KiB for one request and its answer; a batch at most [`MOST_OPERATIONS`] operations with their names,
+//! an event or a list result that is being read at most 28 KiB: under 64 KiB in all.
+
+mod request;
+mod response;
+mod verdict;
+
+use crate::body::Body;
+use crate::closed::{Direction, Revision, SkipReason};
+use crate::config::Config;
+use crate::observation::{Host, Observation, Observer, Operation, Time};
+
+/// Most operations of one exchange that are followed; SDKs refuse batches of more.
+const MOST_OPERATIONS: usize = 100;
+
+/// What an exchange works with during one callback.
+pub struct Around<'a> {
+    config: &'a Config,
+    host: &'a dyn Host,
+    observer: &'a mut dyn Observer,
+    now: Option<Time>,
+}
+
+/// What the request's headers say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// They did not reach the filter.
+    Unseen,
+    /// POST with a JSON content type.
+    Post,
+    Get,
+    Delete,
+    /// Nothing that carries MCP.
+    Other,
+}
+
+/// Whether headers or path say that JSON-RPC here is MCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Surroundings {
+    NotAsked,
+    Mcp,
+    Foreign,
+}
+
+/// The state of one HTTP exchange.
+#[derive(Debug)]
+pub struct Exchange {
+    kind: Kind,
+    recognised: bool,
+    surroundings: Surroundings,
+    request: Option<Box<Body>>,
+    request_ended: bool,
+    /// Anything at all was found in the request's body.
+    request_had_parts: bool,
+    operations: Vec<Operation>,
+    /// Requests in the body, also those that ended.
+    requests: usize,
+    /// When the request's last byte passed.
+    started: Option<Time>,
+    response: Option<Box<Body>>,
+    response_ended: bool,
+    response_begun: bool,
+    content_encoding_checked: bool,
+    is_event_stream: bool,
+    event_stream_open: bool,
+    /// Something in the answer was not read.
+    unread: bool,
+    /// The stream could be resumed.
+    had_event_ids: bool,
+    bytes_in: u64,
+    bytes_out: u64,
+    closed: bool,
+}
+
+// === impl Around ===
+
+impl<'a> Around<'a> {
+    /// For one callback.
+    pub fn new(config: &'a Config, host: &'a dyn Host, observer: &'a mut dyn Observer) -> Self {
+        Self { config, host, observer, now: None }
+    }
+
+    /// The clock is read at most once per callback.
+    fn now(&mut self) -> Time {
+        *self.now.get_or_insert_with(|| self.host.now())
+    }
+
+    fn observe(&mut self, observation: Observation<'_>) {
+        self.observer.observe(observation);
+    }
+
+    fn skipped(&mut self, direction: Direction, reason: SkipReason) {
+        self.observe(Observation::Skipped { direction, reason });
+    }
+}
+
+// === impl Exchange ===
+
+impl Default for Exchange {
+    fn default() -> Self {
+        Self {
+            kind: Kind::Unseen,
+            recognised: false,
+            surroundings: Surroundings::NotAsked,
+            request: None,
+            request_ended: false,
+            request_had_parts: false,
+            operations: Vec::new(),
+            requests: 0,
+            started: None,
+            response: None,
+            response_ended: false,
+            response_begun: false,
+            content_encoding_checked: false,
+            is_event_stream: false,
+            event_stream_open: false,
+            unread: false,
+            had_event_ids: false,
+            bytes_in: 0,
+            bytes_out: 0,
+            closed: false,
+        }
+    }
+}
+
+impl Exchange {
+    /// The last callback of every exchange. Whatever is still open ends here.
+    pub fn handle_log(&mut self, around: &mut Around<'_>) {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        if self.kind == Kind::Unseen {
+            self.handle_request_headers(around, false);
+        }
+        self.break_off_request(around);
+        self.end_response(around);
+        if std::mem::take(&mut self.event_stream_open) {
+            around.observe(Observation::EventStreamClosed);
+        }
+        if self.recognised {
+            around.observe(Observation::ExchangeClosed);
+        }
+    }
+
+    fn recognise(&mut self, around: &mut Around<'_>) {
+        if !std::mem::replace(&mut self.recognised, true) {
+            around.observe(Observation::ExchangeOpened);
+            if self.is_event_stream {
+                self.open_event_stream(around);
+            }
+        }
+    }
+
+    fn open_event_stream(&mut self, around: &mut Around<'_>) {
+        if !std::mem::replace(&mut self.event_stream_open, true) {
+            around.observe(Observation::EventStreamOpened);
+        }
+    }
+
+    /// Adds the bytes that passed since the last time, once the exchange is recognised.
+    fn report_bytes(&mut self, around: &mut Around<'_>) {
+        if !self.recognised {
+            return;
+        }
+        for (direction, count) in [(Direction::In, &mut self.bytes_in), (Direction::Out, &mut self.bytes_out)] {
+            let bytes = std::mem::take(count);
+            if bytes > 0 {
+                around.observe(Observation::Bytes { direction, bytes });
+            }
+        }
+    }
+
+    fn is_modern(&self) -> bool {
+        self.operations.iter().any(|operation| operation.revision == Some(Revision::V2026_07_28))
+    }
+}
+
+#[cfg(test)]
+mod tests;

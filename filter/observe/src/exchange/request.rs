@@ -1,0 +1,251 @@
+//! The request side: what is MCP, which operations begin, and whether the headers tell the truth.
+
+use super::{Around, Exchange, Kind, MOST_OPERATIONS, Surroundings};
+use crate::body::{Body, Format, Part};
+use crate::closed::{Direction, KnownMethod, MirrorHeader, Revision, SkipReason};
+use crate::config::Config;
+use crate::headers::{accepts_both, decode_mirrored, has_session_query, is_encoded, is_json};
+use crate::id::{Id, RequestId};
+use crate::label::clean;
+use crate::message::{Message, MessageKind};
+use crate::method::Method;
+use crate::observation::{Observation, Operation};
+use crate::resource;
+use crate::text::Text;
+
+impl Exchange {
+    /// The request's headers passed.
+    pub fn handle_request_headers(&mut self, around: &mut Around<'_>, end_of_stream: bool) {
+        around.observe(Observation::StreamSeen);
+        let http_method = around.host.request_header(":method");
+        self.kind = match http_method.as_deref() {
+            Some(b"POST") => {
+                let content_type = around.host.request_header("content-type");
+                if content_type.is_some_and(|value| is_json(&value)) { Kind::Post } else { Kind::Other }
+            }
+            Some(b"GET") => Kind::Get,
+            Some(b"DELETE") => Kind::Delete,
+            _ => Kind::Other,
+        };
+        match self.kind {
+            Kind::Post => self.request = Some(Box::new(Body::new(Format::Json, false))),
+            Kind::Get | Kind::Delete => {
+                let names = ["mcp-session-id", "mcp-protocol-version", "last-event-id"];
+                if names.iter().any(|name| around.host.request_header(name).is_some()) {
+                    self.recognise(around);
+                }
+            }
+            Kind::Other | Kind::Unseen => {}
+        }
+        if end_of_stream {
+            self.end_request(around);
+        }
+    }
+
+    /// Whether the bytes of the request's body are worth fetching.
+    #[must_use]
+    pub fn wants_request_body(&self) -> bool {
+        self.request.as_ref().is_some_and(|body| !body.is_done())
+    }
+
+    /// A chunk of `size` bytes passed; `bytes` is empty where they were not wanted.
+    pub fn handle_request_body(&mut self, around: &mut Around<'_>, size: usize, bytes: &[u8], end_of_stream: bool) {
+        self.bytes_in += size as u64;
+        if let Some(mut body) = self.request.take() {
+            body.push(bytes, &mut |part| self.request_part(part, around));
+            self.request = Some(body);
+        }
+        if end_of_stream {
+            self.end_request(around);
+        }
+        self.report_bytes(around);
+    }
+
+    /// The request's trailers passed: its body ended before them.
+    pub fn handle_request_trailers(&mut self, around: &mut Around<'_>) {
+        self.end_request(around);
+    }
+
+    fn end_request(&mut self, around: &mut Around<'_>) {
+        if std::mem::replace(&mut self.request_ended, true) {
+            return;
+        }
+        self.finish_request_body(around);
+        if self.kind == Kind::Post && !self.request_had_parts {
+            around.skipped(Direction::In, SkipReason::NotJsonRpc);
+        }
+        if !self.operations.is_empty() {
+            self.started = Some(around.now());
+        }
+    }
+
+    /// The exchange is over; if its request did not end, it was cut or refused.
+    pub(super) fn break_off_request(&mut self, around: &mut Around<'_>) {
+        if self.kind != Kind::Post || std::mem::replace(&mut self.request_ended, true) {
+            return;
+        }
+        self.finish_request_body(around);
+        // Refused before its body was seen, by another filter or by a server in a hurry: only the header can name it.
+        if self.requests == 0 && around.host.response_header(":status").is_some() {
+            let Some(text) = around.host.request_header("mcp-method") else { return };
+            self.recognise(around);
+            let message = Message {
+                id: Id::Some(RequestId::string(&Text::of(b""))),
+                method: Some(Text::of(&text)),
+                ..Message::default()
+            };
+            self.begin_operation(message, around);
+            if let (Some(operation), Some(name)) = (self.operations.last_mut(), around.host.request_header("mcp-name"))
+            {
+                let name = Text::of(&decode_mirrored(&name));
+                operation.name = name_label(operation.method, Some(&name), Some(&name), around.config);
+            }
+        }
+        self.report_bytes(around);
+    }
+
+    fn finish_request_body(&mut self, around: &mut Around<'_>) {
+        if let Some(mut body) = self.request.take() {
+            body.finish(&mut |part| self.request_part(part, around));
+        }
+    }
+
+    fn request_part(&mut self, part: Part, around: &mut Around<'_>) {
+        self.request_had_parts = true;
+        match part {
+            Part::Message(message) => self.request_message(message, around),
+            Part::Skipped(SkipReason::InvalidJson) => {
+                let encoding = around.host.request_header("content-encoding");
+                let encoded = encoding.is_some_and(|value| is_encoded(&value));
+                let reason = if encoded { SkipReason::ContentEncoding } else { SkipReason::InvalidJson };
+                around.skipped(Direction::In, reason);
+            }
+            Part::Skipped(reason) => around.skipped(Direction::In, reason),
+            Part::Event | Part::Endpoint => {}
+        }
+    }
+
+    fn request_message(&mut self, message: Message, around: &mut Around<'_>) {
+        let kind = message.kind();
+        if kind == MessageKind::Invalid {
+            return around.skipped(Direction::In, SkipReason::NotJsonRpc);
+        }
+        let method = message.method.as_ref().map(|text| Method::of(text.start(), around.config));
+        if !self.recognised && !method.is_some_and(Method::proves_mcp) && !self.is_mcp_here(around) {
+            return around.skipped(Direction::In, SkipReason::NotMcp);
+        }
+        self.recognise(around);
+        match (kind, method) {
+            (MessageKind::Request, _) => self.begin_operation(message, around),
+            (MessageKind::Notification, Some(method)) => {
+                around.observe(Observation::Notification { method, direction: Direction::In });
+            }
+            _ => {}
+        }
+    }
+
+    /// Headers and path: whether JSON-RPC here is MCP whatever its method.
+    fn is_mcp_here(&mut self, around: &Around<'_>) -> bool {
+        if self.surroundings == Surroundings::NotAsked {
+            let header = |name| around.host.request_header(name);
+            let names = ["mcp-session-id", "mcp-protocol-version", "mcp-method"];
+            let is_mcp = names.iter().any(|name| header(name).is_some())
+                || header("accept").is_some_and(|accept| accepts_both(&accept))
+                || header(":path").is_some_and(|path| {
+                    has_session_query(&path)
+                        || around.config.paths.iter().any(|prefix| path.starts_with(prefix.as_bytes()))
+                });
+            self.surroundings = if is_mcp { Surroundings::Mcp } else { Surroundings::Foreign };
+        }
+        self.surroundings == Surroundings::Mcp
+    }
+
+    fn begin_operation(&mut self, message: Message, around: &mut Around<'_>) {
+        if self.operations.len() >= MOST_OPERATIONS {
+            return around.skipped(Direction::In, SkipReason::TooLong);
+        }
+        let text = message.method.clone().unwrap_or_default();
+        let method = Method::of(text.start(), around.config);
+        let revision = self.compare_headers(&message, &text, method, around);
+        let Message { id: Id::Some(id), params, .. } = message else { return };
+        let operation = Operation {
+            id,
+            method,
+            name: name_label(method, params.name.as_ref(), params.uri.as_ref(), around.config),
+            is_first_page: !params.cursor,
+            had_event: false,
+            revision,
+            client_name: params
+                .client_name
+                .filter(|_| method == Method::Known(KnownMethod::Initialize))
+                .map(|name| clean(name.start(), around.config.limits.label_bytes).into_boxed_str()),
+        };
+        self.requests += 1;
+        around.observe(Observation::OperationStarted(&operation));
+        self.operations.push(operation);
+    }
+
+    /// Counts headers of 2026-07-28 that contradict the body; the revision of the request as far as it was looked at.
+    ///
+    /// A request without any of them costs two look-ups of absent headers, which are the cheap ones.
+    fn compare_headers(
+        &self,
+        message: &Message,
+        text: &Text,
+        method: Method,
+        around: &mut Around<'_>,
+    ) -> Option<Revision> {
+        let body_version = message.params.meta_version.as_ref();
+        let header = |name| around.host.request_header(name);
+        let (header_method, header_name) = (header("mcp-method"), header("mcp-name"));
+        let mirrors = body_version.is_some() || header_method.is_some() || header_name.is_some();
+        if !mirrors && !around.config.filter_state && !around.config.semconv {
+            return None;
+        }
+        let header_version = header("mcp-protocol-version");
+        let of_body = body_version.map(|version| Revision::of(version.start()));
+        let of_header = header_version.as_deref().map(Revision::of);
+        let mut contradicted = Vec::new();
+        if let (Some(header), Some(body)) = (&header_version, body_version)
+            && Text::of(header) != *body
+        {
+            contradicted.push(MirrorHeader::ProtocolVersion);
+        }
+        if [of_body, of_header].contains(&Some(Revision::V2026_07_28)) {
+            if header_method.is_some_and(|value| Text::of(&value) != *text) {
+                contradicted.push(MirrorHeader::Method);
+            }
+            if let (Some(value), Some(name)) = (header_name, named(message, method))
+                && Text::of(&decode_mirrored(&value)) != *name
+            {
+                contradicted.push(MirrorHeader::Name);
+            }
+        }
+        for header in contradicted {
+            around.observe(Observation::HeaderMismatch(header));
+        }
+        of_body.or(of_header)
+    }
+}
+
+/// What an operation is about, in label form.
+fn name_label(method: Method, name: Option<&Text>, uri: Option<&Text>, config: &Config) -> Option<Box<str>> {
+    let label = match method {
+        Method::Known(KnownMethod::ToolsCall | KnownMethod::PromptsGet) => {
+            clean(name?.start(), config.limits.label_bytes)
+        }
+        Method::Known(KnownMethod::ResourcesRead) => resource::label(uri?, config),
+        _ => return None,
+    };
+    Some(label.into_boxed_str())
+}
+
+/// What `Mcp-Name` repeats for this method (2026-07-28, and SEP-2663 for tasks).
+fn named(message: &Message, method: Method) -> Option<&Text> {
+    use KnownMethod::{ResourcesRead, TasksCancel, TasksGet, TasksUpdate};
+    match method {
+        Method::Known(ResourcesRead) => message.params.uri.as_ref(),
+        Method::Known(TasksGet | TasksUpdate | TasksCancel) => message.params.task_id.as_ref(),
+        _ => message.params.name.as_ref(),
+    }
+}

@@ -1,0 +1,138 @@
+//! How an operation ended: by its answer, or else by what the proxy knows, in a fixed order of evidence.
+
+use crate::closed::{ErrorType, KnownMethod, Status};
+use crate::message::{Message, ResultType};
+use crate::method::Method;
+use crate::observation::{Host, Operation};
+
+/// Envoy's response flags (`CoreResponseFlag`), each as the bit that `response.flags` shows; seen on 1.40.
+mod flag {
+    pub(super) const NO_HEALTHY_UPSTREAM: u64 = 1 << 1;
+    pub(super) const UPSTREAM_REQUEST_TIMEOUT: u64 = 1 << 2;
+    pub(super) const LOCAL_RESET: u64 = 1 << 3;
+    pub(super) const UPSTREAM_REMOTE_RESET: u64 = 1 << 4;
+    pub(super) const UPSTREAM_CONNECTION_FAILURE: u64 = 1 << 5;
+    pub(super) const UPSTREAM_CONNECTION_TERMINATION: u64 = 1 << 6;
+    pub(super) const UPSTREAM_OVERFLOW: u64 = 1 << 7;
+    pub(super) const DOWNSTREAM_CONNECTION_TERMINATION: u64 = 1 << 14;
+    pub(super) const STREAM_IDLE_TIMEOUT: u64 = 1 << 16;
+    pub(super) const UPSTREAM_MAX_STREAM_DURATION_REACHED: u64 = 1 << 19;
+    pub(super) const DURATION_TIMEOUT: u64 = 1 << 22;
+    pub(super) const UPSTREAM_PROTOCOL_ERROR: u64 = 1 << 23;
+    pub(super) const NO_CLUSTER_FOUND: u64 = 1 << 24;
+    pub(super) const OVERLOAD_MANAGER: u64 = 1 << 25;
+    pub(super) const DNS_RESOLUTION_FAILED: u64 = 1 << 26;
+    pub(super) const DOWNSTREAM_REMOTE_RESET: u64 = 1 << 28;
+
+    pub(super) const TIMEOUT: u64 =
+        UPSTREAM_REQUEST_TIMEOUT | STREAM_IDLE_TIMEOUT | DURATION_TIMEOUT | UPSTREAM_MAX_STREAM_DURATION_REACHED;
+    pub(super) const UNAVAILABLE: u64 =
+        UPSTREAM_CONNECTION_FAILURE | NO_HEALTHY_UPSTREAM | NO_CLUSTER_FOUND | DNS_RESOLUTION_FAILED;
+    pub(super) const OVERLOAD: u64 = UPSTREAM_OVERFLOW | OVERLOAD_MANAGER;
+    pub(super) const RESET: u64 =
+        UPSTREAM_CONNECTION_TERMINATION | UPSTREAM_REMOTE_RESET | UPSTREAM_PROTOCOL_ERROR | LOCAL_RESET;
+    pub(super) const CLIENT_LEFT: u64 = DOWNSTREAM_CONNECTION_TERMINATION | DOWNSTREAM_REMOTE_RESET;
+}
+
+/// What became of operations that no message answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Envoy's flags name the failure.
+    Failed(ErrorType),
+    /// The client's side ended first.
+    ClientLeft,
+    /// The upstream answered with an HTTP error and no JSON-RPC.
+    Refused(ErrorType),
+    /// There was an answer, but it could not be read.
+    Unread,
+    /// The answer goes to another stream.
+    Elsewhere,
+    /// Properly ended, nothing said.
+    NoResponse,
+}
+
+// === impl Verdict ===
+
+impl Verdict {
+    /// Asks for the evidence in its order and stops at the first that decides.
+    pub(super) fn of(host: &dyn Host, unread: bool, resumable: bool) -> Self {
+        if let Some(flagged) = Self::of_flags(host.response_flags(), resumable) {
+            return flagged;
+        }
+        let status =
+            host.response_header(":status").and_then(|value| std::str::from_utf8(&value).ok()?.parse::<u16>().ok());
+        match status {
+            // Whoever refuses a login, server or proxy: the client lacks one.
+            Some(401 | 403) => Self::Refused(ErrorType::Unauthorized),
+            Some(400..) if host.response_code_details().as_deref() == Some(b"via_upstream") => {
+                Self::Refused(ErrorType::HttpError)
+            }
+            Some(200..300) if unread => Self::Unread,
+            Some(202) => Self::Elsewhere,
+            Some(200..300) if resumable => Self::Elsewhere,
+            _ => Self::NoResponse,
+        }
+    }
+
+    fn of_flags(flags: u64, resumable: bool) -> Option<Self> {
+        let any = |bits: u64| flags & bits != 0;
+        if any(flag::TIMEOUT) {
+            Some(Self::Failed(ErrorType::Timeout))
+        } else if any(flag::OVERLOAD) {
+            Some(Self::Failed(ErrorType::Overload))
+        } else if any(flag::UNAVAILABLE) {
+            Some(Self::Failed(ErrorType::UpstreamUnavailable))
+        } else if any(flag::RESET) {
+            Some(if resumable { Self::Elsewhere } else { Self::Failed(ErrorType::Reset) })
+        } else if any(flag::CLIENT_LEFT) {
+            Some(Self::ClientLeft)
+        } else {
+            None
+        }
+    }
+
+    /// Status and error type of an operation under this verdict.
+    pub(super) fn of_operation(self, operation: &Operation) -> (Status, Option<ErrorType>) {
+        let method = operation.method;
+        match self {
+            Self::ClientLeft if method.is_listen() => (Status::Ok, None),
+            Self::ClientLeft => (Status::Cancelled, None),
+            Self::Refused(_) if method == Method::Known(KnownMethod::ServerDiscover) => (Status::Negotiation, None),
+            Self::Failed(error_type) | Self::Refused(error_type) => (Status::Error, Some(error_type)),
+            Self::Unread | Self::Elsewhere => (Status::Unknown, None),
+            Self::NoResponse => (Status::Error, Some(ErrorType::NoResponse)),
+        }
+    }
+
+    /// Whether the server was reached, where the verdict tells.
+    pub(super) fn shows_server(self) -> Option<bool> {
+        match self {
+            Self::Failed(ErrorType::UpstreamUnavailable) => Some(false),
+            Self::Refused(_) | Self::Unread | Self::Elsewhere => Some(true),
+            Self::Failed(_) | Self::ClientLeft | Self::NoResponse => None,
+        }
+    }
+}
+
+/// How an operation ended by the message that answered it.
+pub(super) fn judge(operation: &Operation, message: &Message) -> (Status, Option<ErrorType>) {
+    let is_tool_call = operation.method == Method::Known(KnownMethod::ToolsCall);
+    match (&message.result, message.error) {
+        (Some(result), _) => match result.result_type {
+            _ if is_tool_call && result.is_error => (Status::Error, Some(ErrorType::ToolError)),
+            ResultType::InputRequired => (Status::InputRequired, None),
+            ResultType::Task if is_tool_call => (Status::Accepted, None),
+            _ if is_tool_call && result.task => (Status::Accepted, None),
+            _ => (Status::Ok, None),
+        },
+        // Probing for the revision, not a fault.
+        _ if operation.method == Method::Known(KnownMethod::ServerDiscover) => (Status::Negotiation, None),
+        (None, Some(Some(-32022))) => (Status::Negotiation, None),
+        // A URL to open first (2025-11-25).
+        (None, Some(Some(-32042))) => (Status::InputRequired, None),
+        (None, Some(Some(-32700 | -32600 | -32601 | -32602 | -32002))) => {
+            (Status::Error, Some(ErrorType::InvalidRequest))
+        }
+        (None, _) => (Status::Error, Some(ErrorType::RpcError)),
+    }
+}

@@ -1,0 +1,57 @@
+//! The `method` label: MCP's methods, those the configuration adds, and `other`.
+
+use crate::closed::KnownMethod;
+use crate::config::Config;
+
+/// A method as a label value; never free text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// One of MCP's.
+    Known(KnownMethod),
+    /// One of the configuration's `extra_methods`, by its place there.
+    Extra(u8),
+    /// Anything else.
+    Other,
+}
+
+// === impl Method ===
+
+impl Method {
+    pub(crate) fn of(text: &[u8], config: &Config) -> Self {
+        if let Some(known) = KnownMethod::from_bytes(text) {
+            return Self::Known(known);
+        }
+        let extra = config.extra_methods.iter().position(|method| method.as_bytes() == text);
+        extra.and_then(|index| u8::try_from(index).ok()).map_or(Self::Other, Self::Extra)
+    }
+
+    /// The label value.
+    #[must_use]
+    pub fn as_str(self, config: &Config) -> &str {
+        match self {
+            Self::Known(known) => known.as_str(),
+            Self::Extra(index) => config.extra_methods.get(usize::from(index)).map_or("other", String::as_str),
+            Self::Other => "other",
+        }
+    }
+
+    /// Whether a JSON-RPC message with this method is MCP without further evidence. `tasks/*` is A2A's as well.
+    pub(crate) fn proves_mcp(self) -> bool {
+        use KnownMethod::{TasksCancel, TasksGet, TasksList, TasksResult, TasksUpdate};
+        match self {
+            Self::Known(known) => !matches!(known, TasksCancel | TasksGet | TasksList | TasksResult | TasksUpdate),
+            _ => false,
+        }
+    }
+
+    /// Whether it asks for one of the lists whose size is measured.
+    pub(crate) fn is_list(self) -> bool {
+        use KnownMethod::{PromptsList, ResourceTemplatesList, ResourcesList, ToolsList};
+        matches!(self, Self::Known(ToolsList | ResourcesList | ResourceTemplatesList | PromptsList))
+    }
+
+    /// The stream that stays open by design: neither in flight nor in a histogram.
+    pub(crate) fn is_listen(self) -> bool {
+        self == Self::Known(KnownMethod::SubscriptionsListen)
+    }
+}

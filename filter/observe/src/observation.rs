@@ -1,0 +1,183 @@
+//! What an exchange has to say: facts without labels, names still as they were sent.
+
+use crate::closed::{Direction, ErrorType, MirrorHeader, Revision, SkipReason, Status};
+use crate::id::RequestId;
+use crate::method::Method;
+
+/// A moment on the host's monotonic clock, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(pub u64);
+
+// === impl Time ===
+
+impl Time {
+    /// Microseconds since an earlier moment; 0 if it is not earlier.
+    #[must_use]
+    pub fn microseconds_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0) / 1_000
+    }
+}
+
+/// A JSON-RPC request from client to server that was not answered yet.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    pub(crate) id: RequestId,
+    pub(crate) method: Method,
+    /// Of `tools/call` and `prompts/get` the name, of `resources/read` the URI; in label form.
+    pub(crate) name: Option<Box<str>>,
+    /// Asked without a cursor.
+    pub(crate) is_first_page: bool,
+    /// The first event of its answer was seen.
+    pub(crate) had_event: bool,
+    /// From the body or the header, where it had to be read.
+    pub(crate) revision: Option<Revision>,
+    /// `clientInfo.name` of an `initialize`.
+    pub(crate) client_name: Option<Box<str>>,
+}
+
+// === impl Operation ===
+
+impl Operation {
+    /// Its method.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// The tool, prompt or resource it names, in label form.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The revision it belongs to, where that had to be looked at.
+    #[must_use]
+    pub fn revision(&self) -> Option<Revision> {
+        self.revision
+    }
+
+    /// Its id, if it may leave: an integer or 1 to 64 of `A-Za-z0-9_.-`.
+    #[must_use]
+    pub fn shown_id(&self) -> Option<&str> {
+        self.id.shown()
+    }
+}
+
+/// How an operation ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended<'a> {
+    pub(crate) operation: &'a Operation,
+    pub(crate) status: Status,
+    pub(crate) error_type: Option<ErrorType>,
+    /// Of a JSON-RPC error; the inner one where it is a whole number.
+    pub(crate) error_code: Option<Option<i64>>,
+    /// Microseconds; absent where the operation's end or beginning is not known.
+    pub(crate) duration: Option<u64>,
+    /// Size of the message that answered.
+    pub(crate) answer_bytes: Option<u64>,
+}
+
+/// One fact.
+#[derive(Clone, Copy, Debug)]
+pub enum Observation<'a> {
+    /// The filter saw an HTTP stream.
+    StreamSeen,
+    /// An exchange was recognised as MCP.
+    ExchangeOpened,
+    /// Such an exchange ended.
+    ExchangeClosed,
+    /// An event stream began on an MCP exchange.
+    EventStreamOpened,
+    /// It ended.
+    EventStreamClosed,
+    /// A request passed.
+    OperationStarted(&'a Operation),
+    /// It ended.
+    OperationEnded(Ended<'a>),
+    /// The first event with data of an operation's answer came after so many microseconds.
+    FirstEvent {
+        /// Of the operation.
+        method: Method,
+        /// Since the request's last byte.
+        microseconds: u64,
+    },
+    /// A notification passed.
+    Notification {
+        /// Its method.
+        method: Method,
+        /// Its way.
+        direction: Direction,
+    },
+    /// The server sent a JSON-RPC error.
+    ProtocolError {
+        /// Where it is a whole number.
+        code: Option<i64>,
+        /// Of the operation that it answers.
+        method: Option<Method>,
+    },
+    /// Body bytes passed on an MCP exchange.
+    Bytes {
+        /// Their way.
+        direction: Direction,
+        /// How many.
+        bytes: u64,
+    },
+    /// `initialize` succeeded.
+    SessionStarted(&'a Session),
+    /// A header contradicts the body.
+    HeaderMismatch(MirrorHeader),
+    /// A message was passed on unread.
+    Skipped {
+        /// Its way.
+        direction: Direction,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// A list asked for without a cursor came.
+    Listed {
+        /// Which list.
+        method: Method,
+        /// How many items.
+        items: u64,
+        /// Size of the message.
+        bytes: u64,
+    },
+    /// The server published names in a list.
+    Published {
+        /// Which list.
+        method: Method,
+        /// Names, URIs or URI templates.
+        names: &'a [Box<[u8]>],
+    },
+    /// The traffic shows whether the server can be reached.
+    Reachable(bool),
+}
+
+/// A session that began.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Negotiated, from the result.
+    pub(crate) revision: Revision,
+    pub(crate) client_name: Option<Box<str>>,
+}
+
+/// Receives observations as they are made.
+pub trait Observer {
+    /// One more fact.
+    fn observe(&mut self, observation: Observation<'_>);
+}
+
+/// What an exchange may ask of the proxy. Each question costs a host call, so it is asked only when the answer decides
+/// something; header names are in lower case.
+pub trait Host {
+    /// The monotonic clock.
+    fn now(&self) -> Time;
+    /// A request header, `:method` and `:path` included.
+    fn request_header(&self, name: &str) -> Option<Vec<u8>>;
+    /// A response header, `:status` included.
+    fn response_header(&self, name: &str) -> Option<Vec<u8>>;
+    /// Envoy's response flags; 0 for none.
+    fn response_flags(&self) -> u64;
+    /// Envoy's response code details, such as `via_upstream`.
+    fn response_code_details(&self) -> Option<Vec<u8>>;
+}

@@ -1,0 +1,303 @@
+//! Observations in, series out: the only place that knows which family counts what.
+//!
+//! Names become label values here, under their budgets. Series that alerts and dashboards build on exist at 0 before
+//! their first event ([`born`]), because a counter that is born at 1 never shows in `increase()`.
+
+mod born;
+mod series;
+
+use crate::closed::{BudgetedLabel, Direction, KnownMethod, SkipReason, Status};
+use crate::config::{Availability, Config, ServerNameFrom, clean_server_name};
+use crate::family::FamilyName;
+use crate::label::{Admission, Name, Names, clean};
+use crate::method::Method;
+use crate::observation::{Ended, Observation, Session};
+use crate::resource;
+use crate::stats::{Metrics, Stats};
+use crate::text::Text;
+use series::{Series, Value};
+use std::rc::Rc;
+
+/// Most servers of `server_name_from: "cluster"`; clusters come from the proxy's configuration, so this is a safety net.
+const MOST_SERVERS: u16 = 256;
+
+/// Which server an exchange belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server(Name);
+
+/// Turns observations into stats, for one plugin in one VM.
+#[derive(Debug)]
+pub struct Recorder {
+    config: Rc<Config>,
+    stats: Stats<Series>,
+    names: AllNames,
+}
+
+/// The budgets.
+#[derive(Debug)]
+pub(crate) struct AllNames {
+    servers: Names,
+    tools: Names,
+    prompts: Names,
+    resources: Names,
+    clients: Names,
+    codes: Names,
+}
+
+// === impl AllNames ===
+
+impl AllNames {
+    fn of(&mut self, label: BudgetedLabel) -> &mut Names {
+        match label {
+            BudgetedLabel::ToolName => &mut self.tools,
+            BudgetedLabel::PromptName => &mut self.prompts,
+            BudgetedLabel::ResourceUri => &mut self.resources,
+            BudgetedLabel::ClientName => &mut self.clients,
+            BudgetedLabel::ErrorCode => &mut self.codes,
+            BudgetedLabel::ServerName => &mut self.servers,
+        }
+    }
+
+    fn get(&self, label: BudgetedLabel) -> &Names {
+        match label {
+            BudgetedLabel::ToolName => &self.tools,
+            BudgetedLabel::PromptName => &self.prompts,
+            BudgetedLabel::ResourceUri => &self.resources,
+            BudgetedLabel::ClientName => &self.clients,
+            BudgetedLabel::ErrorCode => &self.codes,
+            BudgetedLabel::ServerName => &self.servers,
+        }
+    }
+}
+
+// === impl Recorder ===
+
+impl Recorder {
+    /// With nothing recorded but `mcp_filter_info` and, where the server is known, its series at 0.
+    #[must_use]
+    pub fn new(config: Rc<Config>) -> Self {
+        let limits = &config.limits;
+        let names = AllNames {
+            servers: Names::new(MOST_SERVERS),
+            tools: Names::new(limits.tool_names),
+            prompts: Names::new(limits.prompt_names),
+            resources: Names::new(limits.resource_uris),
+            clients: Names::new(limits.client_names),
+            codes: Names::new(limits.error_codes),
+        };
+        let mut recorder = Self { config, stats: Stats::new(), names };
+        recorder.stats.set(Series::new(FamilyName::FilterInfo, &[Value::FilterVersion]), 1);
+        if recorder.config.server_name_from != ServerNameFrom::Cluster {
+            let name = recorder.config.server_name.clone();
+            recorder.server(name.as_bytes());
+        }
+        recorder
+    }
+
+    /// The server with this name; characters outside `A-Za-z0-9_.-` become `_`.
+    pub fn server(&mut self, name: &[u8]) -> Server {
+        let admission = self.names.servers.admit(&clean_server_name(name), true);
+        let server = Server(admission.name);
+        if admission.is_new {
+            for series in born::of_server(server.value()) {
+                self.stats.add(series, 0);
+            }
+        }
+        if admission.overflowed {
+            self.overflowed(BudgetedLabel::ServerName, server);
+        }
+        server
+    }
+
+    /// Counts one observation of an exchange with `server`.
+    pub fn record(&mut self, server: Server, observation: &Observation<'_>, metrics: &dyn Metrics) {
+        use FamilyName as F;
+        let to = server.value();
+        match *observation {
+            Observation::StreamSeen => self.add(F::FilterStreams, &[to], 1),
+            Observation::ExchangeOpened => self.add(F::ActiveConnections, &[to], 1),
+            Observation::ExchangeClosed => self.add(F::ActiveConnections, &[to], -1),
+            Observation::EventStreamOpened => self.add(F::SseStreamsActive, &[to], 1),
+            Observation::EventStreamClosed => self.add(F::SseStreamsActive, &[to], -1),
+            Observation::OperationStarted(operation) => {
+                if !operation.method.is_listen() {
+                    self.add(F::RequestsInFlight, &[to], 1);
+                }
+            }
+            Observation::OperationEnded(ended) => self.operation_ended(server, &ended, metrics),
+            Observation::FirstEvent { method, microseconds } => {
+                self.histogram(F::FirstEventDuration, &[Value::Method(method), to], microseconds, metrics);
+            }
+            Observation::Notification { method, direction } => {
+                self.add(F::Notifications, &[Value::Method(method), Value::Direction(direction), to], 1);
+            }
+            Observation::ProtocolError { code, method } => {
+                let code = self.error_code(code, server);
+                let method = method.map_or(Value::NoMethod, Value::Method);
+                self.add(F::ProtocolErrors, &[code, method, to], 1);
+            }
+            Observation::Bytes { direction, bytes } => {
+                let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+                self.add(F::MessageBytes, &[Value::Direction(direction), to], bytes);
+            }
+            Observation::SessionStarted(session) => self.session_started(server, session),
+            Observation::HeaderMismatch(header) => self.add(F::HeaderMismatch, &[Value::Mirror(header), to], 1),
+            Observation::Skipped { direction, reason } => self.skipped(direction, reason, to),
+            Observation::Listed { method, items, bytes } => {
+                self.stats.set(Series::new(F::ListedItems, &[Value::Method(method), to]), items);
+                self.stats.set(Series::new(F::ListedBytes, &[Value::Method(method), to]), bytes);
+            }
+            Observation::Published { method, names } => self.published(server, method, names),
+            Observation::Reachable(reachable) => {
+                if self.config.availability == Availability::Passive {
+                    self.stats.set(Series::new(F::UpstreamAvailable, &[to]), reachable.into());
+                }
+            }
+        }
+    }
+
+    /// Hands counters and gauges to the host.
+    pub fn flush(&mut self, metrics: &dyn Metrics) {
+        let Self { config, stats, names } = self;
+        stats.flush(|series| metrics.define(series.family(), &series.stat_name(names, config)), metrics);
+    }
+
+    fn add(&mut self, family: FamilyName, values: &[Value], amount: i64) {
+        self.stats.add(Series::new(family, values), amount);
+    }
+
+    fn histogram(&mut self, family: FamilyName, values: &[Value], value: u64, metrics: &dyn Metrics) {
+        let Self { config, stats, names } = self;
+        let series = Series::new(family, values);
+        stats.record(series, value, || metrics.define(family, &series.stat_name(names, config)), metrics);
+    }
+
+    fn skipped(&mut self, direction: Direction, reason: SkipReason, to: Value) {
+        self.add(FamilyName::ParseSkipped, &[Value::Direction(direction), Value::Reason(reason), to], 1);
+    }
+
+    fn operation_ended(&mut self, server: Server, ended: &Ended<'_>, metrics: &dyn Metrics) {
+        use FamilyName as F;
+        let Ended { operation, status, error_type, error_code, duration, answer_bytes } = *ended;
+        let (to, method) = (server.value(), Value::Method(operation.method));
+        let (status_value, error_value) = (Value::Status(status), Value::ErrorType(error_type));
+        if !operation.method.is_listen() {
+            self.add(F::RequestsInFlight, &[to], -1);
+        }
+        self.add(F::Requests, &[method, to, status_value, error_value], 1);
+        let duration = duration.filter(|_| !operation.method.is_listen());
+        if let Some(duration) = duration {
+            self.histogram(F::RequestDuration, &[method, to, status_value], duration, metrics);
+        }
+        let Method::Known(known) = operation.method else { return self.joint(server, ended, Value::NoName, metrics) };
+        // A result proves that the name exists; an error may be the answer to a name that was made up.
+        let confirmed = matches!(status, Status::Ok | Status::InputRequired | Status::Accepted);
+        let name = operation.name.as_deref();
+        match known {
+            KnownMethod::ToolsCall => {
+                let tool = self.name(BudgetedLabel::ToolName, name, confirmed, server);
+                self.add(F::ToolCalls, &[tool, to, status_value, error_value], 1);
+                if let Some(duration) = duration {
+                    self.histogram(F::ToolDuration, &[tool, to], duration, metrics);
+                }
+                if let Some(bytes) = answer_bytes {
+                    self.histogram(F::ToolResultBytes, &[tool, to], bytes, metrics);
+                }
+                return self.joint(server, &Ended { error_code, ..*ended }, tool, metrics);
+            }
+            KnownMethod::ResourcesRead => {
+                let resource = self.name(BudgetedLabel::ResourceUri, name, confirmed, server);
+                self.add(F::ResourceReads, &[resource, to, status_value], 1);
+            }
+            KnownMethod::PromptsGet => {
+                let prompt = self.name(BudgetedLabel::PromptName, name, confirmed, server);
+                self.add(F::PromptGets, &[prompt, to, status_value], 1);
+            }
+            KnownMethod::ToolsList => self.add(F::ToolsListed, &[to], 1),
+            KnownMethod::ResourcesList => self.add(F::ResourcesListed, &[to], 1),
+            KnownMethod::PromptsList => self.add(F::PromptsListed, &[to], 1),
+            _ => {}
+        }
+        self.joint(server, ended, Value::NoName, metrics);
+    }
+
+    /// The joint labels behind OpenTelemetry's `mcp.server.operation.duration`.
+    fn joint(&mut self, server: Server, ended: &Ended<'_>, tool: Value, metrics: &dyn Metrics) {
+        let Ended { operation, error_type, error_code, duration, .. } = *ended;
+        let Some(duration) = duration.filter(|_| self.config.semconv && !operation.method.is_listen()) else { return };
+        let code = error_code.map_or(Value::NoName, |code| self.error_code(code, server));
+        let revision = operation.revision.map_or(Value::NoName, Value::Revision);
+        let (method, to) = (Value::Method(operation.method), server.value());
+        let values = [method, tool, Value::ErrorType(error_type), code, revision, to];
+        self.histogram(FamilyName::OperationDuration, &values, duration, metrics);
+    }
+
+    fn session_started(&mut self, server: Server, session: &Session) {
+        let to = server.value();
+        let (revision, transport) = (Value::Revision(session.revision), Value::StreamableHttp);
+        if !self.config.client_name {
+            return self.add(FamilyName::Sessions, &[revision, transport, to], 1);
+        }
+        // Clients name themselves: none of these names is ever confirmed by the server, so all of the limit is theirs.
+        let client = self.name(BudgetedLabel::ClientName, session.client_name.as_deref(), true, server);
+        self.add(FamilyName::Sessions, &[revision, transport, to, client], 1);
+    }
+
+    fn published(&mut self, server: Server, method: Method, names: &[Box<[u8]>]) {
+        let label = match method {
+            Method::Known(KnownMethod::ToolsList) => BudgetedLabel::ToolName,
+            Method::Known(KnownMethod::PromptsList) => BudgetedLabel::PromptName,
+            Method::Known(KnownMethod::ResourcesList) => BudgetedLabel::ResourceUri,
+            _ => return,
+        };
+        for name in names {
+            let text = match label {
+                BudgetedLabel::ResourceUri => resource::label(&Text::of(name), &self.config),
+                _ => clean(name, self.config.limits.label_bytes),
+            };
+            self.name(label, Some(&text), true, server);
+        }
+    }
+
+    fn error_code(&mut self, code: Option<i64>, server: Server) -> Value {
+        let text = code.map(|code| code.to_string());
+        self.name(BudgetedLabel::ErrorCode, text.as_deref(), true, server)
+    }
+
+    /// The label value for a name; one that was never given is `other` without being an overflow.
+    fn name(&mut self, label: BudgetedLabel, name: Option<&str>, confirmed: bool, server: Server) -> Value {
+        let Some(name) = name else { return Value::Name(label, Name::Other) };
+        let Admission { name, is_new, overflowed } = self.names.of(label).admit(name, confirmed);
+        let value = Value::Name(label, name);
+        if is_new {
+            for series in born::of_name(label, value, server.value()) {
+                self.stats.add(series, 0);
+            }
+        }
+        if overflowed {
+            self.overflowed(label, server);
+        }
+        value
+    }
+
+    fn overflowed(&mut self, label: BudgetedLabel, server: Server) {
+        self.add(FamilyName::LabelsOverflowed, &[Value::Label(label), server.value()], 1);
+    }
+}
+
+// === impl Server ===
+
+impl Server {
+    fn value(self) -> Value {
+        Value::Name(BudgetedLabel::ServerName, self.0)
+    }
+}
+
+/// The keyed hash under which a session may appear in spans and access logs; never the id itself.
+#[must_use]
+pub fn session_hash(key: &[u8], session_id: &[u8]) -> String {
+    resource::keyed_hash(key, &[session_id])
+}
+
+#[cfg(test)]
+mod tests;

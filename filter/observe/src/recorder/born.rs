@@ -1,0 +1,105 @@
+//! Which series exist at 0 before their first event: those that alerts and dashboards build on, not the full product.
+
+use super::series::{Series, Value};
+use crate::closed::{BudgetedLabel, Direction, ErrorType, KnownMethod, MirrorHeader, Revision, SkipReason, Status};
+use crate::family::FamilyName as F;
+use crate::method::Method;
+
+/// Methods whose failures people are called for.
+const METHODS: [KnownMethod; 9] = [
+    KnownMethod::Initialize,
+    KnownMethod::ServerDiscover,
+    KnownMethod::Ping,
+    KnownMethod::ToolsList,
+    KnownMethod::ToolsCall,
+    KnownMethod::ResourcesList,
+    KnownMethod::ResourcesRead,
+    KnownMethod::PromptsList,
+    KnownMethod::PromptsGet,
+];
+
+/// Failures of any method; tools have `tool_error` on top.
+const COMMON_ERRORS: [ErrorType; 7] = [
+    ErrorType::RpcError,
+    ErrorType::HttpError,
+    ErrorType::Timeout,
+    ErrorType::UpstreamUnavailable,
+    ErrorType::Reset,
+    ErrorType::Overload,
+    ErrorType::NoResponse,
+];
+
+/// Revisions with an `initialize`.
+const HANDSHAKES: [Revision; 4] =
+    [Revision::V2024_11_05, Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
+
+/// Notifications that dashboards show.
+const NOTIFICATIONS: [(KnownMethod, Direction); 5] = [
+    (KnownMethod::Initialized, Direction::In),
+    (KnownMethod::Cancelled, Direction::In),
+    (KnownMethod::Progress, Direction::Out),
+    (KnownMethod::LogMessage, Direction::Out),
+    (KnownMethod::ToolsListChanged, Direction::Out),
+];
+
+/// From the first use of a server's name.
+pub(super) fn of_server(to: Value) -> Vec<Series> {
+    let mut series = Vec::new();
+    let mut add = |family, values: &[Value]| series.push(Series::new(family, values));
+    for method in METHODS {
+        let value = Value::Method(Method::Known(method));
+        add(F::Requests, &[value, to, Value::Status(Status::Ok), Value::ErrorType(None)]);
+        let tool_error = (method == KnownMethod::ToolsCall).then_some(ErrorType::ToolError);
+        for error in COMMON_ERRORS.into_iter().chain(tool_error) {
+            add(F::Requests, &[value, to, Value::Status(Status::Error), Value::ErrorType(Some(error))]);
+        }
+    }
+    for &direction in Direction::ALL {
+        add(F::MessageBytes, &[Value::Direction(direction), to]);
+        for &reason in SkipReason::ALL {
+            add(F::ParseSkipped, &[Value::Direction(direction), Value::Reason(reason), to]);
+        }
+    }
+    for (method, direction) in NOTIFICATIONS {
+        add(F::Notifications, &[Value::Method(Method::Known(method)), Value::Direction(direction), to]);
+    }
+    for revision in HANDSHAKES {
+        add(F::Sessions, &[Value::Revision(revision), Value::StreamableHttp, to]);
+    }
+    for &header in MirrorHeader::ALL {
+        add(F::HeaderMismatch, &[Value::Mirror(header), to]);
+    }
+    for &label in BudgetedLabel::ALL {
+        add(F::LabelsOverflowed, &[Value::Label(label), to]);
+    }
+    for family in [
+        F::ActiveConnections,
+        F::SseStreamsActive,
+        F::RequestsInFlight,
+        F::ToolsListed,
+        F::ResourcesListed,
+        F::PromptsListed,
+        F::FilterStreams,
+    ] {
+        add(family, &[to]);
+    }
+    series
+}
+
+/// From the moment a name is admitted: its success and its commonest failure.
+pub(super) fn of_name(label: BudgetedLabel, name: Value, to: Value) -> Vec<Series> {
+    let (ok, error) = (Value::Status(Status::Ok), Value::Status(Status::Error));
+    match label {
+        BudgetedLabel::ToolName => vec![
+            Series::new(F::ToolCalls, &[name, to, ok, Value::ErrorType(None)]),
+            Series::new(F::ToolCalls, &[name, to, error, Value::ErrorType(Some(ErrorType::ToolError))]),
+        ],
+        BudgetedLabel::ResourceUri => {
+            vec![Series::new(F::ResourceReads, &[name, to, ok]), Series::new(F::ResourceReads, &[name, to, error])]
+        }
+        BudgetedLabel::PromptName => {
+            vec![Series::new(F::PromptGets, &[name, to, ok]), Series::new(F::PromptGets, &[name, to, error])]
+        }
+        BudgetedLabel::ClientName | BudgetedLabel::ErrorCode | BudgetedLabel::ServerName => Vec::new(),
+    }
+}

@@ -1,0 +1,100 @@
+//! Resource URIs as labels: never userinfo, query or fragment, except where the whole URI was asked for.
+
+use crate::config::{Config, ResourceUriLabel};
+use crate::label::clean;
+use crate::text::Text;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+/// The label form of a URI under this configuration; empty where it is switched off.
+pub(crate) fn label(uri: &Text, config: &Config) -> String {
+    let most = config.limits.label_bytes;
+    match config.resource_uri {
+        ResourceUriLabel::Off => String::new(),
+        ResourceUriLabel::Full => clean(uri.start(), most),
+        ResourceUriLabel::Scheme => match split_scheme(uri.start()) {
+            Some((scheme, _)) => clean(&[scheme.as_slice(), b":"].concat(), most),
+            None => "other".to_owned(),
+        },
+        ResourceUriLabel::Authority => authority(uri.start(), most),
+        ResourceUriLabel::Hash => {
+            let key = config.hash_key.as_deref().unwrap_or_default();
+            let length = uri.length().to_le_bytes();
+            keyed_hash(key.as_bytes(), &[uri.start(), &length, &uri.digest().to_le_bytes()])
+        }
+    }
+}
+
+/// Sixteen hexadecimal digits of HMAC-SHA-256: the same value for the same text, and no way back without the key.
+#[must_use]
+pub(crate) fn keyed_hash(key: &[u8], parts: &[&[u8]]) -> String {
+    use std::fmt::Write as _;
+    // HMAC takes keys of any length; the error type exists for other MACs.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().iter().take(8).fold(String::with_capacity(16), |mut digits, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
+}
+
+/// `postgres://db:5432/*`; `file:///*` without authority, `urn:*` for an opaque URI, `other` without scheme.
+fn authority(uri: &[u8], most: usize) -> String {
+    let Some((scheme, rest)) = split_scheme(uri) else { return "other".to_owned() };
+    let Some(rest) = rest.strip_prefix(b"//") else { return clean(&[scheme.as_slice(), b":*"].concat(), most) };
+    let end = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
+    let authority = rest.get(..end).unwrap_or_default();
+    let host = authority.rsplit(|&byte| byte == b'@').next().unwrap_or_default();
+    clean(&[scheme.as_slice(), b"://", host, b"/*"].concat(), most)
+}
+
+/// The scheme in lower case, and what follows its colon (RFC 3986, section 3.1).
+fn split_scheme(uri: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let colon = uri.iter().position(|&byte| byte == b':')?;
+    let (scheme, rest) = (uri.get(..colon)?, uri.get(colon + 1..)?);
+    let valid = scheme.first()?.is_ascii_alphabetic()
+        && scheme.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    valid.then(|| (scheme.to_ascii_lowercase(), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::label;
+    use crate::config::{Config, ResourceUriLabel};
+    use crate::test;
+    use crate::text::Text;
+
+    fn form(resource_uri: ResourceUriLabel, uri: &str) -> String {
+        let config = Config { resource_uri, hash_key: Some("0123456789abcdef".to_owned()), ..Config::default() };
+        label(&Text::of(uri.as_bytes()), &config)
+    }
+
+    #[test]
+    fn ok_scheme() {
+        assert_eq!(form(ResourceUriLabel::Scheme, "Users://42/profile?token=x"), "users:");
+        assert_eq!(form(ResourceUriLabel::Scheme, "urn:isbn:1"), "urn:");
+        assert_eq!(form(ResourceUriLabel::Scheme, "/no/scheme"), "other");
+        assert_eq!(form(ResourceUriLabel::Scheme, "1a:b"), "other");
+    }
+
+    #[test]
+    fn ok_authority() {
+        let authority = |uri| form(ResourceUriLabel::Authority, uri);
+        assert_eq!(authority("postgres://me:secret@db:5432/t?x#y"), "postgres://db:5432/*");
+        assert_eq!(authority("file:///etc/passwd"), "file:///*");
+        assert_eq!(authority("urn:isbn:1"), "urn:*");
+        assert_eq!(authority("https://a@b@host?q=/x@y"), "https://host/*");
+        assert_eq!(authority("nothing"), "other");
+    }
+
+    #[test]
+    fn ok_hash_and_full() {
+        let hash = form(ResourceUriLabel::Hash, "users://42");
+        assert_eq!(hash.len(), 16);
+        assert_eq!(hash, form(ResourceUriLabel::Hash, "users://42"));
+        assert_ne!(hash, form(ResourceUriLabel::Hash, "users://43"));
+        assert_eq!(form(ResourceUriLabel::Full, "users://42?x=\"1\""), "users://42?x__1_");
+        assert_eq!(form(ResourceUriLabel::Off, "users://42"), "");
+    }
+}
