@@ -16,4 +16,4 @@ fi
 
 PATH=$(scripts/get.sh wasm-bindgen):$PATH
 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=wasm-bindgen-test-runner \
-  cargo test --quiet --locked -p mcp-observe --target wasm32-unknown-unknown
+  cargo test --locked -p mcp-observe --target wasm32-unknown-unknown

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Envoy itself accepts every configuration in the repository, the built filter in it included.
+# (What the launcher renders is validated by the launcher's tests.)
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+envoy=$(scripts/get.sh envoy)
+module=$(scripts/build-filter.sh)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+status=0 count=0
+while IFS= read -r -d '' file; do
+  # The path of the module is the one thing a reader must change, and so must this check.
+  sed "s#/[A-Za-z/_-]*/mcp_observability\.wasm#$module#" "$file" >"$work/envoy.yaml"
+  count=$((count + 1))
+  if ! "$envoy" --mode validate --config-path "$work/envoy.yaml" --log-level error >"$work/log" 2>&1; then
+    say "$file: refused by Envoy"
+    cat "$work/log" >&2
+    status=1
+  fi
+done < <(git grep -lz --untracked '^static_resources:' -- '*.yaml' '*.yml')
+
+[ "$count" -gt 0 ] || { say "no Envoy configuration found"; exit 1; }
+echo "Envoy read $count configuration(s)"
+exit "$status"
