@@ -8,7 +8,8 @@ use crate::process::{Process, shell_status};
 use nix::sys::signal::Signal;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
-use std::io;
+use std::fmt::Arguments;
+use std::io::{self, Write};
 use std::process::ExitStatus;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -60,14 +61,23 @@ fn forward_signals(mut signals: Signals, sender: Sender<Event>) {
 
 fn print_addresses(settings: &Settings) {
     let Settings { upstream, listener, probe, admin_port, plugin, envoy, otlp, .. } = settings;
-    println!("MCP      http://{listener} -> {} ({})", upstream.endpoint.url(), plugin.server_name);
-    println!("metrics  http://{probe}/metrics");
-    println!("probes   http://{probe}/ready http://{probe}/health");
-    println!("admin    http://127.0.0.1:{admin_port}");
+    say(format_args!("MCP      http://{listener} -> {} ({})", upstream.endpoint.url(), plugin.server_name));
+    say(format_args!("metrics  http://{probe}/metrics"));
+    say(format_args!("probes   http://{probe}/ready http://{probe}/health"));
+    say(format_args!("admin    http://127.0.0.1:{admin_port}"));
     if let Some(otlp) = otlp {
-        let what = if envoy.exports_logs { "spans and logs" } else { "spans (logs need Envoy 1.37)" };
-        println!("OTLP     {what} to {}", otlp.endpoint.url());
+        let what = if envoy.full_telemetry { "spans and logs" } else { "spans (logs need Envoy 1.37)" };
+        say(format_args!("OTLP     {what} to {}", otlp.endpoint.url()));
     }
+}
+
+/// Prints a line. Output that nobody reads must not end the sidecar, so a failure is nobody's.
+fn say(line: Arguments<'_>) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+fn complain(line: Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "mcp-sidecar: {line}");
 }
 
 struct Sidecar<'a> {
@@ -91,7 +101,7 @@ impl Sidecar<'_> {
                 None if self.admin.is_ready() => {
                     ready = true;
                     self.process.forget_bootstrap();
-                    println!("ready    Envoy {}", self.settings.envoy.version);
+                    say(format_args!("ready    Envoy {}", self.settings.envoy.version));
                 }
                 None => {}
             }
@@ -100,16 +110,19 @@ impl Sidecar<'_> {
 
     /// Drains, then ends Envoy. A second signal ends it at once.
     fn stop(&self) -> u8 {
-        println!("draining, at most {} s", LONGEST_DRAIN.as_secs());
+        say(format_args!("draining, at most {} s", LONGEST_DRAIN.as_secs()));
         let deadline = Instant::now() + LONGEST_DRAIN;
         if let Err(error) = self.admin.begin_drain() {
             // It has not begun to serve, so there is nothing to lose.
-            eprintln!("mcp-sidecar: no drain: {error}");
+            complain(format_args!("no drain: {error}"));
             return self.end(0);
         }
-        while !self.admin.is_drained() {
+        let mut calm = 0;
+        // Twice in a row: the gauges are read one after the other, and a stream may end in between.
+        while calm < 2 {
+            calm = if self.admin.is_drained() { calm + 1 } else { 0 };
             if Instant::now() >= deadline {
-                eprintln!("mcp-sidecar: exchanges are still open after {} s", LONGEST_DRAIN.as_secs());
+                complain(format_args!("exchanges are still open after {} s", LONGEST_DRAIN.as_secs()));
                 break;
             }
             if let Some(status) = self.interrupted(POLL) {

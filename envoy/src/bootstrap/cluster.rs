@@ -1,7 +1,7 @@
 //! Where Envoy connects to: the MCP server, its own admin interface, an OTLP receiver.
 
 use super::listener::{STREAM_PRIORITY, preserve_case};
-use super::{ADMIN_CLUSTER, OTLP_CLUSTER, address, set, upstream_cluster};
+use super::{ADMIN_CLUSTER, OTLP_CLUSTER, address, keepalive, set, upstream_cluster};
 use crate::endpoint::{Endpoint, EndpointHost, Scheme};
 use crate::environment::{Otlp, OtlpProtocol, Settings};
 use crate::machine::Machine;
@@ -14,8 +14,7 @@ pub(super) fn upstream(settings: &Settings, machine: Machine) -> Value {
     let mut cluster = reach(&upstream_cluster(settings), &upstream.endpoint, upstream.ca_file.as_deref());
     set(&mut cluster, "circuit_breakers", circuit_breakers(machine));
     set(&mut cluster, "health_checks", health_checks());
-    let keepalive = json!({"keepalive_time": 60, "keepalive_interval": 10, "keepalive_probes": 3});
-    set(&mut cluster, "upstream_connection_options", json!({"tcp_keepalive": keepalive}));
+    set(&mut cluster, "upstream_connection_options", json!({"tcp_keepalive": keepalive()}));
     let http1 = json!({
         "enable_trailers": true,
         "allow_chunked_length": true,

@@ -1,6 +1,6 @@
 //! The listener that MCP clients connect to: one HTTP connection manager, the filter, four routes.
 
-use super::{address, set, telemetry, upstream_cluster};
+use super::{address, keepalive, set, telemetry, upstream_cluster};
 use crate::environment::{HostHeader, Settings};
 use crate::filter_plugin::FilterPlugin;
 use serde_json::{Value, json};
@@ -24,23 +24,12 @@ pub(super) fn mcp(settings: &Settings) -> Value {
         // A second process on this port is an error, not a silent share of the traffic.
         "enable_reuse_port": false,
         "tcp_backlog_size": 4096,
-        "socket_options": keepalive(),
+        "tcp_keepalive": keepalive(),
         "filter_chains": [{"filters": [{
             "name": "envoy.filters.network.http_connection_manager",
             "typed_config": connection_manager(settings),
         }]}],
     })
-}
-
-/// Finds dead peers within about 90 s; accepted sockets inherit it from the listening one.
-fn keepalive() -> Value {
-    let option = |description: &str, level: u32, name: u32, value: u32| json!({"description": description, "level": level, "name": name, "int_value": value, "state": "STATE_PREBIND"});
-    json!([
-        option("SO_KEEPALIVE", 1, 9, 1),
-        option("TCP_KEEPIDLE", 6, 4, 60),
-        option("TCP_KEEPINTVL", 6, 5, 10),
-        option("TCP_KEEPCNT", 6, 6, 3),
-    ])
 }
 
 fn connection_manager(settings: &Settings) -> Value {

@@ -82,6 +82,11 @@ fn address(host: &str, port: u16) -> Value {
     json!({"socket_address": socket})
 }
 
+/// Finds a dead peer within 90 s, since no stream is ever cut for being idle.
+fn keepalive() -> Value {
+    json!({"keepalive_time": 60, "keepalive_interval": 10, "keepalive_probes": 3})
+}
+
 /// Adds a field to an object.
 fn set(object: &mut Value, name: &str, value: impl Into<Value>) {
     if let Value::Object(fields) = object {

@@ -14,3 +14,53 @@ pub(super) fn config() -> Value {
         .collect();
     json!({"use_all_default_tags": true, "stats_tags": tags, "histogram_bucket_settings": buckets})
 }
+
+#[cfg(test)]
+mod tests {
+    use super::config;
+    use mcp_observe::{FAMILIES, Kind, LABELS, tag_regex};
+    use std::fmt::Write;
+    use std::{env, fs};
+
+    /// The second block of `snippet.yaml`.
+    fn block() -> String {
+        let mut block = "stats_config:\n  stats_tags:\n".to_owned();
+        for label in LABELS {
+            writeln!(block, "    - {{tag_name: {label}, regex: '{}'}}", tag_regex(label)).unwrap();
+        }
+        block.push_str("  histogram_bucket_settings:\n");
+        for family in FAMILIES.iter().filter(|family| family.kind == Kind::Histogram) {
+            let bounds: Vec<_> = family.bounds.iter().map(u64::to_string).collect();
+            writeln!(block, "    - match: {{suffix: {}}}\n      buckets: [{}]", family.name, bounds.join(", "))
+                .unwrap();
+        }
+        block
+    }
+
+    #[test]
+    fn ok_the_snippet_has_every_label_and_bucket() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/snippet.yaml");
+        let snippet = fs::read_to_string(path).unwrap();
+        let (before, rest) = snippet.split_once("# BEGIN 2: labels and buckets\n").unwrap();
+        let (found, after) = rest.split_once("# END 2\n").unwrap();
+        if env::var_os("UPDATE_SNIPPET").is_some() {
+            fs::write(path, format!("{before}# BEGIN 2: labels and buckets\n{}# END 2\n{after}", block())).unwrap();
+        } else {
+            assert_eq!(found, block(), "run it once with UPDATE_SNIPPET=1");
+        }
+    }
+
+    #[test]
+    fn ok_one_tag_per_label_and_buckets_for_every_histogram() {
+        let config = config();
+        assert_eq!(config["stats_tags"].as_array().unwrap().len(), LABELS.len());
+        let buckets = config["histogram_bucket_settings"].as_array().unwrap();
+        let histograms = FAMILIES.iter().filter(|family| family.kind == Kind::Histogram);
+        assert_eq!(buckets.len(), histograms.clone().count());
+        for (family, settings) in histograms.zip(buckets) {
+            assert_eq!(settings["match"]["suffix"], family.name);
+            assert_eq!(settings["buckets"].as_array().unwrap().len(), family.bounds.len());
+            assert!(!family.bounds.is_empty(), "{}", family.name);
+        }
+    }
+}

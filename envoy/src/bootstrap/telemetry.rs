@@ -28,7 +28,7 @@ pub(super) fn extend(connection_manager: &mut Value, settings: &Settings) {
     // Envoy's tracer needs the request id.
     set(connection_manager, "generate_request_id", true);
     set(connection_manager, "tracing", tracing(settings, otlp));
-    if settings.envoy.exports_logs {
+    if settings.envoy.full_telemetry {
         set(connection_manager, "access_log", json!([access_log(settings, otlp)]));
     }
 }
@@ -53,12 +53,16 @@ fn tracing(settings: &Settings, otlp: &Otlp) -> Value {
         }],
     });
     exporter(otlp, "traces", &mut tracer);
-    json!({
+    let mut tracing = json!({
         "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": tracer},
         "custom_tags": tags,
         // Envoy's own URL tag has the query in it; `url.path` has not.
         "max_path_tag_length": 0,
-    })
+    });
+    if settings.envoy.full_telemetry {
+        set(&mut tracing, "operation", "%FILTER_STATE(wasm.mcp.method:PLAIN)%");
+    }
+    tracing
 }
 
 fn access_log(settings: &Settings, otlp: &Otlp) -> Value {
@@ -70,8 +74,8 @@ fn access_log(settings: &Settings, otlp: &Otlp) -> Value {
     let request = [
         ("http.request.method", "%REQ(:METHOD)%"),
         ("http.response.status_code", "%RESPONSE_CODE%"),
+        ("response_flags", "%RESPONSE_FLAGS%"),
         ("duration_ms", "%DURATION%"),
-        ("trace_id", "%TRACE_ID%"),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()));
     let mut logger = json!({
@@ -87,9 +91,8 @@ fn access_log(settings: &Settings, otlp: &Otlp) -> Value {
 }
 
 fn attributes() -> impl Iterator<Item = (String, String)> {
-    let state = FILTER_STATE.iter().map(|name| (*name, format!("%FILTER_STATE(wasm.{name}:PLAIN)%")));
-    let envoy = [("url.path", "%PATH(NQ)%"), ("envoy.response_flags", "%RESPONSE_FLAGS%")];
-    state.chain(envoy.map(|(name, value)| (name, value.to_owned()))).map(|(name, value)| (name.to_owned(), value))
+    let state = FILTER_STATE.iter().map(|&name| (name.to_owned(), format!("%FILTER_STATE(wasm.{name}:PLAIN)%")));
+    state.chain([("url.path".to_owned(), "%PATH(NQ)%".to_owned())])
 }
 
 fn resource(service: &Service) -> impl Iterator<Item = (String, String)> {
