@@ -98,15 +98,39 @@ for case in UNREAD:
     case.cause = case.outcome
 
 
-def whole(response: bytes, then: str):
-    """Writes these bytes of an answer, then closes or resets the connection."""
+class Breaks:
+    """Sends part of an answer and, once the client has seen that part, ends the connection in some way."""
 
-    def serve(_: http1.Message, wire: Wire) -> None:
-        if response:
-            wire.raw(response)
-        getattr(wire, then)()
+    def __init__(self, head: bytes, body: bytes, then: str) -> None:
+        self.head, self.body, self.then = head, body, then
+        self.seen = threading.Semaphore(0)
 
-    return serve
+    def __call__(self, _: http1.Message, wire: Wire) -> None:
+        if self.head:
+            wire.raw(self.head + self.body)
+            self.seen.acquire(timeout=20)
+        if self.then == "nonsense":
+            wire.raw(b"nonsense\r\n\r\n")
+            wire.until_gone()
+        else:
+            getattr(wire, self.then)()
+
+
+def see_it_break(connection: Connection, case: Case) -> None:
+    breaks = case.serve
+    connection.send("POST", "/case", JSON, case.request)
+    connection.exchange.cause = case.cause
+    connection.head()
+    pieces = connection.pieces()
+    if breaks.body:
+        next(pieces)
+    breaks.seen.release()
+    for _ in pieces:
+        pass
+
+
+def hangs(head: bytes = b"", body: bytes = b"") -> Breaks:
+    return Breaks(head, body, "until_gone")
 
 
 JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4000\r\n\r\n"
@@ -114,66 +138,64 @@ CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-E
 SSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENT = http1.chunk(b"data: " + NOTIFICATION + b"\n\n")
 ANSWER = http1.chunk(b"data: " + RESULT + b"\n\n")
+HALF = http1.chunk(RESULT[:20])
 RESET = ("error", "reset")
 BROKEN = [
-    Case("closed before headers", RESET, whole(b"", "close")),
-    Case("reset before headers", RESET, whole(b"", "reset")),
-    Case("closed inside headers", RESET, whole(b"HTTP/1.1 200 OK\r\nContent-", "close")),
-    Case("nonsense before headers", RESET, whole(b"NONSENSE\r\n\r\n", "until_gone")),
-    Case("closed before the body", RESET, whole(JSON_HEAD, "close")),
-    Case("closed after one event", RESET, whole(SSE_HEAD + EVENT, "close")),
-    Case("reset after one event", RESET, whole(SSE_HEAD + EVENT, "reset")),
-    Case("nonsense after one event", RESET, whole(SSE_HEAD + EVENT + b"nonsense\r\n", "until_gone")),
-    Case("nonsense after the headers", RESET, whole(CHUNKED_HEAD + b"nonsense\r\n", "until_gone")),
+    Case("closed before headers", RESET, Breaks(b"", b"", "close")),
+    Case("reset before headers", RESET, Breaks(b"", b"", "reset")),
+    Case("nonsense before headers", RESET, Breaks(b"", b"", "nonsense")),
+    Case("closed inside headers", RESET, lambda request, wire: (wire.raw(JSON_HEAD[:30]), wire.close())),
+    Case("closed before the body", RESET, Breaks(JSON_HEAD, b"", "close"), act=see_it_break),
+    Case("reset before the body", RESET, Breaks(JSON_HEAD, b"", "reset"), act=see_it_break),
+    Case("closed inside json", RESET, Breaks(CHUNKED_HEAD, HALF, "close"), skipped="truncated", act=see_it_break),
+    Case("reset inside json", RESET, Breaks(CHUNKED_HEAD, HALF, "reset"), skipped="truncated", act=see_it_break),
+    Case("nonsense after the headers", RESET, Breaks(CHUNKED_HEAD, b"", "nonsense"), act=see_it_break),
+    Case("closed after one event", RESET, Breaks(SSE_HEAD, EVENT, "close"), act=see_it_break),
+    Case("reset after one event", RESET, Breaks(SSE_HEAD, EVENT, "reset"), act=see_it_break),
+    Case("nonsense after one event", RESET, Breaks(SSE_HEAD, EVENT, "nonsense"), act=see_it_break),
+    # An answer that was seen wins over whatever comes after it.
+    Case("closed after the answer", ("ok", ""), Breaks(SSE_HEAD, ANSWER, "close"), act=see_it_break),
+    Case("reset after the answer", ("ok", ""), Breaks(SSE_HEAD, ANSWER, "reset"), act=see_it_break),
 ]
 for case in BROKEN:
     case.cause = case.outcome
-# An answer that was seen wins over whatever comes after it.
-BROKEN.append(Case("closed after the answer", ("ok", ""), whole(SSE_HEAD + ANSWER, "close")))
-BROKEN.append(Case("reset after the answer", ("ok", ""), whole(SSE_HEAD + ANSWER, "until_gone"), act=lambda c, k: leave_after(c, k)))
 
 
 def leave_before_headers(connection: Connection, case: Case) -> None:
+    arrived = threading.Event()
+    case.serve.arrived = arrived
     connection.send("POST", "/case", JSON, case.request)
-    assert case.serve.arrived.wait(10)
+    assert arrived.wait(20)
     connection.leave(case.cause)
 
 
-def leave_after(connection: Connection, case: Case) -> None:
-    """Leaves once a first piece of the answer has come."""
+def leave_after_a_piece(connection: Connection, case: Case) -> None:
     connection.send("POST", "/case", JSON, case.request)
+    connection.exchange.skipped = case.skipped
     connection.head()
     next(connection.pieces())
+    case.serve.seen.release()
     connection.leave(case.cause)
 
 
-class Hangs:
-    """Begins an answer, or not even that, and waits until the client is gone."""
-
-    def __init__(self, begun: bytes = b"") -> None:
-        self.begun, self.arrived = begun, threading.Semaphore(0)
-        self.arrived.wait = lambda timeout: self.arrived.acquire(timeout=timeout)
+class NeverAnswers:
+    """Tells when the request has arrived, and waits until the client is gone."""
 
     def __call__(self, _: http1.Message, wire: Wire) -> None:
-        if self.begun:
-            wire.raw(self.begun)
-        self.arrived.release()
+        self.arrived.set()
         wire.until_gone()
 
 
 LISTEN = rpc("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
 ACKNOWLEDGED = b'{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{}}'
+ACKNOWLEDGEMENT = http1.chunk(b"data: " + ACKNOWLEDGED + b"\n\n")
+LEAVE = leave_after_a_piece
 LEFT = [
-    Case("client left before headers", ("cancelled", ""), Hangs(), act=leave_before_headers),
-    Case("client left an event stream", ("cancelled", ""), Hangs(SSE_HEAD + EVENT), act=leave_after),
-    Case("client left inside json", ("cancelled", ""), Hangs(CHUNKED_HEAD + http1.chunk(b" ")), act=leave_after),
-    Case(
-        "client closed its subscription",
-        ("ok", ""),
-        Hangs(SSE_HEAD + http1.chunk(b"data: " + ACKNOWLEDGED + b"\n\n")),
-        LISTEN,
-        act=leave_after,
-    ),
+    Case("client left before headers", ("cancelled", ""), NeverAnswers(), act=leave_before_headers),
+    Case("client left an event stream", ("cancelled", ""), hangs(SSE_HEAD, EVENT), act=LEAVE),
+    Case("client left inside json", ("cancelled", ""), hangs(CHUNKED_HEAD, HALF), skipped="truncated", act=LEAVE),
+    Case("client left after the answer", ("ok", ""), hangs(SSE_HEAD, ANSWER), act=LEAVE),
+    Case("client closed its subscription", ("ok", ""), hangs(SSE_HEAD, ACKNOWLEDGEMENT), LISTEN, act=LEAVE),
 ]
 for case in LEFT:
     case.cause = case.outcome

@@ -261,15 +261,21 @@ def classify(request: dict, answer: dict) -> tuple[str, str]:
 # === labels ===
 
 
-def label(text: str, limit: int = 128) -> str:
-    """A value as Envoy shows it: the characters that would break a name replaced, then cut."""
-    kept = "".join("_" if ord(c) < 32 or ord(c) == 127 or c in '"\\;=' else c for c in str(text))
+def label(value: object, limit: int = 128) -> str:
+    """A value as Envoy shows it: what would break a name replaced, then cut at a character boundary."""
+    kept = "".join("_" if forbidden(character) else character for character in str(value))
     return kept.encode()[:limit].decode(errors="ignore")
 
 
+def forbidden(character: str) -> bool:
+    point = ord(character)
+    control = point < 0x20 or 0x7F <= point < 0xA0
+    return control or 0xD800 <= point < 0xE000 or character in '"\\;='
+
+
 def scheme(uri: str) -> str:
-    name, colon, _ = uri.partition(":")
-    return f"{name.lower()}:" if colon and name else "other"
+    name, colon, _ = str(uri).partition(":")
+    return label(f"{name.lower()}:") if colon and name else "other"
 
 
 def pretty(entry: Series) -> str:

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Iterator
 
-WHITESPACE = b" \t\r\n"
+WHITESPACE = " \t\r\n"
 MCP_HEADERS = ("mcp-session-id", "mcp-protocol-version", "mcp-method")
 STREAM_HEADERS = ("mcp-session-id", "mcp-protocol-version", "last-event-id")
 LEGACY_QUERY = re.compile(r"[?&](sessionId|session_id|sessionid)=")
@@ -38,25 +38,24 @@ def reject_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
 
 
-def split(body: bytes, ended: bool = True) -> list[Part]:
+def split(body: bytes) -> list[Part]:
     """Every message of a JSON body, batches taken apart."""
-    body = body.removeprefix(b"\xef\xbb\xbf")
+    # Bytes that are not UTF-8 stay apart as lone surrogates, which no valid text can hold.
+    text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     decoder = json.JSONDecoder(parse_constant=reject_constant)
-    # Latin-1 keeps one character a byte, so positions are sizes; names in the tests are ASCII.
-    text = body.decode("latin-1")
     parts: list[Part] = []
     at = 0
     while True:
-        while at < len(text) and body[at] in WHITESPACE:
+        while at < len(text) and text[at] in WHITESPACE:
             at += 1
         if at == len(text):
             break
         try:
             value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
-            parts.append(Part(None, len(text) - at, "invalid_json"))
+            parts.append(Part(None, 0, "invalid_json"))
             return parts
-        parts.extend(take_apart(value, end - at))
+        parts.extend(take_apart(value, len(text[at:end].encode("utf-8", "surrogateescape"))))
         at = end
     return parts or [Part(None, 0, "not_json_rpc")]
 

@@ -15,6 +15,7 @@ from . import http1
 from .http1 import Headers
 
 Handler = Callable[[http1.Message, "Wire"], None]
+HeadHandler = Callable[[http1.Head, BinaryIO, "Wire"], None]
 DEADLINE = 20.0
 
 
@@ -74,12 +75,18 @@ class Stub:
         self.listener = socket.create_server(("127.0.0.1", port), backlog=256)
         self.port = self.listener.getsockname()[1]
         self.handlers: dict[str, Handler] = {"/marker": lambda request, wire: wire.answer(204, b"")}
+        self.head_handlers: dict[str, HeadHandler] = {}
         self.requests: list[http1.Message] = []
         self.connections: list[socket.socket] = []
         threading.Thread(target=self.accept, daemon=True).start()
 
     def on(self, path: str, handler: Handler) -> str:
         self.handlers[path] = handler
+        return path
+
+    def on_head(self, path: str, handler: HeadHandler) -> str:
+        """The handler is called before the body was read, and reads it itself."""
+        self.head_handlers[path] = handler
         return path
 
     def accept(self) -> None:
@@ -96,31 +103,31 @@ class Stub:
         source = connection.makefile("rb")
         try:
             while wire.keep:
-                request = self.read(source, wire)
-                self.requests.append(request)
-                path = request.head.target.partition("?")[0]
-                handler = self.handlers.get(path)
-                if handler is None:
-                    wire.answer(404, b"no such path", [("Content-Type", "text/plain")])
-                else:
-                    handler(request, wire)
+                self.serve_one(source, wire)
         except (http1.Truncated, OSError):
             pass
         finally:
             source.close()
             connection.close()
 
-    @staticmethod
-    def read(source: BinaryIO, wire: Wire) -> http1.Message:
-        """A request; its body is asked for where the client waits to be asked."""
+    def serve_one(self, source: BinaryIO, wire: Wire) -> None:
         request = http1.Message(http1.read_head(source))
+        path = request.head.target.partition("?")[0]
+        if path in self.head_handlers:
+            self.head_handlers[path](request.head, source, wire)
+            return
         if request.head.get("expect").lower() == "100-continue":
             wire.raw(http1.render("HTTP/1.1 100 Continue", []))
         for _ in http1.read_body(source, request, bodiless=False, until_close=False):
             pass
-        return request
+        self.requests.append(request)
+        self.handlers.get(path, no_such_path)(request, wire)
 
     def close(self) -> None:
         self.listener.close()
         for connection in self.connections:
             connection.close()
+
+
+def no_such_path(_: http1.Message, wire: Wire) -> None:
+    wire.answer(404, b"no such path", [("Content-Type", "text/plain")])

@@ -1,0 +1,238 @@
+"""Running the sidecar: bad settings are refused by name, a drain loses nothing, a dead Envoy ends the launcher."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from support import http1
+from support.cases import CALL, NOTIFICATION, RESULT, answers, rpc
+from support.client import JSON, Connection
+from support.exchange import Ledger
+from support.peers import get
+from support.processes import free_port, wait_for
+from support.sidecar import WORKERS, Sidecar, launch, probe
+from support.stub import Stub, Wire
+
+BAD_CONFIG = {
+    "server_name": "not a name",
+    "server_name_from": "somewhere",
+    "paths": "/mcp",
+    "labels": {"resource_uri": "everything", "client_name": "yes", "colour": 1},
+    "limits": {"tool_names": -1, "label_bytes": "many"},
+    "extra_methods": [1],
+    "filter_state": "yes",
+    "availability": "maybe",
+    "unheard_of": True,
+}
+BAD_PATHS = [
+    "server_name", "server_name_from", "paths", "labels.resource_uri", "labels.client_name", "labels.colour",
+    "limits.tool_names", "limits.label_bytes", "extra_methods", "filter_state", "availability", "unheard_of",
+]
+
+
+def named(output: str, path: str) -> bool:
+    """Whether a line names this field; a path may go on, as in `extra_methods[0]`."""
+    return any(f"{path}{after}" in output for after in (":", " ", "[", "`", '"', "'"))
+
+
+def test_plugin_configuration_is_refused_by_the_launcher(logs: Path) -> None:
+    config = logs / "bad.json"
+    config.write_text(json.dumps(BAD_CONFIG))
+    ran = launch(logs / "bad-config.log", MCP_UPSTREAM_URL="http://127.0.0.1:1", MCP_FILTER_CONFIG=str(config))
+    assert ran.wait() == 2
+    assert [path for path in BAD_PATHS if not named(ran.log(), path)] == []
+    checked = subprocess.run([os.environ["MCP_SIDECAR"], "check", config], capture_output=True, text=True, timeout=30)
+    assert checked.returncode == 2
+    assert [path for path in BAD_PATHS if not named(checked.stdout + checked.stderr, path)] == []
+
+
+def bootstrap_of(sidecar: Sidecar) -> dict:
+    return json.loads(sidecar.admin("/config_dump?resource=&mask="))["configs"][0]["bootstrap"]
+
+
+def wasm_filter(node: object) -> dict | None:
+    """The plugin's configuration inside a bootstrap."""
+    if isinstance(node, dict):
+        if "vm_config" in node:
+            return node
+        node = list(node.values())
+    if isinstance(node, list):
+        for member in node:
+            if found := wasm_filter(member):
+                return found
+    return None
+
+
+def test_plugin_configuration_is_refused_by_the_filter(stub_sidecar: Sidecar, logs: Path) -> None:
+    """Without the launcher's check Envoy itself refuses to start, and its log names every field."""
+    bootstrap = bootstrap_of(stub_sidecar)
+    plugin = wasm_filter(bootstrap)
+    plugin["configuration"] = {
+        "@type": "type.googleapis.com/google.protobuf.StringValue",
+        "value": json.dumps(BAD_CONFIG),
+    }
+    for port in (stub_sidecar.port, stub_sidecar.probe_port, stub_sidecar.admin_port):
+        replace_port(bootstrap, port, free_port())
+    config = logs / "refused-bootstrap.json"
+    config.write_text(json.dumps(bootstrap))
+    command = [get("envoy"), "-c", config, "--concurrency", "2", "--disable-hot-restart"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert [path for path in BAD_PATHS if not named(done.stderr, path)] == []
+
+
+def replace_port(node: object, old: int, new: int) -> None:
+    if isinstance(node, dict):
+        if node.get("port_value") == old:
+            node["port_value"] = new
+        node = list(node.values())
+    if isinstance(node, list):
+        for member in node:
+            replace_port(member, old, new)
+
+
+BAD_SETTINGS = {
+    "MCP_UPSTREAM_URL": "ftp://user:topsecret@host/",
+    "MCP_UPSTREAM_NAME": "no spaces allowed",
+    "MCP_UPSTREAM_TIMEOUT_MS": "-5",
+    "MCP_UPSTREAM_HOST_HEADER": "maybe",
+    "PORT": "0",
+    "PROBE_PORT": "70000",
+    "HOST": "nowhere.example",
+    "ADMIN_PORT": "x",
+    "CONCURRENCY": "none",
+    "LOG_LEVEL": "loud",
+    "MCP_FILTER_CONFIG": "/nonexistent/config.json",
+    "MCP_FILTER_WASM": "/nonexistent/filter.wasm",
+    "ENVOY_BIN": "/nonexistent/envoy",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "nonsense",
+}
+
+
+def test_environment_is_refused(logs: Path) -> None:
+    ran = launch(logs / "bad-environment.log", **BAD_SETTINGS)
+    assert ran.wait() == 2
+    output = ran.log()
+    assert [name for name in BAD_SETTINGS if f"{name}" not in output] == []
+    assert "topsecret" not in output
+    assert len(output.splitlines()) == len(BAD_SETTINGS), "one line per problem"
+
+
+@pytest.mark.parametrize("settings", [{}, {"MCP_UPSTREAM_URL": ""}], ids=["missing", "empty"])
+def test_upstream_is_required(settings: dict[str, str], logs: Path) -> None:
+    ran = launch(logs / "no-upstream.log", **settings)
+    assert ran.wait() == 2
+    assert "MCP_UPSTREAM_URL" in ran.log()
+
+
+def test_drain_loses_no_running_answer(stub: Stub, logs: Path) -> None:
+    """SIGTERM while answers run on both workers: they finish, idle streams do not hold the exit, status 0."""
+    go_on = threading.Event()
+    stub.on("/quiet", lambda request, wire: (wire.begin("text/event-stream"), wire.until_gone()))
+
+    def unfinished(_: http1.Message, wire: Wire) -> None:
+        wire.begin("text/event-stream")
+        wire.event(NOTIFICATION)
+        assert go_on.wait(30)
+        wire.event(RESULT)
+        wire.end()
+
+    stub.on("/unfinished", unfinished)
+    sidecar = Sidecar(stub.port, logs, "drained")
+    try:
+        ledger = Ledger()
+        idle = open_streams(sidecar, ledger)
+        running = sidecar.connections(ledger)
+        rests = []
+        for connection in running:
+            connection.send("POST", "/unfinished", JSON, CALL)
+            connection.head()
+            rests.append(connection.pieces())
+            next(rests[-1])
+        sidecar.process.terminate()
+        wait_for("the sidecar to say that it drains", lambda: probe(sidecar.probe_port, "/ready") != 200)
+        assert sidecar.process.running(), "it exits before its answers are done"
+        go_on.set()
+        for connection, rest in zip(running, rests):
+            assert RESULT in b"".join(rest)
+            assert connection.message.complete
+        assert sidecar.process.wait(20) == 0
+        for connection in [*idle, *running]:
+            connection.close()
+    finally:
+        sidecar.stop()
+
+
+def open_streams(sidecar: Sidecar, ledger: Ledger) -> list[Connection]:
+    """On each worker a GET stream and a subscription, which never end by themselves."""
+    streams = []
+    listen = rpc("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
+    for verb, body in (("GET", b""), ("POST", listen)):
+        for connection in sidecar.connections(ledger):
+            connection.send(verb, "/quiet", [*JSON, ("Mcp-Session-Id", "s")], body)
+            connection.head()
+            streams.append(connection)
+    return streams
+
+
+def test_drain_refuses_new_connections_and_closes_idle_ones(stub: Stub, logs: Path) -> None:
+    stub.on("/fine", answers(200, RESULT))
+    sidecar = Sidecar(stub.port, logs, "idle")
+    try:
+        connections = sidecar.connections()
+        for connection in connections:
+            connection.post(CALL, target="/fine")
+        sidecar.process.terminate()
+        assert sidecar.process.wait(20) == 0
+        for connection in connections:
+            assert connection.source.read(1) == b""
+            connection.close()
+    finally:
+        sidecar.stop()
+
+
+def test_envoys_end_is_the_launchers_end(stub: Stub, logs: Path) -> None:
+    sidecar = Sidecar(stub.port, logs, "killed")
+    try:
+        children = Path(f"/proc/{sidecar.process.pid}/task/{sidecar.process.pid}/children").read_text().split()
+        assert len(children) == 1
+        os.kill(int(children[0]), signal.SIGKILL)
+        assert sidecar.process.wait(20) == 128 + signal.SIGKILL
+    finally:
+        sidecar.stop()
+
+
+def test_probe_port(stub: Stub, stub_sidecar: Sidecar) -> None:
+    """Three paths and nothing else; none of them on the MCP port."""
+    assert probe(stub_sidecar.probe_port, "/ready") == 200
+    wait_for("the upstream to be healthy", lambda: probe(stub_sidecar.probe_port, "/health") == 200)
+    assert "mcp_filter_info" in stub_sidecar.metrics()
+    for path in ("/", "/stats", "/config_dump", "/quitquitquit", "/metrics/", "/readyz"):
+        assert probe(stub_sidecar.probe_port, path) == 404
+    stub.on("/ready", answers(200, b"from the server", "text/plain"))
+    with Connection(stub_sidecar.port) as connection:
+        connection.send("GET", "/ready")
+        assert connection.receive().body == b"from the server"
+    stub_sidecar.expected.stream()
+    assert WORKERS == len(stub_sidecar.accepted())
+
+
+def test_health_follows_the_upstream(logs: Path) -> None:
+    """Reachable, then not, then again: told without any traffic of our own on the MCP side."""
+    stub = Stub()
+    sidecar = Sidecar(stub.port, logs, "health")
+    try:
+        wait_for("health", lambda: probe(sidecar.probe_port, "/health") == 200)
+        stub.close()
+        wait_for("the end to be noticed", lambda: probe(sidecar.probe_port, "/health") == 503, deadline=20)
+        stub = Stub(stub.port)
+        wait_for("the return to be noticed", lambda: probe(sidecar.probe_port, "/health") == 200, deadline=20)
+        assert stub.requests == []
+    finally:
+        sidecar.stop()
+        stub.close()

@@ -1,0 +1,153 @@
+"""Operations that Envoy itself ends: no upstream, no time, no room. Each is counted on both workers."""
+
+import json
+import socket
+import threading
+from collections import Counter
+
+import pytest
+
+from support import http1
+from support.cases import CALL, RESULT, answers
+from support.client import JSON, Connection
+from support.exchange import Ledger
+from support.processes import Process, free_port, wait_for
+from support.peers import get
+from support.sidecar import WORKERS, Sidecar
+from support.stub import Stub, Wire
+
+TIMEOUT_MS = "700"
+
+
+def operations(samples) -> Counter:
+    """Ended operations by status and error_type, as the scrape has them."""
+    found = Counter()
+    for (family, labels), value in samples.items():
+        if family == "mcp_requests_total" and value:
+            found[dict(labels)["status"], dict(labels)["error_type"]] += value
+    return found
+
+
+def test_connection_refused(logs) -> None:
+    # Bound but not listening: nobody else can take the port, and every connection to it is refused.
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        sidecar = Sidecar(reserved.getsockname()[1], logs, "refused")
+        try:
+            ledger = Ledger()
+            for connection in sidecar.connections(ledger):
+                with connection:
+                    response = connection.post(CALL, cause=("error", "upstream_unavailable"))
+                    assert response.head.status == 503
+            samples = sidecar.check(ledger)
+            assert operations(samples) == {("error", "upstream_unavailable"): WORKERS}
+        finally:
+            sidecar.stop()
+
+
+@pytest.fixture
+def impatient(stub: Stub, logs):
+    sidecar = Sidecar(stub.port, logs, "impatient", MCP_UPSTREAM_TIMEOUT_MS=TIMEOUT_MS)
+    yield sidecar
+    sidecar.stop()
+
+
+def test_timeout_is_for_response_headers_only(stub: Stub, impatient: Sidecar) -> None:
+    """While one answer runs, another request runs out of time: the running answer is not cut."""
+    go_on = threading.Event()
+    stub.on("/never", lambda request, wire: wire.until_gone())
+
+    def long_answer(_: http1.Message, wire: Wire) -> None:
+        wire.begin("text/event-stream")
+        wire.event(b'{"jsonrpc":"2.0","method":"notifications/progress","params":{}}')
+        assert go_on.wait(20)
+        wire.event(RESULT)
+        wire.end()
+
+    stub.on("/long", long_answer)
+    ledger = Ledger()
+    running = impatient.connections(ledger)
+    pieces = []
+    for connection in running:
+        connection.send("POST", "/long", JSON, CALL)
+        connection.head()
+        pieces.append(connection.pieces())
+        next(pieces[-1])
+    for connection in impatient.connections(ledger):
+        with connection:
+            assert connection.post(CALL, target="/never", cause=("error", "timeout")).head.status == 504
+    go_on.set()
+    for connection, rest in zip(running, pieces):
+        assert RESULT in b"".join(rest)
+        connection.close()
+    samples = impatient.check(ledger)
+    assert operations(samples) == {("error", "timeout"): WORKERS, ("ok", ""): WORKERS}
+
+
+def test_late_request_body_is_no_timeout(stub: Stub, impatient: Sidecar) -> None:
+    """The wait begins when the request is whole."""
+    stub.on("/late", answers(200, RESULT))
+    stub.on("/never", lambda request, wire: wire.until_gone())
+    ledger = Ledger()
+    slow = impatient.connections(ledger)
+    for connection in slow:
+        length = ("Content-Length", str(len(CALL)))
+        connection.begin("POST", "/late", [("Host", "x"), *JSON, length], CALL)
+        connection.socket.sendall(CALL[:10])
+    # Another request that times out meanwhile shows that the time has passed.
+    with Connection(impatient.port, ledger) as connection:
+        assert connection.post(CALL, target="/never", cause=("error", "timeout")).head.status == 504
+    for connection in slow:
+        with connection:
+            connection.socket.sendall(CALL[10:])
+            assert connection.receive().body == RESULT
+    impatient.check(ledger)
+
+
+class CrowdedSidecar(Sidecar):
+    """Envoy with the launcher's own bootstrap, except for room for one request only."""
+
+    def __init__(self, model: Sidecar, logs) -> None:
+        bootstrap = json.loads(model.admin("/config_dump?resource=&mask="))["configs"][0]["bootstrap"]
+        self.port, self.probe_port, self.admin_port = free_port(), free_port(), free_port()
+        self.server_name = model.server_name
+        self.expected = type(model.expected)(self.server_name)
+        text = json.dumps(bootstrap)
+        for old, new in ((model.port, self.port), (model.probe_port, self.probe_port), (model.admin_port, self.admin_port)):
+            text = text.replace(f'"port_value": {old}', f'"port_value": {new}')
+        bootstrap = json.loads(text)
+        for cluster in bootstrap["static_resources"]["clusters"]:
+            if "circuit_breakers" in cluster:
+                cluster["circuit_breakers"]["thresholds"] = [{"max_requests": 1}]
+        config = logs / "crowded.json"
+        config.write_text(json.dumps(bootstrap))
+        command = [get("envoy"), "-c", str(config), "--concurrency", str(WORKERS), "--disable-hot-restart"]
+        self.process = Process([*command, "--log-level", "warning"], logs / "crowded.log")
+        wait_for("the crowded sidecar to be ready", self.ready, process=self.process)
+
+
+def test_overload(stub: Stub, stub_sidecar: Sidecar, logs) -> None:
+    sidecar = CrowdedSidecar(stub_sidecar, logs)
+    try:
+        arrived, go_on = threading.Semaphore(0), threading.Event()
+
+        def occupy(_: http1.Message, wire: Wire) -> None:
+            arrived.release()
+            assert go_on.wait(20)
+            wire.json(200, RESULT)
+
+        stub.on("/occupy", occupy)
+        ledger = Ledger()
+        with Connection(sidecar.port, ledger) as first:
+            first.send("POST", "/occupy", JSON, CALL)
+            assert arrived.acquire(timeout=20)
+            for connection in sidecar.connections(ledger):
+                with connection:
+                    response = connection.post(CALL, cause=("error", "overload"))
+                    assert response.head.status == 503
+            go_on.set()
+            first.receive()
+        samples = sidecar.check(ledger)
+        assert operations(samples) == {("error", "overload"): WORKERS, ("ok", ""): 1}
+    finally:
+        sidecar.stop()
