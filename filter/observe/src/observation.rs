@@ -1,6 +1,6 @@
 //! What an exchange has to say: facts without labels, names still as they were sent.
 
-use crate::closed::{Direction, ErrorType, MirrorHeader, Revision, SkipReason, Status};
+use crate::closed::{Direction, ErrorType, KnownMethod, MirrorHeader, Revision, SkipReason, Status};
 use crate::id::RequestId;
 use crate::method::Method;
 
@@ -50,6 +50,17 @@ impl Operation {
         self.name.as_deref()
     }
 
+    /// The filter state key under which [`Operation::name`] goes.
+    #[must_use]
+    pub fn name_key(&self) -> Option<&'static str> {
+        match self.method {
+            Method::Known(KnownMethod::ToolsCall) => Some("mcp.tool"),
+            Method::Known(KnownMethod::PromptsGet) => Some("mcp.prompt"),
+            Method::Known(KnownMethod::ResourcesRead) => Some("mcp.resource"),
+            _ => None,
+        }
+    }
+
     /// The revision it belongs to, where that had to be looked at.
     #[must_use]
     pub fn revision(&self) -> Option<Revision> {
@@ -75,6 +86,28 @@ pub struct Ended<'a> {
     pub(crate) duration: Option<u64>,
     /// Size of the message that answered.
     pub(crate) answer_bytes: Option<u64>,
+}
+
+// === impl Ended ===
+
+impl Ended<'_> {
+    /// How it ended.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// With [`Status::Error`]: why.
+    #[must_use]
+    pub fn error_type(&self) -> Option<ErrorType> {
+        self.error_type
+    }
+
+    /// Of a JSON-RPC error, where it is a whole number.
+    #[must_use]
+    pub fn error_code(&self) -> Option<i64> {
+        self.error_code.flatten()
+    }
 }
 
 /// One fact.
@@ -159,6 +192,16 @@ pub struct Session {
     /// Negotiated, from the result.
     pub(crate) revision: Revision,
     pub(crate) client_name: Option<Box<str>>,
+}
+
+// === impl Session ===
+
+impl Session {
+    /// The negotiated revision.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
 }
 
 /// Receives observations as they are made.

@@ -86,7 +86,8 @@ impl Exchange {
         }
         self.finish_request_body(around);
         // Refused before its body was seen, by another filter or by a server in a hurry: only the header can name it.
-        if self.requests == 0 && around.host.response_header(":status").is_some() {
+        let answered = || around.host.response_header(":status").is_some_and(|status| !status.is_empty());
+        if self.requests == 0 && answered() {
             let Some(text) = around.host.request_header("mcp-method") else { return };
             self.recognise(around);
             let message = Message {

@@ -1,0 +1,147 @@
+//! One HTTP stream: Envoy's callbacks to one [`Exchange`], its observations to the plugin's [`Recorder`].
+
+use crate::host;
+use crate::root::Plugin;
+use mcp_observe::{Around, Exchange, Host, Observation, Observer, Operation, Server, Status, session_hash};
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+use std::rc::Rc;
+
+/// The stream context.
+pub(crate) struct HttpStream {
+    plugin: Rc<Plugin>,
+    exchange: Exchange,
+    scribe: Scribe,
+}
+
+/// Writes observations down: to the recorder, and to filter state where that is on.
+struct Scribe {
+    plugin: Rc<Plugin>,
+    /// Known from the first observation on.
+    server: Option<Server>,
+    /// The request that filter state speaks of was seen.
+    described: bool,
+    /// And it ended.
+    concluded: bool,
+}
+
+// === impl HttpStream ===
+
+impl HttpStream {
+    pub(crate) fn new(plugin: Rc<Plugin>) -> Self {
+        let scribe = Scribe { plugin: Rc::clone(&plugin), server: plugin.server, described: false, concluded: false };
+        Self { plugin, exchange: Exchange::default(), scribe }
+    }
+
+    fn with(&mut self, callback: impl FnOnce(&mut Exchange, &mut Around<'_>)) {
+        let Self { plugin, exchange, scribe } = self;
+        callback(exchange, &mut Around::new(&plugin.config, &plugin.envoy, scribe));
+    }
+}
+
+impl Context for HttpStream {}
+
+impl HttpContext for HttpStream {
+    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        self.with(|exchange, around| exchange.handle_request_headers(around, end_of_stream));
+        Action::Continue
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        let wanted = size > 0 && self.exchange.wants_request_body();
+        let bytes = if wanted { host::request_body(size) } else { Vec::new() };
+        self.with(|exchange, around| exchange.handle_request_body(around, size, &bytes, end_of_stream));
+        Action::Continue
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        self.with(|exchange, around| exchange.handle_request_trailers(around));
+        Action::Continue
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        self.with(|exchange, around| exchange.handle_response_headers(around, end_of_stream));
+        Action::Continue
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        let wanted = size > 0 && self.exchange.wants_response_body();
+        let bytes = if wanted { host::response_body(size) } else { Vec::new() };
+        self.with(|exchange, around| exchange.handle_response_body(around, size, &bytes, end_of_stream));
+        Action::Continue
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        self.with(|exchange, around| exchange.handle_response_trailers(around));
+        Action::Continue
+    }
+
+    fn on_log(&mut self) {
+        self.with(|exchange, around| exchange.handle_log(around));
+        self.plugin.flush_if_ended();
+    }
+}
+
+// === impl Scribe ===
+
+impl Scribe {
+    fn server(&mut self) -> Server {
+        let plugin = &self.plugin;
+        *self.server.get_or_insert_with(|| {
+            let cluster = host::property(&["cluster_name"]).unwrap_or_default();
+            plugin.recorder.borrow_mut().server(&cluster)
+        })
+    }
+
+    /// Section "access logs and spans" of `docs/metrics.md`: of a batch, the first request.
+    fn describe(&mut self, observation: &Observation<'_>) {
+        match observation {
+            Observation::OperationStarted(operation) if !self.described => {
+                self.described = true;
+                self.describe_request(operation);
+            }
+            Observation::OperationEnded(ended) if !self.concluded => {
+                self.concluded = true;
+                host::set_filter_state("mcp.status", ended.status().as_str());
+                if ended.status() == Status::Error {
+                    host::set_filter_state("mcp.error_type", ended.error_type().map_or("", |kind| kind.as_str()));
+                }
+                if let Some(code) = ended.error_code() {
+                    host::set_filter_state("mcp.error_code", &code.to_string());
+                }
+            }
+            Observation::SessionStarted(session) => {
+                host::set_filter_state("mcp.protocol_version", session.revision().as_str());
+            }
+            _ => {}
+        }
+    }
+
+    fn describe_request(&self, operation: &Operation) {
+        let plugin = &self.plugin;
+        host::set_filter_state("mcp.method", operation.method().as_str(&plugin.config));
+        host::set_filter_state("mcp.transport", "streamable_http");
+        if let (Some(key), Some(name)) = (operation.name_key(), operation.name()) {
+            host::set_filter_state(key, name);
+        }
+        if let Some(id) = operation.shown_id() {
+            host::set_filter_state("mcp.request_id", id);
+        }
+        if let Some(revision) = operation.revision() {
+            host::set_filter_state("mcp.protocol_version", revision.as_str());
+        }
+        if let Some(session) = plugin.envoy.request_header("mcp-session-id") {
+            host::set_filter_state("mcp.session", &session_hash(&plugin.session_key, &session));
+        }
+    }
+}
+
+impl Observer for Scribe {
+    fn observe(&mut self, observation: Observation<'_>) {
+        if self.plugin.config.filter_state() {
+            self.describe(&observation);
+        }
+        let server = self.server();
+        self.plugin.recorder.borrow_mut().record(server, &observation, &self.plugin.envoy);
+    }
+}
