@@ -80,7 +80,8 @@ def demonstrate(url: str, metrics: str) -> bool:
 
 def main() -> int:
     # A polite end from outside takes the same way out as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     upstream_port, port, probe_port, admin_port = free_ports(4)
     url, probe = f"http://127.0.0.1:{port}/mcp", f"http://127.0.0.1:{probe_port}"
     running = []

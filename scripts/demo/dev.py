@@ -21,8 +21,8 @@ def build() -> bool:
     """Builds filter and launcher; False when one does not compile."""
     print("Building the filter and the launcher", flush=True)
     module = subprocess.run([ROOT / "scripts/build-filter.sh"], cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
-    launcher = subprocess.run(["cargo", "build", "--quiet", "--release", "--locked", "-p", "mcp-sidecar"], cwd=ROOT, check=False)
-    if module.returncode or launcher.returncode:
+    launcher = ["cargo", "build", "--quiet", "--release", "--locked", "-p", "mcp-sidecar"]
+    if module.returncode or subprocess.run(launcher, cwd=ROOT, check=False).returncode:
         print("It does not build; waiting for the next change", file=sys.stderr, flush=True)
         return False
     os.environ["MCP_FILTER_WASM"] = module.stdout.strip()
@@ -81,7 +81,8 @@ def follow(stack: Stack) -> None:
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     port, probe_port, admin_port = (int(os.environ.get(name) or default)
                                     for name, default in (("PORT", 4000), ("PROBE_PORT", 9902), ("ADMIN_PORT", 9901)))
     stack = Stack(port, probe_port, admin_port)
