@@ -3,6 +3,8 @@
 //! Only `hostcalls::*` in their `_bytes` variants: the SDK's trait helpers unwrap, and its `String` variants panic on bytes
 //! that are not UTF-8, so one hostile header would end the worker's VM. What the host refuses is treated as absent.
 //!
+//! The SDK panics when a header is asked for outside the callbacks that have them: `mcp_observe::Host` says which those are.
+//!
 //! Measured on Envoy 1.40 (`docs/performance.md`): what returns bytes costs most, because the host calls back for memory;
 //! an absent header, a clock or a metric costs a tenth of that.
 
@@ -39,9 +41,12 @@ impl Host for Envoy {
         hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, name).ok().flatten()
     }
 
+    fn response_status(&self) -> Option<u16> {
+        number(&["response", "code"]).and_then(|code| u16::try_from(code).ok())
+    }
+
     fn response_flags(&self) -> u64 {
-        let value = property(&["response", "flags"]).unwrap_or_default();
-        value.try_into().map_or(0, u64::from_le_bytes)
+        number(&["response", "flags"]).unwrap_or_default()
     }
 
     fn response_code_details(&self) -> Option<Vec<u8>> {
@@ -72,6 +77,11 @@ impl Metrics for Envoy {
 /// A property of the exchange or of the proxy.
 pub(crate) fn property(path: &[&str]) -> Option<Vec<u8>> {
     hostcalls::get_property(path.to_vec()).ok().flatten()
+}
+
+/// A property that is a number: eight bytes, little endian.
+fn number(path: &[&str]) -> Option<u64> {
+    property(path)?.try_into().ok().map(u64::from_le_bytes)
 }
 
 /// The chunk of the request's body at hand.

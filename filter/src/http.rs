@@ -19,6 +19,8 @@ struct Scribe {
     plugin: Rc<Plugin>,
     /// Known from the first observation on.
     server: Option<Server>,
+    /// Hash of the session, for filter state.
+    session: Option<String>,
     /// The request that filter state speaks of was seen.
     described: bool,
     /// And it ended.
@@ -29,7 +31,13 @@ struct Scribe {
 
 impl HttpStream {
     pub(crate) fn new(plugin: Rc<Plugin>) -> Self {
-        let scribe = Scribe { plugin: Rc::clone(&plugin), server: plugin.server, described: false, concluded: false };
+        let scribe = Scribe {
+            plugin: Rc::clone(&plugin),
+            server: plugin.server,
+            session: None,
+            described: false,
+            concluded: false,
+        };
         Self { plugin, exchange: Exchange::default(), scribe }
     }
 
@@ -43,6 +51,7 @@ impl Context for HttpStream {}
 
 impl HttpContext for HttpStream {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        self.scribe.read_session();
         self.with(|exchange, around| exchange.handle_request_headers(around, end_of_stream));
         Action::Continue
     }
@@ -93,6 +102,15 @@ impl Scribe {
         })
     }
 
+    /// Headers are at hand only while they pass.
+    fn read_session(&mut self) {
+        let plugin = &self.plugin;
+        if plugin.config.filter_state() {
+            let session = plugin.envoy.request_header("mcp-session-id");
+            self.session = session.map(|id| session_hash(&plugin.session_key, &id));
+        }
+    }
+
     /// Section "access logs and spans" of `docs/metrics.md`: of a batch, the first request.
     fn describe(&mut self, observation: &Observation<'_>) {
         match observation {
@@ -130,8 +148,8 @@ impl Scribe {
         if let Some(revision) = operation.revision() {
             host::set_filter_state("mcp.protocol_version", revision.as_str());
         }
-        if let Some(session) = plugin.envoy.request_header("mcp-session-id") {
-            host::set_filter_state("mcp.session", &session_hash(&plugin.session_key, &session));
+        if let Some(session) = &self.session {
+            host::set_filter_state("mcp.session", session);
         }
     }
 }

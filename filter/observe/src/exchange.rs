@@ -19,6 +19,7 @@ use crate::body::Body;
 use crate::closed::{Direction, Revision, SkipReason};
 use crate::config::Config;
 use crate::observation::{Host, Observation, Observer, Operation, Time};
+use crate::text::Text;
 
 /// Most operations of one exchange that are followed; SDKs refuse batches of more.
 const MOST_OPERATIONS: usize = 100;
@@ -44,12 +45,18 @@ enum Kind {
     Other,
 }
 
-/// Whether headers or path say that JSON-RPC here is MCP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Surroundings {
-    NotAsked,
-    Mcp,
-    Foreign,
+/// What the headers of a POST say about its body.
+#[derive(Debug, Default)]
+struct PostHeaders {
+    /// Headers or path say that any JSON-RPC here is MCP.
+    is_mcp: bool,
+    is_encoded: bool,
+    /// `MCP-Protocol-Version`
+    version: Option<Text>,
+    /// `Mcp-Method`
+    method: Option<Text>,
+    /// `Mcp-Name`, decoded.
+    name: Option<Text>,
 }
 
 /// The state of one HTTP exchange.
@@ -57,7 +64,7 @@ enum Surroundings {
 pub struct Exchange {
     kind: Kind,
     recognised: bool,
-    surroundings: Surroundings,
+    headers: PostHeaders,
     request: Option<Box<Body>>,
     request_ended: bool,
     /// Anything at all was found in the request's body.
@@ -69,8 +76,8 @@ pub struct Exchange {
     started: Option<Time>,
     response: Option<Box<Body>>,
     response_ended: bool,
-    response_begun: bool,
-    content_encoding_checked: bool,
+    /// Known early where the headers are all of the response.
+    status: Option<u16>,
     is_event_stream: bool,
     event_stream_open: bool,
     /// Something in the answer was not read.
@@ -111,7 +118,7 @@ impl Default for Exchange {
         Self {
             kind: Kind::Unseen,
             recognised: false,
-            surroundings: Surroundings::NotAsked,
+            headers: PostHeaders::default(),
             request: None,
             request_ended: false,
             request_had_parts: false,
@@ -120,8 +127,7 @@ impl Default for Exchange {
             started: None,
             response: None,
             response_ended: false,
-            response_begun: false,
-            content_encoding_checked: false,
+            status: None,
             is_event_stream: false,
             event_stream_open: false,
             unread: false,

@@ -212,13 +212,18 @@ pub trait Observer {
 
 /// What an exchange may ask of the proxy. Each question costs a host call, so it is asked only when the answer decides
 /// something; header names are in lower case.
+///
+/// Envoy has headers at hand only while they pass, and all of them again in the last callback; asking at another moment is
+/// an error of the caller.
 pub trait Host {
     /// The monotonic clock.
     fn now(&self) -> Time;
-    /// A request header, `:method` and `:path` included.
+    /// A request header, `:method` and `:path` included: in `handle_request_headers` and `handle_log`.
     fn request_header(&self, name: &str) -> Option<Vec<u8>>;
-    /// A response header, `:status` included.
+    /// A response header, `:status` included: in `handle_response_headers` and `handle_log`.
     fn response_header(&self, name: &str) -> Option<Vec<u8>>;
+    /// The response's HTTP status, once its headers have passed.
+    fn response_status(&self) -> Option<u16>;
     /// Envoy's response flags; 0 for none.
     fn response_flags(&self) -> u64;
     /// Envoy's response code details, such as `via_upstream`.

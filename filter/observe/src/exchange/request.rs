@@ -1,6 +1,6 @@
 //! The request side: what is MCP, which operations begin, and whether the headers tell the truth.
 
-use super::{Around, Exchange, Kind, MOST_OPERATIONS, Surroundings};
+use super::{Around, Exchange, Kind, MOST_OPERATIONS, PostHeaders};
 use crate::body::{Body, Format, Part};
 use crate::closed::{Direction, KnownMethod, MirrorHeader, Revision, SkipReason};
 use crate::config::Config;
@@ -28,7 +28,12 @@ impl Exchange {
             _ => Kind::Other,
         };
         match self.kind {
-            Kind::Post => self.request = Some(Box::new(Body::new(Format::Json, false))),
+            Kind::Post => {
+                self.headers = PostHeaders::read(around);
+                if !self.headers.is_encoded {
+                    self.request = Some(Box::new(Body::new(Format::Json, false)));
+                }
+            }
             Kind::Get | Kind::Delete => {
                 let names = ["mcp-session-id", "mcp-protocol-version", "last-event-id"];
                 if names.iter().any(|name| around.host.request_header(name).is_some()) {
@@ -72,7 +77,8 @@ impl Exchange {
         }
         self.finish_request_body(around);
         if self.kind == Kind::Post && !self.request_had_parts {
-            around.skipped(Direction::In, SkipReason::NotJsonRpc);
+            let encoded = self.headers.is_encoded;
+            around.skipped(Direction::In, if encoded { SkipReason::ContentEncoding } else { SkipReason::NotJsonRpc });
         }
         if !self.operations.is_empty() {
             self.started = Some(around.now());
@@ -86,9 +92,8 @@ impl Exchange {
         }
         self.finish_request_body(around);
         // Refused before its body was seen, by another filter or by a server in a hurry: only the header can name it.
-        let answered = || around.host.response_header(":status").is_some_and(|status| !status.is_empty());
-        if self.requests == 0 && answered() {
-            let Some(text) = around.host.request_header("mcp-method") else { return };
+        if self.requests == 0 && around.host.response_status().is_some() {
+            let Some(text) = around.host.request_header("mcp-method").filter(|text| !text.is_empty()) else { return };
             self.recognise(around);
             let message = Message {
                 id: Id::Some(RequestId::string(&Text::of(b""))),
@@ -115,12 +120,6 @@ impl Exchange {
         self.request_had_parts = true;
         match part {
             Part::Message(message) => self.request_message(message, around),
-            Part::Skipped(SkipReason::InvalidJson) => {
-                let encoding = around.host.request_header("content-encoding");
-                let encoded = encoding.is_some_and(|value| is_encoded(&value));
-                let reason = if encoded { SkipReason::ContentEncoding } else { SkipReason::InvalidJson };
-                around.skipped(Direction::In, reason);
-            }
             Part::Skipped(reason) => around.skipped(Direction::In, reason),
             Part::Event | Part::Endpoint => {}
         }
@@ -132,7 +131,7 @@ impl Exchange {
             return around.skipped(Direction::In, SkipReason::NotJsonRpc);
         }
         let method = message.method.as_ref().map(|text| Method::of(text.start(), around.config));
-        if !self.recognised && !method.is_some_and(Method::proves_mcp) && !self.is_mcp_here(around) {
+        if !self.recognised && !method.is_some_and(Method::proves_mcp) && !self.headers.is_mcp {
             return around.skipped(Direction::In, SkipReason::NotMcp);
         }
         self.recognise(around);
@@ -143,22 +142,6 @@ impl Exchange {
             }
             _ => {}
         }
-    }
-
-    /// Headers and path: whether JSON-RPC here is MCP whatever its method.
-    fn is_mcp_here(&mut self, around: &Around<'_>) -> bool {
-        if self.surroundings == Surroundings::NotAsked {
-            let header = |name| around.host.request_header(name);
-            let names = ["mcp-session-id", "mcp-protocol-version", "mcp-method"];
-            let is_mcp = names.iter().any(|name| header(name).is_some())
-                || header("accept").is_some_and(|accept| accepts_both(&accept))
-                || header(":path").is_some_and(|path| {
-                    has_session_query(&path)
-                        || around.config.paths.iter().any(|prefix| path.starts_with(prefix.as_bytes()))
-                });
-            self.surroundings = if is_mcp { Surroundings::Mcp } else { Surroundings::Foreign };
-        }
-        self.surroundings == Surroundings::Mcp
     }
 
     fn begin_operation(&mut self, message: Message, around: &mut Around<'_>) {
@@ -186,9 +169,7 @@ impl Exchange {
         self.operations.push(operation);
     }
 
-    /// Counts headers of 2026-07-28 that contradict the body; the revision of the request as far as it was looked at.
-    ///
-    /// A request without any of them costs two look-ups of absent headers, which are the cheap ones.
+    /// Counts headers of 2026-07-28 that contradict the body; the revision that the request is of, as far as it says.
     fn compare_headers(
         &self,
         message: &Message,
@@ -196,36 +177,46 @@ impl Exchange {
         method: Method,
         around: &mut Around<'_>,
     ) -> Option<Revision> {
+        let PostHeaders { version, method: header_method, name, .. } = &self.headers;
         let body_version = message.params.meta_version.as_ref();
-        let header = |name| around.host.request_header(name);
-        let (header_method, header_name) = (header("mcp-method"), header("mcp-name"));
-        let mirrors = body_version.is_some() || header_method.is_some() || header_name.is_some();
-        if !mirrors && !around.config.filter_state && !around.config.semconv {
-            return None;
-        }
-        let header_version = header("mcp-protocol-version");
         let of_body = body_version.map(|version| Revision::of(version.start()));
-        let of_header = header_version.as_deref().map(Revision::of);
-        let mut contradicted = Vec::new();
-        if let (Some(header), Some(body)) = (&header_version, body_version)
-            && Text::of(header) != *body
-        {
-            contradicted.push(MirrorHeader::ProtocolVersion);
+        let of_header = version.as_ref().map(|version| Revision::of(version.start()));
+        let contradicts = |header: &Option<Text>, body: Option<&Text>| {
+            header.as_ref().zip(body).is_some_and(|(header, body)| header != body)
+        };
+        let mut mismatch = |header| around.observe(Observation::HeaderMismatch(header));
+        if contradicts(version, body_version) {
+            mismatch(MirrorHeader::ProtocolVersion);
         }
         if [of_body, of_header].contains(&Some(Revision::V2026_07_28)) {
-            if header_method.is_some_and(|value| Text::of(&value) != *text) {
-                contradicted.push(MirrorHeader::Method);
+            if contradicts(header_method, Some(text)) {
+                mismatch(MirrorHeader::Method);
             }
-            if let (Some(value), Some(name)) = (header_name, named(message, method))
-                && Text::of(&decode_mirrored(&value)) != *name
-            {
-                contradicted.push(MirrorHeader::Name);
+            if contradicts(name, named(message, method)) {
+                mismatch(MirrorHeader::Name);
             }
-        }
-        for header in contradicted {
-            around.observe(Observation::HeaderMismatch(header));
         }
         of_body.or(of_header)
+    }
+}
+
+impl PostHeaders {
+    /// Reads what can decide anything. Absent headers cost a fraction of present ones, so the rare ones are asked for
+    /// freely and the usual ones only while nothing shows MCP yet.
+    fn read(around: &Around<'_>) -> Self {
+        let header = |name| around.host.request_header(name);
+        let version = header("mcp-protocol-version").map(|value| Text::of(&value));
+        let method = header("mcp-method").map(|value| Text::of(&value));
+        let name = header("mcp-name").map(|value| Text::of(&decode_mirrored(&value)));
+        let is_mcp = version.is_some()
+            || method.is_some()
+            || header("mcp-session-id").is_some()
+            || header("accept").is_some_and(|accept| accepts_both(&accept))
+            || header(":path").is_some_and(|path| {
+                has_session_query(&path) || around.config.paths.iter().any(|prefix| path.starts_with(prefix.as_bytes()))
+            });
+        let is_encoded = header("content-encoding").is_some_and(|value| is_encoded(&value));
+        Self { is_mcp, is_encoded, version, method, name }
     }
 }
 

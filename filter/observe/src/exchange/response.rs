@@ -14,6 +14,8 @@ impl Exchange {
     /// The response's headers passed.
     pub fn handle_response_headers(&mut self, around: &mut Around<'_>, end_of_stream: bool) {
         if end_of_stream {
+            let status = around.host.response_header(":status").filter(|_| !self.operations.is_empty());
+            self.status = status.and_then(|value| std::str::from_utf8(&value).ok()?.parse().ok());
             return self.end_response(around);
         }
         // A GET is recognised by its stream; anything else not known by now is none of ours.
@@ -21,18 +23,20 @@ impl Exchange {
             return;
         }
         let content_type = around.host.response_header("content-type").unwrap_or_default();
-        if is_event_stream(&content_type) {
+        let format = if is_event_stream(&content_type) {
             self.is_event_stream = true;
             if self.recognised {
                 self.open_event_stream(around);
             }
-            self.read_response(Format::Sse);
+            Format::Sse
         } else if self.recognised && is_json(&content_type) {
-            self.read_response(Format::Json);
+            Format::Json
+        } else {
+            return;
+        };
+        if around.host.response_header("content-encoding").is_some_and(|value| is_encoded(&value)) {
+            return self.leave_unread(around);
         }
-    }
-
-    fn read_response(&mut self, format: Format) {
         let wants_names = self.operations.iter().any(|operation| operation.method.is_list());
         self.response = Some(Box::new(Body::new(format, wants_names)));
     }
@@ -46,12 +50,6 @@ impl Exchange {
     /// A chunk of `size` bytes passed; `bytes` is empty where they were not wanted.
     pub fn handle_response_body(&mut self, around: &mut Around<'_>, size: usize, bytes: &[u8], end_of_stream: bool) {
         self.bytes_out += size as u64;
-        if !self.response_begun && !bytes.is_empty() {
-            self.response_begun = true;
-            if !self.begins_plausibly(bytes) && self.response_is_encoded(around) {
-                self.give_up_response(around);
-            }
-        }
         if let Some(mut body) = self.response.take() {
             body.push(bytes, &mut |part| self.response_part(part, around));
             self.had_event_ids = body.has_event_ids();
@@ -78,9 +76,6 @@ impl Exchange {
         }
         if let Some(mut body) = self.response.take() {
             body.finish(&mut |part| self.response_part(part, around));
-            if !self.operations.is_empty() && self.is_event_stream && self.response_is_encoded(around) {
-                self.give_up_response(around);
-            }
         }
         if !self.operations.is_empty() {
             let verdict = self.verdict(around);
@@ -99,7 +94,7 @@ impl Exchange {
     }
 
     fn verdict(&self, around: &Around<'_>) -> Verdict {
-        Verdict::of(around.host, self.unread, self.had_event_ids && !self.is_modern())
+        Verdict::of(around.host, self.status, self.unread, self.had_event_ids && !self.is_modern())
     }
 
     fn duration(&self, around: &mut Around<'_>) -> Option<u64> {
@@ -107,19 +102,8 @@ impl Exchange {
         Some(around.now().microseconds_since(started))
     }
 
-    /// Compressed bytes seldom begin like JSON or like an event; only then is the header asked for.
-    fn begins_plausibly(&self, bytes: &[u8]) -> bool {
-        let first = bytes.first().copied().unwrap_or_default();
-        if self.is_event_stream { b":deir\r\n\xef".contains(&first) } else { b"{[ \t\r\n\xef".contains(&first) }
-    }
-
-    fn response_is_encoded(&mut self, around: &Around<'_>) -> bool {
-        !std::mem::replace(&mut self.content_encoding_checked, true)
-            && around.host.response_header("content-encoding").is_some_and(|value| is_encoded(&value))
-    }
-
-    fn give_up_response(&mut self, around: &mut Around<'_>) {
-        self.response = None;
+    /// Compressed: nothing in it can be told apart.
+    fn leave_unread(&mut self, around: &mut Around<'_>) {
         self.unread = true;
         if self.recognised {
             around.skipped(Direction::Out, SkipReason::ContentEncoding);
@@ -133,7 +117,6 @@ impl Exchange {
         match part {
             Part::Message(message) => self.response_message(message, around),
             Part::Event => self.first_event(around),
-            Part::Skipped(SkipReason::InvalidJson) if self.response_is_encoded(around) => self.give_up_response(around),
             Part::Skipped(reason) => {
                 // JSON that is no JSON-RPC was read: there is just no answer in it.
                 self.unread |= reason != SkipReason::NotJsonRpc;

@@ -55,13 +55,11 @@ pub(super) enum Verdict {
 
 impl Verdict {
     /// Asks for the evidence in its order and stops at the first that decides.
-    pub(super) fn of(host: &dyn Host, unread: bool, resumable: bool) -> Self {
+    pub(super) fn of(host: &dyn Host, status: Option<u16>, unread: bool, resumable: bool) -> Self {
         if let Some(flagged) = Self::of_flags(host.response_flags(), resumable) {
             return flagged;
         }
-        let status =
-            host.response_header(":status").and_then(|value| std::str::from_utf8(&value).ok()?.parse::<u16>().ok());
-        match status {
+        match status.or_else(|| host.response_status()) {
             // Whoever refuses a login, server or proxy: the client lacks one.
             Some(401 | 403) => Self::Refused(ErrorType::Unauthorized),
             Some(400..) if host.response_code_details().as_deref() == Some(b"via_upstream") => {
