@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
 use serde_json::{Value, json};
-use std::fs;
+use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -85,8 +85,8 @@ impl Envoy {
             .arg(file("bootstrap.json"))
             .arg("--admin-address-path")
             .arg(file("admin"))
-            .arg("--log-path")
-            .arg(file("log"))
+            // Not --log-path, which Envoy writes only now and then.
+            .stderr(File::create(file("log"))?)
             .kill_on_drop(true)
             .spawn()
             .context("starting Envoy under taskset (util-linux)")?;

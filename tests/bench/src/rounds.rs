@@ -50,6 +50,7 @@ pub(crate) struct Findings {
 }
 
 struct Lane {
+    name: String,
     envoy: Envoy,
     load: Load,
     sent: u64,
@@ -89,7 +90,7 @@ async fn start(plan: &Plan, variant: &Variant, stage: Arc<Stage>, upstream: Sock
     let envoy = Envoy::start(&plan.envoy, plan.cpu, variant.filter.clone(), upstream).await?;
     envoy.check_filter().await?;
     let load = Load::connect(stage, envoy.address, plan.connections).await?;
-    Ok(Lane { envoy, load, sent: 0 })
+    Ok(Lane { name: variant.name.clone(), envoy, load, sent: 0 })
 }
 
 async fn rounds(count: usize, lanes: &mut [Lane], scenario: usize, requests: usize) -> Result<Vec<Vec<Sample>>> {
@@ -112,7 +113,9 @@ impl Lane {
     async fn visit(&mut self, scenario: usize, requests: usize) -> Result<Sample> {
         let before = self.envoy.processor_time()?;
         let begin = Instant::now();
-        let sent = self.load.run(scenario, requests).await?;
+        let sent = self.load.run(scenario, requests).await;
+        let sent =
+            sent.with_context(|| format!("{}; Envoy's log: {}", self.name, self.envoy.log().unwrap_or_default()))?;
         let elapsed = begin.elapsed();
         let spent = self.envoy.processor_time()?.saturating_sub(before);
         self.sent += sent as u64;
