@@ -22,6 +22,10 @@ pub(crate) enum Format {
 }
 
 /// Something that a body held.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once to where it is read; a box would be an allocation per message"
+)]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Part {
     /// A JSON object; [`Message::kind`] tells whether it is JSON-RPC.

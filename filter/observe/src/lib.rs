@@ -27,6 +27,9 @@ mod sse;
 mod stats;
 mod text;
 
+#[cfg(test)]
+mod testing;
+
 pub use closed::{
     BudgetedLabel, Direction, ErrorType, KnownMethod, MirrorHeader, Revision, SkipReason, Status, Transport,
 };

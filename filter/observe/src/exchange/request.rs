@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::headers::{accepts_both, decode_mirrored, has_session_query, is_encoded, is_json};
 use crate::id::{Id, RequestId};
 use crate::label::clean;
-use crate::message::{Message, MessageKind};
+use crate::message::{Message, MessageKind, Params};
 use crate::method::Method;
 use crate::observation::{Observation, Operation};
 use crate::resource;
@@ -95,17 +95,16 @@ impl Exchange {
         if self.requests == 0 && around.host.response_status().is_some() {
             let Some(text) = around.host.request_header("mcp-method").filter(|text| !text.is_empty()) else { return };
             self.recognise(around);
+            // The answer may have passed already: the operation is judged with everything else that is left.
+            self.response_ended = false;
+            let name = around.host.request_header("mcp-name").map(|name| Text::of(&decode_mirrored(&name)));
             let message = Message {
-                id: Id::Some(RequestId::string(&Text::of(b""))),
+                id: Id::Some(RequestId::string(&Text::default())),
                 method: Some(Text::of(&text)),
+                params: Params { name: name.clone(), uri: name, ..Params::default() },
                 ..Message::default()
             };
             self.begin_operation(message, around);
-            if let (Some(operation), Some(name)) = (self.operations.last_mut(), around.host.request_header("mcp-name"))
-            {
-                let name = Text::of(&decode_mirrored(&name));
-                operation.name = name_label(operation.method, Some(&name), Some(&name), around.config);
-            }
         }
         self.report_bytes(around);
     }

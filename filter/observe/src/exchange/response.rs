@@ -129,6 +129,7 @@ impl Exchange {
     /// A stream whose first event is `endpoint` or JSON-RPC is MCP; one that begins otherwise is not looked at again.
     fn recognise_stream(&mut self, part: &Part, around: &mut Around<'_>) -> bool {
         match part {
+            _ if self.kind == Kind::Other => return false,
             Part::Event => return false,
             Part::Endpoint => self.recognise(around),
             Part::Message(message) if message.kind() != MessageKind::Invalid => self.recognise(around),

@@ -1,1 +1,332 @@
+use crate::test;
+use crate::testing::{End, Log, Script};
 
+/// How the only operation of a script ended, without duration and size.
+fn end(script: &Script) -> String {
+    let lines = script.play();
+    let ends = Log::ends(&lines);
+    assert_eq!(ends.len(), 1, "{lines:?}");
+    let started = lines.iter().filter(|line| line.starts_with("start ")).count();
+    assert_eq!(started, 1, "{lines:?}");
+    ends[0].split(" in ").next().unwrap().to_owned()
+}
+
+fn result(members: &str) -> String {
+    format!(r#"{{"result":{{{members}}},"jsonrpc":"2.0","id":1}}"#)
+}
+
+fn error(code: &str, id: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0",{id}"error":{{"code":{code},"message":"secret"}}}}"#)
+}
+
+fn event(message: &str) -> String {
+    format!("event: message\ndata: {message}\n\n")
+}
+
+#[test]
+fn ok_plain_call_from_first_to_last() {
+    let answer = result(r#""content":[],"isError":false"#);
+    let script = Script::tool_call().json(&answer);
+    assert_eq!(
+        script.play(),
+        [
+            "StreamSeen".to_owned(),
+            "ExchangeOpened".to_owned(),
+            "start tools/call add".to_owned(),
+            format!("bytes in {}", script.request_body.len()),
+            "reachable true".to_owned(),
+            format!("end tools/call ok in Some(1) ms, Some({}) bytes", answer.len()),
+            format!("bytes out {}", answer.len()),
+            "ExchangeClosed".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn ok_status_by_the_answer() {
+    let by = |answer: &str| end(&Script::tool_call().json(answer));
+    assert_eq!(by(&result(r#""isError":true"#)), "tools/call error/tool_error");
+    assert_eq!(by(&result(r#""resultType":"input_required""#)), "tools/call input_required");
+    assert_eq!(by(&result(r#""resultType":"task""#)), "tools/call accepted");
+    assert_eq!(by(&result(r#""task":{"taskId":"x"}"#)), "tools/call accepted");
+    assert_eq!(by(&result(r#""resultType":"new""#)), "tools/call ok");
+    for code in ["-32700", "-32600", "-32601", "-32602", "-32002", "-32602.0"] {
+        assert_eq!(by(&error(code, r#""id":1,"#)), "tools/call error/invalid_request", "{code}");
+    }
+    for code in ["-32000", "-32603", "0", "7", "\"x\"", "1.5"] {
+        assert_eq!(by(&error(code, r#""id":1,"#)), "tools/call error/rpc_error", "{code}");
+    }
+    assert_eq!(by(&error("-32022", r#""id":1,"#)), "tools/call negotiation");
+    assert_eq!(by(&error("-32042", r#""id":1,"#)), "tools/call input_required");
+    // isError is a tool's word; elsewhere it is a member like any other.
+    let read = Script::post(r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a://b"}}"#);
+    assert_eq!(end(&read.json(&result(r#""isError":true"#))), "resources/read ok");
+}
+
+#[test]
+fn ok_errors_with_useless_ids_answer_the_only_request() {
+    for id in [r#""id":null,"#, "", r#""id":"server-error","#, r#""id":99,"#] {
+        let script = Script::tool_call().answered(400, "application/json", &error("-32000", id));
+        assert_eq!(end(&script), "tools/call error/rpc_error", "{id}");
+    }
+    // A result must have its id.
+    let stray = r#"{"jsonrpc":"2.0","id":99,"result":{}}"#;
+    assert_eq!(end(&Script::tool_call().json(stray)), "tools/call error/no_response");
+    let then = Script::tool_call().sse(&(event(stray) + &event(&result(""))));
+    assert_eq!(end(&then), "tools/call ok");
+}
+
+#[test]
+fn ok_evidence_of_the_proxy() {
+    let flagged = |flags| end(&Script::tool_call().answered(503, "text/plain", "upstream gone").broken(flags));
+    for flags in [0x4, 0x1_0000, 0x40_0000, 0x8_0000] {
+        assert_eq!(flagged(flags), "tools/call error/timeout", "{flags:#x}");
+    }
+    for flags in [0x20, 0x2, 0x100_0000, 0x400_0000] {
+        assert_eq!(flagged(flags), "tools/call error/upstream_unavailable", "{flags:#x}");
+    }
+    for flags in [0x40, 0x10, 0x80_0000, 0x8] {
+        assert_eq!(flagged(flags), "tools/call error/reset", "{flags:#x}");
+    }
+    for flags in [0x80, 0x200_0000] {
+        assert_eq!(flagged(flags), "tools/call error/overload", "{flags:#x}");
+    }
+    for flags in [0x4000, 0x1000_0000] {
+        assert_eq!(flagged(flags), "tools/call cancelled", "{flags:#x}");
+    }
+    // Before any response headers.
+    assert_eq!(end(&Script::tool_call().broken(0x4000)), "tools/call cancelled");
+    // An answer that came counts, whatever broke afterwards.
+    assert_eq!(end(&Script::tool_call().sse(&event(&result(""))).broken(0x40)), "tools/call ok");
+}
+
+#[test]
+fn ok_evidence_of_http() {
+    let status = |status| end(&Script::tool_call().answered(status, "text/plain", "text"));
+    assert_eq!(status(401), "tools/call error/unauthorized");
+    assert_eq!(status(403), "tools/call error/unauthorized");
+    assert_eq!(status(404), "tools/call error/http_error");
+    assert_eq!(status(503), "tools/call error/http_error");
+    assert_eq!(status(200), "tools/call error/no_response");
+    assert_eq!(status(302), "tools/call error/no_response");
+    let mut local = Script::tool_call().answered(503, "text/plain", "text");
+    local.details = "direct_response";
+    assert_eq!(end(&local), "tools/call error/no_response");
+    // Headers only.
+    assert_eq!(end(&Script::tool_call().answered(404, "", "")), "tools/call error/http_error");
+    assert_eq!(end(&Script::tool_call().answered(200, "application/json", "")), "tools/call error/no_response");
+    assert_eq!(end(&Script::tool_call().answered(202, "", "")), "tools/call unknown");
+}
+
+#[test]
+fn ok_answers_that_cannot_be_read() {
+    let json = |body: &str| end(&Script::tool_call().json(body));
+    assert_eq!(json(r#"{"jsonrpc":"2.0","id":1,"result":{"#), "tools/call unknown");
+    assert_eq!(json("{broken"), "tools/call unknown");
+    assert_eq!(json(&format!("{}1{}", "[".repeat(2000), "]".repeat(2000))), "tools/call unknown");
+    assert_eq!(json(r#"{"ok":true}"#), "tools/call error/no_response");
+    assert_eq!(end(&Script::tool_call().sse("data: {bad\n\n")), "tools/call unknown");
+    assert_eq!(end(&Script::tool_call().sse(": nothing\n\n")), "tools/call error/no_response");
+    // The last event without its blank line is discarded by clients, so it is no answer.
+    assert_eq!(end(&Script::tool_call().sse(&format!("data: {}\n", result("")))), "tools/call error/no_response");
+    // A stream that can be resumed may bring the answer elsewhere.
+    assert_eq!(end(&Script::tool_call().sse("id: 7\ndata: \n\n")), "tools/call unknown");
+    let mut encoded = Script::tool_call().json("\u{1f}garbage");
+    encoded.response.insert("content-encoding", "br".to_owned());
+    assert_eq!(end(&encoded), "tools/call unknown");
+    assert!(encoded.play().contains(&"skip out content_encoding".to_owned()));
+}
+
+#[test]
+fn ok_probing_is_negotiation() {
+    let discover = || Script::post(r#"{"jsonrpc":"2.0","id":1,"method":"server/discover"}"#);
+    assert_eq!(end(&discover().answered(400, "application/json", &error("-32600", ""))), "server/discover negotiation");
+    assert_eq!(end(&discover().answered(404, "text/html", "x")), "server/discover negotiation");
+    assert_eq!(end(&discover().json(&result(""))), "server/discover ok");
+    assert_eq!(end(&discover().broken(0x20)), "server/discover error/upstream_unavailable");
+}
+
+#[test]
+fn ok_listen_is_no_request_in_flight() {
+    let listen = Script::post(r#"{"jsonrpc":"2.0","id":"L","method":"subscriptions/listen"}"#);
+    let acknowledged = event(r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged"}"#);
+    let script = listen.sse(&acknowledged).broken(0x1000_0000);
+    let lines = script.play();
+    assert_eq!(Log::ends(&lines), ["subscriptions/listen ok in Some(1) ms, None bytes"]);
+    assert!(!lines.iter().any(|line| line.starts_with("first event")), "{lines:?}");
+}
+
+#[test]
+fn ok_batches() {
+    let batch = r#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":"1","method":"tools/list"},
+        {"jsonrpc":"2.0","method":"notifications/initialized"}]"#;
+    let answers = event(r#"{"jsonrpc":"2.0","id":"1","result":{"tools":[]}}"#) + &event(&result(""));
+    let lines = Script::post(batch).sse(&answers).play();
+    assert_eq!(Log::ends(&lines).len(), 2);
+    assert!(Log::ends(&lines)[0].starts_with("tools/list ok"));
+    let refused = Script::post(batch).answered(400, "application/json", &error("-32600", r#""id":null,"#)).play();
+    assert_eq!(Log::ends(&refused).len(), 2, "one error without an id answers all: {refused:?}");
+    assert_eq!(refused.iter().filter(|line| line.starts_with("error ")).count(), 1);
+    let foreign = Script::post(batch).answered(400, "application/json", &error("-32600", r#""id":9,"#)).play();
+    assert!(Log::ends(&foreign).iter().all(|end| end.contains("error/http_error")), "{foreign:?}");
+    let many: Vec<_> = (0..150).map(|id| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#)).collect();
+    let lines = Script::post(&format!("[{}]", many.join(","))).answered(202, "", "").play();
+    assert_eq!(Log::ends(&lines).len(), 100);
+    assert_eq!(lines.iter().filter(|line| *line == "skip in too_long").count(), 50);
+}
+
+#[test]
+fn ok_ids_of_every_shape() {
+    for (sent, answered) in [
+        ("1.0", "1"),
+        ("\"x\\u00e9\\ud83d\\ude00\"", "\"xé😀\""),
+        ("12345678901234567890", "12345678901234567890"),
+        ("-5", "-5"),
+        ("\"\"", "\"\""),
+    ] {
+        let script = Script::post(&format!(r#"{{"id":{sent},"jsonrpc":"2.0","method":"ping"}}"#));
+        let answer = format!(r#"{{"result":{{}},"id":{answered},"jsonrpc":"2.0"}}"#);
+        assert_eq!(end(&script.json(&answer)), "ping ok", "{sent}");
+    }
+    let differs =
+        Script::post(r#"{"id":1,"jsonrpc":"2.0","method":"ping"}"#).json(r#"{"jsonrpc":"2.0","id":"1","result":{}}"#);
+    assert_eq!(end(&differs), "ping error/no_response");
+    for odd in ["null", "true", "[1]", "{}"] {
+        let lines =
+            Script::post(&format!(r#"{{"id":{odd},"jsonrpc":"2.0","method":"ping"}}"#)).answered(202, "", "").play();
+        assert!(lines.contains(&"notification in ping".to_owned()), "{odd}: {lines:?}");
+    }
+}
+
+#[test]
+fn ok_what_is_mcp() {
+    let plain = |body: &str| {
+        Script::post(body).without("accept").without("mcp-protocol-version").answered(200, "application/json", "{}")
+    };
+    let custom = r#"{"jsonrpc":"2.0","id":1,"method":"eth_call"}"#;
+    assert_eq!(plain(custom).play(), ["StreamSeen", "skip in not_mcp"]);
+    assert_eq!(plain(r#"{"jsonrpc":"2.0","id":1,"method":"tasks/get"}"#).play(), ["StreamSeen", "skip in not_mcp"]);
+    assert_eq!(plain(r#"{"a":1}"#).play(), ["StreamSeen", "skip in not_json_rpc"]);
+    assert_eq!(plain("[]").play(), ["StreamSeen", "skip in not_json_rpc"]);
+    assert_eq!(plain("").play(), ["StreamSeen", "skip in not_json_rpc"]);
+    assert_eq!(plain("{\"a\"").play(), ["StreamSeen", "skip in truncated"]);
+    assert_eq!(plain("oops").play(), ["StreamSeen", "skip in invalid_json"]);
+    assert_eq!(plain(custom).header(":method", "PUT").play(), ["StreamSeen"]);
+    assert_eq!(plain(custom).header("content-type", "application/x-www-form-urlencoded").play(), ["StreamSeen"]);
+    let opened = |script: Script| script.play().contains(&"ExchangeOpened".to_owned());
+    assert!(opened(plain(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#)));
+    assert!(opened(plain(custom).header("mcp-session-id", "s")));
+    assert!(opened(plain(custom).header("mcp-method", "x")));
+    assert!(opened(plain(custom).header("accept", "application/json, text/event-stream")));
+    assert!(opened(plain(custom).header(":path", "/message?sessionId=1")));
+    let mut configured = plain(custom);
+    configured.config.paths = vec!["/mc".to_owned()];
+    assert!(opened(configured));
+}
+
+#[test]
+fn ok_streams_are_mcp_by_header_or_first_event() {
+    let bare = || Script::get().without("mcp-protocol-version");
+    let note = event(r#"{"jsonrpc":"2.0","method":"notifications/message"}"#);
+    let lines = bare().sse(&note).play();
+    assert!(lines.contains(&"notification out notifications/message".to_owned()), "{lines:?}");
+    assert!(lines.contains(&"EventStreamOpened".to_owned()) && lines.contains(&"EventStreamClosed".to_owned()));
+    assert!(bare().sse("event: endpoint\ndata: /m?sessionId=1\n\n").play().contains(&"ExchangeOpened".to_owned()));
+    assert_eq!(bare().sse(&format!("data: {{\"tick\":1}}\n\n{note}")).play(), ["StreamSeen"]);
+    assert_eq!(bare().answered(200, "text/html", "<p>").play(), ["StreamSeen"]);
+    let named = Script::get().sse("").play();
+    assert_eq!(named, ["StreamSeen", "ExchangeOpened", "ExchangeClosed"]);
+    let refused = Script::get().answered(405, "application/json", &error("-32000", r#""id":null,"#)).play();
+    assert!(refused.contains(&"error Some(-32000) of none".to_owned()), "{refused:?}");
+    let delete = Script::get().header(":method", "DELETE").answered(200, "", "").play();
+    assert_eq!(delete, ["StreamSeen", "ExchangeOpened", "ExchangeClosed"]);
+}
+
+#[test]
+fn ok_headers_are_held_against_the_body() {
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","_meta":{
+        "io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+    let modern = |version: &str, method: &str, name: &str| {
+        let script = Script::post(body).header("mcp-protocol-version", version);
+        let lines = script.header("mcp-method", method).header("mcp-name", name).answered(200, "", "").play();
+        lines.into_iter().filter(|line| line.starts_with("mismatch")).collect::<Vec<_>>()
+    };
+    assert_eq!(modern("2026-07-28", "tools/call", "add"), Vec::<String>::new());
+    assert_eq!(modern("2026-07-28", "tools/call", "=?base64?YWRk?="), Vec::<String>::new());
+    assert_eq!(
+        modern("2025-11-25", "TOOLS/CALL", "sub"),
+        ["mismatch MCP-Protocol-Version", "mismatch Mcp-Method", "mismatch Mcp-Name"]
+    );
+    // Revisions before it do not define them.
+    let legacy = Script::tool_call().header("mcp-method", "x").header("mcp-name", "y").answered(200, "", "").play();
+    assert!(!legacy.iter().any(|line| line.starts_with("mismatch")), "{legacy:?}");
+    let lying = Script::tool_call().header("mcp-protocol-version", "2026-07-28").header("mcp-method", "x");
+    assert!(lying.answered(200, "", "").play().contains(&"mismatch Mcp-Method".to_owned()));
+}
+
+#[test]
+fn ok_refused_before_the_body_only_the_header_names_it() {
+    let mut script = Script::post("").header("mcp-method", "tools/call").header("mcp-name", "add");
+    script.request_end = End::Never;
+    script.details = "rbac_access_denied";
+    let denied = script.clone().answered(403, "text/plain", "denied");
+    assert_eq!(end(&denied), "tools/call error/unauthorized");
+    assert!(denied.play().contains(&"start tools/call add".to_owned()));
+    let unnamed = denied.without("mcp-method").play();
+    assert_eq!(unnamed, ["StreamSeen"]);
+    // A client that left while it was still sending began no operation.
+    script.request_body = b"{\"jsonrpc\"".to_vec();
+    assert_eq!(script.broken(0x4000).play(), ["StreamSeen", "skip in truncated"]);
+}
+
+#[test]
+fn ok_lists_and_sessions() {
+    let list = |params: &str| {
+        let script =
+            Script::post(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{{params}}}}}"#));
+        script.json(&result(r#""tools":[{"name":"a"},{"name":"b"}]"#)).play()
+    };
+    let bytes = result(r#""tools":[{"name":"a"},{"name":"b"}]"#).len();
+    assert!(list("").contains(&format!("listed tools/list 2 in {bytes} bytes")));
+    let page = list(r#""cursor":"x""#);
+    assert!(
+        page.contains(&"published 2".to_owned()) && !page.iter().any(|line| line.starts_with("listed")),
+        "{page:?}"
+    );
+    let initialize = |answer: &str| {
+        Script::post(r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"9"}}"#)
+            .json(answer)
+            .play()
+    };
+    assert!(initialize(&result(r#""protocolVersion":"2025-06-18""#)).contains(&"session 2025-06-18".to_owned()));
+    assert!(initialize(&result(r#""protocolVersion":"v999""#)).contains(&"session other".to_owned()));
+    assert!(!initialize(&error("-32602", r#""id":1,"#)).iter().any(|line| line.starts_with("session")));
+}
+
+#[test]
+fn ok_any_chunking_and_any_ending_gives_the_same_observations() {
+    let progress = event(r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}"#);
+    let scripts = [
+        Script::tool_call().json(&result(r#""content":[{"type":"text","text":"a\"b\\u0041"}],"isError":true"#)),
+        Script::tool_call().sse(&format!("\u{feff}: ping\r\n\r\n{progress}{progress}{}", event(&result("")))),
+        Script::tool_call().answered(400, "application/json", &error("-32600", r#""id":null,"#)),
+        Script::get().sse(&progress),
+        Script::post("[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"},5,{}]").json(&result("")),
+    ];
+    for script in scripts {
+        let untimed = |script: &Script| {
+            let lines = script.play().into_iter();
+            let mut lines: Vec<_> =
+                lines.map(|line| line.split(" in Some").next().unwrap_or_default().to_owned()).collect();
+            lines.sort();
+            lines
+        };
+        let expected = untimed(&script);
+        for chunk in [1, 2, 3, 7, 50] {
+            for end in [End::LastChunk, End::EmptyChunk, End::Trailers] {
+                let again = Script { chunk, request_end: script.request_end, response_end: end, ..script.clone() };
+                assert_eq!(untimed(&again), expected, "chunks of {chunk}, {end:?}");
+            }
+        }
+    }
+}

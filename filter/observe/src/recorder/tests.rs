@@ -1,1 +1,178 @@
+use super::Recorder;
+use crate::config::Config;
+use crate::family::{FamilyName, Kind};
+use crate::observation::{Observation, Observer};
+use crate::stats::Metrics;
+use crate::test;
+use crate::testing::Script;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
+/// A host that keeps what it is told; refuses what Envoy refuses.
+#[derive(Default)]
+struct Memory {
+    stats: RefCell<Vec<(Kind, String)>>,
+    values: RefCell<BTreeMap<String, i64>>,
+}
+
+impl Metrics for Memory {
+    fn define(&self, family: FamilyName, stat: &str) -> Option<u32> {
+        let mut stats = self.stats.borrow_mut();
+        assert!(stats.iter().all(|(_, name)| name != stat), "{stat} is defined twice");
+        stats.push((family.family().kind, stat.to_owned()));
+        self.values.borrow_mut().insert(stat.to_owned(), 0);
+        u32::try_from(stats.len() - 1).ok()
+    }
+
+    fn add(&self, id: u32, amount: i64) {
+        let (kind, name) = &self.stats.borrow()[id as usize];
+        assert!(*kind == Kind::Gauge || (*kind == Kind::Counter && amount > 0), "{name} by {amount}");
+        *self.values.borrow_mut().get_mut(name).unwrap() += amount;
+    }
+
+    fn record(&self, id: u32, value: u64) {
+        let (kind, name) = &self.stats.borrow()[id as usize];
+        let mut values = self.values.borrow_mut();
+        let slot = values.get_mut(name).unwrap();
+        match kind {
+            Kind::Counter => panic!("{name} is set"),
+            Kind::Gauge => *slot = value as i64,
+            Kind::Histogram => *slot += 1,
+        }
+    }
+}
+
+struct Pen<'a> {
+    recorder: &'a mut Recorder,
+    memory: &'a Memory,
+}
+
+impl Observer for Pen<'_> {
+    fn observe(&mut self, observation: Observation<'_>) {
+        let server = self.recorder.server(b"weather");
+        self.recorder.record(server, &observation, self.memory);
+    }
+}
+
+/// What the scripts leave behind: series that are not 0, in a readable form, and how many there are in all.
+fn play(config: &Config, scripts: &[Script]) -> (Vec<String>, usize) {
+    let memory = Memory::default();
+    let mut recorder = Recorder::new(Rc::new(config.clone()));
+    for script in scripts {
+        let script = Script { config: config.clone(), ..script.clone() };
+        script.play_to(&mut Pen { recorder: &mut recorder, memory: &memory });
+        recorder.flush(&memory);
+    }
+    let values = memory.values.borrow();
+    let shown = |name: &String| name.replace("=.=", "=").replace(";.;", " ").replace("server_name=weather ", "");
+    let set = values.iter().filter(|(_, value)| **value != 0).map(|(name, value)| format!("{} {value}", shown(name)));
+    (set.collect(), values.len())
+}
+
+fn config() -> Config {
+    Config { server_name: "weather".to_owned(), ..Config::default() }
+}
+
+fn call(tool: &str) -> Script {
+    Script::post(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}"}}}}"#))
+}
+
+const OK: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+const TOOL_ERROR: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"isError":true}}"#;
+
+#[test]
+fn ok_a_call_counts_everywhere_it_should() {
+    let (series, _) = play(&config(), &[call("add").json(OK)]);
+    assert_eq!(
+        series,
+        [
+            "direction=in mcp_message_bytes_total 70",
+            "direction=out mcp_message_bytes_total 36",
+            &format!("filter_version={} mcp_filter_info 1", env!("CARGO_PKG_VERSION")),
+            "method=tools/call status=ok error_type= mcp_requests_total 1",
+            "method=tools/call status=ok mcp_request_duration_microseconds 1",
+            "mcp_filter_streams_total 1",
+            "mcp_upstream_available 1",
+            "tool_name=add mcp_tool_duration_microseconds 1",
+            "tool_name=add mcp_tool_result_bytes 1",
+            "tool_name=add status=ok error_type= mcp_tool_calls_total 1",
+        ]
+    );
+}
+
+#[test]
+fn ok_series_are_born_at_zero() {
+    let (_, before) = play(&config(), &[Script::get().without("mcp-protocol-version")]);
+    assert!(before > 100, "{before}");
+    let memory = Memory::default();
+    let mut recorder = Recorder::new(Rc::new(config()));
+    recorder.flush(&memory);
+    let values = memory.values.borrow();
+    for name in [
+        "method=.=tools/call;.;server_name=.=weather;.;status=.=error;.;error_type=.=tool_error;.;mcp_requests_total",
+        "method=.=initialize;.;server_name=.=weather;.;status=.=ok;.;error_type=.=;.;mcp_requests_total",
+        "label=.=tool_name;.;server_name=.=weather;.;mcp_labels_overflowed_total",
+        "direction=.=out;.;reason=.=too_deep;.;server_name=.=weather;.;mcp_parse_skipped_total",
+        "server_name=.=weather;.;mcp_active_connections",
+    ] {
+        assert_eq!(values.get(name), Some(&0), "{name}");
+    }
+}
+
+#[test]
+fn ok_names_invented_by_clients_are_bounded() {
+    let mut scripts: Vec<_> = (0..500).map(|index| call(&format!("invented{index}")).json(TOOL_ERROR)).collect();
+    scripts.push(
+        Script::post(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#)
+            .json(r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"real"}]}}"#),
+    );
+    scripts.push(call("real").json(TOOL_ERROR));
+    let (series, _) = play(&config(), &scripts);
+    let tools: Vec<_> = series.iter().filter(|line| line.contains("mcp_tool_calls_total")).collect();
+    assert_eq!(tools.len(), 22, "20 unconfirmed, other, and the one that was published: {tools:?}");
+    assert!(series.contains(&"label=tool_name mcp_labels_overflowed_total 480".to_owned()));
+    assert!(series.contains(&"tool_name=other status=error error_type=tool_error mcp_tool_calls_total 480".to_owned()));
+    assert!(series.contains(&"tool_name=real status=error error_type=tool_error mcp_tool_calls_total 1".to_owned()));
+}
+
+#[test]
+fn ok_hostile_names_stay_in_their_label() {
+    let (series, _) = play(&config(), &[call("x;.;status=.=ok\\u0000").json(OK)]);
+    assert!(
+        series.contains(&"tool_name=x_._status_._ok_ status=ok error_type= mcp_tool_calls_total 1".to_owned()),
+        "{series:?}"
+    );
+}
+
+#[test]
+fn ok_optional_families() {
+    let initialize = Script::post(
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"clientInfo":{"name":"cli=1"},"protocolVersion":"x"}}"#,
+    )
+    .json(r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25"}}"#);
+    let error = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32000}}"#;
+    let config = Config { client_name: true, semconv: true, ..config() };
+    let (series, _) = play(&config, &[initialize.without("mcp-protocol-version"), call("add").json(error)]);
+    assert!(
+        series.contains(
+            &"protocol_version=2025-11-25 transport=streamable_http client_name=cli_1 mcp_sessions_total 1".to_owned()
+        ),
+        "{series:?}"
+    );
+    let joint = "method=tools/call tool_name=add error_type=rpc_error error_code=-32000 protocol_version=2025-11-25 \
+                 mcp_server_operation_duration_microseconds 1";
+    assert!(series.contains(&joint.to_owned()), "{series:?}");
+}
+
+#[test]
+fn ok_availability_follows_the_traffic() {
+    let gauge = |scripts: &[Script], config: &Config| {
+        play(config, scripts).0.into_iter().any(|line| line == "mcp_upstream_available 1")
+    };
+    let down = call("add").answered(503, "text/plain", "x").broken(0x20);
+    assert!(!gauge(&[call("add").json(OK), down.clone()], &config()));
+    assert!(gauge(&[down, call("add").json(OK)], &config()));
+    let off = Config { availability: crate::config::Availability::Off, ..config() };
+    assert!(!gauge(&[call("add").json(OK)], &off));
+}

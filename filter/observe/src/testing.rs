@@ -1,0 +1,271 @@
+//! A proxy in a few lines, for tests: plays an exchange and writes down what was observed.
+
+use crate::config::Config;
+use crate::exchange::{Around, Exchange};
+use crate::observation::{Host, Observation, Observer, Time};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+/// How the proxy saw the exchange end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The last chunk of the body.
+    LastChunk,
+    /// An empty chunk behind it, as Envoy does for HTTP/1.
+    EmptyChunk,
+    Trailers,
+    /// Headers were all there was.
+    Headers,
+    /// Never: a reset.
+    Never,
+}
+
+/// One exchange, as a test writes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Script {
+    pub(crate) request: BTreeMap<&'static str, String>,
+    pub(crate) request_body: Vec<u8>,
+    pub(crate) request_end: End,
+    pub(crate) response: BTreeMap<&'static str, String>,
+    pub(crate) response_body: Vec<u8>,
+    pub(crate) response_end: End,
+    pub(crate) flags: u64,
+    pub(crate) details: &'static str,
+    /// Size of each chunk.
+    pub(crate) chunk: usize,
+    pub(crate) config: Config,
+}
+
+/// The host while a script plays.
+struct Stage<'a> {
+    script: &'a Script,
+    /// Every reading of the clock is 1 ms later than the one before.
+    clock: Cell<u64>,
+    /// Which headers are at hand.
+    request_headers: Cell<bool>,
+    response_headers: Cell<bool>,
+}
+
+/// Observations as lines.
+#[derive(Default)]
+pub(crate) struct Log {
+    pub(crate) lines: Vec<String>,
+}
+
+// === impl Script ===
+
+impl Script {
+    /// A `tools/call` of 2025-11-25 with id 1, not answered yet.
+    pub(crate) fn post(body: &str) -> Self {
+        let request = [
+            (":method", "POST"),
+            (":path", "/mcp"),
+            ("content-type", "application/json"),
+            ("accept", "application/json, text/event-stream"),
+            ("mcp-protocol-version", "2025-11-25"),
+        ];
+        Self {
+            request: request.map(|(name, value)| (name, value.to_owned())).into(),
+            request_body: body.as_bytes().to_vec(),
+            request_end: End::EmptyChunk,
+            response: BTreeMap::new(),
+            response_body: Vec::new(),
+            response_end: End::Never,
+            flags: 0,
+            details: "via_upstream",
+            chunk: usize::MAX,
+            config: Config::default(),
+        }
+    }
+
+    pub(crate) fn tool_call() -> Self {
+        Self::post(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add"}}"#)
+    }
+
+    pub(crate) fn get() -> Self {
+        let mut script = Self::post("");
+        script.request.insert(":method", "GET".to_owned());
+        script.request.remove("content-type");
+        script.request_end = End::Headers;
+        script
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.request.insert(name, value.to_owned());
+        self
+    }
+
+    pub(crate) fn without(mut self, name: &'static str) -> Self {
+        self.request.remove(name);
+        self
+    }
+
+    pub(crate) fn answered(mut self, status: u16, content_type: &str, body: &str) -> Self {
+        self.response.insert(":status", status.to_string());
+        if !content_type.is_empty() {
+            self.response.insert("content-type", content_type.to_owned());
+        }
+        self.response_body = body.as_bytes().to_vec();
+        self.response_end = if body.is_empty() { End::Headers } else { End::EmptyChunk };
+        self
+    }
+
+    pub(crate) fn json(self, body: &str) -> Self {
+        self.answered(200, "application/json", body)
+    }
+
+    pub(crate) fn sse(self, body: &str) -> Self {
+        self.answered(200, "text/event-stream", body)
+    }
+
+    /// The response breaks off after what was sent of it, with these flags.
+    pub(crate) fn broken(mut self, flags: u64) -> Self {
+        self.response_end = End::Never;
+        self.flags = flags;
+        self
+    }
+
+    /// Plays the exchange to its end.
+    pub(crate) fn play(&self) -> Vec<String> {
+        let mut log = Log::default();
+        self.play_to(&mut log);
+        log.lines
+    }
+
+    pub(crate) fn play_to(&self, observer: &mut dyn Observer) {
+        let stage = Stage {
+            script: self,
+            clock: Cell::new(0),
+            request_headers: Cell::new(true),
+            response_headers: Cell::new(false),
+        };
+        let mut exchange = Exchange::default();
+        macro_rules! around {
+            () => {
+                &mut Around::new(&self.config, &stage, &mut *observer)
+            };
+        }
+        exchange.handle_request_headers(around!(), self.request_end == End::Headers);
+        stage.request_headers.set(false);
+        for (bytes, last) in chunks(&self.request_body, self.chunk, self.request_end) {
+            let bytes_wanted = if exchange.wants_request_body() { bytes } else { b"" };
+            exchange.handle_request_body(around!(), bytes.len(), bytes_wanted, last);
+        }
+        if self.request_end == End::Trailers {
+            exchange.handle_request_trailers(around!());
+        }
+        if !self.response.is_empty() {
+            stage.response_headers.set(true);
+            exchange.handle_response_headers(around!(), self.response_end == End::Headers);
+            stage.response_headers.set(false);
+            for (bytes, last) in chunks(&self.response_body, self.chunk, self.response_end) {
+                let bytes_wanted = if exchange.wants_response_body() { bytes } else { b"" };
+                exchange.handle_response_body(around!(), bytes.len(), bytes_wanted, last);
+            }
+            if self.response_end == End::Trailers {
+                exchange.handle_response_trailers(around!());
+            }
+        }
+        stage.request_headers.set(true);
+        stage.response_headers.set(true);
+        exchange.handle_log(around!());
+        exchange.handle_log(around!());
+    }
+}
+
+fn chunks(body: &[u8], size: usize, end: End) -> Vec<(&[u8], bool)> {
+    let count = body.chunks(size.min(body.len().max(1))).count();
+    let pieces = body.chunks(size.min(body.len().max(1))).enumerate();
+    let mut chunks: Vec<(&[u8], bool)> =
+        pieces.map(|(index, bytes)| (bytes, end == End::LastChunk && index + 1 == count)).collect();
+    if end == End::EmptyChunk {
+        chunks.push((b"", true));
+    }
+    chunks
+}
+
+// === impl Stage ===
+
+impl Host for Stage<'_> {
+    fn now(&self) -> Time {
+        self.clock.set(self.clock.get() + 1_000_000);
+        Time(self.clock.get())
+    }
+
+    fn request_header(&self, name: &str) -> Option<Vec<u8>> {
+        assert!(self.request_headers.get(), "request header {name} is not at hand");
+        Some(self.script.request.get(name)?.as_bytes().to_vec())
+    }
+
+    fn response_header(&self, name: &str) -> Option<Vec<u8>> {
+        assert!(self.response_headers.get(), "response header {name} is not at hand");
+        Some(self.script.response.get(name)?.as_bytes().to_vec())
+    }
+
+    fn response_status(&self) -> Option<u16> {
+        self.script.response.get(":status")?.parse().ok()
+    }
+
+    fn response_flags(&self) -> u64 {
+        self.script.flags
+    }
+
+    fn response_code_details(&self) -> Option<Vec<u8>> {
+        Some(self.script.details.as_bytes().to_vec())
+    }
+}
+
+// === impl Log ===
+
+impl Observer for Log {
+    fn observe(&mut self, observation: Observation<'_>) {
+        let config = Config::default();
+        self.lines.push(match observation {
+            Observation::OperationStarted(operation) => {
+                format!("start {} {}", operation.method().as_str(&config), operation.name().unwrap_or("-"))
+            }
+            Observation::OperationEnded(ended) => format!(
+                "end {} {}{} in {:?} ms, {:?} bytes",
+                ended.operation.method().as_str(&config),
+                ended.status().as_str(),
+                ended.error_type().map_or(String::new(), |error| format!("/{}", error.as_str())),
+                ended.duration.map(|duration| duration / 1_000),
+                ended.answer_bytes,
+            ),
+            Observation::Notification { method, direction } => {
+                format!("notification {} {}", direction.as_str(), method.as_str(&config))
+            }
+            Observation::Bytes { direction, bytes } => return self.add_bytes(direction.as_str(), bytes),
+            Observation::ProtocolError { code, method } => {
+                format!("error {code:?} of {}", method.map_or("none", |method| method.as_str(&config)))
+            }
+            Observation::Skipped { direction, reason } => format!("skip {} {}", direction.as_str(), reason.as_str()),
+            Observation::FirstEvent { method, microseconds } => {
+                format!("first event {} in {} ms", method.as_str(&config), microseconds / 1_000)
+            }
+            Observation::HeaderMismatch(header) => format!("mismatch {}", header.as_str()),
+            Observation::Listed { method, items, bytes } => {
+                format!("listed {} {items} in {bytes} bytes", method.as_str(&config))
+            }
+            Observation::Published { names, .. } => format!("published {}", names.len()),
+            Observation::SessionStarted(session) => format!("session {}", session.revision().as_str()),
+            Observation::Reachable(reachable) => format!("reachable {reachable}"),
+            other => format!("{other:?}"),
+        });
+    }
+}
+
+impl Log {
+    /// Bytes are added up, so that logs do not depend on chunking.
+    fn add_bytes(&mut self, direction: &str, bytes: u64) {
+        let prefix = format!("bytes {direction} ");
+        let before = self.lines.iter().position(|line| line.starts_with(&prefix));
+        let sum = before.map_or(0, |index| self.lines.remove(index).split_off(prefix.len()).parse().unwrap_or(0));
+        self.lines.push(format!("{prefix}{}", sum + bytes));
+    }
+
+    /// The lines that say how operations ended.
+    pub(crate) fn ends(lines: &[String]) -> Vec<&str> {
+        lines.iter().filter_map(|line| line.strip_prefix("end ")).collect()
+    }
+}
