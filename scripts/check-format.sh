@@ -15,7 +15,8 @@ while IFS= read -r -d '' lock; do
 done < <(files Cargo.lock '*/Cargo.lock')
 
 linters=$(dirname "$(scripts/get.sh python lint)")
-files '*.sh' .ci/run | xargs -0 "$linters/shellcheck" --external-sources --source-path=SCRIPTDIR --severity=warning || status=1
+files '*.sh' .ci/run |
+  xargs -0 "$linters/shellcheck" --external-sources --source-path=SCRIPTDIR --severity=warning || status=1
 # Syntax errors, unknown and unused names.
 files '*.py' | xargs -0 "$linters/ruff" check --quiet --isolated --select E9,F || status=1
 exit "$status"

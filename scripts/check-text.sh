@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The repository speaks of itself alone: no paths of somebody's machine, no package hosts, no link that leads out of it or nowhere.
+# The repository speaks of itself alone: no paths of somebody's machine, no package hosts, no link out of it or to nothing.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -17,11 +17,13 @@ refuse() {
 }
 
 everything=(. ':!scripts/check-text.sh' ':!LICENSE')
-refuse "a path of one machine" '(^|[^A-Za-z0-9_.])/(root|work|home/[a-z]|Users/[A-Za-z]|tmp/[A-Za-z0-9])' "${everything[@]}"
+refuse "a path of one machine" \
+  '(^|[^A-Za-z0-9_.])/(root|work|home/[a-z]|Users/[A-Za-z]|tmp/[A-Za-z0-9])' "${everything[@]}"
 refuse "a package host; versions and hashes are pinned, where they come from is the reader's choice" \
   'https?://[^ "]*(pypi\.org|pythonhosted\.org|registry\.npmjs|npmjs\.org|static\.crates\.io|index\.crates\.io|proxy\.golang\.org|artifactory|nexus)' \
   "${everything[@]}"
-refuse "a host or an option of pip; requirements are name==version" '^(--?[a-z]|[^#]*@|[^#=]+$)' 'tests/python/*.txt'
+refuse "a host or an option of pip; requirements are name==version" \
+  '^(--?[a-z]|[^#]*@|[^#=]+$)' 'tests/python/*.txt'
 refuse "a resolved URL in a lock file of npm" '"resolved"' '*package-lock.json'
 refuse "a link out of the repository" '\]\((\.\./)*shared/|\.\./shared' "${everything[@]}"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows what the sidecar says about a real MCP server under real clients: builds it, starts it, drives it, prints its figures.
+# Shows what the sidecar says about a real MCP server under real clients: builds, starts and drives it, prints its figures.
 #
 #   scripts/demo.sh          runs and ends; exit 1 when the figures differ from what the clients did
 #   KEEP=1 scripts/demo.sh   leaves server and sidecar running until Ctrl-C

@@ -1,4 +1,4 @@
-"""Reads `cargo metadata` on standard input and fails on every crate without an allowed licence. Called by check-licences.sh."""
+"""Reads `cargo metadata` on standard input and fails if a crate has no allowed licence. Called by check-licences.sh."""
 
 import json
 import re

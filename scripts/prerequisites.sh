@@ -34,8 +34,12 @@ check() {
         printf 'missing: Python 3.11 or newer with venv (Debian package python3-venv)\n' >&2
         missing=1
       fi ;;
-    node) require node "Node.js 20 or newer: Debian package nodejs"; require npm "it comes with Node.js: Debian package npm" ;;
-    tools) require git "Debian package git"; require flock "Debian package util-linux"; require curl "Debian package curl" ;;
+    node)
+      require node "Node.js 20 or newer: Debian package nodejs"
+      require npm "it comes with Node.js: Debian package npm" ;;
+    tools)
+      require git "Debian package git"
+      require flock "Debian package util-linux" ;;
     *) printf 'prerequisites.sh: unknown name %s; known are rust, c, python, node, tools\n' "$1" >&2; exit 2 ;;
   esac
 }

@@ -8,7 +8,8 @@ source "$root/versions.env"
 cd "$root"
 
 # The runner understands modules of its own version only.
-locked=$(awk '$1 == "name" { name = $3 } $1 == "version" && name == "\"wasm-bindgen\"" { gsub(/"/, "", $3); print $3 }' Cargo.lock)
+locked=$(awk '$1 == "name" { name = $3 }
+  $1 == "version" && name == "\"wasm-bindgen\"" { gsub(/"/, "", $3); print $3 }' Cargo.lock)
 if [ "$locked" != "$WASM_BINDGEN_CLI" ]; then
   say "versions.env: WASM_BINDGEN_CLI=$WASM_BINDGEN_CLI, but Cargo.lock has wasm-bindgen $locked; make them equal"
   exit 1

@@ -49,6 +49,6 @@ def differences(scrape: Scrape, reports: list[dict]) -> list[str]:
         scraped = scrape.count(name, *FAMILIES[name], **where)
         for key in sorted(counts.keys() | scraped.keys()):
             if counts[key] != scraped[key]:
-                labels = ", ".join(f"{label}={value!r}" for label, value in zip(FAMILIES[name], key))
+                labels = ", ".join(f"{label}={value!r}" for label, value in zip(FAMILIES[name], key, strict=True))
                 lines.append(f"{name} {labels}: scraped {scraped[key]:.0f}, clients saw {counts[key]:.0f}")
     return lines

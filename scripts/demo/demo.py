@@ -1,4 +1,4 @@
-"""Starts the weather server and the sidecar, drives them with real clients of two revisions, and prints the scrape as tables.
+"""Starts the weather server and the sidecar, drives them with real clients of two revisions, prints the scrape as tables.
 
 Exit 1 when the scrape is empty or says anything else than the clients saw. `KEEP=1` leaves everything running.
 Called by scripts/demo.sh, which builds what is started here.
@@ -27,7 +27,8 @@ SETTLE_SECONDS = 15
 def run_clients(python: str, program: str, url: str) -> dict:
     """Runs one client program to its end and returns what it saw."""
     begun = time.monotonic()
-    done = subprocess.run([python, str(HERE / program), url], check=False, stdout=subprocess.PIPE, timeout=CLIENT_SECONDS, text=True)
+    command = [python, str(HERE / program), url]
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, timeout=CLIENT_SECONDS, text=True)
     if done.returncode:
         raise StackError(f"{program} ended with status {done.returncode}")
     seen = json.loads(done.stdout)
@@ -53,11 +54,12 @@ def show(scrape: Scrape, url: str) -> bool:
     """Prints the tables; False when there is nothing to print."""
     tools = report.tools(scrape)
     if tools is None:
-        print(f"\nNo tool calls in {url}: the filter is not in the sidecar's Envoy, or it counts nothing.", file=sys.stderr)
+        print(f"\nNo tool calls in {url}: the filter is not in Envoy, or it counts nothing.", file=sys.stderr)
         return False
     print(f"\nTools, as {url} tells:\n\n{tools}")
     print(f"\nOperations:\n\n{report.operations(scrape)}")
-    print(f"\nThe series behind it that are not zero (histograms: sum and count, buckets left out):\n\n{report.raw(scrape)}\n")
+    print("\nThe series behind it that are not zero (histograms: sum and count, buckets left out):\n")
+    print(f"{report.raw(scrape)}\n")
     return True
 
 

@@ -1,7 +1,7 @@
 """Keeps the weather server and the sidecar running on the newest code that compiles. Called by scripts/dev.sh.
 
-After a change it builds what changed and restarts what was rebuilt. What does not compile is reported by the compiler, and the last
-good build goes on serving.
+After a change it builds what changed and restarts what was rebuilt. What does not compile is reported by the compiler,
+and the last good build goes on serving.
 """
 
 import os
@@ -20,7 +20,8 @@ WEATHER = ROOT / "examples/weather"
 def build() -> bool:
     """Builds filter and launcher; False when one does not compile."""
     print("Building the filter and the launcher", flush=True)
-    module = subprocess.run([ROOT / "scripts/build-filter.sh"], cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
+    script = ROOT / "scripts/build-filter.sh"
+    module = subprocess.run([script], cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
     launcher = ["cargo", "build", "--quiet", "--release", "--locked", "-p", "mcp-sidecar"]
     if module.returncode or subprocess.run(launcher, cwd=ROOT, check=False).returncode:
         print("It does not build; waiting for the next change", file=sys.stderr, flush=True)

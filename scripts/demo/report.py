@@ -11,7 +11,7 @@ def table(heads: list[str], rows: list[list[str]], right: set[int]) -> str:
 
     def line(cells: list[str]) -> str:
         return "  ".join(cell.rjust(width) if column in right else cell.ljust(width)
-                         for column, (cell, width) in enumerate(zip(cells, widths))).rstrip()
+                         for column, (cell, width) in enumerate(zip(cells, widths, strict=True))).rstrip()
 
     return "\n".join([line(heads), line(["-" * width for width in widths]), *map(line, rows)])
 

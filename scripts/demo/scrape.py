@@ -26,7 +26,7 @@ class Scrape:
                 if sample.name == name and all(sample.labels.get(label) == value for label, value in where.items())]
 
     def count(self, name: str, *by: str, **where: str) -> Counter:
-        """Sums of a family's series that match `where`, one for each combination of the labels in `by`; none that is zero."""
+        """Sums of a family's series that match `where`, one for each combination of the labels in `by`; no zeros."""
         sums: Counter = Counter()
         for sample in self.matching(name, where):
             sums[tuple(sample.labels.get(label, "") for label in by)] += sample.value
@@ -37,7 +37,7 @@ class Scrape:
         return sum(self.count(name, **where).values())
 
     def quantile(self, family: str, share: float, **where: str) -> float | None:
-        """A quantile from a histogram's buckets, linear inside the bucket as Prometheus computes it; None of no observations."""
+        """A quantile of a histogram, linear inside the bucket as Prometheus computes it; None of no observations."""
         totals: Counter = Counter()
         for sample in self.matching(f"{family}_bucket", where):
             totals[float(sample.labels["le"])] += sample.value

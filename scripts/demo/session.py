@@ -1,4 +1,4 @@
-"""What every demo client does in one session, and what it saw. Runs on the Python SDK of either line, hence no SDK is imported.
+"""What every demo client does in one session, and what it saw. Runs on either line of the Python SDK, so imports none.
 
 The outcome is what the client was answered, in the words the metrics use, so that the two can be compared.
 """
@@ -15,7 +15,14 @@ LISTS = {
     "prompts/list": "list_prompts",
 }
 # Tool, how often a session calls it.
-TOOLS = {"get_forecast": 20, "analyse_climate": 2, "read_station": 3, "get_radar": 2, "order_report": 2, "track_storm": 2}
+TOOLS = {
+    "get_forecast": 20,
+    "analyse_climate": 2,
+    "read_station": 3,
+    "get_radar": 2,
+    "order_report": 2,
+    "track_storm": 2,
+}
 CITIES = ["bergen", "cairo", "lima", "sapporo"]
 RESOURCES = ["weather://cities", "weather://guide", "weather://cities/bergen/today", "weather://cities/atlantis/today"]
 PROMPTS = {"plan_day": {"city": "lima"}, "compare_cities": {"first": "lima", "second": "cairo"}}
