@@ -71,7 +71,13 @@ impl<'vm> Stream<'vm> {
             let details = stream.properties.entry("response.code_details".to_owned());
             details.or_insert_with(|| b"via_upstream".to_vec());
         });
-        self.headers(Side::Response, headers.len(), end)
+        let result = self.headers(Side::Response, headers.len(), end);
+        // Envoy notes the status once the filters have passed the headers on.
+        let status = headers.iter().find(|(name, _)| *name == ":status");
+        if let Some(code) = status.and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse::<u16>().ok()) {
+            self.set_property("response.code", &u64::from(code).to_le_bytes());
+        }
+        result
     }
 
     /// One piece of the response's body.

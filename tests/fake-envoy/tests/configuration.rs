@@ -1,6 +1,6 @@
 //! A bad configuration is refused at load with every problem in the log; an absent one works.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
 mod support;
 

@@ -2,7 +2,7 @@
 //!
 //! `UPDATE_COST=1` rewrites `cost.tsv`; a rise belongs into a commit that says why.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
 mod support;
 

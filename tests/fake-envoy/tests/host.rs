@@ -1,6 +1,6 @@
 //! The host itself: it must notice what a filter may not do, else no other test here means anything.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use fake_envoy::{Exchange, Fault, Framing, Host, Plugin, Step, Value, Vm};
 

@@ -1,6 +1,6 @@
 //! What the module may import, weigh, keep and multiply, whatever the traffic is.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
 mod support;
 

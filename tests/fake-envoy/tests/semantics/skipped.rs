@@ -1,0 +1,57 @@
+//! Messages that pass unread, with their reason.
+
+use fake_envoy::{Exchange, Step};
+
+use super::check;
+
+fn skipped(reason: &str) -> String {
+    format!("mcp_parse_skipped_total{{direction=in,reason={reason}}} 1")
+}
+
+#[test]
+fn ok_reasons() {
+    for (body, reason) in [
+        ("", "not_json_rpc"),
+        ("[]", "not_json_rpc"),
+        ("{}", "not_json_rpc"),
+        ("7", "not_json_rpc"),
+        (r#"{"method":"ping","id":1}"#, "not_json_rpc"),
+        (r#"{"jsonrpc":"1.0","method":"ping","id":1}"#, "not_json_rpc"),
+        ("{\"jsonrpc\":", "truncated"),
+        ("{jsonrpc}", "invalid_json"),
+        ("\0\0", "invalid_json"),
+        ("<xml/>", "invalid_json"),
+    ] {
+        check(body, &[Exchange::post(body).answer(400, "text/plain", "")], &[&skipped(reason)]);
+    }
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    check("deep", &[Exchange::post(&deep).answer(400, "text/plain", "")], &[&skipped("too_deep")]);
+}
+
+#[test]
+fn ok_encoded_request() {
+    let mut exchange = Exchange::post("").header("content-encoding", "gzip");
+    exchange.steps.insert(1, Step::RequestBody(vec![0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0]));
+    check("gzip", &[exchange.answer(415, "text/plain", "no")], &[&skipped("content_encoding")]);
+}
+
+#[test]
+fn ok_request_cut_by_the_client() {
+    let mut exchange = Exchange::post(r#"{"jsonrpc":"2.0","id":1,"meth"#);
+    exchange.steps.retain(|step| !matches!(step, Step::RequestEnd));
+    check("cut", &[exchange.flags(fake_envoy::flags::DC)], &[&skipped("truncated")]);
+}
+
+#[test]
+fn ok_batch_with_a_stranger_in_it() {
+    let body = r#"[{"jsonrpc":"2.0","method":"notifications/initialized"},7,{"jsonrpc":"2.0"}]"#;
+    check(
+        "stranger",
+        &[Exchange::post(body).head(202, &[]).end()],
+        &[
+            "mcp_notifications_total{method=notifications/initialized,direction=in} 1",
+            "mcp_parse_skipped_total{direction=in,reason=not_json_rpc} 2",
+            "mcp_message_bytes_total{direction=in} IN",
+        ],
+    );
+}
