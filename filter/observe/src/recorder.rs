@@ -99,7 +99,7 @@ impl Recorder {
         let admission = self.names.servers.admit(&clean_server_name(name), true);
         let server = Server(admission.name);
         if admission.is_new {
-            for series in born::of_server(server.value()) {
+            for series in born::of_server(server.value(), &self.config) {
                 self.stats.add(series, 0);
             }
         }

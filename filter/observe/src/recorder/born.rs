@@ -2,6 +2,7 @@
 
 use super::series::{Series, Value};
 use crate::closed::{BudgetedLabel, Direction, ErrorType, KnownMethod, MirrorHeader, Revision, SkipReason, Status};
+use crate::config::Config;
 use crate::family::FamilyName as F;
 use crate::method::Method;
 
@@ -43,7 +44,7 @@ const NOTIFICATIONS: [(KnownMethod, Direction); 5] = [
 ];
 
 /// From the first use of a server's name.
-pub(super) fn of_server(to: Value) -> Vec<Series> {
+pub(super) fn of_server(to: Value, config: &Config) -> Vec<Series> {
     let mut series = Vec::new();
     let mut add = |family, values: &[Value]| series.push(Series::new(family, values));
     for method in METHODS {
@@ -63,7 +64,8 @@ pub(super) fn of_server(to: Value) -> Vec<Series> {
     for (method, direction) in NOTIFICATIONS {
         add(F::Notifications, &[Value::Method(Method::Known(method)), Value::Direction(direction), to]);
     }
-    for revision in HANDSHAKES {
+    // With client names the labels of a session are not known beforehand.
+    for revision in HANDSHAKES.into_iter().filter(|_| !config.client_name) {
         add(F::Sessions, &[Value::Revision(revision), Value::StreamableHttp, to]);
     }
     for &header in MirrorHeader::ALL {
