@@ -165,6 +165,18 @@ pub fn tag_regex(label: &str) -> String {
     format!(r"^wasmcustom\.(?:.*?;\.;)?({label}=\.=(.*?);\.;)")
 }
 
+/// The table of families in Markdown, as `README.md` and `docs/metrics.md` show it.
+#[must_use]
+pub fn markdown_table() -> String {
+    let mut table = String::from("| family | kind | labels | counts |\n|---|---|---|---|\n");
+    for Family { name, kind, labels, help, .. } in FAMILIES {
+        let kind = format!("{kind:?}").to_lowercase();
+        let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
+        table.push_str(&format!("| `{name}` | {kind} | {} | {help} |\n", labels.join(", ")));
+    }
+    table
+}
+
 #[cfg(test)]
 mod tests {
     use super::{FAMILIES, Kind, LABELS};

@@ -36,7 +36,9 @@ pub use closed::{
 pub use config::{Availability, Config, Limits, MOST_LABEL_BYTES, ResourceUriLabel, ServerNameFrom};
 pub use error::{ConfigError, Problem};
 pub use exchange::{Around, Exchange};
-pub use family::{FAMILIES, Family, FamilyName, Kind, LABELS, OPERATION_BOUNDS, SIZE_BOUNDS, tag_regex};
+pub use family::{
+    FAMILIES, Family, FamilyName, Kind, LABELS, OPERATION_BOUNDS, SIZE_BOUNDS, markdown_table, tag_regex,
+};
 
 pub use method::Method;
 pub use observation::{Ended, Host, Observation, Observer, Operation, Session, Time};
