@@ -1,6 +1,6 @@
 //! Random orders of Envoy's callbacks with random content: no trap, no pause, nothing left open, nothing lost.
 //!
-//! Every run has a seed that the failure names; `SCHEDULE_SEED=n` runs that one alone.
+//! Every run has a seed that the failure names; `SCHEDULE_SEED=n` runs that one alone and tells each step.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
@@ -24,10 +24,29 @@ struct Sent {
 
 /// A stream under way: what it may still do.
 struct Running<'vm> {
+    number: usize,
     stream: Stream<'vm>,
     script: std::vec::IntoIter<Step>,
     /// Steps after which the stream breaks, whatever the script still holds.
     breaks_after: usize,
+}
+
+impl Running<'_> {
+    /// Prints the step that comes next.
+    fn tell(&self) {
+        let text = String::from_utf8_lossy;
+        let pairs = |pairs: &[(String, Vec<u8>)]| {
+            pairs.iter().map(|(name, value)| format!("{name}: {}", text(value))).collect::<Vec<_>>().join(", ")
+        };
+        let next = match self.script.as_slice().first().filter(|_| self.breaks_after > 0) {
+            Some(Step::RequestHeaders(headers)) => format!("request headers {}", pairs(headers)),
+            Some(Step::ResponseHeaders(headers)) => format!("response headers {}", pairs(headers)),
+            Some(Step::RequestBody(chunk)) => format!("request body {}", text(chunk)),
+            Some(Step::ResponseBody(chunk)) => format!("response body {}", text(chunk)),
+            other => format!("{other:?}"),
+        };
+        println!("{}: {next}", self.number);
+    }
 }
 
 #[test]
@@ -36,13 +55,13 @@ fn ok_any_schedule() {
     let seeds = only.map_or(0..RUNS, |seed| seed..seed + 1);
     let pool = content_pool();
     for seed in seeds {
-        if let Err(fault) = run(seed, &pool) {
+        if let Err(fault) = run(seed, &pool, only.is_some()) {
             panic!("seed {seed}: {fault}");
         }
     }
 }
 
-fn run(seed: u64, pool: &[Vec<Step>]) -> Result<(), Fault> {
+fn run(seed: u64, pool: &[Vec<Step>], is_told: bool) -> Result<(), Fault> {
     let mut random = Rng::with_seed(seed);
     let host = Host::new()?;
     let configuration = *random.choice(["", "{\"filter_state\":true}", "{\"semconv\":true}"].iter()).unwrap();
@@ -56,13 +75,16 @@ fn run(seed: u64, pool: &[Vec<Step>]) -> Result<(), Fault> {
             let script = script(&mut random, pool);
             let breaks_after = if random.bool() { usize::MAX } else { random.usize(0..script.len() + 1) };
             let stream = random.choice(workers.iter()).unwrap().open();
-            running.push(Running { stream, script: script.into_iter(), breaks_after });
+            running.push(Running { number: to_open, stream, script: script.into_iter(), breaks_after });
             continue;
         }
         if random.u8(..16) == 0 {
             random.choice(workers.iter()).unwrap().tick()?;
         }
         let index = random.usize(..running.len());
+        if is_told {
+            running[index].tell();
+        }
         if !step(&mut running[index], &mut random, &mut sent)? {
             let ended = running.swap_remove(index);
             finish(ended, &mut random, &mut sent)?;
@@ -314,6 +336,21 @@ fn ok_log_first_without_headers() {
     let table = scrape(&host, &[&vm]);
     assert_eq!(table.sum("mcp_filter_streams_total"), 1);
     assert!(support::non_zero(&table).is_empty(), "{:?}", support::non_zero(&table));
+}
+
+#[test]
+fn ok_request_body_after_the_response() {
+    let (host, vm) = support::worker("");
+    let post: [(&str, &[u8]); 3] =
+        [(":method", b"POST"), ("content-type", b"application/json"), ("mcp-session-id", b"s")];
+    let mut stream = vm.open();
+    stream.request_headers(&post, false).unwrap();
+    stream.response_headers(&[(":status", b"413")], true).unwrap();
+    stream.request_body(br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, true).unwrap();
+    stream.close().unwrap();
+    let table = scrape(&host, &[&vm]);
+    assert_eq!(table.sum("mcp_requests_in_flight"), 0);
+    assert_eq!(table.sum("mcp_requests_total"), 1);
 }
 
 #[test]
