@@ -14,7 +14,6 @@ const OK: i32 = 0;
 const NOT_FOUND: i32 = 1;
 const CAS_MISMATCH: i32 = 8;
 
-const LEVEL_TRACE: u32 = 0;
 const LEVEL_CRITICAL: u32 = 5;
 
 /// First elements of a property path that Envoy knows; any other names filter state of ours.
@@ -108,11 +107,6 @@ fn link_basics(linker: &mut Linker<State>) -> Result<()> {
             state.last_critical = Some(message.clone());
         }
         state.process.borrow_mut().log.push(LogLine { level, message });
-        Ok(OK)
-    })?;
-    linker.func_wrap("env", "proxy_get_log_level", |mut caller: Caller<'_, State>, to: i32| {
-        caller.data_mut().count("get_log_level");
-        Guest(&mut caller).write_u32(to, LEVEL_TRACE)?;
         Ok(OK)
     })?;
     linker.func_wrap("env", "proxy_get_current_time_nanoseconds", |mut caller: Caller<'_, State>, to: i32| {
@@ -335,14 +329,6 @@ fn link_metrics(linker: &mut Linker<State>) -> Result<()> {
         let state = caller.data();
         let name = metric_name(state, id)?;
         state.process.borrow_mut().metrics.record(name, value.cast_unsigned());
-        Ok(OK)
-    })?;
-    linker.func_wrap("env", "proxy_get_metric", |mut caller: Caller<'_, State>, id: i32, to: i32| {
-        caller.data_mut().count("get_metric");
-        let state = caller.data();
-        let value = state.process.borrow().metrics.get(metric_name(state, id)?);
-        let value = value.ok_or_else(|| bad_call("a histogram cannot be read back".to_owned()))?;
-        Guest(&mut caller).write_u64(to, value)?;
         Ok(OK)
     })?;
     Ok(())

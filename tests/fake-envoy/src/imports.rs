@@ -46,7 +46,6 @@ const fn never(name: &'static str, reason: &'static str) -> Import {
 /// Everything the filter may import.
 pub const ALLOWED_IMPORTS: &[Import] = &[
     env("proxy_log", "the operator must hear of a refused configuration"),
-    env("proxy_get_log_level", "lines below Envoy's level are not worth formatting"),
     env("proxy_get_current_time_nanoseconds", "wall clock; a method of the SDK's traits"),
     env("proxy_set_tick_period_milliseconds", "counters are gathered and flushed by the tick"),
     env("proxy_get_buffer_bytes", "bodies and the configuration are read"),
@@ -59,7 +58,6 @@ pub const ALLOWED_IMPORTS: &[Import] = &[
     env("proxy_define_metric", "a series is defined once"),
     env("proxy_increment_metric", "counters and gauges move"),
     env("proxy_record_metric", "histogram samples and absolute gauges"),
-    env("proxy_get_metric", "a gauge may be read back"),
     env("proxy_set_effective_context", "the SDK's dispatcher names it for callouts"),
     wasi("clock_time_get", "monotonic time"),
     wasi("random_get", "seeds of hash maps"),

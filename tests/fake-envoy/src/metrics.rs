@@ -79,13 +79,6 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn get(&self, name: &[u8]) -> Option<u64> {
-        match self.stats.get(name)? {
-            Value::Counter(value) | Value::Gauge(value) => Some(*value),
-            Value::Histogram(_) => None,
-        }
-    }
-
     pub(crate) fn count(&self) -> usize {
         self.stats.len()
     }
