@@ -1,6 +1,6 @@
 //! The end: no new connections, running answers finish, idle streams do not hold it up.
 
-use crate::bootstrap::{HTTP_STAT_PREFIX, upstream_cluster};
+use crate::bootstrap::{HTTP_STAT_PREFIX, READY_KEY, upstream_cluster};
 use crate::environment::Settings;
 use crate::machine::Machine;
 use std::time::Duration;
@@ -38,8 +38,15 @@ impl Admin {
     ///
     /// The admin interface did not answer.
     pub(crate) fn begin_drain(&self) -> Result<(), ureq::Error> {
-        self.agent.post(format!("{}/healthcheck/fail", self.origin)).send_empty()?;
-        self.agent.post(format!("{}/drain_listeners?inboundonly", self.origin)).send_empty()?;
+        // The graceful drain alone goes on accepting, the plain one alone keeps connections alive.
+        let steps = [
+            &format!("runtime_modify?{READY_KEY}=0"),
+            "drain_listeners?graceful&skip_exit&inboundonly",
+            "drain_listeners?inboundonly",
+        ];
+        for step in steps {
+            self.agent.post(format!("{}/{step}", self.origin)).send_empty()?;
+        }
         Ok(())
     }
 

@@ -36,6 +36,8 @@ impl Process {
             .arg(file.path())
             .args(["--concurrency", &settings.concurrency.to_string()])
             .args(["--log-level", &settings.log_level])
+            // Every answer of a drain ends its connection, not a share that grows with time.
+            .args(["--drain-strategy", "immediate"])
             // Nothing is shared with other Envoys of this machine: no base id, no shared memory.
             .arg("--disable-hot-restart")
             // A group of its own: an interrupt from the terminal reaches the launcher alone, which drains.

@@ -1,7 +1,7 @@
 //! Where Envoy connects to: the MCP server, its own admin interface, an OTLP receiver.
 
 use super::listener::{STREAM_PRIORITY, preserve_case};
-use super::{ADMIN_CLUSTER, OTLP_CLUSTER, address, keepalive, set, upstream_cluster};
+use super::{ADMIN_CLUSTER, OTLP_CLUSTER, address, health, keepalive, set, upstream_cluster};
 use crate::endpoint::{Endpoint, EndpointHost, Scheme};
 use crate::environment::{Otlp, OtlpProtocol, Settings};
 use crate::machine::Machine;
@@ -11,9 +11,11 @@ use std::path::Path;
 /// The MCP server.
 pub(super) fn upstream(settings: &Settings, machine: Machine) -> Value {
     let upstream = &settings.upstream;
-    let mut cluster = reach(&upstream_cluster(settings), &upstream.endpoint, upstream.ca_file.as_deref());
+    let name = upstream_cluster(settings);
+    let location = health::loopback_location(settings).unwrap_or_else(|| location(&name, &upstream.endpoint));
+    let mut cluster = reach(&name, &upstream.endpoint, upstream.ca_file.as_deref(), location);
     set(&mut cluster, "circuit_breakers", circuit_breakers(machine));
-    set(&mut cluster, "health_checks", health_checks());
+    set(&mut cluster, "health_checks", json!([health::check(settings)]));
     set(&mut cluster, "upstream_connection_options", json!({"tcp_keepalive": keepalive()}));
     let http1 = json!({
         "enable_trailers": true,
@@ -34,13 +36,14 @@ pub(super) fn admin(port: u16) -> Value {
     json!({
         "name": ADMIN_CLUSTER,
         "type": "STATIC",
-        "load_assignment": assignment(ADMIN_CLUSTER, "127.0.0.1", port),
+        "load_assignment": health::assignment(ADMIN_CLUSTER, &[json!({"address": address("127.0.0.1", port)})]),
     })
 }
 
 /// The OTLP receiver.
 pub(super) fn otlp(otlp: &Otlp) -> Value {
-    let mut cluster = reach(OTLP_CLUSTER, &otlp.endpoint, otlp.ca_file.as_deref());
+    let location = location(OTLP_CLUSTER, &otlp.endpoint);
+    let mut cluster = reach(OTLP_CLUSTER, &otlp.endpoint, otlp.ca_file.as_deref(), location);
     if otlp.protocol == OtlpProtocol::Grpc {
         let protocol = json!({"explicit_http_config": {"http2_protocol_options": {}}});
         set(&mut cluster, "typed_extension_protocol_options", http_options(protocol));
@@ -48,33 +51,24 @@ pub(super) fn otlp(otlp: &Otlp) -> Value {
     cluster
 }
 
-/// A cluster of one endpoint. A name is one host with all its addresses, IPv4 and IPv6, of which a connection takes the
-/// first that answers, so `localhost` works whichever the server is bound to.
-fn reach(name: &str, endpoint: &Endpoint, ca_file: Option<&Path>) -> Value {
-    let host = match &endpoint.host {
-        EndpointHost::Name(host) => host.clone(),
-        EndpointHost::Address(host) => host.to_string(),
-    };
-    let mut cluster = json!({
-        "name": name,
-        "connect_timeout": "5s",
-        "load_assignment": assignment(name, &host, endpoint.port),
-    });
-    match endpoint.host {
-        EndpointHost::Name(_) => {
-            set(&mut cluster, "type", "LOGICAL_DNS");
-            set(&mut cluster, "dns_lookup_family", "ALL");
-        }
-        EndpointHost::Address(_) => set(&mut cluster, "type", "STATIC"),
-    }
+/// A cluster of one host at a location.
+fn reach(name: &str, endpoint: &Endpoint, ca_file: Option<&Path>, location: Value) -> Value {
+    let mut cluster = json!({"name": name, "connect_timeout": "5s"});
     if let (Scheme::Https, Some(ca_file)) = (endpoint.scheme, ca_file) {
         set(&mut cluster, "transport_socket", tls(&endpoint.host, ca_file));
     }
-    cluster
+    extend(cluster, location)
 }
 
-fn assignment(name: &str, host: &str, port: u16) -> Value {
-    json!({"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(host, port)}}]}]})
+/// Where an endpoint is. A name is one host with all its addresses, of which a connection takes the first that answers.
+fn location(name: &str, endpoint: &Endpoint) -> Value {
+    let at = |host: &str| health::assignment(name, &[json!({"address": address(host, endpoint.port)})]);
+    match &endpoint.host {
+        EndpointHost::Name(host) => {
+            json!({"type": "LOGICAL_DNS", "dns_lookup_family": "ALL", "load_assignment": at(host)})
+        }
+        EndpointHost::Address(host) => json!({"type": "STATIC", "load_assignment": at(&host.to_string())}),
+    }
 }
 
 /// Verifies the certificate against the URL's host, whatever `Host` the client sends. An address is never sent as SNI.
@@ -112,28 +106,19 @@ fn circuit_breakers(machine: Machine) -> Value {
     json!({"thresholds": [threshold("DEFAULT"), threshold(STREAM_PRIORITY)]})
 }
 
-/// Connects and closes, and never sends a request. The panic threshold stays on, so an unhealthy single host still gets
-/// all traffic: a false alarm blocks nothing.
-fn health_checks() -> Value {
-    json!([{
-        "timeout": "2s",
-        "interval": "5s",
-        // Its default of 60 s holds until the first request.
-        "no_traffic_interval": "5s",
-        "unhealthy_threshold": 2,
-        "healthy_threshold": 1,
-        "tcp_health_check": {},
-    }])
-}
-
 fn http_options(protocol: Value) -> Value {
-    let mut options = json!({
+    let options = json!({
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         // Node and uvicorn close idle connections after 5 s; a request sent at that moment would be lost.
         "common_http_protocol_options": {"idle_timeout": "4s", "max_headers_count": 1000, "max_response_headers_kb": 256},
     });
-    if let (Value::Object(options), Value::Object(protocol)) = (&mut options, protocol) {
-        options.extend(protocol);
+    json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": extend(options, protocol)})
+}
+
+/// Both objects in one.
+fn extend(mut object: Value, more: Value) -> Value {
+    if let (Value::Object(fields), Value::Object(more)) = (&mut object, more) {
+        fields.extend(more);
     }
-    json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options})
+    object
 }

@@ -4,6 +4,7 @@
 //! documentation lists. No retries, no idle cut, no normalised paths, no header of Envoy's own.
 
 mod cluster;
+mod health;
 mod listener;
 mod probe;
 mod stats;
@@ -14,6 +15,7 @@ use crate::machine::Machine;
 use serde_json::{Value, json};
 
 pub(crate) use listener::HTTP_STAT_PREFIX;
+pub(crate) use probe::READY_KEY;
 
 /// Name of the admin cluster. A server name cannot hold a slash, so it never meets the upstream cluster's.
 const ADMIN_CLUSTER: &str = "sidecar/admin";
@@ -25,6 +27,7 @@ const OTLP_CLUSTER: &str = "sidecar/otlp";
 pub fn render(settings: &Settings, machine: Machine) -> Value {
     let Settings { plugin, otlp, admin_port, .. } = settings;
     let mut clusters = vec![cluster::upstream(settings, machine), cluster::admin(*admin_port)];
+    clusters.extend(health::loopback_cluster(settings));
     clusters.extend(otlp.as_ref().map(cluster::otlp));
     json!({
         "node": {"id": "mcp-sidecar", "cluster": plugin.server_name},
@@ -37,7 +40,11 @@ pub fn render(settings: &Settings, machine: Machine) -> Value {
         // A scrape shows the newest histograms, not those of the latest flush.
         "stats_flush_on_admin": true,
         "overload_manager": overload_manager(machine),
-        "layered_runtime": {"layers": [{"name": "sidecar", "static_layer": telemetry::runtime()}]},
+        "layered_runtime": {"layers": [
+            {"name": "sidecar", "static_layer": telemetry::runtime()},
+            // Last, so that what a drain sets wins.
+            {"name": "admin", "admin_layer": {}},
+        ]},
     })
 }
 

@@ -1,13 +1,15 @@
 //! The listener for probes and scrapes: `/ready`, `/health`, `/metrics`, nothing else.
 
-use super::{ADMIN_CLUSTER, address, upstream_cluster};
+use super::{ADMIN_CLUSTER, address, health};
 use crate::environment::Settings;
 use serde_json::{Value, json};
+
+/// Runtime key that a drain sets to 0: the percentage of `/ready` answers that say so.
+pub(crate) const READY_KEY: &str = "sidecar.ready";
 
 /// The listener. It stays open during a drain and no overload action stops it.
 pub(super) fn listener(settings: &Settings) -> Value {
     let probe = settings.probe;
-    let healthy = json!({upstream_cluster(settings): {"value": 100.0}});
     json!({
         "name": "probe",
         "address": address(&probe.ip().to_string(), probe.port()),
@@ -21,31 +23,36 @@ pub(super) fn listener(settings: &Settings) -> Value {
                 "stat_prefix": "probe",
                 "generate_request_id": false,
                 "http_filters": [
-                    // Both answer 503 while the sidecar drains.
-                    health_check("/ready", &json!({})),
-                    health_check("/health", &healthy),
+                    health_check(settings),
                     {"name": "envoy.filters.http.router", "typed_config": {
                         "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
                         "suppress_envoy_headers": true,
                     }},
                 ],
-                "route_config": {"virtual_hosts": [{"name": "probe", "domains": ["*"], "routes": [{
-                    "match": {"path": "/metrics"},
-                    "route": {"cluster": ADMIN_CLUSTER, "prefix_rewrite": "/stats/prometheus"},
-                }]}]},
+                "route_config": {"virtual_hosts": [{"name": "probe", "domains": ["*"], "routes": routes()}]},
             },
         }]}],
     })
 }
 
-fn health_check(path: &str, minimum: &Value) -> Value {
+/// 200 while any address of the server can be reached, else 503.
+fn health_check(settings: &Settings) -> Value {
     json!({
         "name": "envoy.filters.http.health_check",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.health_check.v3.HealthCheck",
             "pass_through_mode": false,
-            "cluster_min_healthy_percentages": minimum,
-            "headers": [{"name": ":path", "string_match": {"exact": path}}],
+            "cluster_min_healthy_percentages": {health::cluster_name(settings): {"value": 1.0}},
+            "headers": [{"name": ":path", "string_match": {"exact": health::PATH}}],
         },
     })
+}
+
+fn routes() -> Value {
+    let ready = json!({"runtime_key": READY_KEY, "default_value": {"numerator": 100}});
+    json!([
+        {"match": {"path": "/ready", "runtime_fraction": ready}, "direct_response": {"status": 200}},
+        {"match": {"path": "/ready"}, "direct_response": {"status": 503}},
+        {"match": {"path": "/metrics"}, "route": {"cluster": ADMIN_CLUSTER, "prefix_rewrite": "/stats/prometheus"}},
+    ])
 }

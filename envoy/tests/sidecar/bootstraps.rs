@@ -1,0 +1,119 @@
+//! Envoy itself accepts every bootstrap and the snippet, and the snippet works as it stands.
+
+use crate::support::{Authority, Upstream, envoy, free_port, get, module, post, say_json, until};
+use mcp_sidecar::{Machine, Settings, bootstrap};
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command};
+
+const MACHINE: Machine = Machine { connections: 1000, heap_bytes: 1 << 30 };
+const SNIPPET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/snippet.yaml");
+
+fn validate(config: &Path) {
+    let output = Command::new(envoy())
+        .args(["--mode", "validate", "--disable-hot-restart", "--log-level", "warning", "--config-path"])
+        .arg(config)
+        .env("LABEL_KEY", "0123456789abcdef")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    // A field that Envoy wants to be rid of is one that a later Envoy refuses.
+    assert!(!text.contains("deprecated") && !text.contains("work-in-progress"), "{text}");
+}
+
+/// The snippet with other places in it; each must stand there once.
+fn snippet(places: &[(&str, String)]) -> String {
+    let mut text = fs::read_to_string(SNIPPET).unwrap();
+    for (place, replacement) in places {
+        assert_eq!(text.matches(place).count(), 1, "{place}");
+        text = text.replace(place, replacement);
+    }
+    text
+}
+
+#[test]
+fn ok_every_kind_of_bootstrap() {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = Authority::new(directory.path());
+    let ca_file = authority.ca_file.to_str().unwrap();
+    let config = directory.path().join("filter.json");
+    fs::write(&config, r#"{"labels": {"resource_uri": "hash", "hash_key": "${LABEL_KEY}"}, "paths": ["/mcp"]}"#)
+        .unwrap();
+    let https = ("MCP_UPSTREAM_URL", "https://weather.example:8443/mcp");
+    let cases: [&[_]; 12] = [
+        &[],
+        &[("MCP_UPSTREAM_URL", "http://127.0.0.1:8080")],
+        &[("MCP_UPSTREAM_URL", "http://[::1]:8080/mcp"), ("HOST", "::"), ("PROBE_HOST", "::1")],
+        &[https, ("MCP_UPSTREAM_CA_FILE", ca_file)],
+        &[https, ("MCP_UPSTREAM_CA_FILE", ca_file), ("MCP_UPSTREAM_HOST_HEADER", "preserve")],
+        &[("MCP_UPSTREAM_URL", "https://10.0.0.1/"), ("MCP_UPSTREAM_CA_FILE", ca_file)],
+        &[("MCP_UPSTREAM_TIMEOUT_MS", "0"), ("MCP_UPSTREAM_HOST_HEADER", "upstream")],
+        &[("MCP_UPSTREAM_NAME", "weather.v2"), ("MCP_UPSTREAM_TIMEOUT_MS", "4294967295")],
+        &[("MCP_FILTER_CONFIG", config.to_str().unwrap())],
+        &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/base/"), ("OTEL_SERVICE_NAME", "a \"b\" \\ %c")],
+        &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317")],
+        &[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:4317"), ("SSL_CERT_FILE", ca_file)],
+    ];
+    let (envoy, module) = (envoy(), module());
+    for (index, variables) in cases.iter().enumerate() {
+        let mut environment = HashMap::from([
+            ("MCP_UPSTREAM_URL", "http://weather/mcp"),
+            ("LABEL_KEY", "0123456789abcdef"),
+            ("ENVOY_BIN", &envoy),
+            ("MCP_FILTER_WASM", &module),
+        ]);
+        environment.extend(variables.iter().copied());
+        let settings = Settings::read(&|name| environment.get(name).map(|&value| value.to_owned())).unwrap();
+        let rendered = bootstrap::render(&settings, MACHINE).to_string();
+        assert!(!rendered.contains("0123456789abcdef"), "a secret of the environment is in the bootstrap");
+        let file = directory.path().join(format!("{index}.json"));
+        fs::write(&file, rendered).unwrap();
+        validate(&file);
+    }
+}
+
+#[test]
+fn ok_the_snippet() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("snippet.yaml");
+    fs::write(&file, snippet(&[("/etc/envoy/mcp_observability.wasm", module())])).unwrap();
+    validate(&file);
+}
+
+struct Envoy(Child);
+
+impl Drop for Envoy {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn ok_the_snippet_counts_calls() {
+    let upstream = Upstream::start(|_, stream| say_json(stream, r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#));
+    let (port, admin_port) = (free_port(), free_port());
+    let places = [
+        ("/etc/envoy/mcp_observability.wasm", module()),
+        ("port_value: 4000", format!("port_value: {port}")),
+        ("port_value: 9901", format!("port_value: {admin_port}")),
+        ("port_value: 8080", format!("port_value: {}", upstream.address.port())),
+    ];
+    let mut command = Command::new(envoy());
+    command.args(["--disable-hot-restart", "--log-level", "error", "--config-yaml", &snippet(&places)]);
+    let _envoy = Envoy(command.spawn().unwrap());
+    until("envoy serves", || std::net::TcpStream::connect(("127.0.0.1", admin_port)).is_ok());
+    until("envoy is ready", || get(admin_port, "/ready").status == 200);
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    assert_eq!(post(port, "/mcp", call).status, 200);
+    let series = r#"mcp_requests_total{method="tools/list",server_name="weather",status="ok",error_type=""} 1"#;
+    let mut scrape = String::new();
+    until("the call is counted", || {
+        scrape = get(admin_port, "/stats/prometheus").body;
+        scrape.contains(series)
+    });
+    let bucket = r#"mcp_request_duration_microseconds_bucket{method="tools/list",server_name="weather",status="ok",le="300000000"} 1"#;
+    assert!(scrape.contains(bucket), "{scrape}");
+}

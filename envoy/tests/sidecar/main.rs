@@ -1,0 +1,11 @@
+//! The launcher with a real Envoy: started, asked, drained.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod bootstraps;
+mod commands;
+mod drain;
+mod passing;
+mod support;
+mod telemetry;
+mod tls;

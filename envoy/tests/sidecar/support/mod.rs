@@ -1,0 +1,65 @@
+//! What the tests share: a real Envoy behind the real launcher, an upstream that does what a test tells it, raw HTTP.
+
+mod certificates;
+mod client;
+mod sidecar;
+mod upstream;
+
+pub(crate) use certificates::Authority;
+pub(crate) use client::{get, open, post, read_answer, read_until, send};
+pub(crate) use sidecar::{Sidecar, launcher, signal};
+pub(crate) use upstream::{Request, Upstream, begin_events, end_events, say, say_event, say_json, until_closed};
+
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Longest wait for anything; only a failing test waits that long.
+pub(crate) const LONGEST: Duration = Duration::from_secs(60);
+pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// The Envoy binary: `ENVOY_BIN`, else the pinned one.
+pub(crate) fn envoy() -> String {
+    static PATH: OnceLock<String> = OnceLock::new();
+    PATH.get_or_init(|| from_environment_or("ENVOY_BIN", &["get.sh", "envoy"])).clone()
+}
+
+/// The filter: `MCP_FILTER_WASM`, else the one built from this checkout.
+pub(crate) fn module() -> String {
+    static PATH: OnceLock<String> = OnceLock::new();
+    PATH.get_or_init(|| from_environment_or("MCP_FILTER_WASM", &["build-filter.sh"])).clone()
+}
+
+fn from_environment_or(variable: &str, script: &[&str]) -> String {
+    if let Ok(path) = std::env::var(variable) {
+        return path;
+    }
+    let scripts = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts"));
+    let output = Command::new(scripts.join(script[0])).args(&script[1..]).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{script:?} failed");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Waits for a condition.
+pub(crate) fn until(what: &str, condition: impl FnMut() -> bool) {
+    assert!(holds_within(LONGEST, condition), "waited in vain until {what}");
+}
+
+fn holds_within(longest: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + longest;
+    while !condition() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    true
+}

@@ -1,0 +1,116 @@
+//! One launcher with its Envoy on ports of its own.
+
+use super::{envoy, free_port, get, module, until};
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// A launcher with its Envoy.
+pub(crate) struct Sidecar {
+    child: Child,
+    errors: Arc<Mutex<String>>,
+    pub(crate) port: u16,
+    pub(crate) probe_port: u16,
+    pub(crate) admin_port: u16,
+}
+
+impl Sidecar {
+    /// Starts a sidecar before `upstream` and waits until it serves.
+    pub(crate) fn start(upstream: &str, variables: &[(&str, &str)]) -> Self {
+        let (sidecar, lines) = Self::spawn(upstream, variables);
+        let served = lines.iter().any(|line| line.starts_with("ready"));
+        assert!(served, "it never served: {}", sidecar.errors());
+        // Later lines must find a reader.
+        thread::spawn(move || lines.iter().for_each(drop));
+        sidecar
+    }
+
+    /// Starts a sidecar; gives the lines it prints.
+    pub(crate) fn spawn(upstream: &str, variables: &[(&str, &str)]) -> (Self, Receiver<String>) {
+        let [port, probe_port, admin_port] = [free_port(), free_port(), free_port()];
+        let [port_text, probe_text, admin_text] = [port, probe_port, admin_port].map(|port| port.to_string());
+        let mut environment = HashMap::from([
+            ("MCP_UPSTREAM_URL", upstream),
+            ("HOST", "127.0.0.1"),
+            ("PORT", &port_text),
+            ("PROBE_HOST", "127.0.0.1"),
+            ("PROBE_PORT", &probe_text),
+            ("ADMIN_PORT", &admin_text),
+        ]);
+        environment.extend(variables.iter().copied());
+        let mut child = launcher(&environment).args(["run"]).spawn().unwrap();
+        let (sender, lines) = mpsc::channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || output.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
+        let errors = Arc::new(Mutex::new(String::new()));
+        let (output, kept) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&errors));
+        thread::spawn(move || {
+            output.lines().map_while(Result::ok).for_each(|line| kept.lock().unwrap().push_str(&(line + "\n")));
+        });
+        (Self { child, errors, port, probe_port, admin_port }, lines)
+    }
+
+    /// What it and Envoy said on standard error so far.
+    pub(crate) fn errors(&self) -> String {
+        self.errors.lock().unwrap().clone()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+
+    /// The process id of its Envoy.
+    pub(crate) fn envoy_id(&self) -> u32 {
+        let id = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+        children.trim().parse().unwrap()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        until("the sidecar ends", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+
+    /// Status of a path on the probe listener.
+    pub(crate) fn probe(&self, path: &str) -> u16 {
+        get(self.probe_port, path).status
+    }
+
+    /// Value of a counter or gauge of Envoy's; 0 until it exists.
+    pub(crate) fn stat(&self, name: &str) -> u64 {
+        let text = get(self.admin_port, &format!("/stats?filter=^{name}$")).body;
+        text.trim().rsplit(": ").next().and_then(|value| value.parse().ok()).unwrap_or(0)
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}", self.errors());
+        }
+        // Envoy goes with its launcher.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The launcher with these variables and no others; its outputs are piped.
+pub(crate) fn launcher(variables: &HashMap<&str, &str>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-sidecar"));
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env("ENVOY_BIN", envoy()).env("MCP_FILTER_WASM", module()).envs(variables);
+    command
+}
+
+pub(crate) fn signal(id: u32, name: &str) {
+    assert!(Command::new("kill").args(["-s", name, &id.to_string()]).status().unwrap().success());
+}

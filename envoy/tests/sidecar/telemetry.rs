@@ -1,0 +1,77 @@
+//! What leaves the sidecar: the scrape, and over OTLP spans and logs that say what was done and not what was said.
+
+use crate::support::{LONGEST, Sidecar, Upstream, get, say, say_json, send, until};
+use std::time::Instant;
+
+const CALL: &str = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"get_weather","arguments":{"city":"Paris-in-secret"}}}"#;
+const ANSWER: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"sunny-in-secret"}]}}"#;
+
+fn call(sidecar: &Sidecar) {
+    let headers = [("content-type", "application/json"), ("Authorization", "Bearer token-in-secret")];
+    let headers = headers.into_iter().chain([("Accept", "application/json, text/event-stream")]).collect::<Vec<_>>();
+    assert_eq!(send(sidecar.port, "POST", "/mcp?sessionId=id-in-secret", &headers, CALL).body, ANSWER);
+}
+
+#[test]
+fn ok_the_scrape_shows_calls_and_buckets_of_a_named_server() {
+    let upstream = Upstream::start(|_, stream| say_json(stream, ANSWER));
+    let sidecar = Sidecar::start(&upstream.url(), &[("MCP_UPSTREAM_NAME", "weather")]);
+    call(&sidecar);
+    let count = |line: &str| get(sidecar.probe_port, "/metrics").body.lines().filter(|found| *found == line).count();
+    let calls = r#"mcp_tool_calls_total{server_name="weather",status="ok",error_type="",tool_name="get_weather"} 1"#;
+    until("the call is counted", || count(calls) == 1);
+    let bucket = r#"mcp_tool_result_bytes_bucket{server_name="weather",tool_name="get_weather",le="256"} 1"#;
+    assert_eq!(count(bucket), 1);
+    assert_eq!(get(sidecar.admin_port, "/stats?filter=upstream_available").body, "", "Envoy's health check tells");
+}
+
+/// Everything one receiver got until both signals came, as text with the bytes in between replaced.
+fn exported(receiver: &Upstream) -> String {
+    let deadline = Instant::now() + LONGEST;
+    let mut text = String::new();
+    while !(text.contains("/v1/traces") && text.contains("/v1/logs")) {
+        assert!(Instant::now() < deadline, "only this was exported: {text}");
+        let request = receiver.request();
+        text.push_str(&format!("{} {}\n", request.line, String::from_utf8_lossy(&request.body)));
+    }
+    text
+}
+
+#[test]
+fn ok_spans_and_logs_say_what_was_done() {
+    let receiver = Upstream::start(|_, stream| say(stream, ""));
+    let upstream = Upstream::start(|_, stream| say_json(stream, ANSWER));
+    let endpoint = format!("{}/otlp/", receiver.url());
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+        ("OTEL_SERVICE_NAME", "my-sidecar"),
+        ("SERVICE_VERSION", "9.8.7"),
+        ("OTEL_ENV", "test-bench"),
+    ];
+    let sidecar = Sidecar::start(&upstream.url(), &variables);
+    call(&sidecar);
+    let request = upstream.request();
+    assert!(request.header("traceparent").is_some() && request.header("x-request-id").is_some());
+    let text = exported(&receiver);
+    for path in ["POST /otlp/v1/traces ", "POST /otlp/v1/logs "] {
+        let (_, rest) = text.split_once(path).unwrap();
+        let signal = rest.split("POST /otlp").next().unwrap();
+        let expected =
+            ["my-sidecar", "9.8.7", "test-bench", "mcp.method", "tools/call", "mcp.tool", "get_weather", "mcp.status"];
+        for word in expected.into_iter().chain(["/mcp"]) {
+            assert!(signal.contains(word), "{word} is not in {path}: {signal}");
+        }
+    }
+    assert!(!text.contains("in-secret"), "{text}");
+}
+
+#[test]
+fn ok_the_end_of_a_drain_loses_no_span() {
+    let receiver = Upstream::start(|_, stream| say(stream, ""));
+    let upstream = Upstream::start(|_, stream| say_json(stream, ANSWER));
+    let mut sidecar = Sidecar::start(&upstream.url(), &[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url())]);
+    call(&sidecar);
+    sidecar.signal("TERM");
+    assert_eq!(sidecar.ended().code(), Some(0));
+    assert!(exported(&receiver).contains("get_weather"));
+}
