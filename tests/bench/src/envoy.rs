@@ -187,8 +187,14 @@ impl Envoy {
     pub(crate) async fn check_requests(&self, sent: u64) -> Result<()> {
         let answered = self.stat("cluster.upstream.upstream_rq_2xx").await?;
         ensure!(answered == sent, "{sent} requests were sent and {answered} answered by the upstream");
-        if let Ok(seen) = self.stat(";.;mcp_filter_streams_total").await {
-            ensure!(seen == sent, "{sent} requests were sent and the filter counted {seen}");
+        // The filter hands its counters over once in a while.
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while let Ok(seen) = self.stat(";.;mcp_filter_streams_total").await {
+            if seen == sent {
+                break;
+            }
+            ensure!(Instant::now() < deadline, "{sent} requests were sent and the filter counted {seen}");
+            sleep(Duration::from_millis(50)).await;
         }
         Ok(())
     }
