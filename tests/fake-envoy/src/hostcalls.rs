@@ -1,11 +1,11 @@
 //! The `proxy_*` host calls of ABI 0.2.1 as Envoy 1.40 answers them.
 //!
 //! Where Envoy would return an error status that the SDK turns into a panic, or that only a mistake in the
-//! module can cause, the call fails with a [`Fault`] that says what was wrong.
+//! module can cause, the call fails with a [`Fault`](crate::Fault) that says what was wrong.
 
 use wasmtime::{Caller, Linker, Result};
 
-use crate::Fault;
+use crate::guest::{Guest, bad_call};
 use crate::metrics::Kind;
 use crate::process::LogLine;
 use crate::state::{Pairs, Phase, State};
@@ -40,54 +40,6 @@ const PROPERTY_ROOTS: &[&str] = &[
     "upstream_host_metadata",
     "xds",
 ];
-
-/// Memory of the module that is calling.
-pub(crate) struct Guest<'call, 'vm>(pub(crate) &'call mut Caller<'vm, State>);
-
-pub(crate) fn bad_call(what: String) -> wasmtime::Error {
-    wasmtime::Error::new(Fault::BadCall(what))
-}
-
-// === impl Guest ===
-
-impl Guest<'_, '_> {
-    fn memory(&self) -> Result<wasmtime::Memory> {
-        self.0.data().memory.ok_or_else(|| bad_call("host call before the memory exists".to_owned()))
-    }
-
-    pub(crate) fn read(&self, pointer: i32, size: i32) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; size.cast_unsigned() as usize];
-        self.memory()?.read(&self.0, pointer.cast_unsigned() as usize, &mut bytes)?;
-        Ok(bytes)
-    }
-
-    pub(crate) fn write(&mut self, pointer: i32, bytes: &[u8]) -> Result<()> {
-        self.memory()?.write(&mut self.0, pointer.cast_unsigned() as usize, bytes)?;
-        Ok(())
-    }
-
-    pub(crate) fn write_u32(&mut self, pointer: i32, value: u32) -> Result<()> {
-        self.write(pointer, &value.to_le_bytes())
-    }
-
-    pub(crate) fn write_u64(&mut self, pointer: i32, value: u64) -> Result<()> {
-        self.write(pointer, &value.to_le_bytes())
-    }
-
-    /// Copies `bytes` into memory the module allocates, and tells it where.
-    fn give(&mut self, bytes: &[u8], pointer_to: i32, size_to: i32) -> Result<()> {
-        let size = u32::try_from(bytes.len())?;
-        let mut at = 0;
-        if size > 0 {
-            let allocate = self.0.data().allocate.clone();
-            let allocate = allocate.ok_or_else(|| bad_call("no allocator exported".to_owned()))?;
-            at = allocate.call(&mut self.0, size.cast_signed())?;
-            self.write(at, bytes)?;
-        }
-        self.write_u32(pointer_to, at.cast_unsigned())?;
-        self.write_u32(size_to, size)
-    }
-}
 
 pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
     link_basics(linker)?;

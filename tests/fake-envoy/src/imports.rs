@@ -6,7 +6,7 @@
 use wasmtime::{Linker, Module};
 
 use crate::Fault;
-use crate::hostcalls::bad_call;
+use crate::guest::bad_call;
 use crate::state::State;
 
 /// What the host does when an import is called.

@@ -19,6 +19,7 @@ mod cost;
 mod exchange;
 mod fault;
 mod fixture;
+mod guest;
 mod hostcalls;
 mod imports;
 mod metrics;

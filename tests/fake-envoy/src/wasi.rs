@@ -2,7 +2,7 @@
 
 use wasmtime::{Caller, Linker, Result};
 
-use crate::hostcalls::{Guest, bad_call};
+use crate::guest::{Guest, bad_call};
 use crate::process::LogLine;
 use crate::state::State;
 

@@ -1,13 +1,10 @@
 //! What the module may import, weigh, keep and multiply, whatever the traffic is.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
-
-mod support;
-
 use std::collections::BTreeSet;
 
 use fake_envoy::{ALLOWED_IMPORTS, Exchange, Framing, Host, Step, Stream, Vm};
-use support::{scrape, worker};
+
+use crate::support::{self, borrow, scrape, worker};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -95,10 +92,6 @@ fn play(stream: &mut Stream<'_>, step: &Step) {
         Step::RequestEnd => stream.request_body(&[], true).unwrap(),
         other => panic!("{other:?} has no place here"),
     }
-}
-
-fn borrow(headers: &[(String, Vec<u8>)]) -> Vec<(&str, &[u8])> {
-    headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect()
 }
 
 #[test]

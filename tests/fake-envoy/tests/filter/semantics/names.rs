@@ -2,8 +2,8 @@
 
 use fake_envoy::{Exchange, Framing, Host, Plugin};
 
-use super::support::{self, scrape};
 use super::{BYTES, CALL, check_with, ended};
+use crate::support::{self, scrape};
 
 const RESULT: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
 

@@ -3,11 +3,6 @@
 //! Lines are `family{labels} value`. `server_name`, empty labels, the count of streams and the filter's version are
 //! left out; histograms list their samples. `IN` and `OUT` stand for the body bytes of the exchanges played.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
-
-#[path = "../support/mod.rs"]
-mod support;
-
 mod answers;
 mod failures;
 mod names;
@@ -16,6 +11,8 @@ mod skipped;
 mod streams;
 
 use fake_envoy::{Exchange, Step};
+
+use crate::support;
 
 /// A call of the tool `add`.
 const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":1}}}"#;

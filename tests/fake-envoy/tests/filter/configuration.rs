@@ -1,9 +1,5 @@
 //! A bad configuration is refused at load with every problem in the log; an absent one works.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
-
-mod support;
-
 use fake_envoy::{Host, Plugin, Vm};
 
 const LEVEL_ERROR: u32 = 4;

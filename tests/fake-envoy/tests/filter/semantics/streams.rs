@@ -2,8 +2,8 @@
 
 use fake_envoy::{Exchange, Framing, flags};
 
-use super::support::{self, scrape};
 use super::{BYTES, check, ended, request};
+use crate::support::{self, scrape};
 
 const EVENT: &str = "event: message\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n";
 const CHANGED: &str = "mcp_notifications_total{method=notifications/tools/list_changed,direction=out} 1";

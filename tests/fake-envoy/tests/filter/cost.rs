@@ -2,13 +2,11 @@
 //!
 //! `UPDATE_COST=1` rewrites `cost.tsv`; a rise belongs into a commit that says why.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
-
-mod support;
-
 use std::path::Path;
 
 use fake_envoy::{Cost, CostTable, Exchange, Framing};
+
+use crate::support;
 
 #[test]
 fn ok_no_exchange_costs_more_than_before() {

@@ -1,8 +1,5 @@
 //! What the tests of the built module share.
 
-#![allow(dead_code, reason = "each test program uses its own part")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
-
 use std::path::Path;
 
 use fake_envoy::{Exchange, Fault, Framing, Host, Plugin, Series, SeriesTable, Value, Vm};
@@ -76,4 +73,9 @@ pub(crate) fn observed(configuration: &str, exchanges: &[Exchange]) -> Result<Ve
         vm.play(exchange, Framing::Http1)?;
     }
     Ok(non_zero(&scrape(&host, &[&vm])))
+}
+
+/// Headers as a stream takes them.
+pub(crate) fn borrow(headers: &[(String, Vec<u8>)]) -> Vec<(&str, &[u8])> {
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect()
 }

@@ -1,0 +1,10 @@
+//! The built module in the small Envoy. One program, so that the module is compiled once.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
+
+mod configuration;
+mod cost;
+mod limits;
+mod schedules;
+mod semantics;
+mod support;
