@@ -8,13 +8,16 @@ import threading
 from pathlib import Path
 
 import pytest
+import yaml
 
 from support import http1
 from support.cases import CALL, NOTIFICATION, RESULT, answers, rpc
 from support.client import JSON, Connection
 from support.exchange import Ledger
-from support.peers import get
-from support.processes import free_port, wait_for
+from support.expected import series
+from support.peers import ROOT
+from support.plain_envoy import PlainEnvoy, bootstrap_of, command, every, set_plugin_configuration
+from support.processes import Process, free_port, wait_for
 from support.sidecar import WORKERS, Sidecar, launch, probe
 from support.stub import Stub, Wire
 
@@ -51,49 +54,51 @@ def test_plugin_configuration_is_refused_by_the_launcher(logs: Path) -> None:
     assert [path for path in BAD_PATHS if not named(checked.stdout + checked.stderr, path)] == []
 
 
-def bootstrap_of(sidecar: Sidecar) -> dict:
-    return json.loads(sidecar.admin("/config_dump?resource=&mask="))["configs"][0]["bootstrap"]
-
-
-def wasm_filter(node: object) -> dict | None:
-    """The plugin's configuration inside a bootstrap."""
-    if isinstance(node, dict):
-        if "vm_config" in node:
-            return node
-        node = list(node.values())
-    if isinstance(node, list):
-        for member in node:
-            if found := wasm_filter(member):
-                return found
-    return None
-
-
 def test_plugin_configuration_is_refused_by_the_filter(stub_sidecar: Sidecar, logs: Path) -> None:
     """Without the launcher's check Envoy itself refuses to start, and its log names every field."""
     bootstrap = bootstrap_of(stub_sidecar)
-    plugin = wasm_filter(bootstrap)
-    plugin["configuration"] = {
-        "@type": "type.googleapis.com/google.protobuf.StringValue",
-        "value": json.dumps(BAD_CONFIG),
-    }
-    for port in (stub_sidecar.port, stub_sidecar.probe_port, stub_sidecar.admin_port):
-        replace_port(bootstrap, port, free_port())
-    config = logs / "refused-bootstrap.json"
-    config.write_text(json.dumps(bootstrap))
-    command = [get("envoy"), "-c", config, "--concurrency", "2", "--disable-hot-restart"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
-    assert [path for path in BAD_PATHS if not named(done.stderr, path)] == []
+    set_plugin_configuration(bootstrap, json.dumps(BAD_CONFIG))
+    refused = Process(command(bootstrap, logs / "refused.json"), logs / "refused.log")
+    try:
+        assert refused.wait() == 1
+        assert [path for path in BAD_PATHS if not named(refused.log(), path)] == []
+    finally:
+        refused.stop()
 
 
-def replace_port(node: object, old: int, new: int) -> None:
-    if isinstance(node, dict):
-        if node.get("port_value") == old:
-            node["port_value"] = new
-        node = list(node.values())
-    if isinstance(node, list):
-        for member in node:
-            replace_port(member, old, new)
+@pytest.mark.parametrize("text", ["", "{}"], ids=["absent", "empty"])
+def test_plugin_configuration_may_be_left_out(text: str, stub: Stub, stub_sidecar: Sidecar, logs: Path) -> None:
+    bootstrap = bootstrap_of(stub_sidecar)
+    set_plugin_configuration(bootstrap, text)
+    check_plain(PlainEnvoy(bootstrap, "upstream", logs, "defaults"), stub)
+
+
+def test_snippet_of_the_documentation(stub: Stub, logs: Path) -> None:
+    """The block for people who run their own Envoy, as it stands in the repository."""
+    bootstrap = yaml.safe_load((ROOT / "envoy" / "snippet.yaml").read_text())
+    for address in every(bootstrap, "port_value"):
+        address["port_value"] = stub.port if address["port_value"] == 8080 else free_port()
+    for listener in bootstrap["static_resources"]["listeners"]:
+        listener["address"]["socket_address"]["address"] = "127.0.0.1"
+    (module,) = every(bootstrap, "filename")
+    module["filename"] = os.environ["MCP_FILTER_WASM"]
+    (plugin,) = every(bootstrap, "vm_config")
+    name = json.loads(plugin["configuration"]["value"])["server_name"]
+    check_plain(PlainEnvoy(bootstrap, name, logs, "snippet"), stub)
+
+
+def check_plain(envoy: PlainEnvoy, stub: Stub) -> None:
+    """A call on each worker is counted to the last series, and the server is seen to be there."""
+    try:
+        stub.on("/fine", answers(200, RESULT))
+        ledger = Ledger()
+        for connection in envoy.connections(ledger):
+            with connection:
+                connection.post(CALL, target="/fine")
+        envoy.expected.gauges[series("mcp_upstream_available", server_name=envoy.server_name)] = 1
+        envoy.check(ledger)
+    finally:
+        envoy.stop()
 
 
 BAD_SETTINGS = {
@@ -172,9 +177,10 @@ def open_streams(sidecar: Sidecar, ledger: Ledger) -> list[Connection]:
     """On each worker a GET stream and a subscription, which never end by themselves."""
     streams = []
     listen = rpc("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
-    for verb, body in (("GET", b""), ("POST", listen)):
+    modern = [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "subscriptions/listen")]
+    for verb, headers, body in (("GET", [("Mcp-Session-Id", "s")], b""), ("POST", modern, listen)):
         for connection in sidecar.connections(ledger):
-            connection.send(verb, "/quiet", [*JSON, ("Mcp-Session-Id", "s")], body)
+            connection.send(verb, "/quiet", [*JSON, *headers], body)
             connection.head()
             streams.append(connection)
     return streams

@@ -1,6 +1,5 @@
 """Operations that Envoy itself ends: no upstream, no time, no room. Each is counted on both workers."""
 
-import json
 import socket
 import threading
 from collections import Counter
@@ -11,8 +10,7 @@ from support import http1
 from support.cases import CALL, RESULT, answers
 from support.client import JSON, Connection
 from support.exchange import Ledger
-from support.processes import Process, free_port, wait_for
-from support.peers import get
+from support.plain_envoy import PlainEnvoy, bootstrap_of, every
 from support.sidecar import WORKERS, Sidecar
 from support.stub import Stub, Wire
 
@@ -104,30 +102,16 @@ def test_late_request_body_is_no_timeout(stub: Stub, impatient: Sidecar) -> None
     impatient.check(ledger)
 
 
-class CrowdedSidecar(Sidecar):
-    """Envoy with the launcher's own bootstrap, except for room for one request only."""
-
-    def __init__(self, model: Sidecar, logs) -> None:
-        bootstrap = json.loads(model.admin("/config_dump?resource=&mask="))["configs"][0]["bootstrap"]
-        self.port, self.probe_port, self.admin_port = free_port(), free_port(), free_port()
-        self.server_name = model.server_name
-        self.expected = type(model.expected)(self.server_name)
-        text = json.dumps(bootstrap)
-        for old, new in ((model.port, self.port), (model.probe_port, self.probe_port), (model.admin_port, self.admin_port)):
-            text = text.replace(f'"port_value": {old}', f'"port_value": {new}')
-        bootstrap = json.loads(text)
-        for cluster in bootstrap["static_resources"]["clusters"]:
-            if "circuit_breakers" in cluster:
-                cluster["circuit_breakers"]["thresholds"] = [{"max_requests": 1}]
-        config = logs / "crowded.json"
-        config.write_text(json.dumps(bootstrap))
-        command = [get("envoy"), "-c", str(config), "--concurrency", str(WORKERS), "--disable-hot-restart"]
-        self.process = Process([*command, "--log-level", "warning"], logs / "crowded.log")
-        wait_for("the crowded sidecar to be ready", self.ready, process=self.process)
+def crowded(model: Sidecar, logs) -> PlainEnvoy:
+    """The launcher's own bootstrap, except that there is room for one request only."""
+    bootstrap = bootstrap_of(model)
+    for cluster in every(bootstrap, "circuit_breakers"):
+        cluster["circuit_breakers"]["thresholds"] = [{"max_requests": 1}]
+    return PlainEnvoy(bootstrap, model.server_name, logs, "crowded")
 
 
 def test_overload(stub: Stub, stub_sidecar: Sidecar, logs) -> None:
-    sidecar = CrowdedSidecar(stub_sidecar, logs)
+    sidecar = crowded(stub_sidecar, logs)
     try:
         arrived, go_on = threading.Semaphore(0), threading.Event()
 

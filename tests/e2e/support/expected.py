@@ -80,8 +80,7 @@ class Expected:
 
     def answers(self, exchange: Exchange, requests: list[dict]) -> None:
         open_requests = list(requests)
-        events = is_sse(exchange) and any(part.value for part in response_parts(exchange))
-        for request in requests if events else []:
+        for request in requests if has_events(exchange) else []:
             if request["method"] != "subscriptions/listen":
                 self.add("mcp_first_event_duration_microseconds_count", method=messages.method_label(request))
         for part in response_parts(exchange):
@@ -97,9 +96,7 @@ class Expected:
                     open_requests.remove(request)
                     self.operation(exchange, request, part, *classify(request, message))
         for request in open_requests:
-            outcome = exchange.cause or without_answer(exchange, request)
-            if outcome != ("pending", ""):
-                self.operation(exchange, request, None, *outcome)
+            self.operation(exchange, request, None, *(exchange.cause or without_answer(exchange, request)))
 
     @staticmethod
     def answered(message: dict, open_requests: list[dict]) -> list[dict]:
@@ -154,20 +151,22 @@ class Expected:
         params = request.get("params") if isinstance(request.get("params"), dict) else {}
         self.operations[method, params.get("name") or params.get("uri") or "", error_type or status] += 1
         self.add("mcp_requests_total", method=method, status=status, error_type=error_type)
-        if method != "subscriptions/listen":
+        timed = method != "subscriptions/listen" and not answered_elsewhere(exchange, answer)
+        if timed:
             self.add("mcp_request_duration_microseconds_count", method=method, status=status)
         if method in LISTS:
             self.listed(method, params, answer)
         elif method == "tools/call":
-            name = label(params.get("name", ""))
+            name = label(params.get("name", "other"))
             self.add("mcp_tool_calls_total", tool_name=name, status=status, error_type=error_type)
-            self.add("mcp_tool_duration_microseconds_count", tool_name=name)
+            if timed:
+                self.add("mcp_tool_duration_microseconds_count", tool_name=name)
             if answer is not None:
                 self.add("mcp_tool_result_bytes_count", tool_name=name)
         elif method == "resources/read":
-            self.add("mcp_resource_reads_total", resource_uri=scheme(params.get("uri", "")), status=status)
+            self.add("mcp_resource_reads_total", resource_uri=scheme(params.get("uri", "other")), status=status)
         elif method == "prompts/get":
-            self.add("mcp_prompt_gets_total", prompt_name=label(params.get("name", "")), status=status)
+            self.add("mcp_prompt_gets_total", prompt_name=label(params.get("name", "other")), status=status)
         elif method == "initialize" and status == "ok":
             version = answer.value["result"].get("protocolVersion")
             version = version if version in messages.REVISIONS else "other"
@@ -177,10 +176,11 @@ class Expected:
         member, family = LISTS[method]
         if family:
             self.add(family)
-        if answer is None or "result" not in answer.value or params.get("cursor") is not None:
+        items = answer.value.get("result", {}).get(member) if answer else None
+        if not isinstance(items, list) or params.get("cursor") is not None:
             return
         labels = {"method": method, "server_name": self.server_name}
-        self.gauges[series("mcp_listed_items", **labels)] = len(answer.value["result"].get(member, []))
+        self.gauges[series("mcp_listed_items", **labels)] = len(items)
         self.gauges[series("mcp_listed_bytes", **labels)] = answer.size
 
 
@@ -213,26 +213,44 @@ def is_sse(exchange: Exchange) -> bool:
 def response_parts(exchange: Exchange) -> list[Part]:
     if exchange.response is None or not exchange.response_body.strip():
         return []
-    parts = []
-    if is_sse(exchange):
-        parts = [part for data in messages.events(exchange.response_body) for part in messages.split(data)]
-    elif is_json(exchange.response):
-        parts = messages.split(exchange.response_body)
-    if parts and exchange.response.get("content-encoding") not in ("", "identity"):
+    if not (is_sse(exchange) or is_json(exchange.response)):
+        return []
+    if is_encoded(exchange):
         return [Part(None, 0, "content_encoding")]
+    if is_sse(exchange):
+        # Some servers prime a stream with an empty object, which says nothing.
+        data = [data for data in messages.events(exchange.response_body) if data != b"{}"]
+        parts = [part for one in data for part in messages.split(one)]
+    else:
+        parts = messages.split(exchange.response_body)
     for part in parts:
         part.skipped = part.skipped and (exchange.skipped or part.skipped)
     return parts
 
 
+def is_encoded(exchange: Exchange) -> bool:
+    return exchange.response.get("content-encoding") not in ("", "identity")
+
+
 def without_answer(exchange: Exchange, request: dict) -> tuple[str, str]:
     """The outcome of an operation whose exchange ended properly without its answer."""
     status = exchange.response.status
+    if answered_elsewhere(exchange, None):
+        return "unknown", ""
     if status < 400:
-        return ("pending", "") if status == 202 else ("error", "no_response")
+        return "error", "no_response"
     if request["method"] == "server/discover":
         return "negotiation", ""
     return "error", "unauthorized" if status in (401, 403) else "http_error"
+
+
+def answered_elsewhere(exchange: Exchange, answer: Part | None) -> bool:
+    """The answer comes on another exchange, which one exchange cannot tell: outcome and time are unknown."""
+    return answer is None and exchange.response is not None and exchange.response.status == 202
+
+
+def has_events(exchange: Exchange) -> bool:
+    return is_sse(exchange) and not is_encoded(exchange) and any(messages.events(exchange.response_body))
 
 
 def same_id(one: Any, other: Any) -> bool:

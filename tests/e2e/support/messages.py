@@ -64,25 +64,35 @@ def take_apart(value: Any, size: int) -> Iterator[Part]:
     members = value if isinstance(value, list) and value else [value]
     for member in members:
         size = len(json.dumps(member)) if isinstance(value, list) else size
-        if isinstance(member, dict) and member.get("jsonrpc") == "2.0":
+        if is_json_rpc(member):
             yield Part(member, size)
         else:
             yield Part(None, size, "not_json_rpc")
 
 
+def is_json_rpc(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.get("jsonrpc") == "2.0"
+        and any(member in value for member in ("method", "result", "error"))
+    )
+
+
 def events(body: bytes) -> Iterator[bytes]:
     """The data of every event that a client dispatches; one without its blank line is not."""
     lines = re.split(rb"\r\n|\n|\r", body.removeprefix(b"\xef\xbb\xbf"))
-    data: list[bytes] = []
+    name, data = b"", []
     for line in lines[:-1]:
-        if not line:
-            if any(data):
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"event":
+            name = value
+        elif field == b"data":
+            data.append(value)
+        elif not line:
+            if any(data) and name in (b"", b"message"):
                 yield b"\n".join(data)
-            data = []
-        elif line.startswith(b"data:"):
-            data.append(line[5:].removeprefix(b" "))
-        elif line == b"data":
-            data.append(b"")
+            name, data = b"", []
 
 
 def is_request(message: dict[str, Any]) -> bool:

@@ -1,0 +1,65 @@
+"""Envoy run without the launcher, from a bootstrap that a test changed: what people who run their own Envoy have."""
+
+import json
+from pathlib import Path
+
+from . import scrape
+from .expected import Expected
+from .peers import get
+from .processes import Process, free_port, wait_for
+from .sidecar import WORKERS, Sidecar
+
+
+def bootstrap_of(sidecar: Sidecar) -> dict:
+    """The launcher's bootstrap as Envoy took it, with ports that are free."""
+    bootstrap = json.loads(sidecar.admin("/config_dump"))["configs"][0]["bootstrap"]
+    for port in (sidecar.port, sidecar.probe_port, sidecar.admin_port):
+        replace_port(bootstrap, port, free_port())
+    return bootstrap
+
+
+def every(node: object, key: str) -> list[dict]:
+    """All objects with this member, wherever they are."""
+    if isinstance(node, list):
+        return [found for member in node for found in every(member, key)]
+    if not isinstance(node, dict):
+        return []
+    found = [entry for member in node.values() for entry in every(member, key)]
+    return [node, *found] if key in node else found
+
+
+def replace_port(bootstrap: dict, old: int, new: int) -> None:
+    for address in every(bootstrap, "port_value"):
+        if address["port_value"] == old:
+            address["port_value"] = new
+
+
+def set_plugin_configuration(bootstrap: dict, text: str) -> None:
+    (plugin,) = every(bootstrap, "vm_config")
+    plugin["configuration"] = {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text}
+
+
+def command(bootstrap: dict, config: Path) -> list[str]:
+    config.write_text(json.dumps(bootstrap))
+    options = ["--concurrency", str(WORKERS), "--disable-hot-restart", "--log-level", "warning"]
+    return [get("envoy"), "--config-path", str(config), *options]
+
+
+class PlainEnvoy(Sidecar):
+    """Its first listener is the MCP port, and its own admin page is the scrape."""
+
+    def __init__(self, bootstrap: dict, server_name: str, logs: Path, name: str) -> None:
+        self.server_name, self.expected = server_name, Expected(server_name)
+        self.admin_port = bootstrap["admin"]["address"]["socket_address"]["port_value"]
+        self.port = bootstrap["static_resources"]["listeners"][0]["address"]["socket_address"]["port_value"]
+        self.process = Process(command(bootstrap, logs / f"{name}.json"), logs / f"{name}.log")
+        wait_for(f"{name} to be ready", self.ready, process=self.process)
+
+    def ready(self) -> bool:
+        try:
+            return "LIVE" in self.admin("/ready")
+        except OSError:
+            return False
+
+    def metrics(self) -> str:
+        return scrape.fetch(f"http://127.0.0.1:{self.admin_port}/stats/prometheus")
