@@ -41,6 +41,19 @@ fn measure(exchange: &Exchange) -> [Cost; 2] {
 }
 
 #[test]
+fn ok_what_is_not_mcp_costs_no_body() {
+    let (_host, vm) = support::worker("");
+    for (name, exchange) in support::recorded() {
+        let calls = vm.play(&exchange, Framing::Http1).unwrap().cost.calls;
+        assert!(name != "not_mcp_get" || !calls.contains_key("get_buffer"), "{name}: {calls:?}");
+        // Only an exchange without an answer asks what became of it.
+        let unanswered = ["get_stream", "local_reply_timeout", "notification_202"].contains(&name.as_str());
+        assert!(unanswered || !calls.contains_key("get_property"), "{name}: {calls:?}");
+        assert!(!calls.contains_key("increment_metric"), "{name}: counters wait for the tick, {calls:?}");
+    }
+}
+
+#[test]
 fn ok_table_survives_a_round_trip() {
     let mut table = CostTable::default();
     let cost = Cost { fuel: 1000, calls: [("get_header", 3), ("log", 1)].into() };

@@ -3,6 +3,7 @@
 use fake_envoy::{Exchange, Step};
 
 use super::check;
+use crate::support;
 
 fn skipped(reason: &str) -> String {
     format!("mcp_parse_skipped_total{{direction=in,reason={reason}}} 1")
@@ -54,4 +55,18 @@ fn ok_batch_with_a_stranger_in_it() {
             "mcp_message_bytes_total{direction=in} IN",
         ],
     );
+}
+
+#[test]
+fn ok_batch_longer_than_is_followed() {
+    let calls: Vec<String> = (0..1000).map(|id| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#)).collect();
+    let exchange = Exchange::post(&format!("[{}]", calls.join(","))).answer(500, "text/plain", "");
+    let lines = support::observed("{\"availability\":\"off\"}", &[exchange]).unwrap();
+    let value = |start: &str| -> u64 {
+        let found = lines.iter().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}: {lines:#?}"));
+        found.rsplit_once(' ').unwrap().1.parse().unwrap()
+    };
+    let followed = value("mcp_requests_total{method=ping,status=error,error_type=http_error}");
+    let unread = value("mcp_parse_skipped_total{direction=in,reason=too_long}");
+    assert_eq!((followed + unread, followed >= 100), (1000, true), "{lines:#?}");
 }
