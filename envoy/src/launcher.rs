@@ -96,7 +96,7 @@ impl Sidecar<'_> {
             let event = if ready { self.events.recv().ok() } else { self.next(POLL) };
             match event {
                 Some(Event::Ended(status)) => return shell_status(status),
-                Some(Event::Signal(SIGTERM | SIGINT)) => return self.stop(),
+                Some(Event::Signal(SIGTERM | SIGINT)) => return self.stop(ready),
                 Some(Event::Signal(signal)) => self.pass_on(signal),
                 None if self.admin.is_ready() => {
                     ready = true;
@@ -109,18 +109,19 @@ impl Sidecar<'_> {
     }
 
     /// Drains, then ends Envoy. A second signal ends it at once.
-    fn stop(&self) -> u8 {
+    fn stop(&self, ready: bool) -> u8 {
         say(format_args!("draining, at most {} s", LONGEST_DRAIN.as_secs()));
         let deadline = Instant::now() + LONGEST_DRAIN;
-        if let Err(error) = self.admin.begin_drain() {
-            // It has not begun to serve, so there is nothing to lose.
-            complain(format_args!("no drain: {error}"));
-            return self.end(0);
-        }
+        let mut begun = false;
         let mut calm = 0;
         // Twice in a row: the gauges are read one after the other, and a stream may end in between.
         while calm < 2 {
-            calm = if self.admin.is_drained() { calm + 1 } else { 0 };
+            begun = begun || self.begin_drain();
+            if !begun && !ready {
+                // It has not begun to serve, so there is nothing to lose.
+                break;
+            }
+            calm = if begun && self.admin.is_drained() { calm + 1 } else { 0 };
             if Instant::now() >= deadline {
                 complain(format_args!("exchanges are still open after {} s", LONGEST_DRAIN.as_secs()));
                 break;
@@ -135,6 +136,10 @@ impl Sidecar<'_> {
             return status;
         }
         self.end(0)
+    }
+
+    fn begin_drain(&self) -> bool {
+        self.admin.begin_drain().inspect_err(|error| complain(format_args!("no drain yet: {error}"))).is_ok()
     }
 
     /// Waits, and tells the exit status if a second signal or Envoy's end came meanwhile.

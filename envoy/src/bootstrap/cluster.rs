@@ -80,7 +80,7 @@ fn tls(host: &EndpointHost, ca_file: &Path) -> Value {
     let mut context = json!({
         "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
         "common_tls_context": {"validation_context": {
-            "trusted_ca": {"filename": ca_file},
+            "trusted_ca": {"filename": ca_file.to_string_lossy()},
             "match_typed_subject_alt_names": [{"san_type": kind, "matcher": {"exact": name}}],
         }},
     });

@@ -103,7 +103,7 @@ fn filter(plugin: &FilterPlugin) -> Value {
             "vm_config": {
                 "vm_id": "mcp_observability",
                 "runtime": "envoy.wasm.runtime.v8",
-                "code": {"local": {"filename": module}},
+                "code": {"local": {"filename": module.to_string_lossy()}},
                 "environment_variables": {"host_env_keys": variables},
             },
             "configuration": {

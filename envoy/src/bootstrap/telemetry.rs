@@ -25,12 +25,21 @@ const FILTER_STATE: &[&str] = &[
 /// Adds tracing and the access log to a connection manager; nothing without an endpoint.
 pub(super) fn extend(connection_manager: &mut Value, settings: &Settings) {
     let Some(otlp) = &settings.otlp else { return };
-    // Envoy's tracer needs the request id.
+    // Envoy's tracer needs a request id; a client's own stays as it came, which else would carry the sampling decision.
     set(connection_manager, "generate_request_id", true);
+    set(connection_manager, "request_id_extension", request_id());
     set(connection_manager, "tracing", tracing(settings, otlp));
     if settings.envoy.full_telemetry {
         set(connection_manager, "access_log", json!([access_log(settings, otlp)]));
     }
+}
+
+fn request_id() -> Value {
+    json!({"typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig",
+        "pack_trace_reason": false,
+        "use_request_id_for_trace_sampling": false,
+    }})
 }
 
 /// Spans and logs leave within a second, so that the end of a drain need not wait long for the last ones.

@@ -6,9 +6,11 @@ use std::time::Instant;
 const CALL: &str = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"get_weather","arguments":{"city":"Paris-in-secret"}}}"#;
 const ANSWER: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"sunny-in-secret"}]}}"#;
 
+const ACCEPT: &str = "application/json, text/event-stream";
+
 fn call(sidecar: &Sidecar) {
-    let headers = [("content-type", "application/json"), ("Authorization", "Bearer token-in-secret")];
-    let headers = headers.into_iter().chain([("Accept", "application/json, text/event-stream")]).collect::<Vec<_>>();
+    let headers =
+        [("content-type", "application/json"), ("Authorization", "Bearer token-in-secret"), ("Accept", ACCEPT)];
     assert_eq!(send(sidecar.port, "POST", "/mcp?sessionId=id-in-secret", &headers, CALL).body, ANSWER);
 }
 
@@ -52,6 +54,10 @@ fn ok_spans_and_logs_say_what_was_done() {
     call(&sidecar);
     let request = upstream.request();
     assert!(request.header("traceparent").is_some() && request.header("x-request-id").is_some());
+    // A client's own id stays.
+    let id = "7c3f0b1e-5a0d-9f3c-8c56-0a1b2c3d4e5f";
+    assert_eq!(send(sidecar.port, "GET", "/", &[("x-request-id", id)], "").status, 200);
+    assert_eq!(upstream.request().header("x-request-id"), Some(id));
     let text = exported(&receiver);
     for path in ["POST /otlp/v1/traces ", "POST /otlp/v1/logs "] {
         let (_, rest) = text.split_once(path).unwrap();

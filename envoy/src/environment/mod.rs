@@ -1,0 +1,135 @@
+//! The environment variables, read once: settings, or every problem at once.
+//!
+//! An empty value is as good as none. Beside the values themselves this checks what they name: the Envoy binary and its
+//! version, the module, the plugin configuration, the certificate bundle.
+
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use crate::endpoint::Endpoint;
+use crate::envoy_binary::EnvoyBinary;
+use crate::filter_plugin::FilterPlugin;
+use crate::problem::Problem;
+use reader::Reader;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Looks up one variable.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Everything the sidecar is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The MCP server.
+    pub upstream: Upstream,
+    /// Where clients connect.
+    pub listener: SocketAddr,
+    /// Where probes and scrapes connect.
+    pub probe: SocketAddr,
+    /// Port of Envoy's admin interface on 127.0.0.1.
+    pub admin_port: u16,
+    /// Envoy's workers.
+    pub concurrency: u32,
+    /// Envoy's log level.
+    pub log_level: String,
+    /// The filter.
+    pub plugin: FilterPlugin,
+    /// Envoy's program.
+    pub envoy: EnvoyBinary,
+    /// Who spans and logs are from.
+    pub service: Service,
+    /// Where spans and logs go, if anywhere.
+    pub otlp: Option<Otlp>,
+}
+
+/// The MCP server and how to speak to it.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Its URL.
+    pub endpoint: Endpoint,
+    /// Longest wait for the response headers of a POST; 0 is none.
+    pub timeout_ms: u32,
+    /// What it sees as `Host`.
+    pub host_header: HostHeader,
+    /// Certificates that its own must descend from, for https.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What the MCP server sees as `Host`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostHeader {
+    /// What the client sent.
+    Preserve,
+    /// The URL's host and port.
+    Upstream,
+}
+
+/// The resource of spans and logs.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// `service.name`
+    pub name: String,
+    /// `service.version`
+    pub version: String,
+    /// `deployment.environment`
+    pub environment: String,
+}
+
+/// An OTLP receiver.
+#[derive(Clone, Debug)]
+pub struct Otlp {
+    /// Its URL.
+    pub endpoint: Endpoint,
+    /// How it is spoken to.
+    pub protocol: OtlpProtocol,
+    /// Certificates that its own must descend from, for https.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// OTLP's two transports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtlpProtocol {
+    /// Binary protobuf in HTTP POSTs.
+    Http,
+    /// gRPC.
+    Grpc,
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// Reads all settings.
+    ///
+    /// # Errors
+    ///
+    /// Every problem, in the order of the documentation.
+    pub fn read(lookup: Lookup<'_>) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader::new(lookup);
+        let upstream = reader.upstream();
+        let name = reader.server_name();
+        let listener = SocketAddr::new(reader.address("HOST"), reader.port("PORT", 4000));
+        let probe = SocketAddr::new(reader.address("PROBE_HOST"), reader.port("PROBE_PORT", 9902));
+        let admin_port = reader.port("ADMIN_PORT", 9901);
+        reader.refuse_collisions(upstream.as_ref(), listener, probe, admin_port);
+        let concurrency = reader.number(
+            "CONCURRENCY",
+            2,
+            |workers| (1..=1024).contains(&workers),
+            "a number of workers from 1 to 1024",
+        );
+        let log_level = reader.log_level();
+        let config = reader.plugin_config();
+        let envoy = reader.envoy();
+        let module = reader.module();
+        let service = reader.service();
+        let otlp = reader.otlp();
+        match (upstream, envoy) {
+            (Some(upstream), Some(envoy)) if reader.problems.is_empty() => {
+                let plugin = FilterPlugin::new(module, config, name.as_deref(), otlp.is_some());
+                Ok(Self { upstream, listener, probe, admin_port, concurrency, log_level, plugin, envoy, service, otlp })
+            }
+            _ => Err(reader.problems),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! One variable after the other: its value, its default, or a problem.
+
+use super::{HostHeader, Lookup, Otlp, OtlpProtocol, Service, Upstream};
+use crate::endpoint::{self, Endpoint, Scheme};
+use crate::envoy_binary::EnvoyBinary;
+use crate::filter_plugin;
+use crate::problem::Problem;
+use serde_json::Map;
+use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+const PORT: &str = "a port from 1 to 65535";
+const ADDRESS: &str = "an IP address of this machine, such as 0.0.0.0, 127.0.0.1 or ::";
+const SERVER_NAME: &str = "1 to 64 characters of A-Za-z0-9_.-";
+
+/// Reads variables one by one and gathers what is wrong with them; a value with a problem is replaced by its default, so
+/// that reading can go on.
+pub(super) struct Reader<'a> {
+    lookup: Lookup<'a>,
+    pub(super) problems: Vec<Problem>,
+}
+
+// === impl Reader ===
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(lookup: Lookup<'a>) -> Self {
+        Self { lookup, problems: Vec::new() }
+    }
+
+    fn text(&self, variable: &str) -> Option<String> {
+        (self.lookup)(variable).filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn number(
+        &mut self,
+        variable: &'static str,
+        default: u32,
+        is_allowed: fn(u32) -> bool,
+        allowed: &str,
+    ) -> u32 {
+        let Some(value) = self.text(variable) else { return default };
+        // `parse` alone would take a leading plus sign.
+        let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+        value.parse().ok().filter(|&number| digits && is_allowed(number)).unwrap_or_else(|| {
+            self.problems.push(Problem::refused(variable, &value, allowed));
+            default
+        })
+    }
+
+    pub(super) fn port(&mut self, variable: &'static str, default: u16) -> u16 {
+        let number = self.number(variable, default.into(), |port| (1..=65535).contains(&port), PORT);
+        u16::try_from(number).unwrap_or(default)
+    }
+
+    pub(super) fn address(&mut self, variable: &'static str) -> IpAddr {
+        let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let Some(value) = self.text(variable) else { return any };
+        value.parse().unwrap_or_else(|_| {
+            self.problems.push(Problem::refused(variable, &value, ADDRESS));
+            any
+        })
+    }
+
+    fn choice<T: Copy>(&mut self, variable: &'static str, choices: &[(&str, T)]) -> Option<T> {
+        let value = self.text(variable)?;
+        let found = choices.iter().find(|(name, _)| *name == value).map(|&(_, choice)| choice);
+        if found.is_none() {
+            let names: Vec<_> = choices.iter().map(|&(name, _)| name).collect();
+            self.problems.push(Problem::refused(variable, &value, &names.join(", ")));
+        }
+        found
+    }
+
+    fn endpoint(&mut self, variable: &'static str) -> Option<Endpoint> {
+        let value = self.text(variable)?;
+        match Endpoint::parse(&value) {
+            Ok(endpoint) => Some(endpoint),
+            Err(message) => {
+                self.problems.push(Problem::new(variable, message));
+                None
+            }
+        }
+    }
+
+    pub(super) fn upstream(&mut self) -> Option<Upstream> {
+        if self.text("MCP_UPSTREAM_URL").is_none() {
+            self.problems.push(Problem::missing("MCP_UPSTREAM_URL", endpoint::ALLOWED));
+        }
+        let endpoint = self.endpoint("MCP_UPSTREAM_URL");
+        let timeout_ms = self.number(
+            "MCP_UPSTREAM_TIMEOUT_MS",
+            30_000,
+            |_| true,
+            "a whole number of milliseconds from 0 (no timeout) to 4294967295",
+        );
+        let choices =
+            [("auto", None), ("preserve", Some(HostHeader::Preserve)), ("upstream", Some(HostHeader::Upstream))];
+        let host_header = self.choice("MCP_UPSTREAM_HOST_HEADER", &choices).flatten();
+        let given = self.text("MCP_UPSTREAM_CA_FILE").map(PathBuf::from);
+        if let Some(file) = &given {
+            self.refuse_unreadable("MCP_UPSTREAM_CA_FILE", file, "a readable PEM bundle");
+        }
+        let endpoint = endpoint?;
+        let ca_file = match endpoint.scheme {
+            Scheme::Http => None,
+            Scheme::Https => given.or_else(|| self.system_roots("MCP_UPSTREAM_CA_FILE")),
+        };
+        let host_header = host_header.unwrap_or(match endpoint.scheme {
+            Scheme::Http => HostHeader::Preserve,
+            Scheme::Https => HostHeader::Upstream,
+        });
+        Some(Upstream { endpoint, timeout_ms, host_header, ca_file })
+    }
+
+    pub(super) fn server_name(&mut self) -> Option<String> {
+        let name = self.text("MCP_UPSTREAM_NAME")?;
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+        if name.len() > 64 || !name.bytes().all(is_allowed) {
+            self.problems.push(Problem::refused("MCP_UPSTREAM_NAME", &name, SERVER_NAME));
+        }
+        Some(name)
+    }
+
+    /// Two listeners on one port, or an upstream that is the sidecar itself and would loop.
+    pub(super) fn refuse_collisions(
+        &mut self,
+        upstream: Option<&Upstream>,
+        listener: SocketAddr,
+        probe: SocketAddr,
+        admin: u16,
+    ) {
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let admin = SocketAddr::new(loopback, admin);
+        let pairs = [
+            ("PROBE_PORT", probe, "PORT", listener),
+            ("ADMIN_PORT", admin, "PORT", listener),
+            ("ADMIN_PORT", admin, "PROBE_PORT", probe),
+        ];
+        for (variable, one, other_variable, other) in pairs {
+            if collide(one, other) {
+                let allowed = format!("a port that is not {other_variable}'s ({})", other.port());
+                self.problems.push(Problem::refused(variable, &one.port().to_string(), &allowed));
+            }
+        }
+        let Some(endpoint) = upstream.map(|upstream| &upstream.endpoint).filter(|endpoint| endpoint.is_loopback())
+        else {
+            return;
+        };
+        let target = SocketAddr::new(loopback, endpoint.port);
+        for (variable, own) in [("PORT", listener), ("PROBE_PORT", probe), ("ADMIN_PORT", admin)] {
+            if target.port() == own.port() && (own.ip().is_unspecified() || own.ip().is_loopback()) {
+                let allowed = format!("an address that is not the sidecar's own {variable}");
+                self.problems.push(Problem::refused("MCP_UPSTREAM_URL", &endpoint.url(), &allowed));
+            }
+        }
+    }
+
+    pub(super) fn log_level(&mut self) -> String {
+        let levels = ["error", "warning", "info", "debug"].map(|level| (level, level));
+        self.choice("LOG_LEVEL", &levels).unwrap_or("warning").to_owned()
+    }
+
+    pub(super) fn plugin_config(&mut self) -> Map<String, serde_json::Value> {
+        let Some(file) = self.text("MCP_FILTER_CONFIG") else { return Map::new() };
+        filter_plugin::check(Path::new(&file), self.lookup).unwrap_or_else(|lines| {
+            self.problems.extend(lines.into_iter().map(|line| Problem::new("MCP_FILTER_CONFIG", line)));
+            Map::new()
+        })
+    }
+
+    pub(super) fn envoy(&mut self) -> Option<EnvoyBinary> {
+        let program = self.text("ENVOY_BIN").unwrap_or_else(|| "envoy".to_owned());
+        EnvoyBinary::find(&program).map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    pub(super) fn module(&mut self) -> PathBuf {
+        let file = self.text("MCP_FILTER_WASM").map_or_else(module_beside_the_launcher, PathBuf::from);
+        self.refuse_unreadable("MCP_FILTER_WASM", &file, "the readable mcp_observability.wasm");
+        file
+    }
+
+    pub(super) fn service(&self) -> Service {
+        let or = |variable, default: &str| self.text(variable).unwrap_or_else(|| default.to_owned());
+        Service {
+            name: or("OTEL_SERVICE_NAME", "mcp-sidecar"),
+            version: or("SERVICE_VERSION", env!("CARGO_PKG_VERSION")),
+            environment: or("OTEL_ENV", "dev"),
+        }
+    }
+
+    pub(super) fn otlp(&mut self) -> Option<Otlp> {
+        let protocols = [("http/protobuf", OtlpProtocol::Http), ("grpc", OtlpProtocol::Grpc)];
+        let protocol = self.choice("OTEL_EXPORTER_OTLP_PROTOCOL", &protocols);
+        let endpoint = self.endpoint("OTEL_EXPORTER_OTLP_ENDPOINT")?;
+        // Without the protocol the port tells: 4317 is registered for gRPC, 4318 for HTTP.
+        let by_port = if endpoint.port == 4317 { OtlpProtocol::Grpc } else { OtlpProtocol::Http };
+        let ca_file = match endpoint.scheme {
+            Scheme::Http => None,
+            Scheme::Https => self.system_roots("OTEL_EXPORTER_OTLP_ENDPOINT"),
+        };
+        Some(Otlp { endpoint, protocol: protocol.unwrap_or(by_port), ca_file })
+    }
+
+    fn system_roots(&mut self, variable: &'static str) -> Option<PathBuf> {
+        let found = openssl_probe::probe().cert_file;
+        if found.is_none() {
+            let message = "https needs certificate authorities and this machine has none; install ca-certificates";
+            self.problems.push(Problem::new(variable, message));
+        }
+        found
+    }
+
+    fn refuse_unreadable(&mut self, variable: &'static str, file: &Path, allowed: &str) {
+        let readable = File::open(file).and_then(|opened| opened.metadata());
+        let reason = match readable {
+            Ok(metadata) if metadata.is_file() => return,
+            Ok(_) => "not a file".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.problems.push(Problem::refused(variable, &file.to_string_lossy(), &format!("{allowed} ({reason})")));
+    }
+}
+
+fn module_beside_the_launcher() -> PathBuf {
+    std::env::current_exe().unwrap_or_default().with_file_name("mcp_observability.wasm")
+}
+
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port() && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
+}

@@ -1,0 +1,144 @@
+//! Tables of environments and what is read from them.
+
+use super::{HostHeader, OtlpProtocol, Settings};
+use std::collections::HashMap;
+
+const ENVOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/envoy-1.40");
+/// Any file stands in for the module and for a certificate bundle: neither is read here.
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+
+/// Reads the given variables over a minimum that is valid.
+fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
+    let mut environment =
+        HashMap::from([("MCP_UPSTREAM_URL", "http://weather/mcp"), ("ENVOY_BIN", ENVOY), ("MCP_FILTER_WASM", FILE)]);
+    environment.extend(variables.iter().copied());
+    Settings::read(&|name| environment.get(name).map(|&value| value.to_owned()))
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn ok_defaults() {
+    let settings = read(&[]).unwrap();
+    assert_eq!(settings.listener.to_string(), "0.0.0.0:4000");
+    assert_eq!(settings.probe.to_string(), "0.0.0.0:9902");
+    assert_eq!(settings.admin_port, 9901);
+    assert_eq!(settings.concurrency, 2);
+    assert_eq!(settings.log_level, "warning");
+    assert_eq!(settings.upstream.timeout_ms, 30_000);
+    assert_eq!(settings.upstream.host_header, HostHeader::Preserve);
+    assert_eq!(settings.plugin.server_name, "upstream");
+    assert_eq!(settings.service.name, "mcp-sidecar");
+    assert_eq!(settings.service.version, env!("CARGO_PKG_VERSION"));
+    assert_eq!(settings.service.environment, "dev");
+    assert!(settings.otlp.is_none() && settings.envoy.full_telemetry);
+}
+
+#[test]
+fn ok_an_empty_value_is_none() {
+    let names = ["PORT", "HOST", "PROBE_PORT", "ADMIN_PORT", "CONCURRENCY", "LOG_LEVEL", "MCP_UPSTREAM_TIMEOUT_MS"];
+    let names = names.into_iter().chain(["MCP_UPSTREAM_NAME", "MCP_UPSTREAM_HOST_HEADER", "MCP_UPSTREAM_CA_FILE"]);
+    let names = names.chain(["MCP_FILTER_CONFIG", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_ENV", "SERVICE_VERSION"]);
+    let empty: Vec<_> = names.map(|name| (name, "")).collect();
+    assert_eq!(format!("{:?}", read(&empty).unwrap()), format!("{:?}", read(&[]).unwrap()));
+}
+
+#[test]
+fn ok_host_header_follows_the_scheme() {
+    let https = ("MCP_UPSTREAM_URL", "https://weather/mcp");
+    let ca_file = ("MCP_UPSTREAM_CA_FILE", FILE);
+    let cases: [(&[_], _); 4] = [
+        (&[https, ca_file], HostHeader::Upstream),
+        (&[https, ca_file, ("MCP_UPSTREAM_HOST_HEADER", "auto")], HostHeader::Upstream),
+        (&[https, ca_file, ("MCP_UPSTREAM_HOST_HEADER", "preserve")], HostHeader::Preserve),
+        (&[("MCP_UPSTREAM_HOST_HEADER", "upstream")], HostHeader::Upstream),
+    ];
+    for (variables, expected) in cases {
+        assert_eq!(read(variables).unwrap().upstream.host_header, expected, "{variables:?}");
+    }
+}
+
+#[test]
+fn ok_otlp_protocol_by_variable_or_port() {
+    let cases = [
+        ("http://collector:4318", "", OtlpProtocol::Http),
+        ("http://collector:4317", "", OtlpProtocol::Grpc),
+        ("http://collector", "", OtlpProtocol::Http),
+        ("http://collector:4317", "http/protobuf", OtlpProtocol::Http),
+        ("http://collector:4318", "grpc", OtlpProtocol::Grpc),
+    ];
+    for (endpoint, protocol, expected) in cases {
+        let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint), ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)];
+        let settings = read(&variables).unwrap();
+        assert_eq!(settings.otlp.unwrap().protocol, expected, "{variables:?}");
+        assert_eq!(settings.plugin.config.get("filter_state"), Some(&true.into()));
+    }
+}
+
+#[test]
+fn err_one_line_names_variable_and_value_and_what_is_allowed() {
+    let cases = [
+        ("MCP_UPSTREAM_URL", "", "missing; allowed: an http:// or https:// URL"),
+        ("MCP_UPSTREAM_URL", "weather", "\"weather\" is not an http:// or https:// URL; allowed:"),
+        ("MCP_UPSTREAM_URL", "http://weather:0", "port 0"),
+        ("MCP_UPSTREAM_URL", "http://localhost:4000", "the sidecar's own PORT"),
+        ("MCP_UPSTREAM_URL", "http://[::1]:9901", "the sidecar's own ADMIN_PORT"),
+        ("MCP_UPSTREAM_NAME", "a b", "\"a b\" is not allowed; allowed: 1 to 64 characters of A-Za-z0-9_.-"),
+        ("MCP_UPSTREAM_TIMEOUT_MS", "30s", "\"30s\" is not allowed; allowed: a whole number of milliseconds"),
+        ("MCP_UPSTREAM_TIMEOUT_MS", "-1", "\"-1\" is not allowed"),
+        ("MCP_UPSTREAM_HOST_HEADER", "keep", "allowed: auto, preserve, upstream"),
+        ("MCP_UPSTREAM_CA_FILE", "/absent.pem", "\"/absent.pem\" is not allowed; allowed: a readable PEM bundle"),
+        ("PORT", "0", "\"0\" is not allowed; allowed: a port from 1 to 65535"),
+        ("PORT", "65536", "allowed: a port from 1 to 65535"),
+        ("PORT", "+80", "allowed: a port from 1 to 65535"),
+        ("HOST", "localhost", "allowed: an IP address"),
+        ("PROBE_PORT", "4000", "allowed: a port that is not PORT's (4000)"),
+        ("PROBE_HOST", "any", "allowed: an IP address"),
+        ("ADMIN_PORT", "4000", "allowed: a port that is not PORT's (4000)"),
+        ("ADMIN_PORT", "9902", "allowed: a port that is not PROBE_PORT's (9902)"),
+        ("CONCURRENCY", "0", "allowed: a number of workers from 1 to 1024"),
+        ("LOG_LEVEL", "trace", "allowed: error, warning, info, debug"),
+        ("MCP_FILTER_CONFIG", "/absent.json", "/absent.json: cannot be read"),
+        ("ENVOY_BIN", "/absent/envoy", "\"/absent/envoy\" cannot be started"),
+        ("MCP_FILTER_WASM", "/absent.wasm", "\"/absent.wasm\" is not allowed"),
+        ("MCP_FILTER_WASM", "/", "(not a file)"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "is not an http:// or https:// URL"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "allowed: http/protobuf, grpc"),
+    ];
+    for (variable, value, expected) in cases {
+        let lines = read(&[(variable, value)]).unwrap_err();
+        assert_eq!(lines.len(), 1, "{variable}={value}: {lines:?}");
+        assert!(lines[0].starts_with(&format!("{variable}: ")), "{variable}={value}: {lines:?}");
+        assert!(lines[0].contains(expected), "{variable}={value}: {lines:?}");
+    }
+}
+
+#[test]
+fn err_an_old_envoy() {
+    let old = ENVOY.replace("1.40", "1.35");
+    let lines = read(&[("ENVOY_BIN", &old)]).unwrap_err();
+    assert!(lines[0].contains("is Envoy 1.35.9; allowed: the path of an Envoy 1.36 or newer"), "{lines:?}");
+}
+
+#[test]
+fn err_all_at_once_in_the_documented_order() {
+    let variables = [
+        ("MCP_UPSTREAM_URL", "http://user:hunter2@weather"),
+        ("MCP_UPSTREAM_NAME", "a/b"),
+        ("PORT", "none"),
+        ("LOG_LEVEL", "loud\nand clear"),
+        ("ENVOY_BIN", "/absent/envoy"),
+    ];
+    let lines = read(&variables).unwrap_err();
+    let found: Vec<_> = lines.iter().map(|line| line.split(':').next().unwrap()).collect();
+    assert_eq!(found, variables.map(|(variable, _)| variable));
+    let text = lines.join("\n");
+    assert!(!text.contains("hunter2"), "{text}");
+    assert_eq!(text.lines().count(), lines.len(), "{text}");
+}
+
+#[test]
+fn ok_one_port_on_two_addresses() {
+    assert!(read(&[("HOST", "127.0.0.1"), ("PROBE_HOST", "127.0.0.2"), ("PROBE_PORT", "4000")]).is_ok());
+    let variables = [("HOST", "10.0.0.1"), ("MCP_UPSTREAM_URL", "http://localhost:4000")];
+    assert!(read(&variables).is_ok());
+}
