@@ -22,14 +22,10 @@ pub(crate) enum Format {
 }
 
 /// Something that a body held.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved once to where it is read; a box would be an allocation per message"
-)]
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Part {
-    /// A JSON object; [`Message::kind`] tells whether it is JSON-RPC.
-    Message(Message),
+#[derive(Debug, PartialEq)]
+pub(crate) enum Part<'a> {
+    /// A JSON object; [`Message::kind`] tells whether it is JSON-RPC. Whoever needs it longer takes it.
+    Message(&'a mut Message),
     /// Something that was not read.
     Skipped(SkipReason),
     /// An event with data was dispatched; what it held follows.
@@ -63,20 +59,27 @@ struct Stream {
 /// The event at hand: whether it counts is only known at its end.
 #[derive(Clone, Debug, Default)]
 struct Event {
-    parts: Vec<Part>,
+    held: Vec<Held>,
     kept: usize,
     overflowed: bool,
     has_ids: bool,
 }
 
+/// A part that waits for the end of its event.
+#[derive(Clone, Debug)]
+enum Held {
+    Message(Box<Message>),
+    Skipped(SkipReason),
+}
+
 /// Passes messages on as parts.
-struct Pass<'a>(&'a mut dyn FnMut(Part));
+struct Pass<'a>(&'a mut dyn FnMut(Part<'_>));
 
 /// An event stream at work.
 struct Dispatching<'a> {
     documents: &'a mut Documents,
     event: &'a mut Event,
-    out: &'a mut dyn FnMut(Part),
+    out: &'a mut dyn FnMut(Part<'_>),
 }
 
 // === impl Body ===
@@ -89,7 +92,7 @@ impl Body {
     }
 
     /// Reads a chunk and hands over what became known.
-    pub(crate) fn push(&mut self, bytes: &[u8], out: &mut dyn FnMut(Part)) {
+    pub(crate) fn push(&mut self, bytes: &[u8], out: &mut dyn FnMut(Part<'_>)) {
         let Self { documents, stream } = self;
         match stream {
             Some(Stream { framer, event }) => framer.push(bytes, &mut Dispatching { documents, event, out }),
@@ -98,7 +101,7 @@ impl Body {
     }
 
     /// The body ended. An event without its blank line is dropped, as a client drops it.
-    pub(crate) fn finish(&mut self, out: &mut dyn FnMut(Part)) {
+    pub(crate) fn finish(&mut self, out: &mut dyn FnMut(Part<'_>)) {
         match &mut self.stream {
             Some(stream) => stream.event.restart(),
             None => self.documents.finish(out),
@@ -119,7 +122,7 @@ impl Body {
 // === impl Documents ===
 
 impl Documents {
-    fn scan(&mut self, bytes: &[u8], out: &mut dyn FnMut(Part)) {
+    fn scan(&mut self, bytes: &[u8], out: &mut dyn FnMut(Part<'_>)) {
         let mut rest = bytes;
         while !rest.is_empty() && !self.broken {
             let mut reading = Reading { reader: &mut self.reader, messages: &mut Pass(out) };
@@ -137,7 +140,7 @@ impl Documents {
         }
     }
 
-    fn finish(&mut self, out: &mut dyn FnMut(Part)) {
+    fn finish(&mut self, out: &mut dyn FnMut(Part<'_>)) {
         let mut reading = Reading { reader: &mut self.reader, messages: &mut Pass(out) };
         if self.scanner.finish(&mut reading) == Ending::Truncated {
             out(Part::Skipped(SkipReason::Truncated));
@@ -153,7 +156,7 @@ impl Documents {
 }
 
 impl Messages for Pass<'_> {
-    fn message(&mut self, message: Message) {
+    fn message(&mut self, message: &mut Message) {
         (self.0)(Part::Message(message));
     }
 
@@ -165,20 +168,31 @@ impl Messages for Pass<'_> {
 // === impl Event ===
 
 impl Event {
-    fn push(&mut self, part: Part) {
-        self.kept += match &part {
-            Part::Message(message) => message.retained(),
-            _ => size_of::<Part>(),
+    fn hold(&mut self, part: Part<'_>) {
+        let (size, held) = match part {
+            Part::Message(message) => (message.retained(), Held::Message(Box::new(std::mem::take(message)))),
+            Part::Skipped(reason) => (size_of::<Held>(), Held::Skipped(reason)),
+            Part::Event | Part::Endpoint => return,
         };
+        self.kept += size;
         if self.kept <= MOST_EVENT_BYTES {
-            self.parts.push(part);
+            self.held.push(held);
         } else if !std::mem::replace(&mut self.overflowed, true) {
-            self.parts.push(Part::Skipped(SkipReason::TooLong));
+            self.held.push(Held::Skipped(SkipReason::TooLong));
+        }
+    }
+
+    fn release(&mut self, out: &mut dyn FnMut(Part<'_>)) {
+        for held in self.held.drain(..) {
+            match held {
+                Held::Message(mut message) => out(Part::Message(&mut message)),
+                Held::Skipped(reason) => out(Part::Skipped(reason)),
+            }
         }
     }
 
     fn restart(&mut self) {
-        self.parts.clear();
+        self.held.clear();
         self.kept = 0;
         self.overflowed = false;
     }
@@ -188,7 +202,7 @@ impl Event {
 
 impl Events for Dispatching<'_> {
     fn data(&mut self, bytes: &[u8]) {
-        self.documents.scan(bytes, &mut |part| self.event.push(part));
+        self.documents.scan(bytes, &mut |part| self.event.hold(part));
     }
 
     fn dispatch(&mut self, name: EventName, data: bool) {
@@ -197,8 +211,8 @@ impl Events for Dispatching<'_> {
                 if data {
                     (self.out)(Part::Event);
                 }
-                self.documents.finish(&mut |part| self.event.push(part));
-                self.event.parts.drain(..).for_each(&mut *self.out);
+                self.documents.finish(&mut |part| self.event.hold(part));
+                self.event.release(self.out);
             }
             EventName::Endpoint => (self.out)(Part::Endpoint),
             EventName::Other => {}
@@ -216,29 +230,48 @@ impl Events for Dispatching<'_> {
 mod tests {
     use super::{Body, Format, Part};
     use crate::closed::SkipReason;
+    use crate::message::Message;
     use crate::message::{ListKind, MessageKind, ResultType};
     use crate::test;
 
-    fn read(format: Format, text: &[u8], mut chunk: impl FnMut() -> usize) -> Vec<Part> {
+    /// A part of one's own.
+    #[derive(Debug, PartialEq)]
+    enum Kept {
+        Message(Box<Message>),
+        Skipped(SkipReason),
+        Event,
+        Endpoint,
+    }
+
+    fn keep(part: Part<'_>) -> Kept {
+        match part {
+            Part::Message(message) => Kept::Message(Box::new(std::mem::take(message))),
+            Part::Skipped(reason) => Kept::Skipped(reason),
+            Part::Event => Kept::Event,
+            Part::Endpoint => Kept::Endpoint,
+        }
+    }
+
+    fn read(format: Format, text: &[u8], mut chunk: impl FnMut() -> usize) -> Vec<Kept> {
         let mut body = Body::new(format, true);
         let mut parts = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
             let (now, later) = rest.split_at(chunk().clamp(1, rest.len()));
-            body.push(now, &mut |part| parts.push(part));
+            body.push(now, &mut |part| parts.push(keep(part)));
             rest = later;
         }
-        body.finish(&mut |part| parts.push(part));
+        body.finish(&mut |part| parts.push(keep(part)));
         parts
     }
 
-    fn json(text: &str) -> Vec<Part> {
+    fn json(text: &str) -> Vec<Kept> {
         read(Format::Json, text.as_bytes(), || usize::MAX)
     }
 
-    fn one(text: &str) -> crate::message::Message {
+    fn one(text: &str) -> Message {
         match json(text).as_slice() {
-            [Part::Message(message)] => message.clone(),
+            [Kept::Message(message)] => *message.clone(),
             other => panic!("{other:?}"),
         }
     }
@@ -291,19 +324,19 @@ mod tests {
     fn ok_batches_and_what_is_no_message() {
         let count = |text| json(text).len();
         assert_eq!(count(r#"[{"jsonrpc":"2.0","method":"a"},{"jsonrpc":"2.0","method":"b"}]"#), 2);
-        assert_eq!(json("[]"), [Part::Skipped(SkipReason::NotJsonRpc)]);
-        assert_eq!(json("[1,[]]"), [Part::Skipped(SkipReason::NotJsonRpc), Part::Skipped(SkipReason::NotJsonRpc)]);
-        assert_eq!(json("5"), [Part::Skipped(SkipReason::NotJsonRpc)]);
+        assert_eq!(json("[]"), [Kept::Skipped(SkipReason::NotJsonRpc)]);
+        assert_eq!(json("[1,[]]"), [Kept::Skipped(SkipReason::NotJsonRpc), Kept::Skipped(SkipReason::NotJsonRpc)]);
+        assert_eq!(json("5"), [Kept::Skipped(SkipReason::NotJsonRpc)]);
         assert_eq!(one("{}").kind(), MessageKind::Invalid);
-        assert_eq!(json(r#"{"a":"#), [Part::Skipped(SkipReason::Truncated)]);
-        assert_eq!(json("{]"), [Part::Skipped(SkipReason::InvalidJson)]);
+        assert_eq!(json(r#"{"a":"#), [Kept::Skipped(SkipReason::Truncated)]);
+        assert_eq!(json("{]"), [Kept::Skipped(SkipReason::InvalidJson)]);
     }
 
     #[test]
     fn ok_size_is_that_of_the_message() {
         assert_eq!(one(" {\"jsonrpc\":\"2.0\"} \n").bytes, 17);
         let parts = read(Format::Sse, b"data: {\"a\":\ndata: 1}\n\n", || 1);
-        assert!(matches!(parts.as_slice(), [Part::Event, Part::Message(message)] if message.bytes == 8), "{parts:?}");
+        assert!(matches!(parts.as_slice(), [Kept::Event, Kept::Message(message)] if message.bytes == 8), "{parts:?}");
     }
 
     #[test]
@@ -314,7 +347,7 @@ mod tests {
         assert!(
             matches!(
                 parts.as_slice(),
-                [Part::Event, Part::Skipped(SkipReason::InvalidJson), Part::Event, Part::Message(_), Part::Endpoint]
+                [Kept::Event, Kept::Skipped(SkipReason::InvalidJson), Kept::Event, Kept::Message(_), Kept::Endpoint]
             ),
             "{parts:?}"
         );

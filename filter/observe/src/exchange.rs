@@ -149,6 +149,8 @@ impl Exchange {
             self.handle_request_headers(around, false);
         }
         self.break_off_request(around);
+        // A request that came after its response began operations that nothing has ended.
+        self.response_ended = false;
         self.end_response(around);
         if std::mem::take(&mut self.event_stream_open) {
             around.observe(Observation::EventStreamClosed);

@@ -8,6 +8,7 @@
 //!
 //! **Cost:** about 300 bytes per scanner, plus what the visitor asked to keep.
 
+mod hidden;
 mod number;
 mod string;
 
@@ -192,37 +193,23 @@ impl Scanner {
         let begun = self.position;
         let mut rest = bytes;
         let progress = loop {
-            if let State::Broken(broken) = self.state {
-                break Progress::Broken(broken);
+            if self.hidden.is_some() {
+                rest = self.pass_hidden(rest);
             }
-            let Some((&byte, tail)) = rest.split_first() else { break Progress::Partial };
+            let Some((&byte, tail)) = rest.split_first() else { break self.partial() };
             match self.state {
-                State::StringText | State::KeyText => {
-                    rest = self.string(rest, visitor);
-                    // Inside an object or array a string never ends a document; at the top it does.
-                    if self.document_ended() {
-                        break self.complete(bytes, rest);
-                    }
-                }
-                State::Number => {
-                    let (digits, after) = self.number.run(rest);
-                    self.keep(digits);
-                    rest = after;
-                    if let Some((&byte, _)) = rest.split_first() {
-                        self.number_ended(byte, visitor);
-                        if self.document_ended() {
-                            break self.complete(bytes, rest);
-                        }
-                    }
-                }
+                State::StringText | State::KeyText => rest = self.string(rest, visitor),
+                State::Number => rest = self.number(rest, visitor),
+                State::Broken(broken) => break Progress::Broken(broken),
                 _ => {
                     rest = tail;
                     self.position = begun + (bytes.len() - rest.len()) as u64;
                     self.structure(byte, visitor);
-                    if self.document_ended() {
-                        break self.complete(bytes, rest);
-                    }
                 }
+            }
+            if self.stack.depth == 0 && self.state == State::Next {
+                self.state = State::Start(3);
+                break Progress::Complete(bytes.len() - rest.len());
             }
         };
         self.position = begun + (bytes.len() - rest.len()) as u64;
@@ -244,13 +231,12 @@ impl Scanner {
         ending
     }
 
-    fn document_ended(&self) -> bool {
-        self.stack.depth == 0 && self.state == State::Next
-    }
-
-    fn complete(&mut self, bytes: &[u8], rest: &[u8]) -> Progress {
-        self.state = State::Start(3);
-        Progress::Complete(bytes.len() - rest.len())
+    /// At the end of a chunk.
+    fn partial(&self) -> Progress {
+        match self.state {
+            State::Broken(broken) => Progress::Broken(broken),
+            _ => Progress::Partial,
+        }
     }
 
     fn broken(&mut self) {
@@ -351,6 +337,15 @@ impl Scanner {
         }
     }
 
+    fn number<'a, V: Visitor>(&mut self, bytes: &'a [u8], visitor: &mut V) -> &'a [u8] {
+        let (digits, rest) = self.number.run(bytes);
+        self.keep(digits);
+        if let Some(&next) = rest.first() {
+            self.number_ended(next, visitor);
+        }
+        rest
+    }
+
     fn number_ended<V: Visitor>(&mut self, next: u8, visitor: &mut V) {
         if !self.number.is_complete() || !matches!(next, b' ' | b'\t' | b'\n' | b'\r' | b',' | b'}' | b']') {
             return self.broken();
@@ -390,22 +385,33 @@ impl Scanner {
     /// Inside a string: passes plain bytes, then looks at the one that is not.
     fn string<'a, V: Visitor>(&mut self, bytes: &'a [u8], visitor: &mut V) -> &'a [u8] {
         let (plain, rest) = bytes.split_at_checked(plain_run(bytes)).unwrap_or((bytes, &[]));
+        let is_key = self.state == State::KeyText;
+        // Most names of members are whole in one chunk and need not be kept.
+        if is_key
+            && self.hidden.is_none()
+            && self.text.length() == 0
+            && rest.first() == Some(&b'"')
+            && self.escape.is_idle()
+        {
+            self.state = State::Colon;
+            self.interest = if plain.len() <= KEY_BYTES { visitor.key(plain) } else { Interest::Skip };
+            return rest.get(1..).unwrap_or_default();
+        }
         if !plain.is_empty() && self.is_wanted() {
             self.end_text();
             self.text.push(plain);
         }
         let Some((&byte, rest)) = rest.split_first() else { return &[] };
-        match (byte, self.state) {
-            (b'\\', State::KeyText) => self.state = State::KeyEscape,
-            (b'\\', _) => self.state = State::StringEscape,
-            (b'"', State::KeyText) => {
+        match byte {
+            b'\\' => self.state = if is_key { State::KeyEscape } else { State::StringEscape },
+            b'"' if is_key => {
                 self.end_text();
                 self.state = State::Colon;
                 if self.hidden.is_none() {
                     self.interest = self.text.whole().map_or(Interest::Skip, |name| visitor.key(name));
                 }
             }
-            (b'"', _) => {
+            b'"' => {
                 self.end_text();
                 self.state = State::Next;
                 if self.is_wanted() {

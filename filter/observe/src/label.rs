@@ -13,6 +13,10 @@ const UNCONFIRMED: u16 = 20;
 ///
 /// Quotes, backslashes, `;`, `=`, control characters and invalid UTF-8 become `_`.
 pub(crate) fn clean(bytes: &[u8], most: usize) -> String {
+    // Nearly every name is plain ASCII and short.
+    if bytes.len() <= most && bytes.iter().all(|byte| (b' '..=b'~').contains(byte) && !b"\"\\;=".contains(byte)) {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
     let mut label = String::with_capacity(bytes.len().min(most));
     for chunk in bytes.utf8_chunks() {
         let invalid = if chunk.invalid().is_empty() { None } else { Some('_') };

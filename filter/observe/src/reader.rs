@@ -13,7 +13,7 @@ pub(crate) const NAME_BYTES: usize = 1024;
 /// Bytes of all names of one list result that are kept.
 const MOST_NAME_BYTES: usize = 12 * 1024;
 /// Bytes kept of method names, versions and words.
-const WORD_BYTES: usize = 64;
+pub(crate) const WORD_BYTES: usize = 64;
 /// Deepest place of interest is document, message, result, list, item.
 const PLACES: usize = 6;
 
@@ -66,7 +66,7 @@ enum Member {
 /// Receives what a document held.
 pub(crate) trait Messages {
     /// A JSON object that is, or is not, a JSON-RPC message.
-    fn message(&mut self, message: Message);
+    fn message(&mut self, message: &mut Message);
     /// Something else: a bare scalar, an empty batch, an array in a batch.
     fn no_message(&mut self);
 }
@@ -344,9 +344,8 @@ impl<M: Messages> Visitor for Reading<'_, M> {
         self.reader.depth = self.reader.depth.saturating_sub(1);
         match place {
             Place::Message => {
-                let mut message = std::mem::take(&mut self.reader.message);
-                message.bytes = at - self.reader.begun;
-                self.messages.message(message);
+                self.reader.message.bytes = at - self.reader.begun;
+                self.messages.message(&mut self.reader.message);
             }
             Place::Batch if self.reader.elements == 0 => self.messages.no_message(),
             _ => {}

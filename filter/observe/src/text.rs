@@ -9,23 +9,18 @@ const PRIME: u64 = 0x0000_0100_0000_01b3;
 /// Two texts are equal when length and digest are equal, so ids and names of any length can be compared while at most
 /// `limit` bytes are kept. The digest is not cryptographic: whoever forges a collision confuses the counting of its own
 /// exchange and nothing else.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Text {
     start: Vec<u8>,
     limit: usize,
     length: u64,
-    digest: u64,
-}
-
-impl Default for Text {
-    fn default() -> Self {
-        Self { start: Vec::new(), limit: 0, length: 0, digest: OFFSET }
-    }
+    /// Digest of everything so far, once there is more than is kept.
+    overflow: Option<u64>,
 }
 
 impl PartialEq for Text {
     fn eq(&self, other: &Self) -> bool {
-        self.length == other.length && self.digest == other.digest
+        self.length == other.length && self.digest() == other.digest()
     }
 }
 
@@ -34,8 +29,12 @@ impl PartialEq for Text {
 impl Text {
     /// The text of `bytes`, all of it kept.
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        let mut text = Self::default();
-        text.restart(bytes.len());
+        Self { start: bytes.to_vec(), limit: bytes.len(), length: bytes.len() as u64, overflow: None }
+    }
+
+    /// The text of `bytes`, of which at most `limit` are kept.
+    pub(crate) fn start_of(bytes: &[u8], limit: usize) -> Self {
+        let mut text = Self { limit, ..Self::default() };
         text.push(bytes);
         text
     }
@@ -45,14 +44,19 @@ impl Text {
         self.start.clear();
         self.limit = limit;
         self.length = 0;
-        self.digest = OFFSET;
+        self.overflow = None;
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        let room = self.limit.saturating_sub(self.start.len());
-        self.start.extend(bytes.iter().take(room));
         self.length += bytes.len() as u64;
-        self.digest = bytes.iter().fold(self.digest, |digest, &byte| (digest ^ u64::from(byte)).wrapping_mul(PRIME));
+        let room = self.limit - self.start.len();
+        if let (None, true) = (self.overflow, bytes.len() <= room) {
+            return self.start.extend_from_slice(bytes);
+        }
+        let (kept, rest) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+        self.start.extend_from_slice(kept);
+        let digest = self.overflow.unwrap_or_else(|| digest(OFFSET, &self.start));
+        self.overflow = Some(self::digest(digest, rest));
     }
 
     /// The bytes that were kept.
@@ -72,8 +76,12 @@ impl Text {
 
     /// Digest of the whole text.
     pub(crate) fn digest(&self) -> u64 {
-        self.digest
+        self.overflow.unwrap_or_else(|| digest(OFFSET, &self.start))
     }
+}
+
+fn digest(begin: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(begin, |digest, &byte| (digest ^ u64::from(byte)).wrapping_mul(PRIME))
 }
 
 #[cfg(test)]
@@ -92,5 +100,8 @@ mod tests {
         assert_eq!(cut.whole(), None);
         assert_eq!(cut, Text::of(&long));
         assert_ne!(cut, Text::of(&long[1..]));
+        let mut none = Text::default();
+        none.push(&long);
+        assert_eq!(none, cut);
     }
 }

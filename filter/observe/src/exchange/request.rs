@@ -10,6 +10,7 @@ use crate::label::clean;
 use crate::message::{Message, MessageKind, Params};
 use crate::method::Method;
 use crate::observation::{Observation, Operation};
+use crate::reader::WORD_BYTES;
 use crate::resource;
 use crate::text::Text;
 
@@ -95,8 +96,6 @@ impl Exchange {
         if self.requests == 0 && around.host.response_status().is_some() {
             let Some(text) = around.host.request_header("mcp-method").filter(|text| !text.is_empty()) else { return };
             self.recognise(around);
-            // The answer may have passed already: the operation is judged with everything else that is left.
-            self.response_ended = false;
             let name = around.host.request_header("mcp-name").map(|name| Text::of(&decode_mirrored(&name)));
             let message = Message {
                 id: Id::Some(RequestId::string(&Text::default())),
@@ -104,7 +103,7 @@ impl Exchange {
                 params: Params { name: name.clone(), uri: name, ..Params::default() },
                 ..Message::default()
             };
-            self.begin_operation(message, around);
+            self.begin_operation(&message, around);
         }
         self.report_bytes(around);
     }
@@ -115,7 +114,7 @@ impl Exchange {
         }
     }
 
-    fn request_part(&mut self, part: Part, around: &mut Around<'_>) {
+    fn request_part(&mut self, part: Part<'_>, around: &mut Around<'_>) {
         self.request_had_parts = true;
         match part {
             Part::Message(message) => self.request_message(message, around),
@@ -124,7 +123,7 @@ impl Exchange {
         }
     }
 
-    fn request_message(&mut self, message: Message, around: &mut Around<'_>) {
+    fn request_message(&mut self, message: &Message, around: &mut Around<'_>) {
         let kind = message.kind();
         if kind == MessageKind::Invalid {
             return around.skipped(Direction::In, SkipReason::NotJsonRpc);
@@ -143,16 +142,15 @@ impl Exchange {
         }
     }
 
-    fn begin_operation(&mut self, message: Message, around: &mut Around<'_>) {
+    fn begin_operation(&mut self, message: &Message, around: &mut Around<'_>) {
         if self.operations.len() >= MOST_OPERATIONS {
             return around.skipped(Direction::In, SkipReason::TooLong);
         }
-        let text = message.method.clone().unwrap_or_default();
+        let Message { id: Id::Some(id), method: Some(text), params, .. } = message else { return };
         let method = Method::of(text.start(), around.config);
-        let revision = self.compare_headers(&message, &text, method, around);
-        let Message { id: Id::Some(id), params, .. } = message else { return };
+        let revision = self.compare_headers(message, text, method, around);
         let operation = Operation {
-            id,
+            id: id.clone(),
             method,
             name: name_label(method, params.name.as_ref(), params.uri.as_ref(), around.config),
             is_first_page: !params.cursor,
@@ -160,6 +158,7 @@ impl Exchange {
             revision,
             client_name: params
                 .client_name
+                .as_ref()
                 .filter(|_| method == Method::Known(KnownMethod::Initialize))
                 .map(|name| clean(name.start(), around.config.limits.label_bytes).into_boxed_str()),
         };
@@ -204,9 +203,9 @@ impl PostHeaders {
     /// freely and the usual ones only while nothing shows MCP yet.
     fn read(around: &Around<'_>) -> Self {
         let header = |name| around.host.request_header(name);
-        let version = header("mcp-protocol-version").map(|value| Text::of(&value));
-        let method = header("mcp-method").map(|value| Text::of(&value));
-        let name = header("mcp-name").map(|value| Text::of(&decode_mirrored(&value)));
+        let version = header("mcp-protocol-version").map(|value| Text::start_of(&value, WORD_BYTES));
+        let method = header("mcp-method").map(|value| Text::start_of(&value, WORD_BYTES));
+        let name = header("mcp-name").map(|value| Text::start_of(&decode_mirrored(&value), WORD_BYTES));
         let is_mcp = version.is_some()
             || method.is_some()
             || header("mcp-session-id").is_some()

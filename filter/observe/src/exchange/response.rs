@@ -110,7 +110,7 @@ impl Exchange {
         }
     }
 
-    fn response_part(&mut self, part: Part, around: &mut Around<'_>) {
+    fn response_part(&mut self, part: Part<'_>, around: &mut Around<'_>) {
         if !self.recognised && !self.recognise_stream(&part, around) {
             return;
         }
@@ -127,7 +127,7 @@ impl Exchange {
     }
 
     /// A stream whose first event is `endpoint` or JSON-RPC is MCP; one that begins otherwise is not looked at again.
-    fn recognise_stream(&mut self, part: &Part, around: &mut Around<'_>) -> bool {
+    fn recognise_stream(&mut self, part: &Part<'_>, around: &mut Around<'_>) -> bool {
         match part {
             _ if self.kind == Kind::Other => return false,
             Part::Event => return false,
@@ -148,9 +148,9 @@ impl Exchange {
         }
     }
 
-    fn response_message(&mut self, message: Message, around: &mut Around<'_>) {
+    fn response_message(&mut self, message: &Message, around: &mut Around<'_>) {
         match message.kind() {
-            MessageKind::Response => self.answer(&message, around),
+            MessageKind::Response => self.answer(message, around),
             MessageKind::Notification => {
                 let method =
                     message.method.as_ref().map_or(Method::Other, |text| Method::of(text.start(), around.config));

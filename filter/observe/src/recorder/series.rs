@@ -6,12 +6,15 @@ use crate::config::Config;
 use crate::family::FamilyName;
 use crate::label::Name;
 use crate::method::Method;
+use std::hash::{Hash, Hasher};
 
 /// Most labels of a family.
 const MOST_LABELS: usize = 6;
+/// Bits of [`Value::code`]: six of them and the family fit into 128.
+const VALUE_BITS: u32 = 20;
 
 /// A label's value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Value {
     Method(Method),
     /// `none`: an error that answers no operation.
@@ -31,10 +34,26 @@ pub(crate) enum Value {
 }
 
 /// A family with the values of its labels, in the family's order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Series {
     family: FamilyName,
     values: [Option<Value>; MOST_LABELS],
+    /// Family and values in one number: what is compared and hashed on the way of every observation.
+    key: u128,
+}
+
+impl PartialEq for Series {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Series {}
+
+impl Hash for Series {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(self.key);
+    }
 }
 
 // === impl Series ===
@@ -42,10 +61,12 @@ pub(crate) struct Series {
 impl Series {
     pub(crate) fn new(family: FamilyName, values: &[Value]) -> Self {
         let mut slots = [None; MOST_LABELS];
+        let mut key = family as u128;
         for (slot, &value) in slots.iter_mut().zip(values) {
             *slot = Some(value);
+            key = key << VALUE_BITS | u128::from(value.code());
         }
-        Self { family, values: slots }
+        Self { family, values: slots, key }
     }
 
     pub(crate) fn family(&self) -> FamilyName {
@@ -72,6 +93,31 @@ impl Series {
 // === impl Value ===
 
 impl Value {
+    /// A number of its own for each value, in [`VALUE_BITS`] bits and never 0: the kind above, the value below.
+    fn code(self) -> u32 {
+        let (kind, value) = match self {
+            Self::Method(Method::Known(method)) => (1, method as u16),
+            Self::Method(Method::Extra(index)) => (2, index.into()),
+            Self::Method(Method::Other) => (3, 0),
+            Self::NoMethod => (4, 0),
+            Self::Status(status) => (5, status as u16),
+            Self::ErrorType(None) => (6, 0),
+            Self::ErrorType(Some(error_type)) => (7, error_type as u16),
+            Self::Direction(direction) => (8, direction as u16),
+            Self::Reason(reason) => (9, reason as u16),
+            Self::Revision(revision) => (10, revision as u16),
+            Self::StreamableHttp => (11, 0),
+            Self::Mirror(header) => (12, header as u16),
+            Self::Label(label) => (13, label as u16),
+            Self::NoName => (14, 0),
+            Self::FilterVersion => (15, 0),
+            Self::Name(label, Name::Other) => (16, label as u16),
+            // Budgets end far below 2^15, see `limits` in the configuration.
+            Self::Name(label, Name::Admitted(index)) => (17 + label as u32, index),
+        };
+        kind << 15 | u32::from(value & 0x7fff)
+    }
+
     fn text<'a>(&self, names: &'a AllNames, config: &'a Config) -> &'a str {
         match *self {
             Self::Method(method) => method.as_str(config),

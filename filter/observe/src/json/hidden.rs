@@ -1,0 +1,109 @@
+//! The quick way through values that the visitor did not ask for, which is most of what passes.
+//!
+//! Whole tokens are taken at a time, with the state in locals, and no visitor is called. Whatever is not plain, whole in
+//! the chunk and valid is left to [`Scanner::scan`], so this may give up anywhere and decides nothing by itself.
+
+use super::number::Number;
+use super::string::plain_run;
+use super::{Container, Scanner, State};
+
+// === impl Scanner ===
+
+impl Scanner {
+    /// What is left of `bytes` behind everything that could be passed.
+    pub(super) fn pass_hidden<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let Some(floor) = self.hidden else { return bytes };
+        let mut rest = bytes;
+        let mut state = self.state;
+        let mut in_object = self.stack.top() == Some(Container::Object);
+        while let Some((&byte, tail)) = rest.split_first() {
+            (state, rest) = match (state, byte) {
+                (State::StringText, _) => match pass_string(rest) {
+                    (after, true) => (State::Next, after),
+                    // The end of the chunk, or something for the general way.
+                    (after, false) => {
+                        rest = after;
+                        break;
+                    }
+                },
+                (State::StringEscape | State::KeyEscape | State::KeyText | State::Number | State::Literal(_), _) => {
+                    break;
+                }
+                (_, b' ' | b'\t' | b'\n' | b'\r') => (state, tail),
+                (State::Next, b',') => (if in_object { State::Key } else { State::Value }, tail),
+                (State::Colon, b':') => (State::Value, tail),
+                (State::Key | State::FirstKey, b'"') => match pass_string(tail) {
+                    (after, true) => (State::Colon, after),
+                    _ => break,
+                },
+                (State::Value | State::FirstElement, b'{' | b'[') => {
+                    in_object = byte == b'{';
+                    let (container, first) = if in_object {
+                        (Container::Object, State::FirstKey)
+                    } else {
+                        (Container::Array, State::FirstElement)
+                    };
+                    if !self.stack.push(container) {
+                        break;
+                    }
+                    (first, tail)
+                }
+                // The end of the hidden value itself is for the general way.
+                (State::Next | State::FirstKey, b'}') if in_object && self.stack.depth > floor + 1 => {
+                    in_object = self.leave() == Some(Container::Object);
+                    (State::Next, tail)
+                }
+                (State::Next | State::FirstElement, b']') if !in_object && self.stack.depth > floor + 1 => {
+                    in_object = self.leave() == Some(Container::Object);
+                    (State::Next, tail)
+                }
+                (State::Value | State::FirstElement, _) => match whole_scalar(byte, tail) {
+                    Some(after) => (State::Next, after),
+                    None => break,
+                },
+                _ => break,
+            };
+        }
+        self.state = state;
+        rest
+    }
+
+    /// Leaves a container; the one around it.
+    fn leave(&mut self) -> Option<Container> {
+        self.stack.depth -= 1;
+        self.stack.top()
+    }
+}
+
+/// Passes the inside of a string, to the end of the bytes or to anything unusual; `true` once its closing quote was passed.
+fn pass_string(bytes: &[u8]) -> (&[u8], bool) {
+    let mut rest = bytes;
+    loop {
+        rest = rest.get(plain_run(rest)..).unwrap_or_default();
+        match rest {
+            [b'"', after @ ..] => return (after, true),
+            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', after @ ..] => rest = after,
+            _ => return (rest, false),
+        }
+    }
+}
+
+/// What is behind a scalar that is whole in these bytes.
+fn whole_scalar(byte: u8, tail: &[u8]) -> Option<&[u8]> {
+    match byte {
+        b'"' => match pass_string(tail) {
+            (after, true) => Some(after),
+            _ => None,
+        },
+        b't' => tail.strip_prefix(b"rue"),
+        b'f' => tail.strip_prefix(b"alse"),
+        b'n' => tail.strip_prefix(b"ull"),
+        b'-' | b'0'..=b'9' => {
+            let mut number = Number::begin(byte);
+            let (_, after) = number.run(tail);
+            let ends = matches!(after.first(), Some(b',' | b'}' | b']'));
+            (ends && number.is_complete()).then_some(after)
+        }
+        _ => None,
+    }
+}
