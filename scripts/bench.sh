@@ -23,7 +23,6 @@ bench compare --empty "$modules/empty.wasm" --ours "$ours" --json "$json" "$@"
 say "Wrote $json"
 [ -n "${SCENARIO:-}" ] && exit 0
 
-for module in host_calls reading; do
-  say "Probing inside Envoy: $module"
-  ROUNDS=40 bench probe "$modules/$module.wasm"
-done
+say "Probing inside Envoy: host calls, then the core"
+ROUNDS=40 SCENARIO=small_json bench probe "$modules/host_calls.wasm"
+ROUNDS=40 SCENARIO=small_sse bench probe "$modules/reading.wasm"

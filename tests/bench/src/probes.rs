@@ -9,9 +9,10 @@ use anyhow::{Result, ensure};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// One request after another; the values of each probe, in the order of their first lines.
+/// One request after another of the plan's first scenario; the values of each probe, in the order of their first lines.
 pub(crate) async fn run(plan: &Plan, module: PathBuf) -> Result<Vec<(String, Vec<f64>)>> {
-    let workload = Workload::new("small_json")?;
+    let scenario = plan.scenarios.first().map_or("small_json", String::as_str);
+    let workload = Workload::new(scenario)?;
     let stage = Arc::new(Stage::new(vec![workload]));
     let upstream = upstream::start(stage.clone()).await?;
     let envoy = Envoy::start(&plan.envoy, plan.cpu, Filter::Wasm(module), upstream).await?;
