@@ -3,6 +3,8 @@
 use crate::bootstrap::{HTTP_STAT_PREFIX, READY_KEY, upstream_cluster};
 use crate::environment::Settings;
 use crate::machine::Machine;
+use serde_json::Value;
+use std::path::Path;
 use std::time::Duration;
 use ureq::Agent;
 
@@ -27,9 +29,16 @@ impl Admin {
         }
     }
 
-    /// Whether Envoy serves.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.agent.get(format!("{}/ready", self.origin)).call().is_ok()
+    /// Whether the Envoy with this bootstrap serves; another one may have the admin port.
+    pub(crate) fn serves(&self, bootstrap: &Path) -> bool {
+        let info: Value = serde_json::from_str(&self.get("server_info").unwrap_or_default()).unwrap_or_default();
+        let config_path = info.pointer("/command_line_options/config_path").and_then(Value::as_str);
+        let state = info.get("state").and_then(Value::as_str);
+        state == Some("LIVE") && config_path.map(Path::new) == Some(bootstrap)
+    }
+
+    fn get(&self, path: &str) -> Result<String, ureq::Error> {
+        self.agent.get(format!("{}/{path}", self.origin)).call()?.body_mut().read_to_string()
     }
 
     /// Begins the drain: `/ready` says 503, every answer from now on ends its connection, the MCP listener closes.

@@ -5,8 +5,8 @@ use std::process::Command;
 
 /// Oldest Envoy whose configuration has every field of the bootstrap.
 const OLDEST: (u32, u32) = (1, 36);
-/// First Envoy whose access logger speaks OTLP over HTTP and whose spans take a name from filter state.
-const OLDEST_WITH_FULL_TELEMETRY: (u32, u32) = (1, 37);
+/// First Envoy whose spans and OTLP access logs can say what the filter knows.
+const OLDEST_WITH_TELEMETRY: (u32, u32) = (1, 37);
 
 /// An Envoy that was asked for its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +15,8 @@ pub struct EnvoyBinary {
     pub program: String,
     /// Its version as it prints it.
     pub version: String,
-    /// Whether it can export access logs and name spans, beside exporting spans.
-    pub full_telemetry: bool,
+    /// Whether its spans and logs can say what the filter knows.
+    pub has_telemetry: bool,
 }
 
 // === impl EnvoyBinary ===
@@ -47,7 +47,7 @@ impl EnvoyBinary {
         Ok(Self {
             program: program.to_owned(),
             version: version.to_owned(),
-            full_telemetry: number >= OLDEST_WITH_FULL_TELEMETRY,
+            has_telemetry: number >= OLDEST_WITH_TELEMETRY,
         })
     }
 }

@@ -60,14 +60,13 @@ fn forward_signals(mut signals: Signals, sender: Sender<Event>) {
 }
 
 fn print_addresses(settings: &Settings) {
-    let Settings { upstream, listener, probe, admin_port, plugin, envoy, otlp, .. } = settings;
+    let Settings { upstream, listener, probe, admin_port, plugin, otlp, .. } = settings;
     say(format_args!("MCP      http://{listener} -> {} ({})", upstream.endpoint.url(), plugin.server_name));
     say(format_args!("metrics  http://{probe}/metrics"));
     say(format_args!("probes   http://{probe}/ready http://{probe}/health"));
     say(format_args!("admin    http://127.0.0.1:{admin_port}"));
     if let Some(otlp) = otlp {
-        let what = if envoy.full_telemetry { "spans and logs" } else { "spans (logs need Envoy 1.37)" };
-        say(format_args!("OTLP     {what} to {}", otlp.endpoint.url()));
+        say(format_args!("OTLP     spans and logs to {}", otlp.endpoint.url()));
     }
 }
 
@@ -91,15 +90,14 @@ struct Sidecar<'a> {
 
 impl Sidecar<'_> {
     fn serve(mut self) -> u8 {
-        let mut ready = false;
         loop {
-            let event = if ready { self.events.recv().ok() } else { self.next(POLL) };
+            let starting = self.process.bootstrap();
+            let event = if starting.is_some() { self.next(POLL) } else { self.events.recv().ok() };
             match event {
                 Some(Event::Ended(status)) => return shell_status(status),
-                Some(Event::Signal(SIGTERM | SIGINT)) => return self.stop(ready),
+                Some(Event::Signal(SIGTERM | SIGINT)) => return self.stop(),
                 Some(Event::Signal(signal)) => self.pass_on(signal),
-                None if self.admin.is_ready() => {
-                    ready = true;
+                None if starting.is_some_and(|bootstrap| self.admin.serves(bootstrap)) => {
                     self.process.forget_bootstrap();
                     say(format_args!("ready    Envoy {}", self.settings.envoy.version));
                 }
@@ -109,7 +107,11 @@ impl Sidecar<'_> {
     }
 
     /// Drains, then ends Envoy. A second signal ends it at once.
-    fn stop(&self, ready: bool) -> u8 {
+    fn stop(&self) -> u8 {
+        if self.process.bootstrap().is_some_and(|bootstrap| !self.admin.serves(bootstrap)) {
+            // It does not serve yet, so there is nothing to lose, and the admin port may be another Envoy's.
+            return self.end(0);
+        }
         say(format_args!("draining, at most {} s", LONGEST_DRAIN.as_secs()));
         let deadline = Instant::now() + LONGEST_DRAIN;
         let mut begun = false;
@@ -117,10 +119,6 @@ impl Sidecar<'_> {
         // Twice in a row: the gauges are read one after the other, and a stream may end in between.
         while calm < 2 {
             begun = begun || self.begin_drain();
-            if !begun && !ready {
-                // It has not begun to serve, so there is nothing to lose.
-                break;
-            }
             calm = if begun && self.admin.is_drained() { calm + 1 } else { 0 };
             if Instant::now() >= deadline {
                 complain(format_args!("exchanges are still open after {} s", LONGEST_DRAIN.as_secs()));

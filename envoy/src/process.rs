@@ -5,6 +5,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{self, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use tempfile::NamedTempFile;
 
@@ -46,6 +47,11 @@ impl Process {
         let child = command.spawn()?;
         let id = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
         Ok((Self { id, bootstrap: Some(file) }, child))
+    }
+
+    /// The bootstrap, until it is removed.
+    pub(crate) fn bootstrap(&self) -> Option<&Path> {
+        self.bootstrap.as_ref().map(NamedTempFile::path)
     }
 
     /// Removes the bootstrap, which Envoy reads only once.

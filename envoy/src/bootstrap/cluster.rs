@@ -1,7 +1,7 @@
 //! Where Envoy connects to: the MCP server, its own admin interface, an OTLP receiver.
 
 use super::listener::{STREAM_PRIORITY, preserve_case};
-use super::{ADMIN_CLUSTER, OTLP_CLUSTER, address, health, keepalive, set, upstream_cluster};
+use super::{ADMIN_CLUSTER, KEEPALIVE, Keepalive, OTLP_CLUSTER, address, health, set, upstream_cluster};
 use crate::endpoint::{Endpoint, EndpointHost, Scheme};
 use crate::environment::{Otlp, OtlpProtocol, Settings};
 use crate::machine::Machine;
@@ -16,7 +16,10 @@ pub(super) fn upstream(settings: &Settings, machine: Machine) -> Value {
     let mut cluster = reach(&name, &upstream.endpoint, upstream.ca_file.as_deref(), location);
     set(&mut cluster, "circuit_breakers", circuit_breakers(machine));
     set(&mut cluster, "health_checks", json!([health::check(settings)]));
-    set(&mut cluster, "upstream_connection_options", json!({"tcp_keepalive": keepalive()}));
+    let Keepalive { idle_seconds, interval_seconds, probes } = KEEPALIVE;
+    let keepalive =
+        json!({"keepalive_time": idle_seconds, "keepalive_interval": interval_seconds, "keepalive_probes": probes});
+    set(&mut cluster, "upstream_connection_options", json!({"tcp_keepalive": keepalive}));
     let http1 = json!({
         "enable_trailers": true,
         "allow_chunked_length": true,

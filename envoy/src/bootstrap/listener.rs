@@ -1,6 +1,6 @@
 //! The listener that MCP clients connect to: one HTTP connection manager, the filter, four routes.
 
-use super::{address, keepalive, set, telemetry, upstream_cluster};
+use super::{KEEPALIVE, address, set, telemetry, upstream_cluster};
 use crate::environment::{HostHeader, Settings};
 use crate::filter_plugin::FilterPlugin;
 use serde_json::{Value, json};
@@ -24,12 +24,23 @@ pub(super) fn mcp(settings: &Settings) -> Value {
         // A second process on this port is an error, not a silent share of the traffic.
         "enable_reuse_port": false,
         "tcp_backlog_size": 4096,
-        "tcp_keepalive": keepalive(),
+        "socket_options": keepalive(),
         "filter_chains": [{"filters": [{
             "name": "envoy.filters.network.http_connection_manager",
             "typed_config": connection_manager(settings),
         }]}],
     })
+}
+
+/// Accepted connections inherit it from the listening socket. The numbers are Linux's names of the options.
+fn keepalive() -> Value {
+    let option = |name: &str, level: u32, number: u32, value: u32| json!({"description": name, "level": level, "name": number, "int_value": value, "state": "STATE_PREBIND"});
+    json!([
+        option("SO_KEEPALIVE", 1, 9, 1),
+        option("TCP_KEEPIDLE", 6, 4, KEEPALIVE.idle_seconds),
+        option("TCP_KEEPINTVL", 6, 5, KEEPALIVE.interval_seconds),
+        option("TCP_KEEPCNT", 6, 6, KEEPALIVE.probes),
+    ])
 }
 
 fn connection_manager(settings: &Settings) -> Value {

@@ -22,6 +22,16 @@ const ADMIN_CLUSTER: &str = "sidecar/admin";
 /// Name of the OTLP cluster.
 const OTLP_CLUSTER: &str = "sidecar/otlp";
 
+/// When TCP asks whether a peer is still there.
+struct Keepalive {
+    idle_seconds: u32,
+    interval_seconds: u32,
+    probes: u32,
+}
+
+/// Finds a dead peer within 90 s on both sides, since no stream is ever cut for being idle.
+const KEEPALIVE: Keepalive = Keepalive { idle_seconds: 60, interval_seconds: 10, probes: 3 };
+
 /// Renders the bootstrap.
 #[must_use]
 pub fn render(settings: &Settings, machine: Machine) -> Value {
@@ -87,11 +97,6 @@ fn address(host: &str, port: u16) -> Value {
         set(&mut socket, "ipv4_compat", true);
     }
     json!({"socket_address": socket})
-}
-
-/// Finds a dead peer within 90 s, since no stream is ever cut for being idle.
-fn keepalive() -> Value {
-    json!({"keepalive_time": 60, "keepalive_interval": 10, "keepalive_probes": 3})
 }
 
 /// Adds a field to an object.

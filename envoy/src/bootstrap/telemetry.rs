@@ -29,9 +29,7 @@ pub(super) fn extend(connection_manager: &mut Value, settings: &Settings) {
     set(connection_manager, "generate_request_id", true);
     set(connection_manager, "request_id_extension", request_id());
     set(connection_manager, "tracing", tracing(settings, otlp));
-    if settings.envoy.full_telemetry {
-        set(connection_manager, "access_log", json!([access_log(settings, otlp)]));
-    }
+    set(connection_manager, "access_log", json!([access_log(settings, otlp)]));
 }
 
 fn request_id() -> Value {
@@ -62,16 +60,13 @@ fn tracing(settings: &Settings, otlp: &Otlp) -> Value {
         }],
     });
     exporter(otlp, "traces", &mut tracer);
-    let mut tracing = json!({
+    json!({
         "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": tracer},
         "custom_tags": tags,
         // Envoy's own URL tag has the query in it; `url.path` has not.
         "max_path_tag_length": 0,
-    });
-    if settings.envoy.full_telemetry {
-        set(&mut tracing, "operation", "%FILTER_STATE(wasm.mcp.method:PLAIN)%");
-    }
-    tracing
+        "operation": "%FILTER_STATE(wasm.mcp.method:PLAIN)%",
+    })
 }
 
 fn access_log(settings: &Settings, otlp: &Otlp) -> Value {

@@ -123,7 +123,7 @@ impl Settings {
         let envoy = reader.envoy();
         let module = reader.module();
         let service = reader.service();
-        let otlp = reader.otlp();
+        let otlp = reader.otlp(envoy.as_ref());
         match (upstream, envoy) {
             (Some(upstream), Some(envoy)) if reader.problems.is_empty() => {
                 let plugin = FilterPlugin::new(module, config, name.as_deref(), otlp.is_some());

@@ -189,10 +189,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn otlp(&mut self) -> Option<Otlp> {
+    pub(super) fn otlp(&mut self, envoy: Option<&EnvoyBinary>) -> Option<Otlp> {
         let protocols = [("http/protobuf", OtlpProtocol::Http), ("grpc", OtlpProtocol::Grpc)];
         let protocol = self.choice("OTEL_EXPORTER_OTLP_PROTOCOL", &protocols);
         let endpoint = self.endpoint("OTEL_EXPORTER_OTLP_ENDPOINT")?;
+        if let Some(envoy) = envoy.filter(|envoy| !envoy.has_telemetry) {
+            let allowed = format!("no endpoint with Envoy {}, or an Envoy 1.37 or newer", envoy.version);
+            self.problems.push(Problem::refused("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint.url(), &allowed));
+        }
         // Without the protocol the port tells: 4317 is registered for gRPC, 4318 for HTTP.
         let by_port = if endpoint.port == 4317 { OtlpProtocol::Grpc } else { OtlpProtocol::Http };
         let ca_file = match endpoint.scheme {

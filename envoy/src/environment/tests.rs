@@ -30,7 +30,7 @@ fn ok_defaults() {
     assert_eq!(settings.service.name, "mcp-sidecar");
     assert_eq!(settings.service.version, env!("CARGO_PKG_VERSION"));
     assert_eq!(settings.service.environment, "dev");
-    assert!(settings.otlp.is_none() && settings.envoy.full_telemetry);
+    assert!(settings.otlp.is_none());
 }
 
 #[test]
@@ -117,6 +117,14 @@ fn err_an_old_envoy() {
     let old = ENVOY.replace("1.40", "1.35");
     let lines = read(&[("ENVOY_BIN", &old)]).unwrap_err();
     assert!(lines[0].contains("is Envoy 1.35.9; allowed: the path of an Envoy 1.36 or newer"), "{lines:?}");
+}
+
+#[test]
+fn err_telemetry_with_an_envoy_that_has_none() {
+    let old = ENVOY.replace("1.40", "1.36");
+    assert!(read(&[("ENVOY_BIN", &old)]).is_ok());
+    let lines = read(&[("ENVOY_BIN", &old), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")]).unwrap_err();
+    assert!(lines[0].contains("allowed: no endpoint with Envoy 1.36.4, or an Envoy 1.37 or newer"), "{lines:?}");
 }
 
 #[test]

@@ -106,6 +106,18 @@ fn err_a_port_that_is_taken_is_not_shared() {
 }
 
 #[test]
+fn err_another_envoy_on_the_admin_port_is_neither_taken_for_ours_nor_drained() {
+    let upstream = Upstream::start(|_, stream| say(stream, ""));
+    let other = Sidecar::start(&upstream.url(), &[]);
+    let port = other.admin_port.to_string();
+    let (mut sidecar, lines) = Sidecar::spawn(&upstream.url(), &[("ADMIN_PORT", &port)]);
+    assert_eq!(sidecar.ended().code(), Some(1));
+    assert!(!lines.iter().any(|line| line.starts_with("ready")));
+    assert!(sidecar.errors().contains("Address already in use"), "{}", sidecar.errors());
+    assert_eq!(other.probe("/ready"), 200);
+}
+
+#[test]
 fn ok_a_killed_launcher_takes_envoy_with_it() {
     let upstream = Upstream::start(|_, stream| say(stream, ""));
     let mut sidecar = Sidecar::start(&upstream.url(), &[]);
