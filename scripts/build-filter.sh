@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Builds the filter and prints the path of the module.
+# Builds the filter and prints the path of the module. Paths of this machine are kept out of it, so that the same commit
+# gives the same bytes wherever it is built.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-cargo build --locked --quiet --release --target wasm32-wasip1 -p mcp-observability
+flags="'--remap-path-prefix=$PWD=.', '--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo'"
+cargo build --locked --quiet --release --target wasm32-wasip1 -p mcp-observability \
+  --config "target.wasm32-wasip1.rustflags=[$flags]"
 echo "${CARGO_TARGET_DIR:-$PWD/target}/wasm32-wasip1/release/mcp_observability.wasm"
