@@ -10,6 +10,7 @@ prepare_bench() {
   step "Building the load" cargo build --quiet --release --locked -p bench
   step "Building the modules to compare with" \
     cargo build --quiet --release --locked -p bench-filters --examples --target wasm32-wasip1
+  # shellcheck disable=SC2034 # used by the scripts that source this
   modules=$CARGO_TARGET_DIR/wasm32-wasip1/release/examples
 }
 

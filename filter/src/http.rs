@@ -1,4 +1,4 @@
-//! One HTTP stream: Envoy's callbacks to one [`Exchange`], its observations to the plugin's [`Recorder`].
+//! One HTTP stream: Envoy's callbacks to one [`Exchange`], its observations to the plugin's [recorder](mcp_observe::Recorder).
 
 use crate::host;
 use crate::root::Plugin;

@@ -15,9 +15,7 @@ use server::TestServer;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let port: u16 = env::var("PORT")
-        .map_err(|_| "PORT is missing: a TCP port to listen on")?
-        .parse()?;
+    let port: u16 = env::var("PORT").map_err(|_| "PORT is missing: a TCP port to listen on")?.parse()?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     let sessions = Arc::new(LocalSessionManager::default());
     let config = StreamableHttpServerConfig::default();

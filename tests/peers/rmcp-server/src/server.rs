@@ -5,12 +5,11 @@ use std::{sync::Arc, time::Duration};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorCode,
-        GetPromptRequestParams, GetPromptResponse, GetPromptResult, JsonObject, ListPromptsResult,
-        ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
-        Prompt, PromptArgument, PromptMessage, ReadResourceRequestParams, ReadResourceResponse,
-        ReadResourceResult, Resource, ResourceContents, Role, ServerCapabilities, ServerConfig,
-        Tool,
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorCode, GetPromptRequestParams,
+        GetPromptResponse, GetPromptResult, JsonObject, ListPromptsResult, ListResourcesResult, ListToolsResult,
+        PaginatedRequestParams, ProgressNotificationParam, Prompt, PromptArgument, PromptMessage,
+        ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, Role,
+        ServerCapabilities, ServerConfig, Tool,
     },
     service::RequestContext,
 };
@@ -29,13 +28,7 @@ type Context = RequestContext<RoleServer>;
 
 impl ServerHandler for TestServer {
     fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(
-            ServerCapabilities::builder()
-                .enable_tools()
-                .enable_resources()
-                .enable_prompts()
-                .build(),
-        )
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().enable_resources().enable_prompts().build())
     }
 
     async fn list_tools(
@@ -51,23 +44,13 @@ impl ServerHandler for TestServer {
             ("big", "Answers with a large text"),
             ("progress", "Sends progress notifications, then answers"),
         ];
-        Ok(ListToolsResult::with_all_items(
-            tools.map(|(name, about)| tool(name, about)).to_vec(),
-        ))
+        Ok(ListToolsResult::with_all_items(tools.map(|(name, about)| tool(name, about)).to_vec()))
     }
 
-    async fn call_tool(
-        &self,
-        request: CallToolRequestParams,
-        context: Context,
-    ) -> Result<CallToolResponse, ErrorData> {
+    async fn call_tool(&self, request: CallToolRequestParams, context: Context) -> Result<CallToolResponse, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
         let text = match request.name.as_ref() {
-            "echo" => arguments
-                .get("text")
-                .and_then(|text| text.as_str())
-                .unwrap_or("")
-                .to_owned(),
+            "echo" => arguments.get("text").and_then(|text| text.as_str()).unwrap_or("").to_owned(),
             "slow" => {
                 let wait = arguments.get("milliseconds").and_then(|wait| wait.as_u64());
                 tokio::time::sleep(Duration::from_millis(wait.unwrap_or(0))).await;
@@ -78,11 +61,7 @@ impl ServerHandler for TestServer {
                 return Ok(CallToolResult::error(reason).into());
             }
             "refused" => {
-                return Err(ErrorData::new(
-                    ErrorCode(-32000),
-                    "this tool is refused",
-                    None,
-                ));
+                return Err(ErrorData::new(ErrorCode(-32000), "this tool is refused", None));
             }
             "big" => "x".repeat(BIG_RESULT_BYTES),
             "progress" => {
@@ -90,10 +69,7 @@ impl ServerHandler for TestServer {
                 "done".to_owned()
             }
             unknown => {
-                return Err(ErrorData::invalid_params(
-                    format!("unknown tool {unknown}"),
-                    None,
-                ));
+                return Err(ErrorData::invalid_params(format!("unknown tool {unknown}"), None));
             }
         };
         Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into())
@@ -104,9 +80,7 @@ impl ServerHandler for TestServer {
         _request: Option<PaginatedRequestParams>,
         _context: Context,
     ) -> Result<ListResourcesResult, ErrorData> {
-        Ok(ListResourcesResult::with_all_items(vec![Resource::new(
-            RESOURCE, "today",
-        )]))
+        Ok(ListResourcesResult::with_all_items(vec![Resource::new(RESOURCE, "today")]))
     }
 
     async fn read_resource(
@@ -155,8 +129,8 @@ async fn report_progress(context: &Context) -> Result<(), ErrorData> {
         return Ok(());
     };
     for step in 1..=PROGRESS_STEPS {
-        let progress = ProgressNotificationParam::new(token.clone(), f64::from(step))
-            .with_total(f64::from(PROGRESS_STEPS));
+        let progress =
+            ProgressNotificationParam::new(token.clone(), f64::from(step)).with_total(f64::from(PROGRESS_STEPS));
         context
             .peer
             .notify_progress(progress)
