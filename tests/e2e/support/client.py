@@ -48,15 +48,15 @@ class Connection:
             if body or verb == "POST":
                 fields.append(("Content-Length", str(len(body))))
             payload = body
-        self.begin(verb, target, fields, b"".join(body) if isinstance(body, list) else body)
-        self.socket.sendall(payload)
+        # Head and body in one piece: Envoy's answer to the head alone could come before the body.
+        self.begin(verb, target, fields, b"".join(body) if isinstance(body, list) else body, payload)
 
-    def begin(self, verb: str, target: str, fields: Headers, body: bytes) -> None:
-        """Sends the head alone; `body` is what the caller will send."""
+    def begin(self, verb: str, target: str, fields: Headers, body: bytes, payload: bytes = b"") -> None:
+        """Sends the head alone, unless a payload is given; `body` is what the account takes for sent."""
         start = f"{verb} {target} HTTP/1.1"
         self.exchange = Exchange(http1.Head(start, list(fields)), body)
         self.message = None
-        self.socket.sendall(http1.render(start, list(fields)))
+        self.socket.sendall(http1.render(start, list(fields)) + payload)
 
     # Responses
 
