@@ -5,6 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 
 /// `application/json` and `application/*+json`.
 pub(crate) fn is_json(content_type: &[u8]) -> bool {
+    if content_type == b"application/json" {
+        return true;
+    }
     let media_type = media_type(content_type).to_ascii_lowercase();
     media_type == b"application/json" || (media_type.starts_with(b"application/") && media_type.ends_with(b"+json"))
 }

@@ -24,7 +24,6 @@ mod reader;
 mod recorder;
 mod resource;
 mod sse;
-mod stats;
 mod text;
 
 #[cfg(test)]
@@ -42,8 +41,7 @@ pub use family::{
 
 pub use method::Method;
 pub use observation::{Ended, Host, Observation, Observer, Operation, Session, Time};
-pub use recorder::{Recorder, Server, session_hash};
-pub use stats::Metrics;
+pub use recorder::{Metrics, Recorder, Server, session_hash};
 
 /// The test attribute: the same tests run natively and, as `wasm32-unknown-unknown`, in Node.
 #[cfg(all(test, not(all(target_arch = "wasm32", target_os = "unknown"))))]

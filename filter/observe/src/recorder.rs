@@ -5,6 +5,7 @@
 
 mod born;
 mod series;
+mod stats;
 
 use crate::closed::{BudgetedLabel, Direction, KnownMethod, SkipReason, Status};
 use crate::config::{Availability, Config, ServerNameFrom, clean_server_name};
@@ -13,9 +14,10 @@ use crate::label::{Admission, Name, Names, clean};
 use crate::method::Method;
 use crate::observation::{Ended, Observation, Session};
 use crate::resource;
-use crate::stats::{Metrics, Stats};
 use crate::text::Text;
-use series::{Series, Value};
+use series::Value;
+pub use stats::Metrics;
+use stats::Stats;
 use std::rc::Rc;
 
 /// Most servers of `server_name_from: "cluster"`; clusters come from the proxy's configuration, so this is a safety net.
@@ -29,13 +31,13 @@ pub struct Server(Name);
 #[derive(Debug)]
 pub struct Recorder {
     config: Rc<Config>,
-    stats: Stats<Series>,
+    stats: Stats,
     names: AllNames,
 }
 
 /// The budgets.
 #[derive(Debug)]
-pub(crate) struct AllNames {
+struct AllNames {
     servers: Names,
     tools: Names,
     prompts: Names,
@@ -85,8 +87,8 @@ impl Recorder {
             clients: Names::new(limits.client_names),
             codes: Names::new(limits.error_codes),
         };
-        let mut recorder = Self { config, stats: Stats::new(), names };
-        recorder.stats.set(Series::new(FamilyName::FilterInfo, &[Value::FilterVersion]), 1);
+        let mut recorder = Self { config, stats: Stats::default(), names };
+        recorder.stats.set(FamilyName::FilterInfo, &[Value::FilterVersion], 1);
         if recorder.config.server_name_from != ServerNameFrom::Cluster {
             let name = recorder.config.server_name.clone();
             recorder.server(name.as_bytes());
@@ -99,9 +101,8 @@ impl Recorder {
         let admission = self.names.servers.admit(&clean_server_name(name), true);
         let server = Server(admission.name);
         if admission.is_new {
-            for series in born::of_server(server.value(), &self.config) {
-                self.stats.add(series, 0);
-            }
+            let stats = &mut self.stats;
+            born::of_server(server.value(), &self.config, &mut |family, values| stats.add(family, values, 0));
         }
         if admission.overflowed {
             self.overflowed(BudgetedLabel::ServerName, server);
@@ -144,13 +145,13 @@ impl Recorder {
             Observation::HeaderMismatch(header) => self.add(F::HeaderMismatch, &[Value::Mirror(header), to], 1),
             Observation::Skipped { direction, reason } => self.skipped(direction, reason, to),
             Observation::Listed { method, items, bytes } => {
-                self.stats.set(Series::new(F::ListedItems, &[Value::Method(method), to]), items);
-                self.stats.set(Series::new(F::ListedBytes, &[Value::Method(method), to]), bytes);
+                self.stats.set(F::ListedItems, &[Value::Method(method), to], items);
+                self.stats.set(F::ListedBytes, &[Value::Method(method), to], bytes);
             }
             Observation::Published { method, names } => self.published(server, method, names),
             Observation::Reachable(reachable) => {
                 if self.config.availability == Availability::Passive {
-                    self.stats.set(Series::new(F::UpstreamAvailable, &[to]), reachable.into());
+                    self.stats.set(F::UpstreamAvailable, &[to], reachable.into());
                 }
             }
         }
@@ -159,17 +160,16 @@ impl Recorder {
     /// Hands counters and gauges to the host.
     pub fn flush(&mut self, metrics: &dyn Metrics) {
         let Self { config, stats, names } = self;
-        stats.flush(|series| metrics.define(series.family(), &series.stat_name(names, config)), metrics);
+        stats.flush(|series| series.stat_name(names, config), metrics);
     }
 
     fn add(&mut self, family: FamilyName, values: &[Value], amount: i64) {
-        self.stats.add(Series::new(family, values), amount);
+        self.stats.add(family, values, amount);
     }
 
     fn histogram(&mut self, family: FamilyName, values: &[Value], value: u64, metrics: &dyn Metrics) {
         let Self { config, stats, names } = self;
-        let series = Series::new(family, values);
-        stats.record(series, value, || metrics.define(family, &series.stat_name(names, config)), metrics);
+        stats.record(family, values, value, |series| series.stat_name(names, config), metrics);
     }
 
     fn skipped(&mut self, direction: Direction, reason: SkipReason, to: Value) {
@@ -270,9 +270,8 @@ impl Recorder {
         let Admission { name, is_new, overflowed } = self.names.of(label).admit(name, confirmed);
         let value = Value::Name(label, name);
         if is_new {
-            for series in born::of_name(label, value, server.value()) {
-                self.stats.add(series, 0);
-            }
+            let stats = &mut self.stats;
+            born::of_name(label, value, server.value(), &mut |family, values| stats.add(family, values, 0));
         }
         if overflowed {
             self.overflowed(label, server);

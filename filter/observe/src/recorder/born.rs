@@ -1,6 +1,6 @@
 //! Which series exist at 0 before their first event: those that alerts and dashboards build on, not the full product.
 
-use super::series::{Series, Value};
+use super::series::Value;
 use crate::closed::{BudgetedLabel, Direction, ErrorType, KnownMethod, MirrorHeader, Revision, SkipReason, Status};
 use crate::config::Config;
 use crate::family::FamilyName as F;
@@ -44,9 +44,7 @@ const NOTIFICATIONS: [(KnownMethod, Direction); 5] = [
 ];
 
 /// From the first use of a server's name.
-pub(super) fn of_server(to: Value, config: &Config) -> Vec<Series> {
-    let mut series = Vec::new();
-    let mut add = |family, values: &[Value]| series.push(Series::new(family, values));
+pub(super) fn of_server(to: Value, config: &Config, add: &mut dyn FnMut(F, &[Value])) {
     for method in METHODS {
         let value = Value::Method(Method::Known(method));
         add(F::Requests, &[value, to, Value::Status(Status::Ok), Value::ErrorType(None)]);
@@ -85,23 +83,24 @@ pub(super) fn of_server(to: Value, config: &Config) -> Vec<Series> {
     ] {
         add(family, &[to]);
     }
-    series
 }
 
 /// From the moment a name is admitted: its success and its commonest failure.
-pub(super) fn of_name(label: BudgetedLabel, name: Value, to: Value) -> Vec<Series> {
+pub(super) fn of_name(label: BudgetedLabel, name: Value, to: Value, add: &mut dyn FnMut(F, &[Value])) {
     let (ok, error) = (Value::Status(Status::Ok), Value::Status(Status::Error));
     match label {
-        BudgetedLabel::ToolName => vec![
-            Series::new(F::ToolCalls, &[name, to, ok, Value::ErrorType(None)]),
-            Series::new(F::ToolCalls, &[name, to, error, Value::ErrorType(Some(ErrorType::ToolError))]),
-        ],
+        BudgetedLabel::ToolName => {
+            add(F::ToolCalls, &[name, to, ok, Value::ErrorType(None)]);
+            add(F::ToolCalls, &[name, to, error, Value::ErrorType(Some(ErrorType::ToolError))]);
+        }
         BudgetedLabel::ResourceUri => {
-            vec![Series::new(F::ResourceReads, &[name, to, ok]), Series::new(F::ResourceReads, &[name, to, error])]
+            add(F::ResourceReads, &[name, to, ok]);
+            add(F::ResourceReads, &[name, to, error]);
         }
         BudgetedLabel::PromptName => {
-            vec![Series::new(F::PromptGets, &[name, to, ok]), Series::new(F::PromptGets, &[name, to, error])]
+            add(F::PromptGets, &[name, to, ok]);
+            add(F::PromptGets, &[name, to, error]);
         }
-        BudgetedLabel::ClientName | BudgetedLabel::ErrorCode | BudgetedLabel::ServerName => Vec::new(),
+        BudgetedLabel::ClientName | BudgetedLabel::ErrorCode | BudgetedLabel::ServerName => {}
     }
 }

@@ -6,16 +6,13 @@ use crate::config::Config;
 use crate::family::FamilyName;
 use crate::label::Name;
 use crate::method::Method;
-use std::hash::{Hash, Hasher};
 
-/// Most labels of a family.
-const MOST_LABELS: usize = 6;
-/// Bits of [`Value::code`]: six of them and the family fit into 128.
+/// Bits of [`Value::code`]: those of six labels and the family fit into 128.
 const VALUE_BITS: u32 = 20;
 
 /// A label's value.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Value {
+pub(super) enum Value {
     Method(Method),
     /// `none`: an error that answers no operation.
     NoMethod,
@@ -33,53 +30,36 @@ pub(crate) enum Value {
     FilterVersion,
 }
 
+/// Family and values in one number, different for different series: what is looked up for every observation.
+pub(super) fn key(family: FamilyName, values: &[Value]) -> u128 {
+    values.iter().fold(family as u128, |key, value| key << VALUE_BITS | u128::from(value.code()))
+}
+
 /// A family with the values of its labels, in the family's order.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Series {
+#[derive(Clone, Debug)]
+pub(super) struct Series {
     family: FamilyName,
-    values: [Option<Value>; MOST_LABELS],
-    /// Family and values in one number: what is compared and hashed on the way of every observation.
-    key: u128,
-}
-
-impl PartialEq for Series {
-    fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
-    }
-}
-
-impl Eq for Series {}
-
-impl Hash for Series {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u128(self.key);
-    }
+    values: Box<[Value]>,
 }
 
 // === impl Series ===
 
 impl Series {
-    pub(crate) fn new(family: FamilyName, values: &[Value]) -> Self {
-        let mut slots = [None; MOST_LABELS];
-        let mut key = family as u128;
-        for (slot, &value) in slots.iter_mut().zip(values) {
-            *slot = Some(value);
-            key = key << VALUE_BITS | u128::from(value.code());
-        }
-        Self { family, values: slots, key }
+    pub(super) fn new(family: FamilyName, values: &[Value]) -> Self {
+        Self { family, values: values.into() }
     }
 
-    pub(crate) fn family(&self) -> FamilyName {
+    pub(super) fn family(&self) -> FamilyName {
         self.family
     }
 
     /// `label=.=value;.;` for each label, then the family.
-    pub(crate) fn stat_name(&self, names: &AllNames, config: &Config) -> String {
+    pub(super) fn stat_name(&self, names: &AllNames, config: &Config) -> String {
         let family = self.family.family();
         // The one label that is there only when it is switched on.
         let labels = family.labels.iter().copied().chain(["client_name"]);
         let mut stat = String::with_capacity(160);
-        for (label, value) in labels.zip(self.values.iter().flatten()) {
+        for (label, value) in labels.zip(&self.values) {
             stat.push_str(label);
             stat.push_str("=.=");
             stat.push_str(value.text(names, config));

@@ -1,8 +1,8 @@
+use super::Metrics;
 use super::Recorder;
 use crate::config::Config;
 use crate::family::{FamilyName, Kind};
 use crate::observation::{Observation, Observer};
-use crate::stats::Metrics;
 use crate::test;
 use crate::testing::Script;
 use std::cell::RefCell;
