@@ -5,6 +5,7 @@
 //! caller passes a look-up for `${NAME}`).
 
 use crate::error::{ConfigError, Problem};
+use crate::label::end_without_dot;
 use serde_json::{Map, Value};
 
 /// Where the `server_name` label comes from.
@@ -221,12 +222,14 @@ impl Limits {
     }
 }
 
-/// A server name as a label: at most 64 of `A-Za-z0-9_.-`, anything else `_`; an empty one is `unknown`.
+/// A server name as a label: at most 64 of `A-Za-z0-9_.-`, anything else and a dot at the end `_`; an
+/// empty one is `unknown`.
 pub(crate) fn clean_server_name(name: &[u8]) -> String {
     if name.is_empty() {
         return "unknown".to_owned();
     }
-    name.iter().take(64).map(|&byte| if is_server_name_byte(byte) { char::from(byte) } else { '_' }).collect()
+    let byte = |&byte: &u8| if is_server_name_byte(byte) { char::from(byte) } else { '_' };
+    end_without_dot(name.iter().take(64).map(byte).collect())
 }
 
 fn is_server_name_byte(byte: u8) -> bool {
