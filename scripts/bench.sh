@@ -23,6 +23,7 @@ bench compare --empty "$modules/empty.wasm" --ours "$ours" --json "$json" "$@"
 say "Wrote $json"
 [ -n "${SCENARIO:-}" ] && exit 0
 
-say "Probing inside Envoy: host calls, then the core"
+say "Probing inside Envoy: host calls, the core, the events of a stream"
 ROUNDS=40 SCENARIO=small_json bench probe "$modules/host_calls.wasm"
-ROUNDS=40 SCENARIO=small_sse bench probe "$modules/reading.wasm"
+ROUNDS=20 SCENARIO=small_json bench probe "$modules/reading.wasm"
+ROUNDS=400 SCENARIO=small_sse bench probe "$modules/reading.wasm"
