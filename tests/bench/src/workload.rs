@@ -114,10 +114,10 @@ const COMMON_HEADERS: [(&str, &str); 8] = [
     ("accept-encoding", "gzip, deflate"),
 ];
 
-const WEATHER: &str = "Lisbon: sunny, 21 degrees, wind 12 km/h from the west, no rain expected.";
+const WEATHER: &str = "Lisbon: sunny, 9 degrees, wind 12 km/h from the west, no rain expected until Sunday night.";
 
 fn small_request(meta: Value) -> Bytes {
-    request(meta, "a walk along the river in the morning, lunch near the cathedral")
+    request(meta, "a walk along the river in the morning, lunch behind the cathedral")
 }
 
 fn request(mut meta: Value, note: &str) -> Bytes {
