@@ -238,7 +238,7 @@ def test_health_follows_the_upstream(logs: Path) -> None:
         wait_for("the end to be noticed", lambda: probe(sidecar.probe_port, "/health") == 503, deadline=20)
         stub = Stub(stub.port)
         wait_for("the return to be noticed", lambda: probe(sidecar.probe_port, "/health") == 200, deadline=20)
-        assert stub.requests == []
+        assert not stub.requests
     finally:
         sidecar.stop()
         stub.close()

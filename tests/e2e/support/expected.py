@@ -5,6 +5,7 @@ can only agree where both read the documentation alike. It knows one exchange at
 """
 
 import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -282,7 +283,10 @@ def classify(request: dict, answer: dict) -> tuple[str, str]:
 def label(value: object, limit: int = 128) -> str:
     """A value as Envoy shows it: what would break a name replaced, then cut at a character boundary."""
     kept = "".join("_" if forbidden(character) else character for character in str(value))
-    return kept.encode()[:limit].decode(errors="ignore")
+    cut = kept.encode()[:limit].decode(errors="ignore")
+    # Envoy takes dots off the end of a value: two names would become one series, told twice.
+    bare = cut.rstrip(".")
+    return bare + "_" * (len(cut) - len(bare))
 
 
 def forbidden(character: str) -> bool:
@@ -292,8 +296,9 @@ def forbidden(character: str) -> bool:
 
 
 def scheme(uri: str) -> str:
-    name, colon, _ = str(uri).partition(":")
-    return label(f"{name.lower()}:") if colon and name else "other"
+    """The scheme with its colon, in lower case; what is no scheme (RFC 3986, 3.1) is `other`."""
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", str(uri))
+    return label(found.group(0).lower()) if found else "other"
 
 
 def pretty(entry: Series) -> str:

@@ -56,6 +56,8 @@ def differences(expected: Expected, samples: dict[Series, float]) -> list[str]:
 
 def take_over(expected: Expected, samples: dict[Series, float]) -> None:
     """Makes the scrape the account; levels must be back at zero all the same."""
+    expected.totals.clear()
+    expected.gauges.clear()
     for entry, value in of_mcp(samples).items():
         if entry[0] in LATEST:
             expected.gauges[entry] = value

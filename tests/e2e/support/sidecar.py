@@ -116,10 +116,13 @@ class Sidecar:
         self.check_log()
         return samples
 
-    def adopt(self) -> None:
+    def adopt(self, ledger: Ledger) -> dict[Series, float]:
         """Takes what the scrape shows as the account: for traffic whose counting is not written down."""
-        scrape.take_over(self.expected, self.settle())
+        self.expected.stream(len(ledger.exchanges))
+        samples = self.settle()
+        scrape.take_over(self.expected, samples)
         self.check_log()
+        return samples
 
     def check_log(self) -> None:
         log = self.process.log()

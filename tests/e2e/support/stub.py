@@ -9,6 +9,7 @@ test sets, and reset the connection: real events, not injected values.
 
 import socket
 import threading
+from collections import deque
 from typing import BinaryIO, Callable
 
 from . import http1
@@ -76,7 +77,8 @@ class Stub:
         self.port = self.listener.getsockname()[1]
         self.handlers: dict[str, Handler] = {"/marker": lambda request, wire: wire.answer(204, b"")}
         self.head_handlers: dict[str, HeadHandler] = {}
-        self.requests: list[http1.Message] = []
+        # The latest only: some tests send many megabytes.
+        self.requests: deque[http1.Message] = deque(maxlen=8)
         self.connections: list[socket.socket] = []
         threading.Thread(target=self.accept, daemon=True).start()
 
