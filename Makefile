@@ -17,7 +17,7 @@ demo: ## show what the sidecar says about a real MCP server; KEEP=1 leaves it ru
 dev: ## run the weather server behind the sidecar; rebuild and restart on change
 	@scripts/dev.sh
 
-test: ## run every check and test, 25 minutes from nothing on 2 cores
+test: ## run every check and test; at most 25 minutes from nothing on 2 cores
 	@scripts/test.sh
 
 test-slow: ## run only what test-all adds
