@@ -7,7 +7,8 @@
 #
 # MCP_FILTER_WASM and MCP_SIDECAR, where set, name a module and a launcher that are built already.
 set -euo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
 python=$(scripts/get.sh python e2e)
@@ -20,7 +21,7 @@ if [ -z "${MCP_FILTER_WASM:-}" ]; then
 fi
 if [ -z "${MCP_SIDECAR:-}" ]; then
   cargo build --quiet --release --locked -p mcp-sidecar
-  MCP_SIDECAR=${CARGO_TARGET_DIR:-$root/target}/release/mcp-sidecar
+  MCP_SIDECAR=$CARGO_TARGET_DIR/release/mcp-sidecar
 fi
 export MCP_FILTER_WASM MCP_SIDECAR
 exec "$python" -m pytest -c tests/e2e/pytest.ini --rootdir tests/e2e tests/e2e "$@"

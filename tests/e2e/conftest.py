@@ -1,6 +1,8 @@
 """Fixtures of the end-to-end suite. `scripts/test-e2e.sh` builds what they need and names it in the environment."""
 
 import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ def pytest_configure(config: pytest.Config) -> None:
     missing = [f"{name} ({what})" for name, what in BUILT.items() if not Path(os.environ.get(name, "")).is_file()]
     if missing:
         raise pytest.UsageError("not built: " + ", ".join(missing) + "; run scripts/test-e2e.sh")
+    # A run that is told to stop still ends its servers and Envoys.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ What breaks Envoy's own side (no upstream, no time, no room) is in test_upstream
 """
 
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -202,6 +203,20 @@ for case in LEFT:
     case.cause = case.outcome
 
 CASES = ANSWERED + BY_STATUS + NO_RESPONSE + UNREAD + BROKEN + LEFT
+
+
+STATUSES = {"ok", "error", "cancelled", "input_required", "accepted", "negotiation", "unknown"}
+ERROR_TYPES = {"tool_error", "invalid_request", "rpc_error", "unauthorized", "http_error", "reset", "no_response"}
+# Envoy's own doing, in test_upstream_down.py: its names say which.
+ENVOYS_OWN = {"timeout", "upstream_unavailable", "overload"}
+
+
+def test_every_outcome_has_a_case() -> None:
+    """`rate_limited` is absent: there is no limit yet that could refuse a request."""
+    assert {status for status, _ in (case.outcome for case in CASES)} == STATUSES
+    assert {error_type for _, error_type in (case.outcome for case in CASES)} == ERROR_TYPES | {""}
+    source = Path(__file__).with_name("test_upstream_down.py").read_text()
+    assert {name for name in ENVOYS_OWN if f'("error", "{name}"): ' in source} == ENVOYS_OWN
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
