@@ -326,6 +326,7 @@ mod tests {
         assert_eq!(count(r#"[{"jsonrpc":"2.0","method":"a"},{"jsonrpc":"2.0","method":"b"}]"#), 2);
         assert_eq!(json("[]"), [Kept::Skipped(SkipReason::NotJsonRpc)]);
         assert_eq!(json("[1,[]]"), [Kept::Skipped(SkipReason::NotJsonRpc), Kept::Skipped(SkipReason::NotJsonRpc)]);
+        assert_eq!(json(&"[".repeat(5000)), [Kept::Skipped(SkipReason::TooDeep)]);
         assert_eq!(json("5"), [Kept::Skipped(SkipReason::NotJsonRpc)]);
         assert_eq!(one("{}").kind(), MessageKind::Invalid);
         assert_eq!(json(r#"{"a":"#), [Kept::Skipped(SkipReason::Truncated)]);

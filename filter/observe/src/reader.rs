@@ -82,6 +82,8 @@ pub(crate) struct Reader {
     depth: usize,
     /// Elements of the batch at hand.
     elements: u64,
+    /// An array stands where a message should: said once it ended, since deep nesting has a reason of its own.
+    nested_array: bool,
     /// Whether names in list results are kept.
     pub(crate) wants_names: bool,
 }
@@ -103,6 +105,7 @@ impl Default for Reader {
             places: [Place::Document; PLACES],
             depth: 0,
             elements: 0,
+            nested_array: false,
             wants_names: false,
         }
     }
@@ -112,6 +115,7 @@ impl Reader {
     /// Forgets an unfinished document.
     pub(crate) fn reset(&mut self) {
         self.depth = 0;
+        self.nested_array = false;
     }
 
     fn place(&self) -> Place {
@@ -302,6 +306,14 @@ fn whole_number(text: &Text) -> Option<i64> {
 
 // === impl Reading ===
 
+impl<M: Messages> Reading<'_, M> {
+    fn end_nested_array(&mut self) {
+        if std::mem::take(&mut self.reader.nested_array) {
+            self.messages.no_message();
+        }
+    }
+}
+
 impl<M: Messages> Visitor for Reading<'_, M> {
     fn key(&mut self, name: &[u8]) -> Interest {
         let (member, kept) = self.reader.member(name);
@@ -317,6 +329,7 @@ impl<M: Messages> Visitor for Reading<'_, M> {
         self.reader.member = match self.reader.place() {
             Place::Document => Member::Message,
             Place::Batch => {
+                self.end_nested_array();
                 self.reader.elements += 1;
                 Member::Message
             }
@@ -333,9 +346,7 @@ impl<M: Messages> Visitor for Reading<'_, M> {
 
     fn begin(&mut self, container: Container, at: u64) -> bool {
         let entered = self.reader.begin(container, at);
-        if !entered && self.reader.member == Member::Message {
-            self.messages.no_message();
-        }
+        self.reader.nested_array = !entered && self.reader.member == Member::Message;
         entered
     }
 
@@ -348,6 +359,7 @@ impl<M: Messages> Visitor for Reading<'_, M> {
                 self.messages.message(&mut self.reader.message);
             }
             Place::Batch if self.reader.elements == 0 => self.messages.no_message(),
+            Place::Batch => self.end_nested_array(),
             _ => {}
         }
     }
