@@ -1,7 +1,7 @@
 //! One HTTP stream: Envoy's callbacks to one [`Exchange`], its observations to the plugin's [recorder](mcp_observe::Recorder).
 
 use crate::host;
-use crate::root::Plugin;
+use crate::plugin::Plugin;
 use mcp_observe::{Around, Exchange, Host, Observation, Observer, Operation, Server, Status, session_hash};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;

@@ -7,6 +7,7 @@
 
 mod host;
 mod http;
+mod plugin;
 mod root;
 
 use proxy_wasm::types::LogLevel;

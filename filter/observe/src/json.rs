@@ -10,14 +10,14 @@
 
 mod hidden;
 mod number;
+mod stack;
 mod string;
 
 use crate::text::Text;
 use number::Number;
+use stack::Stack;
 use string::{Escape, plain_run};
 
-/// Deepest nesting that is followed. SDKs stop between 128 and a few thousand.
-pub(crate) const MOST_DEPTH: usize = 1024;
 /// Longest member name that is told apart; a longer one is nobody's.
 const KEY_BYTES: usize = 64;
 
@@ -67,7 +67,7 @@ pub(crate) trait Visitor {
 pub(crate) enum Broken {
     /// Not JSON.
     Invalid,
-    /// Nested deeper than [`MOST_DEPTH`].
+    /// Nested deeper than [`stack::MOST_DEPTH`].
     TooDeep,
 }
 
@@ -119,13 +119,6 @@ enum State {
     Broken(Broken),
 }
 
-/// Which containers are open: one bit each.
-#[derive(Clone, Debug)]
-struct Stack {
-    objects: [u64; MOST_DEPTH / 64],
-    depth: usize,
-}
-
 /// The scanner. Reads one document after the other, separated by nothing or white space.
 #[derive(Clone, Debug)]
 pub(crate) struct Scanner {
@@ -141,34 +134,13 @@ pub(crate) struct Scanner {
     position: u64,
 }
 
-// === impl Stack ===
-
-impl Stack {
-    fn push(&mut self, container: Container) -> bool {
-        let Some(word) = self.objects.get_mut(self.depth / 64) else { return false };
-        let bit = 1 << (self.depth % 64);
-        match container {
-            Container::Object => *word |= bit,
-            Container::Array => *word &= !bit,
-        }
-        self.depth += 1;
-        true
-    }
-
-    fn top(&self) -> Option<Container> {
-        let index = self.depth.checked_sub(1)?;
-        let word = self.objects.get(index / 64)?;
-        Some(if word & (1 << (index % 64)) != 0 { Container::Object } else { Container::Array })
-    }
-}
-
 // === impl Scanner ===
 
 impl Default for Scanner {
     fn default() -> Self {
         Self {
             state: State::Start(0),
-            stack: Stack { objects: [0; MOST_DEPTH / 64], depth: 0 },
+            stack: Stack::default(),
             hidden: None,
             interest: Interest::Skip,
             literal: Scalar::Null,

@@ -162,8 +162,8 @@ fn err_grammar() {
 #[test]
 fn ok_depth_is_bounded() {
     let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    assert_eq!(whole(&deep(super::MOST_DEPTH)).last().map(String::as_str), Some("document"));
-    assert_eq!(whole(&deep(super::MOST_DEPTH + 1)).last().map(String::as_str), Some("TooDeep"));
+    assert_eq!(whole(&deep(super::stack::MOST_DEPTH)).last().map(String::as_str), Some("document"));
+    assert_eq!(whole(&deep(super::stack::MOST_DEPTH + 1)).last().map(String::as_str), Some("TooDeep"));
     assert_eq!(whole(&deep(100_000)).last().map(String::as_str), Some("TooDeep"));
     let mut scanner = Scanner::default();
     assert_eq!(scanner.scan(b"]", &mut Log::default()), Progress::Broken(Broken::Invalid));

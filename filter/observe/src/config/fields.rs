@@ -1,0 +1,178 @@
+//! The fields of a JSON object, taken one by one; every problem is noted with its path.
+
+use crate::error::Problem;
+use serde_json::{Map, Value};
+
+/// Most entries of `paths` and of `extra_methods`.
+const MOST_ENTRIES: usize = 64;
+
+/// A value that is not allowed.
+pub(super) fn wrong(path: &str, found: &Value, allowed: &str) -> Problem {
+    // Long values are cut: the line must stay readable in a log.
+    let mut shown = found.to_string();
+    if shown.chars().count() > 80 {
+        shown = shown.chars().take(77).chain("...".chars()).collect();
+    }
+    Problem::new(path, format!("{shown} is not allowed; allowed: {allowed}"))
+}
+
+/// The fields of one JSON object: taken one by one, what is left over is unknown.
+pub(super) struct Fields {
+    prefix: String,
+    left: Map<String, Value>,
+    known: Vec<&'static str>,
+    problems: Vec<Problem>,
+}
+
+// === impl Fields ===
+
+impl Fields {
+    pub(super) fn new(left: Map<String, Value>) -> Self {
+        Self { prefix: String::new(), left, known: Vec::new(), problems: Vec::new() }
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    pub(super) fn problem(&mut self, name: &str, message: &str) {
+        self.problems.push(Problem::new(self.path(name), message));
+    }
+
+    pub(super) fn present(&self, name: &str) -> bool {
+        self.left.contains_key(name)
+    }
+
+    pub(super) fn take(&mut self, name: &'static str) -> Option<Value> {
+        self.known.push(name);
+        self.left.remove(name)
+    }
+
+    fn refuse(&mut self, name: &str, found: &Value, allowed: &str) {
+        self.problems.push(wrong(&self.path(name), found, allowed));
+    }
+
+    pub(super) fn text(
+        &mut self,
+        name: &'static str,
+        allowed: &str,
+        is_allowed: impl Fn(&str) -> bool,
+    ) -> Option<String> {
+        match self.take(name)? {
+            Value::String(text) if is_allowed(&text) => Some(text),
+            other => {
+                self.refuse(name, &other, allowed);
+                None
+            }
+        }
+    }
+
+    /// A value that is never shown in a problem.
+    pub(super) fn secret(
+        &mut self,
+        name: &'static str,
+        shortest: usize,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Option<String> {
+        let Value::String(text) = self.take(name)? else {
+            self.problem(name, "not a string; allowed: a key, or ${NAME} to take it from the environment");
+            return None;
+        };
+        let variable = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).map(str::to_owned);
+        let key = match variable {
+            None => text,
+            Some(variable) => match environment(&variable) {
+                Some(value) => value,
+                None => {
+                    self.problem(name, &format!("the environment variable {variable} is not set"));
+                    return None;
+                }
+            },
+        };
+        if key.len() < shortest {
+            self.problem(name, &format!("{} bytes are too short; allowed: at least {shortest} bytes", key.len()));
+            return None;
+        }
+        Some(key)
+    }
+
+    pub(super) fn texts(
+        &mut self,
+        name: &'static str,
+        allowed: &str,
+        is_allowed: impl Fn(&str) -> bool,
+    ) -> Option<Vec<String>> {
+        let items = match self.take(name)? {
+            Value::Array(items) if items.len() <= MOST_ENTRIES => items,
+            Value::Array(items) => {
+                self.problem(name, &format!("{} entries are too many; allowed: at most {MOST_ENTRIES}", items.len()));
+                return None;
+            }
+            other => {
+                self.refuse(name, &other, "a list of strings");
+                return None;
+            }
+        };
+        let mut texts = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            match item {
+                Value::String(text) if is_allowed(&text) => texts.push(text),
+                other => self.refuse(&format!("{name}[{index}]"), &other, allowed),
+            }
+        }
+        Some(texts)
+    }
+
+    pub(super) fn choice<T: Copy>(&mut self, name: &'static str, choices: &[(&str, T)], target: &mut T) {
+        let Some(value) = self.take(name) else { return };
+        match choices.iter().find(|(text, _)| value.as_str() == Some(text)) {
+            Some(&(_, choice)) => *target = choice,
+            None => {
+                let allowed: Vec<_> = choices.iter().map(|(text, _)| format!("\"{text}\"")).collect();
+                self.refuse(name, &value, &allowed.join(", "));
+            }
+        }
+    }
+
+    pub(super) fn boolean(&mut self, name: &'static str, target: &mut bool) {
+        match self.take(name) {
+            None => {}
+            Some(Value::Bool(value)) => *target = value,
+            Some(other) => self.refuse(name, &other, "true or false"),
+        }
+    }
+
+    pub(super) fn number<T: TryFrom<u64>>(&mut self, name: &'static str, least: u64, most: u64, target: &mut T) {
+        let Some(value) = self.take(name) else { return };
+        // Envoy turns a Struct's numbers into doubles, so 200.0 is as good as 200.
+        let whole = value
+            .as_u64()
+            .or_else(|| value.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as u64));
+        match whole.filter(|number| (least..=most).contains(number)).and_then(|number| T::try_from(number).ok()) {
+            Some(number) => *target = number,
+            None => self.refuse(name, &value, &format!("a whole number from {least} to {most}")),
+        }
+    }
+
+    pub(super) fn enter(&mut self, name: &'static str, read: impl FnOnce(&mut Self)) {
+        match self.take(name) {
+            None => {}
+            Some(Value::Object(left)) => {
+                let prefix = format!("{}{name}.", self.prefix);
+                let mut inner = Self { prefix, left, known: Vec::new(), problems: Vec::new() };
+                read(&mut inner);
+                self.problems.extend(inner.finish());
+            }
+            Some(other) => self.refuse(name, &other, "an object"),
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Vec<Problem> {
+        let allowed = self.known.join(", ");
+        let unknown: Vec<String> = self.left.keys().cloned().collect();
+        for name in unknown {
+            self.problem(&name, &format!("unknown field; allowed: {allowed}"));
+        }
+        self.problems
+    }
+}
