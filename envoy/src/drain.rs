@@ -41,22 +41,28 @@ impl Admin {
         self.agent.get(format!("{}/{path}", self.origin)).call()?.body_mut().read_to_string()
     }
 
-    /// Begins the drain: `/ready` says 503, every answer from now on ends its connection, the MCP listener closes.
+    /// Begins the drain: `/ready` says 503 and every answer from now on ends its connection. The listener goes on
+    /// accepting, so that whoever sends traffic here has time to notice.
     ///
     /// # Errors
     ///
     /// The admin interface did not answer.
     pub(crate) fn begin_drain(&self) -> Result<(), ureq::Error> {
-        // The graceful drain alone goes on accepting, the plain one alone keeps connections alive.
-        let steps = [
-            &format!("runtime_modify?{READY_KEY}=0"),
-            "drain_listeners?graceful&skip_exit&inboundonly",
-            "drain_listeners?inboundonly",
-        ];
-        for step in steps {
-            self.agent.post(format!("{}/{step}", self.origin)).send_empty()?;
-        }
-        Ok(())
+        self.post(&format!("runtime_modify?{READY_KEY}=0"))?;
+        self.post("drain_listeners?graceful&skip_exit&inboundonly")
+    }
+
+    /// Closes the MCP listener; connections that it accepted go on.
+    ///
+    /// # Errors
+    ///
+    /// The admin interface did not answer.
+    pub(crate) fn close_listener(&self) -> Result<(), ureq::Error> {
+        self.post("drain_listeners?inboundonly")
+    }
+
+    fn post(&self, path: &str) -> Result<(), ureq::Error> {
+        self.agent.post(format!("{}/{path}", self.origin)).send_empty().map(drop)
     }
 
     /// Whether nothing is left to wait for. An admin interface that does not answer is asked again.

@@ -19,10 +19,15 @@ use std::time::{Duration, Instant};
 const LONGEST_DRAIN: Duration = Duration::from_secs(30);
 /// How often Envoy is asked whether it serves, and whether it is drained.
 const POLL: Duration = Duration::from_millis(100);
+/// Between the news that this sidecar leaves and the end of its listener.
+const NOTICE: Duration = Duration::from_secs(1);
 /// Longest wait for Envoy's own end.
 const LONGEST_END: Duration = Duration::from_secs(5);
 /// What spans and logs need to leave: their flush interval and a moment.
 const LAST_EXPORT: Duration = Duration::from_millis(1_500);
+
+/// One step of a drain.
+type Step = fn(&Admin) -> Result<(), ureq::Error>;
 
 enum Event {
     Signal(i32),
@@ -114,17 +119,23 @@ impl Sidecar<'_> {
         }
         say(format_args!("draining, at most {} s", LONGEST_DRAIN.as_secs()));
         let deadline = Instant::now() + LONGEST_DRAIN;
-        let mut begun = false;
+        let mut steps: &[Step] = &[Admin::begin_drain, Admin::close_listener];
         let mut calm = 0;
         // Twice in a row: the gauges are read one after the other, and a stream may end in between.
         while calm < 2 {
-            begun = begun || self.begin_drain();
-            calm = if begun && self.admin.is_drained() { calm + 1 } else { 0 };
+            let mut wait = POLL;
+            if let [step, later @ ..] = steps
+                && self.drain(*step)
+            {
+                steps = later;
+                wait = if later.is_empty() { POLL } else { NOTICE };
+            }
+            calm = if steps.is_empty() && self.admin.is_drained() { calm + 1 } else { 0 };
             if Instant::now() >= deadline {
                 complain(format_args!("exchanges are still open after {} s", LONGEST_DRAIN.as_secs()));
                 break;
             }
-            if let Some(status) = self.interrupted(POLL) {
+            if let Some(status) = self.interrupted(wait) {
                 return status;
             }
         }
@@ -136,8 +147,8 @@ impl Sidecar<'_> {
         self.end(0)
     }
 
-    fn begin_drain(&self) -> bool {
-        self.admin.begin_drain().inspect_err(|error| complain(format_args!("no drain yet: {error}"))).is_ok()
+    fn drain(&self, step: Step) -> bool {
+        step(&self.admin).inspect_err(|error| complain(format_args!("no drain yet: {error}"))).is_ok()
     }
 
     /// Waits, and tells the exit status if a second signal or Envoy's end came meanwhile.

@@ -44,6 +44,7 @@ impl HttpStream {
     fn with(&mut self, callback: impl FnOnce(&mut Exchange, &mut Around<'_>)) {
         let Self { plugin, exchange, scribe } = self;
         callback(exchange, &mut Around::new(&plugin.config, &plugin.envoy, scribe));
+        plugin.flush_if_ended();
     }
 }
 
@@ -87,7 +88,6 @@ impl HttpContext for HttpStream {
 
     fn on_log(&mut self) {
         self.with(|exchange, around| exchange.handle_log(around));
-        self.plugin.flush_if_ended();
     }
 }
 

@@ -125,16 +125,15 @@ fn filter(plugin: &FilterPlugin) -> Value {
     })
 }
 
-/// First match wins: event streams, subscriptions, other POSTs, the rest. All lead to the upstream; they differ in whether
-/// the wait for response headers is limited (POST only: a GET stream may stay silent) and in what a drain waits for.
+/// First match wins: GETs, subscriptions, other POSTs, the rest. All lead to the upstream; they differ in whether the wait
+/// for response headers is limited (POST only: a GET stream may stay silent) and in what a drain waits for (a GET may be a
+/// stream whatever it accepts, and never is an operation).
 fn routes(settings: &Settings) -> Value {
     let get = json!({"name": ":method", "string_match": {"exact": "GET"}});
     let post = json!({"name": ":method", "string_match": {"exact": "POST"}});
-    let event_stream =
-        json!({"name": "accept", "string_match": {"contains": "text/event-stream", "ignore_case": true}});
     let listen = json!({"name": "mcp-method", "string_match": {"exact": "subscriptions/listen"}});
     json!([
-        route(settings, &[get, event_stream], Some(STREAM_PRIORITY), false),
+        route(settings, &[get], Some(STREAM_PRIORITY), false),
         route(settings, &[post.clone(), listen], Some(STREAM_PRIORITY), true),
         route(settings, &[post], None, true),
         route(settings, &[], None, false),

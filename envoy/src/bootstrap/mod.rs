@@ -47,8 +47,9 @@ pub fn render(settings: &Settings, machine: Machine) -> Value {
             "clusters": clusters,
         },
         "stats_config": stats::config(),
-        // A scrape shows the newest histograms, not those of the latest flush.
-        "stats_flush_on_admin": true,
+        // Histograms show in a scrape once they are flushed. Flushing by the scrape itself (`stats_flush_on_admin`) would
+        // show them in the next one only: Envoy writes the page first.
+        "stats_flush_interval": "1s",
         "overload_manager": overload_manager(machine),
         "layered_runtime": {"layers": [
             {"name": "sidecar", "static_layer": telemetry::runtime()},

@@ -109,11 +109,9 @@ fn ok_the_snippet_counts_calls() {
     let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
     assert_eq!(post(port, "/mcp", call).status, 200);
     let series = r#"mcp_requests_total{method="tools/list",server_name="weather",status="ok",error_type=""} 1"#;
-    let mut scrape = String::new();
-    until("the call is counted", || {
-        scrape = get(admin_port, "/stats/prometheus").body;
-        scrape.contains(series)
-    });
     let bucket = r#"mcp_request_duration_microseconds_bucket{method="tools/list",server_name="weather",status="ok",le="300000000"} 1"#;
-    assert!(scrape.contains(bucket), "{scrape}");
+    until("the call is counted and in its bucket", || {
+        let scrape = get(admin_port, "/stats/prometheus").body;
+        scrape.contains(series) && scrape.contains(bucket)
+    });
 }

@@ -23,7 +23,7 @@ fn ok_the_scrape_shows_calls_and_buckets_of_a_named_server() {
     let calls = r#"mcp_tool_calls_total{server_name="weather",status="ok",error_type="",tool_name="get_weather"} 1"#;
     until("the call is counted", || count(calls) == 1);
     let bucket = r#"mcp_tool_result_bytes_bucket{server_name="weather",tool_name="get_weather",le="256"} 1"#;
-    assert_eq!(count(bucket), 1);
+    until("its bucket is flushed", || count(bucket) == 1);
     assert_eq!(get(sidecar.admin_port, "/stats?filter=upstream_available").body, "", "Envoy's health check tells");
 }
 

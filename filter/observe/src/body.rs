@@ -10,7 +10,7 @@ use crate::reader::{Messages, Reader, Reading};
 use crate::sse::{EventName, Events, Framer};
 
 /// What is kept of one event until its end shows that it counts, bytes.
-const MOST_EVENT_BYTES: usize = 16 * 1024;
+const MOST_EVENT_BYTES: usize = 24 * 1024;
 
 /// How a body is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -282,7 +282,7 @@ mod tests {
             r#"{"params":{"arguments":{"name":"decoy","method":"x"},"name":"add"},"id":"a","me\u0074hod":"tools/call","jsonrpc":"2.0"}"#,
         );
         assert_eq!(message.kind(), MessageKind::Request);
-        assert_eq!(message.params.name.unwrap().whole(), Some(b"add".as_slice()));
+        assert_eq!(message.params.unwrap().name.unwrap().whole(), Some(b"add".as_slice()));
         let message = one(
             r#"{"result":{"structuredContent":{"isError":true},"content":[{"isError":true}],"isError":false},"jsonrpc":"2.0","id":1}"#,
         );
@@ -294,7 +294,7 @@ mod tests {
         let message =
             one(r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call","params":{"name":"a"},"params":{}}"#);
         assert_eq!(message.method.unwrap().whole(), Some(b"tools/call".as_slice()));
-        assert_eq!(message.params.name, None);
+        assert_eq!(message.params.unwrap().name, None);
         let message = one(r#"{"jsonrpc":"2.0","id":1,"result":{"isError":true,"isError":false,"resultType":"task"}}"#);
         let result = message.result.unwrap();
         assert_eq!((result.is_error, result.result_type), (false, ResultType::Task));
@@ -305,7 +305,7 @@ mod tests {
         let message = one(
             r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a","inputSchema":{"name":"x"}},{"name":"b"},3]}}"#,
         );
-        let list = message.result.unwrap().list.unwrap();
+        let list = message.result.unwrap().lists.remove(0);
         assert_eq!((list.kind, list.items), (ListKind::Tools, 3));
         assert_eq!(list.names, [Box::from(*b"a"), Box::from(*b"b")]);
     }
@@ -318,6 +318,9 @@ mod tests {
         assert_eq!(code(r#"{"code":"x"}"#), Some(None));
         assert_eq!(code(r#""broken""#), Some(None));
         assert_eq!(code("null"), None);
+        let both = one(r#"{"jsonrpc":"2.0","id":1,"result":null,"error":{"code":-1}}"#);
+        assert_eq!((both.result, both.error), (None, Some(Some(-1))));
+        assert!(one(r#"{"jsonrpc":"2.0","id":1,"result":null}"#).result.is_some());
     }
 
     #[test]
@@ -338,6 +341,17 @@ mod tests {
         assert_eq!(one(" {\"jsonrpc\":\"2.0\"} \n").bytes, 17);
         let parts = read(Format::Sse, b"data: {\"a\":\ndata: 1}\n\n", || 1);
         assert!(matches!(parts.as_slice(), [Kept::Event, Kept::Message(message)] if message.bytes == 8), "{parts:?}");
+    }
+
+    #[test]
+    fn ok_an_event_holds_the_answers_of_a_whole_batch() {
+        let answers: Vec<_> =
+            (0..100).map(|id| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"isError":true}}}}"#)).collect();
+        let parts = read(Format::Sse, format!("data: [{}]\n\n", answers.join(",")).as_bytes(), || 1000);
+        assert_eq!(parts.iter().filter(|part| matches!(part, Kept::Message(_))).count(), 100);
+        let more = vec![answers.join(","); 5].join(",");
+        let parts = read(Format::Sse, format!("data: [{more}]\n\n").as_bytes(), || 1000);
+        assert_eq!(parts.last(), Some(&Kept::Skipped(SkipReason::TooLong)));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! caller passes a look-up for `${NAME}`).
 
 mod fields;
+mod structure;
 
 use crate::error::{ConfigError, Problem};
 use crate::label::end_without_dot;
@@ -114,7 +115,7 @@ impl Default for Config {
 // === impl Config ===
 
 impl Config {
-    /// Reads a configuration. `environment` answers `${NAME}` in `labels.hash_key`.
+    /// Reads a configuration: JSON, or the bytes of a `google.protobuf.Struct`. `environment` answers `${NAME}` in `labels.hash_key`.
     ///
     /// # Errors
     ///
@@ -127,7 +128,8 @@ impl Config {
         let document = match serde_json::from_slice(text) {
             Ok(Value::Object(map)) => map,
             Ok(other) => return Err(ConfigError::new(vec![wrong("$", &other, "a JSON object")])),
-            Err(error) => return Err(ConfigError::new(vec![Problem::new("$", format!("not valid JSON: {error}"))])),
+            Err(error) => structure::decode(text)
+                .ok_or_else(|| ConfigError::new(vec![Problem::new("$", format!("not valid JSON: {error}"))]))?,
         };
         let mut fields = Fields::new(document);
         config.read(&mut fields, environment);
@@ -158,7 +160,7 @@ impl Config {
         fields.boolean("semconv", &mut self.semconv);
         let choices = [("passive", Availability::Passive), ("off", Availability::Off)];
         fields.choice("availability", &choices, &mut self.availability);
-        if fields.take("rate_limit").is_some() {
+        if fields.take_unlisted("rate_limit").is_some() {
             fields.problem("rate_limit", "not available in this version; remove it");
         }
     }
@@ -312,6 +314,20 @@ mod tests {
         assert_eq!(parse("[]"), Err(vec!["$".to_owned()]));
         assert_eq!(parse("{"), Err(vec!["$".to_owned()]));
         assert_eq!(parse(r#"{"labels":3}"#), Err(vec!["labels".to_owned()]));
+    }
+
+    #[test]
+    fn ok_a_struct_as_envoy_hands_it_over() {
+        // {"server_name": "mine", "semconv": true, "limits": {"tool_names": 7}, "paths": ["/a"]}
+        let bytes = b"\x0a\x15\x0a\x0bserver_name\x12\x06\x1a\x04mine\x0a\x0d\x0a\x07semconv\x12\x02\x20\x01\
+            \x0a\x25\x0a\x06limits\x12\x1b\x2a\x19\x0a\x17\x0a\x0atool_names\x12\x09\x11\0\0\0\0\0\0\x1c\x40\
+            \x0a\x11\x0a\x05paths\x12\x08\x32\x06\x0a\x04\x1a\x02/a";
+        let config = Config::from_json(bytes, &|_| None).unwrap();
+        assert_eq!((config.server_name.as_str(), config.semconv, config.limits.tool_names), ("mine", true, 7));
+        assert_eq!(config.paths, ["/a"]);
+        let unknown = Config::from_json(b"\x0a\x08\x0a\x02no\x12\x02\x20\x01", &|_| None).unwrap_err();
+        assert!(unknown.to_string().starts_with("no: unknown field"), "{unknown}");
+        assert!(Config::from_json(b"\x0a\x15\x0a\x0bser", &|_| None).is_err());
     }
 
     #[test]

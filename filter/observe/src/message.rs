@@ -5,7 +5,7 @@
 //!
 //! **Never kept:** arguments, contents, error messages and data.
 //!
-//! **Cost:** under 1 KiB per message, plus names of a list result where they are wanted (12 KiB at most).
+//! **Cost:** under 1 KiB per message, plus names of a list result where they are wanted (8 KiB a list).
 
 use crate::id::Id;
 use crate::text::Text;
@@ -57,8 +57,11 @@ pub(crate) struct Outcome {
     pub(crate) result_type: ResultType,
     /// `result.task` is an object (2025-11-25).
     pub(crate) task: bool,
-    pub(crate) protocol_version: Option<Text>,
-    pub(crate) list: Option<List>,
+    pub(crate) protocol_version: Option<Box<Text>>,
+    /// At most one of each kind.
+    pub(crate) lists: Vec<List>,
+    /// The member is `null`, which some servers send beside an error.
+    pub(crate) is_null: bool,
 }
 
 /// A message that was read to its end.
@@ -66,7 +69,8 @@ pub(crate) struct Outcome {
 pub(crate) struct Message {
     pub(crate) id: Id,
     pub(crate) method: Option<Text>,
-    pub(crate) params: Params,
+    /// Absent in answers, which keeps them small.
+    pub(crate) params: Option<Box<Params>>,
     pub(crate) result: Option<Outcome>,
     /// The error's code, where it is a whole number.
     pub(crate) error: Option<Option<i64>>,
@@ -90,25 +94,21 @@ pub(crate) enum MessageKind {
 
 impl Default for Message {
     fn default() -> Self {
-        Self {
-            id: Id::Absent,
-            method: None,
-            params: Params::default(),
-            result: None,
-            error: None,
-            bytes: 0,
-            version: false,
-        }
+        Self { id: Id::Absent, method: None, params: None, result: None, error: None, bytes: 0, version: false }
     }
 }
 
 impl Message {
     /// Bytes that keeping this message takes.
     pub(crate) fn retained(&self) -> usize {
-        let Params { name, uri, client_name, task_id: _, cursor: _, meta_version: _ } = &self.params;
-        let texts = [&self.method, name, uri, client_name];
-        let names = self.result.as_ref().and_then(|result| result.list.as_ref()).map_or(0, |list| list.name_bytes);
-        size_of::<Self>() + names + texts.iter().filter_map(|text| Some(text.as_ref()?.start().len())).sum::<usize>()
+        let lists = self.result.iter().flat_map(|result| &result.lists);
+        let names: usize = lists.map(|list| size_of::<List>() + list.name_bytes).sum();
+        let params = self.params.as_ref().map_or(0, |params| {
+            let Params { name, uri, client_name, task_id: _, cursor: _, meta_version: _ } = params.as_ref();
+            let texts = [name, uri, client_name].into_iter().flatten();
+            size_of::<Params>() + texts.map(|text| text.start().len()).sum::<usize>()
+        });
+        size_of::<Self>() + names + params + self.method.as_ref().map_or(0, |method| method.start().len())
     }
 
     pub(crate) fn kind(&self) -> MessageKind {

@@ -2,6 +2,7 @@
 
 use crate::closed::KnownMethod;
 use crate::config::Config;
+use crate::message::ListKind;
 
 /// A method as a label value; never free text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,10 +45,15 @@ impl Method {
         }
     }
 
-    /// Whether it asks for one of the lists whose size is measured.
-    pub(crate) fn is_list(self) -> bool {
-        use KnownMethod::{PromptsList, ResourceTemplatesList, ResourcesList, ToolsList};
-        matches!(self, Self::Known(ToolsList | ResourcesList | ResourceTemplatesList | PromptsList))
+    /// The list that it asks for, if its size is measured.
+    pub(crate) fn list_kind(self) -> Option<ListKind> {
+        match self {
+            Self::Known(KnownMethod::ToolsList) => Some(ListKind::Tools),
+            Self::Known(KnownMethod::PromptsList) => Some(ListKind::Prompts),
+            Self::Known(KnownMethod::ResourcesList) => Some(ListKind::Resources),
+            Self::Known(KnownMethod::ResourceTemplatesList) => Some(ListKind::ResourceTemplates),
+            _ => None,
+        }
     }
 
     /// The stream that stays open by design: neither in flight nor in a histogram.

@@ -91,6 +91,12 @@ pub struct Ended<'a> {
 // === impl Ended ===
 
 impl Ended<'_> {
+    /// The request that it was.
+    #[must_use]
+    pub fn operation(&self) -> &Operation {
+        self.operation
+    }
+
     /// How it ended.
     #[must_use]
     pub fn status(&self) -> Status {

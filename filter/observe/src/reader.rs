@@ -5,13 +5,13 @@
 
 use crate::id::{Id, RequestId};
 use crate::json::{Container, Interest, Scalar, Visitor};
-use crate::message::{List, ListKind, Message, Outcome, Params, ResultType};
+use crate::message::{List, ListKind, Message, Outcome, ResultType};
 use crate::text::Text;
 
 /// Longest name or URI of which all bytes are kept; of longer ones the digest still covers the whole.
 pub(crate) const NAME_BYTES: usize = 1024;
 /// Bytes of all names of one list result that are kept.
-const MOST_NAME_BYTES: usize = 12 * 1024;
+const MOST_NAME_BYTES: usize = 8 * 1024;
 /// Bytes kept of method names, versions and words.
 pub(crate) const WORD_BYTES: usize = 64;
 /// Deepest place of interest is document, message, result, list, item.
@@ -162,7 +162,7 @@ impl Reader {
 
     /// The member that names an item of the list at hand.
     fn item_name(&self) -> &'static [u8] {
-        match self.message.result.as_ref().and_then(|result| result.list.as_ref()).map(|list| list.kind) {
+        match self.message.result.as_ref().and_then(|result| result.lists.last()).map(|list| list.kind) {
             Some(ListKind::Tools | ListKind::Prompts) => b"name",
             Some(ListKind::Resources) => b"uri",
             Some(ListKind::ResourceTemplates) => b"uriTemplate",
@@ -177,17 +177,27 @@ impl Reader {
             Member::Version => message.version = false,
             Member::Id => message.id = Id::Odd,
             Member::Method => message.method = None,
-            Member::Params => message.params = Params::default(),
+            Member::Params => message.params = Some(Box::default()),
             Member::Result => message.result = Some(Outcome::default()),
             Member::Error => message.error = None,
-            Member::Name => message.params.name = None,
-            Member::Uri => message.params.uri = None,
-            Member::TaskId => message.params.task_id = None,
-            Member::Cursor => message.params.cursor = false,
-            Member::ClientInfo | Member::ClientName => message.params.client_name = None,
-            Member::Meta | Member::MetaVersion => message.params.meta_version = None,
             Member::Code => message.error = Some(None),
-            _ => self.begin_result_member(member),
+            _ => {
+                self.begin_params_member(member);
+                self.begin_result_member(member);
+            }
+        }
+    }
+
+    fn begin_params_member(&mut self, member: Member) {
+        let Some(params) = &mut self.message.params else { return };
+        match member {
+            Member::Name => params.name = None,
+            Member::Uri => params.uri = None,
+            Member::TaskId => params.task_id = None,
+            Member::Cursor => params.cursor = false,
+            Member::ClientInfo | Member::ClientName => params.client_name = None,
+            Member::Meta | Member::MetaVersion => params.meta_version = None,
+            _ => {}
         }
     }
 
@@ -198,7 +208,7 @@ impl Reader {
             Member::ResultType => result.result_type = ResultType::Complete,
             Member::Task => result.task = false,
             Member::ProtocolVersion => result.protocol_version = None,
-            Member::List(_) => result.list = None,
+            Member::List(kind) => result.lists.retain(|list| list.kind != kind),
             _ => {}
         }
     }
@@ -210,20 +220,27 @@ impl Reader {
             Member::Id => message.id = Id::Some(RequestId::string(text)),
             Member::Method => message.method = Some(text.clone()),
             Member::Error => message.error = Some(None),
-            Member::Name => message.params.name = Some(text.clone()),
-            Member::Uri => message.params.uri = Some(text.clone()),
-            Member::TaskId => message.params.task_id = Some(text.clone()),
-            Member::Cursor => message.params.cursor = true,
-            Member::ClientName => message.params.client_name = Some(text.clone()),
-            Member::MetaVersion => message.params.meta_version = Some(text.clone()),
             Member::ResultType | Member::ProtocolVersion | Member::ItemName => self.string_of_result(text),
+            _ => self.string_of_params(text),
+        }
+    }
+
+    fn string_of_params(&mut self, text: &Text) {
+        let Some(params) = &mut self.message.params else { return };
+        match self.member {
+            Member::Name => params.name = Some(text.clone()),
+            Member::Uri => params.uri = Some(text.clone()),
+            Member::TaskId => params.task_id = Some(text.clone()),
+            Member::Cursor => params.cursor = true,
+            Member::ClientName => params.client_name = Some(text.clone()),
+            Member::MetaVersion => params.meta_version = Some(text.clone()),
             _ => {}
         }
     }
 
     fn string_of_result(&mut self, text: &Text) {
         let Some(result) = &mut self.message.result else { return };
-        match (self.member, &mut result.list) {
+        match (self.member, result.lists.last_mut()) {
             (Member::ResultType, _) => {
                 result.result_type = match text.whole() {
                     Some(b"input_required") => ResultType::InputRequired,
@@ -231,7 +248,7 @@ impl Reader {
                     _ => ResultType::Complete,
                 };
             }
-            (Member::ProtocolVersion, _) => result.protocol_version = Some(text.clone()),
+            (Member::ProtocolVersion, _) => result.protocol_version = Some(Box::new(text.clone())),
             (Member::ItemName, Some(list)) if list.name_bytes + text.start().len() <= MOST_NAME_BYTES => {
                 list.name_bytes += text.start().len();
                 list.names.push(text.start().into());
@@ -254,6 +271,12 @@ impl Reader {
             (Member::IsError, Some(result)) => result.is_error = value,
             (Member::Error, _) => self.message.error = Some(None),
             _ => {}
+        }
+    }
+
+    fn null(&mut self) {
+        if let (Member::Result, Some(result)) = (self.member, &mut self.message.result) {
+            result.is_null = true;
         }
     }
 
@@ -285,7 +308,7 @@ impl Reader {
             }
             (Member::List(kind), Container::Array) => {
                 if let Some(result) = &mut self.message.result {
-                    result.list = Some(List { kind, items: 0, names: Vec::new(), name_bytes: 0 });
+                    result.lists.push(List { kind, items: 0, names: Vec::new(), name_bytes: 0 });
                 }
                 self.enter(Place::List)
             }
@@ -334,7 +357,7 @@ impl<M: Messages> Visitor for Reading<'_, M> {
                 Member::Message
             }
             Place::List => {
-                if let Some(list) = self.reader.message.result.as_mut().and_then(|result| result.list.as_mut()) {
+                if let Some(list) = self.reader.message.result.as_mut().and_then(|result| result.lists.last_mut()) {
                     list.items += 1;
                 }
                 Member::Item
@@ -355,8 +378,13 @@ impl<M: Messages> Visitor for Reading<'_, M> {
         self.reader.depth = self.reader.depth.saturating_sub(1);
         match place {
             Place::Message => {
-                self.reader.message.bytes = at - self.reader.begun;
-                self.messages.message(&mut self.reader.message);
+                let message = &mut self.reader.message;
+                message.bytes = at - self.reader.begun;
+                // Some servers write both members always, the unused one as null.
+                if message.error.is_some() && message.result.as_ref().is_some_and(|result| result.is_null) {
+                    message.result = None;
+                }
+                self.messages.message(message);
             }
             Place::Batch if self.reader.elements == 0 => self.messages.no_message(),
             Place::Batch => self.end_nested_array(),
@@ -370,7 +398,7 @@ impl<M: Messages> Visitor for Reading<'_, M> {
             Scalar::String(text) => self.reader.string(text),
             Scalar::Number(text) => self.reader.number(text),
             Scalar::Bool(value) => self.reader.bool(value),
-            Scalar::Null => {}
+            Scalar::Null => self.reader.null(),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::method::Method;
 use crate::observation::{Ended, Observation, Session};
 use crate::resource;
 use crate::text::Text;
+use rustc_hash::FxHashSet;
 use series::Value;
 pub use stats::Metrics;
 use stats::Stats;
@@ -24,7 +25,7 @@ use std::rc::Rc;
 const MOST_SERVERS: u16 = 256;
 
 /// Which server an exchange belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Server(Name);
 
 /// Turns observations into stats, for one plugin in one VM.
@@ -33,6 +34,8 @@ pub struct Recorder {
     config: Rc<Config>,
     stats: Stats,
     names: AllNames,
+    /// With many servers: which names have their first series on which.
+    born: FxHashSet<(BudgetedLabel, Name, Server)>,
 }
 
 /// The budgets.
@@ -87,7 +90,7 @@ impl Recorder {
             clients: Names::new(limits.client_names),
             codes: Names::new(limits.error_codes),
         };
-        let mut recorder = Self { config, stats: Stats::default(), names };
+        let mut recorder = Self { config, stats: Stats::default(), names, born: FxHashSet::default() };
         recorder.stats.set(FamilyName::FilterInfo, &[Value::FilterVersion], 1);
         if recorder.config.server_name_from != ServerNameFrom::Cluster {
             let name = recorder.config.server_name.clone();
@@ -159,7 +162,7 @@ impl Recorder {
 
     /// Hands counters and gauges to the host.
     pub fn flush(&mut self, metrics: &dyn Metrics) {
-        let Self { config, stats, names } = self;
+        let Self { config, stats, names, .. } = self;
         stats.flush(|series| series.stat_name(names, config), metrics);
     }
 
@@ -168,7 +171,7 @@ impl Recorder {
     }
 
     fn histogram(&mut self, family: FamilyName, values: &[Value], value: u64, metrics: &dyn Metrics) {
-        let Self { config, stats, names } = self;
+        let Self { config, stats, names, .. } = self;
         stats.record(family, values, value, |series| series.stat_name(names, config), metrics);
     }
 
@@ -266,10 +269,11 @@ impl Recorder {
 
     /// The label value for a name; one that was never given is `other` without being an overflow.
     fn name(&mut self, label: BudgetedLabel, name: Option<&str>, confirmed: bool, server: Server) -> Value {
-        let Some(name) = name else { return Value::Name(label, Name::Other) };
-        let Admission { name, is_new, overflowed } = self.names.of(label).admit(name, confirmed);
+        let Some(text) = name else { return Value::Name(label, Name::Other) };
+        let Admission { name, is_new, overflowed } = self.names.of(label).admit(text, confirmed);
         let value = Value::Name(label, name);
-        if is_new {
+        let by_cluster = self.config.server_name_from == ServerNameFrom::Cluster;
+        if if by_cluster { self.born.insert((label, name, server)) } else { is_new } {
             let stats = &mut self.stats;
             born::of_name(label, value, server.value(), &mut |family, values| stats.add(family, values, 0));
         }

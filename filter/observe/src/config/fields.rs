@@ -48,6 +48,11 @@ impl Fields {
         self.left.remove(name)
     }
 
+    /// A field that is not offered as allowed.
+    pub(super) fn take_unlisted(&mut self, name: &str) -> Option<Value> {
+        self.left.remove(name)
+    }
+
     fn refuse(&mut self, name: &str, found: &Value, allowed: &str) {
         self.problems.push(wrong(&self.path(name), found, allowed));
     }

@@ -10,7 +10,7 @@ use crate::label::clean;
 use crate::message::{Message, MessageKind, Params};
 use crate::method::Method;
 use crate::observation::{Observation, Operation};
-use crate::reader::WORD_BYTES;
+use crate::reader::{NAME_BYTES, WORD_BYTES};
 use crate::resource;
 use crate::text::Text;
 
@@ -92,20 +92,29 @@ impl Exchange {
             return;
         }
         self.finish_request_body(around);
-        // Refused before its body was seen, by another filter or by a server in a hurry: only the header can name it.
-        if self.requests == 0 && around.host.response_status().is_some() {
-            let Some(text) = around.host.request_header("mcp-method").filter(|text| !text.is_empty()) else { return };
-            self.recognise(around);
-            let name = around.host.request_header("mcp-name").map(|name| Text::of(&decode_mirrored(&name)));
-            let message = Message {
-                id: Id::Some(RequestId::string(&Text::default())),
-                method: Some(Text::of(&text)),
-                params: Params { name: name.clone(), uri: name, ..Params::default() },
-                ..Message::default()
-            };
-            self.begin_operation(&message, around);
+        if around.host.response_status().is_some() {
+            self.begin_by_headers(around);
         }
         self.report_bytes(around);
+    }
+
+    /// Refused before its body was seen, by another filter or by a server in a hurry: only the headers can name it. What
+    /// still comes of the body is not looked at, or it would count twice.
+    pub(super) fn begin_by_headers(&mut self, around: &mut Around<'_>) {
+        let (0, Some(method)) = (self.requests, self.headers.method.clone()) else { return };
+        if method.start().starts_with(b"notifications/") {
+            return;
+        }
+        self.recognise(around);
+        self.request = None;
+        let name = self.headers.name.clone();
+        let message = Message {
+            id: Id::Some(RequestId::string(&Text::default())),
+            method: Some(method),
+            params: Some(Box::new(Params { name: name.clone(), uri: name, ..Params::default() })),
+            ..Message::default()
+        };
+        self.begin_operation(&message, around);
     }
 
     fn finish_request_body(&mut self, around: &mut Around<'_>) {
@@ -147,18 +156,18 @@ impl Exchange {
             return around.skipped(Direction::In, SkipReason::TooLong);
         }
         let Message { id: Id::Some(id), method: Some(text), params, .. } = message else { return };
+        let params = params.as_deref();
         let method = Method::of(text.start(), around.config);
         let revision = self.compare_headers(message, text, method, around);
         let operation = Operation {
             id: id.clone(),
             method,
-            name: name_label(method, params.name.as_ref(), params.uri.as_ref(), around.config),
-            is_first_page: !params.cursor,
+            name: params.and_then(|params| name_label(method, params, around.config)),
+            is_first_page: params.is_none_or(|params| !params.cursor),
             had_event: false,
             revision,
             client_name: params
-                .client_name
-                .as_ref()
+                .and_then(|params| params.client_name.as_ref())
                 .filter(|_| method == Method::Known(KnownMethod::Initialize))
                 .map(|name| clean(name.start(), around.config.limits.label_bytes).into_boxed_str()),
         };
@@ -176,7 +185,7 @@ impl Exchange {
         around: &mut Around<'_>,
     ) -> Option<Revision> {
         let PostHeaders { version, method: header_method, name, .. } = &self.headers;
-        let body_version = message.params.meta_version.as_ref();
+        let body_version = message.params.as_ref().and_then(|params| params.meta_version.as_ref());
         let of_body = body_version.map(|version| Revision::of(version.start()));
         let of_header = version.as_ref().map(|version| Revision::of(version.start()));
         let contradicts = |header: &Option<Text>, body: Option<&Text>| {
@@ -205,7 +214,7 @@ impl PostHeaders {
         let header = |name| around.host.request_header(name);
         let version = header("mcp-protocol-version").map(|value| Text::start_of(&value, WORD_BYTES));
         let method = header("mcp-method").map(|value| Text::start_of(&value, WORD_BYTES));
-        let name = header("mcp-name").map(|value| Text::start_of(&decode_mirrored(&value), WORD_BYTES));
+        let name = header("mcp-name").map(|value| Text::start_of(&decode_mirrored(&value), NAME_BYTES));
         let is_mcp = version.is_some()
             || method.is_some()
             || header("mcp-session-id").is_some()
@@ -219,12 +228,12 @@ impl PostHeaders {
 }
 
 /// What an operation is about, in label form.
-fn name_label(method: Method, name: Option<&Text>, uri: Option<&Text>, config: &Config) -> Option<Box<str>> {
+fn name_label(method: Method, params: &Params, config: &Config) -> Option<Box<str>> {
     let label = match method {
         Method::Known(KnownMethod::ToolsCall | KnownMethod::PromptsGet) => {
-            clean(name?.start(), config.limits.label_bytes)
+            clean(params.name.as_ref()?.start(), config.limits.label_bytes)
         }
-        Method::Known(KnownMethod::ResourcesRead) => resource::label(uri?, config),
+        Method::Known(KnownMethod::ResourcesRead) => resource::label(params.uri.as_ref()?, config),
         _ => return None,
     };
     Some(label.into_boxed_str())
@@ -233,9 +242,10 @@ fn name_label(method: Method, name: Option<&Text>, uri: Option<&Text>, config: &
 /// What `Mcp-Name` repeats for this method (2026-07-28, and SEP-2663 for tasks).
 fn named(message: &Message, method: Method) -> Option<&Text> {
     use KnownMethod::{ResourcesRead, TasksCancel, TasksGet, TasksUpdate};
+    let params = message.params.as_ref()?;
     match method {
-        Method::Known(ResourcesRead) => message.params.uri.as_ref(),
-        Method::Known(TasksGet | TasksUpdate | TasksCancel) => message.params.task_id.as_ref(),
-        _ => message.params.name.as_ref(),
+        Method::Known(ResourcesRead) => params.uri.as_ref(),
+        Method::Known(TasksGet | TasksUpdate | TasksCancel) => params.task_id.as_ref(),
+        _ => params.name.as_ref(),
     }
 }

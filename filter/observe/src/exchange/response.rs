@@ -18,6 +18,9 @@ impl Exchange {
             self.status = status.and_then(|value| std::str::from_utf8(&value).ok()?.parse().ok());
             return self.end_response(around);
         }
+        if self.kind == Kind::Post && !self.request_ended {
+            self.begin_by_headers(around);
+        }
         // A GET is recognised by its stream; anything else not known by now is none of ours.
         if !self.recognised && self.kind != Kind::Get {
             return;
@@ -37,7 +40,7 @@ impl Exchange {
         if around.host.response_header("content-encoding").is_some_and(|value| is_encoded(&value)) {
             return self.leave_unread(around);
         }
-        let wants_names = self.operations.iter().any(|operation| operation.method.is_list());
+        let wants_names = self.operations.iter().any(|operation| operation.method.list_kind().is_some());
         self.response = Some(Box::new(Body::new(format, wants_names)));
     }
 
@@ -207,14 +210,14 @@ impl Exchange {
         };
         around.observe(Observation::OperationEnded(ended));
         let Some(result) = &message.result else { return };
-        if operation.method == Method::Known(KnownMethod::Initialize)
-            && let Some(version) = &result.protocol_version
-        {
-            let session =
-                Session { revision: Revision::of(version.start()), client_name: operation.client_name.clone() };
+        if operation.method == Method::Known(KnownMethod::Initialize) {
+            let version = result.protocol_version.as_ref();
+            let revision = version.map_or(Revision::Other, |version| Revision::of(version.start()));
+            let session = Session { revision, client_name: operation.client_name.clone() };
             around.observe(Observation::SessionStarted(&session));
         }
-        let Some(list) = result.list.as_ref().filter(|_| operation.method.is_list()) else { return };
+        let wanted = operation.method.list_kind();
+        let Some(list) = result.lists.iter().find(|list| Some(list.kind) == wanted) else { return };
         let method = operation.method;
         around.observe(Observation::Published { method, names: &list.names });
         if operation.is_first_page {

@@ -15,6 +15,7 @@ mod flag {
     pub(super) const UPSTREAM_CONNECTION_TERMINATION: u64 = 1 << 6;
     pub(super) const UPSTREAM_OVERFLOW: u64 = 1 << 7;
     pub(super) const DOWNSTREAM_CONNECTION_TERMINATION: u64 = 1 << 14;
+    pub(super) const DOWNSTREAM_PROTOCOL_ERROR: u64 = 1 << 18;
     pub(super) const STREAM_IDLE_TIMEOUT: u64 = 1 << 16;
     pub(super) const UPSTREAM_MAX_STREAM_DURATION_REACHED: u64 = 1 << 19;
     pub(super) const DURATION_TIMEOUT: u64 = 1 << 22;
@@ -31,7 +32,8 @@ mod flag {
     pub(super) const OVERLOAD: u64 = UPSTREAM_OVERFLOW | OVERLOAD_MANAGER;
     pub(super) const RESET: u64 =
         UPSTREAM_CONNECTION_TERMINATION | UPSTREAM_REMOTE_RESET | UPSTREAM_PROTOCOL_ERROR | LOCAL_RESET;
-    pub(super) const CLIENT_LEFT: u64 = DOWNSTREAM_CONNECTION_TERMINATION | DOWNSTREAM_REMOTE_RESET;
+    pub(super) const CLIENT_LEFT: u64 =
+        DOWNSTREAM_CONNECTION_TERMINATION | DOWNSTREAM_REMOTE_RESET | DOWNSTREAM_PROTOCOL_ERROR;
 }
 
 /// What became of operations that no message answered.

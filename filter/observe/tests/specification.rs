@@ -1,0 +1,130 @@
+//! The specification's messages, answered as JSON and as an event stream.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use mcp_observe::{Around, Config, Exchange, Host, Method, Observation, Observer, Time};
+use serde_json::Value;
+
+#[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
+use core::prelude::v1::test;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const REVISIONS: [(&str, &str); 5] = [
+    ("2024-11-05", include_str!("specification/2024-11-05.json")),
+    ("2025-03-26", include_str!("specification/2025-03-26.json")),
+    ("2025-06-18", include_str!("specification/2025-06-18.json")),
+    ("2025-11-25", include_str!("specification/2025-11-25.json")),
+    ("2026-07-28", include_str!("specification/2026-07-28.json")),
+];
+
+struct Proxy {
+    revision: &'static str,
+    status: String,
+    answer_type: &'static str,
+}
+
+impl Host for Proxy {
+    fn now(&self) -> Time {
+        Time(0)
+    }
+    fn request_header(&self, name: &str) -> Option<Vec<u8>> {
+        let value = match name {
+            ":method" => "POST",
+            "content-type" => "application/json",
+            "mcp-protocol-version" => self.revision,
+            _ => return None,
+        };
+        Some(value.as_bytes().to_vec())
+    }
+    fn response_header(&self, name: &str) -> Option<Vec<u8>> {
+        match name {
+            "content-type" => Some(self.answer_type.as_bytes().to_vec()),
+            ":status" => Some(self.status.as_bytes().to_vec()),
+            _ => None,
+        }
+    }
+    fn response_status(&self) -> Option<u16> {
+        self.status.parse().ok()
+    }
+    fn response_flags(&self) -> u64 {
+        0
+    }
+    fn response_code_details(&self) -> Option<Vec<u8>> {
+        Some(b"via_upstream".to_vec())
+    }
+}
+
+#[derive(Default)]
+struct Notes {
+    ends: Vec<String>,
+    facts: Vec<String>,
+}
+
+impl Observer for Notes {
+    fn observe(&mut self, observation: Observation<'_>) {
+        let config = Config::default();
+        let name = |method: Method| method.as_str(&config).to_owned();
+        let fact = match observation {
+            Observation::OperationEnded(ended) => {
+                let error = ended.error_type().map_or(String::new(), |error| format!("/{}", error.as_str()));
+                let label = ended.operation().name().map_or(String::new(), |label| format!(" {label}"));
+                let method = name(ended.operation().method());
+                return self.ends.push(format!("{method}{label} {}{error}", ended.status().as_str()));
+            }
+            Observation::ProtocolError { code: Some(code), method: Some(method) } => {
+                format!("error {code} of {}", name(method))
+            }
+            Observation::Notification { method, direction } => {
+                format!("notification {} {}", direction.as_str(), name(method))
+            }
+            Observation::SessionStarted(session) => format!("session {}", session.revision().as_str()),
+            Observation::Published { names, .. } if !names.is_empty() => format!("published {}", names.len()),
+            Observation::Listed { method, items, .. } => format!("listed {} {items}", name(method)),
+            Observation::Skipped { reason, .. } => format!("skipped {}", reason.as_str()),
+            Observation::HeaderMismatch(header) => format!("mismatch {}", header.as_str()),
+            _ => return,
+        };
+        self.facts.push(fact);
+    }
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    let mut texts: Vec<_> = value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect();
+    texts.sort();
+    texts
+}
+
+fn check(revision: &'static str, entry: &Value, as_events: bool) {
+    let status = entry["status"].to_string();
+    let answer_type = if as_events { "text/event-stream" } else { "application/json" };
+    let proxy = Proxy { revision, status, answer_type };
+    let body = if as_events { format!("data: {}\r\n\r\n", entry["answer"]) } else { entry["answer"].to_string() };
+    let (config, mut notes, mut exchange) = (Config::default(), Notes::default(), Exchange::default());
+    exchange.handle_request_headers(&mut Around::new(&config, &proxy, &mut notes), false);
+    let request = entry["request"].to_string();
+    exchange.handle_request_body(
+        &mut Around::new(&config, &proxy, &mut notes),
+        request.len(),
+        request.as_bytes(),
+        true,
+    );
+    exchange.handle_response_headers(&mut Around::new(&config, &proxy, &mut notes), false);
+    exchange.handle_response_body(&mut Around::new(&config, &proxy, &mut notes), body.len(), body.as_bytes(), true);
+    exchange.handle_log(&mut Around::new(&config, &proxy, &mut notes));
+    notes.ends.sort();
+    notes.facts.sort();
+    assert_eq!(notes.ends, texts(&entry["ends"]), "{revision} {entry}");
+    assert_eq!(notes.facts, texts(&entry["facts"]), "{revision} {entry}");
+}
+
+#[test]
+fn ok_messages_of_every_revision() {
+    for (revision, text) in REVISIONS {
+        let entries: Value = serde_json::from_str(text).unwrap();
+        for entry in entries.as_array().unwrap() {
+            check(revision, entry, false);
+            check(revision, entry, true);
+        }
+    }
+}
