@@ -73,8 +73,9 @@ def test_plugin_configuration_may_be_left_out(text: str, stub: Stub, stub_sideca
     check_plain(PlainEnvoy(bootstrap, "upstream", logs, "defaults"), stub)
 
 
-def test_snippet_of_the_documentation(stub: Stub, logs: Path) -> None:
-    """The block for people who run their own Envoy, as it stands in the repository."""
+@pytest.mark.parametrize("form", ["json", "struct"])
+def test_snippet_of_the_documentation(stub: Stub, logs: Path, form: str) -> None:
+    """The block for people who run their own Envoy, as it stands in the repository, and configured by a Struct."""
     bootstrap = yaml.safe_load((ROOT / "envoy" / "snippet.yaml").read_text())
     for address in every(bootstrap, "port_value"):
         address["port_value"] = stub.port if address["port_value"] == 8080 else free_port()
@@ -83,8 +84,10 @@ def test_snippet_of_the_documentation(stub: Stub, logs: Path) -> None:
     (module,) = every(bootstrap, "filename")
     module["filename"] = os.environ["MCP_FILTER_WASM"]
     (plugin,) = every(bootstrap, "vm_config")
-    name = json.loads(plugin["configuration"]["value"])["server_name"]
-    check_plain(PlainEnvoy(bootstrap, name, logs, "snippet"), stub)
+    configuration = json.loads(plugin["configuration"]["value"])
+    if form == "struct":
+        plugin["configuration"] = {"@type": "type.googleapis.com/google.protobuf.Struct", "value": configuration}
+    check_plain(PlainEnvoy(bootstrap, configuration["server_name"], logs, f"snippet-{form}"), stub)
 
 
 def check_plain(envoy: PlainEnvoy, stub: Stub) -> None:

@@ -43,6 +43,11 @@ ANSWERED = [
     Case("isError by sse", ("error", "tool_error"), streams(result({"content": [], "isError": True}))),
     Case("isError false", ("ok", ""), answers(200, result({"content": [], "isError": False}))),
     Case("isError deeper", ("ok", ""), answers(200, result({"structuredContent": {"isError": True}}))),
+    Case(
+        "null result beside an error",
+        ("error", "rpc_error"),
+        answers(200, b'{"jsonrpc":"2.0","id":7,"result":null,"error":{"code":-32000,"message":"x"}}'),
+    ),
     Case("error with null id", ("error", "rpc_error"), answers(400, error(-32000, id=None))),
     Case("error without id", ("error", "rpc_error"), answers(400, error_without_id(-32000))),
     Case("error with a foreign id", ("error", "rpc_error"), answers(400, error(-32000, id="server-error"))),

@@ -169,6 +169,10 @@ fn ok_batches() {
     assert_eq!(refused.iter().filter(|line| line.starts_with("error ")).count(), 1);
     let foreign = Script::post(batch).answered(400, "application/json", &error("-32600", r#""id":9,"#)).play();
     assert!(Log::ends(&foreign).iter().all(|end| end.contains("error/http_error")), "{foreign:?}");
+    let all: Vec<_> = (0..100).map(|id| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#)).collect();
+    let said: Vec<_> = (0..100).map(|id| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#)).collect();
+    let lines = Script::post(&format!("[{}]", all.join(","))).sse(&event(&format!("[{}]", said.join(",")))).play();
+    assert!(Log::ends(&lines).iter().all(|end| end.starts_with("ping ok")), "{lines:?}");
     let many: Vec<_> = (0..150).map(|id| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#)).collect();
     let lines = Script::post(&format!("[{}]", many.join(","))).answered(202, "", "").play();
     assert_eq!(Log::ends(&lines).len(), 100);
@@ -274,6 +278,16 @@ fn ok_refused_before_the_body_only_the_header_names_it() {
     assert!(denied.play().contains(&"start tools/call add".to_owned()));
     let unnamed = denied.without("mcp-method").play();
     assert_eq!(unnamed, ["StreamSeen"]);
+    // A server in a hurry: its words count, and what still comes of the request does not count twice.
+    let mut early = Script::tool_call().header("mcp-method", "tools/call").header("mcp-name", "add");
+    early.request_body.truncate(20);
+    early.request_end = End::Never;
+    assert_eq!(
+        end(&early.clone().answered(413, "application/json", &error("-32602", r#""id":null,"#))),
+        "tools/call error/invalid_request"
+    );
+    let note = early.header("mcp-method", "notifications/cancelled").answered(413, "text/plain", "x").play();
+    assert!(Log::ends(&note).is_empty(), "{note:?}");
     // A client that left while it was still sending began no operation.
     script.request_body = b"{\"jsonrpc\"".to_vec();
     assert_eq!(script.broken(0x4000).play(), ["StreamSeen", "skip in truncated"]);
