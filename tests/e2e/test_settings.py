@@ -84,7 +84,7 @@ def samples(stub: Stub, logs: Path, tmp_path: Path) -> dict[Series, float]:
         connection.receive()
     counted = series("mcp_filter_streams_total", server_name="weather")
     wait_for("the counters", lambda: sidecar.samples().get(counted) == len(handlers) + 1)
-    yield sidecar.samples()
+    yield sidecar.flushed()
     sidecar.check_log()
     sidecar.stop()
 

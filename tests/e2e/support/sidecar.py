@@ -102,6 +102,16 @@ class Sidecar:
             time.sleep(0.05)
         return samples
 
+    def flushed(self) -> dict[Series, float]:
+        """The scrape after Envoy's next flush, without which histograms lack what came last. A flush sets the uptime;
+        the one under way may have begun too early."""
+        begun = self.uptime()
+        wait_for("Envoy to flush its stats", lambda: self.uptime() >= begun + 2)
+        return self.samples()
+
+    def uptime(self) -> int:
+        return int(self.admin(r"/stats?filter=^server\.uptime$").rpartition(":")[2])
+
     def check(self, ledger: Ledger | None = None) -> dict[Series, float]:
         """Adds the ledger to the account and compares the whole scrape with it."""
         for exchange in ledger.exchanges if ledger else []:
@@ -111,7 +121,7 @@ class Sidecar:
             self.check_log()
             if time.monotonic() > end:
                 # What follows is judged on its own.
-                scrape.take_over(self.expected, samples)
+                scrape.take_over(self.expected, self.flushed())
                 raise AssertionError("series that are not as expected:\n" + "\n".join(lines))
         self.check_log()
         return samples
@@ -119,7 +129,8 @@ class Sidecar:
     def adopt(self, ledger: Ledger) -> dict[Series, float]:
         """Takes what the scrape shows as the account: for traffic whose counting is not written down."""
         self.expected.stream(len(ledger.exchanges))
-        samples = self.settle()
+        self.settle()
+        samples = self.flushed()
         scrape.take_over(self.expected, samples)
         self.check_log()
         return samples
