@@ -19,7 +19,7 @@ from stack import StackError, free_ports, start_sidecar, start_weather
 
 HERE = Path(__file__).parent
 CLIENT_SECONDS = 120
-# Counters reach Envoy up to a second after the event.
+# Counters and histograms show up to a second after the event.
 LAG_SECONDS = 2.0
 SETTLE_SECONDS = 15
 
