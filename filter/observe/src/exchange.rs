@@ -9,7 +9,7 @@
 //! stream with event ids that ended without it) ends as `unknown` and stays out of the histograms.
 //!
 //! **Memory:** under 2 KiB for one request and its answer; a batch at most [`MOST_OPERATIONS`] operations with their names,
-//! an event or a list result that is being read at most 28 KiB: under 64 KiB in all.
+//! an event and a list result that are being read at most 32 KiB: under 64 KiB in all.
 
 mod request;
 mod response;
