@@ -2,7 +2,8 @@
 # CPU, throughput and memory of Envoy with our filter beside plain Envoy, an empty filter and Envoy's own MCP filter;
 # then what single steps cost inside the VM. Takes about five minutes and writes target/bench.json.
 #
-#   ROUNDS=n          rounds over the four Envoys per scenario (40)
+#   STARTS=n          times that the four Envoys are started (8)
+#   ROUNDS=n          rounds over them per scenario and start (5)
 #   SCENARIO=a,b      only these scenarios; then nothing is probed
 #   MCP_FILTER_WASM=F another module instead of the one in this checkout
 #   --quick           a tenth of the requests: to see that it runs, not to measure

@@ -23,6 +23,7 @@ mod observation;
 mod reader;
 mod recorder;
 mod resource;
+mod shared;
 mod sse;
 mod text;
 
@@ -41,7 +42,9 @@ pub use family::{
 
 pub use method::Method;
 pub use observation::{Ended, Host, Observation, Observer, Operation, Session, Time};
+
 pub use recorder::{Metrics, Recorder, Server, session_hash};
+pub use shared::{InMemory, SharedData, Versioned};
 
 /// The test attribute: the same tests run natively and, as `wasm32-unknown-unknown`, in Node.
 #[cfg(all(test, not(all(target_arch = "wasm32", target_os = "unknown"))))]

@@ -40,8 +40,11 @@ struct Options {
     /// Keep-alive connections of the load.
     #[arg(long, global = true, default_value_t = 16, value_parser = 1..=upstream::MOST_LANES as i64)]
     connections: i64,
-    /// Rounds over all Envoys per scenario.
-    #[arg(long, global = true, env = "ROUNDS", default_value_t = 40, value_parser = clap::value_parser!(u16).range(1..))]
+    /// Times that all Envoys are started.
+    #[arg(long, global = true, env = "STARTS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    starts: u16,
+    /// Rounds over all Envoys per scenario and start.
+    #[arg(long, global = true, env = "ROUNDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
     /// Only this scenario; may be given several times.
     #[arg(long, global = true, env = "SCENARIO", value_delimiter = ',', value_parser = workload::names())]
@@ -100,12 +103,13 @@ async fn main() -> Result<()> {
 
 impl Options {
     fn plan(self) -> Plan {
-        let Self { envoy, cpu, connections, rounds, scenario, quick } = self;
+        let Self { envoy, cpu, connections, starts, rounds, scenario, quick } = self;
         let usual = SCENARIOS.iter().filter(|(_, usual)| *usual).map(|(name, _)| (*name).to_owned());
         Plan {
             envoy,
             cpu,
             connections: connections as usize,
+            starts: starts.into(),
             rounds: rounds.into(),
             scenarios: if scenario.is_empty() { usual.collect() } else { scenario },
             hurry: if quick { 10 } else { 1 },

@@ -15,6 +15,9 @@ pub(crate) struct Plan {
     pub(crate) envoy: PathBuf,
     pub(crate) cpu: usize,
     pub(crate) connections: usize,
+    /// Times that all Envoys are started: one module's figures differ by several microseconds from start to start.
+    pub(crate) starts: usize,
+    /// Rounds over all Envoys per scenario and start.
     pub(crate) rounds: usize,
     pub(crate) scenarios: Vec<String>,
     /// Divides the requests of each visit.
@@ -56,24 +59,41 @@ struct Lane {
     sent: u64,
 }
 
-/// Starts one Envoy per variant, measures, and fails if one answer was wrong or one filter did not run.
+/// Starts one Envoy per variant, measures, and starts again; fails if one answer was wrong or one filter did not run.
 pub(crate) async fn measure(plan: &Plan, variants: &[Variant]) -> Result<Findings> {
     let workloads: Result<Vec<Workload>> = plan.scenarios.iter().map(|name| Workload::new(name)).collect();
     let stage = Arc::new(Stage::new(workloads?));
     let upstream = upstream::start(stage.clone()).await?;
+    let none = |name: &String| ScenarioSamples { scenario: name.clone(), by_variant: vec![Vec::new(); variants.len()] };
+    let mut scenarios: Vec<ScenarioSamples> = plan.scenarios.iter().map(none).collect();
+    let mut resident = Vec::new();
+    for count in 1..=plan.starts {
+        eprintln!("start {count} of {}: {} rounds of each scenario", plan.starts, plan.rounds);
+        resident = measure_once(plan, variants, &stage, upstream, &mut scenarios).await?;
+    }
+    let variants = variants.iter().map(|variant| variant.name.clone()).collect();
+    Ok(Findings { variants, scenarios, resident })
+}
+
+/// Adds the samples of one start; returns each Envoy's resident memory at its end, in MiB.
+async fn measure_once(
+    plan: &Plan,
+    variants: &[Variant],
+    stage: &Arc<Stage>,
+    upstream: SocketAddr,
+    scenarios: &mut [ScenarioSamples],
+) -> Result<Vec<f64>> {
     let mut lanes = Vec::new();
     for variant in variants {
         let lane = start(plan, variant, stage.clone(), upstream).await;
         lanes.push(lane.with_context(|| format!("variant {}", variant.name))?);
     }
-    let mut scenarios = Vec::new();
-    for (position, name) in plan.scenarios.iter().enumerate() {
+    for (position, samples) in scenarios.iter_mut().enumerate() {
         let requests = stage.workloads.get(position).map_or(1, |workload| workload.requests / plan.hurry);
-        eprint!("{name}, {} rounds:", plan.rounds);
-        let by_variant = rounds(plan.rounds, &mut lanes, position, requests).await;
+        eprint!("  {}", samples.scenario);
+        let added = rounds(plan.rounds, &mut lanes, position, requests, &mut samples.by_variant).await;
         eprintln!();
-        let by_variant = by_variant.with_context(|| format!("scenario {name}"))?;
-        scenarios.push(ScenarioSamples { scenario: name.clone(), by_variant });
+        added.with_context(|| format!("scenario {}", samples.scenario))?;
     }
     let mut resident = Vec::new();
     for (lane, variant) in lanes.iter().zip(variants) {
@@ -81,30 +101,33 @@ pub(crate) async fn measure(plan: &Plan, variants: &[Variant]) -> Result<Finding
         checked.with_context(|| format!("variant {}", variant.name))?;
         resident.push(lane.envoy.resident_kib()? as f64 / 1024.0);
     }
-    let variants = variants.iter().map(|variant| variant.name.clone()).collect();
-    Ok(Findings { variants, scenarios, resident })
+    Ok(resident)
 }
 
 async fn start(plan: &Plan, variant: &Variant, stage: Arc<Stage>, upstream: SocketAddr) -> Result<Lane> {
-    eprintln!("starting Envoy: {}", variant.name);
     let envoy = Envoy::start(&plan.envoy, plan.cpu, variant.filter.clone(), upstream).await?;
     envoy.check_filter().await?;
     let load = Load::connect(stage, envoy.address, plan.connections).await?;
     Ok(Lane { name: variant.name.clone(), envoy, load, sent: 0 })
 }
 
-async fn rounds(count: usize, lanes: &mut [Lane], scenario: usize, requests: usize) -> Result<Vec<Vec<Sample>>> {
-    let mut by_variant = vec![Vec::new(); lanes.len()];
+async fn rounds(
+    count: usize,
+    lanes: &mut [Lane],
+    scenario: usize,
+    requests: usize,
+    by_variant: &mut [Vec<Sample>],
+) -> Result<()> {
     for lane in &mut *lanes {
-        lane.visit(scenario, requests.div_ceil(10)).await?;
+        lane.visit(scenario, requests.div_ceil(4)).await?;
     }
-    for round in 0..count {
-        for (lane, samples) in lanes.iter_mut().zip(&mut by_variant) {
+    for _ in 0..count {
+        for (lane, samples) in lanes.iter_mut().zip(&mut *by_variant) {
             samples.push(lane.visit(scenario, requests).await?);
         }
-        eprint!(" {}", round + 1);
+        eprint!(".");
     }
-    Ok(by_variant)
+    Ok(())
 }
 
 // === impl Lane ===

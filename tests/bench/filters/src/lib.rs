@@ -1,1 +1,109 @@
-//! Holds the wasm modules that the benchmarks compare with: see `examples/`.
+//! Holds the wasm modules that the benchmarks compare with (see `examples/`), and what two of them share: the core with a
+//! host that needs no host call.
+
+use mcp_observe::{Around, Config, Exchange, FamilyName, Host, Metrics, Observation, Observer, Recorder, Server, Time};
+use std::hint::black_box;
+use std::rc::Rc;
+
+/// The small call.
+pub const REQUEST: &[u8] = br#"{"method":"tools/call","params":{"name":"get_forecast","arguments":{"city":"Lisbon"},"_meta":{"progressToken":17}},"jsonrpc":"2.0","id":17}"#;
+/// Its answer.
+pub const ANSWER: &str = r#"{"result":{"content":[{"type":"text","text":"Lisbon: sunny, 21 degrees, wind 12 km/h from the west, no rain expected."}],"isError":false},"jsonrpc":"2.0","id":17}"#;
+
+/// A host that answers from memory and forgets every metric.
+#[derive(Debug)]
+struct Stub {
+    answer_type: &'static str,
+}
+
+impl Host for Stub {
+    fn now(&self) -> Time {
+        Time(0)
+    }
+
+    fn request_header(&self, name: &str) -> Option<Vec<u8>> {
+        let value = match name {
+            ":method" => "POST",
+            "content-type" => "application/json",
+            "accept" => "application/json, text/event-stream",
+            "mcp-protocol-version" => "2025-11-25",
+            _ => return None,
+        };
+        Some(value.into())
+    }
+
+    fn response_header(&self, name: &str) -> Option<Vec<u8>> {
+        (name == "content-type").then(|| self.answer_type.into())
+    }
+
+    fn response_status(&self) -> Option<u16> {
+        Some(200)
+    }
+
+    fn response_flags(&self) -> u64 {
+        0
+    }
+
+    fn response_code_details(&self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+impl Metrics for Stub {
+    fn define(&self, _family: FamilyName, _stat: &str) -> Option<u32> {
+        Some(1)
+    }
+
+    fn add(&self, id: u32, amount: i64) {
+        black_box((id, amount));
+    }
+
+    fn record(&self, id: u32, value: u64) {
+        black_box((id, value));
+    }
+}
+
+#[derive(Debug)]
+struct Recording {
+    recorder: Recorder,
+    server: Server,
+    stub: Stub,
+}
+
+impl Observer for Recording {
+    fn observe(&mut self, observation: Observation<'_>) {
+        self.recorder.record(self.server, &observation, &self.stub);
+    }
+}
+
+/// The core, configured and recording.
+#[derive(Debug)]
+pub struct Reader {
+    config: Rc<Config>,
+    host: Stub,
+    recording: Recording,
+}
+
+impl Reader {
+    /// For answers of this content type.
+    #[must_use]
+    pub fn new(answer_type: &'static str) -> Self {
+        let config = Rc::new(Config::default());
+        let mut recorder = Recorder::new(Rc::clone(&config));
+        let server = recorder.server(b"upstream");
+        let recording = Recording { recorder, server, stub: Stub { answer_type } };
+        Self { config, host: Stub { answer_type }, recording }
+    }
+
+    /// One callback.
+    pub fn with(&mut self, callback: impl FnOnce(&mut Around<'_>)) {
+        callback(&mut Around::new(&self.config, &self.host, &mut self.recording));
+    }
+
+    /// A call up to the headers of its answer.
+    pub fn begin(&mut self, exchange: &mut Exchange) {
+        self.with(|around| exchange.handle_request_headers(around, false));
+        self.with(|around| exchange.handle_request_body(around, REQUEST.len(), REQUEST, true));
+        self.with(|around| exchange.handle_response_headers(around, false));
+    }
+}
