@@ -8,7 +8,7 @@
 //! Measured on Envoy 1.40 (`docs/performance.md`): what returns bytes costs most, because the host calls back for memory;
 //! an absent header, a clock or a metric costs a tenth of that.
 
-use mcp_observe::{FamilyName, Host, Kind, Metrics, Time};
+use mcp_observe::{FamilyName, Host, Kind, Metrics, SharedData, Time, Versioned};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType};
 use std::time::{Duration, Instant};
@@ -74,6 +74,19 @@ impl Metrics for Envoy {
     }
 }
 
+impl SharedData for Envoy {
+    fn read(&self, key: &str) -> Option<Versioned> {
+        let (bytes, version) = hostcalls::get_shared_data(key).ok()?;
+        version.map(|version| Versioned { bytes: bytes.unwrap_or_default(), version })
+    }
+
+    fn write(&self, key: &str, value: &[u8], version: Option<u32>) -> bool {
+        // Envoy compares only where there is a value, and takes 0 for "no comparison": a version that it never gives out
+        // writes only what is new.
+        hostcalls::set_shared_data(key, Some(value), Some(version.unwrap_or(u32::MAX))).is_ok()
+    }
+}
+
 /// A property of the exchange or of the proxy.
 pub(crate) fn property(path: &[&str]) -> Option<Vec<u8>> {
     hostcalls::get_property(path.to_vec()).ok().flatten()
@@ -110,14 +123,4 @@ pub(crate) fn set_filter_state(key: &str, value: &str) {
 /// Asks for a tick of every VM.
 pub(crate) fn set_tick_period(period: Duration) {
     let _ = hostcalls::set_tick_period(period);
-}
-
-/// A value that all VMs of the process share.
-pub(crate) fn shared_data(key: &str) -> Option<Vec<u8>> {
-    hostcalls::get_shared_data(key).ok().and_then(|(value, _)| value)
-}
-
-/// Sets such a value.
-pub(crate) fn set_shared_data(key: &str, value: &[u8]) {
-    let _ = hostcalls::set_shared_data(key, Some(value), None);
 }

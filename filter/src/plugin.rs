@@ -1,7 +1,7 @@
 //! One plugin in one VM: its configuration, its stats, and what its streams share.
 
 use crate::host::{self, Envoy};
-use mcp_observe::{Config, Recorder, Server, ServerNameFrom};
+use mcp_observe::{Config, Recorder, Server, ServerNameFrom, SharedData as _};
 use std::cell::{Cell, RefCell};
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -9,8 +9,6 @@ use std::rc::Rc;
 
 /// Where the VMs of one process share the key under which sessions are hashed.
 const SESSION_KEY: &str = "mcp_observability/1/session_key";
-/// Length of that key.
-const SESSION_KEY_BYTES: usize = 16;
 
 /// What the streams of a plugin share.
 pub(crate) struct Plugin {
@@ -38,9 +36,10 @@ impl Plugin {
             ServerNameFrom::Cluster => None,
             ServerNameFrom::Config | ServerNameFrom::Workload => Some(recorder.server(config.server_name().as_bytes())),
         };
-        let session_key = if config.filter_state() { session_key(&config) } else { Vec::new() };
+        let envoy = Envoy::new();
+        let session_key = if config.filter_state() { session_key(&config, &envoy) } else { Vec::new() };
         let recorder = RefCell::new(recorder);
-        Self { config, recorder, envoy: Envoy::new(), server, session_key, ended: Cell::new(false) }
+        Self { config, recorder, envoy, server, session_key, ended: Cell::new(false) }
     }
 
     pub(crate) fn flush(&self) {
@@ -62,19 +61,13 @@ impl Plugin {
 }
 
 /// The configured key, else one that the VMs of this process agree on: the first one to load writes it.
-fn session_key(config: &Config) -> Vec<u8> {
+fn session_key(config: &Config, envoy: &Envoy) -> Vec<u8> {
     if let Some(key) = config.hash_key() {
         return key.as_bytes().to_vec();
     }
-    match host::shared_data(SESSION_KEY) {
-        Some(key) if key.len() == SESSION_KEY_BYTES => key,
-        _ => {
-            let random = || RandomState::new().hash_one(0_u8).to_le_bytes();
-            let key = [random(), random()].concat();
-            host::set_shared_data(SESSION_KEY, &key);
-            key
-        }
-    }
+    let random = || RandomState::new().hash_one(0_u8).to_le_bytes();
+    envoy.write(SESSION_KEY, &[random(), random()].concat(), None);
+    envoy.read(SESSION_KEY).map(|key| key.bytes).unwrap_or_default()
 }
 
 /// The workload's name in a mesh: node metadata, else the node's cluster.
