@@ -11,26 +11,19 @@
 use mcp_observe::{FamilyName, Host, Kind, Metrics, SharedData, Time, Versioned};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Envoy, as this VM sees it.
+/// Envoy, as any VM sees it.
 #[derive(Debug)]
-pub(crate) struct Envoy {
-    /// When the VM began: the clock counts from here.
-    begun: Instant,
-}
+pub(crate) struct Envoy;
 
 // === impl Envoy ===
 
-impl Envoy {
-    pub(crate) fn new() -> Self {
-        Self { begun: Instant::now() }
-    }
-}
-
 impl Host for Envoy {
     fn now(&self) -> Time {
-        Time(u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        // Not `Instant`, which tells no absolute time: workers compare theirs. A host without this clock stands still.
+        // SAFETY: the call has no precondition; it writes to memory of its wrapper.
+        Time(unsafe { wasi::clock_time_get(wasi::CLOCKID_MONOTONIC, 1) }.unwrap_or_default())
     }
 
     fn request_header(&self, name: &str) -> Option<Vec<u8>> {
@@ -39,6 +32,10 @@ impl Host for Envoy {
 
     fn response_header(&self, name: &str) -> Option<Vec<u8>> {
         hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, name).ok().flatten()
+    }
+
+    fn cluster_name(&self) -> Option<Vec<u8>> {
+        property(&["cluster_name"])
     }
 
     fn response_status(&self) -> Option<u16> {

@@ -43,7 +43,7 @@ impl HttpStream {
 
     fn with(&mut self, callback: impl FnOnce(&mut Exchange, &mut Around<'_>)) {
         let Self { plugin, exchange, scribe } = self;
-        callback(exchange, &mut Around::new(&plugin.config, &plugin.envoy, scribe));
+        callback(exchange, &mut Around::new(&plugin.config, &plugin.envoy, &plugin.correlation, scribe));
         plugin.flush_if_ended();
     }
 }
@@ -138,7 +138,7 @@ impl Scribe {
     fn describe_request(&self, operation: &Operation) {
         let plugin = &self.plugin;
         host::set_filter_state("mcp.method", operation.method().as_str(&plugin.config));
-        host::set_filter_state("mcp.transport", "streamable_http");
+        host::set_filter_state("mcp.transport", operation.transport().as_str());
         if let (Some(key), Some(name)) = (operation.name_key(), operation.name()) {
             host::set_filter_state(key, name);
         }

@@ -1,19 +1,19 @@
 //! One plugin in one VM: its configuration, its stats, and what its streams share.
 
 use crate::host::{self, Envoy};
-use mcp_observe::{Config, Recorder, Server, ServerNameFrom, SharedData as _};
+use mcp_observe::{
+    Config, Correlation, HASH_KEY_BYTES, Host as _, KEY_PREFIX, Recorder, Server, ServerNameFrom, SharedData as _,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::rc::Rc;
 
-/// Where the VMs of one process share the key under which sessions are hashed.
-const SESSION_KEY: &str = "mcp_observability/1/session_key";
-
 /// What the streams of a plugin share.
 pub(crate) struct Plugin {
     pub(crate) config: Rc<Config>,
     pub(crate) recorder: RefCell<Recorder>,
+    pub(crate) correlation: Correlation,
     pub(crate) envoy: Envoy,
     /// Of all streams, unless each has the server of its cluster.
     pub(crate) server: Option<Server>,
@@ -36,10 +36,24 @@ impl Plugin {
             ServerNameFrom::Cluster => None,
             ServerNameFrom::Config | ServerNameFrom::Workload => Some(recorder.server(config.server_name().as_bytes())),
         };
-        let envoy = Envoy::new();
-        let session_key = if config.filter_state() { session_key(&config, &envoy) } else { Vec::new() };
+        let process_key = process_key();
+        let namespace = format!("{:?}/{}", config.server_name_from(), config.server_name());
+        let correlation = Correlation::new(Rc::new(Envoy), &namespace, process_key, random());
+        let session_key = config.hash_key().map_or(process_key.to_vec(), |key| key.as_bytes().to_vec());
         let recorder = RefCell::new(recorder);
-        Self { config, recorder, envoy, server, session_key, ended: Cell::new(false) }
+        Self { config, recorder, correlation, envoy: Envoy, server, session_key, ended: Cell::new(false) }
+    }
+
+    /// What time brings: links that waited too long end, and what was gathered is handed over.
+    pub(crate) fn tick(&self) {
+        self.correlation.tick(self.envoy.now(), &mut |name, observation| {
+            let mut recorder = self.recorder.borrow_mut();
+            let server = name.map(|name| recorder.server(name.as_bytes())).or(self.server);
+            if let Some(server) = server {
+                recorder.record(server, &observation, &self.envoy);
+            }
+        });
+        self.flush();
     }
 
     pub(crate) fn flush(&self) {
@@ -60,14 +74,15 @@ impl Plugin {
     }
 }
 
-/// The configured key, else one that the VMs of this process agree on: the first one to load writes it.
-fn session_key(config: &Config, envoy: &Envoy) -> Vec<u8> {
-    if let Some(key) = config.hash_key() {
-        return key.as_bytes().to_vec();
-    }
-    let random = || RandomState::new().hash_one(0_u8).to_le_bytes();
-    envoy.write(SESSION_KEY, &[random(), random()].concat(), None);
-    envoy.read(SESSION_KEY).map(|key| key.bytes).unwrap_or_default()
+/// The key under which ids are hashed: random, and the same in all VMs of the process. The first one to load writes it.
+fn process_key() -> [u8; HASH_KEY_BYTES] {
+    let name = format!("{KEY_PREFIX}hash_key");
+    Envoy.write(&name, &[random().to_le_bytes(), random().to_le_bytes()].concat(), None);
+    Envoy.read(&name).and_then(|key| key.bytes.try_into().ok()).unwrap_or_default()
+}
+
+fn random() -> u64 {
+    RandomState::new().hash_one(0_u8)
 }
 
 /// The workload's name in a mesh: node metadata, else the node's cluster.

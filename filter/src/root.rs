@@ -53,7 +53,7 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         if let Some(plugin) = &self.plugin {
-            plugin.flush();
+            plugin.tick();
         }
     }
 

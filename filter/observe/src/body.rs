@@ -8,9 +8,12 @@ use crate::json::{Broken, Ending, Progress, Scanner};
 use crate::message::Message;
 use crate::reader::{Messages, Reader, Reading};
 use crate::sse::{EventName, Events, Framer};
+use crate::text::Text;
 
 /// What is kept of one event until its end shows that it counts, bytes.
 const MOST_EVENT_BYTES: usize = 24 * 1024;
+/// Longest address in an `endpoint` event that is understood.
+const MOST_ENDPOINT_BYTES: usize = 2048;
 
 /// How a body is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +32,12 @@ pub(crate) enum Part<'a> {
     /// Something that was not read.
     Skipped(SkipReason),
     /// An event with data was dispatched; what it held follows.
-    Event,
-    /// The `endpoint` event of HTTP+SSE.
-    Endpoint,
+    Event {
+        /// Digest of the event's id, if it has one.
+        id: Option<u64>,
+    },
+    /// The `endpoint` event of HTTP+SSE; its data, of which [`MOST_ENDPOINT_BYTES`] are kept.
+    Endpoint(&'a Text),
 }
 
 /// Reads one body.
@@ -62,7 +68,10 @@ struct Event {
     held: Vec<Held>,
     kept: usize,
     overflowed: bool,
+    id: Option<Text>,
     has_ids: bool,
+    /// The event's data, where an `endpoint` event is wanted.
+    endpoint: Option<Text>,
 }
 
 /// A part that waits for the end of its event.
@@ -85,10 +94,22 @@ struct Dispatching<'a> {
 // === impl Body ===
 
 impl Body {
-    pub(crate) fn new(format: Format, wants_names: bool) -> Self {
-        let mut documents = Documents::default();
-        documents.reader.wants_names = wants_names;
-        Self { documents, stream: (format == Format::Sse).then(Stream::default) }
+    pub(crate) fn new(format: Format) -> Self {
+        Self { documents: Documents::default(), stream: (format == Format::Sse).then(Stream::default) }
+    }
+
+    /// Names in list results are kept.
+    pub(crate) fn with_names(mut self, wanted: bool) -> Self {
+        self.documents.reader.wants_names = wanted;
+        self
+    }
+
+    /// The stream may be one of HTTP+SSE.
+    pub(crate) fn with_endpoint(mut self) -> Self {
+        if let Some(stream) = &mut self.stream {
+            stream.event.endpoint = Some(Text::start_of(b"", MOST_ENDPOINT_BYTES));
+        }
+        self
     }
 
     /// Reads a chunk and hands over what became known.
@@ -172,7 +193,7 @@ impl Event {
         let (size, held) = match part {
             Part::Message(message) => (message.retained(), Held::Message(Box::new(std::mem::take(message)))),
             Part::Skipped(reason) => (size_of::<Held>(), Held::Skipped(reason)),
-            Part::Event | Part::Endpoint => return,
+            Part::Event { .. } | Part::Endpoint(_) => return,
         };
         self.kept += size;
         if self.kept <= MOST_EVENT_BYTES {
@@ -195,6 +216,10 @@ impl Event {
         self.held.clear();
         self.kept = 0;
         self.overflowed = false;
+        self.id = None;
+        if let Some(endpoint) = &mut self.endpoint {
+            endpoint.restart(MOST_ENDPOINT_BYTES);
+        }
     }
 }
 
@@ -202,6 +227,9 @@ impl Event {
 
 impl Events for Dispatching<'_> {
     fn data(&mut self, bytes: &[u8]) {
+        if let Some(endpoint) = &mut self.event.endpoint {
+            endpoint.push(bytes);
+        }
         self.documents.scan(bytes, &mut |part| self.event.hold(part));
     }
 
@@ -209,20 +237,29 @@ impl Events for Dispatching<'_> {
         match name {
             EventName::Message => {
                 if data {
-                    (self.out)(Part::Event);
+                    (self.out)(Part::Event { id: self.event.id.as_ref().map(Text::digest) });
                 }
                 self.documents.finish(&mut |part| self.event.hold(part));
                 self.event.release(self.out);
             }
-            EventName::Endpoint => (self.out)(Part::Endpoint),
+            EventName::Endpoint => {
+                if let Some(endpoint) = &self.event.endpoint {
+                    (self.out)(Part::Endpoint(endpoint));
+                }
+            }
             EventName::Other => {}
         }
         self.event.restart();
         self.documents.restart();
     }
 
-    fn id(&mut self) {
+    fn begin_id(&mut self) {
+        self.event.id = None;
+    }
+
+    fn id(&mut self, bytes: &[u8]) {
         self.event.has_ids = true;
+        self.event.id.get_or_insert_default().push(bytes);
     }
 }
 
@@ -247,13 +284,13 @@ mod tests {
         match part {
             Part::Message(message) => Kept::Message(Box::new(std::mem::take(message))),
             Part::Skipped(reason) => Kept::Skipped(reason),
-            Part::Event => Kept::Event,
-            Part::Endpoint => Kept::Endpoint,
+            Part::Event { .. } => Kept::Event,
+            Part::Endpoint(_) => Kept::Endpoint,
         }
     }
 
     fn read(format: Format, text: &[u8], mut chunk: impl FnMut() -> usize) -> Vec<Kept> {
-        let mut body = Body::new(format, true);
+        let mut body = Body::new(format).with_names(true).with_endpoint();
         let mut parts = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {

@@ -6,7 +6,7 @@
 macro_rules! closed {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
         #[repr(u8)]
         pub enum $name { $($(#[$variant_doc])* $variant,)+ }
 
@@ -217,6 +217,46 @@ closed! {
     Transport {
         /// One endpoint, since 2025-03-26.
         StreamableHttp = "streamable_http",
+        /// Two endpoints: 2024-11-05.
+        HttpSse = "http_sse",
+    }
+}
+
+closed! {
+    /// How a request from server to client ended.
+    ServerRequestStatus {
+        /// The client answered with a result.
+        Ok = "ok",
+        /// The client answered with an error.
+        Error = "error",
+        /// The server gave it up.
+        Cancelled = "cancelled",
+        /// Session or stream ended, or five minutes passed.
+        Lost = "lost",
+    }
+}
+
+closed! {
+    /// How a task ended.
+    TaskStatus {
+        /// With a result.
+        Completed = "completed",
+        /// With a result that has `isError`.
+        ToolError = "tool_error",
+        /// With an error.
+        Failed = "failed",
+        /// Given up.
+        Cancelled = "cancelled",
+    }
+}
+
+closed! {
+    /// Why a response answers nothing.
+    UnmatchedReason {
+        /// No request with its id is known.
+        UnknownId = "unknown_id",
+        /// Its request was answered before.
+        Duplicate = "duplicate",
     }
 }
 

@@ -194,6 +194,11 @@ impl Config {
         self.server_name_from
     }
 
+    /// Whether something is made of the revision of each operation.
+    pub(crate) fn wants_revision(&self) -> bool {
+        self.semconv || self.filter_state
+    }
+
     /// Whether filter state is written for access logs and spans.
     #[must_use]
     pub fn filter_state(&self) -> bool {

@@ -5,19 +5,24 @@
 //! (`verdict`). Trailers, resets and local replies end an exchange as well as its last byte does: whatever comes first
 //! counts, the rest finds nothing left to do.
 //!
-//! **What it does not do:** follow an answer to another exchange. An operation whose answer goes elsewhere (202, or a
-//! stream with event ids that ended without it) ends as `unknown` and stays out of the histograms.
+//! What goes over to other exchanges of a session is in [`session`] and the store behind it, [`crate::correlation`].
+//!
+//! **What it does not do:** follow an answer to another exchange without a session id. Such an operation (answered 202, or on
+//! a stream with event ids that ended without the answer) ends as `unknown` and stays out of the histograms.
 //!
 //! **Memory:** under 2 KiB for one request and its answer; a batch at most [`MOST_OPERATIONS`] operations with their names,
 //! an event and a list result that are being read at most 32 KiB: under 64 KiB in all.
 
 mod request;
 mod response;
+mod session;
 mod verdict;
 
 use crate::body::Body;
-use crate::closed::{Direction, Revision, SkipReason};
+use crate::closed::{Direction, Revision, SkipReason, Transport};
 use crate::config::Config;
+use crate::correlation::{Correlation, SessionKey};
+use crate::id::IdKey;
 use crate::observation::{Host, Observation, Observer, Operation, Time};
 use crate::text::Text;
 
@@ -28,6 +33,7 @@ const MOST_OPERATIONS: usize = 100;
 pub struct Around<'a> {
     config: &'a Config,
     host: &'a dyn Host,
+    correlation: &'a Correlation,
     observer: &'a mut dyn Observer,
     now: Option<Time>,
 }
@@ -84,6 +90,26 @@ pub struct Exchange {
     unread: bool,
     /// The stream could be resumed.
     had_event_ids: bool,
+    transport: Transport,
+    /// As it was sent; it never leaves.
+    session_id: Option<Vec<u8>>,
+    session: Option<SessionKey>,
+    /// Name of this stream in the store, once its operations are there; 0 if it brings no answers.
+    stream: u64,
+    /// The operations are in the store.
+    registered: bool,
+    /// The server asked the client on this stream.
+    has_asked: bool,
+    /// The stream of HTTP+SSE: the session ends with it.
+    is_session_stream: bool,
+    /// A GET with `Last-Event-ID`.
+    resumes: bool,
+    /// The event at hand passed before.
+    is_replay: bool,
+    /// The server answered with an error, which may mean that it does not know the session.
+    is_refused: bool,
+    /// Ids that were answered here.
+    answered: Vec<IdKey>,
     bytes_in: u64,
     bytes_out: u64,
     closed: bool,
@@ -93,8 +119,13 @@ pub struct Exchange {
 
 impl<'a> Around<'a> {
     /// For one callback.
-    pub fn new(config: &'a Config, host: &'a dyn Host, observer: &'a mut dyn Observer) -> Self {
-        Self { config, host, observer, now: None }
+    pub fn new(
+        config: &'a Config,
+        host: &'a dyn Host,
+        correlation: &'a Correlation,
+        observer: &'a mut dyn Observer,
+    ) -> Self {
+        Self { config, host, correlation, observer, now: None }
     }
 
     /// The clock is read at most once per callback.
@@ -132,6 +163,17 @@ impl Default for Exchange {
             event_stream_open: false,
             unread: false,
             had_event_ids: false,
+            transport: Transport::StreamableHttp,
+            session_id: None,
+            session: None,
+            stream: 0,
+            registered: false,
+            has_asked: false,
+            is_session_stream: false,
+            resumes: false,
+            is_replay: false,
+            is_refused: false,
+            answered: Vec::new(),
             bytes_in: 0,
             bytes_out: 0,
             closed: false,
@@ -152,6 +194,8 @@ impl Exchange {
         // A request that came after its response began operations that nothing has ended.
         self.response_ended = false;
         self.end_response(around);
+        self.end_asked(around);
+        self.end_session(around);
         if std::mem::take(&mut self.event_stream_open) {
             around.observe(Observation::EventStreamClosed);
         }
@@ -193,5 +237,7 @@ impl Exchange {
     }
 }
 
+#[cfg(test)]
+mod session_tests;
 #[cfg(test)]
 mod tests;

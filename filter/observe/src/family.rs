@@ -51,6 +51,20 @@ pub const OPERATION_BOUNDS: &[u64] = &[
     300_000_000,
 ];
 
+/// Bounds of what people decide, sessions and requests of the server, microseconds.
+pub const PEOPLE_BOUNDS: &[u64] = &[
+    1_000_000,
+    5_000_000,
+    10_000_000,
+    30_000_000,
+    60_000_000,
+    300_000_000,
+    900_000_000,
+    3_600_000_000,
+    14_400_000_000,
+    86_400_000_000,
+];
+
 /// Bounds of message sizes, bytes.
 pub const SIZE_BOUNDS: &[u64] = &[256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304];
 
@@ -118,10 +132,20 @@ families! {
         "Size of the message that brought that list";
     Notifications Counter "mcp_notifications_total" ["method", "direction", "server_name"] &[],
         "Notifications passed, each way";
+    ServerRequests Counter "mcp_server_requests_total" ["method", "server_name", "status"] &[],
+        "Requests from server to client ended: sampling, elicitation, roots, ping";
+    ServerRequestDuration Histogram "mcp_server_request_duration_microseconds" ["method", "server_name"] PEOPLE_BOUNDS,
+        "Time from the server's request to the client's answer: how long the person or the model took";
     FirstEventDuration Histogram "mcp_first_event_duration_microseconds" ["method", "server_name"] OPERATION_BOUNDS,
         "Time to the first event with data of an operation answered by SSE on its own exchange";
     Sessions Counter "mcp_sessions_total" ["protocol_version", "transport", "server_name"] &[],
         "Successful initialize; client_name is appended to the labels when labels.client_name is set";
+    SessionDuration Histogram "mcp_session_duration_microseconds" ["server_name"] PEOPLE_BOUNDS,
+        "Time from initialize to DELETE, 404 or the end of the HTTP+SSE stream; sessions that just vanish are not in it";
+    Tasks Counter "mcp_tasks_total" ["tool_name", "status", "server_name"] &[],
+        "Tasks seen to end in tasks/get, tasks/result or a notification";
+    Unmatched Counter "mcp_unmatched_responses_total" ["reason", "server_name"] &[],
+        "Responses that answer nothing known";
     HeaderMismatch Counter "mcp_header_mismatch_total" ["header", "server_name"] &[],
         "Headers of 2026-07-28 that contradict the body";
     ParseSkipped Counter "mcp_parse_skipped_total" ["direction", "reason", "server_name"] &[],

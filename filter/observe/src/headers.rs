@@ -24,13 +24,36 @@ pub(crate) fn accepts_both(accept: &[u8]) -> bool {
     names(b"application/json") && names(b"text/event-stream")
 }
 
-/// Whether the query carries a session of HTTP+SSE, in any SDK's spelling.
-pub(crate) fn has_session_query(path: &[u8]) -> bool {
-    let Some(query) = path.splitn(2, |&byte| byte == b'?').nth(1) else { return false };
-    query.split(|&byte| byte == b'&').any(|pair| {
-        let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
-        matches!(name, b"sessionId" | b"session_id" | b"sessionid")
+/// The session of HTTP+SSE that the query carries, in any SDK's spelling.
+pub(crate) fn session_query(path: &[u8]) -> Option<&[u8]> {
+    let query = path.splitn(2, |&byte| byte == b'?').nth(1)?;
+    query.split(|&byte| byte == b'&').find_map(|pair| {
+        let mut parts = pair.splitn(2, |&byte| byte == b'=');
+        let name = parts.next().unwrap_or_default();
+        matches!(name, b"sessionId" | b"session_id" | b"sessionid").then(|| parts.next().unwrap_or_default())
     })
+}
+
+/// Where an `endpoint` event tells the client to post.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Endpoint {
+    /// What tells one session from another there: the query parameter, else the whole path.
+    pub(crate) session_id: Vec<u8>,
+    pub(crate) is_query: bool,
+}
+
+/// Understands an absolute or relative address. A relative path without a session in its query is not resolved: nobody sends
+/// that.
+pub(crate) fn endpoint(address: &[u8]) -> Option<Endpoint> {
+    let address = address.trim_ascii();
+    if let Some(session_id) = session_query(address).filter(|id| !id.is_empty()) {
+        return Some(Endpoint { session_id: session_id.to_vec(), is_query: true });
+    }
+    let scheme_end = memchr::memmem::find(address, b"://").map_or(0, |at| at + 3);
+    let path_begin = address.get(scheme_end..)?.iter().position(|&byte| byte == b'/')?;
+    let is_path = scheme_end > 0 || path_begin == 0;
+    let path = address.get(scheme_end + path_begin..)?;
+    is_path.then(|| Endpoint { session_id: path.to_vec(), is_query: false })
 }
 
 /// Whether a content encoding changes the bytes.
@@ -51,7 +74,7 @@ fn media_type(value: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{accepts_both, decode_mirrored, has_session_query, is_encoded, is_event_stream, is_json};
+    use super::{accepts_both, decode_mirrored, endpoint, is_encoded, is_event_stream, is_json, session_query};
     use crate::test;
 
     #[test]
@@ -68,9 +91,21 @@ mod tests {
 
     #[test]
     fn ok_session_queries() {
-        assert!(has_session_query(b"/message?sessionId=1"));
-        assert!(has_session_query(b"/m/?a=b&session_id=1"));
-        assert!(!has_session_query(b"/sessionId=1") && !has_session_query(b"/m?xsessionid=1"));
+        assert_eq!(session_query(b"/message?sessionId=1"), Some(b"1".as_slice()));
+        assert_eq!(session_query(b"/m/?a=b&session_id=x=y"), Some(b"x=y".as_slice()));
+        assert_eq!(session_query(b"/sessionId=1").or(session_query(b"/m?xsessionid=1")), None);
+    }
+
+    #[test]
+    fn ok_endpoints() {
+        let session = |address: &[u8]| endpoint(address).map(|it| (it.session_id, it.is_query));
+        assert_eq!(session(b"/message?sessionId=a-b"), Some((b"a-b".to_vec(), true)));
+        assert_eq!(session(b"message?sessionid=1"), Some((b"1".to_vec(), true)));
+        assert_eq!(session(b"https://host:1/m/7?x=1"), Some((b"/m/7?x=1".to_vec(), false)));
+        assert_eq!(session(b"/sessions/7/messages"), Some((b"/sessions/7/messages".to_vec(), false)));
+        assert_eq!(session(b"messages/7"), None);
+        assert_eq!(session(b"https://host"), None);
+        assert_eq!(session(b""), None);
     }
 
     #[test]

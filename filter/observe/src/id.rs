@@ -1,6 +1,7 @@
 //! JSON-RPC ids: strings or integers, `"1"` is not `1`.
 
 use crate::text::Text;
+use serde::{Deserialize, Serialize};
 
 /// Longest id that may leave as `mcp.request_id`.
 const SHOWN_BYTES: usize = 64;
@@ -17,13 +18,29 @@ pub(crate) enum Id {
 }
 
 /// A usable id. Compares by kind, length and digest, so it may have any length.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RequestId {
+    key: IdKey,
+    /// The text where it is short and plain enough for a span or an access log.
+    #[serde(skip)]
+    shown: Option<Box<str>>,
+}
+
+/// What is compared of an id. Both sides number their requests as they like, so those of the server are marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct IdKey {
     is_number: bool,
+    is_of_server: bool,
     length: u64,
     digest: u64,
-    /// The text where it is short and plain enough for a span or an access log.
-    shown: Option<Box<str>>,
+}
+
+// === impl IdKey ===
+
+impl IdKey {
+    pub(crate) fn of_server(self) -> Self {
+        Self { is_of_server: true, ..self }
+    }
 }
 
 // === impl RequestId ===
@@ -47,7 +64,12 @@ impl RequestId {
 
     fn new(is_number: bool, text: &Text, shown: Option<&[u8]>) -> Self {
         let shown = shown.map(|bytes| String::from_utf8_lossy(bytes).into_owned().into_boxed_str());
-        Self { is_number, length: text.length(), digest: text.digest(), shown }
+        let key = IdKey { is_number, is_of_server: false, length: text.length(), digest: text.digest() };
+        Self { key, shown }
+    }
+
+    pub(crate) fn key(&self) -> IdKey {
+        self.key
     }
 
     /// The id as text, if it is an integer or 1 to 64 of `A-Za-z0-9_.-`.

@@ -10,6 +10,7 @@
 mod body;
 mod closed;
 mod config;
+mod correlation;
 mod error;
 mod exchange;
 mod family;
@@ -31,13 +32,15 @@ mod text;
 mod testing;
 
 pub use closed::{
-    BudgetedLabel, Direction, ErrorType, KnownMethod, MirrorHeader, Revision, SkipReason, Status, Transport,
+    BudgetedLabel, Direction, ErrorType, KnownMethod, MirrorHeader, Revision, ServerRequestStatus, SkipReason, Status,
+    TaskStatus, Transport, UnmatchedReason,
 };
 pub use config::{Availability, Config, Limits, MOST_LABEL_BYTES, ResourceUriLabel, ServerNameFrom};
+pub use correlation::{Correlation, HASH_KEY_BYTES, KEY_PREFIX};
 pub use error::{ConfigError, Problem};
 pub use exchange::{Around, Exchange};
 pub use family::{
-    FAMILIES, Family, FamilyName, Kind, LABELS, OPERATION_BOUNDS, SIZE_BOUNDS, markdown_table, tag_regex,
+    FAMILIES, Family, FamilyName, Kind, LABELS, OPERATION_BOUNDS, PEOPLE_BOUNDS, SIZE_BOUNDS, markdown_table, tag_regex,
 };
 
 pub use method::Method;

@@ -7,7 +7,7 @@
 //!
 //! **Cost:** under 1 KiB per message, plus names of a list result where they are wanted (8 KiB a list).
 
-use crate::id::Id;
+use crate::id::{Id, RequestId};
 use crate::text::Text;
 
 /// What `result.resultType` says.
@@ -48,6 +48,11 @@ pub(crate) struct Params {
     pub(crate) client_name: Option<Text>,
     /// `_meta["io.modelcontextprotocol/protocolVersion"]`
     pub(crate) meta_version: Option<Text>,
+    /// Of `notifications/cancelled`.
+    pub(crate) request_id: Option<RequestId>,
+    /// Of notifications about tasks; their result has `isError`.
+    pub(crate) status: Option<Text>,
+    pub(crate) is_error: bool,
 }
 
 /// Members of `result`.
@@ -57,6 +62,11 @@ pub(crate) struct Outcome {
     pub(crate) result_type: ResultType,
     /// `result.task` is an object (2025-11-25).
     pub(crate) task: bool,
+    /// Of the task that the result is or holds.
+    pub(crate) task_id: Option<Box<Text>>,
+    pub(crate) status: Option<Box<Text>>,
+    /// `result.result.isError`: the task's own (extension of 2026).
+    pub(crate) inner_is_error: bool,
     pub(crate) protocol_version: Option<Box<Text>>,
     /// At most one of each kind.
     pub(crate) lists: Vec<List>,
@@ -104,8 +114,8 @@ impl Message {
         let lists = self.result.iter().flat_map(|result| &result.lists);
         let names: usize = lists.map(|list| size_of::<List>() + list.name_bytes).sum();
         let params = self.params.as_ref().map_or(0, |params| {
-            let Params { name, uri, client_name, task_id: _, cursor: _, meta_version: _ } = params.as_ref();
-            let texts = [name, uri, client_name].into_iter().flatten();
+            let texts = [&params.name, &params.uri, &params.client_name, &params.task_id, &params.status];
+            let texts = texts.into_iter().flatten();
             size_of::<Params>() + texts.map(|text| text.start().len()).sum::<usize>()
         });
         size_of::<Self>() + names + params + self.method.as_ref().map_or(0, |method| method.start().len())

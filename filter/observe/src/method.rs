@@ -3,9 +3,10 @@
 use crate::closed::KnownMethod;
 use crate::config::Config;
 use crate::message::ListKind;
+use serde::{Deserialize, Serialize};
 
 /// A method as a label value; never free text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Method {
     /// One of MCP's.
     Known(KnownMethod),

@@ -1,11 +1,16 @@
 //! What an exchange has to say: facts without labels, names still as they were sent.
 
-use crate::closed::{Direction, ErrorType, KnownMethod, MirrorHeader, Revision, SkipReason, Status};
+use crate::closed::{
+    Direction, ErrorType, KnownMethod, MirrorHeader, Revision, ServerRequestStatus, SkipReason, Status, TaskStatus,
+    Transport, UnmatchedReason,
+};
 use crate::id::RequestId;
 use crate::method::Method;
+use crate::text::Text;
+use serde::{Deserialize, Serialize};
 
 /// A moment on the host's monotonic clock, nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Time(pub u64);
 
 // === impl Time ===
@@ -19,7 +24,7 @@ impl Time {
 }
 
 /// A JSON-RPC request from client to server that was not answered yet.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Operation {
     pub(crate) id: RequestId,
     pub(crate) method: Method,
@@ -33,6 +38,9 @@ pub struct Operation {
     pub(crate) revision: Option<Revision>,
     /// `clientInfo.name` of an `initialize`.
     pub(crate) client_name: Option<Box<str>>,
+    pub(crate) transport: Transport,
+    /// `params.taskId`: the task that it asks for.
+    pub(crate) task_id: Option<Text>,
 }
 
 // === impl Operation ===
@@ -65,6 +73,12 @@ impl Operation {
     #[must_use]
     pub fn revision(&self) -> Option<Revision> {
         self.revision
+    }
+
+    /// What carries it.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.transport
     }
 
     /// Its id, if it may leave: an integer or 1 to 64 of `A-Za-z0-9_.-`.
@@ -163,6 +177,29 @@ pub enum Observation<'a> {
     },
     /// `initialize` succeeded.
     SessionStarted(&'a Session),
+    /// A session whose beginning was seen ended.
+    SessionEnded {
+        /// How long it lasted.
+        microseconds: u64,
+    },
+    /// A request from server to client ended.
+    ServerRequestEnded {
+        /// Its method.
+        method: Method,
+        /// How.
+        status: ServerRequestStatus,
+        /// From the request to the client's answer, in microseconds.
+        duration: Option<u64>,
+    },
+    /// The end of a task was seen for the first time.
+    TaskEnded {
+        /// The tool that started it, in label form, where that was seen.
+        tool: Option<&'a str>,
+        /// How it ended.
+        status: TaskStatus,
+    },
+    /// A response answers nothing.
+    Unmatched(UnmatchedReason),
     /// A header contradicts the body.
     HeaderMismatch(MirrorHeader),
     /// A message was passed on unread.
@@ -198,6 +235,7 @@ pub struct Session {
     /// Negotiated, from the result.
     pub(crate) revision: Revision,
     pub(crate) client_name: Option<Box<str>>,
+    pub(crate) transport: Transport,
 }
 
 // === impl Session ===
@@ -228,6 +266,8 @@ pub trait Host {
     fn request_header(&self, name: &str) -> Option<Vec<u8>>;
     /// A response header, `:status` included: in `handle_response_headers` and `handle_log`.
     fn response_header(&self, name: &str) -> Option<Vec<u8>>;
+    /// The name of the upstream cluster that the route chose.
+    fn cluster_name(&self) -> Option<Vec<u8>>;
     /// The response's HTTP status, once its headers have passed.
     fn response_status(&self) -> Option<u16>;
     /// Envoy's response flags; 0 for none.

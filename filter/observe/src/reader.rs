@@ -28,6 +28,10 @@ enum Place {
     Meta,
     ClientInfo,
     Result,
+    /// `result.task` of 2025-11-25.
+    Task,
+    /// A task's own result, in `result` or in `params`.
+    TaskResult,
     List,
     Item,
     Error,
@@ -47,6 +51,10 @@ enum Member {
     Name,
     Uri,
     TaskId,
+    TaskStatus,
+    TaskResult,
+    TaskIsError,
+    RequestId,
     Cursor,
     ClientInfo,
     ClientName,
@@ -140,7 +148,11 @@ impl Reader {
             (Place::Message, b"error") => (Member::Error, 0),
             (Place::Params, b"name") => (Member::Name, NAME_BYTES),
             (Place::Params, b"uri") => (Member::Uri, NAME_BYTES),
-            (Place::Params, b"taskId") => (Member::TaskId, 0),
+            (Place::Params | Place::Result | Place::Task, b"taskId") => (Member::TaskId, 0),
+            (Place::Params | Place::Result | Place::Task, b"status") => (Member::TaskStatus, WORD_BYTES),
+            (Place::Params | Place::Result, b"result") => (Member::TaskResult, 0),
+            (Place::TaskResult, b"isError") => (Member::TaskIsError, 0),
+            (Place::Params, b"requestId") => (Member::RequestId, RequestId::KEPT_BYTES),
             (Place::Params, b"cursor") => (Member::Cursor, 0),
             (Place::Params, b"clientInfo") => (Member::ClientInfo, 0),
             (Place::ClientInfo, b"name") => (Member::ClientName, NAME_BYTES),
@@ -194,6 +206,9 @@ impl Reader {
             Member::Name => params.name = None,
             Member::Uri => params.uri = None,
             Member::TaskId => params.task_id = None,
+            Member::TaskStatus => params.status = None,
+            Member::TaskResult | Member::TaskIsError => params.is_error = false,
+            Member::RequestId => params.request_id = None,
             Member::Cursor => params.cursor = false,
             Member::ClientInfo | Member::ClientName => params.client_name = None,
             Member::Meta | Member::MetaVersion => params.meta_version = None,
@@ -207,6 +222,9 @@ impl Reader {
             Member::IsError => result.is_error = false,
             Member::ResultType => result.result_type = ResultType::Complete,
             Member::Task => result.task = false,
+            Member::TaskId => result.task_id = None,
+            Member::TaskStatus => result.status = None,
+            Member::TaskResult | Member::TaskIsError => result.inner_is_error = false,
             Member::ProtocolVersion => result.protocol_version = None,
             Member::List(kind) => result.lists.retain(|list| list.kind != kind),
             _ => {}
@@ -221,6 +239,7 @@ impl Reader {
             Member::Method => message.method = Some(text.clone()),
             Member::Error => message.error = Some(None),
             Member::ResultType | Member::ProtocolVersion | Member::ItemName => self.string_of_result(text),
+            Member::TaskId | Member::TaskStatus if message.result.is_some() => self.string_of_result(text),
             _ => self.string_of_params(text),
         }
     }
@@ -231,6 +250,8 @@ impl Reader {
             Member::Name => params.name = Some(text.clone()),
             Member::Uri => params.uri = Some(text.clone()),
             Member::TaskId => params.task_id = Some(text.clone()),
+            Member::TaskStatus => params.status = Some(text.clone()),
+            Member::RequestId => params.request_id = Some(RequestId::string(text)),
             Member::Cursor => params.cursor = true,
             Member::ClientName => params.client_name = Some(text.clone()),
             Member::MetaVersion => params.meta_version = Some(text.clone()),
@@ -248,6 +269,8 @@ impl Reader {
                     _ => ResultType::Complete,
                 };
             }
+            (Member::TaskId, _) => result.task_id = Some(Box::new(text.clone())),
+            (Member::TaskStatus, _) => result.status = Some(Box::new(text.clone())),
             (Member::ProtocolVersion, _) => result.protocol_version = Some(Box::new(text.clone())),
             (Member::ItemName, Some(list)) if list.name_bytes + text.start().len() <= MOST_NAME_BYTES => {
                 list.name_bytes += text.start().len();
@@ -262,6 +285,11 @@ impl Reader {
             Member::Id => self.message.id = Id::Some(RequestId::number(text)),
             Member::Code => self.message.error = Some(whole_number(text)),
             Member::Error => self.message.error = Some(None),
+            Member::RequestId => {
+                if let Some(params) = &mut self.message.params {
+                    params.request_id = Some(RequestId::number(text));
+                }
+            }
             _ => {}
         }
     }
@@ -269,6 +297,12 @@ impl Reader {
     fn bool(&mut self, value: bool) {
         match (self.member, &mut self.message.result) {
             (Member::IsError, Some(result)) => result.is_error = value,
+            (Member::TaskIsError, Some(result)) => result.inner_is_error = value,
+            (Member::TaskIsError, None) => {
+                if let Some(params) = &mut self.message.params {
+                    params.is_error = value;
+                }
+            }
             (Member::Error, _) => self.message.error = Some(None),
             _ => {}
         }
@@ -304,8 +338,9 @@ impl Reader {
                 if let Some(result) = &mut self.message.result {
                     result.task = true;
                 }
-                false
+                self.enter(Place::Task)
             }
+            (Member::TaskResult, Container::Object) => self.enter(Place::TaskResult),
             (Member::List(kind), Container::Array) => {
                 if let Some(result) = &mut self.message.result {
                     result.lists.push(List { kind, items: 0, names: Vec::new(), name_bytes: 0 });

@@ -145,6 +145,21 @@ impl Recorder {
                 self.add(F::MessageBytes, &[Value::Direction(direction), to], bytes);
             }
             Observation::SessionStarted(session) => self.session_started(server, session),
+            Observation::SessionEnded { microseconds } => {
+                self.histogram(F::SessionDuration, &[to], microseconds, metrics);
+            }
+            Observation::ServerRequestEnded { method, status, duration } => {
+                let method = Value::Method(method);
+                self.add(F::ServerRequests, &[method, to, Value::ServerRequest(status)], 1);
+                if let Some(duration) = duration {
+                    self.histogram(F::ServerRequestDuration, &[method, to], duration, metrics);
+                }
+            }
+            Observation::TaskEnded { tool, status } => {
+                let tool = self.name(BudgetedLabel::ToolName, tool, true, server);
+                self.add(F::Tasks, &[tool, Value::Task(status), to], 1);
+            }
+            Observation::Unmatched(reason) => self.add(F::Unmatched, &[Value::Unmatched(reason), to], 1),
             Observation::HeaderMismatch(header) => self.add(F::HeaderMismatch, &[Value::Mirror(header), to], 1),
             Observation::Skipped { direction, reason } => self.skipped(direction, reason, to),
             Observation::Listed { method, items, bytes } => {
@@ -237,7 +252,7 @@ impl Recorder {
 
     fn session_started(&mut self, server: Server, session: &Session) {
         let to = server.value();
-        let (revision, transport) = (Value::Revision(session.revision), Value::StreamableHttp);
+        let (revision, transport) = (Value::Revision(session.revision), Value::Transport(session.transport));
         if !self.config.client_name {
             return self.add(FamilyName::Sessions, &[revision, transport, to], 1);
         }

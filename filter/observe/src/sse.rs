@@ -4,7 +4,7 @@
 //! fields come in any order, one byte order mark may stand first, comments pass. An event whose blank line never came is not
 //! dispatched, as a client discards it.
 //!
-//! **What it does not do:** `retry`, reconnecting, the value of `id` (only that one was given).
+//! **What it does not do:** `retry`, reconnecting, ignoring an `id` with a NUL in it.
 //!
 //! **Cost:** one pass; under 64 bytes.
 
@@ -30,8 +30,10 @@ pub(crate) trait Events {
     fn data(&mut self, bytes: &[u8]);
     /// The event ended with its blank line. It had `data` if the field was given with a value.
     fn dispatch(&mut self, name: EventName, data: bool);
-    /// A non-empty event id was given: the stream can be resumed.
-    fn id(&mut self);
+    /// An event id begins; what an earlier one of the event said is void.
+    fn begin_id(&mut self);
+    /// Part of it, not empty.
+    fn id(&mut self, bytes: &[u8]);
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,7 +194,8 @@ impl Framer {
             }
             // The last event field of an event counts.
             Field::Event => self.event = Name::default(),
-            Field::Id | Field::Other => {}
+            Field::Id => events.begin_id(),
+            Field::Other => {}
         }
     }
 
@@ -207,7 +210,7 @@ impl Framer {
                     events.data(value);
                 }
                 Field::Event => self.event.push(value),
-                Field::Id => events.id(),
+                Field::Id => events.id(value),
                 Field::Other => {}
             }
         }
@@ -257,7 +260,8 @@ mod tests {
             assert_eq!(data, text.bytes().any(|byte| byte != b'\n'));
             self.events.push(format!("{name:?} {text:?}"));
         }
-        fn id(&mut self) {
+        fn begin_id(&mut self) {}
+        fn id(&mut self, _: &[u8]) {
             if self.events.last().is_none_or(|last| last != "id") {
                 self.events.push("id".to_owned());
             }

@@ -1,10 +1,13 @@
 //! A proxy in a few lines, for tests: plays an exchange and writes down what was observed.
 
 use crate::config::Config;
+use crate::correlation::{Correlation, HASH_KEY_BYTES};
 use crate::exchange::{Around, Exchange};
 use crate::observation::{Host, Observation, Observer, Time};
+use crate::shared::InMemory;
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// How the proxy saw the exchange end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +39,18 @@ pub(crate) struct Script {
     pub(crate) config: Config,
 }
 
-/// The host while a script plays.
-struct Stage<'a> {
-    script: &'a Script,
+/// A proxy with one worker: exchanges that play here share its correlation store and its clock.
+pub(crate) struct Proxy {
+    pub(crate) correlation: Correlation,
     /// Every reading of the clock is 1 ms later than the one before.
     clock: Cell<u64>,
+}
+
+/// An exchange that runs, to be moved on step by step beside others.
+pub(crate) struct Playing<'a> {
+    script: &'a Script,
+    proxy: &'a Proxy,
+    exchange: Exchange,
     /// Which headers are at hand.
     request_headers: Cell<bool>,
     response_headers: Cell<bool>,
@@ -118,6 +128,11 @@ impl Script {
         self.answered(200, "text/event-stream", body)
     }
 
+    /// The response does not end by itself.
+    pub(crate) fn open(self) -> Self {
+        self.broken(0)
+    }
+
     /// The response breaks off after what was sent of it, with these flags.
     pub(crate) fn broken(mut self, flags: u64) -> Self {
         self.response_end = End::Never;
@@ -125,51 +140,120 @@ impl Script {
         self
     }
 
-    /// Plays the exchange to its end.
+    /// Plays the exchange to its end, alone.
     pub(crate) fn play(&self) -> Vec<String> {
+        self.play_in(&Proxy::default())
+    }
+
+    /// Plays it in a proxy that others use as well.
+    pub(crate) fn play_in(&self, proxy: &Proxy) -> Vec<String> {
         let mut log = Log::default();
-        self.play_to(&mut log);
+        self.play_to(proxy, &mut log);
         log.lines
     }
 
-    pub(crate) fn play_to(&self, observer: &mut dyn Observer) {
-        let stage = Stage {
-            script: self,
-            clock: Cell::new(0),
-            request_headers: Cell::new(true),
-            response_headers: Cell::new(false),
-        };
-        let mut exchange = Exchange::default();
-        macro_rules! around {
-            () => {
-                &mut Around::new(&self.config, &stage, &mut *observer)
-            };
+    pub(crate) fn play_to(&self, proxy: &Proxy, observer: &mut dyn Observer) {
+        let mut playing = proxy.begin(self, observer);
+        playing.respond(observer);
+        playing.end(observer);
+    }
+}
+
+// === impl Proxy ===
+
+impl Default for Proxy {
+    fn default() -> Self {
+        let correlation = Correlation::new(Rc::new(InMemory::default()), "test", [7; HASH_KEY_BYTES], 0);
+        Self { correlation, clock: Cell::new(0) }
+    }
+}
+
+impl Proxy {
+    /// Sends a script's request.
+    pub(crate) fn begin<'a>(&'a self, script: &'a Script, observer: &mut dyn Observer) -> Playing<'a> {
+        let (request_headers, response_headers) = (Cell::new(true), Cell::new(false));
+        let mut playing =
+            Playing { script, proxy: self, exchange: Exchange::default(), request_headers, response_headers };
+        let end = script.request_end;
+        playing.with(observer, |exchange, around| exchange.handle_request_headers(around, end == End::Headers));
+        playing.request_headers.set(false);
+        for (bytes, last) in chunks(&script.request_body, script.chunk, end) {
+            let wanted = if playing.exchange.wants_request_body() { bytes } else { b"" };
+            playing.with(observer, |exchange, around| exchange.handle_request_body(around, bytes.len(), wanted, last));
         }
-        exchange.handle_request_headers(around!(), self.request_end == End::Headers);
-        stage.request_headers.set(false);
-        for (bytes, last) in chunks(&self.request_body, self.chunk, self.request_end) {
-            let bytes_wanted = if exchange.wants_request_body() { bytes } else { b"" };
-            exchange.handle_request_body(around!(), bytes.len(), bytes_wanted, last);
+        if end == End::Trailers {
+            playing.with(observer, |exchange, around| exchange.handle_request_trailers(around));
         }
-        if self.request_end == End::Trailers {
-            exchange.handle_request_trailers(around!());
+        playing
+    }
+
+    /// Lets so many minutes pass.
+    pub(crate) fn wait(&self, minutes: u64) {
+        self.clock.set(self.clock.get() + minutes * 60_000_000_000);
+    }
+
+    /// What the ticks of a while bring.
+    pub(crate) fn tick(&self) -> Vec<String> {
+        let mut log = Log::default();
+        for _ in 0..32 {
+            self.correlation.tick(Time(self.clock.get()), &mut |_, observation| log.observe(observation));
         }
-        if !self.response.is_empty() {
-            stage.response_headers.set(true);
-            exchange.handle_response_headers(around!(), self.response_end == End::Headers);
-            stage.response_headers.set(false);
-            for (bytes, last) in chunks(&self.response_body, self.chunk, self.response_end) {
-                let bytes_wanted = if exchange.wants_response_body() { bytes } else { b"" };
-                exchange.handle_response_body(around!(), bytes.len(), bytes_wanted, last);
-            }
-            if self.response_end == End::Trailers {
-                exchange.handle_response_trailers(around!());
-            }
+        log.lines
+    }
+}
+
+// === impl Playing ===
+
+impl Playing<'_> {
+    fn with(&mut self, observer: &mut dyn Observer, callback: impl FnOnce(&mut Exchange, &mut Around<'_>)) {
+        let mut exchange = std::mem::take(&mut self.exchange);
+        let around = &mut Around::new(&self.script.config, &*self, &self.proxy.correlation, observer);
+        callback(&mut exchange, around);
+        self.exchange = exchange;
+    }
+
+    /// The whole response of the script.
+    pub(crate) fn respond(&mut self, observer: &mut dyn Observer) {
+        let script = self.script;
+        if script.response.is_empty() {
+            return;
         }
-        stage.request_headers.set(true);
-        stage.response_headers.set(true);
-        exchange.handle_log(around!());
-        exchange.handle_log(around!());
+        let end = script.response_end;
+        self.response_headers.set(true);
+        self.with(observer, |exchange, around| exchange.handle_response_headers(around, end == End::Headers));
+        self.response_headers.set(false);
+        for (bytes, last) in chunks(&script.response_body, script.chunk, end) {
+            self.chunk(bytes, last, observer);
+        }
+        if end == End::Trailers {
+            self.with(observer, |exchange, around| exchange.handle_response_trailers(around));
+        }
+    }
+
+    /// One more chunk of the response.
+    pub(crate) fn chunk(&mut self, bytes: &[u8], last: bool, observer: &mut dyn Observer) {
+        let wanted = if self.exchange.wants_response_body() { bytes } else { b"" };
+        self.with(observer, |exchange, around| exchange.handle_response_body(around, bytes.len(), wanted, last));
+    }
+
+    pub(crate) fn event(&mut self, text: &str) -> Vec<String> {
+        let mut log = Log::default();
+        self.chunk(text.as_bytes(), false, &mut log);
+        log.lines
+    }
+
+    /// The exchange is over.
+    pub(crate) fn end(mut self, observer: &mut dyn Observer) {
+        self.request_headers.set(true);
+        self.response_headers.set(true);
+        self.with(observer, |exchange, around| exchange.handle_log(around));
+        self.with(observer, |exchange, around| exchange.handle_log(around));
+    }
+
+    pub(crate) fn finish(self) -> Vec<String> {
+        let mut log = Log::default();
+        self.end(&mut log);
+        log.lines
     }
 }
 
@@ -184,12 +268,11 @@ fn chunks(body: &[u8], size: usize, end: End) -> Vec<(&[u8], bool)> {
     chunks
 }
 
-// === impl Stage ===
-
-impl Host for Stage<'_> {
+impl Host for Playing<'_> {
     fn now(&self) -> Time {
-        self.clock.set(self.clock.get() + 1_000_000);
-        Time(self.clock.get())
+        let clock = &self.proxy.clock;
+        clock.set(clock.get() + 1_000_000);
+        Time(clock.get())
     }
 
     fn request_header(&self, name: &str) -> Option<Vec<u8>> {
@@ -200,6 +283,10 @@ impl Host for Stage<'_> {
     fn response_header(&self, name: &str) -> Option<Vec<u8>> {
         assert!(self.response_headers.get(), "response header {name} is not at hand");
         Some(self.script.response.get(name)?.as_bytes().to_vec())
+    }
+
+    fn cluster_name(&self) -> Option<Vec<u8>> {
+        Some(b"cluster".to_vec())
     }
 
     fn response_status(&self) -> Option<u16> {
@@ -248,7 +335,18 @@ impl Observer for Log {
                 format!("listed {} {items} in {bytes} bytes", method.as_str(&config))
             }
             Observation::Published { names, .. } => format!("published {}", names.len()),
-            Observation::SessionStarted(session) => format!("session {}", session.revision().as_str()),
+            Observation::SessionStarted(session) => {
+                format!("session {} over {}", session.revision().as_str(), session.transport.as_str())
+            }
+            Observation::SessionEnded { microseconds } => format!("session ended after {} ms", microseconds / 1_000),
+            Observation::ServerRequestEnded { method, status, duration } => format!(
+                "asked {} {} in {:?} ms",
+                method.as_str(&config),
+                status.as_str(),
+                duration.map(|duration| duration / 1_000)
+            ),
+            Observation::TaskEnded { tool, status } => format!("task of {tool:?} {}", status.as_str()),
+            Observation::Unmatched(reason) => format!("unmatched {}", reason.as_str()),
             Observation::Reachable(reachable) => format!("reachable {reachable}"),
             other => format!("{other:?}"),
         });

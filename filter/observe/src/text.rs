@@ -1,5 +1,7 @@
 //! A decoded string or number of which only the beginning is kept.
 
+use serde::{Deserialize, Serialize};
+
 /// FNV-1a, 64 bit.
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;
@@ -9,7 +11,7 @@ const PRIME: u64 = 0x0000_0100_0000_01b3;
 /// Two texts are equal when length and digest are equal, so ids and names of any length can be compared while at most
 /// `limit` bytes are kept. The digest is not cryptographic: whoever forges a collision confuses the counting of its own
 /// exchange and nothing else.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Text {
     start: Vec<u8>,
     limit: usize,

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use mcp_observe::{Around, Config, Exchange, Host, Method, Observation, Observer, Time};
+use mcp_observe::{
+    Around, Config, Correlation, Exchange, HASH_KEY_BYTES, Host, InMemory, Method, Observation, Observer, Time,
+};
 use serde_json::Value;
+use std::rc::Rc;
 
 #[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
 use core::prelude::v1::test;
@@ -43,6 +46,9 @@ impl Host for Proxy {
             ":status" => Some(self.status.as_bytes().to_vec()),
             _ => None,
         }
+    }
+    fn cluster_name(&self) -> Option<Vec<u8>> {
+        None
     }
     fn response_status(&self) -> Option<u16> {
         self.status.parse().ok()
@@ -101,17 +107,23 @@ fn check(revision: &'static str, entry: &Value, as_events: bool) {
     let proxy = Proxy { revision, status, answer_type };
     let body = if as_events { format!("data: {}\r\n\r\n", entry["answer"]) } else { entry["answer"].to_string() };
     let (config, mut notes, mut exchange) = (Config::default(), Notes::default(), Exchange::default());
-    exchange.handle_request_headers(&mut Around::new(&config, &proxy, &mut notes), false);
+    let correlation = Correlation::new(Rc::new(InMemory::default()), "specification", [0; HASH_KEY_BYTES], 0);
+    exchange.handle_request_headers(&mut Around::new(&config, &proxy, &correlation, &mut notes), false);
     let request = entry["request"].to_string();
     exchange.handle_request_body(
-        &mut Around::new(&config, &proxy, &mut notes),
+        &mut Around::new(&config, &proxy, &correlation, &mut notes),
         request.len(),
         request.as_bytes(),
         true,
     );
-    exchange.handle_response_headers(&mut Around::new(&config, &proxy, &mut notes), false);
-    exchange.handle_response_body(&mut Around::new(&config, &proxy, &mut notes), body.len(), body.as_bytes(), true);
-    exchange.handle_log(&mut Around::new(&config, &proxy, &mut notes));
+    exchange.handle_response_headers(&mut Around::new(&config, &proxy, &correlation, &mut notes), false);
+    exchange.handle_response_body(
+        &mut Around::new(&config, &proxy, &correlation, &mut notes),
+        body.len(),
+        body.as_bytes(),
+        true,
+    );
+    exchange.handle_log(&mut Around::new(&config, &proxy, &correlation, &mut notes));
     notes.ends.sort();
     notes.facts.sort();
     assert_eq!(notes.ends, texts(&entry["ends"]), "{revision} {entry}");

@@ -2,9 +2,10 @@
 
 use super::{Around, Exchange, Kind, MOST_OPERATIONS, PostHeaders};
 use crate::body::{Body, Format, Part};
-use crate::closed::{Direction, KnownMethod, MirrorHeader, Revision, SkipReason};
+use crate::closed::{Direction, KnownMethod, MirrorHeader, Revision, SkipReason, Transport};
 use crate::config::Config;
-use crate::headers::{accepts_both, decode_mirrored, has_session_query, is_encoded, is_json};
+use crate::correlation::links::Otherwise;
+use crate::headers::{accepts_both, decode_mirrored, is_encoded, is_json, session_query};
 use crate::id::{Id, RequestId};
 use crate::label::clean;
 use crate::message::{Message, MessageKind, Params};
@@ -30,14 +31,16 @@ impl Exchange {
         };
         match self.kind {
             Kind::Post => {
-                self.headers = PostHeaders::read(around);
+                self.read_post_headers(around);
                 if !self.headers.is_encoded {
-                    self.request = Some(Box::new(Body::new(Format::Json, false)));
+                    self.request = Some(Box::new(Body::new(Format::Json)));
                 }
             }
             Kind::Get | Kind::Delete => {
-                let names = ["mcp-session-id", "mcp-protocol-version", "last-event-id"];
-                if names.iter().any(|name| around.host.request_header(name).is_some()) {
+                self.session_id = around.host.request_header("mcp-session-id");
+                self.resumes = around.host.request_header("last-event-id").is_some();
+                let is_mcp = self.session_id.is_some() || self.resumes;
+                if is_mcp || around.host.request_header("mcp-protocol-version").is_some() {
                     self.recognise(around);
                 }
             }
@@ -83,6 +86,10 @@ impl Exchange {
         }
         if !self.operations.is_empty() {
             self.started = Some(around.now());
+            // The answer comes on the session's stream, and may overtake the 202.
+            if self.transport == Transport::HttpSse {
+                self.register(0, Otherwise::NoResponse, around);
+            }
         }
     }
 
@@ -128,7 +135,7 @@ impl Exchange {
         match part {
             Part::Message(message) => self.request_message(message, around),
             Part::Skipped(reason) => around.skipped(Direction::In, reason),
-            Part::Event | Part::Endpoint => {}
+            Part::Event { .. } | Part::Endpoint(_) => {}
         }
     }
 
@@ -146,7 +153,11 @@ impl Exchange {
             (MessageKind::Request, _) => self.begin_operation(message, around),
             (MessageKind::Notification, Some(method)) => {
                 around.observe(Observation::Notification { method, direction: Direction::In });
+                if method == Method::Known(KnownMethod::Cancelled) {
+                    self.cancelled(message, Direction::In, around);
+                }
             }
+            (MessageKind::Response, _) => self.client_response(message, around),
             _ => {}
         }
     }
@@ -170,6 +181,8 @@ impl Exchange {
                 .and_then(|params| params.client_name.as_ref())
                 .filter(|_| method == Method::Known(KnownMethod::Initialize))
                 .map(|name| clean(name.start(), around.config.limits.label_bytes).into_boxed_str()),
+            task_id: params.and_then(|params| params.task_id.clone()),
+            transport: self.transport,
         };
         self.requests += 1;
         around.observe(Observation::OperationStarted(&operation));
@@ -207,23 +220,43 @@ impl Exchange {
     }
 }
 
-impl PostHeaders {
+impl Exchange {
     /// Reads what can decide anything. Absent headers cost a fraction of present ones, so the rare ones are asked for
-    /// freely and the usual ones only while nothing shows MCP yet.
-    fn read(around: &Around<'_>) -> Self {
+    /// freely and the usual ones only while nothing shows what they would: a session makes the revision a matter of its
+    /// `initialize`, and `Mcp-Method` says that there is no session.
+    fn read_post_headers(&mut self, around: &Around<'_>) {
         let header = |name| around.host.request_header(name);
-        let version = header("mcp-protocol-version").map(|value| Text::start_of(&value, WORD_BYTES));
-        let method = header("mcp-method").map(|value| Text::start_of(&value, WORD_BYTES));
-        let name = header("mcp-name").map(|value| Text::start_of(&decode_mirrored(&value), NAME_BYTES));
-        let is_mcp = version.is_some()
-            || method.is_some()
-            || header("mcp-session-id").is_some()
-            || header("accept").is_some_and(|accept| accepts_both(&accept))
-            || header(":path").is_some_and(|path| {
-                has_session_query(&path) || around.config.paths.iter().any(|prefix| path.starts_with(prefix.as_bytes()))
-            });
+        let method = header("mcp-method");
+        let mut version = method.as_ref().and_then(|_| header("mcp-protocol-version"));
+        let is_modern = version.as_deref() == Some(Revision::V2026_07_28.as_str().as_bytes());
+        if !is_modern {
+            self.session_id = header("mcp-session-id");
+        }
+        if version.is_none() && (self.session_id.is_none() || around.config.wants_revision()) {
+            version = header("mcp-protocol-version");
+        }
+        let name = method.as_ref().and_then(|_| header("mcp-name"));
+        let has_header = method.is_some() || version.is_some() || self.session_id.is_some();
+        let names_mcp = !is_modern && self.session_id.is_none() && self.read_path(around);
+        let is_mcp = has_header || names_mcp || header("accept").is_some_and(|accept| accepts_both(&accept));
+        let method = method.map(|value| Text::start_of(&value, WORD_BYTES));
+        let version = version.map(|value| Text::start_of(&value, WORD_BYTES));
+        let name = name.map(|value| Text::start_of(&decode_mirrored(&value), NAME_BYTES));
         let is_encoded = header("content-encoding").is_some_and(|value| is_encoded(&value));
-        Self { is_mcp, is_encoded, version, method, name }
+        self.headers = PostHeaders { is_mcp, is_encoded, version, method, name };
+    }
+
+    /// Whether the path shows MCP: it carries a session of HTTP+SSE, or is one of those configured.
+    fn read_path(&mut self, around: &Around<'_>) -> bool {
+        let Some(path) = around.host.request_header(":path") else { return false };
+        let session_id = match session_query(&path) {
+            Some(id) => Some(id.to_vec()),
+            None => around.correlation.is_endpoint(&path).then(|| path.clone()),
+        };
+        if session_id.is_some() {
+            (self.session_id, self.transport) = (session_id, Transport::HttpSse);
+        }
+        self.session_id.is_some() || around.config.paths.iter().any(|prefix| path.starts_with(prefix.as_bytes()))
     }
 }
 

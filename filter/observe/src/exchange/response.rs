@@ -1,14 +1,16 @@
 //! The response side: answers find their operation, what is left over is judged at the end.
 
+use super::session::{Answered, task_status};
 use super::verdict::{Verdict, judge};
-use super::{Around, Exchange, Kind};
+use super::{Around, Exchange, Kind, MOST_OPERATIONS};
 use crate::body::{Body, Format, Part};
-use crate::closed::{Direction, KnownMethod, Revision, SkipReason};
+use crate::closed::{Direction, KnownMethod, Revision, SkipReason, Transport, UnmatchedReason};
+use crate::correlation::links::Otherwise;
 use crate::headers::{is_encoded, is_event_stream, is_json};
-use crate::id::Id;
+use crate::id::{Id, RequestId};
 use crate::message::{Message, MessageKind};
 use crate::method::Method;
-use crate::observation::{Ended, Observation, Operation, Session};
+use crate::observation::{Ended, Observation, Session};
 
 impl Exchange {
     /// The response's headers passed.
@@ -25,6 +27,7 @@ impl Exchange {
         if !self.recognised && self.kind != Kind::Get {
             return;
         }
+        self.learn_session(around);
         let content_type = around.host.response_header("content-type").unwrap_or_default();
         let format = if is_event_stream(&content_type) {
             self.is_event_stream = true;
@@ -41,7 +44,20 @@ impl Exchange {
             return self.leave_unread(around);
         }
         let wants_names = self.operations.iter().any(|operation| operation.method.list_kind().is_some());
-        self.response = Some(Box::new(Body::new(format, wants_names)));
+        let body = Body::new(format).with_names(wants_names);
+        let is_stream = format == Format::Sse;
+        self.response = Some(Box::new(if is_stream && self.kind == Kind::Get { body.with_endpoint() } else { body }));
+        if is_stream && self.kind == Kind::Post && self.transport == Transport::StreamableHttp && !self.is_modern() {
+            self.register(around.correlation.name_stream(), Otherwise::NoResponse, around);
+        }
+    }
+
+    /// The answer to `initialize` names the session.
+    fn learn_session(&mut self, around: &Around<'_>) {
+        let begins = self.operations.iter().any(|operation| operation.method == Method::Known(KnownMethod::Initialize));
+        if begins && self.session_id.is_none() {
+            self.session_id = around.host.response_header("mcp-session-id");
+        }
     }
 
     /// Whether the bytes of the response's body are worth fetching.
@@ -85,22 +101,19 @@ impl Exchange {
             if let Some(reachable) = verdict.shows_server() {
                 around.observe(Observation::Reachable(reachable));
             }
-            for operation in std::mem::take(&mut self.operations) {
-                let (status, error_type) = verdict.of_operation(&operation);
-                let duration = if verdict == Verdict::Elsewhere { None } else { self.duration(around) };
-                let ended =
-                    Ended { operation: &operation, status, error_type, error_code: None, duration, answer_bytes: None };
-                around.observe(Observation::OperationEnded(ended));
-            }
+            self.is_refused |= matches!(verdict, Verdict::Refused(_));
+            self.end_unanswered(verdict, around);
         }
         self.report_bytes(around);
     }
 
-    fn verdict(&self, around: &Around<'_>) -> Verdict {
-        Verdict::of(around.host, self.status, self.unread, self.had_event_ids && !self.is_modern())
+    fn verdict(&self, around: &mut Around<'_>) -> Verdict {
+        let now = around.now();
+        let resumable = (self.had_event_ids && !self.is_modern()) || self.transport == Transport::HttpSse;
+        Verdict::of(around.host, now, self.status, self.unread, resumable)
     }
 
-    fn duration(&self, around: &mut Around<'_>) -> Option<u64> {
+    pub(super) fn duration(&self, around: &mut Around<'_>) -> Option<u64> {
         let started = self.started?;
         Some(around.now().microseconds_since(started))
     }
@@ -119,13 +132,17 @@ impl Exchange {
         }
         match part {
             Part::Message(message) => self.response_message(message, around),
-            Part::Event => self.first_event(around),
+            Part::Event { id } => {
+                self.event(id, around);
+                self.first_event(around);
+            }
+            Part::Skipped(_) if self.is_replay => {}
             Part::Skipped(reason) => {
                 // JSON that is no JSON-RPC was read: there is just no answer in it.
                 self.unread |= reason != SkipReason::NotJsonRpc;
                 around.skipped(Direction::Out, reason);
             }
-            Part::Endpoint => {}
+            Part::Endpoint(address) => self.endpoint(address, around),
         }
     }
 
@@ -133,8 +150,8 @@ impl Exchange {
     fn recognise_stream(&mut self, part: &Part<'_>, around: &mut Around<'_>) -> bool {
         match part {
             _ if self.kind == Kind::Other => return false,
-            Part::Event => return false,
-            Part::Endpoint => self.recognise(around),
+            Part::Event { .. } => return false,
+            Part::Endpoint(_) => self.recognise(around),
             Part::Message(message) if message.kind() != MessageKind::Invalid => self.recognise(around),
             _ => self.kind = Kind::Other,
         }
@@ -154,58 +171,98 @@ impl Exchange {
     fn response_message(&mut self, message: &Message, around: &mut Around<'_>) {
         match message.kind() {
             MessageKind::Response => self.answer(message, around),
-            MessageKind::Notification => {
-                let method =
-                    message.method.as_ref().map_or(Method::Other, |text| Method::of(text.start(), around.config));
-                around.observe(Observation::Notification { method, direction: Direction::Out });
-            }
-            // Requests of the server are answered by another exchange.
-            MessageKind::Request => {}
+            _ if self.is_replay => {}
+            MessageKind::Notification => self.server_notification(message, around),
+            MessageKind::Request => self.server_request(message, around),
             // Some servers prime a stream with an empty object.
             MessageKind::Invalid if self.is_event_stream && message.bytes <= 2 => {}
             MessageKind::Invalid => around.skipped(Direction::Out, SkipReason::NotJsonRpc),
         }
     }
 
+    fn server_notification(&mut self, message: &Message, around: &mut Around<'_>) {
+        let method = message.method.as_ref().map_or(Method::Other, |text| Method::of(text.start(), around.config));
+        around.observe(Observation::Notification { method, direction: Direction::Out });
+        match (method, message.params.as_deref()) {
+            (Method::Known(KnownMethod::Cancelled), _) => self.cancelled(message, Direction::Out, around),
+            (Method::Known(KnownMethod::TaskStatusChanged | KnownMethod::TaskChanged), Some(params)) => {
+                let status = task_status(params.status.as_ref(), params.is_error);
+                if let (Some(id), Some(status)) = (&params.task_id, status) {
+                    around.task_ended(id, status);
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn answer(&mut self, message: &Message, around: &mut Around<'_>) {
-        let answered = self.answered_by(message);
+        let (answered, unmatched) = self.answered_by(message, around);
+        if self.is_replay && answered.is_empty() {
+            return;
+        }
         if let Some(code) = message.error {
-            let method = answered.first().map(|operation| operation.method);
+            let method = answered.first().map(|answered| answered.operation.method);
             around.observe(Observation::ProtocolError { code, method });
+            self.is_refused = true;
+        }
+        if let Some(reason) = unmatched {
+            around.observe(Observation::Unmatched(reason));
         }
         if !answered.is_empty() {
             around.observe(Observation::Reachable(true));
         }
-        for operation in answered {
-            self.end_operation(&operation, message, around);
+        for answered in answered {
+            self.end_operation(&answered, message, around);
         }
     }
 
     /// Takes the operations that a response answers. A result needs its id. An error whose id names nothing answers the
     /// only request of its exchange; one without a usable id answers all that is open.
-    fn answered_by(&mut self, message: &Message) -> Vec<Operation> {
-        let found = match &message.id {
-            Id::Some(id) => self.operations.iter().position(|operation| operation.id == *id),
-            Id::Absent | Id::Odd => None,
-        };
-        if let Some(index) = found {
-            return vec![self.operations.swap_remove(index)];
+    fn answered_by(&mut self, message: &Message, around: &mut Around<'_>) -> (Vec<Answered>, Option<UnmatchedReason>) {
+        let Id::Some(id) = &message.id else { return (self.refused(message, true, around), None) };
+        if let Some(index) = self.operations.iter().position(|operation| operation.id == *id) {
+            let operation = self.operations.swap_remove(index);
+            self.note_answered(id);
+            return match self.claim(operation, around) {
+                Ok(answered) => (vec![answered], None),
+                Err(reason) => (Vec::new(), Some(reason)),
+            };
         }
-        let names_nothing = !matches!(message.id, Id::Some(_));
-        if message.error.is_some() && message.result.is_none() && (self.requests == 1 || names_nothing) {
-            return std::mem::take(&mut self.operations);
+        let refused = self.refused(message, false, around);
+        if !refused.is_empty() {
+            return (refused, None);
         }
-        Vec::new()
+        match self.answered_elsewhere(id, around) {
+            Ok(answered) => (vec![answered], None),
+            Err(reason) => (Vec::new(), Some(reason)),
+        }
     }
 
-    fn end_operation(&mut self, operation: &Operation, message: &Message, around: &mut Around<'_>) {
+    /// What an error answers without naming it.
+    fn refused(&mut self, message: &Message, all: bool, around: &mut Around<'_>) -> Vec<Answered> {
+        let is_error = message.error.is_some() && message.result.is_none();
+        if !is_error || !(all || self.requests == 1) {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.operations).into_iter().filter_map(|one| self.claim(one, around).ok()).collect()
+    }
+
+    /// Only a stream can bring an answer twice.
+    fn note_answered(&mut self, id: &RequestId) {
+        if self.is_event_stream && self.answered.len() < MOST_OPERATIONS {
+            self.answered.push(id.key());
+        }
+    }
+
+    fn end_operation(&mut self, answered: &Answered, message: &Message, around: &mut Around<'_>) {
+        let Answered { operation, duration } = answered;
         let (status, error_type) = judge(operation, message);
         let ended = Ended {
             operation,
             status,
             error_type,
             error_code: if message.result.is_some() { None } else { message.error },
-            duration: self.duration(around),
+            duration: *duration,
             answer_bytes: Some(message.bytes),
         };
         around.observe(Observation::OperationEnded(ended));
@@ -213,9 +270,11 @@ impl Exchange {
         if operation.method == Method::Known(KnownMethod::Initialize) {
             let version = result.protocol_version.as_ref();
             let revision = version.map_or(Revision::Other, |version| Revision::of(version.start()));
-            let session = Session { revision, client_name: operation.client_name.clone() };
-            around.observe(Observation::SessionStarted(&session));
+            let (client_name, transport) = (operation.client_name.clone(), operation.transport);
+            around.observe(Observation::SessionStarted(&Session { revision, client_name, transport }));
+            self.begin_session(around);
         }
+        around.task(operation, status, result);
         let wanted = operation.method.list_kind();
         let Some(list) = result.lists.iter().find(|list| Some(list.kind) == wanted) else { return };
         let method = operation.method;

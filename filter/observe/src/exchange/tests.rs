@@ -312,8 +312,13 @@ fn ok_lists_and_sessions() {
             .json(answer)
             .play()
     };
-    assert!(initialize(&result(r#""protocolVersion":"2025-06-18""#)).contains(&"session 2025-06-18".to_owned()));
-    assert!(initialize(&result(r#""protocolVersion":"v999""#)).contains(&"session other".to_owned()));
+    assert!(
+        initialize(&result(r#""protocolVersion":"2025-06-18""#))
+            .contains(&"session 2025-06-18 over streamable_http".to_owned())
+    );
+    assert!(
+        initialize(&result(r#""protocolVersion":"v999""#)).contains(&"session other over streamable_http".to_owned())
+    );
     assert!(!initialize(&error("-32602", r#""id":1,"#)).iter().any(|line| line.starts_with("session")));
 }
 

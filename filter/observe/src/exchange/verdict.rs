@@ -1,9 +1,10 @@
 //! How an operation ended: by its answer, or else by what the proxy knows, in a fixed order of evidence.
 
 use crate::closed::{ErrorType, KnownMethod, Status};
+use crate::correlation::links::Otherwise;
 use crate::message::{Message, ResultType};
 use crate::method::Method;
-use crate::observation::{Host, Operation};
+use crate::observation::{Host, Operation, Time};
 
 /// Envoy's response flags (`CoreResponseFlag`), each as the bit that `response.flags` shows; seen on 1.40.
 mod flag {
@@ -47,8 +48,8 @@ pub(super) enum Verdict {
     Refused(ErrorType),
     /// There was an answer, but it could not be read.
     Unread,
-    /// The answer goes to another stream.
-    Elsewhere,
+    /// The answer may come on another stream; and if none comes: how the operation ends, where this stream's end tells.
+    Elsewhere(Option<Otherwise>),
     /// Properly ended, nothing said.
     NoResponse,
 }
@@ -57,9 +58,12 @@ pub(super) enum Verdict {
 
 impl Verdict {
     /// Asks for the evidence in its order and stops at the first that decides.
-    pub(super) fn of(host: &dyn Host, status: Option<u16>, unread: bool, resumable: bool) -> Self {
-        if let Some(flagged) = Self::of_flags(host.response_flags(), resumable) {
-            return flagged;
+    pub(super) fn of(host: &dyn Host, now: Time, status: Option<u16>, unread: bool, resumable: bool) -> Self {
+        match Self::of_flags(host.response_flags()) {
+            Some(Self::Failed(ErrorType::Reset)) if resumable => return Self::Elsewhere(None),
+            Some(Self::ClientLeft) if resumable => return Self::Elsewhere(Some(Otherwise::ClientLeft(now))),
+            Some(flagged) => return flagged,
+            None => {}
         }
         match status.or_else(|| host.response_status()) {
             // Whoever refuses a login, server or proxy: the client lacks one.
@@ -68,13 +72,18 @@ impl Verdict {
                 Self::Refused(ErrorType::HttpError)
             }
             Some(200..300) if unread => Self::Unread,
-            Some(202) => Self::Elsewhere,
-            Some(200..300) if resumable => Self::Elsewhere,
+            Some(202) => Self::Elsewhere(None),
+            Some(200..300) if resumable => Self::Elsewhere(None),
             _ => Self::NoResponse,
         }
     }
 
-    fn of_flags(flags: u64, resumable: bool) -> Option<Self> {
+    /// How a stream ended that others wait for.
+    pub(super) fn of_stream(host: &dyn Host) -> Self {
+        Self::of_flags(host.response_flags()).unwrap_or(Self::NoResponse)
+    }
+
+    fn of_flags(flags: u64) -> Option<Self> {
         let any = |bits: u64| flags & bits != 0;
         if any(flag::TIMEOUT) {
             Some(Self::Failed(ErrorType::Timeout))
@@ -83,7 +92,7 @@ impl Verdict {
         } else if any(flag::UNAVAILABLE) {
             Some(Self::Failed(ErrorType::UpstreamUnavailable))
         } else if any(flag::RESET) {
-            Some(if resumable { Self::Elsewhere } else { Self::Failed(ErrorType::Reset) })
+            Some(Self::Failed(ErrorType::Reset))
         } else if any(flag::CLIENT_LEFT) {
             Some(Self::ClientLeft)
         } else {
@@ -95,11 +104,11 @@ impl Verdict {
     pub(super) fn of_operation(self, operation: &Operation) -> (Status, Option<ErrorType>) {
         let method = operation.method;
         match self {
-            Self::ClientLeft if method.is_listen() => (Status::Ok, None),
-            Self::ClientLeft => (Status::Cancelled, None),
+            Self::ClientLeft | Self::Elsewhere(Some(_)) if method.is_listen() => (Status::Ok, None),
+            Self::ClientLeft | Self::Elsewhere(Some(Otherwise::ClientLeft(_))) => (Status::Cancelled, None),
             Self::Refused(_) if method == Method::Known(KnownMethod::ServerDiscover) => (Status::Negotiation, None),
             Self::Failed(error_type) | Self::Refused(error_type) => (Status::Error, Some(error_type)),
-            Self::Unread | Self::Elsewhere => (Status::Unknown, None),
+            Self::Unread | Self::Elsewhere(_) => (Status::Unknown, None),
             Self::NoResponse => (Status::Error, Some(ErrorType::NoResponse)),
         }
     }
@@ -108,9 +117,19 @@ impl Verdict {
     pub(super) fn shows_server(self) -> Option<bool> {
         match self {
             Self::Failed(ErrorType::UpstreamUnavailable) => Some(false),
-            Self::Refused(_) | Self::Unread | Self::Elsewhere => Some(true),
-            Self::Failed(_) | Self::ClientLeft | Self::NoResponse => None,
+            Self::Refused(_) | Self::Unread | Self::Elsewhere(None) => Some(true),
+            Self::Failed(_) | Self::ClientLeft | Self::Elsewhere(Some(_)) | Self::NoResponse => None,
         }
+    }
+
+    /// Whether an earlier cancellation by the client explains it.
+    pub(super) fn may_be_cancelled(self) -> bool {
+        matches!(self, Self::Failed(ErrorType::Reset) | Self::ClientLeft | Self::NoResponse | Self::Elsewhere(_))
+    }
+
+    /// The answer may have come on a stream that is not followed.
+    pub(super) fn is_unfollowed(self) -> bool {
+        self == Self::Elsewhere(None)
     }
 }
 

@@ -1,7 +1,10 @@
 //! Which series exist at 0 before their first event: those that alerts and dashboards build on, not the full product.
 
 use super::series::Value;
-use crate::closed::{BudgetedLabel, Direction, ErrorType, KnownMethod, MirrorHeader, Revision, SkipReason, Status};
+use crate::closed::{
+    BudgetedLabel, Direction, ErrorType, KnownMethod, MirrorHeader, Revision, ServerRequestStatus, SkipReason, Status,
+    Transport, UnmatchedReason,
+};
 use crate::config::Config;
 use crate::family::FamilyName as F;
 use crate::method::Method;
@@ -43,6 +46,10 @@ const NOTIFICATIONS: [(KnownMethod, Direction); 5] = [
     (KnownMethod::ToolsListChanged, Direction::Out),
 ];
 
+/// What servers ask of people and models.
+const SERVER_REQUESTS: [KnownMethod; 3] =
+    [KnownMethod::SamplingCreateMessage, KnownMethod::ElicitationCreate, KnownMethod::RootsList];
+
 /// From the first use of a server's name.
 pub(super) fn of_server(to: Value, config: &Config, add: &mut dyn FnMut(F, &[Value])) {
     for method in METHODS {
@@ -64,7 +71,15 @@ pub(super) fn of_server(to: Value, config: &Config, add: &mut dyn FnMut(F, &[Val
     }
     // With client names the labels of a session are not known beforehand.
     for revision in HANDSHAKES.into_iter().filter(|_| !config.client_name) {
-        add(F::Sessions, &[Value::Revision(revision), Value::StreamableHttp, to]);
+        add(F::Sessions, &[Value::Revision(revision), Value::Transport(Transport::StreamableHttp), to]);
+    }
+    for method in SERVER_REQUESTS {
+        for status in [ServerRequestStatus::Ok, ServerRequestStatus::Error, ServerRequestStatus::Lost] {
+            add(F::ServerRequests, &[Value::Method(Method::Known(method)), to, Value::ServerRequest(status)]);
+        }
+    }
+    for &reason in UnmatchedReason::ALL {
+        add(F::Unmatched, &[Value::Unmatched(reason), to]);
     }
     for &header in MirrorHeader::ALL {
         add(F::HeaderMismatch, &[Value::Mirror(header), to]);

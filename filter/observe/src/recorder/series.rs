@@ -1,7 +1,10 @@
 //! A series as a small value, and its name as Envoy's stat.
 
 use super::AllNames;
-use crate::closed::{BudgetedLabel, Direction, ErrorType, MirrorHeader, Revision, SkipReason, Status, Transport};
+use crate::closed::{
+    BudgetedLabel, Direction, ErrorType, MirrorHeader, Revision, ServerRequestStatus, SkipReason, Status, TaskStatus,
+    Transport, UnmatchedReason,
+};
 use crate::config::Config;
 use crate::family::FamilyName;
 use crate::label::Name;
@@ -21,7 +24,10 @@ pub(super) enum Value {
     Direction(Direction),
     Reason(SkipReason),
     Revision(Revision),
-    StreamableHttp,
+    Transport(Transport),
+    ServerRequest(ServerRequestStatus),
+    Task(TaskStatus),
+    Unmatched(UnmatchedReason),
     Mirror(MirrorHeader),
     Label(BudgetedLabel),
     Name(BudgetedLabel, Name),
@@ -86,12 +92,15 @@ impl Value {
             Self::Direction(direction) => (8, direction as u16),
             Self::Reason(reason) => (9, reason as u16),
             Self::Revision(revision) => (10, revision as u16),
-            Self::StreamableHttp => (11, 0),
+            Self::Transport(transport) => (11, transport as u16),
             Self::Mirror(header) => (12, header as u16),
             Self::Label(label) => (13, label as u16),
             Self::NoName => (14, 0),
             Self::FilterVersion => (15, 0),
             Self::Name(label, Name::Other) => (16, label as u16),
+            Self::ServerRequest(status) => (29, status as u16),
+            Self::Task(status) => (30, status as u16),
+            Self::Unmatched(reason) => (31, reason as u16),
             // Budgets end far below 2^15, see `limits` in the configuration.
             Self::Name(label, Name::Admitted(index)) => (17 + label as u32, index),
         };
@@ -107,7 +116,10 @@ impl Value {
             Self::Direction(direction) => direction.as_str(),
             Self::Reason(reason) => reason.as_str(),
             Self::Revision(revision) => revision.as_str(),
-            Self::StreamableHttp => Transport::StreamableHttp.as_str(),
+            Self::Transport(transport) => transport.as_str(),
+            Self::ServerRequest(status) => status.as_str(),
+            Self::Task(status) => status.as_str(),
+            Self::Unmatched(reason) => reason.as_str(),
             Self::Mirror(header) => header.as_str(),
             Self::Label(label) => label.as_str(),
             Self::Name(label, name) => names.get(label).text(name),

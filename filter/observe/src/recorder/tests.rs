@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::family::{FamilyName, Kind};
 use crate::observation::{Observation, Observer};
 use crate::test;
-use crate::testing::Script;
+use crate::testing::{Proxy, Script};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -61,7 +61,7 @@ fn play(config: &Config, scripts: &[Script]) -> (Vec<String>, usize) {
     let mut recorder = Recorder::new(Rc::new(config.clone()));
     for script in scripts {
         let script = Script { config: config.clone(), ..script.clone() };
-        script.play_to(&mut Pen { recorder: &mut recorder, memory: &memory });
+        script.play_to(&Proxy::default(), &mut Pen { recorder: &mut recorder, memory: &memory });
         recorder.flush(&memory);
     }
     let values = memory.values.borrow();

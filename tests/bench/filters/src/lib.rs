@@ -1,7 +1,10 @@
 //! Holds the wasm modules that the benchmarks compare with (see `examples/`), and what two of them share: the core with a
 //! host that needs no host call.
 
-use mcp_observe::{Around, Config, Exchange, FamilyName, Host, Metrics, Observation, Observer, Recorder, Server, Time};
+use mcp_observe::{
+    Around, Config, Correlation, Exchange, FamilyName, HASH_KEY_BYTES, Host, InMemory, Metrics, Observation, Observer,
+    Recorder, Server, Time,
+};
 use std::hint::black_box;
 use std::rc::Rc;
 
@@ -34,6 +37,10 @@ impl Host for Stub {
 
     fn response_header(&self, name: &str) -> Option<Vec<u8>> {
         (name == "content-type").then(|| self.answer_type.into())
+    }
+
+    fn cluster_name(&self) -> Option<Vec<u8>> {
+        None
     }
 
     fn response_status(&self) -> Option<u16> {
@@ -81,6 +88,7 @@ impl Observer for Recording {
 pub struct Reader {
     config: Rc<Config>,
     host: Stub,
+    correlation: Correlation,
     recording: Recording,
 }
 
@@ -92,12 +100,13 @@ impl Reader {
         let mut recorder = Recorder::new(Rc::clone(&config));
         let server = recorder.server(b"upstream");
         let recording = Recording { recorder, server, stub: Stub { answer_type } };
-        Self { config, host: Stub { answer_type }, recording }
+        let correlation = Correlation::new(Rc::new(InMemory::default()), "bench", [0; HASH_KEY_BYTES], 0);
+        Self { config, host: Stub { answer_type }, correlation, recording }
     }
 
     /// One callback.
     pub fn with(&mut self, callback: impl FnOnce(&mut Around<'_>)) {
-        callback(&mut Around::new(&self.config, &self.host, &mut self.recording));
+        callback(&mut Around::new(&self.config, &self.host, &self.correlation, &mut self.recording));
     }
 
     /// A call up to the headers of its answer.

@@ -1,0 +1,137 @@
+//! What crosses exchanges: operations answered on another stream, requests of the server, cancellations, sessions, tasks and
+//! replayed events. MCP 2024-11-05 (HTTP+SSE), 2025-03-26 to 2025-11-25 (sessions, resumed streams, tasks), and the tasks
+//! extension of 2026.
+//!
+//! Everything is kept in [`SharedData`], so that it does not matter which worker sees which half. Nothing can be deleted there:
+//! five tables with a fixed number of slots each hold it, a slot is read, changed and written back over the version that was
+//! read, and whatever finds no room pushes out the oldest. Session ids, task ids and event ids are kept as keyed hashes
+//! (SipHash-2-4), never as they are.
+//!
+//! | table | slots | bytes per slot, at most | holds |
+//! |---|---|---|---|
+//! | [`links`] | 256 | 8192 | operations, cancellations and requests of the server, by session |
+//! | [`sessions`] | 64 | 2000 | when 6400 sessions began |
+//! | [`tasks`] | 64 | 4096 | which tool started a task, and whether its end was seen |
+//! | [`events`] | 256 | 640 | the latest 16000 event ids |
+//! | `endpoints` | 1 | 2560 | the latest 256 unusual addresses of HTTP+SSE |
+//!
+//! **Bound:** 2.6 MiB with the keys, per server name and process, whatever arrives. Links end after [`links::EXPIRY`].
+//!
+//! **Cost:** a look-up is one read and one write of a slot, about 2 us with a few entries. An operation answered by plain JSON,
+//! and everything of 2026-07-28 but tasks, never comes here.
+//!
+//! **What it does not do:** follow clients without a session id; ids repeat among them, so nothing can be told apart.
+
+mod endpoints;
+pub(crate) mod events;
+pub(crate) mod links;
+pub(crate) mod sessions;
+pub(crate) mod tasks;
+
+use crate::shared::{SharedData, update};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use siphasher::sip::SipHasher24;
+use std::cell::{Cell, RefCell};
+use std::hash::Hasher as _;
+use std::rc::Rc;
+
+/// Every key begins with it; the number changes when the layout of any value does.
+pub const KEY_PREFIX: &str = "mcp_observability/1/";
+/// Length of the key under which ids are hashed.
+pub const HASH_KEY_BYTES: usize = 16;
+
+/// A session of one server, as a keyed hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SessionKey(u64);
+
+/// The correlation store, as one VM sees it.
+pub struct Correlation {
+    shared: Rc<dyn SharedData>,
+    prefix: String,
+    hash_key: [u8; HASH_KEY_BYTES],
+    /// The next name of a stream.
+    stream: Cell<u64>,
+    /// Hashes of events that passed since the last tick.
+    events: RefCell<Vec<u64>>,
+    /// The slot of links that is swept next.
+    swept: Cell<u64>,
+}
+
+impl std::fmt::Debug for Correlation {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Correlation").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+// === impl Correlation ===
+
+impl Correlation {
+    /// For all plugins that count under the same `namespace` (their server name). `seed` differs between the VMs of a process.
+    #[must_use]
+    pub fn new(shared: Rc<dyn SharedData>, namespace: &str, hash_key: [u8; HASH_KEY_BYTES], seed: u64) -> Self {
+        Self {
+            shared,
+            // The key is the same in all VMs of the process, so this is as well.
+            prefix: format!("{KEY_PREFIX}{:016x}/", hash(&hash_key, &[namespace.as_bytes()])),
+            hash_key,
+            stream: Cell::new(seed),
+            events: RefCell::default(),
+            swept: Cell::new(seed),
+        }
+    }
+
+    /// The session with this id at this server.
+    pub(crate) fn session(&self, server: &[u8], id: &[u8]) -> SessionKey {
+        SessionKey(self.hash(&[server, id]))
+    }
+
+    /// A name for a stream that no other VM gives; never 0.
+    pub(crate) fn name_stream(&self) -> u64 {
+        self.stream.set(self.stream.get().wrapping_add(1));
+        self.hash(&[&self.stream.get().to_le_bytes()]).max(1)
+    }
+
+    fn hash(&self, parts: &[&[u8]]) -> u64 {
+        hash(&self.hash_key, parts)
+    }
+
+    fn key(&self, table: char, slot: u64) -> String {
+        format!("{}{table}{slot:x}", self.prefix)
+    }
+
+    /// Changes a slot; `change` says whether it did. A value of unexpected shape counts as absent.
+    fn edit<S, T>(&self, key: &str, mut change: impl FnMut(&mut S) -> (bool, T)) -> Option<T>
+    where
+        S: Default + Serialize + DeserializeOwned,
+    {
+        update(self.shared.as_ref(), key, |bytes| {
+            let mut slot: S = postcard::from_bytes(bytes).unwrap_or_default();
+            let (changed, found) = change(&mut slot);
+            // A Vec has room for everything.
+            match postcard::to_allocvec(&slot) {
+                Ok(written) if changed => *bytes = written,
+                _ => return (false, found),
+            }
+            (true, found)
+        })
+    }
+
+    fn read<S: Default + DeserializeOwned>(&self, key: &str) -> S {
+        let value = self.shared.read(key);
+        value.and_then(|value| postcard::from_bytes(&value.bytes).ok()).unwrap_or_default()
+    }
+}
+
+/// SipHash-2-4 of the parts, each behind its length.
+fn hash(key: &[u8; HASH_KEY_BYTES], parts: &[&[u8]]) -> u64 {
+    let mut hasher = SipHasher24::new_with_key(key);
+    for part in parts {
+        hasher.write_u64(part.len() as u64);
+        hasher.write(part);
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests;

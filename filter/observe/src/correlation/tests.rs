@@ -1,0 +1,205 @@
+use super::links::{Asked, EXPIRY, Found, Otherwise, Pending};
+use super::{Correlation, HASH_KEY_BYTES};
+use crate::closed::{KnownMethod, Status, Transport};
+use crate::id::{IdKey, RequestId};
+use crate::method::Method;
+use crate::observation::{Operation, Time};
+use crate::shared::InMemory;
+use crate::test;
+use crate::text::Text;
+use std::rc::Rc;
+
+/// Two VMs of one process.
+fn pair() -> (Correlation, Correlation, Rc<InMemory>) {
+    let shared = Rc::new(InMemory::default());
+    let vm = |seed| Correlation::new(shared.clone(), "test", [7; HASH_KEY_BYTES], seed);
+    (vm(1), vm(2), shared)
+}
+
+fn id(text: &str) -> RequestId {
+    RequestId::string(&Text::of(text.as_bytes()))
+}
+
+fn pending(text: &str, stream: u64) -> Pending {
+    let operation = Operation {
+        id: id(text),
+        method: Method::Known(KnownMethod::ToolsCall),
+        name: Some("add".into()),
+        is_first_page: true,
+        had_event: false,
+        revision: None,
+        client_name: None,
+        transport: Transport::StreamableHttp,
+        task_id: None,
+    };
+    let started = Time(1_000_000);
+    Pending {
+        operation,
+        server: None,
+        started,
+        stream,
+        otherwise: Otherwise::NoResponse,
+        cancelled_at: None,
+        paused: Some(0),
+    }
+}
+
+fn asked(key: IdKey, stream: u64) -> Asked {
+    let method = Method::Known(KnownMethod::SamplingCreateMessage);
+    Asked { id: key, method, server: None, at: Time(5_000), stream, answered_at: None }
+}
+
+#[test]
+fn ok_an_answer_is_taken_once_whichever_worker_sees_it() {
+    let (one, other, _) = pair();
+    let session = one.session(b"", b"s");
+    assert_eq!(session, other.session(b"", b"s"));
+    assert_ne!(session, other.session(b"b", b"s"));
+    one.register(session, &[pending("a", 0)], Time(1));
+    assert!(matches!(other.answer(session, id("b").key(), 0), Found::Nothing));
+    assert!(matches!(other.answer(one.session(b"", b"t"), id("a").key(), 0), Found::Nothing));
+    assert!(matches!(other.answer(session, id("a").key(), 0), Found::Some(_)));
+    assert!(matches!(one.answer(session, id("a").key(), 0), Found::Answered));
+}
+
+#[test]
+fn ok_of_equal_ids_the_own_stream_is_served_first() {
+    let (one, _, _) = pair();
+    let session = one.session(b"", b"shared by many");
+    one.register(session, &[pending("1", 11)], Time(1));
+    one.register(session, &[pending("1", 22)], Time(1));
+    let streams: Vec<u64> = [22, 22, 22]
+        .into_iter()
+        .filter_map(|stream| match one.answer(session, id("1").key(), stream) {
+            Found::Some(pending) => Some(pending.stream),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(streams, [22, 11]);
+}
+
+#[test]
+fn ok_a_cancellation_waits_for_its_operation() {
+    let (one, other, _) = pair();
+    let session = one.session(b"", b"s");
+    other.cancel(session, id("a").key(), Time(7));
+    assert_eq!(one.cancelled_at(session, id("b").key()), None);
+    assert_eq!(one.cancelled_at(session, id("a").key()), Some(Time(7)));
+    assert_eq!(one.cancelled_at(session, id("a").key()), None);
+    other.cancel(session, id("c").key(), Time(8));
+    one.register(session, &[pending("c", 0)], Time(9));
+    let Found::Some(found) = other.answer(session, id("c").key(), 0) else { panic!("not found") };
+    assert_eq!(found.cancelled_at, Some(Time(8)));
+    assert_eq!(found.without_answer().0, Status::Cancelled);
+}
+
+#[test]
+fn ok_requests_of_the_server_number_for_themselves() {
+    let (one, other, _) = pair();
+    let session = one.session(b"", b"s");
+    one.register(session, &[pending("0", 4)], Time(1));
+    one.ask(session, &asked(id("0").key(), 4), Transport::StreamableHttp);
+    assert!(matches!(other.reply(session, id("0").key(), Time(9_000)), Found::Some(_)));
+    assert!(matches!(other.reply(session, id("0").key(), Time(9_000)), Found::Answered));
+    assert_eq!(one.asked_on(session, 4).first().and_then(|asked| asked.answered_at), Some(Time(9_000)));
+    assert!(matches!(one.answer(session, id("0").key(), 4), Found::Some(_)));
+    assert!(one.finish(session, 4).asked.is_empty());
+    assert!(one.asked_on(session, 4).is_empty());
+}
+
+#[test]
+fn ok_the_end_of_a_session_finds_what_waits() {
+    let (one, other, _) = pair();
+    let (session, neighbour) = (one.session(b"", b"s"), one.session(b"", b"t"));
+    one.register(session, &[pending("a", 0), pending("b", 0)], Time(1));
+    one.register(session, &[pending("held", 5)], Time(1));
+    one.register(neighbour, &[pending("a", 0)], Time(1));
+    one.ask(session, &asked(id("q").key(), 0), Transport::StreamableHttp);
+    let ended = other.end_links(session);
+    assert_eq!((ended.operations.len(), ended.asked.len()), (2, 1));
+    assert!(matches!(one.answer(session, id("held").key(), 5), Found::Some(_)));
+    assert!(matches!(one.answer(neighbour, id("a").key(), 0), Found::Some(_)));
+}
+
+#[test]
+fn ok_what_waits_too_long_is_swept_once() {
+    let (one, other, _) = pair();
+    let session = one.session(b"", b"s");
+    one.register(session, &[pending("a", 0), pending("held", 5)], Time(1));
+    let late = Time(EXPIRY.as_nanos() as u64 + 2);
+    let sweep = |vm: &Correlation, at| (0..100).map(|_| vm.sweep(at).operations.len()).sum::<usize>();
+    assert_eq!(sweep(&one, Time(2)), 0);
+    assert_eq!(sweep(&one, late) + sweep(&other, late), 1);
+    assert!(matches!(one.answer(session, id("held").key(), 5), Found::Some(_)));
+}
+
+#[test]
+fn ok_sessions_and_tasks_end_once() {
+    let (one, other, _) = pair();
+    let session = one.session(b"", b"s");
+    one.begin_session(session, Time(3));
+    assert_eq!(other.end_session(session), Some(Time(3)));
+    assert_eq!(one.end_session(session), None);
+    let task = Text::of(b"task-1");
+    one.begin_task(&task, Some("report"));
+    assert_eq!(other.end_task(&task), Some(Some("report".into())));
+    assert_eq!(one.end_task(&task), None);
+    assert_eq!(one.end_task(&Text::of(b"never begun")), Some(None));
+}
+
+#[test]
+fn ok_events_are_known_to_all_after_a_tick() {
+    let (one, other, _) = pair();
+    let session = one.session(b"", b"s");
+    let event = one.event(session, 42);
+    one.note_event(event);
+    assert!(one.was_seen(event));
+    assert!(!other.was_seen(event));
+    one.save_events();
+    assert!(other.was_seen(event));
+    assert!(!other.was_seen(one.event(one.session(b"", b"t"), 42)));
+}
+
+#[test]
+fn ok_unusual_endpoints_are_learnt() {
+    let (one, other, _) = pair();
+    assert!(!one.is_endpoint(b"/m/7"));
+    other.note_endpoint(b"/m/7");
+    assert!(one.is_endpoint(b"/m/7") && !one.is_endpoint(b"/m/8"));
+}
+
+#[test]
+fn ok_memory_is_bounded_whatever_arrives() {
+    let (one, _, shared) = pair();
+    let mut given_way = 0;
+    let name = "x".repeat(128);
+    for number in 0..6_000_u32 {
+        let session = one.session(b"", &number.to_le_bytes());
+        let mut pending = pending(&number.to_string(), 0);
+        pending.operation.name = Some(name.as_str().into());
+        given_way += one.register(session, &[pending], Time(1)).operations.len();
+        given_way += one.ask(session, &asked(id("q").key(), 0), Transport::StreamableHttp).operations.len();
+        given_way += one.cancel(session, id("nothing").key(), Time(2)).operations.len();
+        one.begin_session(session, Time(1));
+        one.begin_task(&Text::of(&number.to_le_bytes()), Some(&name));
+        one.note_event(one.event(session, number.into()));
+        one.note_endpoint(&number.to_le_bytes());
+    }
+    one.save_events();
+    assert!(given_way > 0);
+    assert!(shared.size() < 2_800_000, "{}", shared.size());
+}
+
+#[test]
+fn ok_a_value_of_unexpected_shape_counts_as_absent() {
+    use crate::shared::SharedData;
+    let (one, _, shared) = pair();
+    let session = one.session(b"", b"s");
+    one.register(session, &[pending("a", 0)], Time(1));
+    let key = one.key('l', session.0 % 256);
+    let version = shared.read(&key).map(|value| value.version);
+    assert!(shared.write(&key, &[0xff; 40], version));
+    assert!(matches!(one.answer(session, id("a").key(), 0), Found::Nothing));
+    one.register(session, &[pending("b", 0)], Time(1));
+    assert!(matches!(one.answer(session, id("b").key(), 0), Found::Some(_)));
+}

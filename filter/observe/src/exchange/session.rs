@@ -1,0 +1,381 @@
+//! What an exchange has to do with others of its session: operations answered on another stream, requests of the server,
+//! cancellations, replayed events, and the session's beginning and end.
+
+use super::{Around, Exchange, Kind};
+use crate::closed::{Direction, ErrorType, ServerRequestStatus, Status, TaskStatus, Transport, UnmatchedReason};
+use crate::config::ServerNameFrom;
+use crate::correlation::links::{self, Asked, Found, Otherwise, Pending};
+use crate::correlation::{Correlation, SessionKey};
+use crate::exchange::verdict::Verdict;
+use crate::id::{Id, RequestId};
+use crate::message::{Message, Outcome};
+use crate::method::Method;
+use crate::observation::{Ended, Observation, Operation, Time};
+use crate::text::Text;
+
+/// An operation that a message answers, wherever it began.
+pub(super) struct Answered {
+    pub(super) operation: Operation,
+    /// Microseconds, where that is known.
+    pub(super) duration: Option<u64>,
+}
+
+impl Exchange {
+    /// The session that the exchange belongs to; its id is hashed when it is first needed.
+    pub(super) fn session(&mut self, around: &Around<'_>) -> Option<SessionKey> {
+        if self.session.is_none()
+            && let Some(id) = &self.session_id
+        {
+            let server = server_name(around);
+            self.session = Some(around.correlation.session(server.as_deref().unwrap_or_default().as_bytes(), id));
+        }
+        self.session
+    }
+
+    /// The operations may be answered on another stream than this one. `stream` names this one if it may bring answers too.
+    pub(super) fn register(&mut self, stream: u64, otherwise: Otherwise, around: &mut Around<'_>) -> bool {
+        let (Some(session), Some(started)) = (self.session(around), self.started) else { return false };
+        let server = server_name(around);
+        let pending: Vec<Pending> = self
+            .operations
+            .iter()
+            .filter(|operation| !operation.method.is_listen())
+            .map(|operation| Pending {
+                operation: operation.clone(),
+                server: server.clone(),
+                started,
+                stream,
+                otherwise,
+                cancelled_at: None,
+                paused: Some(0),
+            })
+            .collect();
+        if pending.is_empty() {
+            return false;
+        }
+        let now = around.now();
+        let evicted = around.correlation.register(session, &pending, now);
+        around.give_way(&evicted);
+        self.stream = stream;
+        self.registered = true;
+        true
+    }
+
+    /// The operation that began here, if no other stream brought its answer first.
+    pub(super) fn claim(&mut self, operation: Operation, around: &mut Around<'_>) -> Result<Answered, UnmatchedReason> {
+        let Some(session) = self.session.filter(|_| self.registered) else {
+            let duration = self.duration(around);
+            return Ok(Answered { operation, duration });
+        };
+        match around.correlation.answer(session, operation.id.key(), self.stream) {
+            Found::Some(pending) => {
+                let paused = self.paused(session, around);
+                let now = around.now();
+                let duration = pending.duration(now).zip(paused);
+                let duration = duration.map(|(duration, paused)| duration.saturating_sub(paused));
+                Ok(Answered { operation, duration })
+            }
+            Found::Answered => Err(UnmatchedReason::Duplicate),
+            Found::Nothing => Err(UnmatchedReason::UnknownId),
+        }
+    }
+
+    /// For how long the server waited for answers to what it asked on this stream; `None` if one is still missing.
+    fn paused(&self, session: SessionKey, around: &Around<'_>) -> Option<u64> {
+        if !self.has_asked {
+            return Some(0);
+        }
+        let asked = around.correlation.asked_on(session, self.stream);
+        let waits: Option<Vec<(Time, Time)>> = asked.iter().map(|asked| Some((asked.at, asked.answered_at?))).collect();
+        waits.map(covered)
+    }
+
+    /// An answer that belongs to no operation of this exchange may belong to one of its session.
+    pub(super) fn answered_elsewhere(
+        &mut self,
+        id: &RequestId,
+        around: &mut Around<'_>,
+    ) -> Result<Answered, UnmatchedReason> {
+        if self.answered.contains(&id.key()) {
+            return Err(UnmatchedReason::Duplicate);
+        }
+        let Some(session) = self.session(around) else { return Err(UnmatchedReason::UnknownId) };
+        match around.correlation.answer(session, id.key(), 0) {
+            Found::Some(pending) => {
+                let now = around.now();
+                let duration = pending.duration(now);
+                Ok(Answered { operation: pending.operation, duration })
+            }
+            Found::Answered => Err(UnmatchedReason::Duplicate),
+            Found::Nothing => Err(UnmatchedReason::UnknownId),
+        }
+    }
+
+    /// The exchange ended without answers to these operations.
+    pub(super) fn end_unanswered(&mut self, verdict: Verdict, around: &mut Around<'_>) {
+        if let Verdict::Elsewhere(otherwise) = verdict {
+            let otherwise = otherwise.unwrap_or(Otherwise::NoResponse);
+            if self.registered {
+                let Some(session) = self.session else { return };
+                // On HTTP+SSE they waited elsewhere from the beginning.
+                if self.stream != 0 {
+                    let paused = self.paused(session, around);
+                    let now = around.now();
+                    around.correlation.leave(session, self.stream, otherwise, paused, now);
+                }
+                return self.operations.clear();
+            }
+            if self.register(0, otherwise, around) {
+                self.operations.retain(|operation| operation.method.is_listen());
+            }
+        }
+        for operation in std::mem::take(&mut self.operations) {
+            self.end_one_unanswered(operation, verdict, around);
+        }
+    }
+
+    fn end_one_unanswered(&mut self, operation: Operation, verdict: Verdict, around: &mut Around<'_>) {
+        let id = operation.id.key();
+        let mut cancelled_at = None;
+        if self.registered && !operation.method.is_listen() {
+            let Some(session) = self.session else { return };
+            // Found on another stream meanwhile, and counted there.
+            let Found::Some(pending) = around.correlation.answer(session, id, self.stream) else { return };
+            cancelled_at = pending.cancelled_at;
+        } else if let Some(session) = self.session(around).filter(|_| verdict.may_be_cancelled()) {
+            cancelled_at = around.correlation.cancelled_at(session, id);
+        }
+        let (status, error_type) = match cancelled_at {
+            Some(_) => (Status::Cancelled, None),
+            None => verdict.of_operation(&operation),
+        };
+        let duration = match (cancelled_at, self.started) {
+            (Some(at), Some(started)) => Some(at.microseconds_since(started)),
+            _ if verdict.is_unfollowed() => None,
+            _ => self.duration(around),
+        };
+        let ended = Ended { operation: &operation, status, error_type, error_code: None, duration, answer_bytes: None };
+        around.observe(Observation::OperationEnded(ended));
+    }
+
+    /// The stream is over: what the server asked on it and got no answer to is lost, unless the stream goes on elsewhere.
+    pub(super) fn end_asked(&mut self, around: &mut Around<'_>) {
+        let Some(session) = self.session.filter(|_| std::mem::take(&mut self.has_asked)) else { return };
+        let ended = around.correlation.finish(session, self.stream);
+        around.lost(&ended.asked);
+    }
+
+    /// The server asks the client; the answer comes with another exchange.
+    pub(super) fn server_request(&mut self, message: &Message, around: &mut Around<'_>) {
+        let (Id::Some(id), Some(text)) = (&message.id, &message.method) else { return };
+        let Some(session) = self.session(around) else { return };
+        let stream = if self.registered { self.stream } else { 0 };
+        self.has_asked |= stream != 0;
+        let method = Method::of(text.start(), around.config);
+        let id = id.key();
+        let at = around.now();
+        let asked = Asked { id, method, server: server_name(around), at, stream, answered_at: None };
+        let evicted = around.correlation.ask(session, &asked, self.transport);
+        around.give_way(&evicted);
+    }
+
+    /// The client answers what the server asked.
+    pub(super) fn client_response(&mut self, message: &Message, around: &mut Around<'_>) {
+        let (Id::Some(id), Some(session)) = (&message.id, self.session(around)) else { return };
+        let now = around.now();
+        let reason = match around.correlation.reply(session, id.key(), now) {
+            Found::Some(asked) => {
+                let is_error = message.result.is_none();
+                let status = if is_error { ServerRequestStatus::Error } else { ServerRequestStatus::Ok };
+                let duration = Some(now.microseconds_since(asked.at));
+                return around.observe(Observation::ServerRequestEnded { method: asked.method, status, duration });
+            }
+            Found::Answered => UnmatchedReason::Duplicate,
+            Found::Nothing => UnmatchedReason::UnknownId,
+        };
+        around.observe(Observation::Unmatched(reason));
+    }
+
+    /// `notifications/cancelled`: the client gives up an operation, or the server what it asked.
+    pub(super) fn cancelled(&mut self, message: &Message, direction: Direction, around: &mut Around<'_>) {
+        let Some(id) = message.params.as_ref().and_then(|params| params.request_id.as_ref()) else { return };
+        let Some(session) = self.session(around) else { return };
+        let now = around.now();
+        match direction {
+            Direction::In => {
+                let evicted = around.correlation.cancel(session, id.key(), now);
+                around.give_way(&evicted);
+            }
+            Direction::Out => {
+                if let Found::Some(asked) = around.correlation.reply(session, id.key(), now) {
+                    let (method, status) = (asked.method, ServerRequestStatus::Cancelled);
+                    around.observe(Observation::ServerRequestEnded { method, status, duration: None });
+                }
+            }
+        }
+    }
+
+    /// An event begins on a stream of a session. On a resumed one it may have passed before.
+    pub(super) fn event(&mut self, id: Option<u64>, around: &mut Around<'_>) {
+        self.is_replay = false;
+        let Some(digest) = id else { return };
+        let Some(session) = self.session(around) else { return };
+        let event = around.correlation.event(session, digest);
+        self.is_replay = self.resumes && around.correlation.was_seen(event);
+        if !self.is_replay {
+            around.correlation.note_event(event);
+        }
+    }
+
+    /// The first event of HTTP+SSE says where to post.
+    pub(super) fn endpoint(&mut self, address: &Text, around: &mut Around<'_>) {
+        let Some(address) = address.whole().and_then(crate::headers::endpoint) else { return };
+        if !address.is_query {
+            around.correlation.note_endpoint(&address.session_id);
+        }
+        (self.session_id, self.session) = (Some(address.session_id), None);
+        self.transport = Transport::HttpSse;
+        self.is_session_stream = true;
+    }
+
+    /// Ends the session where the exchange shows that it ended: the stream of HTTP+SSE closed, a DELETE was accepted, or the
+    /// server knows it no longer.
+    pub(super) fn end_session(&mut self, around: &mut Around<'_>) {
+        let ends = match self.kind {
+            _ if self.is_session_stream => true,
+            Kind::Delete if self.session_id.is_some() => {
+                around.host.response_status().is_some_and(|status| (200..300).contains(&status) || status == 404)
+            }
+            Kind::Post | Kind::Get => self.is_refused && around.host.response_status() == Some(404),
+            _ => false,
+        };
+        let Some(session) = self.session(around).filter(|_| ends) else { return };
+        let now = around.now();
+        let verdict = self.is_session_stream.then(|| Verdict::of_stream(around.host));
+        let ended = around.correlation.end_links(session);
+        for pending in &ended.operations {
+            around.end_pending(pending, verdict, now);
+        }
+        around.lost(&ended.asked);
+        if let Some(begun) = around.correlation.end_session(session) {
+            around.observe(Observation::SessionEnded { microseconds: now.microseconds_since(begun) });
+        }
+    }
+
+    /// `initialize` was answered.
+    pub(super) fn begin_session(&mut self, around: &mut Around<'_>) {
+        if let Some(session) = self.session(around) {
+            let now = around.now();
+            around.correlation.begin_session(session, now);
+        }
+    }
+}
+
+impl Around<'_> {
+    /// The end of a task shows in the answer to `tasks/get` or `tasks/result`, or in a notification.
+    pub(super) fn task_ended(&mut self, id: &Text, status: TaskStatus) {
+        if let Some(tool) = self.correlation.end_task(id) {
+            self.observe(Observation::TaskEnded { tool: tool.as_deref(), status });
+        }
+    }
+
+    /// A response to an operation that begins, asks for, or waits for a task.
+    pub(super) fn task(&mut self, operation: &Operation, status: Status, result: &Outcome) {
+        use crate::closed::KnownMethod::{TasksGet, TasksResult};
+        match (operation.method, &result.task_id, &operation.task_id) {
+            (_, Some(id), _) if status == Status::Accepted => {
+                self.correlation.begin_task(id, operation.name.as_deref())
+            }
+            (Method::Known(TasksGet), _, Some(id)) => {
+                if let Some(status) = task_status(result.status.as_deref(), result.inner_is_error) {
+                    self.task_ended(id, status);
+                }
+            }
+            (Method::Known(TasksResult), _, Some(id)) => {
+                self.task_ended(id, if result.is_error { TaskStatus::ToolError } else { TaskStatus::Completed });
+            }
+            _ => {}
+        }
+    }
+
+    /// What had to make room in the store cannot be followed any more.
+    fn give_way(&mut self, ended: &links::Ended) {
+        for pending in &ended.operations {
+            let operation = &pending.operation;
+            let (status, error_type) = (Status::Unknown, None);
+            let ended = Ended { operation, status, error_type, error_code: None, duration: None, answer_bytes: None };
+            self.observe(Observation::OperationEnded(ended));
+        }
+        self.lost(&ended.asked);
+    }
+
+    fn lost(&mut self, asked: &[Asked]) {
+        for asked in asked {
+            let (method, status) = (asked.method, ServerRequestStatus::Lost);
+            self.observe(Observation::ServerRequestEnded { method, status, duration: None });
+        }
+    }
+
+    fn end_pending(&mut self, pending: &Pending, verdict: Option<Verdict>, now: Time) {
+        self.observe(Observation::OperationEnded(without_answer(pending, verdict, now)));
+    }
+}
+
+impl Correlation {
+    /// To be called now and then, in every VM: tells the others what passed here, and ends what has waited for too long. `out`
+    /// also gets the server's name, where it is not the plugin's.
+    pub fn tick(&self, now: Time, out: &mut dyn FnMut(Option<&str>, Observation<'_>)) {
+        self.save_events();
+        let ended = self.sweep(now);
+        for pending in &ended.operations {
+            let observation = Observation::OperationEnded(without_answer(pending, None, now));
+            out(pending.server.as_deref(), observation);
+        }
+        for asked in &ended.asked {
+            let (method, status) = (asked.method, ServerRequestStatus::Lost);
+            out(asked.server.as_deref(), Observation::ServerRequestEnded { method, status, duration: None });
+        }
+    }
+}
+
+/// Nobody will answer it any more. `verdict` tells how the stream that it waited for ended.
+fn without_answer(pending: &Pending, verdict: Option<Verdict>, now: Time) -> Ended<'_> {
+    let (status, error_type, duration) = match (pending.cancelled_at, verdict) {
+        (None, Some(verdict @ (Verdict::Failed(_) | Verdict::ClientLeft))) => {
+            let error_type = (verdict != Verdict::ClientLeft).then_some(ErrorType::Reset);
+            let status = if error_type.is_some() { Status::Error } else { Status::Cancelled };
+            (status, error_type, pending.duration(now))
+        }
+        _ => pending.without_answer(),
+    };
+    Ended { operation: &pending.operation, status, error_type, error_code: None, duration, answer_bytes: None }
+}
+
+/// The server's name, where each exchange has that of its cluster.
+fn server_name(around: &Around<'_>) -> Option<Box<str>> {
+    let by_cluster = around.config.server_name_from() == ServerNameFrom::Cluster;
+    by_cluster.then(|| crate::config::clean_server_name(&around.host.cluster_name().unwrap_or_default()).into())
+}
+
+/// A task's end; `None` while it runs.
+pub(super) fn task_status(status: Option<&Text>, is_error: bool) -> Option<TaskStatus> {
+    match status?.whole()? {
+        b"completed" if is_error => Some(TaskStatus::ToolError),
+        b"completed" => Some(TaskStatus::Completed),
+        b"failed" => Some(TaskStatus::Failed),
+        b"cancelled" => Some(TaskStatus::Cancelled),
+        _ => None,
+    }
+}
+
+/// Microseconds covered by intervals that may overlap.
+fn covered(mut waits: Vec<(Time, Time)>) -> u64 {
+    waits.sort_unstable();
+    let mut covered = 0;
+    let mut end = Time(0);
+    for (from, to) in waits {
+        covered += to.microseconds_since(from.max(end));
+        end = end.max(to);
+    }
+    covered
+}
