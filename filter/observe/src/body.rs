@@ -104,6 +104,12 @@ impl Body {
         self
     }
 
+    /// The text of ids is kept.
+    pub(crate) fn with_ids(mut self, wanted: bool) -> Self {
+        self.documents.reader.wants_ids = wanted;
+        self
+    }
+
     /// The stream may be one of HTTP+SSE.
     pub(crate) fn with_endpoint(mut self) -> Self {
         if let Some(stream) = &mut self.stream {

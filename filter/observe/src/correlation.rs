@@ -29,6 +29,7 @@ pub(crate) mod sessions;
 pub(crate) mod tasks;
 
 use crate::shared::{SharedData, update};
+use crate::text::Text;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use siphasher::sip::SipHasher24;
@@ -82,8 +83,8 @@ impl Correlation {
     }
 
     /// The session with this id at this server.
-    pub(crate) fn session(&self, server: &[u8], id: &[u8]) -> SessionKey {
-        SessionKey(self.hash(&[server, id]))
+    pub(crate) fn session(&self, server: &[u8], id: &Text) -> SessionKey {
+        SessionKey(self.hash(&[server, id.start(), &id.length().to_le_bytes(), &id.digest().to_le_bytes()]))
     }
 
     /// A name for a stream that no other VM gives; never 0.

@@ -29,6 +29,9 @@ use crate::text::Text;
 /// Most operations of one exchange that are followed; SDKs refuse batches of more.
 const MOST_OPERATIONS: usize = 100;
 
+/// Of longer session ids the digest covers the rest.
+const SESSION_ID_BYTES: usize = 128;
+
 /// What an exchange works with during one callback.
 pub struct Around<'a> {
     config: &'a Config,
@@ -57,6 +60,13 @@ struct PostHeaders {
     /// Headers or path say that any JSON-RPC here is MCP.
     is_mcp: bool,
     is_encoded: bool,
+    /// Where there are any: most sessions send none that has to be read.
+    mirrored: Option<Box<Mirrored>>,
+}
+
+/// Headers that repeat what the body says.
+#[derive(Debug, Default)]
+struct Mirrored {
     /// `MCP-Protocol-Version`
     version: Option<Text>,
     /// `Mcp-Method`
@@ -91,8 +101,8 @@ pub struct Exchange {
     /// The stream could be resumed.
     had_event_ids: bool,
     transport: Transport,
-    /// As it was sent; it never leaves.
-    session_id: Option<Vec<u8>>,
+    /// As it was sent, at most [`SESSION_ID_BYTES`] of it; it never leaves.
+    session_id: Option<Text>,
     session: Option<SessionKey>,
     /// Name of this stream in the store, once its operations are there; 0 if it brings no answers.
     stream: u64,

@@ -21,7 +21,7 @@ pub(crate) enum Id {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RequestId {
     key: IdKey,
-    /// The text where it is short and plain enough for a span or an access log.
+    /// The text where it is wanted, and short and plain enough for a span or an access log.
     #[serde(skip)]
     shown: Option<Box<str>>,
 }
@@ -50,29 +50,34 @@ impl RequestId {
     pub(crate) const KEPT_BYTES: usize = SHOWN_BYTES + 1;
 
     pub(crate) fn string(text: &Text) -> Self {
-        let shown = text.whole().filter(|bytes| is_shown(bytes));
-        Self::new(false, text, shown)
+        Self::new(false, text.length(), text.digest())
     }
 
     /// Integral floats equal the integer: peers send `1.0` and answer `1`.
     pub(crate) fn number(text: &Text) -> Self {
         match text.whole().map(integral) {
-            Some(digits) => Self::new(true, &Text::of(digits), Some(digits).filter(|bytes| is_shown(bytes))),
-            None => Self::new(true, text, None),
+            Some(digits) => Self::new(true, digits.len() as u64, Text::digest_of(digits)),
+            None => Self::new(true, text.length(), text.digest()),
         }
     }
 
-    fn new(is_number: bool, text: &Text, shown: Option<&[u8]>) -> Self {
-        let shown = shown.map(|bytes| String::from_utf8_lossy(bytes).into_owned().into_boxed_str());
-        let key = IdKey { is_number, is_of_server: false, length: text.length(), digest: text.digest() };
-        Self { key, shown }
+    fn new(is_number: bool, length: u64, digest: u64) -> Self {
+        Self { key: IdKey { is_number, is_of_server: false, length, digest }, shown: None }
+    }
+
+    /// Keeps the id's text too, if it is plain enough.
+    pub(crate) fn shown_as(mut self, text: &Text) -> Self {
+        let whole = text.whole().map(|whole| if self.key.is_number { integral(whole) } else { whole });
+        let plain = whole.filter(|bytes| is_shown(bytes));
+        self.shown = plain.map(|bytes| String::from_utf8_lossy(bytes).into_owned().into_boxed_str());
+        self
     }
 
     pub(crate) fn key(&self) -> IdKey {
         self.key
     }
 
-    /// The id as text, if it is an integer or 1 to 64 of `A-Za-z0-9_.-`.
+    /// The id as text, if that was kept and it is an integer or 1 to 64 of `A-Za-z0-9_.-`.
     pub(crate) fn shown(&self) -> Option<&str> {
         self.shown.as_deref()
     }
@@ -115,9 +120,11 @@ mod tests {
 
     #[test]
     fn ok_only_plain_ids_are_shown() {
-        assert_eq!(number("-7.0").shown(), Some("-7"));
-        assert_eq!(RequestId::string(&Text::of(b"a.b-c_9")).shown(), Some("a.b-c_9"));
-        assert_eq!(RequestId::string(&Text::of(b"a b")).shown(), None);
-        assert_eq!(RequestId::string(&Text::of(&[b'a'; 65])).shown(), None);
+        let string = |text: &[u8]| RequestId::string(&Text::of(text)).shown_as(&Text::of(text));
+        assert_eq!(number("-7.0").shown_as(&Text::of(b"-7.0")).shown(), Some("-7"));
+        assert_eq!(number("-7").shown(), None);
+        assert_eq!(string(b"a.b-c_9").shown(), Some("a.b-c_9"));
+        assert_eq!(string(b"a b").shown(), None);
+        assert_eq!(string(&[b'a'; 65]).shown(), None);
     }
 }

@@ -49,9 +49,9 @@ pub(crate) struct Params {
     /// `_meta["io.modelcontextprotocol/protocolVersion"]`
     pub(crate) meta_version: Option<Text>,
     /// Of `notifications/cancelled`.
-    pub(crate) request_id: Option<RequestId>,
+    pub(crate) request_id: Option<Box<RequestId>>,
     /// Of notifications about tasks; their result has `isError`.
-    pub(crate) status: Option<Text>,
+    pub(crate) status: Option<Box<Text>>,
     pub(crate) is_error: bool,
 }
 
@@ -114,8 +114,7 @@ impl Message {
         let lists = self.result.iter().flat_map(|result| &result.lists);
         let names: usize = lists.map(|list| size_of::<List>() + list.name_bytes).sum();
         let params = self.params.as_ref().map_or(0, |params| {
-            let texts = [&params.name, &params.uri, &params.client_name, &params.task_id, &params.status];
-            let texts = texts.into_iter().flatten();
+            let texts = [&params.name, &params.uri, &params.client_name].into_iter().flatten();
             size_of::<Params>() + texts.map(|text| text.start().len()).sum::<usize>()
         });
         size_of::<Self>() + names + params + self.method.as_ref().map_or(0, |method| method.start().len())

@@ -40,7 +40,7 @@ pub struct Operation {
     pub(crate) client_name: Option<Box<str>>,
     pub(crate) transport: Transport,
     /// `params.taskId`: the task that it asks for.
-    pub(crate) task_id: Option<Text>,
+    pub(crate) task_id: Option<Box<Text>>,
 }
 
 // === impl Operation ===
@@ -145,6 +145,8 @@ pub enum Observation<'a> {
     EventStreamClosed,
     /// A request passed.
     OperationStarted(&'a Operation),
+    /// From now on another VM may see how operations that began here end.
+    OperationsShared,
     /// It ended.
     OperationEnded(Ended<'a>),
     /// The first event with data of an operation's answer came after so many microseconds.

@@ -94,6 +94,8 @@ pub(crate) struct Reader {
     nested_array: bool,
     /// Whether names in list results are kept.
     pub(crate) wants_names: bool,
+    /// Whether the text of ids is kept.
+    pub(crate) wants_ids: bool,
 }
 
 /// A [`Reader`] at work: the scanner's visitor.
@@ -115,6 +117,7 @@ impl Default for Reader {
             elements: 0,
             nested_array: false,
             wants_names: false,
+            wants_ids: false,
         }
     }
 }
@@ -235,7 +238,7 @@ impl Reader {
         let message = &mut self.message;
         match self.member {
             Member::Version => message.version = text.whole() == Some(b"2.0"),
-            Member::Id => message.id = Id::Some(RequestId::string(text)),
+            Member::Id => self.id(RequestId::string(text), text),
             Member::Method => message.method = Some(text.clone()),
             Member::Error => message.error = Some(None),
             Member::ResultType | Member::ProtocolVersion | Member::ItemName => self.string_of_result(text),
@@ -244,14 +247,18 @@ impl Reader {
         }
     }
 
+    fn id(&mut self, id: RequestId, text: &Text) {
+        self.message.id = Id::Some(if self.wants_ids { id.shown_as(text) } else { id });
+    }
+
     fn string_of_params(&mut self, text: &Text) {
         let Some(params) = &mut self.message.params else { return };
         match self.member {
             Member::Name => params.name = Some(text.clone()),
             Member::Uri => params.uri = Some(text.clone()),
             Member::TaskId => params.task_id = Some(text.clone()),
-            Member::TaskStatus => params.status = Some(text.clone()),
-            Member::RequestId => params.request_id = Some(RequestId::string(text)),
+            Member::TaskStatus => params.status = Some(Box::new(text.clone())),
+            Member::RequestId => params.request_id = Some(Box::new(RequestId::string(text))),
             Member::Cursor => params.cursor = true,
             Member::ClientName => params.client_name = Some(text.clone()),
             Member::MetaVersion => params.meta_version = Some(text.clone()),
@@ -282,12 +289,12 @@ impl Reader {
 
     fn number(&mut self, text: &Text) {
         match self.member {
-            Member::Id => self.message.id = Id::Some(RequestId::number(text)),
+            Member::Id => self.id(RequestId::number(text), text),
             Member::Code => self.message.error = Some(whole_number(text)),
             Member::Error => self.message.error = Some(None),
             Member::RequestId => {
                 if let Some(params) = &mut self.message.params {
-                    params.request_id = Some(RequestId::number(text));
+                    params.request_id = Some(Box::new(RequestId::number(text)));
                 }
             }
             _ => {}

@@ -128,6 +128,8 @@ impl Recorder {
                     self.add(F::RequestsInFlight, &[to], 1);
                 }
             }
+            // A gauge that another VM lowers before this one has raised it would pass below zero.
+            Observation::OperationsShared => self.flush_one(F::RequestsInFlight, &[to], metrics),
             Observation::OperationEnded(ended) => self.operation_ended(server, &ended, metrics),
             Observation::FirstEvent { method, microseconds } => {
                 self.histogram(F::FirstEventDuration, &[Value::Method(method), to], microseconds, metrics);
@@ -179,6 +181,11 @@ impl Recorder {
     pub fn flush(&mut self, metrics: &dyn Metrics) {
         let Self { config, stats, names, .. } = self;
         stats.flush(|series| series.stat_name(names, config), metrics);
+    }
+
+    fn flush_one(&mut self, family: FamilyName, values: &[Value], metrics: &dyn Metrics) {
+        let Self { config, stats, names, .. } = self;
+        stats.flush_one(family, values, |series| series.stat_name(names, config), metrics);
     }
 
     fn add(&mut self, family: FamilyName, values: &[Value], amount: i64) {

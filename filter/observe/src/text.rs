@@ -41,6 +41,11 @@ impl Text {
         text
     }
 
+    /// What [`Text::digest`] is of a text with these bytes.
+    pub(crate) fn digest_of(bytes: &[u8]) -> u64 {
+        digest(OFFSET, bytes)
+    }
+
     /// Empties the text; from now on at most `limit` bytes are kept.
     pub(crate) fn restart(&mut self, limit: usize) {
         self.start.clear();

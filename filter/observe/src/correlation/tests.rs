@@ -52,12 +52,12 @@ fn asked(key: IdKey, stream: u64) -> Asked {
 #[test]
 fn ok_an_answer_is_taken_once_whichever_worker_sees_it() {
     let (one, other, _) = pair();
-    let session = one.session(b"", b"s");
-    assert_eq!(session, other.session(b"", b"s"));
-    assert_ne!(session, other.session(b"b", b"s"));
+    let session = one.session(b"", &Text::of(b"s"));
+    assert_eq!(session, other.session(b"", &Text::of(b"s")));
+    assert_ne!(session, other.session(b"b", &Text::of(b"s")));
     one.register(session, &[pending("a", 0)], Time(1));
     assert!(matches!(other.answer(session, id("b").key(), 0), Found::Nothing));
-    assert!(matches!(other.answer(one.session(b"", b"t"), id("a").key(), 0), Found::Nothing));
+    assert!(matches!(other.answer(one.session(b"", &Text::of(b"t")), id("a").key(), 0), Found::Nothing));
     assert!(matches!(other.answer(session, id("a").key(), 0), Found::Some(_)));
     assert!(matches!(one.answer(session, id("a").key(), 0), Found::Answered));
 }
@@ -65,7 +65,7 @@ fn ok_an_answer_is_taken_once_whichever_worker_sees_it() {
 #[test]
 fn ok_of_equal_ids_the_own_stream_is_served_first() {
     let (one, _, _) = pair();
-    let session = one.session(b"", b"shared by many");
+    let session = one.session(b"", &Text::of(b"shared by many"));
     one.register(session, &[pending("1", 11)], Time(1));
     one.register(session, &[pending("1", 22)], Time(1));
     let streams: Vec<u64> = [22, 22, 22]
@@ -81,7 +81,7 @@ fn ok_of_equal_ids_the_own_stream_is_served_first() {
 #[test]
 fn ok_a_cancellation_waits_for_its_operation() {
     let (one, other, _) = pair();
-    let session = one.session(b"", b"s");
+    let session = one.session(b"", &Text::of(b"s"));
     other.cancel(session, id("a").key(), Time(7));
     assert_eq!(one.cancelled_at(session, id("b").key()), None);
     assert_eq!(one.cancelled_at(session, id("a").key()), Some(Time(7)));
@@ -96,7 +96,7 @@ fn ok_a_cancellation_waits_for_its_operation() {
 #[test]
 fn ok_requests_of_the_server_number_for_themselves() {
     let (one, other, _) = pair();
-    let session = one.session(b"", b"s");
+    let session = one.session(b"", &Text::of(b"s"));
     one.register(session, &[pending("0", 4)], Time(1));
     one.ask(session, &asked(id("0").key(), 4), Transport::StreamableHttp);
     assert!(matches!(other.reply(session, id("0").key(), Time(9_000)), Found::Some(_)));
@@ -110,7 +110,7 @@ fn ok_requests_of_the_server_number_for_themselves() {
 #[test]
 fn ok_the_end_of_a_session_finds_what_waits() {
     let (one, other, _) = pair();
-    let (session, neighbour) = (one.session(b"", b"s"), one.session(b"", b"t"));
+    let (session, neighbour) = (one.session(b"", &Text::of(b"s")), one.session(b"", &Text::of(b"t")));
     one.register(session, &[pending("a", 0), pending("b", 0)], Time(1));
     one.register(session, &[pending("held", 5)], Time(1));
     one.register(neighbour, &[pending("a", 0)], Time(1));
@@ -124,7 +124,7 @@ fn ok_the_end_of_a_session_finds_what_waits() {
 #[test]
 fn ok_what_waits_too_long_is_swept_once() {
     let (one, other, _) = pair();
-    let session = one.session(b"", b"s");
+    let session = one.session(b"", &Text::of(b"s"));
     one.register(session, &[pending("a", 0), pending("held", 5)], Time(1));
     let late = Time(EXPIRY.as_nanos() as u64 + 2);
     let sweep = |vm: &Correlation, at| (0..100).map(|_| vm.sweep(at).operations.len()).sum::<usize>();
@@ -136,7 +136,7 @@ fn ok_what_waits_too_long_is_swept_once() {
 #[test]
 fn ok_sessions_and_tasks_end_once() {
     let (one, other, _) = pair();
-    let session = one.session(b"", b"s");
+    let session = one.session(b"", &Text::of(b"s"));
     one.begin_session(session, Time(3));
     assert_eq!(other.end_session(session), Some(Time(3)));
     assert_eq!(one.end_session(session), None);
@@ -150,14 +150,14 @@ fn ok_sessions_and_tasks_end_once() {
 #[test]
 fn ok_events_are_known_to_all_after_a_tick() {
     let (one, other, _) = pair();
-    let session = one.session(b"", b"s");
+    let session = one.session(b"", &Text::of(b"s"));
     let event = one.event(session, 42);
     one.note_event(event);
     assert!(one.was_seen(event));
     assert!(!other.was_seen(event));
     one.save_events();
     assert!(other.was_seen(event));
-    assert!(!other.was_seen(one.event(one.session(b"", b"t"), 42)));
+    assert!(!other.was_seen(one.event(one.session(b"", &Text::of(b"t")), 42)));
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn ok_memory_is_bounded_whatever_arrives() {
     let mut given_way = 0;
     let name = "x".repeat(128);
     for number in 0..6_000_u32 {
-        let session = one.session(b"", &number.to_le_bytes());
+        let session = one.session(b"", &Text::of(&number.to_le_bytes()));
         let mut pending = pending(&number.to_string(), 0);
         pending.operation.name = Some(name.as_str().into());
         given_way += one.register(session, &[pending], Time(1)).operations.len();
@@ -194,7 +194,7 @@ fn ok_memory_is_bounded_whatever_arrives() {
 fn ok_a_value_of_unexpected_shape_counts_as_absent() {
     use crate::shared::SharedData;
     let (one, _, shared) = pair();
-    let session = one.session(b"", b"s");
+    let session = one.session(b"", &Text::of(b"s"));
     one.register(session, &[pending("a", 0)], Time(1));
     let key = one.key('l', session.0 % 256);
     let version = shared.read(&key).map(|value| value.version);

@@ -1,6 +1,6 @@
 //! The request side: what is MCP, which operations begin, and whether the headers tell the truth.
 
-use super::{Around, Exchange, Kind, MOST_OPERATIONS, PostHeaders};
+use super::{Around, Exchange, Kind, MOST_OPERATIONS, Mirrored, PostHeaders, SESSION_ID_BYTES};
 use crate::body::{Body, Format, Part};
 use crate::closed::{Direction, KnownMethod, MirrorHeader, Revision, SkipReason, Transport};
 use crate::config::Config;
@@ -33,11 +33,12 @@ impl Exchange {
             Kind::Post => {
                 self.read_post_headers(around);
                 if !self.headers.is_encoded {
-                    self.request = Some(Box::new(Body::new(Format::Json)));
+                    self.request = Some(Box::new(Body::new(Format::Json).with_ids(around.config.filter_state())));
                 }
             }
             Kind::Get | Kind::Delete => {
-                self.session_id = around.host.request_header("mcp-session-id");
+                let session_id = around.host.request_header("mcp-session-id");
+                self.session_id = session_id.map(|id| Text::start_of(&id, SESSION_ID_BYTES));
                 self.resumes = around.host.request_header("last-event-id").is_some();
                 let is_mcp = self.session_id.is_some() || self.resumes;
                 if is_mcp || around.host.request_header("mcp-protocol-version").is_some() {
@@ -108,20 +109,22 @@ impl Exchange {
     /// Refused before its body was seen, by another filter or by a server in a hurry: only the headers can name it. What
     /// still comes of the body is not looked at, or it would count twice.
     pub(super) fn begin_by_headers(&mut self, around: &mut Around<'_>) {
-        let (0, Some(method)) = (self.requests, self.headers.method.clone()) else { return };
+        let mirrored = self.headers.mirrored.as_deref().filter(|_| self.requests == 0);
+        let Some(Mirrored { method: Some(method), name, .. }) = mirrored else { return };
+        let (method, name) = (method.clone(), name.clone());
         if method.start().starts_with(b"notifications/") {
             return;
         }
         self.recognise(around);
         self.request = None;
-        let name = self.headers.name.clone();
         let message = Message {
             id: Id::Some(RequestId::string(&Text::default())),
             method: Some(method),
             params: Some(Box::new(Params { name: name.clone(), uri: name, ..Params::default() })),
             ..Message::default()
         };
-        self.begin_operation(&message, around);
+        let method = message.method.as_ref().map_or(Method::Other, |text| Method::of(text.start(), around.config));
+        self.begin_operation(&message, method, around);
     }
 
     fn finish_request_body(&mut self, around: &mut Around<'_>) {
@@ -150,7 +153,7 @@ impl Exchange {
         }
         self.recognise(around);
         match (kind, method) {
-            (MessageKind::Request, _) => self.begin_operation(message, around),
+            (MessageKind::Request, Some(method)) => self.begin_operation(message, method, around),
             (MessageKind::Notification, Some(method)) => {
                 around.observe(Observation::Notification { method, direction: Direction::In });
                 if method == Method::Known(KnownMethod::Cancelled) {
@@ -162,13 +165,12 @@ impl Exchange {
         }
     }
 
-    fn begin_operation(&mut self, message: &Message, around: &mut Around<'_>) {
+    fn begin_operation(&mut self, message: &Message, method: Method, around: &mut Around<'_>) {
         if self.operations.len() >= MOST_OPERATIONS {
             return around.skipped(Direction::In, SkipReason::TooLong);
         }
         let Message { id: Id::Some(id), method: Some(text), params, .. } = message else { return };
         let params = params.as_deref();
-        let method = Method::of(text.start(), around.config);
         let revision = self.compare_headers(message, text, method, around);
         let operation = Operation {
             id: id.clone(),
@@ -181,7 +183,7 @@ impl Exchange {
                 .and_then(|params| params.client_name.as_ref())
                 .filter(|_| method == Method::Known(KnownMethod::Initialize))
                 .map(|name| clean(name.start(), around.config.limits.label_bytes).into_boxed_str()),
-            task_id: params.and_then(|params| params.task_id.clone()),
+            task_id: params.and_then(|params| params.task_id.clone().map(Box::new)),
             transport: self.transport,
         };
         self.requests += 1;
@@ -197,7 +199,8 @@ impl Exchange {
         method: Method,
         around: &mut Around<'_>,
     ) -> Option<Revision> {
-        let PostHeaders { version, method: header_method, name, .. } = &self.headers;
+        let none = Mirrored::default();
+        let Mirrored { version, method: header_method, name } = self.headers.mirrored.as_deref().unwrap_or(&none);
         let body_version = message.params.as_ref().and_then(|params| params.meta_version.as_ref());
         let of_body = body_version.map(|version| Revision::of(version.start()));
         let of_header = version.as_ref().map(|version| Revision::of(version.start()));
@@ -230,7 +233,7 @@ impl Exchange {
         let mut version = method.as_ref().and_then(|_| header("mcp-protocol-version"));
         let is_modern = version.as_deref() == Some(Revision::V2026_07_28.as_str().as_bytes());
         if !is_modern {
-            self.session_id = header("mcp-session-id");
+            self.session_id = header("mcp-session-id").map(|id| Text::start_of(&id, SESSION_ID_BYTES));
         }
         if version.is_none() && (self.session_id.is_none() || around.config.wants_revision()) {
             version = header("mcp-protocol-version");
@@ -239,20 +242,25 @@ impl Exchange {
         let has_header = method.is_some() || version.is_some() || self.session_id.is_some();
         let names_mcp = !is_modern && self.session_id.is_none() && self.read_path(around);
         let is_mcp = has_header || names_mcp || header("accept").is_some_and(|accept| accepts_both(&accept));
-        let method = method.map(|value| Text::start_of(&value, WORD_BYTES));
-        let version = version.map(|value| Text::start_of(&value, WORD_BYTES));
-        let name = name.map(|value| Text::start_of(&decode_mirrored(&value), NAME_BYTES));
+        let mirrored = (method.is_some() || version.is_some()).then(|| {
+            Box::new(Mirrored {
+                version: version.map(|value| Text::start_of(&value, WORD_BYTES)),
+                method: method.map(|value| Text::start_of(&value, WORD_BYTES)),
+                name: name.map(|value| Text::start_of(&decode_mirrored(&value), NAME_BYTES)),
+            })
+        });
         let is_encoded = header("content-encoding").is_some_and(|value| is_encoded(&value));
-        self.headers = PostHeaders { is_mcp, is_encoded, version, method, name };
+        self.headers = PostHeaders { is_mcp, is_encoded, mirrored };
     }
 
     /// Whether the path shows MCP: it carries a session of HTTP+SSE, or is one of those configured.
     fn read_path(&mut self, around: &Around<'_>) -> bool {
         let Some(path) = around.host.request_header(":path") else { return false };
         let session_id = match session_query(&path) {
-            Some(id) => Some(id.to_vec()),
-            None => around.correlation.is_endpoint(&path).then(|| path.clone()),
+            Some(id) => Some(id),
+            None => around.correlation.is_endpoint(&path).then_some(path.as_slice()),
         };
+        let session_id = session_id.map(|id| Text::start_of(id, SESSION_ID_BYTES));
         if session_id.is_some() {
             (self.session_id, self.transport) = (session_id, Transport::HttpSse);
         }

@@ -2,7 +2,7 @@
 
 use super::session::{Answered, task_status};
 use super::verdict::{Verdict, judge};
-use super::{Around, Exchange, Kind, MOST_OPERATIONS};
+use super::{Around, Exchange, Kind, MOST_OPERATIONS, SESSION_ID_BYTES};
 use crate::body::{Body, Format, Part};
 use crate::closed::{Direction, KnownMethod, Revision, SkipReason, Transport, UnmatchedReason};
 use crate::correlation::links::Otherwise;
@@ -11,6 +11,7 @@ use crate::id::{Id, RequestId};
 use crate::message::{Message, MessageKind};
 use crate::method::Method;
 use crate::observation::{Ended, Observation, Session};
+use crate::text::Text;
 
 impl Exchange {
     /// The response's headers passed.
@@ -56,7 +57,8 @@ impl Exchange {
     fn learn_session(&mut self, around: &Around<'_>) {
         let begins = self.operations.iter().any(|operation| operation.method == Method::Known(KnownMethod::Initialize));
         if begins && self.session_id.is_none() {
-            self.session_id = around.host.response_header("mcp-session-id");
+            let session_id = around.host.response_header("mcp-session-id");
+            self.session_id = session_id.map(|id| Text::start_of(&id, SESSION_ID_BYTES));
         }
     }
 
@@ -186,7 +188,7 @@ impl Exchange {
         match (method, message.params.as_deref()) {
             (Method::Known(KnownMethod::Cancelled), _) => self.cancelled(message, Direction::Out, around),
             (Method::Known(KnownMethod::TaskStatusChanged | KnownMethod::TaskChanged), Some(params)) => {
-                let status = task_status(params.status.as_ref(), params.is_error);
+                let status = task_status(params.status.as_deref(), params.is_error);
                 if let (Some(id), Some(status)) = (&params.task_id, status) {
                     around.task_ended(id, status);
                 }

@@ -1,7 +1,7 @@
 //! What an exchange has to do with others of its session: operations answered on another stream, requests of the server,
 //! cancellations, replayed events, and the session's beginning and end.
 
-use super::{Around, Exchange, Kind};
+use super::{Around, Exchange, Kind, SESSION_ID_BYTES};
 use crate::closed::{Direction, ErrorType, ServerRequestStatus, Status, TaskStatus, Transport, UnmatchedReason};
 use crate::config::ServerNameFrom;
 use crate::correlation::links::{self, Asked, Found, Otherwise, Pending};
@@ -53,6 +53,7 @@ impl Exchange {
         if pending.is_empty() {
             return false;
         }
+        around.observe(Observation::OperationsShared);
         let now = around.now();
         let evicted = around.correlation.register(session, &pending, now);
         around.give_way(&evicted);
@@ -142,7 +143,9 @@ impl Exchange {
             // Found on another stream meanwhile, and counted there.
             let Found::Some(pending) = around.correlation.answer(session, id, self.stream) else { return };
             cancelled_at = pending.cancelled_at;
-        } else if let Some(session) = self.session(around).filter(|_| verdict.may_be_cancelled()) {
+        } else if verdict.may_be_cancelled()
+            && let Some(session) = self.session(around)
+        {
             cancelled_at = around.correlation.cancelled_at(session, id);
         }
         let (status, error_type) = match cancelled_at {
@@ -233,7 +236,7 @@ impl Exchange {
         if !address.is_query {
             around.correlation.note_endpoint(&address.session_id);
         }
-        (self.session_id, self.session) = (Some(address.session_id), None);
+        (self.session_id, self.session) = (Some(Text::start_of(&address.session_id, SESSION_ID_BYTES)), None);
         self.transport = Transport::HttpSse;
         self.is_session_stream = true;
     }
@@ -246,10 +249,15 @@ impl Exchange {
             Kind::Delete if self.session_id.is_some() => {
                 around.host.response_status().is_some_and(|status| (200..300).contains(&status) || status == 404)
             }
-            Kind::Post | Kind::Get => self.is_refused && around.host.response_status() == Some(404),
+            Kind::Post | Kind::Get if self.session_id.is_some() => {
+                self.is_refused && around.host.response_status() == Some(404)
+            }
             _ => false,
         };
-        let Some(session) = self.session(around).filter(|_| ends) else { return };
+        if !ends {
+            return;
+        }
+        let Some(session) = self.session(around) else { return };
         let now = around.now();
         let verdict = self.is_session_stream.then(|| Verdict::of_stream(around.host));
         let ended = around.correlation.end_links(session);

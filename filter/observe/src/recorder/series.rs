@@ -37,6 +37,7 @@ pub(super) enum Value {
 }
 
 /// Family and values in one number, different for different series: what is looked up for every observation.
+#[inline]
 pub(super) fn key(family: FamilyName, values: &[Value]) -> u128 {
     values.iter().fold(family as u128, |key, value| key << VALUE_BITS | u128::from(value.code()))
 }
@@ -80,6 +81,7 @@ impl Series {
 
 impl Value {
     /// A number of its own for each value, in [`VALUE_BITS`] bits and never 0: the kind above, the value below.
+    #[inline]
     fn code(self) -> u32 {
         let (kind, value) = match self {
             Self::Method(Method::Known(method)) => (1, method as u16),

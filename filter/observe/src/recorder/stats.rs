@@ -70,15 +70,20 @@ impl Stats {
         for key in self.queue.drain(..) {
             let Some(slot) = self.slots.get_mut(&key) else { continue };
             slot.queued = false;
-            let Some(id) = slot.define(&name, metrics) else { continue };
-            if let Some(level) = slot.level.take() {
-                metrics.record(id, level);
-            }
-            // The host refuses a counter's increment by 0.
-            let added = std::mem::take(&mut slot.added);
-            if added != 0 {
-                metrics.add(id, added);
-            }
+            slot.flush(&name, metrics);
+        }
+    }
+
+    /// Hands what one series gathered to the host, ahead of the others.
+    pub(super) fn flush_one(
+        &mut self,
+        family: FamilyName,
+        values: &[Value],
+        name: impl Fn(&Series) -> String,
+        metrics: &dyn Metrics,
+    ) {
+        if let Some(slot) = self.slots.get_mut(&key(family, values)) {
+            slot.flush(name, metrics);
         }
     }
 
@@ -100,6 +105,18 @@ impl Stats {
 impl Slot {
     fn new(family: FamilyName, values: &[Value]) -> Self {
         Self { series: Series::new(family, values), id: None, added: 0, level: None, queued: false }
+    }
+
+    fn flush(&mut self, name: impl Fn(&Series) -> String, metrics: &dyn Metrics) {
+        let Some(id) = self.define(name, metrics) else { return };
+        if let Some(level) = self.level.take() {
+            metrics.record(id, level);
+        }
+        // The host refuses a counter's increment by 0.
+        let added = std::mem::take(&mut self.added);
+        if added != 0 {
+            metrics.add(id, added);
+        }
     }
 
     fn define(&mut self, name: impl FnOnce(&Series) -> String, metrics: &dyn Metrics) -> Option<u32> {

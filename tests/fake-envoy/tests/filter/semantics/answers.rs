@@ -198,10 +198,12 @@ fn ok_batch() {
     );
 }
 
+const UNKNOWN_ID: &str = "mcp_unmatched_responses_total{reason=unknown_id} 1";
+
 #[test]
 fn ok_result_with_a_foreign_id_answers_nothing() {
     let foreign = r#"{"jsonrpc":"2.0","id":"1","result":{}}"#;
-    check("alone", &[call().json(foreign)], &[&ended("tools/call", "error", "no_response"), BYTES]);
+    check("alone", &[call().json(foreign)], &[&ended("tools/call", "error", "no_response"), UNKNOWN_ID, BYTES]);
     let own = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
     check(
         "before its own",
@@ -210,6 +212,7 @@ fn ok_result_with_a_foreign_id_answers_nothing() {
             &ended("tools/call", "ok", ""),
             &result_bytes(own),
             "mcp_first_event_duration_microseconds{method=tools/call} [3000]",
+            UNKNOWN_ID,
             BYTES,
         ],
     );
