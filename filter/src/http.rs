@@ -155,6 +155,11 @@ impl Scribe {
 }
 
 impl Observer for Scribe {
+    fn published_label(&mut self, uri: &[u8]) -> Option<Box<str>> {
+        let server = self.server();
+        self.plugin.recorder.borrow_mut().published_label(server, uri, &self.plugin.envoy)
+    }
+
     fn observe(&mut self, observation: Observation<'_>) {
         if self.plugin.config.filter_state() {
             self.describe(&observation);

@@ -30,14 +30,14 @@ impl Plugin {
         if config.server_name_from() == ServerNameFrom::Workload {
             config = config.with_server_name(&workload_name());
         }
-        let config = Rc::new(config);
+        let process_key = process_key();
+        let namespace = format!("{:?}/{}", config.server_name_from(), config.server_name());
+        let config = Rc::new(config.with_process_secret(&process_key));
         let mut recorder = Recorder::new(Rc::clone(&config));
         let server = match config.server_name_from() {
             ServerNameFrom::Cluster => None,
             ServerNameFrom::Config | ServerNameFrom::Workload => Some(recorder.server(config.server_name().as_bytes())),
         };
-        let process_key = process_key();
-        let namespace = format!("{:?}/{}", config.server_name_from(), config.server_name());
         let correlation = Correlation::new(Rc::new(Envoy), &namespace, process_key, random());
         let session_key = config.hash_key().map_or(process_key.to_vec(), |key| key.as_bytes().to_vec());
         let recorder = RefCell::new(recorder);

@@ -4,6 +4,7 @@
 //! [`MOST_EVENT_BYTES`].
 
 use crate::closed::SkipReason;
+use crate::digest::DigestKey;
 use crate::json::{Broken, Ending, Progress, Scanner};
 use crate::message::Message;
 use crate::reader::{Messages, Reader, Reading};
@@ -98,9 +99,9 @@ impl Body {
         Self { documents: Documents::default(), stream: (format == Format::Sse).then(Stream::default) }
     }
 
-    /// Names in list results are kept.
-    pub(crate) fn with_names(mut self, wanted: bool) -> Self {
-        self.documents.reader.wants_names = wanted;
+    /// Items of list results are kept, told apart by digests under this key.
+    pub(crate) fn with_lists(mut self, key: Option<DigestKey>) -> Self {
+        self.documents.reader.list_key = key;
         self
     }
 
@@ -273,6 +274,7 @@ impl Events for Dispatching<'_> {
 mod tests {
     use super::{Body, Format, Part};
     use crate::closed::SkipReason;
+    use crate::digest::DigestKey;
     use crate::message::Message;
     use crate::message::{ListKind, MessageKind, ResultType};
     use crate::test;
@@ -296,7 +298,7 @@ mod tests {
     }
 
     fn read(format: Format, text: &[u8], mut chunk: impl FnMut() -> usize) -> Vec<Kept> {
-        let mut body = Body::new(format).with_names(true).with_endpoint();
+        let mut body = Body::new(format).with_lists(Some(DigestKey::default())).with_endpoint();
         let mut parts = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
@@ -350,7 +352,59 @@ mod tests {
         );
         let list = message.result.unwrap().lists.remove(0);
         assert_eq!((list.kind, list.items), (ListKind::Tools, 3));
-        assert_eq!(list.names, [Box::from(*b"a"), Box::from(*b"b")]);
+        let names: Vec<&[u8]> = list.published.iter().map(|item| &*item.name).collect();
+        assert_eq!(names, [b"a", b"b"]);
+    }
+
+    #[test]
+    fn ok_an_item_is_told_by_its_text_but_for_spacing() {
+        let digests = |items: &str| -> Vec<u64> {
+            let message = one(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{items}]}}}}"#));
+            message.result.unwrap().lists.remove(0).published.iter().map(|item| item.digest).collect()
+        };
+        let plain = digests(r#"{"name":"a","d":"x y","s":{"r":[1,true,"b c"]}}"#);
+        let spaced = "\n\t{ \"name\" :\"a\", \"d\":\"x y\"\r\n,\"s\":{\"r\" : [ 1 ,true , \"b c\" ] } } ";
+        assert_eq!(digests(spaced), plain);
+        for other in [
+            r#"{"name":"a","d":"x  y","s":{"r":[1,true,"b c"]}}"#,
+            r#"{"name":"a","d":"x y","s":{"r":[1,true,"b d"]}}"#,
+            r#"{"name":"a","d":"x y","s":{"r":[1,true,"b c"]},"z":0}"#,
+            r#"{"name":"b","d":"x y","s":{"r":[1,true,"b c"]}}"#,
+        ] {
+            assert_ne!(digests(other), plain, "{other}");
+        }
+        let two = digests(r#"{"name":"a"},{"x":0},{"name":"a"} , {"name":"b","name":"c"}"#);
+        assert!(two.len() == 3 && two[0] == two[1] && two[1] != two[2], "{two:?}");
+    }
+
+    #[test]
+    fn ok_cursors() {
+        let next = |result: &str| {
+            one(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{{result}}}}}"#)).result.unwrap().next_cursor
+        };
+        assert_eq!(next(r#""tools":[]"#), None);
+        assert_eq!(next(r#""nextCursor":null"#), None);
+        assert_eq!(next(r#""nextCursor":"""#), None);
+        let cursor = |cursor: &str| {
+            one(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"x","params":{{"cursor":{cursor}}}}}"#))
+                .params
+                .unwrap()
+                .cursor
+        };
+        assert_eq!(cursor("null"), None);
+        assert!(cursor(r#""p2""#).is_some());
+        assert_eq!(next(r#""nextCursor":"p2""#), cursor(r#""p2""#));
+        assert_ne!(next(r#""nextCursor":"p3""#), cursor(r#""p2""#));
+    }
+
+    #[test]
+    fn ok_published_items_are_bounded() {
+        for item in [r#"{"name":""}"#, r#"{"name":"0123456789012345678901234567890123456789"}"#] {
+            let items = vec![item; 20_000].join(",");
+            let message = one(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{items}]}}}}"#));
+            assert!(message.retained() < 18 * 1024, "{}", message.retained());
+            assert_eq!(message.result.unwrap().lists[0].items, 20_000);
+        }
     }
 
     #[test]

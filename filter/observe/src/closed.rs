@@ -109,6 +109,16 @@ closed! {
 }
 
 closed! {
+    /// What is new about a listed item.
+    ListChange {
+        /// Its name appeared after the first full list.
+        Added = "added",
+        /// Its definition is another than the one known under its name.
+        Changed = "changed",
+    }
+}
+
+closed! {
     /// How an operation ended.
     Status {
         /// A result, and for `tools/call` not `isError: true`.

@@ -7,6 +7,7 @@
 mod fields;
 mod structure;
 
+use crate::digest::DigestKey;
 use crate::error::{ConfigError, Problem};
 use crate::label::end_without_dot;
 use fields::{Fields, wrong};
@@ -32,6 +33,8 @@ pub enum ResourceUriLabel {
     Scheme,
     /// `postgres://db/*`
     Authority,
+    /// The URI as the server listed it, or the listed template that it matches, else as `Scheme`.
+    Published,
     /// A keyed hash of the URI.
     Hash,
     /// The URI as the client sent it.
@@ -78,6 +81,8 @@ pub struct Config {
     pub(crate) filter_state: bool,
     pub(crate) semconv: bool,
     pub(crate) availability: Availability,
+    /// What tells names and definitions apart, the same on all workers.
+    pub(crate) digest_key: DigestKey,
 }
 
 /// Longest label value that may be configured; also bounds what an exchange keeps of a name.
@@ -93,7 +98,7 @@ impl Default for Config {
             server_name: "upstream".to_owned(),
             server_name_from: ServerNameFrom::Config,
             paths: Vec::new(),
-            resource_uri: ResourceUriLabel::Scheme,
+            resource_uri: ResourceUriLabel::Published,
             hash_key: None,
             client_name: false,
             limits: Limits {
@@ -108,6 +113,7 @@ impl Default for Config {
             filter_state: false,
             semconv: false,
             availability: Availability::Passive,
+            digest_key: DigestKey::default(),
         }
     }
 }
@@ -170,6 +176,7 @@ impl Config {
             ("off", ResourceUriLabel::Off),
             ("scheme", ResourceUriLabel::Scheme),
             ("authority", ResourceUriLabel::Authority),
+            ("published", ResourceUriLabel::Published),
             ("hash", ResourceUriLabel::Hash),
             ("full", ResourceUriLabel::Full),
         ];
@@ -215,6 +222,13 @@ impl Config {
     #[must_use]
     pub fn with_server_name(mut self, name: &[u8]) -> Self {
         self.server_name = clean_server_name(name);
+        self
+    }
+
+    /// The same configuration with a secret that all workers of the process have and nobody else.
+    #[must_use]
+    pub fn with_process_secret(mut self, secret: &[u8]) -> Self {
+        self.digest_key = DigestKey::of(secret);
         self
     }
 }

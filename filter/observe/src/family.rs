@@ -130,6 +130,8 @@ families! {
         "Items in the latest list result asked for without a cursor";
     ListedBytes Gauge "mcp_listed_bytes" ["method", "server_name"] &[],
         "Size of the message that brought that list";
+    ListChanges Counter "mcp_list_changes_total" ["method", "change", "server_name"] &[],
+        "Listed items whose definition changed under its name, or whose name is new since the first full list";
     Notifications Counter "mcp_notifications_total" ["method", "direction", "server_name"] &[],
         "Notifications passed, each way";
     ServerRequests Counter "mcp_server_requests_total" ["method", "server_name", "status"] &[],
@@ -178,6 +180,7 @@ pub const LABELS: &[&str] = &[
     "header",
     "reason",
     "label",
+    "change",
     "filter_version",
 ];
 

@@ -6,14 +6,18 @@
 //! **What it does not do:** check that strings are UTF-8 (peers disagree, and no observation depends on it), build values,
 //! convert numbers.
 //!
-//! **Cost:** about 300 bytes per scanner, plus what the visitor asked to keep.
+//! **Cost:** about 350 bytes per scanner, plus what the visitor asked to keep; a digest adds about an instruction per byte of
+//! the container that it was asked for and nothing elsewhere.
 
+mod digested;
 mod hidden;
 mod number;
 mod stack;
 mod string;
 
+use crate::digest::Digest;
 use crate::text::Text;
+use digested::Digested;
 use number::Number;
 use stack::Stack;
 use string::{Escape, plain_run};
@@ -48,16 +52,27 @@ pub(crate) enum Scalar<'a> {
     Null,
 }
 
+/// What the visitor makes of a container.
+#[derive(Clone, Debug)]
+pub(crate) enum Enter {
+    /// Passes it by.
+    No,
+    /// Looks at its parts.
+    Yes,
+    /// Looks at its parts, and gets this digest of its text but for insignificant white space. Not inside another one.
+    Digested(Digest),
+}
+
 /// Receives the parts of the documents that are scanned. `at` counts bytes since the scanner began.
 pub(crate) trait Visitor {
     /// A member's decoded name, inside a container that was entered.
     fn key(&mut self, name: &[u8]) -> Interest;
     /// The next value of an entered array, or the document itself.
     fn element(&mut self) -> Interest;
-    /// A container of interest begins; `true` to enter it.
-    fn begin(&mut self, container: Container, at: u64) -> bool;
+    /// A container of interest begins.
+    fn begin(&mut self, container: Container, at: u64) -> Enter;
     /// The end of a container that was entered; `at` is just behind it.
-    fn end(&mut self, at: u64);
+    fn end(&mut self, at: u64, digest: Option<u64>);
     /// A scalar of interest.
     fn scalar(&mut self, scalar: Scalar<'_>);
 }
@@ -126,6 +141,8 @@ pub(crate) struct Scanner {
     stack: Stack,
     /// Depth of the container that the visitor did not enter, while inside it.
     hidden: Option<usize>,
+    /// While inside a container that the visitor wants a digest of.
+    digested: Option<Digested>,
     interest: Interest,
     literal: Scalar<'static>,
     text: Text,
@@ -142,6 +159,7 @@ impl Default for Scanner {
             state: State::Start(0),
             stack: Stack::default(),
             hidden: None,
+            digested: None,
             interest: Interest::Skip,
             literal: Scalar::Null,
             text: Text::default(),
@@ -158,6 +176,7 @@ impl Scanner {
         self.state = State::Start(0);
         self.stack.depth = 0;
         self.hidden = None;
+        self.digested = None;
     }
 
     /// Reads `bytes` up to the end of a document or of the chunk.
@@ -166,7 +185,11 @@ impl Scanner {
         let mut rest = bytes;
         let progress = loop {
             if self.hidden.is_some() {
-                rest = self.pass_hidden(rest);
+                rest = if self.digested.is_some() {
+                    self.digest_hidden(begun, bytes, rest)
+                } else {
+                    self.pass_hidden::<false>(rest)
+                };
             }
             let Some((&byte, tail)) = rest.split_first() else { break self.partial() };
             match self.state {
@@ -174,6 +197,9 @@ impl Scanner {
                 State::Number => rest = self.number(rest, visitor),
                 State::Broken(broken) => break Progress::Broken(broken),
                 _ => {
+                    if self.digested.is_some() {
+                        self.digest_before(byte, begun, bytes, rest);
+                    }
                     rest = tail;
                     self.position = begun + (bytes.len() - rest.len()) as u64;
                     self.structure(byte, visitor);
@@ -185,6 +211,9 @@ impl Scanner {
             }
         };
         self.position = begun + (bytes.len() - rest.len()) as u64;
+        if self.digested.is_some() {
+            self.digest_to(begun, bytes, rest);
+        }
         progress
     }
 
@@ -264,9 +293,13 @@ impl Scanner {
 
     fn open<V: Visitor>(&mut self, container: Container, visitor: &mut V) {
         if self.hidden.is_none() {
-            let entered = self.interest != Interest::Skip && visitor.begin(container, self.position - 1);
-            if !entered {
-                self.hidden = Some(self.stack.depth);
+            let wanted = self.interest != Interest::Skip;
+            match if wanted { visitor.begin(container, self.position - 1) } else { Enter::No } {
+                Enter::No => self.hidden = Some(self.stack.depth),
+                Enter::Yes => {}
+                Enter::Digested(digest) => {
+                    self.digested = Some(Digested { digest, depth: self.stack.depth, to: self.position });
+                }
             }
         }
         if !self.stack.push(container) {
@@ -285,7 +318,10 @@ impl Scanner {
         match self.hidden {
             Some(depth) if depth == self.stack.depth => self.hidden = None,
             Some(_) => {}
-            None => visitor.end(self.position),
+            None => {
+                let digested = self.digested.take_if(|digested| digested.depth == self.stack.depth);
+                visitor.end(self.position, digested.map(|digested| digested.digest.finish()));
+            }
         }
     }
 

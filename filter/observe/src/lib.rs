@@ -8,9 +8,11 @@
 //! another stream, tasks, sessions), decompress.
 
 mod body;
+mod catalogue;
 mod closed;
 mod config;
 mod correlation;
+mod digest;
 mod error;
 mod exchange;
 mod family;
@@ -20,20 +22,24 @@ mod json;
 mod label;
 mod message;
 mod method;
+mod names;
 mod observation;
+mod page;
+mod published;
 mod reader;
 mod recorder;
 mod resource;
 mod shared;
 mod sse;
+mod template;
 mod text;
 
 #[cfg(test)]
 mod testing;
 
 pub use closed::{
-    BudgetedLabel, Direction, ErrorType, KnownMethod, MirrorHeader, Revision, ServerRequestStatus, SkipReason, Status,
-    TaskStatus, Transport, UnmatchedReason,
+    BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, MirrorHeader, Revision, ServerRequestStatus,
+    SkipReason, Status, TaskStatus, Transport, UnmatchedReason,
 };
 pub use config::{Availability, Config, Limits, MOST_LABEL_BYTES, ResourceUriLabel, ServerNameFrom};
 pub use correlation::{Correlation, HASH_KEY_BYTES, KEY_PREFIX};
@@ -46,6 +52,7 @@ pub use family::{
 pub use method::Method;
 pub use observation::{Ended, Host, Observation, Observer, Operation, Session, Time};
 
+pub use page::{Item, Page};
 pub use recorder::{Metrics, Recorder, Server, session_hash};
 pub use shared::{InMemory, SharedData, Versioned};
 

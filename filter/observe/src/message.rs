@@ -8,6 +8,7 @@
 //! **Cost:** under 1 KiB per message, plus names of a list result where they are wanted (8 KiB a list).
 
 use crate::id::{Id, RequestId};
+use crate::page::Item;
 use crate::text::Text;
 
 /// What `result.resultType` says.
@@ -29,13 +30,13 @@ pub(crate) enum ListKind {
     ResourceTemplates,
 }
 
-/// A list in a result: how many items, and the names it published where they are wanted.
+/// A list in a result: how many items, and what it published where that is wanted.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct List {
     pub(crate) kind: ListKind,
     pub(crate) items: u64,
-    pub(crate) names: Vec<Box<[u8]>>,
-    pub(crate) name_bytes: usize,
+    pub(crate) published: Vec<Item>,
+    pub(crate) published_bytes: usize,
 }
 
 /// Members of `params`.
@@ -44,7 +45,8 @@ pub(crate) struct Params {
     pub(crate) name: Option<Text>,
     pub(crate) uri: Option<Text>,
     pub(crate) task_id: Option<Text>,
-    pub(crate) cursor: bool,
+    /// Digest of the cursor.
+    pub(crate) cursor: Option<u64>,
     pub(crate) client_name: Option<Text>,
     /// `_meta["io.modelcontextprotocol/protocolVersion"]`
     pub(crate) meta_version: Option<Text>,
@@ -70,6 +72,8 @@ pub(crate) struct Outcome {
     pub(crate) protocol_version: Option<Box<Text>>,
     /// At most one of each kind.
     pub(crate) lists: Vec<List>,
+    /// Digest of `nextCursor`, where there is one that is not empty.
+    pub(crate) next_cursor: Option<u64>,
     /// The member is `null`, which some servers send beside an error.
     pub(crate) is_null: bool,
 }
@@ -112,7 +116,7 @@ impl Message {
     /// Bytes that keeping this message takes.
     pub(crate) fn retained(&self) -> usize {
         let lists = self.result.iter().flat_map(|result| &result.lists);
-        let names: usize = lists.map(|list| size_of::<List>() + list.name_bytes).sum();
+        let names: usize = lists.map(|list| size_of::<List>() + list.published_bytes).sum();
         let params = self.params.as_ref().map_or(0, |params| {
             let texts = [&params.name, &params.uri, &params.client_name].into_iter().flatten();
             size_of::<Params>() + texts.map(|text| text.start().len()).sum::<usize>()

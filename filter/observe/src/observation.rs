@@ -6,6 +6,7 @@ use crate::closed::{
 };
 use crate::id::RequestId;
 use crate::method::Method;
+use crate::page::Page;
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +31,8 @@ pub struct Operation {
     pub(crate) method: Method,
     /// Of `tools/call` and `prompts/get` the name, of `resources/read` the URI; in label form.
     pub(crate) name: Option<Box<str>>,
-    /// Asked without a cursor.
-    pub(crate) is_first_page: bool,
+    /// Digest of the cursor that it asks with.
+    pub(crate) cursor: Option<u64>,
     /// The first event of its answer was seen.
     pub(crate) had_event: bool,
     /// From the body or the header, where it had to be read.
@@ -220,12 +221,14 @@ pub enum Observation<'a> {
         /// Size of the message.
         bytes: u64,
     },
-    /// The server published names in a list.
+    /// The server published what it offers in a list.
     Published {
         /// Which list.
         method: Method,
-        /// Names, URIs or URI templates.
-        names: &'a [Box<[u8]>],
+        /// Of the revision that the operation belongs to, where that is known.
+        revision: Option<Revision>,
+        /// What stood in it.
+        page: Page<'a>,
     },
     /// The traffic shows whether the server can be reached.
     Reachable(bool),
@@ -254,6 +257,12 @@ impl Session {
 pub trait Observer {
     /// One more fact.
     fn observe(&mut self, observation: Observation<'_>);
+
+    /// The label of a resource that the server published, or that matches a template of its; `None` where nothing is known.
+    fn published_label(&mut self, uri: &[u8]) -> Option<Box<str>> {
+        let _ = uri;
+        None
+    }
 }
 
 /// What an exchange may ask of the proxy. Each question costs a host call, so it is asked only when the answer decides

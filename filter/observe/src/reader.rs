@@ -3,15 +3,17 @@
 //! Only the paths listed in [`Reader::member`] are looked at: a `"method"` inside arguments or an `"isError"` inside content
 //! is never seen. Of duplicate members the last counts, as it does for the peers.
 
+use crate::digest::DigestKey;
 use crate::id::{Id, RequestId};
-use crate::json::{Container, Interest, Scalar, Visitor};
+use crate::json::{Container, Enter, Interest, Scalar, Visitor};
 use crate::message::{List, ListKind, Message, Outcome, ResultType};
+use crate::page::Item;
 use crate::text::Text;
 
 /// Longest name or URI of which all bytes are kept; of longer ones the digest still covers the whole.
 pub(crate) const NAME_BYTES: usize = 1024;
-/// Bytes of all names of one list result that are kept.
-const MOST_NAME_BYTES: usize = 8 * 1024;
+/// Bytes of all items of one list result that are kept.
+const MOST_PUBLISHED_BYTES: usize = 16 * 1024;
 /// Bytes kept of method names, versions and words.
 pub(crate) const WORD_BYTES: usize = 64;
 /// Deepest place of interest is document, message, result, list, item.
@@ -64,6 +66,7 @@ enum Member {
     ResultType,
     Task,
     ProtocolVersion,
+    NextCursor,
     List(ListKind),
     Item,
     ItemName,
@@ -92,8 +95,10 @@ pub(crate) struct Reader {
     elements: u64,
     /// An array stands where a message should: said once it ended, since deep nesting has a reason of its own.
     nested_array: bool,
-    /// Whether names in list results are kept.
-    pub(crate) wants_names: bool,
+    /// Where list results are wanted: what tells their items apart.
+    pub(crate) list_key: Option<DigestKey>,
+    /// Name of the item at hand.
+    item_name: Option<Box<[u8]>>,
     /// Whether the text of ids is kept.
     pub(crate) wants_ids: bool,
 }
@@ -116,7 +121,8 @@ impl Default for Reader {
             depth: 0,
             elements: 0,
             nested_array: false,
-            wants_names: false,
+            list_key: None,
+            item_name: None,
             wants_ids: false,
         }
     }
@@ -165,11 +171,12 @@ impl Reader {
             (Place::Result, b"resultType") => (Member::ResultType, WORD_BYTES),
             (Place::Result, b"task") => (Member::Task, 0),
             (Place::Result, b"protocolVersion") => (Member::ProtocolVersion, WORD_BYTES),
+            (Place::Result, b"nextCursor") => (Member::NextCursor, 0),
             (Place::Result, b"tools") => (Member::List(ListKind::Tools), 0),
             (Place::Result, b"prompts") => (Member::List(ListKind::Prompts), 0),
             (Place::Result, b"resources") => (Member::List(ListKind::Resources), 0),
             (Place::Result, b"resourceTemplates") => (Member::List(ListKind::ResourceTemplates), 0),
-            (Place::Item, name) if self.wants_names && name == self.item_name() => (Member::ItemName, NAME_BYTES),
+            (Place::Item, name) if name == self.item_name() => (Member::ItemName, NAME_BYTES),
             (Place::Error, b"code") => (Member::Code, WORD_BYTES),
             _ => (Member::None, 0),
         }
@@ -196,6 +203,7 @@ impl Reader {
             Member::Result => message.result = Some(Outcome::default()),
             Member::Error => message.error = None,
             Member::Code => message.error = Some(None),
+            Member::ItemName => self.item_name = None,
             _ => {
                 self.begin_params_member(member);
                 self.begin_result_member(member);
@@ -212,7 +220,7 @@ impl Reader {
             Member::TaskStatus => params.status = None,
             Member::TaskResult | Member::TaskIsError => params.is_error = false,
             Member::RequestId => params.request_id = None,
-            Member::Cursor => params.cursor = false,
+            Member::Cursor => params.cursor = None,
             Member::ClientInfo | Member::ClientName => params.client_name = None,
             Member::Meta | Member::MetaVersion => params.meta_version = None,
             _ => {}
@@ -229,6 +237,7 @@ impl Reader {
             Member::TaskStatus => result.status = None,
             Member::TaskResult | Member::TaskIsError => result.inner_is_error = false,
             Member::ProtocolVersion => result.protocol_version = None,
+            Member::NextCursor => result.next_cursor = None,
             Member::List(kind) => result.lists.retain(|list| list.kind != kind),
             _ => {}
         }
@@ -241,7 +250,8 @@ impl Reader {
             Member::Id => self.id(RequestId::string(text), text),
             Member::Method => message.method = Some(text.clone()),
             Member::Error => message.error = Some(None),
-            Member::ResultType | Member::ProtocolVersion | Member::ItemName => self.string_of_result(text),
+            Member::ItemName => self.item_name = Some(text.start().into()),
+            Member::ResultType | Member::ProtocolVersion | Member::NextCursor => self.string_of_result(text),
             Member::TaskId | Member::TaskStatus if message.result.is_some() => self.string_of_result(text),
             _ => self.string_of_params(text),
         }
@@ -259,7 +269,7 @@ impl Reader {
             Member::TaskId => params.task_id = Some(text.clone()),
             Member::TaskStatus => params.status = Some(Box::new(text.clone())),
             Member::RequestId => params.request_id = Some(Box::new(RequestId::string(text))),
-            Member::Cursor => params.cursor = true,
+            Member::Cursor => params.cursor = Some(text.digest()),
             Member::ClientName => params.client_name = Some(text.clone()),
             Member::MetaVersion => params.meta_version = Some(text.clone()),
             _ => {}
@@ -268,21 +278,19 @@ impl Reader {
 
     fn string_of_result(&mut self, text: &Text) {
         let Some(result) = &mut self.message.result else { return };
-        match (self.member, result.lists.last_mut()) {
-            (Member::ResultType, _) => {
+        match self.member {
+            Member::ResultType => {
                 result.result_type = match text.whole() {
                     Some(b"input_required") => ResultType::InputRequired,
                     Some(b"task") => ResultType::Task,
                     _ => ResultType::Complete,
                 };
             }
-            (Member::TaskId, _) => result.task_id = Some(Box::new(text.clone())),
-            (Member::TaskStatus, _) => result.status = Some(Box::new(text.clone())),
-            (Member::ProtocolVersion, _) => result.protocol_version = Some(Box::new(text.clone())),
-            (Member::ItemName, Some(list)) if list.name_bytes + text.start().len() <= MOST_NAME_BYTES => {
-                list.name_bytes += text.start().len();
-                list.names.push(text.start().into());
-            }
+            Member::TaskId => result.task_id = Some(Box::new(text.clone())),
+            Member::TaskStatus => result.status = Some(Box::new(text.clone())),
+            Member::ProtocolVersion => result.protocol_version = Some(Box::new(text.clone())),
+            // Some servers end their list with an empty cursor.
+            Member::NextCursor => result.next_cursor = (text.length() > 0).then(|| text.digest()),
             _ => {}
         }
     }
@@ -350,12 +358,28 @@ impl Reader {
             (Member::TaskResult, Container::Object) => self.enter(Place::TaskResult),
             (Member::List(kind), Container::Array) => {
                 if let Some(result) = &mut self.message.result {
-                    result.lists.push(List { kind, items: 0, names: Vec::new(), name_bytes: 0 });
+                    result.lists.push(List { kind, items: 0, published: Vec::new(), published_bytes: 0 });
                 }
                 self.enter(Place::List)
             }
-            (Member::Item, Container::Object) => self.wants_names && self.enter(Place::Item),
+            (Member::Item, Container::Object) => {
+                self.item_name = None;
+                self.list_key.is_some() && self.enter(Place::Item)
+            }
             _ => false,
+        }
+    }
+}
+
+impl Reader {
+    /// An item of a list ended; one without a name is nobody's.
+    fn end_item(&mut self, digest: u64) {
+        let Some(name) = self.item_name.take() else { return };
+        let Some(list) = self.message.result.as_mut().and_then(|result| result.lists.last_mut()) else { return };
+        let bytes = list.published_bytes + size_of::<Item>() + name.len();
+        if bytes <= MOST_PUBLISHED_BYTES {
+            list.published_bytes = bytes;
+            list.published.push(Item { name, digest });
         }
     }
 }
@@ -409,13 +433,17 @@ impl<M: Messages> Visitor for Reading<'_, M> {
         if self.reader.member == Member::None { Interest::Skip } else { Interest::Keep(0) }
     }
 
-    fn begin(&mut self, container: Container, at: u64) -> bool {
+    fn begin(&mut self, container: Container, at: u64) -> Enter {
         let entered = self.reader.begin(container, at);
         self.reader.nested_array = !entered && self.reader.member == Member::Message;
-        entered
+        match (entered, self.reader.member, self.reader.list_key) {
+            (false, ..) => Enter::No,
+            (true, Member::Item, Some(key)) => Enter::Digested(key.begin()),
+            _ => Enter::Yes,
+        }
     }
 
-    fn end(&mut self, at: u64) {
+    fn end(&mut self, at: u64, digest: Option<u64>) {
         let place = self.reader.place();
         self.reader.depth = self.reader.depth.saturating_sub(1);
         match place {
@@ -428,6 +456,7 @@ impl<M: Messages> Visitor for Reading<'_, M> {
                 }
                 self.messages.message(message);
             }
+            Place::Item => self.reader.end_item(digest.unwrap_or_default()),
             Place::Batch if self.reader.elements == 0 => self.messages.no_message(),
             Place::Batch => self.end_nested_array(),
             _ => {}

@@ -4,25 +4,26 @@
 //! their first event ([`born`]), because a counter that is born at 1 never shows in `increase()`.
 
 mod born;
+mod budgets;
+mod lists;
 mod series;
 mod stats;
 
 use crate::closed::{BudgetedLabel, Direction, KnownMethod, SkipReason, Status};
 use crate::config::{Availability, Config, ServerNameFrom, clean_server_name};
 use crate::family::FamilyName;
-use crate::label::{Admission, Name, Names, clean};
 use crate::method::Method;
+use crate::names::{Admission, Name};
 use crate::observation::{Ended, Observation, Session};
 use crate::resource;
-use crate::text::Text;
+use crate::shared::SharedData;
+use budgets::Budgets;
+use lists::Lists;
 use rustc_hash::FxHashSet;
 use series::Value;
 pub use stats::Metrics;
 use stats::Stats;
 use std::rc::Rc;
-
-/// Most servers of `server_name_from: "cluster"`; clusters come from the proxy's configuration, so this is a safety net.
-const MOST_SERVERS: u16 = 256;
 
 /// Which server an exchange belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,46 +34,10 @@ pub struct Server(Name);
 pub struct Recorder {
     config: Rc<Config>,
     stats: Stats,
-    names: AllNames,
+    names: Budgets,
+    lists: Lists,
     /// With many servers: which names have their first series on which.
     born: FxHashSet<(BudgetedLabel, Name, Server)>,
-}
-
-/// The budgets.
-#[derive(Debug)]
-struct AllNames {
-    servers: Names,
-    tools: Names,
-    prompts: Names,
-    resources: Names,
-    clients: Names,
-    codes: Names,
-}
-
-// === impl AllNames ===
-
-impl AllNames {
-    fn of(&mut self, label: BudgetedLabel) -> &mut Names {
-        match label {
-            BudgetedLabel::ToolName => &mut self.tools,
-            BudgetedLabel::PromptName => &mut self.prompts,
-            BudgetedLabel::ResourceUri => &mut self.resources,
-            BudgetedLabel::ClientName => &mut self.clients,
-            BudgetedLabel::ErrorCode => &mut self.codes,
-            BudgetedLabel::ServerName => &mut self.servers,
-        }
-    }
-
-    fn get(&self, label: BudgetedLabel) -> &Names {
-        match label {
-            BudgetedLabel::ToolName => &self.tools,
-            BudgetedLabel::PromptName => &self.prompts,
-            BudgetedLabel::ResourceUri => &self.resources,
-            BudgetedLabel::ClientName => &self.clients,
-            BudgetedLabel::ErrorCode => &self.codes,
-            BudgetedLabel::ServerName => &self.servers,
-        }
-    }
 }
 
 // === impl Recorder ===
@@ -81,16 +46,10 @@ impl Recorder {
     /// With nothing recorded but `mcp_filter_info` and, where the server is known, its series at 0.
     #[must_use]
     pub fn new(config: Rc<Config>) -> Self {
-        let limits = &config.limits;
-        let names = AllNames {
-            servers: Names::new(MOST_SERVERS),
-            tools: Names::new(limits.tool_names),
-            prompts: Names::new(limits.prompt_names),
-            resources: Names::new(limits.resource_uris),
-            clients: Names::new(limits.client_names),
-            codes: Names::new(limits.error_codes),
-        };
-        let mut recorder = Self { config, stats: Stats::default(), names, born: FxHashSet::default() };
+        let namespace = budgets::namespace(&config);
+        let names = Budgets::new(&config, &namespace);
+        let lists = Lists::new(namespace);
+        let mut recorder = Self { config, stats: Stats::default(), names, lists, born: FxHashSet::default() };
         recorder.stats.set(FamilyName::FilterInfo, &[Value::FilterVersion], 1);
         if recorder.config.server_name_from != ServerNameFrom::Cluster {
             let name = recorder.config.server_name.clone();
@@ -101,7 +60,7 @@ impl Recorder {
 
     /// The server with this name; characters outside `A-Za-z0-9_.-` become `_`.
     pub fn server(&mut self, name: &[u8]) -> Server {
-        let admission = self.names.servers.admit(&clean_server_name(name), true);
+        let admission = self.names.servers.admit(&clean_server_name(name), true, None);
         let server = Server(admission.name);
         if admission.is_new {
             let stats = &mut self.stats;
@@ -138,7 +97,7 @@ impl Recorder {
                 self.add(F::Notifications, &[Value::Method(method), Value::Direction(direction), to], 1);
             }
             Observation::ProtocolError { code, method } => {
-                let code = self.error_code(code, server);
+                let code = self.error_code(code, server, metrics);
                 let method = method.map_or(Value::NoMethod, Value::Method);
                 self.add(F::ProtocolErrors, &[code, method, to], 1);
             }
@@ -146,7 +105,7 @@ impl Recorder {
                 let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
                 self.add(F::MessageBytes, &[Value::Direction(direction), to], bytes);
             }
-            Observation::SessionStarted(session) => self.session_started(server, session),
+            Observation::SessionStarted(session) => self.session_started(server, session, metrics),
             Observation::SessionEnded { microseconds } => {
                 self.histogram(F::SessionDuration, &[to], microseconds, metrics);
             }
@@ -158,7 +117,7 @@ impl Recorder {
                 }
             }
             Observation::TaskEnded { tool, status } => {
-                let tool = self.name(BudgetedLabel::ToolName, tool, true, server);
+                let tool = self.name(BudgetedLabel::ToolName, tool, true, server, metrics);
                 self.add(F::Tasks, &[tool, Value::Task(status), to], 1);
             }
             Observation::Unmatched(reason) => self.add(F::Unmatched, &[Value::Unmatched(reason), to], 1),
@@ -168,7 +127,9 @@ impl Recorder {
                 self.stats.set(F::ListedItems, &[Value::Method(method), to], items);
                 self.stats.set(F::ListedBytes, &[Value::Method(method), to], bytes);
             }
-            Observation::Published { method, names } => self.published(server, method, names),
+            Observation::Published { method, revision, page } => {
+                self.published(server, method, revision, &page, metrics)
+            }
             Observation::Reachable(reachable) => {
                 if self.config.availability == Availability::Passive {
                     self.stats.set(F::UpstreamAvailable, &[to], reachable.into());
@@ -177,8 +138,9 @@ impl Recorder {
         }
     }
 
-    /// Hands counters and gauges to the host.
+    /// Hands counters and gauges to the host; names that found no room may ask again.
     pub fn flush(&mut self, metrics: &dyn Metrics) {
+        self.names.tick();
         let Self { config, stats, names, .. } = self;
         stats.flush(|series| series.stat_name(names, config), metrics);
     }
@@ -220,7 +182,7 @@ impl Recorder {
         let name = operation.name.as_deref();
         match known {
             KnownMethod::ToolsCall => {
-                let tool = self.name(BudgetedLabel::ToolName, name, confirmed, server);
+                let tool = self.name(BudgetedLabel::ToolName, name, confirmed, server, metrics);
                 self.add(F::ToolCalls, &[tool, to, status_value, error_value], 1);
                 if let Some(duration) = duration {
                     self.histogram(F::ToolDuration, &[tool, to], duration, metrics);
@@ -231,11 +193,11 @@ impl Recorder {
                 return self.joint(server, &Ended { error_code, ..*ended }, tool, metrics);
             }
             KnownMethod::ResourcesRead => {
-                let resource = self.name(BudgetedLabel::ResourceUri, name, confirmed, server);
+                let resource = self.name(BudgetedLabel::ResourceUri, name, confirmed, server, metrics);
                 self.add(F::ResourceReads, &[resource, to, status_value], 1);
             }
             KnownMethod::PromptsGet => {
-                let prompt = self.name(BudgetedLabel::PromptName, name, confirmed, server);
+                let prompt = self.name(BudgetedLabel::PromptName, name, confirmed, server, metrics);
                 self.add(F::PromptGets, &[prompt, to, status_value], 1);
             }
             KnownMethod::ToolsList => self.add(F::ToolsListed, &[to], 1),
@@ -250,49 +212,40 @@ impl Recorder {
     fn joint(&mut self, server: Server, ended: &Ended<'_>, tool: Value, metrics: &dyn Metrics) {
         let Ended { operation, error_type, error_code, duration, .. } = *ended;
         let Some(duration) = duration.filter(|_| self.config.semconv && !operation.method.is_listen()) else { return };
-        let code = error_code.map_or(Value::NoName, |code| self.error_code(code, server));
+        let code = error_code.map_or(Value::NoName, |code| self.error_code(code, server, metrics));
         let revision = operation.revision.map_or(Value::NoName, Value::Revision);
         let (method, to) = (Value::Method(operation.method), server.value());
         let values = [method, tool, Value::ErrorType(error_type), code, revision, to];
         self.histogram(FamilyName::OperationDuration, &values, duration, metrics);
     }
 
-    fn session_started(&mut self, server: Server, session: &Session) {
+    fn session_started(&mut self, server: Server, session: &Session, shared: &dyn SharedData) {
         let to = server.value();
         let (revision, transport) = (Value::Revision(session.revision), Value::Transport(session.transport));
         if !self.config.client_name {
             return self.add(FamilyName::Sessions, &[revision, transport, to], 1);
         }
         // Clients name themselves: none of these names is ever confirmed by the server, so all of the limit is theirs.
-        let client = self.name(BudgetedLabel::ClientName, session.client_name.as_deref(), true, server);
+        let client = self.name(BudgetedLabel::ClientName, session.client_name.as_deref(), true, server, shared);
         self.add(FamilyName::Sessions, &[revision, transport, to, client], 1);
     }
 
-    fn published(&mut self, server: Server, method: Method, names: &[Box<[u8]>]) {
-        let label = match method {
-            Method::Known(KnownMethod::ToolsList) => BudgetedLabel::ToolName,
-            Method::Known(KnownMethod::PromptsList) => BudgetedLabel::PromptName,
-            Method::Known(KnownMethod::ResourcesList) => BudgetedLabel::ResourceUri,
-            _ => return,
-        };
-        for name in names {
-            let text = match label {
-                BudgetedLabel::ResourceUri => resource::label(&Text::of(name), &self.config),
-                _ => clean(name, self.config.limits.label_bytes),
-            };
-            self.name(label, Some(&text), true, server);
-        }
-    }
-
-    fn error_code(&mut self, code: Option<i64>, server: Server) -> Value {
+    fn error_code(&mut self, code: Option<i64>, server: Server, shared: &dyn SharedData) -> Value {
         let text = code.map(|code| code.to_string());
-        self.name(BudgetedLabel::ErrorCode, text.as_deref(), true, server)
+        self.name(BudgetedLabel::ErrorCode, text.as_deref(), true, server, shared)
     }
 
     /// The label value for a name; one that was never given is `other` without being an overflow.
-    fn name(&mut self, label: BudgetedLabel, name: Option<&str>, confirmed: bool, server: Server) -> Value {
+    fn name(
+        &mut self,
+        label: BudgetedLabel,
+        name: Option<&str>,
+        confirmed: bool,
+        server: Server,
+        shared: &dyn SharedData,
+    ) -> Value {
         let Some(text) = name else { return Value::Name(label, Name::Other) };
-        let Admission { name, is_new, overflowed } = self.names.of(label).admit(text, confirmed);
+        let Admission { name, is_new, overflowed } = self.names.of(label).admit(text, confirmed, Some(shared));
         let value = Value::Name(label, name);
         let by_cluster = self.config.server_name_from == ServerNameFrom::Cluster;
         if if by_cluster { self.born.insert((label, name, server)) } else { is_new } {

@@ -12,7 +12,8 @@ pub(crate) fn label(uri: &Text, config: &Config) -> String {
     match config.resource_uri {
         ResourceUriLabel::Off => String::new(),
         ResourceUriLabel::Full => clean(uri.start(), most),
-        ResourceUriLabel::Scheme => match split_scheme(uri.start()) {
+        // What was not published.
+        ResourceUriLabel::Scheme | ResourceUriLabel::Published => match split_scheme(uri.start()) {
             Some((scheme, _)) => clean(&[scheme.as_slice(), b":"].concat(), most),
             None => "other".to_owned(),
         },
@@ -23,6 +24,29 @@ pub(crate) fn label(uri: &Text, config: &Config) -> String {
             keyed_hash(key.as_bytes(), &[uri.start(), &length, &uri.digest().to_le_bytes()])
         }
     }
+}
+
+/// A URI or a URI template without userinfo, query and fragment, its scheme in lower case; `None` without a scheme.
+pub(crate) fn plain(uri: &[u8], is_template: bool) -> Option<Vec<u8>> {
+    let (scheme, rest) = split_scheme(uri)?;
+    let mut in_braces = false;
+    let end = rest.windows(2).chain([[rest.last().copied().unwrap_or_default(), 0].as_slice()]).position(|pair| {
+        // In a template `{?name}`, `{&name}` and `{#name}` begin query and fragment.
+        match pair {
+            [b'{', b'?' | b'&' | b'#', ..] if is_template => return true,
+            [b'{', ..] => in_braces = is_template,
+            [b'}', ..] => in_braces = false,
+            [b'?' | b'#', ..] => return !in_braces,
+            _ => {}
+        }
+        false
+    });
+    let rest = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+    let Some(hierarchy) = rest.strip_prefix(b"//") else { return Some([scheme.as_slice(), b":", rest].concat()) };
+    let slash = hierarchy.iter().position(|&byte| byte == b'/').unwrap_or(hierarchy.len());
+    let (authority, path) = hierarchy.split_at_checked(slash)?;
+    let host = authority.rsplit(|&byte| byte == b'@').next().unwrap_or_default();
+    Some([scheme.as_slice(), b"://", host, path].concat())
 }
 
 /// Sixteen hexadecimal digits of HMAC-SHA-256: the same value for the same text, and no way back without the key.
@@ -60,7 +84,7 @@ fn split_scheme(uri: &[u8]) -> Option<(Vec<u8>, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::label;
+    use super::{label, plain};
     use crate::config::{Config, ResourceUriLabel};
     use crate::test;
     use crate::text::Text;
@@ -86,6 +110,27 @@ mod tests {
         assert_eq!(authority("urn:isbn:1"), "urn:*");
         assert_eq!(authority("https://a@b@host?q=/x@y"), "https://host/*");
         assert_eq!(authority("nothing"), "other");
+    }
+
+    #[test]
+    fn ok_plain_has_no_secrets() {
+        for (uri, is_template, expected) in [
+            ("DB://me:secret@host:1/t?x#y", false, Some("db://host:1/t")),
+            ("a://b#me@x", false, Some("a://b")),
+            ("a://b{?secret}", false, Some("a://b{")),
+            ("a://{x?secret}", false, Some("a://{x")),
+            ("urn:isbn:1?x", false, Some("urn:isbn:1")),
+            ("a:", false, Some("a:")),
+            ("/a?b", false, None),
+            ("a://{u}@{h}/{p}{?q,r}", true, Some("a://{h}/{p}")),
+            ("a://{h}{#f}", true, Some("a://{h}")),
+            ("a://b?q={q}", true, Some("a://b")),
+            ("a://{p?}/x", true, Some("a://{p?}/x")),
+            ("a://{+p}/x", true, Some("a://{+p}/x")),
+            ("{+all}", true, None),
+        ] {
+            assert_eq!(plain(uri.as_bytes(), is_template).as_deref(), expected.map(str::as_bytes), "{uri}");
+        }
     }
 
     #[test]

@@ -334,7 +334,7 @@ impl Observer for Log {
             Observation::Listed { method, items, bytes } => {
                 format!("listed {} {items} in {bytes} bytes", method.as_str(&config))
             }
-            Observation::Published { names, .. } => format!("published {}", names.len()),
+            Observation::Published { page, .. } => format!("published {}", page.items.len()),
             Observation::SessionStarted(session) => {
                 format!("session {} over {}", session.revision().as_str(), session.transport.as_str())
             }

@@ -85,7 +85,9 @@ impl Observer for Notes {
                 format!("notification {} {}", direction.as_str(), name(method))
             }
             Observation::SessionStarted(session) => format!("session {}", session.revision().as_str()),
-            Observation::Published { names, .. } if !names.is_empty() => format!("published {}", names.len()),
+            Observation::Published { page, .. } if !page.items().is_empty() => {
+                format!("published {}", page.items().len())
+            }
             Observation::Listed { method, items, .. } => format!("listed {} {items}", name(method)),
             Observation::Skipped { reason, .. } => format!("skipped {}", reason.as_str()),
             Observation::HeaderMismatch(header) => format!("mismatch {}", header.as_str()),

@@ -25,7 +25,7 @@ fn pending(text: &str, stream: u64) -> Pending {
         id: id(text),
         method: Method::Known(KnownMethod::ToolsCall),
         name: Some("add".into()),
-        is_first_page: true,
+        cursor: None,
         had_event: false,
         revision: None,
         client_name: None,

@@ -3,7 +3,7 @@
 use super::{Around, Exchange, Kind, MOST_OPERATIONS, Mirrored, PostHeaders, SESSION_ID_BYTES};
 use crate::body::{Body, Format, Part};
 use crate::closed::{Direction, KnownMethod, MirrorHeader, Revision, SkipReason, Transport};
-use crate::config::Config;
+use crate::config::ResourceUriLabel;
 use crate::correlation::links::Otherwise;
 use crate::headers::{accepts_both, decode_mirrored, is_encoded, is_json, session_query};
 use crate::id::{Id, RequestId};
@@ -175,8 +175,8 @@ impl Exchange {
         let operation = Operation {
             id: id.clone(),
             method,
-            name: params.and_then(|params| name_label(method, params, around.config)),
-            is_first_page: params.is_none_or(|params| !params.cursor),
+            name: params.and_then(|params| name_label(method, params, around)),
+            cursor: params.and_then(|params| params.cursor),
             had_event: false,
             revision,
             client_name: params
@@ -269,12 +269,18 @@ impl Exchange {
 }
 
 /// What an operation is about, in label form.
-fn name_label(method: Method, params: &Params, config: &Config) -> Option<Box<str>> {
+fn name_label(method: Method, params: &Params, around: &mut Around<'_>) -> Option<Box<str>> {
+    let config = around.config;
     let label = match method {
         Method::Known(KnownMethod::ToolsCall | KnownMethod::PromptsGet) => {
             clean(params.name.as_ref()?.start(), config.limits.label_bytes)
         }
-        Method::Known(KnownMethod::ResourcesRead) => resource::label(params.uri.as_ref()?, config),
+        Method::Known(KnownMethod::ResourcesRead) => {
+            let uri = params.uri.as_ref()?;
+            let published = config.resource_uri == ResourceUriLabel::Published;
+            let known = uri.whole().filter(|_| published).and_then(|uri| around.observer.published_label(uri));
+            return Some(known.unwrap_or_else(|| resource::label(uri, config).into_boxed_str()));
+        }
         _ => return None,
     };
     Some(label.into_boxed_str())

@@ -11,6 +11,7 @@ use crate::id::{Id, RequestId};
 use crate::message::{Message, MessageKind};
 use crate::method::Method;
 use crate::observation::{Ended, Observation, Session};
+use crate::page::Page;
 use crate::text::Text;
 
 impl Exchange {
@@ -44,8 +45,8 @@ impl Exchange {
         if around.host.response_header("content-encoding").is_some_and(|value| is_encoded(&value)) {
             return self.leave_unread(around);
         }
-        let wants_names = self.operations.iter().any(|operation| operation.method.list_kind().is_some());
-        let body = Body::new(format).with_names(wants_names);
+        let has_lists = self.operations.iter().any(|operation| operation.method.list_kind().is_some());
+        let body = Body::new(format).with_lists(has_lists.then_some(around.config.digest_key));
         let is_stream = format == Format::Sse;
         self.response = Some(Box::new(if is_stream && self.kind == Kind::Get { body.with_endpoint() } else { body }));
         if is_stream && self.kind == Kind::Post && self.transport == Transport::StreamableHttp && !self.is_modern() {
@@ -280,8 +281,14 @@ impl Exchange {
         let wanted = operation.method.list_kind();
         let Some(list) = result.lists.iter().find(|list| Some(list.kind) == wanted) else { return };
         let method = operation.method;
-        around.observe(Observation::Published { method, names: &list.names });
-        if operation.is_first_page {
+        let page = Page {
+            items: &list.published,
+            is_whole: list.published.len() as u64 == list.items,
+            cursor: operation.cursor,
+            next_cursor: result.next_cursor,
+        };
+        around.observe(Observation::Published { method, revision: operation.revision, page });
+        if operation.cursor.is_none() {
             around.observe(Observation::Listed { method, items: list.items, bytes: message.bytes });
         }
     }

@@ -10,10 +10,11 @@ use super::{Container, Scanner, State};
 // === impl Scanner ===
 
 impl Scanner {
-    /// What is left of `bytes` behind everything that could be passed.
-    pub(super) fn pass_hidden<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+    /// What is left of `bytes` behind everything that could be passed; with `DIGEST`, what was passed is digested.
+    pub(super) fn pass_hidden<'a, const DIGEST: bool>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let Some(floor) = self.hidden else { return bytes };
         let mut rest = bytes;
+        let mut run = bytes;
         let mut state = self.state;
         let mut in_object = self.stack.top() == Some(Container::Object);
         while let Some((&byte, tail)) = rest.split_first() {
@@ -29,7 +30,13 @@ impl Scanner {
                 (State::StringEscape | State::KeyEscape | State::KeyText | State::Number | State::Literal(_), _) => {
                     break;
                 }
-                (_, b' ' | b'\t' | b'\n' | b'\r') => (state, tail),
+                (_, b' ' | b'\t' | b'\n' | b'\r') => {
+                    if DIGEST {
+                        self.digest_run(run, rest);
+                        run = tail;
+                    }
+                    (state, tail)
+                }
                 (State::Next, b',') => (if in_object { State::Key } else { State::Value }, tail),
                 (State::Colon, b':') => (State::Value, tail),
                 (State::Key | State::FirstKey, b'"') => match pass_string(tail) {
@@ -65,6 +72,9 @@ impl Scanner {
             };
         }
         self.state = state;
+        if DIGEST {
+            self.digest_run(run, rest);
+        }
         rest
     }
 

@@ -1,4 +1,4 @@
-use super::{Broken, Container, Ending, Interest, Progress, Scalar, Scanner, Visitor};
+use super::{Broken, Container, Ending, Enter, Interest, Progress, Scalar, Scanner, Visitor};
 use crate::test;
 
 /// Writes down everything, entering every container but those under a key that begins with `skip`.
@@ -17,12 +17,12 @@ impl Visitor for Log {
         Interest::Keep(64)
     }
 
-    fn begin(&mut self, container: Container, at: u64) -> bool {
+    fn begin(&mut self, container: Container, at: u64) -> Enter {
         self.lines.push(format!("{container:?} at {at}"));
-        true
+        Enter::Yes
     }
 
-    fn end(&mut self, at: u64) {
+    fn end(&mut self, at: u64, _: Option<u64>) {
         self.lines.push(format!("end at {at}"));
     }
 

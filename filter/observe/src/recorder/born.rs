@@ -2,8 +2,8 @@
 
 use super::series::Value;
 use crate::closed::{
-    BudgetedLabel, Direction, ErrorType, KnownMethod, MirrorHeader, Revision, ServerRequestStatus, SkipReason, Status,
-    Transport, UnmatchedReason,
+    BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, MirrorHeader, Revision, ServerRequestStatus,
+    SkipReason, Status, Transport, UnmatchedReason,
 };
 use crate::config::Config;
 use crate::family::FamilyName as F;
@@ -49,6 +49,9 @@ const NOTIFICATIONS: [(KnownMethod, Direction); 5] = [
 /// What servers ask of people and models.
 const SERVER_REQUESTS: [KnownMethod; 3] =
     [KnownMethod::SamplingCreateMessage, KnownMethod::ElicitationCreate, KnownMethod::RootsList];
+/// What servers list.
+const LISTS: [KnownMethod; 4] =
+    [KnownMethod::ToolsList, KnownMethod::PromptsList, KnownMethod::ResourcesList, KnownMethod::ResourceTemplatesList];
 
 /// From the first use of a server's name.
 pub(super) fn of_server(to: Value, config: &Config, add: &mut dyn FnMut(F, &[Value])) {
@@ -64,6 +67,11 @@ pub(super) fn of_server(to: Value, config: &Config, add: &mut dyn FnMut(F, &[Val
         add(F::MessageBytes, &[Value::Direction(direction), to]);
         for &reason in SkipReason::ALL {
             add(F::ParseSkipped, &[Value::Direction(direction), Value::Reason(reason), to]);
+        }
+    }
+    for method in LISTS {
+        for &change in ListChange::ALL {
+            add(F::ListChanges, &[Value::Method(Method::Known(method)), Value::Change(change), to]);
         }
     }
     for (method, direction) in NOTIFICATIONS {

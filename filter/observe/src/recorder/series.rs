@@ -1,14 +1,14 @@
 //! A series as a small value, and its name as Envoy's stat.
 
-use super::AllNames;
+use super::budgets::Budgets;
 use crate::closed::{
-    BudgetedLabel, Direction, ErrorType, MirrorHeader, Revision, ServerRequestStatus, SkipReason, Status, TaskStatus,
-    Transport, UnmatchedReason,
+    BudgetedLabel, Direction, ErrorType, ListChange, MirrorHeader, Revision, ServerRequestStatus, SkipReason, Status,
+    TaskStatus, Transport, UnmatchedReason,
 };
 use crate::config::Config;
 use crate::family::FamilyName;
-use crate::label::Name;
 use crate::method::Method;
+use crate::names::Name;
 
 /// Bits of [`Value::code`]: those of six labels and the family fit into 128.
 const VALUE_BITS: u32 = 20;
@@ -30,6 +30,7 @@ pub(super) enum Value {
     Unmatched(UnmatchedReason),
     Mirror(MirrorHeader),
     Label(BudgetedLabel),
+    Change(ListChange),
     Name(BudgetedLabel, Name),
     /// Empty.
     NoName,
@@ -61,7 +62,7 @@ impl Series {
     }
 
     /// `label=.=value;.;` for each label, then the family.
-    pub(super) fn stat_name(&self, names: &AllNames, config: &Config) -> String {
+    pub(super) fn stat_name(&self, names: &Budgets, config: &Config) -> String {
         let family = self.family.family();
         // The one label that is there only when it is switched on.
         let labels = family.labels.iter().copied().chain(["client_name"]);
@@ -99,6 +100,7 @@ impl Value {
             Self::Label(label) => (13, label as u16),
             Self::NoName => (14, 0),
             Self::FilterVersion => (15, 0),
+            Self::Change(change) => (23, change as u16),
             Self::Name(label, Name::Other) => (16, label as u16),
             Self::ServerRequest(status) => (29, status as u16),
             Self::Task(status) => (30, status as u16),
@@ -109,7 +111,7 @@ impl Value {
         kind << 15 | u32::from(value & 0x7fff)
     }
 
-    fn text<'a>(&self, names: &'a AllNames, config: &'a Config) -> &'a str {
+    fn text<'a>(&self, names: &'a Budgets, config: &'a Config) -> &'a str {
         match *self {
             Self::Method(method) => method.as_str(config),
             Self::NoMethod => "none",
@@ -124,6 +126,7 @@ impl Value {
             Self::Unmatched(reason) => reason.as_str(),
             Self::Mirror(header) => header.as_str(),
             Self::Label(label) => label.as_str(),
+            Self::Change(change) => change.as_str(),
             Self::Name(label, name) => names.get(label).text(name),
             Self::NoName => "",
             Self::FilterVersion => env!("CARGO_PKG_VERSION"),

@@ -3,15 +3,16 @@
 //! Counters and gauges are gathered here and handed to the host by [`Stats::flush`], histograms at once. A series is
 //! defined at the host once and its id kept: defining is what costs.
 //!
-//! **Memory:** about 150 bytes per series; the budgets of [`crate::label`] bound how many there are.
+//! **Memory:** about 150 bytes per series; the budgets of [`crate::names`] bound how many there are.
 
 use super::series::{Series, Value, key};
 use crate::family::FamilyName;
+use crate::shared::SharedData;
 use rustc_hash::FxHashMap;
 use std::collections::hash_map::Entry;
 
-/// The host's metrics. All three ignore failures: telemetry must never harm traffic.
-pub trait Metrics {
+/// The host's metrics, beside what its VMs share. All three ignore failures: telemetry must never harm traffic.
+pub trait Metrics: SharedData {
     /// Defines a stat; `None` if the host refused.
     fn define(&self, family: FamilyName, stat: &str) -> Option<u32>;
     /// Adds to a counter or gauge.

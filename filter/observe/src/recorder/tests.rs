@@ -3,6 +3,7 @@ use super::Recorder;
 use crate::config::Config;
 use crate::family::{FamilyName, Kind};
 use crate::observation::{Observation, Observer};
+use crate::shared::{InMemory, SharedData, Versioned};
 use crate::test;
 use crate::testing::{Proxy, Script};
 use std::cell::RefCell;
@@ -14,6 +15,17 @@ use std::rc::Rc;
 struct Memory {
     stats: RefCell<Vec<(Kind, String)>>,
     values: RefCell<BTreeMap<String, i64>>,
+    shared: InMemory,
+}
+
+impl SharedData for Memory {
+    fn read(&self, key: &str) -> Option<Versioned> {
+        self.shared.read(key)
+    }
+
+    fn write(&self, key: &str, value: &[u8], version: Option<u32>) -> bool {
+        self.shared.write(key, value, version)
+    }
 }
 
 impl Metrics for Memory {

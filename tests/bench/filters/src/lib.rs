@@ -3,7 +3,7 @@
 
 use mcp_observe::{
     Around, Config, Correlation, Exchange, FamilyName, HASH_KEY_BYTES, Host, InMemory, Metrics, Observation, Observer,
-    Recorder, Server, Time,
+    Recorder, Server, SharedData, Time, Versioned,
 };
 use std::hint::black_box;
 use std::rc::Rc;
@@ -53,6 +53,16 @@ impl Host for Stub {
 
     fn response_code_details(&self) -> Option<Vec<u8>> {
         None
+    }
+}
+
+impl SharedData for Stub {
+    fn read(&self, _key: &str) -> Option<Versioned> {
+        None
+    }
+
+    fn write(&self, _key: &str, _value: &[u8], _version: Option<u32>) -> bool {
+        true
     }
 }
 

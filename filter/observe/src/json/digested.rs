@@ -1,0 +1,156 @@
+//! The digest of a container's text without its insignificant white space, taken while it passes.
+//!
+//! Runs of bytes without such white space are digested as a whole, however many tokens they are.
+
+use super::Scanner;
+use crate::digest::Digest;
+
+/// A container whose text is digested.
+#[derive(Clone, Debug)]
+pub(super) struct Digested {
+    pub(super) digest: Digest,
+    /// Depth outside of it.
+    pub(super) depth: usize,
+    /// Everything before this position was digested or left out.
+    pub(super) to: u64,
+}
+
+// === impl Scanner ===
+
+impl Scanner {
+    /// Digests what of `bytes`, which began at `begun`, is before `rest`.
+    pub(super) fn digest_to(&mut self, begun: u64, bytes: &[u8], rest: &[u8]) {
+        let Some(digested) = &mut self.digested else { return };
+        let end = bytes.len() - rest.len();
+        let start = usize::try_from(digested.to - begun).unwrap_or(end);
+        digested.digest.push(bytes.get(start..end).unwrap_or_default());
+        digested.to = begun + end as u64;
+    }
+
+    /// The first byte of `rest` stands between tokens: white space is left out, the end of the container ends the digest.
+    pub(super) fn digest_before(&mut self, byte: u8, begun: u64, bytes: &[u8], rest: &[u8]) {
+        let is_space = matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        let is_end = self.digested.as_ref().is_some_and(|digested| digested.depth + 1 == self.stack.depth)
+            && matches!(byte, b'}' | b']');
+        if is_space || is_end {
+            self.digest_to(begun, bytes, rest);
+            if let (true, Some(digested)) = (is_space, &mut self.digested) {
+                digested.to += 1;
+            }
+        }
+    }
+
+    /// Passes hidden values as [`Scanner::pass_hidden`] does.
+    pub(super) fn digest_hidden<'a>(&mut self, begun: u64, bytes: &[u8], rest: &'a [u8]) -> &'a [u8] {
+        self.digest_to(begun, bytes, rest);
+        let after = self.pass_hidden::<true>(rest);
+        if let Some(digested) = &mut self.digested {
+            digested.to = begun + (bytes.len() - after.len()) as u64;
+        }
+        after
+    }
+
+    /// Digests what of `from` is before `rest`.
+    pub(super) fn digest_run(&mut self, from: &[u8], rest: &[u8]) {
+        if let Some(digested) = &mut self.digested {
+            digested.digest.push(from.get(..from.len() - rest.len()).unwrap_or_default());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Container, Enter, Interest, Progress, Scalar, Scanner, Visitor};
+    use crate::digest::DigestKey;
+    use crate::test;
+
+    /// Digests the elements of the document's array; hides members whose name begins with `h`.
+    #[derive(Default)]
+    struct Digests {
+        depth: usize,
+        found: Vec<u64>,
+    }
+
+    impl Visitor for Digests {
+        fn key(&mut self, name: &[u8]) -> Interest {
+            if name.starts_with(b"h") { Interest::Skip } else { Interest::Keep(8) }
+        }
+
+        fn element(&mut self) -> Interest {
+            Interest::Keep(0)
+        }
+
+        fn begin(&mut self, _: Container, _: u64) -> Enter {
+            self.depth += 1;
+            if self.depth == 2 { Enter::Digested(DigestKey::default().begin()) } else { Enter::Yes }
+        }
+
+        fn end(&mut self, _: u64, digest: Option<u64>) {
+            assert_eq!(digest.is_some(), self.depth == 2);
+            self.depth -= 1;
+            self.found.extend(digest);
+        }
+
+        fn scalar(&mut self, _: Scalar<'_>) {}
+    }
+
+    fn digests(text: &str, mut chunk: impl FnMut() -> usize) -> Vec<u64> {
+        let mut scanner = Scanner::default();
+        let mut visitor = Digests::default();
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(chunk().clamp(1, rest.len()));
+            assert!(!matches!(scanner.scan(now, &mut visitor), Progress::Broken(_)), "{text}");
+            rest = later;
+        }
+        visitor.found
+    }
+
+    #[test]
+    fn ok_only_what_stands_between_tokens_is_left_out() {
+        let mut random = fastrand::Rng::with_seed(11);
+        let values =
+            ["1", "-2.5e3", "true", "null", r#""a b""#, r#""\\\" \u0041""#, "{}", "[]", r#"{"k":[1,{"h":" "}]}"#];
+        for _ in 0..3_000 {
+            let mut tokens = vec!["[".to_owned()];
+            let mut plain = Vec::new();
+            for item in 0..random.usize(1..3) {
+                let members: Vec<String> = (0..random.usize(0..4))
+                    .map(|_| format!(r#""{}":{}"#, random.choice(["h", "k"]).unwrap(), random.choice(values).unwrap()))
+                    .collect();
+                let text = format!("{{{}}}", members.join(","));
+                plain.push(
+                    DigestKey::default().digest(text.strip_prefix('{').unwrap().strip_suffix('}').unwrap().as_bytes()),
+                );
+                tokens.extend((item > 0).then(|| ",".to_owned()));
+                tokens.extend(split(&text));
+            }
+            tokens.push("]".to_owned());
+            assert_eq!(digests(&tokens.concat(), || usize::MAX), plain, "{tokens:?}");
+            let spaced: String = tokens
+                .iter()
+                .flat_map(|token| [token.clone(), random.choice(["", "", " ", "\n", "\r\n \t "]).unwrap().to_owned()])
+                .collect();
+            assert_eq!(digests(&spaced, || usize::MAX), plain, "{spaced}");
+            assert_eq!(digests(&spaced, || 1), plain, "{spaced}");
+            assert_eq!(digests(&spaced, || random.usize(1..20)), plain, "{spaced}");
+        }
+    }
+
+    /// Tokens of a text without white space between them.
+    fn split(text: &str) -> Vec<String> {
+        let mut tokens: Vec<String> = Vec::new();
+        let (mut in_string, mut escaped, mut goes_on) = (false, false, false);
+        for character in text.chars() {
+            let is_mark = !in_string && "{}[]:,".contains(character);
+            match tokens.last_mut() {
+                Some(token) if goes_on && !is_mark => token.push(character),
+                _ => tokens.push(character.to_string()),
+            }
+            in_string ^= character == '"' && !escaped;
+            escaped = in_string && character == '\\' && !escaped;
+            goes_on = !is_mark;
+        }
+        tokens
+    }
+}
