@@ -5,7 +5,7 @@
 //!
 //! **Never kept:** arguments, contents, error messages and data.
 //!
-//! **Cost:** under 1 KiB per message, plus names of a list result where they are wanted (8 KiB a list).
+//! **Cost:** under 1 KiB per message, plus names of a list result where they are wanted (8 KiB).
 
 use crate::id::{Id, RequestId};
 use crate::text::Text;
@@ -35,6 +35,7 @@ pub(crate) struct List {
     pub(crate) kind: ListKind,
     pub(crate) items: u64,
     pub(crate) names: Vec<Box<[u8]>>,
+    /// What the names take.
     pub(crate) name_bytes: usize,
 }
 

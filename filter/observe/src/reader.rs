@@ -10,7 +10,7 @@ use crate::text::Text;
 
 /// Longest name or URI of which all bytes are kept; of longer ones the digest still covers the whole.
 pub(crate) const NAME_BYTES: usize = 1024;
-/// Bytes of all names of one list result that are kept.
+/// What the names of one list result may take, bytes.
 const MOST_NAME_BYTES: usize = 8 * 1024;
 /// Bytes kept of method names, versions and words.
 pub(crate) const WORD_BYTES: usize = 64;
@@ -94,6 +94,8 @@ pub(crate) struct Reader {
     nested_array: bool,
     /// Whether names in list results are kept.
     pub(crate) wants_names: bool,
+    /// What they may take, bytes.
+    pub(crate) most_name_bytes: usize,
 }
 
 /// A [`Reader`] at work: the scanner's visitor.
@@ -115,6 +117,7 @@ impl Default for Reader {
             elements: 0,
             nested_array: false,
             wants_names: false,
+            most_name_bytes: MOST_NAME_BYTES,
         }
     }
 }
@@ -261,20 +264,26 @@ impl Reader {
 
     fn string_of_result(&mut self, text: &Text) {
         let Some(result) = &mut self.message.result else { return };
-        match (self.member, result.lists.last_mut()) {
-            (Member::ResultType, _) => {
+        match self.member {
+            Member::ResultType => {
                 result.result_type = match text.whole() {
                     Some(b"input_required") => ResultType::InputRequired,
                     Some(b"task") => ResultType::Task,
                     _ => ResultType::Complete,
                 };
             }
-            (Member::TaskId, _) => result.task_id = Some(Box::new(text.clone())),
-            (Member::TaskStatus, _) => result.status = Some(Box::new(text.clone())),
-            (Member::ProtocolVersion, _) => result.protocol_version = Some(Box::new(text.clone())),
-            (Member::ItemName, Some(list)) if list.name_bytes + text.start().len() <= MOST_NAME_BYTES => {
-                list.name_bytes += text.start().len();
-                list.names.push(text.start().into());
+            Member::TaskId => result.task_id = Some(Box::new(text.clone())),
+            Member::TaskStatus => result.status = Some(Box::new(text.clone())),
+            Member::ProtocolVersion => result.protocol_version = Some(Box::new(text.clone())),
+            Member::ItemName => {
+                let kept: usize = result.lists.iter().map(|list| list.name_bytes).sum();
+                // An empty name takes its place too.
+                let size = size_of::<Box<[u8]>>() + text.start().len();
+                let list = result.lists.last_mut().filter(|_| kept + size <= self.most_name_bytes);
+                if let Some(list) = list {
+                    list.name_bytes += size;
+                    list.names.push(text.start().into());
+                }
             }
             _ => {}
         }
