@@ -1,10 +1,11 @@
 //! The body of one HTTP message: JSON documents, or an event stream of them; out come [`Part`]s.
 //!
 //! **Cost:** about 1 KiB while a body is read, plus the messages of one event that was not dispatched yet, at most
-//! [`MOST_EVENT_BYTES`].
+//! [`MOST_EVENT_BYTES`]. A compressed body adds its decoder (`inflate`), and may keep less: [`MOST_INFLATED_EVENT_BYTES`].
 
 use crate::closed::SkipReason;
 use crate::digest::DigestKey;
+use crate::inflate::{Coding, Decoder};
 use crate::json::{Broken, Ending, Progress, Scanner};
 use crate::message::Message;
 use crate::reader::{Messages, Reader, Reading};
@@ -15,6 +16,10 @@ use crate::text::Text;
 const MOST_EVENT_BYTES: usize = 24 * 1024;
 /// Longest address in an `endpoint` event that is understood.
 const MOST_ENDPOINT_BYTES: usize = 2048;
+/// The same where a decoder needs its place.
+const MOST_INFLATED_EVENT_BYTES: usize = 5 * 1024;
+/// What the names of a list result may take there.
+const MOST_INFLATED_PUBLISHED_BYTES: usize = 4 * 1024;
 
 /// How a body is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +49,7 @@ pub(crate) enum Part<'a> {
 /// Reads one body.
 #[derive(Clone, Debug)]
 pub(crate) struct Body {
+    decoder: Option<Decoder>,
     documents: Documents,
     stream: Option<Stream>,
 }
@@ -64,10 +70,11 @@ struct Stream {
 }
 
 /// The event at hand: whether it counts is only known at its end.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Event {
     held: Vec<Held>,
     kept: usize,
+    most: usize,
     overflowed: bool,
     id: Option<Text>,
     has_ids: bool,
@@ -96,7 +103,8 @@ struct Dispatching<'a> {
 
 impl Body {
     pub(crate) fn new(format: Format) -> Self {
-        Self { documents: Documents::default(), stream: (format == Format::Sse).then(Stream::default) }
+        let stream = (format == Format::Sse).then(Stream::default);
+        Self { decoder: None, documents: Documents::default(), stream }
     }
 
     /// Items of list results are kept, told apart by digests under this key.
@@ -119,31 +127,62 @@ impl Body {
         self
     }
 
+    /// The body is compressed; said before its first byte.
+    pub(crate) fn set_coding(&mut self, coding: Coding) {
+        self.decoder = Some(Decoder::new(coding));
+        self.documents.reader.most_published_bytes = MOST_INFLATED_PUBLISHED_BYTES;
+        if let Some(stream) = &mut self.stream {
+            stream.event.most = MOST_INFLATED_EVENT_BYTES;
+        }
+    }
+
     /// Reads a chunk and hands over what became known.
     pub(crate) fn push(&mut self, bytes: &[u8], out: &mut dyn FnMut(Part<'_>)) {
-        let Self { documents, stream } = self;
-        match stream {
-            Some(Stream { framer, event }) => framer.push(bytes, &mut Dispatching { documents, event, out }),
-            None => documents.scan(bytes, out),
+        let Self { decoder, documents, stream } = self;
+        let Some(decoder) = decoder else { return read(documents, stream, bytes, out) };
+        if decoder.push(bytes, &mut |decoded| read(documents, stream, decoded, out)).is_err() {
+            self.restart();
+            out(Part::Skipped(SkipReason::ContentEncoding));
         }
     }
 
     /// The body ended. An event without its blank line is dropped, as a client drops it.
     pub(crate) fn finish(&mut self, out: &mut dyn FnMut(Part<'_>)) {
+        if !self.is_done() && self.decoder.as_ref().is_some_and(Decoder::is_cut) {
+            self.restart();
+            return out(Part::Skipped(SkipReason::Truncated));
+        }
         match &mut self.stream {
             Some(stream) => stream.event.restart(),
             None => self.documents.finish(out),
         }
     }
 
-    /// Nothing more can be learnt: the JSON is broken and there is no next event to begin anew with.
+    /// Forgets what is not complete.
+    fn restart(&mut self) {
+        self.documents.restart();
+        if let Some(stream) = &mut self.stream {
+            stream.event.restart();
+        }
+    }
+
+    /// Nothing more can be learnt: the content ended or is broken, or the JSON is and there is no next event to begin anew
+    /// with.
     pub(crate) fn is_done(&self) -> bool {
-        self.stream.is_none() && self.documents.broken
+        self.decoder.as_ref().is_some_and(Decoder::is_done) || self.stream.is_none() && self.documents.broken
     }
 
     /// An event id was given, so the stream may go on elsewhere.
     pub(crate) fn has_event_ids(&self) -> bool {
         self.stream.as_ref().is_some_and(|stream| stream.event.has_ids)
+    }
+}
+
+/// Reads text that bears no coding any more.
+fn read(documents: &mut Documents, stream: &mut Option<Stream>, bytes: &[u8], out: &mut dyn FnMut(Part<'_>)) {
+    match stream {
+        Some(Stream { framer, event }) => framer.push(bytes, &mut Dispatching { documents, event, out }),
+        None => documents.scan(bytes, out),
     }
 }
 
@@ -195,6 +234,20 @@ impl Messages for Pass<'_> {
 
 // === impl Event ===
 
+impl Default for Event {
+    fn default() -> Self {
+        Self {
+            held: Vec::new(),
+            kept: 0,
+            most: MOST_EVENT_BYTES,
+            overflowed: false,
+            id: None,
+            has_ids: false,
+            endpoint: None,
+        }
+    }
+}
+
 impl Event {
     fn hold(&mut self, part: Part<'_>) {
         let (size, held) = match part {
@@ -203,7 +256,7 @@ impl Event {
             Part::Event { .. } | Part::Endpoint(_) => return,
         };
         self.kept += size;
-        if self.kept <= MOST_EVENT_BYTES {
+        if self.kept <= self.most {
             self.held.push(held);
         } else if !std::mem::replace(&mut self.overflowed, true) {
             self.held.push(Held::Skipped(SkipReason::TooLong));
@@ -449,6 +502,16 @@ mod tests {
         let more = vec![answers.join(","); 5].join(",");
         let parts = read(Format::Sse, format!("data: [{more}]\n\n").as_bytes(), || 1000);
         assert_eq!(parts.last(), Some(&Kept::Skipped(SkipReason::TooLong)));
+    }
+
+    #[test]
+    fn ok_names_of_a_result_are_bounded_also_when_empty() {
+        let items = vec![r#"{"name":""}"#; 5_000].join(",");
+        let lists = ["tools", "prompts", "resources"].map(|kind| format!(r#""{kind}":[{items}]"#)).join(",");
+        let message = one(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{{lists}}}}}"#));
+        assert!(message.retained() < 18 * 1024, "{}", message.retained());
+        let lists = message.result.unwrap().lists;
+        assert_eq!(lists.iter().map(|list| list.items).collect::<Vec<_>>(), [5_000; 3]);
     }
 
     #[test]

@@ -183,7 +183,7 @@ closed! {
         NotJsonRpc = "not_json_rpc",
         /// JSON-RPC, but not MCP.
         NotMcp = "not_mcp",
-        /// A content encoding that is not read.
+        /// A content encoding that is not read, or content that is not what its encoding says or grows without measure.
         ContentEncoding = "content_encoding",
         /// Nested deeper than the scanner follows.
         TooDeep = "too_deep",

@@ -1,11 +1,11 @@
 //! Reads MCP as it passes through a proxy and says what happened.
 //!
-//! Bytes become events (`json`, `sse`), events become messages, messages of one HTTP exchange become observations
-//! ([`Exchange`]), observations become stats ([`Recorder`]). Nothing here does I/O, reads a clock or keeps a global: the
-//! caller hands in chunks as they come and answers a few questions through [`Host`].
+//! Bytes become text (`inflate`), text becomes events (`json`, `sse`), events become messages, messages of one HTTP exchange
+//! become observations ([`Exchange`]), observations become stats ([`Recorder`]). Nothing here does I/O, reads a clock or
+//! keeps a global: the caller hands in chunks as they come and answers a few questions through [`Host`].
 //!
 //! **What this crate does not do:** change or hold a byte, talk to Envoy, follow what crosses exchanges (an answer on
-//! another stream, tasks, sessions), decompress.
+//! another stream, tasks, sessions), read brotli or zstd.
 
 mod body;
 mod catalogue;
@@ -18,6 +18,7 @@ mod exchange;
 mod family;
 mod headers;
 mod id;
+mod inflate;
 mod json;
 mod label;
 mod message;

@@ -5,7 +5,7 @@
 //!
 //! **Never kept:** arguments, contents, error messages and data.
 //!
-//! **Cost:** under 1 KiB per message, plus names of a list result where they are wanted (8 KiB a list).
+//! **Cost:** under 1 KiB per message, plus names of a list result where they are wanted (8 KiB).
 
 use crate::id::{Id, RequestId};
 use crate::page::Item;

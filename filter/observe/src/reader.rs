@@ -101,6 +101,8 @@ pub(crate) struct Reader {
     item_name: Option<Box<[u8]>>,
     /// Whether the text of ids is kept.
     pub(crate) wants_ids: bool,
+    /// What the items of list results may take, bytes.
+    pub(crate) most_published_bytes: usize,
 }
 
 /// A [`Reader`] at work: the scanner's visitor.
@@ -124,6 +126,7 @@ impl Default for Reader {
             list_key: None,
             item_name: None,
             wants_ids: false,
+            most_published_bytes: MOST_PUBLISHED_BYTES,
         }
     }
 }
@@ -375,10 +378,11 @@ impl Reader {
     /// An item of a list ended; one without a name is nobody's.
     fn end_item(&mut self, digest: u64) {
         let Some(name) = self.item_name.take() else { return };
-        let Some(list) = self.message.result.as_mut().and_then(|result| result.lists.last_mut()) else { return };
-        let bytes = list.published_bytes + size_of::<Item>() + name.len();
-        if bytes <= MOST_PUBLISHED_BYTES {
-            list.published_bytes = bytes;
+        let Some(result) = &mut self.message.result else { return };
+        let kept: usize = result.lists.iter().map(|list| list.published_bytes).sum();
+        let bytes = size_of::<Item>() + name.len();
+        if let Some(list) = result.lists.last_mut().filter(|_| kept + bytes <= self.most_published_bytes) {
+            list.published_bytes += bytes;
             list.published.push(Item { name, digest });
         }
     }

@@ -6,6 +6,7 @@ can only agree where both read the documentation alike. It knows one exchange at
 
 import json
 import re
+import zlib
 from collections import Counter
 from typing import Any
 
@@ -216,21 +217,49 @@ def response_parts(exchange: Exchange) -> list[Part]:
         return []
     if not (is_sse(exchange) or is_json(exchange.response)):
         return []
-    if is_encoded(exchange):
-        return [Part(None, 0, "content_encoding")]
+    body, unread = content(exchange)
     if is_sse(exchange):
         # Some servers prime a stream with an empty object, which says nothing.
-        data = [data for data in messages.events(exchange.response_body) if data != b"{}"]
+        data = [data for data in messages.events(body) if data != b"{}"]
         parts = [part for one in data for part in messages.split(one)]
     else:
-        parts = messages.split(exchange.response_body)
+        parts = messages.split(body) if body.strip() and not unread else []
     for part in parts:
         part.skipped = part.skipped and (exchange.skipped or part.skipped)
-    return parts
+    return parts + ([Part(None, 0, unread)] if unread else [])
 
 
-def is_encoded(exchange: Exchange) -> bool:
-    return exchange.response.get("content-encoding") not in ("", "identity")
+def content(exchange: Exchange) -> tuple[bytes, str]:
+    """What can be read of the answer's body, and why the rest cannot."""
+    coding, body = exchange.response.get("content-encoding").strip().lower(), exchange.response_body
+    if coding in ("", "identity"):
+        return body, ""
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        return b"", "content_encoding"
+    if exchange.skipped:
+        return b"", exchange.skipped
+    if coding != "deflate":
+        return gunzip(body)
+    return inflate(body, zlib.MAX_WBITS if body[:1] == b"\x78" else -zlib.MAX_WBITS)[:2]
+
+
+def gunzip(body: bytes) -> tuple[bytes, str]:
+    """All members one after the other."""
+    decoded, unread = b"", ""
+    while body and not unread:
+        member, unread, body = inflate(body, 16 + zlib.MAX_WBITS)
+        decoded += member
+    return decoded, unread
+
+
+def inflate(body: bytes, wbits: int) -> tuple[bytes, str, bytes]:
+    """As `content`, and what follows."""
+    decoder = zlib.decompressobj(wbits)
+    try:
+        decoded = decoder.decompress(body)
+    except zlib.error:
+        return b"", "content_encoding", b""
+    return decoded, "" if decoder.eof else "truncated", decoder.unused_data
 
 
 def without_answer(exchange: Exchange, request: dict) -> tuple[str, str]:
@@ -251,7 +280,7 @@ def answered_elsewhere(exchange: Exchange, answer: Part | None) -> bool:
 
 
 def has_events(exchange: Exchange) -> bool:
-    return is_sse(exchange) and not is_encoded(exchange) and any(messages.events(exchange.response_body))
+    return is_sse(exchange) and any(messages.events(content(exchange)[0]))
 
 
 def same_id(one: Any, other: Any) -> bool:

@@ -2,12 +2,13 @@
 
 use super::session::{Answered, task_status};
 use super::verdict::{Verdict, judge};
-use super::{Around, Exchange, Kind, MOST_OPERATIONS, SESSION_ID_BYTES};
+use super::{Around, Exchange, Kind, MOST_INFLATED_OPERATIONS, MOST_OPERATIONS, SESSION_ID_BYTES};
 use crate::body::{Body, Format, Part};
 use crate::closed::{Direction, KnownMethod, Revision, SkipReason, Transport, UnmatchedReason};
 use crate::correlation::links::Otherwise;
 use crate::headers::{is_encoded, is_event_stream, is_json};
 use crate::id::{Id, RequestId};
+use crate::inflate::Coding;
 use crate::message::{Message, MessageKind};
 use crate::method::Method;
 use crate::observation::{Ended, Observation, Session};
@@ -42,13 +43,17 @@ impl Exchange {
         } else {
             return;
         };
-        if around.host.response_header("content-encoding").is_some_and(|value| is_encoded(&value)) {
-            return self.leave_unread(around);
-        }
         let has_lists = self.operations.iter().any(|operation| operation.method.list_kind().is_some());
         let body = Body::new(format).with_lists(has_lists.then_some(around.config.digest_key));
         let is_stream = format == Format::Sse;
-        self.response = Some(Box::new(if is_stream && self.kind == Kind::Get { body.with_endpoint() } else { body }));
+        let mut body = Box::new(if is_stream && self.kind == Kind::Get { body.with_endpoint() } else { body });
+        let encoding = around.host.response_header("content-encoding").filter(|value| is_encoded(value));
+        if let Some(encoding) = encoding {
+            let coding = Coding::of(&encoding).filter(|_| self.operations.len() <= MOST_INFLATED_OPERATIONS);
+            let Some(coding) = coding else { return self.leave_unread(around) };
+            body.set_coding(coding);
+        }
+        self.response = Some(body);
         if is_stream && self.kind == Kind::Post && self.transport == Transport::StreamableHttp && !self.is_modern() {
             self.register(around.correlation.name_stream(), Otherwise::NoResponse, around);
         }
@@ -121,7 +126,7 @@ impl Exchange {
         Some(around.now().microseconds_since(started))
     }
 
-    /// Compressed: nothing in it can be told apart.
+    /// Compressed in a way that is not read: nothing in it can be told apart.
     fn leave_unread(&mut self, around: &mut Around<'_>) {
         self.unread = true;
         if self.recognised {

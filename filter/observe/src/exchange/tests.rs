@@ -1,3 +1,5 @@
+mod compressed;
+
 use crate::test;
 use crate::testing::{End, Log, Script};
 
