@@ -49,9 +49,9 @@ pub(crate) enum Part<'a> {
 /// Reads one body.
 #[derive(Clone, Debug)]
 pub(crate) struct Body {
-    decoder: Option<Decoder>,
+    decoder: Option<Box<Decoder>>,
     documents: Documents,
-    stream: Option<Stream>,
+    stream: Option<Box<Stream>>,
 }
 
 /// Reads documents one after the other.
@@ -103,7 +103,7 @@ struct Dispatching<'a> {
 
 impl Body {
     pub(crate) fn new(format: Format) -> Self {
-        let stream = (format == Format::Sse).then(Stream::default);
+        let stream = (format == Format::Sse).then(Box::default);
         Self { decoder: None, documents: Documents::default(), stream }
     }
 
@@ -129,7 +129,7 @@ impl Body {
 
     /// The body is compressed; said before its first byte.
     pub(crate) fn set_coding(&mut self, coding: Coding) {
-        self.decoder = Some(Decoder::new(coding));
+        self.decoder = Some(Box::new(Decoder::new(coding)));
         self.documents.reader.most_published_bytes = MOST_INFLATED_PUBLISHED_BYTES;
         if let Some(stream) = &mut self.stream {
             stream.event.most = MOST_INFLATED_EVENT_BYTES;
@@ -148,7 +148,7 @@ impl Body {
 
     /// The body ended. An event without its blank line is dropped, as a client drops it.
     pub(crate) fn finish(&mut self, out: &mut dyn FnMut(Part<'_>)) {
-        if !self.is_done() && self.decoder.as_ref().is_some_and(Decoder::is_cut) {
+        if !self.is_done() && self.decoder.as_ref().is_some_and(|decoder| decoder.is_cut()) {
             self.restart();
             return out(Part::Skipped(SkipReason::Truncated));
         }
@@ -169,7 +169,7 @@ impl Body {
     /// Nothing more can be learnt: the content ended or is broken, or the JSON is and there is no next event to begin anew
     /// with.
     pub(crate) fn is_done(&self) -> bool {
-        self.decoder.as_ref().is_some_and(Decoder::is_done) || self.stream.is_none() && self.documents.broken
+        self.decoder.as_ref().is_some_and(|decoder| decoder.is_done()) || self.stream.is_none() && self.documents.broken
     }
 
     /// An event id was given, so the stream may go on elsewhere.
@@ -179,8 +179,8 @@ impl Body {
 }
 
 /// Reads text that bears no coding any more.
-fn read(documents: &mut Documents, stream: &mut Option<Stream>, bytes: &[u8], out: &mut dyn FnMut(Part<'_>)) {
-    match stream {
+fn read(documents: &mut Documents, stream: &mut Option<Box<Stream>>, bytes: &[u8], out: &mut dyn FnMut(Part<'_>)) {
+    match stream.as_deref_mut() {
         Some(Stream { framer, event }) => framer.push(bytes, &mut Dispatching { documents, event, out }),
         None => documents.scan(bytes, out),
     }

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::borrow::Cow;
 
 /// `application/json` and `application/*+json`.
 pub(crate) fn is_json(content_type: &[u8]) -> bool {
@@ -63,9 +64,9 @@ pub(crate) fn is_encoded(content_encoding: &[u8]) -> bool {
 }
 
 /// A mirrored header value in plain form: `=?base64?...?=` is decoded (2026-07-28, value encoding of headers).
-pub(crate) fn decode_mirrored(value: &[u8]) -> Vec<u8> {
+pub(crate) fn decode_mirrored(value: &[u8]) -> Cow<'_, [u8]> {
     let coded = value.strip_prefix(b"=?base64?").and_then(|rest| rest.strip_suffix(b"?="));
-    coded.and_then(|coded| STANDARD.decode(coded).ok()).unwrap_or_else(|| value.to_vec())
+    coded.and_then(|coded| STANDARD.decode(coded).ok()).map_or(Cow::Borrowed(value), Cow::Owned)
 }
 
 fn media_type(value: &[u8]) -> &[u8] {
@@ -110,8 +111,8 @@ mod tests {
 
     #[test]
     fn ok_mirrored_values() {
-        assert_eq!(decode_mirrored(b"=?base64?YWRk?="), b"add");
-        assert_eq!(decode_mirrored(b"add"), b"add");
-        assert_eq!(decode_mirrored(b"=?base64?***?="), b"=?base64?***?=");
+        assert_eq!(*decode_mirrored(b"=?base64?YWRk?="), *b"add");
+        assert_eq!(*decode_mirrored(b"add"), *b"add");
+        assert_eq!(*decode_mirrored(b"=?base64?***?="), *b"=?base64?***?=");
     }
 }

@@ -5,6 +5,11 @@
 /// Quotes, backslashes, `;`, `=`, control characters and invalid UTF-8 become `_`, and so do dots at the end: Envoy drops
 /// them from a tag, and `a` beside `a.` would be one series twice, which fails the whole scrape.
 pub(crate) fn clean(bytes: &[u8], most: usize) -> String {
+    // Nearly every name is like this.
+    let is_plain = |&byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'/' | b':');
+    if bytes.len() <= most && bytes.iter().all(is_plain) {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
     let mut label = String::with_capacity(bytes.len().min(most));
     for chunk in bytes.utf8_chunks() {
         let invalid = if chunk.invalid().is_empty() { None } else { Some('_') };

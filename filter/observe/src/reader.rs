@@ -151,36 +151,28 @@ impl Reader {
 
     /// Every path that is looked at, and how much of a text there is kept.
     fn member(&self, name: &[u8]) -> (Member, usize) {
-        match (self.place(), name) {
-            (Place::Message, b"jsonrpc") => (Member::Version, WORD_BYTES),
-            (Place::Message, b"id") => (Member::Id, RequestId::KEPT_BYTES),
-            (Place::Message, b"method") => (Member::Method, WORD_BYTES),
-            (Place::Message, b"params") => (Member::Params, 0),
-            (Place::Message, b"result") => (Member::Result, 0),
-            (Place::Message, b"error") => (Member::Error, 0),
-            (Place::Params, b"name") => (Member::Name, NAME_BYTES),
-            (Place::Params, b"uri") => (Member::Uri, NAME_BYTES),
-            (Place::Params | Place::Result | Place::Task, b"taskId") => (Member::TaskId, 0),
-            (Place::Params | Place::Result | Place::Task, b"status") => (Member::TaskStatus, WORD_BYTES),
-            (Place::Params | Place::Result, b"result") => (Member::TaskResult, 0),
-            (Place::TaskResult, b"isError") => (Member::TaskIsError, 0),
-            (Place::Params, b"requestId") => (Member::RequestId, RequestId::KEPT_BYTES),
-            (Place::Params, b"cursor") => (Member::Cursor, 0),
-            (Place::Params, b"clientInfo") => (Member::ClientInfo, 0),
-            (Place::ClientInfo, b"name") => (Member::ClientName, NAME_BYTES),
-            (Place::Params, b"_meta") => (Member::Meta, 0),
-            (Place::Meta, b"io.modelcontextprotocol/protocolVersion") => (Member::MetaVersion, WORD_BYTES),
-            (Place::Result, b"isError") => (Member::IsError, 0),
-            (Place::Result, b"resultType") => (Member::ResultType, WORD_BYTES),
-            (Place::Result, b"task") => (Member::Task, 0),
-            (Place::Result, b"protocolVersion") => (Member::ProtocolVersion, WORD_BYTES),
-            (Place::Result, b"nextCursor") => (Member::NextCursor, 0),
-            (Place::Result, b"tools") => (Member::List(ListKind::Tools), 0),
-            (Place::Result, b"prompts") => (Member::List(ListKind::Prompts), 0),
-            (Place::Result, b"resources") => (Member::List(ListKind::Resources), 0),
-            (Place::Result, b"resourceTemplates") => (Member::List(ListKind::ResourceTemplates), 0),
-            (Place::Item, name) if name == self.item_name() => (Member::ItemName, NAME_BYTES),
-            (Place::Error, b"code") => (Member::Code, WORD_BYTES),
+        match self.place() {
+            Place::Message => match name {
+                b"jsonrpc" => (Member::Version, WORD_BYTES),
+                b"id" => (Member::Id, RequestId::KEPT_BYTES),
+                b"method" => (Member::Method, WORD_BYTES),
+                b"params" => (Member::Params, 0),
+                b"result" => (Member::Result, 0),
+                b"error" => (Member::Error, 0),
+                _ => (Member::None, 0),
+            },
+            Place::Params => member_of_params(name),
+            Place::Result => member_of_result(name),
+            Place::Task => match name {
+                b"taskId" => (Member::TaskId, 0),
+                b"status" => (Member::TaskStatus, WORD_BYTES),
+                _ => (Member::None, 0),
+            },
+            Place::TaskResult if name == b"isError" => (Member::TaskIsError, 0),
+            Place::ClientInfo if name == b"name" => (Member::ClientName, NAME_BYTES),
+            Place::Meta if name == b"io.modelcontextprotocol/protocolVersion" => (Member::MetaVersion, WORD_BYTES),
+            Place::Item if name == self.item_name() => (Member::ItemName, NAME_BYTES),
+            Place::Error if name == b"code" => (Member::Code, WORD_BYTES),
             _ => (Member::None, 0),
         }
     }
@@ -385,6 +377,39 @@ impl Reader {
             list.published_bytes += bytes;
             list.published.push(Item { name, digest });
         }
+    }
+}
+
+fn member_of_params(name: &[u8]) -> (Member, usize) {
+    match name {
+        b"name" => (Member::Name, NAME_BYTES),
+        b"uri" => (Member::Uri, NAME_BYTES),
+        b"taskId" => (Member::TaskId, 0),
+        b"status" => (Member::TaskStatus, WORD_BYTES),
+        b"result" => (Member::TaskResult, 0),
+        b"requestId" => (Member::RequestId, RequestId::KEPT_BYTES),
+        b"cursor" => (Member::Cursor, 0),
+        b"clientInfo" => (Member::ClientInfo, 0),
+        b"_meta" => (Member::Meta, 0),
+        _ => (Member::None, 0),
+    }
+}
+
+fn member_of_result(name: &[u8]) -> (Member, usize) {
+    match name {
+        b"isError" => (Member::IsError, 0),
+        b"resultType" => (Member::ResultType, WORD_BYTES),
+        b"taskId" => (Member::TaskId, 0),
+        b"status" => (Member::TaskStatus, WORD_BYTES),
+        b"result" => (Member::TaskResult, 0),
+        b"task" => (Member::Task, 0),
+        b"protocolVersion" => (Member::ProtocolVersion, WORD_BYTES),
+        b"nextCursor" => (Member::NextCursor, 0),
+        b"tools" => (Member::List(ListKind::Tools), 0),
+        b"prompts" => (Member::List(ListKind::Prompts), 0),
+        b"resources" => (Member::List(ListKind::Resources), 0),
+        b"resourceTemplates" => (Member::List(ListKind::ResourceTemplates), 0),
+        _ => (Member::None, 0),
     }
 }
 

@@ -41,12 +41,15 @@ impl Correlation {
 
     /// Makes what passed here known to the other VMs.
     pub(crate) fn save_events(&self) {
-        let mut events = std::mem::take(&mut *self.events.borrow_mut());
-        events.sort_unstable_by_key(|event| event % SLOTS);
-        for group in events.chunk_by(|one, other| one % SLOTS == other % SLOTS) {
-            let Some(first) = group.first() else { continue };
-            self.edit(&self.key('e', first % SLOTS), |slot: &mut Vec<u64>| {
-                slot.extend_from_slice(group);
+        let events = std::mem::take(&mut *self.events.borrow_mut());
+        let slots = if events.is_empty() { 0 } else { SLOTS };
+        for slot in 0..slots {
+            let group: Vec<u64> = events.iter().filter(|&event| event % SLOTS == slot).copied().collect();
+            if group.is_empty() {
+                continue;
+            }
+            self.edit(&self.key('e', slot), |slot: &mut Vec<u64>| {
+                slot.extend_from_slice(&group);
                 slot.drain(..slot.len().saturating_sub(MOST_IN_SLOT));
                 (true, ())
             });

@@ -60,6 +60,7 @@ impl Exchange {
     }
 
     /// The answer to `initialize` names the session.
+    #[inline(never)]
     fn learn_session(&mut self, around: &Around<'_>) {
         let begins = self.operations.iter().any(|operation| operation.method == Method::Known(KnownMethod::Initialize));
         if begins && self.session_id.is_none() {
@@ -127,6 +128,7 @@ impl Exchange {
     }
 
     /// Compressed in a way that is not read: nothing in it can be told apart.
+    #[inline(never)]
     fn leave_unread(&mut self, around: &mut Around<'_>) {
         self.unread = true;
         if self.recognised {
@@ -188,6 +190,7 @@ impl Exchange {
         }
     }
 
+    #[inline(never)]
     fn server_notification(&mut self, message: &Message, around: &mut Around<'_>) {
         let method = message.method.as_ref().map_or(Method::Other, |text| Method::of(text.start(), around.config));
         around.observe(Observation::Notification { method, direction: Direction::Out });

@@ -1,5 +1,6 @@
 //! What an exchange has to do with others of its session: operations answered on another stream, requests of the server,
-//! cancellations, replayed events, and the session's beginning and end.
+//! cancellations, replayed events, and the session's beginning and end. Most is marked cold, to stay out of the plain path's
+//! code.
 
 use super::{Around, Exchange, Kind, SESSION_ID_BYTES};
 use crate::closed::{Direction, ErrorType, ServerRequestStatus, Status, TaskStatus, Transport, UnmatchedReason};
@@ -33,6 +34,7 @@ impl Exchange {
     }
 
     /// The operations may be answered on another stream than this one. `stream` names this one if it may bring answers too.
+    #[inline(never)]
     pub(super) fn register(&mut self, stream: u64, otherwise: Otherwise, around: &mut Around<'_>) -> bool {
         let (Some(session), Some(started)) = (self.session(around), self.started) else { return false };
         let server = server_name(around);
@@ -82,6 +84,7 @@ impl Exchange {
     }
 
     /// For how long the server waited for answers to what it asked on this stream; `None` if one is still missing.
+    #[inline(never)]
     fn paused(&self, session: SessionKey, around: &Around<'_>) -> Option<u64> {
         if !self.has_asked {
             return Some(0);
@@ -92,6 +95,7 @@ impl Exchange {
     }
 
     /// An answer that belongs to no operation of this exchange may belong to one of its session.
+    #[inline(never)]
     pub(super) fn answered_elsewhere(
         &mut self,
         id: &RequestId,
@@ -113,6 +117,7 @@ impl Exchange {
     }
 
     /// The exchange ended without answers to these operations.
+    #[inline(never)]
     pub(super) fn end_unanswered(&mut self, verdict: Verdict, around: &mut Around<'_>) {
         if let Verdict::Elsewhere(otherwise) = verdict {
             let otherwise = otherwise.unwrap_or(Otherwise::NoResponse);
@@ -135,6 +140,7 @@ impl Exchange {
         }
     }
 
+    #[inline(never)]
     fn end_one_unanswered(&mut self, operation: Operation, verdict: Verdict, around: &mut Around<'_>) {
         let id = operation.id.key();
         let mut cancelled_at = None;
@@ -169,6 +175,7 @@ impl Exchange {
     }
 
     /// The server asks the client; the answer comes with another exchange.
+    #[inline(never)]
     pub(super) fn server_request(&mut self, message: &Message, around: &mut Around<'_>) {
         let (Id::Some(id), Some(text)) = (&message.id, &message.method) else { return };
         let Some(session) = self.session(around) else { return };
@@ -183,6 +190,7 @@ impl Exchange {
     }
 
     /// The client answers what the server asked.
+    #[inline(never)]
     pub(super) fn client_response(&mut self, message: &Message, around: &mut Around<'_>) {
         let (Id::Some(id), Some(session)) = (&message.id, self.session(around)) else { return };
         let now = around.now();
@@ -200,6 +208,7 @@ impl Exchange {
     }
 
     /// `notifications/cancelled`: the client gives up an operation, or the server what it asked.
+    #[inline(never)]
     pub(super) fn cancelled(&mut self, message: &Message, direction: Direction, around: &mut Around<'_>) {
         let Some(id) = message.params.as_ref().and_then(|params| params.request_id.as_ref()) else { return };
         let Some(session) = self.session(around) else { return };
@@ -231,6 +240,7 @@ impl Exchange {
     }
 
     /// The first event of HTTP+SSE says where to post.
+    #[inline(never)]
     pub(super) fn endpoint(&mut self, address: &Text, around: &mut Around<'_>) {
         let Some(address) = address.whole().and_then(crate::headers::endpoint) else { return };
         if !address.is_query {
@@ -254,9 +264,13 @@ impl Exchange {
             }
             _ => false,
         };
-        if !ends {
-            return;
+        if ends {
+            self.session_ended(around);
         }
+    }
+
+    #[inline(never)]
+    fn session_ended(&mut self, around: &mut Around<'_>) {
         let Some(session) = self.session(around) else { return };
         let now = around.now();
         let verdict = self.is_session_stream.then(|| Verdict::of_stream(around.host));
@@ -271,6 +285,7 @@ impl Exchange {
     }
 
     /// `initialize` was answered.
+    #[inline(never)]
     pub(super) fn begin_session(&mut self, around: &mut Around<'_>) {
         if let Some(session) = self.session(around) {
             let now = around.now();
@@ -281,6 +296,7 @@ impl Exchange {
 
 impl Around<'_> {
     /// The end of a task shows in the answer to `tasks/get` or `tasks/result`, or in a notification.
+    #[inline(never)]
     pub(super) fn task_ended(&mut self, id: &Text, status: TaskStatus) {
         if let Some(tool) = self.correlation.end_task(id) {
             self.observe(Observation::TaskEnded { tool: tool.as_deref(), status });
@@ -307,6 +323,7 @@ impl Around<'_> {
     }
 
     /// What had to make room in the store cannot be followed any more.
+    #[inline(never)]
     fn give_way(&mut self, ended: &links::Ended) {
         for pending in &ended.operations {
             let operation = &pending.operation;
@@ -317,6 +334,7 @@ impl Around<'_> {
         self.lost(&ended.asked);
     }
 
+    #[inline(never)]
     fn lost(&mut self, asked: &[Asked]) {
         for asked in asked {
             let (method, status) = (asked.method, ServerRequestStatus::Lost);
@@ -378,10 +396,9 @@ pub(super) fn task_status(status: Option<&Text>, is_error: bool) -> Option<TaskS
 
 /// Microseconds covered by intervals that may overlap.
 fn covered(mut waits: Vec<(Time, Time)>) -> u64 {
-    waits.sort_unstable();
-    let mut covered = 0;
-    let mut end = Time(0);
-    for (from, to) in waits {
+    let (mut covered, mut end) = (0, Time(0));
+    while let Some((first, _)) = waits.iter().enumerate().min_by_key(|(_, (from, _))| *from) {
+        let (from, to) = waits.swap_remove(first);
         covered += to.microseconds_since(from.max(end));
         end = end.max(to);
     }
