@@ -14,9 +14,11 @@
 //! an event and a list result that are being read at most 32 KiB: under 64 KiB in all. A compressed answer's decoder takes
 //! up to 43 KiB; what is kept beside it (`body`) and operations ([`MOST_INFLATED_OPERATIONS`]) are fewer, for the same sum.
 
+mod asked;
 mod request;
 mod response;
 mod session;
+mod task;
 mod verdict;
 
 use crate::body::Body;

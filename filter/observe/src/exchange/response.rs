@@ -1,6 +1,7 @@
 //! The response side: answers find their operation, what is left over is judged at the end.
 
-use super::session::{Answered, task_status};
+use super::session::Answered;
+use super::task::task_status;
 use super::verdict::{Verdict, judge};
 use super::{Around, Exchange, Kind, MOST_INFLATED_OPERATIONS, MOST_OPERATIONS, SESSION_ID_BYTES};
 use crate::body::{Body, Format, Part};

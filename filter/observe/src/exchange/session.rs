@@ -1,16 +1,13 @@
-//! What an exchange has to do with others of its session: operations answered on another stream, requests of the server,
-//! cancellations, replayed events, and the session's beginning and end. Most is marked cold, to stay out of the plain path's
-//! code.
+//! What an exchange has to do with others of its session: operations answered on another stream, replayed events, and the
+//! session's beginning and end. Most is kept out of line, to stay out of the plain path's code.
 
 use super::{Around, Exchange, Kind, SESSION_ID_BYTES};
-use crate::closed::{Direction, ErrorType, ServerRequestStatus, Status, TaskStatus, Transport, UnmatchedReason};
+use crate::closed::{ErrorType, ServerRequestStatus, Status, Transport, UnmatchedReason};
 use crate::config::ServerNameFrom;
 use crate::correlation::links::{self, Asked, Found, Otherwise, Pending};
 use crate::correlation::{Correlation, SessionKey};
 use crate::exchange::verdict::Verdict;
-use crate::id::{Id, RequestId};
-use crate::message::{Message, Outcome};
-use crate::method::Method;
+use crate::id::RequestId;
 use crate::observation::{Ended, Observation, Operation, Time};
 use crate::text::Text;
 
@@ -81,17 +78,6 @@ impl Exchange {
             Found::Answered => Err(UnmatchedReason::Duplicate),
             Found::Nothing => Err(UnmatchedReason::UnknownId),
         }
-    }
-
-    /// For how long the server waited for answers to what it asked on this stream; `None` if one is still missing.
-    #[inline(never)]
-    fn paused(&self, session: SessionKey, around: &Around<'_>) -> Option<u64> {
-        if !self.has_asked {
-            return Some(0);
-        }
-        let asked = around.correlation.asked_on(session, self.stream);
-        let waits: Option<Vec<(Time, Time)>> = asked.iter().map(|asked| Some((asked.at, asked.answered_at?))).collect();
-        waits.map(covered)
     }
 
     /// An answer that belongs to no operation of this exchange may belong to one of its session.
@@ -167,66 +153,6 @@ impl Exchange {
         around.observe(Observation::OperationEnded(ended));
     }
 
-    /// The stream is over: what the server asked on it and got no answer to is lost, unless the stream goes on elsewhere.
-    pub(super) fn end_asked(&mut self, around: &mut Around<'_>) {
-        let Some(session) = self.session.filter(|_| std::mem::take(&mut self.has_asked)) else { return };
-        let ended = around.correlation.finish(session, self.stream);
-        around.lost(&ended.asked);
-    }
-
-    /// The server asks the client; the answer comes with another exchange.
-    #[inline(never)]
-    pub(super) fn server_request(&mut self, message: &Message, around: &mut Around<'_>) {
-        let (Id::Some(id), Some(text)) = (&message.id, &message.method) else { return };
-        let Some(session) = self.session(around) else { return };
-        let stream = if self.registered { self.stream } else { 0 };
-        self.has_asked |= stream != 0;
-        let method = Method::of(text.start(), around.config);
-        let id = id.key();
-        let at = around.now();
-        let asked = Asked { id, method, server: server_name(around), at, stream, answered_at: None };
-        let evicted = around.correlation.ask(session, &asked, self.transport);
-        around.give_way(&evicted);
-    }
-
-    /// The client answers what the server asked.
-    #[inline(never)]
-    pub(super) fn client_response(&mut self, message: &Message, around: &mut Around<'_>) {
-        let (Id::Some(id), Some(session)) = (&message.id, self.session(around)) else { return };
-        let now = around.now();
-        let reason = match around.correlation.reply(session, id.key(), now) {
-            Found::Some(asked) => {
-                let is_error = message.result.is_none();
-                let status = if is_error { ServerRequestStatus::Error } else { ServerRequestStatus::Ok };
-                let duration = Some(now.microseconds_since(asked.at));
-                return around.observe(Observation::ServerRequestEnded { method: asked.method, status, duration });
-            }
-            Found::Answered => UnmatchedReason::Duplicate,
-            Found::Nothing => UnmatchedReason::UnknownId,
-        };
-        around.observe(Observation::Unmatched(reason));
-    }
-
-    /// `notifications/cancelled`: the client gives up an operation, or the server what it asked.
-    #[inline(never)]
-    pub(super) fn cancelled(&mut self, message: &Message, direction: Direction, around: &mut Around<'_>) {
-        let Some(id) = message.params.as_ref().and_then(|params| params.request_id.as_ref()) else { return };
-        let Some(session) = self.session(around) else { return };
-        let now = around.now();
-        match direction {
-            Direction::In => {
-                let evicted = around.correlation.cancel(session, id.key(), now);
-                around.give_way(&evicted);
-            }
-            Direction::Out => {
-                if let Found::Some(asked) = around.correlation.reply(session, id.key(), now) {
-                    let (method, status) = (asked.method, ServerRequestStatus::Cancelled);
-                    around.observe(Observation::ServerRequestEnded { method, status, duration: None });
-                }
-            }
-        }
-    }
-
     /// An event begins on a stream of a session. On a resumed one it may have passed before.
     pub(super) fn event(&mut self, id: Option<u64>, around: &mut Around<'_>) {
         self.is_replay = false;
@@ -295,36 +221,9 @@ impl Exchange {
 }
 
 impl Around<'_> {
-    /// The end of a task shows in the answer to `tasks/get` or `tasks/result`, or in a notification.
-    #[inline(never)]
-    pub(super) fn task_ended(&mut self, id: &Text, status: TaskStatus) {
-        if let Some(tool) = self.correlation.end_task(id) {
-            self.observe(Observation::TaskEnded { tool: tool.as_deref(), status });
-        }
-    }
-
-    /// A response to an operation that begins, asks for, or waits for a task.
-    pub(super) fn task(&mut self, operation: &Operation, status: Status, result: &Outcome) {
-        use crate::closed::KnownMethod::{TasksGet, TasksResult};
-        match (operation.method, &result.task_id, &operation.task_id) {
-            (_, Some(id), _) if status == Status::Accepted => {
-                self.correlation.begin_task(id, operation.name.as_deref())
-            }
-            (Method::Known(TasksGet), _, Some(id)) => {
-                if let Some(status) = task_status(result.status.as_deref(), result.inner_is_error) {
-                    self.task_ended(id, status);
-                }
-            }
-            (Method::Known(TasksResult), _, Some(id)) => {
-                self.task_ended(id, if result.is_error { TaskStatus::ToolError } else { TaskStatus::Completed });
-            }
-            _ => {}
-        }
-    }
-
     /// What had to make room in the store cannot be followed any more.
     #[inline(never)]
-    fn give_way(&mut self, ended: &links::Ended) {
+    pub(super) fn give_way(&mut self, ended: &links::Ended) {
         for pending in &ended.operations {
             let operation = &pending.operation;
             let (status, error_type) = (Status::Unknown, None);
@@ -335,7 +234,7 @@ impl Around<'_> {
     }
 
     #[inline(never)]
-    fn lost(&mut self, asked: &[Asked]) {
+    pub(super) fn lost(&mut self, asked: &[Asked]) {
         for asked in asked {
             let (method, status) = (asked.method, ServerRequestStatus::Lost);
             self.observe(Observation::ServerRequestEnded { method, status, duration: None });
@@ -378,29 +277,7 @@ fn without_answer(pending: &Pending, verdict: Option<Verdict>, now: Time) -> End
 }
 
 /// The server's name, where each exchange has that of its cluster.
-fn server_name(around: &Around<'_>) -> Option<Box<str>> {
+pub(super) fn server_name(around: &Around<'_>) -> Option<Box<str>> {
     let by_cluster = around.config.server_name_from() == ServerNameFrom::Cluster;
     by_cluster.then(|| crate::config::clean_server_name(&around.host.cluster_name().unwrap_or_default()).into())
-}
-
-/// A task's end; `None` while it runs.
-pub(super) fn task_status(status: Option<&Text>, is_error: bool) -> Option<TaskStatus> {
-    match status?.whole()? {
-        b"completed" if is_error => Some(TaskStatus::ToolError),
-        b"completed" => Some(TaskStatus::Completed),
-        b"failed" => Some(TaskStatus::Failed),
-        b"cancelled" => Some(TaskStatus::Cancelled),
-        _ => None,
-    }
-}
-
-/// Microseconds covered by intervals that may overlap.
-fn covered(mut waits: Vec<(Time, Time)>) -> u64 {
-    let (mut covered, mut end) = (0, Time(0));
-    while let Some((first, _)) = waits.iter().enumerate().min_by_key(|(_, (from, _))| *from) {
-        let (from, to) = waits.swap_remove(first);
-        covered += to.microseconds_since(from.max(end));
-        end = end.max(to);
-    }
-    covered
 }

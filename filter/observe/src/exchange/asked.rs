@@ -1,0 +1,95 @@
+//! Requests of the server, answered by another exchange, and cancellations from either side.
+
+use super::session::server_name;
+use super::{Around, Exchange};
+use crate::closed::{Direction, ServerRequestStatus, UnmatchedReason};
+use crate::correlation::SessionKey;
+use crate::correlation::links::{Asked, Found};
+use crate::id::Id;
+use crate::message::Message;
+use crate::method::Method;
+use crate::observation::{Observation, Time};
+
+impl Exchange {
+    /// For how long the server waited for answers to what it asked on this stream; `None` if one is still missing.
+    #[inline(never)]
+    pub(super) fn paused(&self, session: SessionKey, around: &Around<'_>) -> Option<u64> {
+        if !self.has_asked {
+            return Some(0);
+        }
+        let asked = around.correlation.asked_on(session, self.stream);
+        let waits: Option<Vec<(Time, Time)>> = asked.iter().map(|asked| Some((asked.at, asked.answered_at?))).collect();
+        waits.map(covered)
+    }
+
+    /// The stream is over: what the server asked on it and got no answer to is lost, unless the stream goes on elsewhere.
+    pub(super) fn end_asked(&mut self, around: &mut Around<'_>) {
+        let Some(session) = self.session.filter(|_| std::mem::take(&mut self.has_asked)) else { return };
+        let ended = around.correlation.finish(session, self.stream);
+        around.lost(&ended.asked);
+    }
+
+    /// The server asks the client; the answer comes with another exchange.
+    #[inline(never)]
+    pub(super) fn server_request(&mut self, message: &Message, around: &mut Around<'_>) {
+        let (Id::Some(id), Some(text)) = (&message.id, &message.method) else { return };
+        let Some(session) = self.session(around) else { return };
+        let stream = if self.registered { self.stream } else { 0 };
+        self.has_asked |= stream != 0;
+        let method = Method::of(text.start(), around.config);
+        let id = id.key();
+        let at = around.now();
+        let asked = Asked { id, method, server: server_name(around), at, stream, answered_at: None };
+        let evicted = around.correlation.ask(session, &asked, self.transport);
+        around.give_way(&evicted);
+    }
+
+    /// The client answers what the server asked.
+    #[inline(never)]
+    pub(super) fn client_response(&mut self, message: &Message, around: &mut Around<'_>) {
+        let (Id::Some(id), Some(session)) = (&message.id, self.session(around)) else { return };
+        let now = around.now();
+        let reason = match around.correlation.reply(session, id.key(), now) {
+            Found::Some(asked) => {
+                let is_error = message.result.is_none();
+                let status = if is_error { ServerRequestStatus::Error } else { ServerRequestStatus::Ok };
+                let duration = Some(now.microseconds_since(asked.at));
+                return around.observe(Observation::ServerRequestEnded { method: asked.method, status, duration });
+            }
+            Found::Answered => UnmatchedReason::Duplicate,
+            Found::Nothing => UnmatchedReason::UnknownId,
+        };
+        around.observe(Observation::Unmatched(reason));
+    }
+
+    /// `notifications/cancelled`: the client gives up an operation, or the server what it asked.
+    #[inline(never)]
+    pub(super) fn cancelled(&mut self, message: &Message, direction: Direction, around: &mut Around<'_>) {
+        let Some(id) = message.params.as_ref().and_then(|params| params.request_id.as_ref()) else { return };
+        let Some(session) = self.session(around) else { return };
+        let now = around.now();
+        match direction {
+            Direction::In => {
+                let evicted = around.correlation.cancel(session, id.key(), now);
+                around.give_way(&evicted);
+            }
+            Direction::Out => {
+                if let Found::Some(asked) = around.correlation.reply(session, id.key(), now) {
+                    let (method, status) = (asked.method, ServerRequestStatus::Cancelled);
+                    around.observe(Observation::ServerRequestEnded { method, status, duration: None });
+                }
+            }
+        }
+    }
+}
+
+/// Microseconds covered by intervals that may overlap.
+fn covered(mut waits: Vec<(Time, Time)>) -> u64 {
+    let (mut covered, mut end) = (0, Time(0));
+    while let Some((first, _)) = waits.iter().enumerate().min_by_key(|(_, (from, _))| *from) {
+        let (from, to) = waits.swap_remove(first);
+        covered += to.microseconds_since(from.max(end));
+        end = end.max(to);
+    }
+    covered
+}
