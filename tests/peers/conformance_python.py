@@ -75,7 +75,7 @@ async def call_tool(context: Any, params: Any) -> types.CallToolResult | types.I
     if tool is None:
         raise MCPError(types.INVALID_PARAMS, f"unknown tool {params.name}")
     if "answer" in tool:
-        return types.CallToolResult.model_validate(tool["answer"])
+        return types.CallToolResult.model_validate(filled(tool["answer"], params.arguments or {}))
     if "rounds" in tool:
         return next_round(context, params, tool) or text_result("Thank you.")
     if "asks" in tool:
