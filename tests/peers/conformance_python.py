@@ -2,9 +2,9 @@
 
     conformance_python.py PORT
 
-What it offers is written in conformance.json, which the Rust server reads too; this file says how each kind
-of tool behaves. It does not offer the tasks extension, which this SDK lacks. It keeps the events of a session
-until the process ends, as only a test may.
+It serves `/conformance` in every revision the SDK speaks. What it offers is written in conformance.json, which the
+Rust server reads too; this file says how each kind of tool behaves. It does not offer the tasks extension, which
+this SDK lacks. It keeps the events of every session until the process ends, as only a test may.
 """
 
 import json
@@ -235,5 +235,7 @@ def make_server() -> Server[Any]:
 
 
 if __name__ == "__main__":
-    application = make_server().streamable_http_app(event_store=Events(), retry_interval=100)
+    application = make_server().streamable_http_app(
+        streamable_http_path="/conformance", event_store=Events(), retry_interval=100
+    )
     uvicorn.run(application, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
