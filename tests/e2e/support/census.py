@@ -1,8 +1,8 @@
 """Counts the messages that passed between a client and a server, from the bytes a relay kept.
 
 It tells what the counters of the sidecar must show once every exchange has ended, and it finds the answer of a
-request wherever it came. It does not tell times, gauges or sizes of single messages, and it leaves the label
-`resource_uri` out, which depends on what the server had listed when.
+request wherever it came. It does not tell times or sizes of single messages, and it leaves the label `resource_uri`
+out, which depends on what the server had listed when.
 """
 
 import json
@@ -16,6 +16,8 @@ from .expected import Series, classify, label, series
 from .messages import METHODS, REVISIONS, is_answer, is_notification, is_request
 
 COUNTED = re.compile(r"mcp_\w+_total|mcp_(session|server_request)_duration_microseconds_count")
+# Of these none may be left once every exchange has ended.
+LEVELS = ("mcp_active_connections", "mcp_sse_streams_active", "mcp_requests_in_flight")
 LEFT_OUT = ("resource_uri", "server_name")
 NAMED = {
     "tools/call": ("mcp_tool_calls_total", "tool_name"),
@@ -25,6 +27,9 @@ NAMED = {
     "prompts/list": ("mcp_prompts_listed_total", ""),
     "resources/list": ("mcp_resources_listed_total", ""),
 }
+HEADERS_SINCE = "2026-07-28"
+NAMED_BY = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+NAMED_BY.update({"tasks/get": "taskId", "tasks/update": "taskId", "tasks/cancel": "taskId"})
 Id = tuple[str, str, Any]
 
 
@@ -64,6 +69,12 @@ class Census:
     answered_by_client: dict[Id, dict[str, Any]] = field(default_factory=dict)
     elsewhere: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     replays: set[tuple[str, str]] = field(default_factory=set)
+
+    def total(self, family: str, **labels: str) -> int:
+        """The sum over every series with these labels."""
+        return sum(
+            amount for (name, own), amount in self.totals.items() if name == family and labels.items() <= dict(own).items()
+        )
 
     def add(self, family: str, amount: int = 1, **labels: str) -> None:
         self.totals[series(family, **labels)] += amount
@@ -135,6 +146,8 @@ class Census:
                 self.add("mcp_unmatched_responses_total", reason="unknown_id")
 
     def operation(self, operation: Operation) -> None:
+        for header in mismatches(operation):
+            self.add("mcp_header_mismatch_total", header=header)
         status, error_type = operation.outcome()
         self.add("mcp_requests_total", method=operation.method, status=status, error_type=error_type)
         if operation.answer is not None and "error" in operation.answer:
@@ -196,7 +209,7 @@ def differences(census: Census, samples: dict[Series, float]) -> list[str]:
     """One line per counter that is not what the census says; zero is as good as absent."""
     shown: Counter[Series] = Counter()
     for (family, labels), value in samples.items():
-        if COUNTED.fullmatch(family):
+        if COUNTED.fullmatch(family) or family in LEVELS:
             shown[family, tuple(entry for entry in labels if entry[0] not in LEFT_OUT)] += int(value)
     return [
         f"{family}{dict(labels)}: expected {census.totals[family, labels]}, got {shown[family, labels]}"
@@ -218,6 +231,19 @@ def ends_session(exchange: Exchange) -> bool:
         return False
     deleted = exchange.request.verb == "DELETE" and exchange.response.status < 300
     return deleted or exchange.response.status == 404
+
+
+def mismatches(operation: Operation) -> list[str]:
+    """The headers that contradict the body, in the revision that defines them."""
+    head, params = operation.exchange.request, operation.message.get("params") or {}
+    if head.get("mcp-protocol-version") != HEADERS_SINCE:
+        return []
+    said = {
+        "Mcp-Method": operation.message["method"],
+        "Mcp-Name": params.get(NAMED_BY.get(operation.message["method"], "")),
+        "MCP-Protocol-Version": (params.get("_meta") or {}).get("io.modelcontextprotocol/protocolVersion"),
+    }
+    return [header for header, value in said.items() if value and head.get(header) and head.get(header) != value]
 
 
 def identity(session: str, message: dict[str, Any]) -> Id:

@@ -5,6 +5,7 @@
 
 #![expect(deprecated, reason = "the suite asks for what 2026-07-28 calls deprecated: logging, sampling, subscriptions")]
 
+mod behaviour;
 mod offer;
 mod rounds;
 mod tasks;
@@ -15,27 +16,26 @@ use axum::http::request::Parts;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CompleteRequestParams,
-        CompleteResult, CompletionInfo, ContentBlock, ElicitRequest, GetPromptRequestParams, GetPromptResponse,
-        GetPromptResult, GetTaskParams, GetTaskResult, InputRequest, ListPromptsResult, ListResourceTemplatesResult,
-        ListResourcesResult, ListToolsResult, LoggingLevel, LoggingMessageNotificationParam, PaginatedRequestParams,
-        ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult,
-        RequestStateCodec, ServerCapabilities, ServerConfig, SetLevelRequestParams, SubscribeRequestParams,
-        SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
+        CallToolRequestParams, CallToolResponse, CancelTaskParams, ClientCapabilities, CompleteRequestParams,
+        CompleteResult, CompletionInfo, GetPromptRequestParams, GetPromptResponse, GetPromptResult, GetTaskParams,
+        GetTaskResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+        PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, RequestStateCodec,
+        ServerCapabilities, ServerConfig, SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter, Tool,
+        UnsubscribeRequestParams, UpdateTaskParams,
     },
-    service::{RequestContext, ServiceError, SubscriptionContext},
+    service::{RequestContext, SubscriptionContext},
     task_manager::TaskManager,
     transport::streamable_http_server::session::local::LocalSessionManager,
 };
 use serde_json::Value;
 use tokio::sync::broadcast;
 
+use behaviour::{PAUSE, ask, broken, log, progress, text};
 use offer::{Offer, OfferedTool, filled, result};
 use rounds::{Retry, next_round};
 use tasks::Call;
 
 const STATE_KEY: [u8; 32] = *b"a key that guards only test data";
-const PAUSE: Duration = Duration::from_millis(50);
 const RETRY: Duration = Duration::from_millis(100);
 const MOST_STREAMS: u64 = 1000;
 
@@ -149,7 +149,7 @@ impl ServerHandler for ConformanceServer {
         let responses = request.input_responses.clone().unwrap_or_default();
         let OfferedTool { task, rounds, keeps_state, .. } = tool;
         if task.as_ref().is_some_and(|task| task.required) && !declared.supports_tasks() {
-            let needed = rmcp::model::ClientCapabilities::builder().enable_tasks().build();
+            let needed = ClientCapabilities::builder().enable_tasks().build();
             return Err(ErrorData::missing_required_client_capability(needed));
         }
         let retry = Retry { responses: request.input_responses, state: request.request_state };
@@ -266,53 +266,6 @@ impl ServerHandler for ConformanceServer {
     }
 }
 
-/// Asks the client in a request of our own, on the stream of the call (until 2025-11-25).
-async fn ask(context: &Context, question: InputRequest) -> Result<CallToolResponse, ErrorData> {
-    let answer = match question {
-        InputRequest::Elicitation(ElicitRequest { params, .. }) => {
-            context.peer.create_elicitation(params).await.map(|answer| serde_json::to_string(&answer))
-        }
-        InputRequest::CreateMessage(request) => {
-            context.peer.create_message(request.params).await.map(|answer| serde_json::to_string(&answer))
-        }
-        _ => return Err(ErrorData::internal_error("conformance.json: a question that no client is asked", None)),
-    };
-    let answer = answer.map_err(broken)?.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
-    Ok(text(answer))
-}
-
-/// Logs three times; since 2026-07-28 only where the request asks for it.
-async fn log(context: &Context) -> Result<(), ServiceError> {
-    let wanted = context.meta.protocol_version().is_none() || context.meta.log_level().is_some();
-    for step in ["started", "going on", "done"] {
-        if wanted {
-            let message = LoggingMessageNotificationParam::new(LoggingLevel::Info, Value::from(step));
-            context.peer.notify_logging_message(message).await?;
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    Ok(())
-}
-
-async fn progress(context: &Context) -> Result<(), ServiceError> {
-    for step in [0.0, 50.0, 100.0] {
-        if let Some(token) = context.meta.get_progress_token() {
-            let step = ProgressNotificationParam::new(token, step).with_total(100.0);
-            context.peer.notify_progress(step).await?;
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    Ok(())
-}
-
-fn broken(error: ServiceError) -> ErrorData {
-    ErrorData::internal_error(error.to_string(), None)
-}
-
 fn texts(arguments: &serde_json::Map<String, Value>) -> impl Iterator<Item = (&str, &str)> {
     arguments.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
-}
-
-fn text(text: impl Into<String>) -> CallToolResponse {
-    CallToolResult::success(vec![ContentBlock::text(text)]).into()
 }
