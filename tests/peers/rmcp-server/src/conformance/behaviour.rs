@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::Context;
 
 /// Between two notifications, that a client can tell them apart.
-pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Asks the client in a request of our own, on the stream of the call (until 2025-11-25).
 pub(crate) async fn ask(context: &Context, question: InputRequest) -> Result<CallToolResponse, ErrorData> {

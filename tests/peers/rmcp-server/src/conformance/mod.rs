@@ -30,13 +30,15 @@ use rmcp::{
 use serde_json::Value;
 use tokio::sync::broadcast;
 
-use behaviour::{PAUSE, ask, broken, log, progress, text};
+use behaviour::{ask, broken, log, progress, text};
 use offer::{Offer, OfferedTool, filled, result};
 use rounds::{Retry, next_round};
 use tasks::Call;
 
 const STATE_KEY: [u8; 32] = *b"a key that guards only test data";
 const RETRY: Duration = Duration::from_millis(100);
+/// Long enough for a client to come back: this SDK does not hand over an answer that was ready before.
+const AWAY: Duration = Duration::from_millis(500);
 const MOST_STREAMS: u64 = 1000;
 
 type Context = RequestContext<RoleServer>;
@@ -100,7 +102,7 @@ impl ConformanceServer {
                 }
             }
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(AWAY).await;
         Ok(())
     }
 }
