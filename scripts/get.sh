@@ -93,7 +93,8 @@ get() {
       echo "$root/tests/node/node_modules" ;;
     rmcp-server)
       need cargo "Rust by rustup; rust-toolchain.toml pins the version"
-      local key; key="rmcp-server-$(hash_of "$root"/tests/peers/rmcp-server/Cargo.* "$root"/tests/peers/rmcp-server/src/*.rs)"
+      local peers=$root/tests/peers key
+      key="rmcp-server-$(hash_of "$peers"/conformance.json "$peers"/rmcp-server/Cargo.* "$peers"/rmcp-server/src/{,*/}*.rs)"
       once "$key" make_rmcp_server
       echo "$cache/$key/rmcp-server" ;;
     wasm-bindgen)

@@ -31,6 +31,7 @@ def commands(port: int) -> dict[str, list[str]]:
         "python-new": [get("python", "e2e"), str(PEERS / "mcp_new.py"), str(port)],
         "python-old": [get("python", "mcp-old"), str(PEERS / "mcp_old.py"), str(port), "sse"],
         "python-old-json": [get("python", "mcp-old"), str(PEERS / "mcp_old.py"), str(port), "json"],
+        "conformance-python": [get("python", "e2e"), str(PEERS / "conformance_python.py"), str(port)],
         "rust": [get("rmcp-server")],
     }
 

@@ -18,24 +18,28 @@ class Leg:
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.client, self.server = client, server
         self.sent, self.received = bytearray(), bytearray()
-        self.threads = [
-            threading.Thread(target=self.pass_on, args=(client, server, self.sent), daemon=True),
-            threading.Thread(target=self.pass_on, args=(server, client, self.received), daemon=True),
-        ]
+        self.threads = [threading.Thread(target=pass_on, daemon=True) for pass_on in (self.forward, self.back)]
 
-    @staticmethod
-    def pass_on(source: socket.socket, target: socket.socket, kept: bytearray) -> None:
+    def forward(self) -> None:
+        """Client to server. A client that leaves closes one half only: what was sent to it is still to be read."""
         try:
-            while data := source.recv(65536):
-                kept += data
-                target.sendall(data)
+            while data := self.client.recv(65536):
+                self.sent += data
+                self.server.sendall(data)
+        except OSError:
+            shut(self.client, socket.SHUT_RDWR)
+        shut(self.server, socket.SHUT_WR)
+
+    def back(self) -> None:
+        """Server to client, read to its end even where the client is gone."""
+        gone = False
+        try:
+            while data := self.server.recv(65536):
+                self.received += data
+                gone = gone or not delivered(self.client, data)
         except OSError:
             pass
-        for end in (source, target):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        shut(self.client, socket.SHUT_RDWR)
 
     def exchanges(self) -> list[Exchange]:
         requests, responses = io.BytesIO(bytes(self.sent)), io.BytesIO(bytes(self.received))
@@ -79,10 +83,7 @@ class Relay:
         ledger = Ledger()
         for leg in self.legs:
             for end in (leg.client, leg.server):
-                try:
-                    end.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+                shut(end, socket.SHUT_RDWR)
             for thread in leg.threads:
                 thread.join(10)
             for exchange in leg.exchanges():
@@ -90,3 +91,18 @@ class Relay:
             leg.client.close()
             leg.server.close()
         return ledger
+
+
+def shut(end: socket.socket, how: int) -> None:
+    try:
+        end.shutdown(how)
+    except OSError:
+        pass
+
+
+def delivered(end: socket.socket, data: bytes) -> bool:
+    try:
+        end.sendall(data)
+    except OSError:
+        return False
+    return True

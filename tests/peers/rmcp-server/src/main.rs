@@ -1,8 +1,10 @@
 //! An MCP server on the Rust SDK, used by the end-to-end tests as a real peer.
 //!
-//! It listens on `127.0.0.1:$PORT`, serves `/mcp` in every revision the SDK speaks and prints one line
-//! when it is ready. Its tools cover the outcomes a tool call can have; nothing it answers depends on time.
+//! It listens on `127.0.0.1:$PORT`, serves every revision the SDK speaks and prints one line when it is ready.
+//! The tools of `/mcp` cover the outcomes a tool call can have; nothing answered there depends on time.
+//! `/conformance` offers what the MCP conformance suite asks for.
 
+mod conformance;
 mod server;
 
 use std::{env, error::Error, sync::Arc};
@@ -11,6 +13,7 @@ use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
 };
 
+use conformance::ConformanceServer;
 use server::TestServer;
 
 #[tokio::main(flavor = "current_thread")]
@@ -20,8 +23,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sessions = Arc::new(LocalSessionManager::default());
     let config = StreamableHttpServerConfig::default();
     let service = StreamableHttpService::new(|| Ok(TestServer), sessions, config);
-    let routes = axum::Router::new().nest_service("/mcp", service);
+    let routes = axum::Router::new().nest_service("/mcp", service).nest_service("/conformance", conformance()?);
     println!("listening on http://{}/mcp", listener.local_addr()?);
     axum::serve(listener, routes).await?;
     Ok(())
+}
+
+fn conformance() -> Result<StreamableHttpService<ConformanceServer, LocalSessionManager>, Box<dyn Error>> {
+    let sessions = Arc::new(LocalSessionManager::default());
+    let server = ConformanceServer::new(Arc::clone(&sessions))?;
+    let config = StreamableHttpServerConfig::default();
+    Ok(StreamableHttpService::new(move || Ok(server.clone()), sessions, config))
 }
