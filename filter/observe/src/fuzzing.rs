@@ -1,7 +1,8 @@
 //! Ways in for the fuzz targets, with the feature `fuzzing` only: the parts behind the public interface, fed with chunks.
 
+use crate::digest::DigestKey;
 use crate::inflate::{Coding, Decoder};
-use crate::json::{Broken, Container, Ending, Interest, Progress, Scalar, Scanner, Visitor};
+use crate::json::{Broken, Container, Ending, Enter, Interest, Progress, Scalar, Scanner, Visitor};
 use crate::sse::{EventName, Events, Framer};
 
 /// Everything that a scanner said, as lines.
@@ -15,6 +16,8 @@ pub struct Scanned {
     pub too_deep: bool,
     /// Broken, or cut by the end.
     pub broken: bool,
+    /// Containers that are open.
+    depth: usize,
 }
 
 /// One event of a stream.
@@ -44,7 +47,7 @@ struct Dispatched {
     events: Vec<Framed>,
 }
 
-/// Scans JSON, looking into every container but those under a key that begins with `s`.
+/// Scans JSON, looking into every container but those under a key that begins with `s`, and digesting those one level down.
 pub fn scan<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Scanned {
     let mut scanner = Scanner::default();
     let mut scanned = Scanned::default();
@@ -117,13 +120,15 @@ impl Visitor for Scanned {
         Interest::Keep(16)
     }
 
-    fn begin(&mut self, container: Container, at: u64) -> bool {
+    fn begin(&mut self, container: Container, at: u64) -> Enter {
         self.lines.push(format!("{container:?} at {at}"));
-        true
+        self.depth += 1;
+        if self.depth == 2 { Enter::Digested(DigestKey::default().begin()) } else { Enter::Yes }
     }
 
-    fn end(&mut self, at: u64) {
-        self.lines.push(format!("end at {at}"));
+    fn end(&mut self, at: u64, digest: Option<u64>) {
+        self.lines.push(format!("end at {at} {digest:?}"));
+        self.depth -= 1;
     }
 
     fn scalar(&mut self, scalar: Scalar<'_>) {

@@ -1,4 +1,4 @@
-//! The input is a configuration. It is read or refused, always alike, and every problem says where and what.
+//! The input is a configuration. It is read or refused, always alike, and every problem says where and what in one line.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -17,6 +17,7 @@ fuzz_target!(|input: &[u8]| {
             for problem in error.problems() {
                 assert!(!problem.path().is_empty() && !problem.message().is_empty(), "{error}");
             }
+            assert_eq!(error.to_string().lines().count(), error.problems().len(), "{error}");
             assert_eq!(Config::from_json(input, &environment).err(), Some(error));
         }
     }

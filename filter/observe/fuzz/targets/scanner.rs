@@ -13,8 +13,9 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(scan(cut(input, chunking)), expected, "{chunking:?}");
     }
     assert!(expected.lines.len() <= input.len());
-    // What the scanner does beyond the grammar: a mark in front, several documents, a limit of depth.
-    if expected.too_deep || expected.documents > 1 || input.starts_with(b"\xef\xbb\xbf") {
+    // What the scanner does beyond the grammar: a byte order mark, several documents, a limit of depth.
+    let has_mark = input.windows(3).any(|window| window == b"\xef\xbb\xbf");
+    if expected.too_deep || expected.documents > 1 || has_mark {
         return;
     }
     let is_document = expected.documents == 1 && !expected.broken;
