@@ -20,7 +20,7 @@ if [ $# -ge 2 ]; then
   targets=("$2")
   [ -n "${runs[$2]:-}" ] || { say "fuzz.sh: unknown target '$2'; known are ${!runs[*]}"; exit 2; }
 fi
-[[ "$minutes" =~ ^[0-9]*$ ]] || { say "fuzz.sh: MINUTES is '$minutes'; allowed is a whole number"; exit 2; }
+[[ "$minutes" =~ ^([1-9][0-9]*)?$ ]] || { say "fuzz.sh: MINUTES is '$minutes'; allowed is a whole number from 1"; exit 2; }
 
 kept=$CARGO_TARGET_DIR/fuzz
 mkdir -p "$kept"
