@@ -6,6 +6,7 @@
 #   scripts/get.sh node             tests/node/node_modules, linked into the cache
 #   scripts/get.sh rmcp-server      the MCP server built from tests/peers/rmcp-server
 #   scripts/get.sh wasm-bindgen     the directory that holds wasm-bindgen-test-runner
+#   scripts/get.sh cargo-fuzz       the directory that holds cargo-fuzz
 #   scripts/get.sh all              everything above
 #
 # The cache is $MCP_CACHE, else ~/.cache/mcp-observability, keyed by version or by the hash of what pins it.
@@ -73,6 +74,12 @@ make_wasm_bindgen() {
     rm -rf "$1/target"
 }
 
+make_cargo_fuzz() {
+  # Its version is pinned here; the library it links is pinned by the lock file of the targets.
+  CARGO_TARGET_DIR="$1/target" cargo install --locked --root "$1" "cargo-fuzz@$CARGO_FUZZ" &&
+    rm -rf "$1/target"
+}
+
 get() {
   case "$1" in
     envoy)
@@ -101,10 +108,14 @@ get() {
       need cargo "Rust by rustup; rust-toolchain.toml pins the version"
       once "wasm-bindgen-$WASM_BINDGEN_CLI" make_wasm_bindgen
       echo "$cache/wasm-bindgen-$WASM_BINDGEN_CLI/bin" ;;
+    cargo-fuzz)
+      need cargo "Rust by rustup; rust-toolchain.toml pins the version"
+      once "cargo-fuzz-$CARGO_FUZZ" make_cargo_fuzz
+      echo "$cache/cargo-fuzz-$CARGO_FUZZ/bin" ;;
     all)
       get envoy
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
-      get node; get rmcp-server; get wasm-bindgen ;;
+      get node; get rmcp-server; get wasm-bindgen; get cargo-fuzz ;;
     *) say "get.sh: unknown name '$1'; see the head of this file"; exit 2 ;;
   esac
 }

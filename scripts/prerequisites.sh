@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Names every missing prerequisite, one line each with how to get it, and fails if there is one.
 #
-#   scripts/prerequisites.sh NAME...    names from: rust, c, python, node, tools
+#   scripts/prerequisites.sh NAME...    names from: rust, c, c++, python, node, tools
 set -euo pipefail
 
 missing=0
@@ -27,6 +27,7 @@ check() {
           missing=1
         fi
       done ;;
+    c++) require c++ "a C++ compiler, for libFuzzer: Debian package g++" ;;
     c) require cc "a C compiler, for the linker: Debian package gcc" ;;
     python)
       require python3 "Python 3.11 or newer: Debian package python3"
@@ -40,7 +41,7 @@ check() {
     tools)
       require git "Debian package git"
       require flock "Debian package util-linux" ;;
-    *) printf 'prerequisites.sh: unknown name %s; known are rust, c, python, node, tools\n' "$1" >&2; exit 2 ;;
+    *) printf 'prerequisites.sh: unknown name %s; known are rust, c, c++, python, node, tools\n' "$1" >&2; exit 2 ;;
   esac
 }
 

@@ -140,7 +140,9 @@ impl Body {
     pub(crate) fn push(&mut self, bytes: &[u8], out: &mut dyn FnMut(Part<'_>)) {
         let Self { decoder, documents, stream } = self;
         let Some(decoder) = decoder else { return read(documents, stream, bytes, out) };
-        if decoder.push(bytes, &mut |decoded| read(documents, stream, decoded, out)).is_err() {
+        let result = decoder.push(bytes, &mut |decoded| read(documents, stream, decoded, out));
+        // Where the text was broken before, nothing more is lost.
+        if result.is_err() && !self.has_broken_text() {
             self.restart();
             out(Part::Skipped(SkipReason::ContentEncoding));
         }
@@ -169,7 +171,11 @@ impl Body {
     /// Nothing more can be learnt: the content ended or is broken, or the JSON is and there is no next event to begin anew
     /// with.
     pub(crate) fn is_done(&self) -> bool {
-        self.decoder.as_ref().is_some_and(|decoder| decoder.is_done()) || self.stream.is_none() && self.documents.broken
+        self.decoder.as_ref().is_some_and(|decoder| decoder.is_done()) || self.has_broken_text()
+    }
+
+    fn has_broken_text(&self) -> bool {
+        self.stream.is_none() && self.documents.broken
     }
 
     /// An event id was given, so the stream may go on elsewhere.

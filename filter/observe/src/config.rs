@@ -285,6 +285,14 @@ mod tests {
     }
 
     #[test]
+    fn err_names_that_could_be_overlooked_are_quoted() {
+        assert_eq!(parse(r#"{"":1}"#), Err(vec![r#""""#.to_owned()]));
+        assert_eq!(parse(r#"{"labels":{"a\nb":1}}"#), Err(vec![r#"labels."a\nb""#.to_owned()]));
+        let long = parse(&format!(r#"{{"{}":1}}"#, "a".repeat(500))).unwrap_err();
+        assert_eq!(long[0].len(), 80);
+    }
+
+    #[test]
     fn ok_every_field() {
         let config = parse(
             r#"{"server_name":"a.b-c_d","server_name_from":"cluster","paths":["/mcp"],

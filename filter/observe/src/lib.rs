@@ -35,6 +35,8 @@ mod sse;
 mod template;
 mod text;
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 #[cfg(test)]
 mod testing;
 

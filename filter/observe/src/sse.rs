@@ -127,7 +127,7 @@ impl Framer {
                 State::Value | State::Comment => self.run(rest, events),
                 State::Field | State::Space => {
                     self.structure(byte, events);
-                    if self.state == State::Value && byte != b' ' && byte != b':' { rest } else { tail }
+                    if self.state == State::Value && byte != b' ' { rest } else { tail }
                 }
             };
         }
@@ -291,6 +291,7 @@ mod tests {
         assert_eq!(whole("id\n\nid:\n\n"), Vec::<String>::new());
         assert_eq!(whole("data: never ended\n"), Vec::<String>::new());
         assert_eq!(whole("data : x\n\nDATA: x\n\n"), Vec::<String>::new());
+        assert_eq!(whole("data::x\nevent::\n\ndata: :\n\n"), ["Other \":x\"", "Message \":\""]);
         assert_eq!(whole("event: message with a very long name\ndata: x\n\n"), ["Other \"x\""]);
     }
 

@@ -8,12 +8,18 @@ const MOST_ENTRIES: usize = 64;
 
 /// A value that is not allowed.
 pub(super) fn wrong(path: &str, found: &Value, allowed: &str) -> Problem {
-    // Long values are cut: the line must stay readable in a log.
-    let mut shown = found.to_string();
-    if shown.chars().count() > 80 {
-        shown = shown.chars().take(77).chain("...".chars()).collect();
-    }
-    Problem::new(path, format!("{shown} is not allowed; allowed: {allowed}"))
+    Problem::new(path, format!("{} is not allowed; allowed: {allowed}", short(found.to_string())))
+}
+
+/// Long texts are cut: the line must stay readable in a log.
+fn short(text: String) -> String {
+    if text.chars().count() > 80 { text.chars().take(77).chain("...".chars()).collect() } else { text }
+}
+
+/// A field's name in a line of its own: as it is, or quoted where it could be overlooked or break the line.
+fn shown(name: &str) -> String {
+    let is_plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
+    short(if is_plain { name.to_owned() } else { format!("{name:?}") })
 }
 
 /// The fields of one JSON object: taken one by one, what is left over is unknown.
@@ -174,7 +180,7 @@ impl Fields {
 
     pub(super) fn finish(mut self) -> Vec<Problem> {
         let allowed = self.known.join(", ");
-        let unknown: Vec<String> = self.left.keys().cloned().collect();
+        let unknown: Vec<String> = self.left.keys().map(|name| shown(name)).collect();
         for name in unknown {
             self.problem(&name, &format!("unknown field; allowed: {allowed}"));
         }

@@ -78,7 +78,7 @@ fn ok_names_of_codings() {
 
 #[test]
 fn ok_every_form() {
-    for size in [0, 1, 2_047, 2_048, 2_049, WINDOW - 1, WINDOW, WINDOW + 1, 300_000] {
+    for size in [0, 1, 4_095, 4_096, 4_097, WINDOW - 1, WINDOW, WINDOW + 1, 300_000] {
         let text = text(&mut fastrand::Rng::with_seed(size as u64), size);
         assert_eq!(decode(Coding::Gzip, &gzip(&text)), whole(&text), "{size}");
         assert_eq!(decode(Coding::Deflate, &compress_to_vec(&text, 6)), whole(&text), "{size}");
@@ -238,7 +238,7 @@ fn ok_memory_is_bounded() {
     let mut small = Decoder::new(Coding::Gzip);
     small.push(header, &mut |_| {}).unwrap();
     small.push(&blocks[..1], &mut |_| {}).unwrap();
-    assert!(retained(&small) < 14 * 1024, "{}", retained(&small));
+    assert!(retained(&small) < 15 * 1024, "{}", retained(&small));
     let mut broken = Decoder::new(Coding::Gzip);
     broken.push(header, &mut |_| {}).unwrap();
     broken.push(b"\x07", &mut |_| {}).unwrap_err();

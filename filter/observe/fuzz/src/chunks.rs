@@ -1,0 +1,44 @@
+//! Ways to cut an input into chunks. None takes a byte of the input for itself, so a corpus file is what it looks like.
+
+/// How to cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chunking {
+    /// Not at all.
+    Whole,
+    /// Byte by byte.
+    Bytes,
+    /// Into pieces of up to this many bytes; their sizes follow from the input.
+    Pieces(usize),
+}
+
+/// Everything that must give the same.
+pub const EVERY: [Chunking; 4] = [Chunking::Whole, Chunking::Bytes, Chunking::Pieces(9), Chunking::Pieces(700)];
+
+/// The chunks of an input.
+pub fn cut(input: &[u8], chunking: Chunking) -> Vec<&[u8]> {
+    let mut random = digest(input) | 1;
+    let mut rest = input;
+    let mut chunks = Vec::new();
+    while !rest.is_empty() {
+        let size = match chunking {
+            Chunking::Whole => rest.len(),
+            Chunking::Bytes => 1,
+            Chunking::Pieces(most) => {
+                // xorshift64
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                1 + random as usize % most
+            }
+        };
+        let (chunk, later) = rest.split_at(size.min(rest.len()));
+        chunks.push(chunk);
+        rest = later;
+    }
+    chunks
+}
+
+/// FNV-1a.
+pub fn digest(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}

@@ -1,0 +1,57 @@
+//! The input is a script of one exchange. Any chunking gives the same observations, memory stays under the bound, and what
+//! was opened is closed.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mcp_observe::{Config, Correlation, HASH_KEY_BYTES, SharedData, Versioned};
+use mcp_observe_fuzz::chunks::{Chunking, EVERY};
+use mcp_observe_fuzz::memory::most_held;
+use mcp_observe_fuzz::proxy::{Playing, Tally};
+use mcp_observe_fuzz::script::Script;
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// The bound of an exchange.
+const MOST_MEMORY: usize = 64 * 1024;
+/// One slot of the store while it is changed: read, taken apart, written.
+const SLOT_BYTES: usize = 3 * 8192;
+
+/// Keeps nothing, so that what is kept is the exchange's.
+struct Nothing;
+
+impl SharedData for Nothing {
+    fn read(&self, _: &str) -> Option<Versioned> {
+        None
+    }
+
+    fn write(&self, _: &str, _: &[u8], _: Option<u32>) -> bool {
+        true
+    }
+}
+
+fuzz_target!(|input: &[u8]| {
+    let script = Script::one(input);
+    let expected = play(&script, Chunking::Whole);
+    for chunking in EVERY {
+        assert_eq!(play(&script, chunking), expected, "{chunking:?}");
+    }
+    assert!(expected.observations <= 2 * input.len() + 16);
+    assert_eq!(expected.exchanges[0], expected.exchanges[1]);
+    assert_eq!(expected.streams[0], expected.streams[1]);
+    assert!(expected.operations_ended <= expected.operations_started);
+});
+
+fn play(script: &Script<'_>, chunking: Chunking) -> Tally {
+    let (config, now) = (Config::default(), Cell::new(1));
+    let correlation = Correlation::new(Rc::new(Nothing), "fuzz", [7; HASH_KEY_BYTES], 0);
+    let mut tally = Tally::default();
+    let mut playing = Playing::new(script, chunking, &config, &correlation, &now);
+    let held = most_held(|| {
+        playing.request(&mut tally);
+        playing.response(&mut tally);
+        playing.end(&mut tally);
+    });
+    let most = MOST_MEMORY + SLOT_BYTES + 3 * script.longest_header();
+    assert!(held <= most, "{held} bytes held");
+    tally
+}

@@ -1,0 +1,163 @@
+//! Ways in for the fuzz targets, with the feature `fuzzing` only: the parts behind the public interface, fed with chunks.
+
+use crate::digest::DigestKey;
+use crate::inflate::{Coding, Decoder};
+use crate::json::{Broken, Container, Ending, Enter, Interest, Progress, Scalar, Scanner, Visitor};
+use crate::sse::{EventName, Events, Framer};
+
+/// Everything that a scanner said, as lines.
+#[derive(Debug, Default, PartialEq)]
+pub struct Scanned {
+    /// In their order.
+    pub lines: Vec<String>,
+    /// Documents that ended.
+    pub documents: usize,
+    /// Deeper than the scanner follows.
+    pub too_deep: bool,
+    /// Broken, or cut by the end.
+    pub broken: bool,
+    /// Containers that are open.
+    depth: usize,
+}
+
+/// One event of a stream.
+#[derive(Debug, Default, PartialEq)]
+pub struct Framed {
+    /// `message`, `endpoint`, or `other`.
+    pub name: &'static str,
+    /// Lines joined by line feeds.
+    pub data: Vec<u8>,
+}
+
+/// What came out of a decoder.
+#[derive(Debug, Default, PartialEq)]
+pub struct Inflated {
+    /// Decoded.
+    pub bytes: Vec<u8>,
+    /// The content is not what its coding promises, or grows without measure.
+    pub unread: Option<String>,
+    /// More was to come.
+    pub is_cut: bool,
+}
+
+/// Events as they are made.
+#[derive(Default)]
+struct Dispatched {
+    data: Vec<u8>,
+    events: Vec<Framed>,
+}
+
+/// Scans JSON, looking into every container but those under a key that begins with `s`, and digesting those one level down.
+pub fn scan<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Scanned {
+    let mut scanner = Scanner::default();
+    let mut scanned = Scanned::default();
+    for chunk in chunks {
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            match scanner.scan(rest, &mut scanned) {
+                Progress::Partial => break,
+                Progress::Complete(used) => {
+                    scanned.documents += 1;
+                    rest = rest.get(used..).unwrap_or_default();
+                }
+                Progress::Broken(broken) => {
+                    scanned.too_deep = broken == Broken::TooDeep;
+                    scanned.broken = true;
+                    return scanned;
+                }
+            }
+        }
+    }
+    match scanner.finish(&mut scanned) {
+        Ending::Clean => {}
+        Ending::Complete => scanned.documents += 1,
+        Ending::Truncated | Ending::Broken => scanned.broken = true,
+    }
+    scanned
+}
+
+/// The events of a stream.
+pub fn frame<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<Framed> {
+    let mut framer = Framer::default();
+    let mut dispatched = Dispatched::default();
+    for chunk in chunks {
+        framer.push(chunk, &mut dispatched);
+    }
+    dispatched.events
+}
+
+/// Decodes content; `None` if the coding is not one that is read.
+pub fn inflate<'a>(content_encoding: &str, chunks: impl IntoIterator<Item = &'a [u8]>) -> Option<Inflated> {
+    let mut decoder = Decoder::new(Coding::of(content_encoding.as_bytes())?);
+    let mut inflated = Inflated::default();
+    for chunk in chunks {
+        if let Err(unread) = decoder.push(chunk, &mut |bytes| inflated.bytes.extend_from_slice(bytes)) {
+            inflated.unread = Some(format!("{unread:?}"));
+        }
+    }
+    inflated.is_cut = decoder.is_cut();
+    Some(inflated)
+}
+
+/// As [`inflate`], but keeps nothing: the number of bytes that came out.
+pub fn measure<'a>(content_encoding: &str, chunks: impl IntoIterator<Item = &'a [u8]>) -> Option<u64> {
+    let mut decoder = Decoder::new(Coding::of(content_encoding.as_bytes())?);
+    let mut count = 0;
+    for chunk in chunks {
+        // What is not read has come out as far as it was decoded.
+        let _ = decoder.push(chunk, &mut |bytes| count += bytes.len() as u64);
+    }
+    Some(count)
+}
+
+impl Visitor for Scanned {
+    fn key(&mut self, name: &[u8]) -> Interest {
+        self.lines.push(format!("key {}", name.escape_ascii()));
+        if name.starts_with(b"s") { Interest::Skip } else { Interest::Keep(16) }
+    }
+
+    fn element(&mut self) -> Interest {
+        Interest::Keep(16)
+    }
+
+    fn begin(&mut self, container: Container, at: u64) -> Enter {
+        self.lines.push(format!("{container:?} at {at}"));
+        self.depth += 1;
+        if self.depth == 2 { Enter::Digested(DigestKey::default().begin()) } else { Enter::Yes }
+    }
+
+    fn end(&mut self, at: u64, digest: Option<u64>) {
+        self.lines.push(format!("end at {at} {digest:?}"));
+        self.depth -= 1;
+    }
+
+    fn scalar(&mut self, scalar: Scalar<'_>) {
+        self.lines.push(match scalar {
+            Scalar::String(text) => format!("string {} of {}", text.start().escape_ascii(), text.length()),
+            Scalar::Number(text) => format!("number {} of {}", text.start().escape_ascii(), text.length()),
+            Scalar::Bool(value) => value.to_string(),
+            Scalar::Null => "null".to_owned(),
+        });
+    }
+}
+
+impl Events for Dispatched {
+    fn data(&mut self, bytes: &[u8]) {
+        self.data.extend_from_slice(bytes);
+    }
+
+    fn dispatch(&mut self, name: EventName, data: bool) {
+        let bytes = std::mem::take(&mut self.data);
+        let name = match name {
+            EventName::Message => "message",
+            EventName::Endpoint => "endpoint",
+            EventName::Other => "other",
+        };
+        assert_eq!(data, bytes.iter().any(|&byte| byte != b'\n'), "said to have data");
+        self.events.push(Framed { name, data: bytes });
+    }
+
+    fn begin_id(&mut self) {}
+
+    fn id(&mut self, _: &[u8]) {}
+}
