@@ -13,7 +13,7 @@ use crate::sse::{EventName, Events, Framer};
 use crate::text::Text;
 
 /// What is kept of one event until its end shows that it counts, bytes.
-const MOST_EVENT_BYTES: usize = 24 * 1024;
+const MOST_EVENT_BYTES: usize = 21 * 1024;
 /// Longest address in an `endpoint` event that is understood.
 const MOST_ENDPOINT_BYTES: usize = 2048;
 /// The same where a decoder needs its place.
