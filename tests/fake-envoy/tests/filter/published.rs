@@ -233,8 +233,9 @@ fn ok_pages_on_different_workers_are_one_list() {
 #[test]
 fn ok_revisions_do_not_mix() {
     let process = Process::new("");
-    for (revision, text) in [("2025-06-18", "one"), ("2025-11-25", "two"), ("2025-06-18", "one")] {
-        process.play(0, &tools_in(revision, &[("a", text)]));
+    for (revision, text) in [("2026-07-28", "one"), ("2025-11-25", "two"), ("2026-07-28", "one"), ("2025-11-25", "two")]
+    {
+        process.play(0, &tools_in(revision, &[("a", text)]).header("mcp-method", "tools/list"));
     }
     assert_eq!(process.family("mcp_list_changes_total"), [""; 0]);
 }
