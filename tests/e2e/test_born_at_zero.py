@@ -37,8 +37,8 @@ BORN_WITH_A_NAME = (
     series("mcp_tool_calls_total", tool_name="listed", server_name="zero", status="error", error_type="tool_error"),
     series("mcp_prompt_gets_total", prompt_name="listed", server_name="zero", status="ok"),
     series("mcp_prompt_gets_total", prompt_name="listed", server_name="zero", status="error"),
-    series("mcp_resource_reads_total", resource_uri="listed:", server_name="zero", status="ok"),
-    series("mcp_resource_reads_total", resource_uri="listed:", server_name="zero", status="error"),
+    series("mcp_resource_reads_total", resource_uri="listed://x", server_name="zero", status="ok"),
+    series("mcp_resource_reads_total", resource_uri="listed://x", server_name="zero", status="error"),
 )
 
 

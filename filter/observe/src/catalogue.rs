@@ -15,6 +15,7 @@ use crate::digest::DigestKey;
 use crate::page::Page;
 use crate::shared::{SharedData, update};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::num::NonZeroU64;
 
 /// Most items of one list that are followed.
 const MOST_ITEMS: usize = 512;
@@ -134,12 +135,12 @@ impl Known {
 
     /// Follows the pages of the first full list; whether that led anywhere.
     fn follow(&mut self, page: &Page<'_>) -> bool {
-        let goes_on = page.cursor.is_none_or(|cursor| cursor == self.awaited);
+        let goes_on = page.cursor.is_none_or(|cursor| cursor.get() == self.awaited);
         // Of a page that was not kept as a whole, later ones would bring names that are not new at all.
         if self.is_full || !goes_on || !page.is_whole {
             return false;
         }
-        let awaited = page.next_cursor.unwrap_or_default();
+        let awaited = page.next_cursor.map_or(0, NonZeroU64::get);
         self.is_full = page.next_cursor.is_none();
         self.is_full || std::mem::replace(&mut self.awaited, awaited) != awaited
     }
@@ -180,6 +181,7 @@ mod tests {
     use crate::page::{Item, Page};
     use crate::shared::{InMemory, SharedData};
     use crate::test;
+    use std::num::NonZeroU64;
 
     const SAME: Option<Changes> = Some(Changes { added: 0, changed: 0 });
     const ADDED: Option<Changes> = Some(Changes { added: 1, changed: 0 });
@@ -206,7 +208,12 @@ mod tests {
         ) -> Option<Changes> {
             let items: Vec<Item> =
                 items.iter().map(|&(name, digest)| Item { name: name.as_bytes().into(), digest }).collect();
-            let page = Page { items: &items, is_whole: true, cursor, next_cursor };
+            let page = Page {
+                items: &items,
+                is_whole: true,
+                cursor: cursor.and_then(NonZeroU64::new),
+                next_cursor: next_cursor.and_then(NonZeroU64::new),
+            };
             self.catalogues[worker].compare(&page, DigestKey::default(), &self.shared)
         }
 

@@ -3,12 +3,11 @@
 //! Not cryptographic, but nobody outside the process knows the key, so nobody can prepare two texts that look the same.
 //! How the bytes are cut makes no difference. **Cost:** about one instruction per byte.
 
+use std::num::NonZeroU64;
+
 /// What makes a process' digests its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DigestKey {
-    seed: u64,
-    multiplier: u64,
-}
+pub(crate) struct DigestKey(NonZeroU64);
 
 /// A digest in the making.
 #[derive(Clone, Debug)]
@@ -33,11 +32,9 @@ impl Default for DigestKey {
 impl DigestKey {
     /// The key that a secret stands for.
     pub(crate) fn of(secret: &[u8]) -> Self {
-        let mut digest = Digest { state: 0x243f_6a88_85a3_08d3, multiplier: MULTIPLIER, word: 0, filled: 0, length: 0 };
+        let mut digest = Self(NonZeroU64::MIN).begin();
         digest.push(secret);
-        let seed = digest.finish();
-        digest.push(b"multiplier");
-        Self { seed, multiplier: digest.finish() | 1 }
+        Self(NonZeroU64::MIN.saturating_add(digest.finish() >> 1))
     }
 
     /// The digest of one piece.
@@ -49,7 +46,9 @@ impl DigestKey {
 
     /// A digest of nothing yet.
     pub(crate) fn begin(self) -> Digest {
-        Digest { state: self.seed, multiplier: self.multiplier, word: 0, filled: 0, length: 0 }
+        let seed = self.0.get();
+        // The multiplier is as secret as where it begins, and odd, so that nothing is lost.
+        Digest { state: seed, multiplier: scatter(seed) | 1, word: 0, filled: 0, length: 0 }
     }
 }
 
@@ -61,41 +60,54 @@ const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 impl Digest {
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.length += bytes.len() as u64;
-        let missing = if self.filled == 0 { 0 } else { 8 - self.filled as usize };
-        let (head, rest) = bytes.split_at_checked(missing).unwrap_or((bytes, &[]));
-        self.fill(head);
-        let (words, tail) = rest.as_chunks::<8>();
-        for &word in words {
-            self.mix(u64::from_le_bytes(word));
+        let (words, tail) = bytes.as_chunks::<8>();
+        let bits = 8 * self.filled;
+        let multiplier = self.multiplier;
+        if bits == 0 {
+            let mix = |state, word: &[u8; 8]| mix(state, u64::from_le_bytes(*word), multiplier);
+            // Four at a time, because the loop costs as much as a word.
+            let (fours, words) = words.as_chunks::<4>();
+            let state = fours
+                .iter()
+                .fold(self.state, |state, [one, two, three, four]| mix(mix(mix(mix(state, one), two), three), four));
+            self.state = words.iter().fold(state, mix);
+        } else {
+            (self.state, self.word) = words.iter().fold((self.state, self.word), |(state, before), word| {
+                let word = u64::from_le_bytes(*word);
+                (mix(state, before | word << bits, multiplier), word >> (64 - bits))
+            });
         }
-        self.fill(tail);
+        let last = tail.iter().rev().fold(0, |last, &byte| last << 8 | u64::from(byte));
+        self.word |= last << bits;
+        self.filled += tail.len() as u32;
+        if self.filled >= 8 {
+            self.mix(self.word);
+            self.word = last >> (64 - bits);
+            self.filled -= 8;
+        }
     }
 
     pub(crate) fn finish(&self) -> u64 {
         let mut last = self.clone();
         last.mix(self.word);
         last.mix(self.length);
-        // Every bit of the state shows in every bit of the digest.
-        let state = (last.state ^ last.state >> 32).wrapping_mul(MULTIPLIER);
-        state ^ state >> 29
-    }
-
-    /// At most as many bytes as the word at hand has room for.
-    fn fill(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.word |= u64::from(byte) << (8 * self.filled);
-            self.filled += 1;
-        }
-        if self.filled == 8 {
-            self.mix(self.word);
-            self.word = 0;
-            self.filled = 0;
-        }
+        scatter(last.state)
     }
 
     fn mix(&mut self, word: u64) {
-        self.state = (self.state.rotate_left(23) ^ word).wrapping_mul(self.multiplier);
+        self.state = mix(self.state, word, self.multiplier);
     }
+}
+
+/// Every bit shows in every bit.
+fn scatter(bits: u64) -> u64 {
+    let bits = (bits ^ bits >> 32).wrapping_mul(MULTIPLIER);
+    let bits = (bits ^ bits >> 29).wrapping_mul(MULTIPLIER);
+    bits ^ bits >> 32
+}
+
+fn mix(state: u64, word: u64, multiplier: u64) -> u64 {
+    (state.rotate_left(23) ^ word).wrapping_mul(multiplier)
 }
 
 #[cfg(test)]

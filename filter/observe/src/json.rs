@@ -32,6 +32,9 @@ pub(crate) enum Interest {
     Skip,
     /// [`Visitor::scalar`] or [`Visitor::begin`], with at most this many bytes of its text.
     Keep(usize),
+    /// The same with no bytes; of a container that is entered, a digest of its text but for insignificant white space. Not
+    /// inside another one.
+    Digest,
 }
 
 /// An object or an array.
@@ -52,27 +55,20 @@ pub(crate) enum Scalar<'a> {
     Null,
 }
 
-/// What the visitor makes of a container.
-#[derive(Clone, Debug)]
-pub(crate) enum Enter {
-    /// Passes it by.
-    No,
-    /// Looks at its parts.
-    Yes,
-    /// Looks at its parts, and gets this digest of its text but for insignificant white space. Not inside another one.
-    Digested(Digest),
-}
-
 /// Receives the parts of the documents that are scanned. `at` counts bytes since the scanner began.
 pub(crate) trait Visitor {
     /// A member's decoded name, inside a container that was entered.
     fn key(&mut self, name: &[u8]) -> Interest;
     /// The next value of an entered array, or the document itself.
     fn element(&mut self) -> Interest;
-    /// A container of interest begins.
-    fn begin(&mut self, container: Container, at: u64) -> Enter;
+    /// A container of interest begins; `true` to enter it.
+    fn begin(&mut self, container: Container, at: u64) -> bool;
+    /// The digest of the container that was entered with [`Interest::Digest`] begins.
+    fn begin_digest(&mut self) -> Digest;
+    /// It ends, before [`Visitor::end`].
+    fn end_digest(&mut self, digest: u64);
     /// The end of a container that was entered; `at` is just behind it.
-    fn end(&mut self, at: u64, digest: Option<u64>);
+    fn end(&mut self, at: u64);
     /// A scalar of interest.
     fn scalar(&mut self, scalar: Scalar<'_>);
 }
@@ -141,8 +137,10 @@ pub(crate) struct Scanner {
     stack: Stack,
     /// Depth of the container that the visitor did not enter, while inside it.
     hidden: Option<usize>,
-    /// While inside a container that the visitor wants a digest of.
-    digested: Option<Digested>,
+    /// Inside a container that the visitor wants a digest of.
+    is_digesting: bool,
+    /// That container, or an earlier one.
+    digested: Option<Box<Digested>>,
     interest: Interest,
     literal: Scalar<'static>,
     text: Text,
@@ -159,6 +157,7 @@ impl Default for Scanner {
             state: State::Start(0),
             stack: Stack::default(),
             hidden: None,
+            is_digesting: false,
             digested: None,
             interest: Interest::Skip,
             literal: Scalar::Null,
@@ -176,7 +175,7 @@ impl Scanner {
         self.state = State::Start(0);
         self.stack.depth = 0;
         self.hidden = None;
-        self.digested = None;
+        self.is_digesting = false;
     }
 
     /// Reads `bytes` up to the end of a document or of the chunk.
@@ -185,10 +184,10 @@ impl Scanner {
         let mut rest = bytes;
         let progress = loop {
             if self.hidden.is_some() {
-                rest = if self.digested.is_some() {
+                rest = if self.is_digesting {
                     self.digest_hidden(begun, bytes, rest)
                 } else {
-                    self.pass_hidden::<false>(rest)
+                    self.pass_hidden::<false>(rest, rest)
                 };
             }
             let Some((&byte, tail)) = rest.split_first() else { break self.partial() };
@@ -197,7 +196,7 @@ impl Scanner {
                 State::Number => rest = self.number(rest, visitor),
                 State::Broken(broken) => break Progress::Broken(broken),
                 _ => {
-                    if self.digested.is_some() {
+                    if self.is_digesting && matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'}') {
                         self.digest_before(byte, begun, bytes, rest);
                     }
                     rest = tail;
@@ -211,7 +210,7 @@ impl Scanner {
             }
         };
         self.position = begun + (bytes.len() - rest.len()) as u64;
-        if self.digested.is_some() {
+        if self.is_digesting {
             self.digest_to(begun, bytes, rest);
         }
         progress
@@ -293,13 +292,12 @@ impl Scanner {
 
     fn open<V: Visitor>(&mut self, container: Container, visitor: &mut V) {
         if self.hidden.is_none() {
-            let wanted = self.interest != Interest::Skip;
-            match if wanted { visitor.begin(container, self.position - 1) } else { Enter::No } {
-                Enter::No => self.hidden = Some(self.stack.depth),
-                Enter::Yes => {}
-                Enter::Digested(digest) => {
-                    self.digested = Some(Digested { digest, depth: self.stack.depth, to: self.position });
-                }
+            let entered = self.interest != Interest::Skip && visitor.begin(container, self.position - 1);
+            if !entered {
+                self.hidden = Some(self.stack.depth);
+            } else if self.interest == Interest::Digest {
+                let digest = visitor.begin_digest();
+                self.digest_from_here(digest);
             }
         }
         if !self.stack.push(container) {
@@ -319,8 +317,12 @@ impl Scanner {
             Some(depth) if depth == self.stack.depth => self.hidden = None,
             Some(_) => {}
             None => {
-                let digested = self.digested.take_if(|digested| digested.depth == self.stack.depth);
-                visitor.end(self.position, digested.map(|digested| digested.digest.finish()));
+                if self.is_digesting
+                    && let Some(digest) = self.digest_ended()
+                {
+                    visitor.end_digest(digest);
+                }
+                visitor.end(self.position);
             }
         }
     }
@@ -379,8 +381,10 @@ impl Scanner {
     }
 
     fn restart_text(&mut self) {
-        if let (None, Interest::Keep(limit)) = (self.hidden, self.interest) {
-            self.text.restart(limit);
+        match (self.hidden, self.interest) {
+            (None, Interest::Keep(limit)) => self.text.restart(limit),
+            (None, Interest::Digest) => self.text.restart(0),
+            _ => {}
         }
     }
 

@@ -10,6 +10,7 @@
 use crate::id::{Id, RequestId};
 use crate::page::Item;
 use crate::text::Text;
+use std::num::NonZeroU64;
 
 /// What `result.resultType` says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub(crate) struct Params {
     pub(crate) uri: Option<Text>,
     pub(crate) task_id: Option<Text>,
     /// Digest of the cursor.
-    pub(crate) cursor: Option<u64>,
+    pub(crate) cursor: Option<NonZeroU64>,
     pub(crate) client_name: Option<Text>,
     /// `_meta["io.modelcontextprotocol/protocolVersion"]`
     pub(crate) meta_version: Option<Text>,
@@ -73,7 +74,7 @@ pub(crate) struct Outcome {
     /// At most one of each kind.
     pub(crate) lists: Vec<List>,
     /// Digest of `nextCursor`, where there is one that is not empty.
-    pub(crate) next_cursor: Option<u64>,
+    pub(crate) next_cursor: Option<NonZeroU64>,
     /// The member is `null`, which some servers send beside an error.
     pub(crate) is_null: bool,
 }

@@ -97,12 +97,27 @@ impl Names {
 
     /// The value to use for `label`, a text that [`crate::label::clean`] made. Without shared data the roll is this VM's own.
     pub(crate) fn admit(&mut self, label: &str, confirmed: bool, shared: Option<&dyn SharedData>) -> Admission {
-        if let Some(&Entry { index, confirmed: known }) = self.entries.get(label) {
-            if confirmed && !known && self.standing(label, true, shared) == Standing::Confirmed {
-                self.entries.insert(label.into(), Entry { index, confirmed: true });
+        match self.entries.get(label) {
+            Some(&Entry { index, confirmed: known }) if known || !confirmed => {
+                Admission { name: Name::Admitted(index), is_new: false, overflowed: false }
             }
-            return Admission { name: Name::Admitted(index), is_new: false, overflowed: false };
+            Some(&Entry { index, .. }) => self.promote(label, index, shared),
+            None => self.meet(label, confirmed, shared),
         }
+    }
+
+    /// A known name is confirmed for the first time.
+    #[cold]
+    fn promote(&mut self, label: &str, index: u16, shared: Option<&dyn SharedData>) -> Admission {
+        if self.standing(label, true, shared) == Standing::Confirmed {
+            self.entries.insert(label.into(), Entry { index, confirmed: true });
+        }
+        Admission { name: Name::Admitted(index), is_new: false, overflowed: false }
+    }
+
+    /// A name that this VM does not know.
+    #[cold]
+    fn meet(&mut self, label: &str, confirmed: bool, shared: Option<&dyn SharedData>) -> Admission {
         let standing = self.standing(label, confirmed, shared);
         let index = u16::try_from(self.values.len()).unwrap_or(u16::MAX);
         // The roll has no more names than this; whoever writes to it wrongly does not get more out of it.

@@ -9,6 +9,7 @@ use crate::method::Method;
 use crate::page::Page;
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU64;
 
 /// A moment on the host's monotonic clock, nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,7 +33,7 @@ pub struct Operation {
     /// Of `tools/call` and `prompts/get` the name, of `resources/read` the URI; in label form.
     pub(crate) name: Option<Box<str>>,
     /// Digest of the cursor that it asks with.
-    pub(crate) cursor: Option<u64>,
+    pub(crate) cursor: Option<NonZeroU64>,
     /// The first event of its answer was seen.
     pub(crate) had_event: bool,
     /// From the body or the header, where it had to be read.

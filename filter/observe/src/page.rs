@@ -1,5 +1,7 @@
 //! A page of what a server offers: tools, prompts, resources or templates from one list result.
 
+use std::num::NonZeroU64;
+
 /// One of the things a list published.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
@@ -16,9 +18,9 @@ pub struct Page<'a> {
     /// Every item of the result is in `items`.
     pub(crate) is_whole: bool,
     /// Digest of the cursor it was asked for with.
-    pub(crate) cursor: Option<u64>,
+    pub(crate) cursor: Option<NonZeroU64>,
     /// Digest of the cursor that leads to the next page.
-    pub(crate) next_cursor: Option<u64>,
+    pub(crate) next_cursor: Option<NonZeroU64>,
 }
 
 // === impl Page ===
@@ -37,7 +39,7 @@ impl Page<'_> {
 
     /// The same for the same items and cursors.
     pub(crate) fn place_digest(&self) -> u64 {
-        let cursors = [self.cursor, self.next_cursor].map(|cursor| cursor.unwrap_or_default());
+        let cursors = [self.cursor, self.next_cursor].map(|cursor| cursor.map_or(0, NonZeroU64::get));
         cursors.into_iter().fold(self.digest(), mix)
     }
 }

@@ -3,12 +3,13 @@
 //! Only the paths listed in [`Reader::member`] are looked at: a `"method"` inside arguments or an `"isError"` inside content
 //! is never seen. Of duplicate members the last counts, as it does for the peers.
 
-use crate::digest::DigestKey;
+use crate::digest::{Digest, DigestKey};
 use crate::id::{Id, RequestId};
-use crate::json::{Container, Enter, Interest, Scalar, Visitor};
+use crate::json::{Container, Interest, Scalar, Visitor};
 use crate::message::{List, ListKind, Message, Outcome, ResultType};
 use crate::page::Item;
 use crate::text::Text;
+use std::num::NonZeroU64;
 
 /// Longest name or URI of which all bytes are kept; of longer ones the digest still covers the whole.
 pub(crate) const NAME_BYTES: usize = 1024;
@@ -264,7 +265,7 @@ impl Reader {
             Member::TaskId => params.task_id = Some(text.clone()),
             Member::TaskStatus => params.status = Some(Box::new(text.clone())),
             Member::RequestId => params.request_id = Some(Box::new(RequestId::string(text))),
-            Member::Cursor => params.cursor = Some(text.digest()),
+            Member::Cursor => params.cursor = NonZeroU64::new(text.digest()),
             Member::ClientName => params.client_name = Some(text.clone()),
             Member::MetaVersion => params.meta_version = Some(text.clone()),
             _ => {}
@@ -285,7 +286,7 @@ impl Reader {
             Member::TaskStatus => result.status = Some(Box::new(text.clone())),
             Member::ProtocolVersion => result.protocol_version = Some(Box::new(text.clone())),
             // Some servers end their list with an empty cursor.
-            Member::NextCursor => result.next_cursor = (text.length() > 0).then(|| text.digest()),
+            Member::NextCursor => result.next_cursor = NonZeroU64::new(text.digest()).filter(|_| text.length() > 0),
             _ => {}
         }
     }
@@ -459,20 +460,28 @@ impl<M: Messages> Visitor for Reading<'_, M> {
             }
             _ => Member::None,
         };
-        if self.reader.member == Member::None { Interest::Skip } else { Interest::Keep(0) }
-    }
-
-    fn begin(&mut self, container: Container, at: u64) -> Enter {
-        let entered = self.reader.begin(container, at);
-        self.reader.nested_array = !entered && self.reader.member == Member::Message;
-        match (entered, self.reader.member, self.reader.list_key) {
-            (false, ..) => Enter::No,
-            (true, Member::Item, Some(key)) => Enter::Digested(key.begin()),
-            _ => Enter::Yes,
+        match self.reader.member {
+            Member::None => Interest::Skip,
+            Member::Item => Interest::Digest,
+            _ => Interest::Keep(0),
         }
     }
 
-    fn end(&mut self, at: u64, digest: Option<u64>) {
+    fn begin(&mut self, container: Container, at: u64) -> bool {
+        let entered = self.reader.begin(container, at);
+        self.reader.nested_array = !entered && self.reader.member == Member::Message;
+        entered
+    }
+
+    fn begin_digest(&mut self) -> Digest {
+        self.reader.list_key.unwrap_or_default().begin()
+    }
+
+    fn end_digest(&mut self, digest: u64) {
+        self.reader.end_item(digest);
+    }
+
+    fn end(&mut self, at: u64) {
         let place = self.reader.place();
         self.reader.depth = self.reader.depth.saturating_sub(1);
         match place {
@@ -485,7 +494,6 @@ impl<M: Messages> Visitor for Reading<'_, M> {
                 }
                 self.messages.message(message);
             }
-            Place::Item => self.reader.end_item(digest.unwrap_or_default()),
             Place::Batch if self.reader.elements == 0 => self.messages.no_message(),
             Place::Batch => self.end_nested_array(),
             _ => {}

@@ -13,6 +13,7 @@ from typing import Any
 from . import messages
 from .exchange import Exchange
 from .messages import Part
+from .resources import Listed
 
 INVALID_REQUEST_CODES = (-32700, -32600, -32601, -32602, -32002)
 LISTS = {
@@ -36,11 +37,13 @@ class Expected:
         self.totals: Counter[Series] = Counter()
         self.gauges: dict[Series, float] = {}
         self.operations: Counter[tuple[str, str, str]] = Counter()
+        self.resources = Listed()
 
     def copy(self) -> "Expected":
         other = Expected(self.server_name)
         other.totals, other.gauges = self.totals.copy(), dict(self.gauges)
         other.operations = self.operations.copy()
+        other.resources = self.resources.copy()
         return other
 
     def add(self, family: str, amount: int = 1, **labels: str) -> None:
@@ -166,7 +169,7 @@ class Expected:
             if answer is not None:
                 self.add("mcp_tool_result_bytes_count", tool_name=name)
         elif method == "resources/read":
-            self.add("mcp_resource_reads_total", resource_uri=scheme(params.get("uri", "other")), status=status)
+            self.add("mcp_resource_reads_total", resource_uri=label(self.resources.label(str(params.get("uri", "other")))), status=status)
         elif method == "prompts/get":
             self.add("mcp_prompt_gets_total", prompt_name=label(params.get("name", "other")), status=status)
         elif method == "initialize" and status == "ok":
@@ -179,6 +182,8 @@ class Expected:
         if family:
             self.add(family)
         items = answer.value.get("result", {}).get(member) if answer else None
+        if isinstance(items, list) and method.startswith("resources/"):
+            self.resources.add(items)
         if not isinstance(items, list) or params.get("cursor") is not None:
             return
         labels = {"method": method, "server_name": self.server_name}
@@ -323,11 +328,6 @@ def forbidden(character: str) -> bool:
     control = point < 0x20 or 0x7F <= point < 0xA0
     return control or 0xD800 <= point < 0xE000 or character in '"\\;='
 
-
-def scheme(uri: str) -> str:
-    """The scheme with its colon, in lower case; what is no scheme (RFC 3986, 3.1) is `other`."""
-    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", str(uri))
-    return label(found.group(0).lower()) if found else "other"
 
 
 def pretty(entry: Series) -> str:

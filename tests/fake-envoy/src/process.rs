@@ -161,6 +161,11 @@ impl Host {
         self.process.borrow().shared_data.keys().cloned().collect()
     }
 
+    /// Bytes of all keys and values of the shared data.
+    pub fn shared_data_bytes(&self) -> usize {
+        self.process.borrow().shared_data.iter().map(|(key, (value, _))| key.len() + value.len()).sum()
+    }
+
     /// Writes shared data as another plugin would.
     pub fn set_shared_data(&self, key: &[u8], value: &[u8]) {
         let mut process = self.process.borrow_mut();

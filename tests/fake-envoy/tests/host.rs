@@ -191,3 +191,29 @@ fn ok_fixture_says_what_the_builder_says() {
     assert_eq!(parsed, built.wait_ms(3).flags(4).head(200, &[]).chunk("data: 1\n\n").end());
     assert!(fake_envoy::parse_exchange("=== reply\n").is_err());
 }
+
+/// Writes `x` under `k` with this version in the log phase, and records the host's answer.
+fn answers_to_writes(versions: &[u32]) -> Vec<String> {
+    let imports = format!(
+        r#"{METRICS}(import "env" "proxy_set_shared_data" (func $set (param i32 i32 i32 i32 i32) (result i32)))"#
+    );
+    let writes: String = versions
+        .iter()
+        .map(|version| {
+            format!(
+                "(drop (call $record (i32.load (i32.const 100)) (i64.extend_i32_u \
+                 (call $set (i32.const 0) (i32.const 1) (i32.const 1) (i32.const 1) (i32.const {version})))))"
+            )
+        })
+        .collect();
+    let (host, vm) = start(&imports, &metric(2, &writes));
+    vm.play(&Exchange::post("{}").json("{}"), Framing::Http1).unwrap();
+    host.series().unwrap().non_zero()
+}
+
+#[test]
+fn ok_shared_data_is_written_over_what_was_read_or_where_nothing_is() {
+    // A version that was never given out writes what is new and nothing else; 0 is no version at all. 8 is a mismatch.
+    let never = u32::MAX;
+    assert_eq!(answers_to_writes(&[never, never, 1, 1, 2, 0, 0]), ["name{a=b} [0, 8, 0, 8, 0, 0, 0]"]);
+}

@@ -18,6 +18,25 @@ pub(super) struct Digested {
 // === impl Scanner ===
 
 impl Scanner {
+    /// A container begins, right behind its brace.
+    #[cold]
+    pub(super) fn digest_from_here(&mut self, digest: Digest) {
+        self.is_digesting = true;
+        let digested = Digested { digest, depth: self.stack.depth, to: self.position };
+        match &mut self.digested {
+            Some(place) => **place = digested,
+            None => self.digested = Some(Box::new(digested)),
+        }
+    }
+
+    /// A container that was entered ended: its digest, if it is the one that is digested.
+    #[cold]
+    pub(super) fn digest_ended(&mut self) -> Option<u64> {
+        let digested = self.digested.as_ref().filter(|digested| digested.depth == self.stack.depth)?;
+        self.is_digesting = false;
+        Some(digested.digest.finish())
+    }
+
     /// Digests what of `bytes`, which began at `begun`, is before `rest`.
     pub(super) fn digest_to(&mut self, begun: u64, bytes: &[u8], rest: &[u8]) {
         let Some(digested) = &mut self.digested else { return };
@@ -27,41 +46,36 @@ impl Scanner {
         digested.to = begun + end as u64;
     }
 
-    /// The first byte of `rest` stands between tokens: white space is left out, the end of the container ends the digest.
+    /// The first byte of `rest` is white space between tokens, which is left out, or may end the container.
+    #[inline(never)]
     pub(super) fn digest_before(&mut self, byte: u8, begun: u64, bytes: &[u8], rest: &[u8]) {
-        let is_space = matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-        let is_end = self.digested.as_ref().is_some_and(|digested| digested.depth + 1 == self.stack.depth)
-            && matches!(byte, b'}' | b']');
-        if is_space || is_end {
-            self.digest_to(begun, bytes, rest);
-            if let (true, Some(digested)) = (is_space, &mut self.digested) {
-                digested.to += 1;
-            }
+        self.digest_to(begun, bytes, rest);
+        if let Some(digested) = self.digested.as_mut().filter(|_| byte != b'}') {
+            digested.to += 1;
         }
     }
 
     /// Passes hidden values as [`Scanner::pass_hidden`] does.
-    pub(super) fn digest_hidden<'a>(&mut self, begun: u64, bytes: &[u8], rest: &'a [u8]) -> &'a [u8] {
-        self.digest_to(begun, bytes, rest);
-        let after = self.pass_hidden::<true>(rest);
-        if let Some(digested) = &mut self.digested {
-            digested.to = begun + (bytes.len() - after.len()) as u64;
-        }
-        after
+    #[inline(never)]
+    pub(super) fn digest_hidden<'a>(&mut self, begun: u64, bytes: &'a [u8], rest: &'a [u8]) -> &'a [u8] {
+        let to = self.digested.as_ref().map_or(begun, |digested| digested.to);
+        let run = usize::try_from(to - begun).ok().and_then(|start| bytes.get(start..)).unwrap_or(rest);
+        self.pass_hidden::<true>(run, rest)
     }
 
-    /// Digests what of `from` is before `rest`.
-    pub(super) fn digest_run(&mut self, from: &[u8], rest: &[u8]) {
+    /// Digests what of `run` is before `rest`; what is behind the white space at its beginning comes next.
+    pub(super) fn digest_run(&mut self, run: &[u8], rest: &[u8]) {
         if let Some(digested) = &mut self.digested {
-            digested.digest.push(from.get(..from.len() - rest.len()).unwrap_or_default());
+            digested.digest.push(run.get(..run.len() - rest.len()).unwrap_or_default());
+            digested.to += (run.len() - rest.len()) as u64 + 1;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Container, Enter, Interest, Progress, Scalar, Scanner, Visitor};
-    use crate::digest::DigestKey;
+    use super::super::{Container, Interest, Progress, Scalar, Scanner, Visitor};
+    use crate::digest::{Digest, DigestKey};
     use crate::test;
 
     /// Digests the elements of the document's array; hides members whose name begins with `h`.
@@ -77,18 +91,25 @@ mod tests {
         }
 
         fn element(&mut self) -> Interest {
-            Interest::Keep(0)
+            if self.depth == 1 { Interest::Digest } else { Interest::Keep(0) }
         }
 
-        fn begin(&mut self, _: Container, _: u64) -> Enter {
+        fn begin(&mut self, _: Container, _: u64) -> bool {
             self.depth += 1;
-            if self.depth == 2 { Enter::Digested(DigestKey::default().begin()) } else { Enter::Yes }
+            true
         }
 
-        fn end(&mut self, _: u64, digest: Option<u64>) {
-            assert_eq!(digest.is_some(), self.depth == 2);
+        fn begin_digest(&mut self) -> Digest {
+            DigestKey::default().begin()
+        }
+
+        fn end_digest(&mut self, digest: u64) {
+            assert_eq!(self.depth, 2);
+            self.found.push(digest);
+        }
+
+        fn end(&mut self, _: u64) {
             self.depth -= 1;
-            self.found.extend(digest);
         }
 
         fn scalar(&mut self, _: Scalar<'_>) {}

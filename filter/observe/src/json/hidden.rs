@@ -10,11 +10,12 @@ use super::{Container, Scanner, State};
 // === impl Scanner ===
 
 impl Scanner {
-    /// What is left of `bytes` behind everything that could be passed; with `DIGEST`, what was passed is digested.
-    pub(super) fn pass_hidden<'a, const DIGEST: bool>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+    /// What is left of `bytes` behind everything that could be passed. With `DIGEST`, `run` is what is not digested yet, up to
+    /// the same end.
+    pub(super) fn pass_hidden<'a, const DIGEST: bool>(&mut self, run: &'a [u8], bytes: &'a [u8]) -> &'a [u8] {
         let Some(floor) = self.hidden else { return bytes };
         let mut rest = bytes;
-        let mut run = bytes;
+        let mut run = run;
         let mut state = self.state;
         let mut in_object = self.stack.top() == Some(Container::Object);
         while let Some((&byte, tail)) = rest.split_first() {
@@ -72,9 +73,6 @@ impl Scanner {
             };
         }
         self.state = state;
-        if DIGEST {
-            self.digest_run(run, rest);
-        }
         rest
     }
 

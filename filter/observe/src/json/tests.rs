@@ -1,4 +1,5 @@
-use super::{Broken, Container, Ending, Enter, Interest, Progress, Scalar, Scanner, Visitor};
+use super::{Broken, Container, Ending, Interest, Progress, Scalar, Scanner, Visitor};
+use crate::digest::{Digest, DigestKey};
 use crate::test;
 
 /// Writes down everything, entering every container but those under a key that begins with `skip`.
@@ -17,12 +18,18 @@ impl Visitor for Log {
         Interest::Keep(64)
     }
 
-    fn begin(&mut self, container: Container, at: u64) -> Enter {
+    fn begin(&mut self, container: Container, at: u64) -> bool {
         self.lines.push(format!("{container:?} at {at}"));
-        Enter::Yes
+        true
     }
 
-    fn end(&mut self, at: u64, _: Option<u64>) {
+    fn begin_digest(&mut self) -> Digest {
+        DigestKey::default().begin()
+    }
+
+    fn end_digest(&mut self, _: u64) {}
+
+    fn end(&mut self, at: u64) {
         self.lines.push(format!("end at {at}"));
     }
 

@@ -65,6 +65,7 @@ impl Recorder {
     }
 
     /// A page came: its changes are counted, and its names have a place of their own from now on.
+    #[inline(never)]
     pub(super) fn published(
         &mut self,
         server: Server,
