@@ -5,6 +5,7 @@
 #   scripts/get.sh python NAME      the Python of the environment tests/python/NAME.txt
 #   scripts/get.sh node             tests/node/node_modules, linked into the cache
 #   scripts/get.sh rmcp-server      the MCP server built from tests/peers/rmcp-server
+#   scripts/get.sh rmcp-client      the MCP client built from tests/peers/rmcp-client
 #   scripts/get.sh wasm-bindgen     the directory that holds wasm-bindgen-test-runner
 #   scripts/get.sh cargo-fuzz       the directory that holds cargo-fuzz
 #   scripts/get.sh all              everything above
@@ -61,9 +62,9 @@ make_node() {
     (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts)
 }
 
-make_rmcp_server() {
-  CARGO_TARGET_DIR="$1/target" cargo build --release --locked --manifest-path "$root/tests/peers/rmcp-server/Cargo.toml" &&
-    cp "$1/target/release/rmcp-server" "$1/rmcp-server" &&
+make_rmcp() {
+  CARGO_TARGET_DIR="$1/target" cargo build --release --locked --manifest-path "$root/tests/peers/$rmcp_name/Cargo.toml" &&
+    cp "$1/target/release/$rmcp_name" "$1/$rmcp_name" &&
     rm -rf "$1/target"
 }
 
@@ -98,12 +99,13 @@ get() {
       once "$key" make_node
       ln -sfn "$cache/$key/node_modules" "$root/tests/node/node_modules"
       echo "$root/tests/node/node_modules" ;;
-    rmcp-server)
+    rmcp-server | rmcp-client)
       need cargo "Rust by rustup; rust-toolchain.toml pins the version"
+      rmcp_name=$1
       local peers=$root/tests/peers key
-      key="rmcp-server-$(hash_of "$peers"/conformance.json "$peers"/rmcp-server/Cargo.* "$peers"/rmcp-server/src/{,*/}*.rs)"
-      once "$key" make_rmcp_server
-      echo "$cache/$key/rmcp-server" ;;
+      key="$1-$(shopt -s nullglob && hash_of "$peers"/conformance.json "$peers/$1"/Cargo.* "$peers/$1"/src/{,*/}*.rs)"
+      once "$key" make_rmcp
+      echo "$cache/$key/$1" ;;
     wasm-bindgen)
       need cargo "Rust by rustup; rust-toolchain.toml pins the version"
       once "wasm-bindgen-$WASM_BINDGEN_CLI" make_wasm_bindgen
@@ -115,7 +117,7 @@ get() {
     all)
       get envoy
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
-      get node; get rmcp-server; get wasm-bindgen; get cargo-fuzz ;;
+      get node; get rmcp-server; get rmcp-client; get wasm-bindgen; get cargo-fuzz ;;
     *) say "get.sh: unknown name '$1'; see the head of this file"; exit 2 ;;
   esac
 }

@@ -13,8 +13,10 @@ cd "$root"
 
 python=$(scripts/get.sh python e2e)
 scripts/get.sh python mcp-old >/dev/null
+scripts/get.sh python mcp-1-8 >/dev/null
 scripts/get.sh node >/dev/null
 scripts/get.sh rmcp-server >/dev/null
+scripts/get.sh rmcp-client >/dev/null
 scripts/get.sh envoy >/dev/null
 if [ -z "${MCP_FILTER_WASM:-}" ]; then
   MCP_FILTER_WASM=$(scripts/build-filter.sh)

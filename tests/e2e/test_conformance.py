@@ -17,7 +17,7 @@ from support.expected import dump
 from support.relay import Relay
 from support.sidecar import COUNT_DEADLINE, Sidecar
 
-SERVERS = {"python": "conformance-python", "rust": "rust"}
+SERVERS = {"python": "conformance-python", "rust": "rmcp-3.11.0"}
 REQUIREMENTS = ("2025-11-25", "2026-07-28")
 # The Python SDK has no tasks extension. The suite runs these scenarios for all, and scores them for none.
 LACKING = {

@@ -18,8 +18,6 @@ from support.http1 import Headers
 from support.sidecar import Sidecar
 from support.stub import Stub, Wire
 
-# These belong to one connection and are each hop's own business (RFC 9110, 7.6.1).
-HOP_BY_HOP = ("connection", "keep-alive", "transfer-encoding", "proxy-connection", "te")
 BIG = bytes(range(32, 127)) * 90_000
 TEXT = ("Content-Type", "text/plain")
 
@@ -27,7 +25,7 @@ TEXT = ("Content-Type", "text/plain")
 def comparable(headers: Headers, lower: bool = False) -> Counter:
     """Headers with their case and how often each line occurs; their order among each other is free."""
     return Counter(
-        (name.lower() if lower else name, value) for name, value in headers if name.lower() not in HOP_BY_HOP
+        (name.lower() if lower else name, value) for name, value in headers if name.lower() not in http1.HOP_BY_HOP
     )
 
 
@@ -317,5 +315,5 @@ def test_http2_client(size: str, both: Both, stub: Stub) -> None:
         assert response.body == direct[1].body
         assert response.trailers == trailers
         assert [line for line in response.head.headers if line[0] != "date"] == [
-            (name.lower(), value) for name, value in direct[1].head.headers if name.lower() not in HOP_BY_HOP
+            (name.lower(), value) for name, value in direct[1].head.headers if name.lower() not in http1.HOP_BY_HOP
         ]

@@ -17,7 +17,7 @@ from support.sidecar import Sidecar
 
 SECONDS = 120.0
 GAP = (4.5, 5.5)
-SERVERS = {"everything": {"message": "a"}, "python-new": {"text": "a"}}
+SERVERS = {"everything": {"message": "a"}, "python-2.3.0": {"text": "a"}}
 INITIALIZE = rpc(
     "initialize",
     {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "soak", "version": "1"}},

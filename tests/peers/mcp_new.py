@@ -1,16 +1,18 @@
 """An MCP server on the Python SDK 2.3.0, a peer of the end-to-end tests.
 
-    mcp_new.py PORT
+    mcp_new.py PORT [sse]
 
-One port serves the handshake revisions and 2026-07-28. The tools cover the outcomes a tool call can
+One port serves the handshake revisions and 2026-07-28, or, with `sse`, the two endpoints of 2024-11-05. The tools cover the outcomes a tool call can
 have; nothing that is answered depends on time. Line ends of its event streams are CRLF.
 """
 
 import sys
+from typing import Annotated
 
 import anyio
 from mcp import MCPError
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import Context, MCPServer, Resolve, Sample
+from mcp_types import CreateMessageResult, SamplingMessage, TextContent
 
 server = MCPServer("mcp-new", log_level="WARNING")
 
@@ -54,6 +56,25 @@ async def progress(context: Context) -> str:
     return "done"
 
 
+@server.tool()
+async def waits(context: Context) -> str:
+    """Sends one progress notification, then waits until it is cancelled."""
+    await context.report_progress(0, 1)
+    await anyio.sleep_forever()
+    return "never"
+
+
+def question(text: str) -> Sample:
+    content = TextContent(type="text", text=text)
+    return Sample([SamplingMessage(role="user", content=content)], max_tokens=10)
+
+
+@server.tool()
+def ask_model(text: str, answer: Annotated[CreateMessageResult, Resolve(question)]) -> str:
+    """Asks the client's model, in the way of the revision: a request of its own, or a result that asks for more."""
+    return answer.model
+
+
 @server.resource("notes://today")
 def today() -> str:
     """A resource with a fixed URI."""
@@ -73,4 +94,5 @@ def summary(topic: str) -> str:
 
 
 if __name__ == "__main__":
-    server.run(transport="streamable-http", host="127.0.0.1", port=int(sys.argv[1]))
+    transport = "sse" if sys.argv[2:] == ["sse"] else "streamable-http"
+    server.run(transport=transport, host="127.0.0.1", port=int(sys.argv[1]))

@@ -1,8 +1,9 @@
 """An MCP server on the Python SDK 1.30.0, a peer of the end-to-end tests.
 
-    mcp_old.py PORT sse|json
+    mcp_old.py PORT events|json|sse
 
-It speaks the handshake revisions only; the second argument chooses how it answers a request. A client
+It speaks the handshake revisions only. The second argument: Streamable HTTP that answers with an event stream or
+with plain JSON, or the two endpoints of 2024-11-05 (`sse`). A client
 that tries 2026-07-28 first is refused and falls back, as with any server of that generation.
 """
 
@@ -10,6 +11,8 @@ import sys
 
 import anyio
 from mcp.server.fastmcp import Context, FastMCP
+from mcp.types import SamplingMessage, TextContent
+from pydantic import BaseModel
 
 server = FastMCP(
     "mcp-old",
@@ -53,6 +56,38 @@ async def progress(context: Context) -> str:
     return "done"
 
 
+@server.tool()
+async def waits(context: Context) -> str:
+    """Sends one progress notification, then waits until it is cancelled."""
+    await context.report_progress(0, 1)
+    await anyio.sleep_forever()
+    return "never"
+
+
+@server.tool()
+async def ask_model(text: str, context: Context) -> str:
+    """Asks the client's model, on the stream of this call."""
+    question = SamplingMessage(role="user", content=TextContent(type="text", text=text))
+    answer = await context.session.create_message([question], max_tokens=10, related_request_id=context.request_id)
+    return answer.model
+
+
+@server.tool()
+async def ask_roots(context: Context) -> str:
+    """Asks for the client's roots, on the stream that belongs to no call."""
+    return str((await context.session.list_roots()).roots[0].uri)
+
+
+class Choice(BaseModel):
+    yes: bool
+
+
+@server.tool()
+async def ask_person(context: Context) -> str:
+    """Asks the client's user, on the stream of this call."""
+    return (await context.elicit("Yes?", Choice)).action
+
+
 @server.resource("notes://today")
 def today() -> str:
     """A resource with a fixed URI."""
@@ -66,4 +101,4 @@ def summary(topic: str) -> str:
 
 
 if __name__ == "__main__":
-    server.run(transport="streamable-http")
+    server.run(transport="sse" if sys.argv[2] == "sse" else "streamable-http")

@@ -1,62 +1,139 @@
-"""Drives an MCP server with the Python SDK 1.30.0 and prints what it saw.
+"""Drives an MCP server with a first-generation Python SDK (1.x) and prints what it saw.
 
-    client_old.py URL SESSIONS OPERATIONS
+    client_old.py PLAN
 
-OPERATIONS is a JSON list of operations; every session runs all of them, all sessions are open at once.
-Prints a JSON list of `{session, method, name, outcome, progress}`.
+PLAN is a JSON object: `transport` (streamable_http or http_sse), `url`, `sessions` and `operations`. Every session
+runs all operations, all sessions are open at once. Prints a JSON list of `{method, name, outcome, progress}`.
 """
 
 import asyncio
+import inspect
 import json
 import sys
 from contextlib import AsyncExitStack
 
-from mcp import ClientSession, McpError
+import anyio
+from mcp import ClientSession, McpError, types
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamablehttp_client
 from pydantic import AnyUrl
 
-
-async def run_one(session: ClientSession, operation: dict) -> dict:
-    method, name, arguments = operation["method"], operation.get("name", ""), operation.get("arguments", {})
-    progress: list[float] = []
-
-    async def on_progress(done: float, total: float | None, message: str | None) -> None:
-        progress.append(done)
-
-    calls = {
-        "ping": session.send_ping,
-        "tools/list": session.list_tools,
-        "resources/list": session.list_resources,
-        "resources/templates/list": session.list_resource_templates,
-        "prompts/list": session.list_prompts,
-        "resources/read": lambda: session.read_resource(AnyUrl(name)),
-        "prompts/get": lambda: session.get_prompt(name, arguments),
-        "tools/call": lambda: session.call_tool(
-            name, arguments, progress_callback=on_progress if operation.get("progress") else None
-        ),
-    }
-    try:
-        result = await calls[method]()
-        outcome = "tool_error" if getattr(result, "isError", False) else "ok"
-    except McpError as error:
-        outcome = f"rpc {error.error.code}"
-    return {"method": method, "name": name, "outcome": outcome, "progress": len(progress)}
+ELICITS = "elicitation_callback" in inspect.signature(ClientSession).parameters
 
 
-async def main(url: str, sessions: int, operations: list[dict]) -> None:
+class Conversation:
+    """One session, and what the server has asked and told it so far."""
+
+    def __init__(self) -> None:
+        self.roots_told = anyio.Event()
+        self.progress = 0
+        self.progressed = anyio.Event()
+
+    async def open(self, plan: dict, stack: AsyncExitStack) -> None:
+        connect = sse_client if plan["transport"] == "http_sse" else streamablehttp_client
+        read, write, *_ = await stack.enter_async_context(connect(plan["url"]))
+        callbacks = {"elicitation_callback": self.ask_person} if ELICITS else {}
+        self.session = await stack.enter_async_context(
+            ClientSession(
+                read,
+                write,
+                sampling_callback=self.ask_model,
+                list_roots_callback=self.list_roots,
+                message_handler=self.on_message,
+                **callbacks,
+            )
+        )
+        await self.session.initialize()
+
+    async def ask_model(self, context, params: types.CreateMessageRequestParams):
+        if "refuse" in params.messages[0].content.text:
+            return types.ErrorData(code=-1, message="this model is refused")
+        answer = types.TextContent(type="text", text="an answer")
+        return types.CreateMessageResult(role="assistant", model="m", content=answer)
+
+    async def ask_person(self, context, params):
+        return types.ElicitResult(action="decline")
+
+    async def list_roots(self, context) -> types.ListRootsResult:
+        self.roots_told.set()
+        return types.ListRootsResult(roots=[types.Root(uri="file:///here", name="here")])
+
+    async def on_message(self, message) -> None:
+        if isinstance(getattr(message, "root", None), types.ProgressNotification):
+            self.progress += 1
+            self.progressed.set()
+
+    async def call_tool(self, operation: dict) -> types.CallToolResult:
+        """A call; 1.8 has no callback for progress yet, so the token is set by hand."""
+        # What the SDK is about to take as the id of its next request.
+        token = {"progressToken": self.session._request_id} if operation.get("progress") else None
+        parameters = types.CallToolRequestParams(
+            name=operation["name"], arguments=operation.get("arguments", {}), _meta=token
+        )
+        request = types.ClientRequest(types.CallToolRequest(method="tools/call", params=parameters))
+        return await self.session.send_request(request, types.CallToolResult)
+
+    async def cancelled_call(self, operation: dict) -> None:
+        """Starts a call, waits until it has arrived, and tells the server that it is no longer wanted."""
+        identity = self.session._request_id
+
+        async def call() -> None:
+            try:
+                await self.call_tool(operation)
+            except McpError:
+                pass
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(call)
+            if operation.get("progress"):
+                await self.progressed.wait()
+            else:
+                # Nothing tells that the call has arrived; a ping behind it has taken the same way.
+                await anyio.lowlevel.checkpoint()
+                await self.session.send_ping()
+            parameters = types.CancelledNotificationParams(requestId=identity, reason="no longer needed")
+            cancel = types.CancelledNotification(method="notifications/cancelled", params=parameters)
+            await self.session.send_notification(types.ClientNotification(cancel))
+            group.cancel_scope.cancel()
+
+    async def run_one(self, operation: dict) -> dict:
+        method, name, arguments = operation["method"], operation.get("name", ""), operation.get("arguments", {})
+        self.progress, self.progressed = 0, anyio.Event()
+        calls = {
+            "ping": self.session.send_ping,
+            "tools/list": self.session.list_tools,
+            "resources/list": self.session.list_resources,
+            "resources/templates/list": self.session.list_resource_templates,
+            "prompts/list": self.session.list_prompts,
+            "resources/read": lambda: self.session.read_resource(AnyUrl(name)),
+            "prompts/get": lambda: self.session.get_prompt(name, arguments),
+            "tools/call": lambda: self.call_tool(operation),
+        }
+        try:
+            if operation.get("cancel"):
+                await self.cancelled_call(operation)
+                outcome = "cancelled"
+            else:
+                result = await calls[method]()
+                outcome = "tool_error" if getattr(result, "isError", False) else "ok"
+        except McpError as error:
+            outcome = f"rpc {error.error.code}"
+        return {"method": method, "name": name, "outcome": outcome, "progress": self.progress}
+
+
+async def main(plan: dict) -> None:
     seen = []
     async with AsyncExitStack() as stack:
-        opened = []
-        for _ in range(sessions):
-            read, write, _ = await stack.enter_async_context(streamablehttp_client(url))
-            session = await stack.enter_async_context(ClientSession(read, write))
-            greeting = await session.initialize()
-            opened.append(session)
-            seen.append({"method": "initialize", "name": "", "outcome": "ok", "version": greeting.protocolVersion})
-        for session in opened:
-            for operation in operations:
-                seen.append(await run_one(session, operation))
+        opened = [Conversation() for _ in range(plan["sessions"])]
+        for conversation in opened:
+            await conversation.open(plan, stack)
+        for conversation in opened:
+            for operation in plan["operations"]:
+                if operation["method"] == "await":
+                    await conversation.roots_told.wait()
+                else:
+                    seen.append(await conversation.run_one(operation))
     print(json.dumps(seen))
 
 
-asyncio.run(main(sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])))
+asyncio.run(main(json.loads(sys.argv[1])))

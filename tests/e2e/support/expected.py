@@ -1,19 +1,20 @@
 """The series that a scenario must leave behind, computed from what its clients sent and saw.
 
 This restates the metrics documentation in the plainest way, on whole bodies, so that it and the filter
-can only agree where both read the documentation alike. It knows one exchange at a time.
+can only agree where both read the documentation alike. What belongs together across exchanges is in sessions.py.
 """
 
 import json
 import re
-import zlib
 from collections import Counter
 from typing import Any
 
 from . import messages
-from .exchange import Exchange
+from .exchange import Exchange, Ledger
 from .messages import Part
-from .resources import Listed
+from .reading import has_events, is_json, is_mcp, is_stream_of_mcp
+from .published import Published
+from .sessions import Sessions
 
 INVALID_REQUEST_CODES = (-32700, -32600, -32601, -32602, -32002)
 LISTS = {
@@ -37,13 +38,13 @@ class Expected:
         self.totals: Counter[Series] = Counter()
         self.gauges: dict[Series, float] = {}
         self.operations: Counter[tuple[str, str, str]] = Counter()
-        self.resources = Listed()
+        self.published = Published()
+        self.sessions = Sessions([])
 
     def copy(self) -> "Expected":
         other = Expected(self.server_name)
         other.totals, other.gauges = self.totals.copy(), dict(self.gauges)
         other.operations = self.operations.copy()
-        other.resources = self.resources.copy()
         return other
 
     def add(self, family: str, amount: int = 1, **labels: str) -> None:
@@ -52,17 +53,31 @@ class Expected:
     def stream(self, amount: int = 1) -> None:
         self.add("mcp_filter_streams_total", amount)
 
+    def ledger(self, ledger: Ledger) -> None:
+        """Every exchange of a scenario, and what they say only together."""
+        self.sessions = Sessions(ledger.exchanges)
+        for exchange in ledger.exchanges:
+            self.published.learn(self.sessions.parts(exchange))
+        for exchange in ledger.exchanges:
+            self.exchange(exchange, self.sessions)
+        for method, status in self.sessions.server_requests():
+            self.add("mcp_server_requests_total", method=method, status=status)
+            if status in ("ok", "error"):
+                self.add("mcp_server_request_duration_microseconds_count", method=method)
+        self.add("mcp_session_duration_microseconds_count", self.sessions.ended())
+
     # One exchange
 
-    def exchange(self, exchange: Exchange) -> None:
+    def exchange(self, exchange: Exchange, sessions: Sessions | None = None) -> None:
+        self.sessions = sessions or Sessions([exchange])
         self.stream()
         verb = exchange.request.verb
         if verb == "POST" and is_json(exchange.request):
             self.post(exchange)
-        elif verb in ("GET", "DELETE") and any(exchange.request.get(name) for name in messages.STREAM_HEADERS):
+        elif verb in ("GET", "DELETE") and is_stream_of_mcp(exchange):
             self.count_bytes(exchange)
-            for part in response_parts(exchange):
-                self.unrelated(part)
+            for part in self.sessions.parts(exchange):
+                self.unrelated(exchange, part)
 
     def post(self, exchange: Exchange) -> None:
         parts = messages.split(exchange.request_body)
@@ -88,7 +103,7 @@ class Expected:
         for request in requests if has_events(exchange) else []:
             if request["method"] != "subscriptions/listen":
                 self.add("mcp_first_event_duration_microseconds_count", method=messages.method_label(request))
-        for part in response_parts(exchange):
+        for part in self.sessions.parts(exchange):
             message = part.value
             if message is None:
                 self.add("mcp_parse_skipped_total", direction="out", reason=part.skipped)
@@ -101,6 +116,17 @@ class Expected:
                     open_requests.remove(request)
                     self.operation(exchange, request, part, *classify(request, message))
         for request in open_requests:
+            self.late(exchange, request)
+
+    def late(self, exchange: Exchange, request: dict) -> None:
+        """A request whose own exchange did not answer it."""
+        answer = self.sessions.answer(exchange, request)
+        if answer is not None:
+            self.count_error(answer.value, [request])
+            self.operation(exchange, request, answer, *classify(request, answer.value))
+        elif self.sessions.given_up(exchange, request):
+            self.operation(exchange, request, None, "cancelled", "")
+        else:
             self.operation(exchange, request, None, *(exchange.cause or without_answer(exchange, request)))
 
     @staticmethod
@@ -112,13 +138,13 @@ class Expected:
             return matching[:1]
         return open_requests[:] if identity is None or len(open_requests) == 1 else []
 
-    def unrelated(self, part: Part) -> None:
-        """A message on a GET or DELETE."""
+    def unrelated(self, exchange: Exchange, part: Part) -> None:
+        """A message on a GET or DELETE. What answers a request of another exchange counts with that."""
         if part.value is None:
             self.add("mcp_parse_skipped_total", direction="out", reason=part.skipped)
         elif messages.is_notification(part.value):
             self.add("mcp_notifications_total", method=messages.method_label(part.value), direction="out")
-        else:
+        elif not self.sessions.answers_another(exchange, part.value):
             self.count_error(part.value, [])
 
     def count_error(self, message: dict, answered: list[dict]) -> None:
@@ -156,11 +182,11 @@ class Expected:
         params = request.get("params") if isinstance(request.get("params"), dict) else {}
         self.operations[method, params.get("name") or params.get("uri") or "", error_type or status] += 1
         self.add("mcp_requests_total", method=method, status=status, error_type=error_type)
-        timed = method != "subscriptions/listen" and not answered_elsewhere(exchange, answer)
+        timed = method != "subscriptions/listen" and self.has_time(exchange, request, answer, status)
         if timed:
             self.add("mcp_request_duration_microseconds_count", method=method, status=status)
         if method in LISTS:
-            self.listed(method, params, answer)
+            self.listed(exchange, method, params, answer)
         elif method == "tools/call":
             name = label(params.get("name", "other"))
             self.add("mcp_tool_calls_total", tool_name=name, status=status, error_type=error_type)
@@ -169,106 +195,45 @@ class Expected:
             if answer is not None:
                 self.add("mcp_tool_result_bytes_count", tool_name=name)
         elif method == "resources/read":
-            self.add("mcp_resource_reads_total", resource_uri=label(self.resources.label(str(params.get("uri", "other")))), status=status)
+            self.add("mcp_resource_reads_total", resource_uri=self.resource(params.get("uri", "other")), status=status)
         elif method == "prompts/get":
             self.add("mcp_prompt_gets_total", prompt_name=label(params.get("name", "other")), status=status)
         elif method == "initialize" and status == "ok":
             version = answer.value["result"].get("protocolVersion")
             version = version if version in messages.REVISIONS else "other"
-            self.add("mcp_sessions_total", protocol_version=version, transport="streamable_http")
+            transport = self.sessions.transport(exchange)
+            self.add("mcp_sessions_total", protocol_version=version, transport=transport)
 
-    def listed(self, method: str, params: dict, answer: Part | None) -> None:
+    def has_time(self, exchange: Exchange, request: dict, answer: Part | None, status: str) -> bool:
+        """Not where nothing tells when it ended, or for how long the server waited for its client."""
+        if answer is None:
+            return status == "cancelled" or not answered_elsewhere(exchange, None)
+        return not self.sessions.asked_aside(exchange, request)
+
+    def resource(self, uri: str) -> str:
+        return label(self.published.name(uri)) or scheme(uri)
+
+    def listed(self, exchange: Exchange, method: str, params: dict, answer: Part | None) -> None:
         member, family = LISTS[method]
         if family:
             self.add(family)
         items = answer.value.get("result", {}).get(member) if answer else None
-        if isinstance(items, list) and method.startswith("resources/"):
-            self.resources.add(items)
         if not isinstance(items, list) or params.get("cursor") is not None:
             return
         labels = {"method": method, "server_name": self.server_name}
         self.gauges[series("mcp_listed_items", **labels)] = len(items)
         self.gauges[series("mcp_listed_bytes", **labels)] = answer.size
+        for change, count in self.published.changes(method, self.sessions.revision(exchange), items).items():
+            self.add("mcp_list_changes_total", count, method=method, change=change)
 
 
-# === what an exchange is ===
-
-
-def is_json(head: Any) -> bool:
-    kind = messages.content_type(head)
-    return kind == "application/json" or kind.endswith("+json")
-
-
-def is_mcp(exchange: Exchange, known: list[dict]) -> bool:
-    head = exchange.request
-    accept = head.get("accept").lower()
-    return bool(
-        any(head.get(name) for name in messages.MCP_HEADERS)
-        or any(
-            message.get("method") in messages.METHODS and not message["method"].startswith("tasks/")
-            for message in known
-        )
-        or ("application/json" in accept and "text/event-stream" in accept)
-        or messages.LEGACY_QUERY.search(head.target)
-    )
-
-
-def is_sse(exchange: Exchange) -> bool:
-    return exchange.response is not None and messages.content_type(exchange.response) == "text/event-stream"
-
-
-def response_parts(exchange: Exchange) -> list[Part]:
-    if exchange.response is None or not exchange.response_body.strip():
-        return []
-    if not (is_sse(exchange) or is_json(exchange.response)):
-        return []
-    body, unread = content(exchange)
-    if is_sse(exchange):
-        # Some servers prime a stream with an empty object, which says nothing.
-        data = [data for data in messages.events(body) if data != b"{}"]
-        parts = [part for one in data for part in messages.split(one)]
-    else:
-        parts = messages.split(body) if body.strip() and not unread else []
-    for part in parts:
-        part.skipped = part.skipped and (exchange.skipped or part.skipped)
-    return parts + ([Part(None, 0, unread)] if unread else [])
-
-
-def content(exchange: Exchange) -> tuple[bytes, str]:
-    """What can be read of the answer's body, and why the rest cannot."""
-    coding, body = exchange.response.get("content-encoding").strip().lower(), exchange.response_body
-    if coding in ("", "identity"):
-        return body, ""
-    if coding not in ("gzip", "x-gzip", "deflate"):
-        return b"", "content_encoding"
-    if exchange.skipped:
-        return b"", exchange.skipped
-    if coding != "deflate":
-        return gunzip(body)
-    return inflate(body, zlib.MAX_WBITS if body[:1] == b"\x78" else -zlib.MAX_WBITS)[:2]
-
-
-def gunzip(body: bytes) -> tuple[bytes, str]:
-    """All members one after the other."""
-    decoded, unread = b"", ""
-    while body and not unread:
-        member, unread, body = inflate(body, 16 + zlib.MAX_WBITS)
-        decoded += member
-    return decoded, unread
-
-
-def inflate(body: bytes, wbits: int) -> tuple[bytes, str, bytes]:
-    """As `content`, and what follows."""
-    decoder = zlib.decompressobj(wbits)
-    try:
-        decoded = decoder.decompress(body)
-    except zlib.error:
-        return b"", "content_encoding", b""
-    return decoded, "" if decoder.eof else "truncated", decoder.unused_data
+# === how an operation ended ===
 
 
 def without_answer(exchange: Exchange, request: dict) -> tuple[str, str]:
-    """The outcome of an operation whose exchange ended properly without its answer."""
+    """The outcome of an operation whose exchange ended without its answer; what the server broke, its test says."""
+    if exchange.response is None or not exchange.complete:
+        return "cancelled", ""
     status = exchange.response.status
     if answered_elsewhere(exchange, None):
         return "unknown", ""
@@ -282,10 +247,6 @@ def without_answer(exchange: Exchange, request: dict) -> tuple[str, str]:
 def answered_elsewhere(exchange: Exchange, answer: Part | None) -> bool:
     """The answer comes on another exchange, which one exchange cannot tell: outcome and time are unknown."""
     return answer is None and exchange.response is not None and exchange.response.status == 202
-
-
-def has_events(exchange: Exchange) -> bool:
-    return is_sse(exchange) and any(messages.events(content(exchange)[0]))
 
 
 def same_id(one: Any, other: Any) -> bool:
@@ -328,6 +289,11 @@ def forbidden(character: str) -> bool:
     control = point < 0x20 or 0x7F <= point < 0xA0
     return control or 0xD800 <= point < 0xE000 or character in '"\\;='
 
+
+def scheme(uri: str) -> str:
+    """The scheme with its colon, in lower case; what is no scheme (RFC 3986, 3.1) is `other`."""
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", str(uri))
+    return label(found.group(0).lower()) if found else "other"
 
 
 def pretty(entry: Series) -> str:

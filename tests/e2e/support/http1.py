@@ -9,6 +9,8 @@ from typing import BinaryIO, Iterator
 
 Headers = list[tuple[str, str]]
 BODILESS_STATUS = (204, 304)
+# These belong to one connection and are each hop's own business (RFC 9110, 7.6.1).
+HOP_BY_HOP = ("connection", "keep-alive", "transfer-encoding", "proxy-connection", "te")
 
 
 class Truncated(Exception):

@@ -8,7 +8,7 @@ from typing import Any, Iterator
 WHITESPACE = " \t\r\n"
 MCP_HEADERS = ("mcp-session-id", "mcp-protocol-version", "mcp-method")
 STREAM_HEADERS = ("mcp-session-id", "mcp-protocol-version", "last-event-id")
-LEGACY_QUERY = re.compile(r"[?&](sessionId|session_id|sessionid)=")
+LEGACY_QUERY = re.compile(r"[?&](?:sessionId|session_id|sessionid)=([^&#]*)")
 REVISIONS = ("2024-10-07", "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28")
 REQUEST_METHODS = (
     "initialize ping server/discover tools/list tools/call resources/list resources/templates/list resources/read "
@@ -32,6 +32,8 @@ class Part:
     value: dict[str, Any] | None
     size: int
     skipped: str = ""
+    # The id of the event that carried it, where it had one.
+    event: str = ""
 
 
 def reject_constant(text: str) -> None:
@@ -78,10 +80,19 @@ def is_json_rpc(value: Any) -> bool:
     )
 
 
-def events(body: bytes) -> Iterator[bytes]:
-    """The data of every event that a client dispatches; one without its blank line is not."""
+@dataclass
+class Event:
+    """One server-sent event as a client dispatches it."""
+
+    name: str
+    data: bytes
+    identity: str
+
+
+def all_events(body: bytes) -> Iterator[Event]:
+    """Every event that a client dispatches; one without its blank line is not."""
     lines = re.split(rb"\r\n|\n|\r", body.removeprefix(b"\xef\xbb\xbf"))
-    name, data = b"", []
+    name, data, identity = b"", [], b""
     for line in lines[:-1]:
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
@@ -89,10 +100,23 @@ def events(body: bytes) -> Iterator[bytes]:
             name = value
         elif field == b"data":
             data.append(value)
+        elif field == b"id":
+            identity = value
         elif not line:
-            if any(data) and name in (b"", b"message"):
-                yield b"\n".join(data)
-            name, data = b"", []
+            if any(data):
+                yield Event(name.decode(), b"\n".join(data), identity.decode())
+            name, data, identity = b"", [], b""
+
+
+def events(body: bytes) -> Iterator[Event]:
+    """The events that carry messages."""
+    return (event for event in all_events(body) if event.name in ("", "message"))
+
+
+def endpoint(body: bytes) -> str:
+    """Where the POSTs of a stream of 2024-11-05 go; empty where the first event does not say it."""
+    first = next(all_events(body), None)
+    return first.data.decode() if first and first.name == "endpoint" else ""
 
 
 def is_request(message: dict[str, Any]) -> bool:
@@ -109,6 +133,11 @@ def is_answer(message: dict[str, Any]) -> bool:
 
 def valid_id(value: Any) -> bool:
     return isinstance(value, (str, int, float)) and not isinstance(value, bool)
+
+
+def id_key(value: Any) -> tuple[bool, Any]:
+    """Ids as JSON-RPC tells them apart: `1` is not `"1"`."""
+    return isinstance(value, str), value
 
 
 def method_label(message: dict[str, Any]) -> str:

@@ -26,13 +26,19 @@ def clean_env(**extra: str) -> dict[str, str]:
 
 
 def commands(port: int) -> dict[str, list[str]]:
+    """How each server starts. `sse` in a name: the two endpoints of 2024-11-05."""
+    old = [get("python", "mcp-old"), str(PEERS / "mcp_old.py"), str(port)]
+    new = [get("python", "e2e"), str(PEERS / "mcp_new.py"), str(port)]
     return {
         "everything": ["node", str(EVERYTHING), "streamableHttp"],
-        "python-new": [get("python", "e2e"), str(PEERS / "mcp_new.py"), str(port)],
-        "python-old": [get("python", "mcp-old"), str(PEERS / "mcp_old.py"), str(port), "sse"],
-        "python-old-json": [get("python", "mcp-old"), str(PEERS / "mcp_old.py"), str(port), "json"],
+        "everything-sse": ["node", str(EVERYTHING), "sse"],
+        "python-1.30.0": [*old, "events"],
+        "python-1.30.0-json": [*old, "json"],
+        "python-1.30.0-sse": [*old, "sse"],
+        "python-2.3.0": new,
+        "python-2.3.0-sse": [*new, "sse"],
         "conformance-python": [get("python", "e2e"), str(PEERS / "conformance_python.py"), str(port)],
-        "rust": [get("rmcp-server")],
+        "rmcp-3.11.0": [get("rmcp-server")],
     }
 
 
@@ -42,7 +48,7 @@ class Peer:
     def __init__(self, name: str, logs: Path) -> None:
         self.name = name
         self.port = free_port()
-        if name == "everything":
+        if name.startswith("everything"):
             get("node")
         self.process = Process(commands(self.port)[name], logs / f"{name}.log", clean_env(PORT=str(self.port)))
         wait_for(f"{name} to listen", lambda: accepts(self.port), process=self.process)

@@ -18,6 +18,20 @@ def bootstrap_of(sidecar: Sidecar) -> dict:
     return bootstrap
 
 
+def log_accesses(bootstrap: dict, path: Path, text: str) -> None:
+    """Adds an access log of one line per exchange to the MCP listener."""
+    (manager, *_) = every(bootstrap["static_resources"]["listeners"][0], "stat_prefix")
+    log = {
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": str(path),
+            "log_format": {"text_format_source": {"inline_string": text + "\n"}},
+        },
+    }
+    manager.setdefault("access_log", []).append(log)
+
+
 def every(node: object, key: str) -> list[dict]:
     """All objects with this member, wherever they are."""
     if isinstance(node, list):
@@ -42,6 +56,9 @@ def set_plugin_configuration(bootstrap: dict, text: str) -> None:
 def command(bootstrap: dict, config: Path) -> list[str]:
     config.write_text(json.dumps(bootstrap))
     options = ["--concurrency", str(WORKERS), "--disable-hot-restart", "--log-level", "warning"]
+    options += ["--file-flush-interval-msec", "200"]
+    # All that the filter itself says.
+    options += ["--component-log-level", "wasm:trace"]
     return [get("envoy"), "--config-path", str(config), *options]
 
 

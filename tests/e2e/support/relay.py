@@ -56,11 +56,11 @@ class Leg:
 
 
 class Relay:
-    """Listens on a free port of 127.0.0.1 and relays to `target_port`."""
+    """Listens on 127.0.0.1, on a free port unless one is given, and relays to `target_port`."""
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_port: int, port: int = 0) -> None:
         self.target_port = target_port
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=256)
         self.port = self.listener.getsockname()[1]
         self.legs: list[Leg] = []
         self.thread = threading.Thread(target=self.accept, daemon=True)
@@ -79,6 +79,9 @@ class Relay:
 
     def close(self) -> Ledger:
         """Ends every connection and reads what passed."""
+        # Closing alone would leave the port taken for as long as the thread waits on it.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join(10)
         self.listener.close()
         ledger = Ledger()
         for leg in self.legs:

@@ -114,8 +114,8 @@ class Sidecar:
 
     def check(self, ledger: Ledger | None = None) -> dict[Series, float]:
         """Adds the ledger to the account and compares the whole scrape with it."""
-        for exchange in ledger.exchanges if ledger else []:
-            self.expected.exchange(exchange)
+        if ledger:
+            self.expected.ledger(ledger)
         end = time.monotonic() + COUNT_DEADLINE
         while lines := scrape.differences(self.expected, samples := self.settle()):
             self.check_log()

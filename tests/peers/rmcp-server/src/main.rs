@@ -4,6 +4,7 @@
 //! The tools of `/mcp` cover the outcomes a tool call can have; nothing answered there depends on time.
 //! `/conformance` offers what the MCP conformance suite asks for.
 
+mod asking;
 mod conformance;
 mod server;
 

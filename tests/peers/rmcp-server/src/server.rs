@@ -15,6 +15,8 @@ use rmcp::{
 };
 use serde_json::json;
 
+use crate::asking::ask_model;
+
 const RESOURCE: &str = "notes://today";
 const PROMPT: &str = "summary";
 const PROGRESS_STEPS: u32 = 3;
@@ -43,6 +45,8 @@ impl ServerHandler for TestServer {
             ("refused", "Answers with JSON-RPC error -32000"),
             ("big", "Answers with a large text"),
             ("progress", "Sends progress notifications, then answers"),
+            ("waits", "Sends one progress notification, then waits until it is cancelled"),
+            ("ask_model", "Asks the client's model, in the way of the revision"),
         ];
         Ok(ListToolsResult::with_all_items(tools.map(|(name, about)| tool(name, about)).to_vec()))
     }
@@ -65,8 +69,17 @@ impl ServerHandler for TestServer {
             }
             "big" => "x".repeat(BIG_RESULT_BYTES),
             "progress" => {
-                report_progress(&context).await?;
+                report_progress(&context, PROGRESS_STEPS).await?;
                 "done".to_owned()
+            }
+            "waits" => {
+                report_progress(&context, 1).await?;
+                context.ct.cancelled().await;
+                "never".to_owned()
+            }
+            "ask_model" => {
+                let text = arguments.get("text").and_then(|text| text.as_str()).unwrap_or("");
+                return ask_model(text, request.input_responses.is_some(), &context).await;
             }
             unknown => {
                 return Err(ErrorData::invalid_params(format!("unknown tool {unknown}"), None));
@@ -124,11 +137,11 @@ fn tool(name: &'static str, about: &'static str) -> Tool {
     Tool::new(name, about, Arc::new(schema))
 }
 
-async fn report_progress(context: &Context) -> Result<(), ErrorData> {
+async fn report_progress(context: &Context, steps: u32) -> Result<(), ErrorData> {
     let Some(token) = context.meta.get_progress_token() else {
         return Ok(());
     };
-    for step in 1..=PROGRESS_STEPS {
+    for step in 1..=steps {
         let progress =
             ProgressNotificationParam::new(token.clone(), f64::from(step)).with_total(f64::from(PROGRESS_STEPS));
         context

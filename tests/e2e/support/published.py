@@ -1,0 +1,70 @@
+"""What the server has published so far: names that labels may carry, and definitions that may change."""
+
+import json
+import re
+from collections import Counter
+from typing import Any
+
+from .messages import Part
+
+# Each list's member of a result, and what names an item there.
+NAMES = {
+    "tools/list": ("tools", "name"),
+    "resources/list": ("resources", "uri"),
+    "resources/templates/list": ("resourceTemplates", "uriTemplate"),
+    "prompts/list": ("prompts", "name"),
+}
+EXPRESSION = re.compile(r"\{[^}]*\}")
+
+
+class Published:
+    """It knows one server, as the whole proxy does: all its workers together."""
+
+    def __init__(self) -> None:
+        self.uris: set[str] = set()
+        self.templates: dict[str, re.Pattern] = {}
+        self.definitions: dict[tuple[str, str], dict[str, str]] = {}
+
+    def learn(self, parts: list[Part]) -> None:
+        """Takes the resources and templates out of whatever list results there are."""
+        for part in parts:
+            result = part.value.get("result") if part.value else None
+            if not isinstance(result, dict):
+                continue
+            for item in entries(result, "resources", "uri"):
+                self.uris.add(item["uri"])
+            for item in entries(result, "resourceTemplates", "uriTemplate"):
+                self.templates[item["uriTemplate"]] = pattern(item["uriTemplate"])
+
+    def name(self, uri: str) -> str:
+        """The listed resource, else the listed template that it matches; empty where neither is."""
+        if uri in self.uris:
+            return uri
+        return next((template for template, form in self.templates.items() if form.fullmatch(uri)), "")
+
+    def changes(self, method: str, revision: str, items: list[Any]) -> Counter[str]:
+        """What this list says other than the ones before, whichever worker saw them; the first one says nothing."""
+        member, naming = NAMES[method]
+        found = {item[naming]: json.dumps(item) for item in entries({member: items}, member, naming)}
+        known = self.definitions.setdefault((method, revision), {})
+        first = not known
+        changes: Counter[str] = Counter()
+        for name, definition in found.items():
+            if name not in known:
+                changes["added"] += not first
+            elif known[name] != definition:
+                changes["changed"] += 1
+            known[name] = definition
+        return changes
+
+
+def entries(result: dict, member: str, naming: str) -> list[dict]:
+    items = result.get(member)
+    items = items if isinstance(items, list) else []
+    return [item for item in items if isinstance(item, dict) and isinstance(item.get(naming), str)]
+
+
+def pattern(template: str) -> re.Pattern:
+    """A template as the URIs it can become: an expression stands for one segment."""
+    fixed = EXPRESSION.split(template)
+    return re.compile("[^/]+".join(re.escape(part) for part in fixed))

@@ -1,0 +1,168 @@
+"""What belongs together across HTTP exchanges: sessions, answers on other streams, server requests, cancels.
+
+It reads a finished scenario as a whole, so that the order in which exchanges overlapped does not matter: within a
+session each side uses an id once.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import messages
+from .exchange import Exchange
+from .messages import Part, id_key
+from .reading import is_sse, response_parts
+
+Key = tuple[bool, Any]
+
+
+@dataclass
+class Session:
+    """One session, or one exchange that belongs to none. Both sides number their requests on their own."""
+
+    transport: str
+    revision: str = ""
+    begun: bool = False
+    ended: bool = False
+    answers: dict[Key, tuple[Exchange, Part]] = field(default_factory=dict)
+    requests: set[Key] = field(default_factory=set)
+    given_up: set[Key] = field(default_factory=set)
+    server_requests: dict[Key, str] = field(default_factory=dict)
+    server_given_up: set[Key] = field(default_factory=set)
+    client_answers: dict[Key, dict] = field(default_factory=dict)
+    events: set[str] = field(default_factory=set)
+    asked_aside: set[Key] = field(default_factory=set)
+
+
+class Sessions:
+    def __init__(self, exchanges: list[Exchange]) -> None:
+        self.by_key: dict[Any, Session] = {}
+        self.by_exchange: dict[int, Session] = {}
+        self.parts_by_exchange: dict[int, list[Part]] = {}
+        # A resumed stream repeats events of the others: they are known by then.
+        for exchange in sorted(exchanges, key=lambda exchange: bool(exchange.request.get("last-event-id"))):
+            key, transport = identify(exchange)
+            session = self.by_key.setdefault(key, Session(transport))
+            self.by_exchange[id(exchange)] = session
+            self.parts_by_exchange[id(exchange)] = parts = new_parts(session, exchange)
+            read_request(session, exchange)
+            read_response(session, exchange, parts)
+            session.ended = session.ended or ends(session, exchange)
+
+    def parts(self, exchange: Exchange) -> list[Part]:
+        """The messages of the response, replayed ones left out."""
+        return self.parts_by_exchange[id(exchange)]
+
+    def transport(self, exchange: Exchange) -> str:
+        return self.by_exchange[id(exchange)].transport
+
+    def revision(self, exchange: Exchange) -> str:
+        return exchange.request.get("mcp-protocol-version") or self.by_exchange[id(exchange)].revision
+
+    def answer(self, exchange: Exchange, request: dict) -> Part | None:
+        """The answer that another exchange of the session brought."""
+        found = self.by_exchange[id(exchange)].answers.get(id_key(request["id"]))
+        return found[1] if found and found[0] is not exchange else None
+
+    def answers_another(self, exchange: Exchange, message: dict) -> bool:
+        return id_key(message.get("id")) in self.by_exchange[id(exchange)].requests
+
+    def given_up(self, exchange: Exchange, request: dict) -> bool:
+        return id_key(request["id"]) in self.by_exchange[id(exchange)].given_up
+
+    def asked_aside(self, exchange: Exchange, request: dict) -> bool:
+        """Whether the server asked its client something on a stream of 2024-11-05 while this operation was open: nothing
+        tells for which operation it asked, so nobody knows how long this one waited for the client."""
+        return id_key(request["id"]) in self.by_exchange[id(exchange)].asked_aside
+
+    def server_requests(self) -> list[tuple[str, str]]:
+        """Method and status of every request that a server sent to its client."""
+        ended = []
+        for session in self.by_key.values():
+            for key, method in session.server_requests.items():
+                ended.append((method, server_request_status(session, key)))
+        return ended
+
+    def ended(self) -> int:
+        """Sessions that were seen to begin and to end."""
+        return sum(session.begun and session.ended for session in self.by_key.values())
+
+
+def identify(exchange: Exchange) -> tuple[Any, str]:
+    """What names the session, and its transport; an exchange of no session is one of its own."""
+    identity = exchange.request.get("mcp-session-id")
+    if not identity and exchange.response and exchange.response.status < 300:
+        identity = exchange.response.get("mcp-session-id")
+    if identity:
+        return identity, "streamable_http"
+    stream = messages.endpoint(exchange.response_body) if is_sse(exchange) else ""
+    legacy = messages.LEGACY_QUERY.search(stream or exchange.request.target)
+    if legacy:
+        return legacy.group(1), "http_sse"
+    return id(exchange), "streamable_http"
+
+
+def new_parts(session: Session, exchange: Exchange) -> list[Part]:
+    parts = response_parts(exchange)
+    if exchange.request.get("last-event-id"):
+        parts = [part for part in parts if part.event not in session.events]
+    session.events.update(part.event for part in parts if part.event)
+    return parts
+
+
+def read_request(session: Session, exchange: Exchange) -> None:
+    if exchange.request.verb != "POST":
+        return
+    for message in (part.value for part in messages.split(exchange.request_body) if part.value is not None):
+        if messages.is_request(message):
+            session.requests.add(id_key(message["id"]))
+        elif messages.is_answer(message):
+            session.client_answers[id_key(message.get("id"))] = message
+        elif message["method"] == "notifications/cancelled":
+            session.given_up.add(cancelled(message))
+
+
+def read_response(session: Session, exchange: Exchange, parts: list[Part]) -> None:
+    asked = False
+    for part in parts:
+        message = part.value
+        if message is None:
+            continue
+        if messages.is_request(message):
+            session.server_requests[id_key(message["id"])] = messages.method_label(message)
+            asked = session.transport == "http_sse"
+        elif messages.is_answer(message):
+            # The servers of these tests ask while they run a tool, or when nothing is open.
+            if asked and is_tool_result(message):
+                session.asked_aside.add(id_key(message.get("id")))
+            asked = False
+            session.answers.setdefault(id_key(message.get("id")), (exchange, part))
+            greeting = message.get("result")
+            if isinstance(greeting, dict) and "protocolVersion" in greeting and "capabilities" in greeting:
+                session.begun, session.revision = True, str(greeting["protocolVersion"])
+        elif message["method"] == "notifications/cancelled":
+            session.server_given_up.add(cancelled(message))
+
+
+def is_tool_result(message: dict) -> bool:
+    return isinstance(message.get("result"), dict) and "content" in message["result"]
+
+
+def cancelled(message: dict) -> Key:
+    params = message.get("params")
+    return id_key(params.get("requestId") if isinstance(params, dict) else None)
+
+
+def ends(session: Session, exchange: Exchange) -> bool:
+    """A DELETE that was granted, a session that the server knows no more, or the end of a stream of 2024-11-05."""
+    if session.transport == "http_sse":
+        return exchange.request.verb == "GET"
+    if exchange.response is None or not exchange.request.get("mcp-session-id"):
+        return False
+    status = exchange.response.status
+    return status == 404 or (exchange.request.verb == "DELETE" and status < 300)
+
+
+def server_request_status(session: Session, key: Key) -> str:
+    if key in session.client_answers:
+        return "error" if "error" in session.client_answers[key] else "ok"
+    return "cancelled" if key in session.server_given_up else "lost"

@@ -1,0 +1,101 @@
+"""An MCP server on the Python SDK 2.3.0 that is protected by OAuth and is its own authorization server.
+
+    mcp_auth.py PORT PUBLIC_URL
+
+PUBLIC_URL is where clients reach it, which its metadata name. Tokens and codes are counted up, so that two runs issue
+the same ones; a token `canary-narrow-token` is known from the start and lacks the scope that every call needs.
+"""
+
+import sys
+import time
+from itertools import count
+
+from mcp.server.auth.provider import (
+    AccessToken,
+    AuthorizationCode,
+    AuthorizationParams,
+    RefreshToken,
+    construct_redirect_uri,
+)
+from mcp.server.auth.settings import AuthSettings, ClientRegistrationOptions
+from mcp.server.mcpserver import MCPServer
+from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
+
+SCOPE = "use"
+LIFETIME = 3600
+
+
+class Provider:
+    """Grants everything at once and keeps it in memory."""
+
+    def __init__(self) -> None:
+        self.numbers = count(1)
+        self.clients: dict[str, OAuthClientInformationFull] = {}
+        self.codes: dict[str, AuthorizationCode] = {}
+        narrow = AccessToken(token="canary-narrow-token", client_id="narrow", scopes=["look"])
+        self.tokens = {narrow.token: narrow}
+
+    async def get_client(self, client_id: str) -> OAuthClientInformationFull | None:
+        return self.clients.get(client_id)
+
+    async def register_client(self, client_info: OAuthClientInformationFull) -> None:
+        self.clients[str(client_info.client_id)] = client_info
+
+    async def authorize(self, client: OAuthClientInformationFull, params: AuthorizationParams) -> str:
+        code = AuthorizationCode(
+            code=f"canary-code-{next(self.numbers)}",
+            scopes=params.scopes or [SCOPE],
+            expires_at=time.time() + LIFETIME,
+            client_id=str(client.client_id),
+            code_challenge=params.code_challenge,
+            redirect_uri=params.redirect_uri,
+            redirect_uri_provided_explicitly=params.redirect_uri_provided_explicitly,
+            resource=params.resource,
+        )
+        self.codes[code.code] = code
+        return construct_redirect_uri(str(params.redirect_uri), code=code.code, state=params.state)
+
+    async def load_authorization_code(self, client: OAuthClientInformationFull, code: str) -> AuthorizationCode | None:
+        return self.codes.get(code)
+
+    async def exchange_authorization_code(
+        self, client: OAuthClientInformationFull, code: AuthorizationCode
+    ) -> OAuthToken:
+        token = f"canary-token-{next(self.numbers)}"
+        self.tokens[token] = AccessToken(
+            token=token, client_id=code.client_id, scopes=code.scopes, resource=code.resource
+        )
+        return OAuthToken(access_token=token, expires_in=LIFETIME, scope=" ".join(code.scopes))
+
+    async def load_access_token(self, token: str) -> AccessToken | None:
+        return self.tokens.get(token)
+
+    async def load_refresh_token(self, client: OAuthClientInformationFull, token: str) -> RefreshToken | None:
+        return None
+
+
+public = sys.argv[2]
+server = MCPServer(
+    "mcp-auth",
+    log_level="WARNING",
+    auth_server_provider=Provider(),
+    auth=AuthSettings(
+        issuer_url=public,
+        resource_server_url=f"{public}/mcp",
+        required_scopes=[SCOPE],
+        validate_token_resource=False,
+        client_registration_options=ClientRegistrationOptions(
+            enabled=True, valid_scopes=[SCOPE], default_scopes=[SCOPE]
+        ),
+    ),
+)
+
+
+@server.tool()
+def echo(text: str) -> str:
+    """Answers with the text it was given."""
+    return text
+
+
+if __name__ == "__main__":
+    server.run(transport="streamable-http", host="127.0.0.1", port=int(sys.argv[1]))

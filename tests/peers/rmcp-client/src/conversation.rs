@@ -1,0 +1,99 @@
+//! One session: operations as the tests name them, calls of the SDK underneath.
+
+use std::{error::Error, sync::atomic::Ordering};
+
+use rmcp::{
+    ClientLifecycleMode, ClientServiceExt, RoleClient,
+    model::{
+        CallToolRequest, CallToolRequestParams, ClientRequest, GetPromptRequestParams, PingRequest, ProtocolVersion,
+        ReadResourceRequestParams,
+    },
+    service::{PeerRequestOptions, RunningService, ServiceError},
+    transport::StreamableHttpClientTransport,
+};
+
+use crate::{Operation, Seen, handler::Handler};
+
+pub(crate) struct Conversation {
+    service: RunningService<RoleClient, Handler>,
+    handler: Handler,
+}
+
+impl Conversation {
+    pub(crate) async fn open(url: &str, mode: &str) -> Result<Self, Box<dyn Error>> {
+        let handler = Handler::default();
+        let lifecycle = match mode {
+            "legacy" => ClientLifecycleMode::Initialize,
+            _ => ClientLifecycleMode::Auto {
+                preferred_versions: vec![ProtocolVersion::V_2026_07_28],
+                legacy_version: None,
+            },
+        };
+        let transport = StreamableHttpClientTransport::from_uri(url);
+        let service = handler.clone().serve_with_lifecycle(transport, lifecycle).await?;
+        Ok(Self { service, handler })
+    }
+
+    pub(crate) async fn roots_told(&self) {
+        self.handler.roots_told.notified().await;
+    }
+
+    pub(crate) async fn run(&self, operation: Operation) -> Result<Seen, Box<dyn Error>> {
+        let told_before = self.handler.progress.load(Ordering::SeqCst);
+        let done = if operation.cancel { self.cancelled_call(&operation).await } else { self.call(&operation).await };
+        let outcome = match done {
+            Ok(outcome) => outcome.to_owned(),
+            Err(ServiceError::McpError(error)) => format!("rpc {}", error.code.0),
+            Err(other) => return Err(other.into()),
+        };
+        // Every call of this SDK carries a progress token, whether its caller asks for progress or not.
+        let progress = self.handler.progress.load(Ordering::SeqCst) - told_before;
+        Ok(Seen { method: operation.method, name: operation.name, outcome, progress })
+    }
+
+    async fn call(&self, operation: &Operation) -> Result<&'static str, ServiceError> {
+        let name = operation.name.clone();
+        match operation.method.as_str() {
+            "ping" => self.service.send_request(ClientRequest::PingRequest(PingRequest::default())).await.map(drop)?,
+            "tools/list" => self.service.list_tools(None).await.map(drop)?,
+            "resources/list" => self.service.list_resources(None).await.map(drop)?,
+            "resources/templates/list" => self.service.list_resource_templates(None).await.map(drop)?,
+            "prompts/list" => self.service.list_prompts(None).await.map(drop)?,
+            "resources/read" => {
+                self.service.read_resource(ReadResourceRequestParams::new(name)).await.map(drop)?;
+            }
+            "prompts/get" => {
+                let request = GetPromptRequestParams::new(name).with_arguments(operation.arguments.clone());
+                self.service.get_prompt(request).await.map(drop)?;
+            }
+            _ => {
+                let result = self.service.call_tool(parameters(operation)).await?;
+                return Ok(if result.is_error == Some(true) { "tool_error" } else { "ok" });
+            }
+        }
+        Ok("ok")
+    }
+
+    /// Starts a call, waits until it has arrived, and gives it up.
+    async fn cancelled_call(&self, operation: &Operation) -> Result<&'static str, ServiceError> {
+        let request = ClientRequest::CallToolRequest(CallToolRequest::new(parameters(operation)));
+        let running = self.service.send_cancellable_request(request, PeerRequestOptions::no_options()).await?;
+        if operation.progress {
+            self.handler.progressed.notified().await;
+        } else {
+            // Nothing tells that the call has arrived; a ping behind it has taken the same way.
+            self.service.send_request(ClientRequest::PingRequest(PingRequest::default())).await?;
+        }
+        running.cancel(Some("no longer needed".to_owned())).await?;
+        Ok("cancelled")
+    }
+
+    pub(crate) async fn close(self) -> Result<(), Box<dyn Error>> {
+        self.service.cancel().await?;
+        Ok(())
+    }
+}
+
+fn parameters(operation: &Operation) -> CallToolRequestParams {
+    CallToolRequestParams::new(operation.name.clone()).with_arguments(operation.arguments.clone())
+}

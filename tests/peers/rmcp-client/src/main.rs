@@ -1,0 +1,68 @@
+//! Drives an MCP server with the Rust SDK and prints what it saw, used by the end-to-end tests as a real peer.
+//!
+//! Its one argument is a JSON object: `url`, `mode` (`auto` tries 2026-07-28 first, `legacy` does not), `sessions`
+//! and `operations`. Every session runs all operations, all sessions are open at once. It prints a JSON list of
+//! `{method, name, outcome, progress}`.
+
+mod conversation;
+mod handler;
+
+use std::{env, error::Error};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use conversation::Conversation;
+
+#[derive(Deserialize)]
+struct Plan {
+    url: String,
+    mode: String,
+    sessions: usize,
+    operations: Vec<Operation>,
+}
+
+#[derive(Clone, Deserialize)]
+struct Operation {
+    method: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    arguments: serde_json::Map<String, Value>,
+    #[serde(default)]
+    progress: bool,
+    #[serde(default)]
+    cancel: bool,
+}
+
+#[derive(Serialize)]
+struct Seen {
+    method: String,
+    name: String,
+    outcome: String,
+    progress: usize,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let plan: Plan = serde_json::from_str(&env::args().nth(1).ok_or("the plan is missing: a JSON object")?)?;
+    let mut opened = Vec::new();
+    for _ in 0..plan.sessions {
+        opened.push(Conversation::open(&plan.url, &plan.mode).await?);
+    }
+    let mut seen = Vec::new();
+    for conversation in &mut opened {
+        for operation in &plan.operations {
+            if operation.method == "await" {
+                conversation.roots_told().await;
+            } else {
+                seen.push(conversation.run(operation.clone()).await?);
+            }
+        }
+    }
+    for conversation in opened {
+        conversation.close().await?;
+    }
+    println!("{}", serde_json::to_string(&seen)?);
+    Ok(())
+}
