@@ -81,6 +81,15 @@ async def empty_stream(world: World, exchange: Exchange, operation: Operation) -
     await exchange.end()
 
 
+async def foreign_result(world: World) -> None:
+    """Without a session: the answer of a JSON exchange belongs to nobody."""
+    operation = any_of(world.chance, 7)
+    exchange = await world.ask(operation)
+    world.account.unmatched("unknown_id")
+    world.account.ended(operation, "error", "no_response", answered=False)
+    await exchange.answer(200, world.words.result("7", {}))
+
+
 async def breaks(world: World) -> None:
     """One of the two sides ends before the answer."""
     operation = any_of(world.chance, world.words.id())
@@ -287,7 +296,6 @@ LISTS = {
     "tools/list": ("tools", [{"name": name, "inputSchema": {"type": "object"}} for name in TOOLS]),
     "prompts/list": ("prompts", [{"name": name} for name in PROMPTS]),
     "resources/list": ("resources", [{"name": "oslo", "uri": "weather://oslo"}]),
-    "resources/templates/list": ("resourceTemplates", [{"name": "day", "uriTemplate": "weather://{city}/{day}"}]),
 }
 
 

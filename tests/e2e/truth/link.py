@@ -188,6 +188,10 @@ class Link:
         # Set once Envoy runs.
         self.envoy_port = 0
         self.exchanges = 0
+        # What the server lists at the moment, and whose turn it is to change it.
+        self.published: dict[str, int] = {}
+        self.added = 0
+        self.turn = asyncio.Lock()
 
     async def listen(self) -> int:
         self.listener = await asyncio.start_server(self.serve, "127.0.0.1", 0, backlog=1024, limit=1 << 22)

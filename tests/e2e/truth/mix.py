@@ -5,13 +5,13 @@ import random
 import time
 from collections.abc import Callable
 
-from . import exchanges
+from . import compressed, exchanges, legacy, published, server_requests, session, tasks
 from .link import Link
 from .world import Script, World
 
 AT_ONCE = 48
 
-# How often each kind of traffic is played, relative to the others.
+# How often each kind of traffic is played, relative to the others: what one exchange alone can tell,
 ALONE: dict[Script, int] = {
     exchanges.plain: 20,
     exchanges.modern: 20,
@@ -26,7 +26,45 @@ ALONE: dict[Script, int] = {
     exchanges.asked_again: 2,
     exchanges.listen: 2,
     exchanges.lists: 5,
+    compressed.answer: 4,
 }
+# and what only several exchanges tell together; each of these makes several.
+TOGETHER: dict[Script, int] = {
+    exchanges.foreign_result: 1,
+    published.changing: 3,
+    session.ordinary: 6,
+    session.ended_twice: 1,
+    session.polled: 3,
+    session.never_resumed: 1,
+    session.replayed: 2,
+    session.pending: 1,
+    session.cancelled: 2,
+    session.cancelled_plain: 2,
+    session.cancelled_away: 1,
+    session.left: 1,
+    session.unmatched: 2,
+    server_requests.on_own_stream: 3,
+    server_requests.two_at_once: 1,
+    server_requests.on_get_stream: 2,
+    server_requests.answered_twice: 1,
+    legacy.ordinary: 4,
+    legacy.out_of_order: 2,
+    legacy.left_open: 2,
+    legacy.cancelled: 1,
+    legacy.server_asks: 2,
+    legacy.tool_asks: 1,
+    legacy.refused: 1,
+    legacy.unmatched: 1,
+    tasks.polled: 1,
+    tasks.fetched: 1,
+    tasks.told: 1,
+    tasks.of_another: 1,
+    tasks.extension: 2,
+}
+
+
+def name(script: Script) -> str:
+    return f"{script.__module__.rpartition('.')[2]}.{script.__name__}"
 
 
 async def play(link: Link, scripts: dict[Script, int], wanted: int, seed: str, at: dict[int, Callable] = {}) -> None:
@@ -46,7 +84,7 @@ async def play(link: Link, scripts: dict[Script, int], wanted: int, seed: str, a
             try:
                 await script(World(link, f"{seed} {number}"))
             except Exception as error:
-                raise AssertionError(f"{script.__name__}, script {number} of seed {seed!r}") from error
+                raise AssertionError(f"{name(script)}, script {number} of seed {seed!r}") from error
 
     async with asyncio.TaskGroup() as group:
         for _ in range(AT_ONCE):

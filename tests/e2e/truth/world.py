@@ -1,7 +1,7 @@
 """What every script works with, and the ways to answer an operation on its own exchange."""
 
 import random
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from .account import Account
@@ -84,12 +84,12 @@ class World:
             await exchange.end()
 
     async def stream(
-        self, exchange: Exchange, messages: Iterable[bytes], operations: list[Operation], *headers: tuple[str, str]
+        self, exchange: Exchange, messages: list[bytes], operations: list[Operation], *headers: tuple[str, str]
     ) -> None:
         """An event stream with these messages, notifications before them, and its end."""
         await exchange.open(self.chance.choice(EVENT_STREAMS), headers)
         if self.odds(0.2):
-            await exchange.send(self.chance.choice((b": hello\n\n", b"\xef\xbb\xbf", b"id: 0\r\n\r\n" if not headers else b":\n")))
+            await exchange.send(self.chance.choice((b": hello\n\n", b"\xef\xbb\xbf", b":\r\n")))
         self.first_events(operations)
         await self.notify(exchange)
         for message in messages:
