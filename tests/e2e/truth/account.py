@@ -94,12 +94,13 @@ class Account:
         if answered:
             self.add("mcp_tool_result_bytes_count", tool_name=name)
 
-    def refused(self, operation: Operation, code: int) -> None:
+    def refused(self, operation: Operation, code: int, timed: bool = True) -> None:
         """The operation was answered by an error object."""
         self.error_object(code, operation.label)
         if operation.method == "server/discover" or code == -32022:
-            self.ended(operation, "negotiation")
+            self.ended(operation, "negotiation", timed=timed)
         elif code == -32042:
-            self.ended(operation, "input_required")
+            self.ended(operation, "input_required", timed=timed)
         else:
-            self.ended(operation, "error", "invalid_request" if code in INVALID_REQUEST else "rpc_error")
+            kind = "invalid_request" if code in INVALID_REQUEST else "rpc_error"
+            self.ended(operation, "error", kind, timed=timed)

@@ -121,24 +121,26 @@ async def out_of_order(world: World) -> None:
     legacy = await Legacy.begin(world)
     operations = [any_of(world.chance, legacy.number()) for _ in range(world.chance.randrange(2, 5))]
     posts = [await legacy.ask(operation) for operation in operations]
-    for post in posts:
-        if world.odds(0.5):
-            await accept(post)
+    early = [post for post in posts if world.odds(0.5)]
+    for post in early:
+        await accept(post)
     world.chance.shuffle(operations)
     for operation in operations:
         await legacy.send(world.answer(operation, alone=False))
     for post in posts:
-        if not post.server.released.is_set():
+        if post not in early:
             await accept(post)
     await legacy.end()
 
 
 async def left_open(world: World) -> None:
-    """The stream ends while operations and a request of the server wait."""
+    """The stream ends while an operation and perhaps a request of the server wait. No answer, no time; and a request of the
+    server makes the time unknown, because the stream does not tell which operation it is for."""
     legacy = await Legacy.begin(world)
     operation = any_of(world.chance, legacy.number())
     await accept(await legacy.ask(operation))
-    if world.odds(0.5):
+    asked = world.odds(0.5)
+    if asked:
         method, _ = await legacy.ask_client()
         world.account.server_request(method, "lost")
     world.account.session_ended()
@@ -149,7 +151,8 @@ async def left_open(world: World) -> None:
             (legacy.stream.leave, ("cancelled", "")),
         )
     )
-    world.account.ended(operation, *outcome, answered=False)
+    timed = not asked and outcome[1] != "no_response"
+    world.account.ended(operation, *outcome, answered=False, timed=timed)
     await how()
 
 
@@ -178,12 +181,12 @@ async def server_asks(world: World) -> None:
 
 
 async def tool_asks(world: World) -> None:
-    """The only open operation asks the client before it answers."""
+    """An operation asks the client before it answers, and has no time: the request could be any operation's."""
     legacy = await Legacy.begin(world)
     operation = call(world.chance, legacy.number())
     await accept(await legacy.ask(operation))
     await legacy.answer_server(*await legacy.ask_client())
-    await legacy.send(world.answer(operation, alone=False))
+    await legacy.send(world.answer(operation, alone=False, timed=False))
     await legacy.end()
 
 

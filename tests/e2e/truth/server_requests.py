@@ -26,29 +26,32 @@ async def answer_server(session: Session, method: str, id: int, ending: str) -> 
     await exchange.answer(202, b"", world.chance.choice((None, "application/json")))
 
 
-async def settle(session: Session, stream: Exchange, method: str, id: int) -> None:
+async def settle(session: Session, stream: Exchange, method: str, id: int) -> str:
     """The request ends somehow; one that is lost ends with the session, if not before."""
     world = session.world
     ending = world.chance.choice(ENDINGS)
     if ending in ("ok", "error"):
         await answer_server(session, method, id, ending)
-        return
+        return ending
     world.account.server_request(method, ending)
     if ending == "cancelled":
         world.account.notification("notifications/cancelled", "out")
         await stream.send(world.words.event(world.words.notification("notifications/cancelled", {"requestId": id})))
+    return ending
 
 
 async def on_own_stream(world: World) -> None:
-    """A tool asks for a sample or a decision before it answers; the operation's clock stands meanwhile."""
+    """A tool asks for a sample or a decision before it answers; the operation's clock stands meanwhile. Where the client
+    never answers, nobody can tell for how long."""
     session = await Session.begin(world)
     operation = session.call()
     stream = await session.ask(operation)
     await stream.open()
     world.first_events([operation])
-    for _ in range(world.chance.randrange(1, 4)):
-        await settle(session, stream, *await ask_client(session, stream))
-    await stream.send(world.words.event(world.answer(operation, alone=False)))
+    endings = [
+        await settle(session, stream, *await ask_client(session, stream)) for _ in range(world.chance.randrange(1, 4))
+    ]
+    await stream.send(world.words.event(world.answer(operation, alone=False, timed="lost" not in endings)))
     await stream.end()
     await session.end()
 

@@ -43,20 +43,21 @@ class World:
 
     # Answers
 
-    def answer(self, operation: Operation, alone: bool = True) -> bytes:
-        """A message that answers the operation, which is thereby counted. `alone`: no other could be meant."""
+    def answer(self, operation: Operation, alone: bool = True, timed: bool = True) -> bytes:
+        """A message that answers the operation, which is thereby counted. `alone`: no other could be meant; `timed`: its
+        time can be known."""
         chance = self.chance.random()
         if chance < 0.70:
-            self.account.ended(operation, "ok")
+            self.account.ended(operation, "ok", timed=timed)
             return self.words.result(operation.id, good_result(self.chance, operation))
         if chance < 0.82 and operation.method == "tools/call":
-            self.account.ended(operation, "error", "tool_error")
+            self.account.ended(operation, "error", "tool_error", timed=timed)
             return self.words.result(operation.id, {"content": [], "isError": True})
         if chance < 0.86 and operation.method in ("tools/call", "prompts/get", "resources/read"):
-            self.account.ended(operation, "input_required")
+            self.account.ended(operation, "input_required", timed=timed)
             return self.words.result(operation.id, {"resultType": "input_required", "requestState": "s"})
         code = self.chance.choice(CODES)
-        self.account.refused(operation, code)
+        self.account.refused(operation, code, timed)
         id = {"id": self.words.echoed(operation.id)}
         if alone:
             id = self.chance.choice((id, id, {"id": None}, {}, {"id": "server-error"}))
