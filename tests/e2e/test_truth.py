@@ -12,10 +12,11 @@ import pytest
 
 from support.sidecar import Sidecar
 from support.stub import Stub
+from truth import across
 from truth.account import Account
 from truth.envoy import FileListenerEnvoy
 from truth.link import Link
-from truth.mix import ALONE, TOGETHER, name, play, rate
+from truth.mix import ALONE, TOGETHER, name, one, play, rate
 
 # Some kinds can be left out, `TRUTH_WITHOUT=legacy,tasks.polled`, while one looks for what another does.
 WITHOUT = tuple(filter(None, os.environ.get("TRUTH_WITHOUT", "").split(",")))
@@ -31,6 +32,39 @@ def model(stub: Stub, logs: Path):
     sidecar.stop()
 
 
+class Scene:
+    """Envoy between the two ends of a link, and what happens to it while the scripts play."""
+
+    def __init__(self, link: Link, envoy: FileListenerEnvoy, seed: str) -> None:
+        self.link, self.envoy, self.seed = link, envoy, seed
+        self.across: list[asyncio.Task] = []
+
+    async def new_plugin(self) -> None:
+        """Once the scripts that outlive it have begun."""
+        for number in range(across.PARKED):
+            script = across.ALL[number % len(across.ALL)]
+            self.across.append(asyncio.create_task(one(script, self.link, f"{self.seed} across {number}")))
+        parked = asyncio.gather(*(self.link.parked.acquire() for _ in self.across))
+        await asyncio.wait([asyncio.ensure_future(parked), *self.across], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.to_thread(self.envoy.update, {"limits": {"error_codes": 31}}, "")
+
+    async def new_machine(self) -> None:
+        await asyncio.to_thread(self.envoy.update, {"limits": {"error_codes": 30}}, "another machine")
+        self.link.close_idle()
+        self.link.replaced.set()
+
+    async def play(self, scripts: dict, exchanges: int, updates: bool) -> None:
+        at = {exchanges // 3: self.new_plugin, exchanges * 2 // 3: self.new_machine} if updates else {}
+        begun = time.monotonic()
+        await play(self.link, scripts, exchanges, self.seed, at)
+        await asyncio.gather(*self.across)
+        print(rate(self.link, begun))
+        self.link.close_idle()
+        await asyncio.to_thread(self.envoy.check)
+        assert self.envoy.updates() == len(at)
+        assert min(self.envoy.accepted()) > 0, "a worker that got nothing"
+
+
 def run(model: Sidecar, logs: Path, title: str, scripts: dict, exchanges: int, updates: bool) -> None:
     async def scene() -> None:
         account = Account("upstream")
@@ -39,26 +73,11 @@ def run(model: Sidecar, logs: Path, title: str, scripts: dict, exchanges: int, u
         envoy = await asyncio.to_thread(FileListenerEnvoy, model, upstream_port, account, logs, title)
         try:
             link.envoy_port = envoy.port
-            at = {exchanges // 3: plugin(envoy), exchanges * 2 // 3: machine(envoy)} if updates else {}
-            begun = time.monotonic()
-            await play(link, scripts, exchanges, f"{SEED} {title}", at)
-            print(rate(link, begun))
-            link.close_idle()
-            await asyncio.to_thread(envoy.check)
-            assert envoy.updates() == len(at)
-            assert min(envoy.accepted()) > 0, "a worker that got nothing"
+            await Scene(link, envoy, f"{SEED} {title}").play(scripts, exchanges, updates)
         finally:
             await asyncio.to_thread(envoy.stop)
 
     asyncio.run(scene())
-
-
-def plugin(envoy: FileListenerEnvoy):
-    return lambda: envoy.update({"limits": {"error_codes": 31}}, "")
-
-
-def machine(envoy: FileListenerEnvoy):
-    return lambda: envoy.update({"limits": {"error_codes": 30}}, "another machine")
 
 
 def test_mixed_traffic(model: Sidecar, logs: Path) -> None:

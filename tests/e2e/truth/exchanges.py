@@ -5,7 +5,7 @@ import json
 
 from .link import Exchange
 from .operation import PROMPTS, TOOLS, Operation, any_of, call
-from .world import ACCEPT, CODES, HANDSHAKE_REVISIONS, JSON, MODERN, World
+from .world import CODES, HANDSHAKE_REVISIONS, JSON, MODERN, World
 from .words import NOTIFICATIONS_IN
 
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"

@@ -192,6 +192,9 @@ class Link:
         self.published: dict[str, int] = {}
         self.added = 0
         self.turn = asyncio.Lock()
+        # Scripts that wait for the plugin to be replaced.
+        self.parked = asyncio.Semaphore(0)
+        self.replaced = asyncio.Event()
 
     async def listen(self) -> int:
         self.listener = await asyncio.start_server(self.serve, "127.0.0.1", 0, backlog=1024, limit=1 << 22)
@@ -244,6 +247,10 @@ class Link:
         server, _, received = await asyncio.wait_for(arrived, DEADLINE)
         assert received == body, "the server got another body than the client sent"
         return Exchange(self, client, server, verb, body, counted)
+
+    async def replacement(self) -> None:
+        self.parked.release()
+        await self.replaced.wait()
 
     def close_idle(self) -> None:
         """Ends the connections that wait for work, so that the next exchanges open new ones."""

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from . import compressed, exchanges, legacy, published, server_requests, session, tasks
 from .link import Link
@@ -67,28 +67,33 @@ def name(script: Script) -> str:
     return f"{script.__module__.rpartition('.')[2]}.{script.__name__}"
 
 
-async def play(link: Link, scripts: dict[Script, int], wanted: int, seed: str, at: dict[int, Callable] = {}) -> None:
-    """Plays until `wanted` more exchanges are made. `at` holds what happens meanwhile, by the number of exchanges made."""
+async def play(
+    link: Link, scripts: dict[Script, int], wanted: int, seed: str, at: dict[int, Callable[[], Awaitable[None]]]
+) -> None:
+    """Plays until `wanted` exchanges are made. `at` holds what happens meanwhile, by the number of exchanges made."""
     order = random.Random(seed)
     kinds, weights = list(scripts), list(scripts.values())
-    end = link.exchanges + wanted
-    events = sorted((link.exchanges + number, event) for number, event in at.items())
+    events = sorted(at.items())
     numbers = iter(range(1 << 62))
 
     async def worker() -> None:
-        while link.exchanges < end:
+        while link.exchanges < wanted:
             number = next(numbers)
             script = order.choices(kinds, weights)[0]
             if events and link.exchanges >= events[0][0]:
-                await asyncio.to_thread(events.pop(0)[1])
-            try:
-                await script(World(link, f"{seed} {number}"))
-            except Exception as error:
-                raise AssertionError(f"{name(script)}, script {number} of seed {seed!r}") from error
+                await events.pop(0)[1]()
+            await one(script, link, f"{seed} {number}")
 
     async with asyncio.TaskGroup() as group:
         for _ in range(AT_ONCE):
             group.create_task(worker())
+
+
+async def one(script: Script, link: Link, seed: str) -> None:
+    try:
+        await script(World(link, seed))
+    except Exception as error:
+        raise AssertionError(f"{name(script)} of seed {seed!r}") from error
 
 
 def rate(link: Link, begun: float) -> str:
