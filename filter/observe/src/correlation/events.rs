@@ -1,6 +1,6 @@
 //! Ids of events that passed, so that a resumed stream does not count them again.
 //!
-//! Hashes are gathered in the VM and saved at each tick: a client waits longer than that before it resumes.
+//! Hashes are gathered in the VM and saved when a stream with event ids ends, and at each tick: a client resumes after the end.
 
 use super::{Correlation, SessionKey};
 
