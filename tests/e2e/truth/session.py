@@ -39,7 +39,12 @@ class Session:
         await exchange.answer(self.world.chance.choice((200, 202, 204)), b"", None)
 
     async def expire(self) -> None:
-        """The server has forgotten it and says so to an operation."""
+        """The server has forgotten it and says so, to a GET or to an operation."""
+        if self.world.odds(0.3):
+            exchange = await self.world.get(*self.headers)
+            self.world.account.session_ended()
+            await exchange.answer(404, b"Not Found: Session not found", None)
+            return
         operation = self.any()
         exchange = await self.ask(operation)
         self.world.account.session_ended()
