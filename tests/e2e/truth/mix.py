@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-from . import compressed, exchanges, legacy, published, server_requests, session, tasks
+from . import cancellation, compressed, exchanges, legacy, modern, published, server_requests, session, tasks
 from .link import Link
 from .world import Script, World
 
@@ -14,7 +14,7 @@ AT_ONCE = 48
 # How often each kind of traffic is played, relative to the others: what one exchange alone can tell,
 ALONE: dict[Script, int] = {
     exchanges.plain: 20,
-    exchanges.modern: 20,
+    modern.modern: 20,
     exchanges.unanswered: 5,
     exchanges.breaks: 4,
     exchanges.notification: 4,
@@ -23,8 +23,8 @@ ALONE: dict[Script, int] = {
     exchanges.not_mcp: 3,
     exchanges.get_stream: 3,
     exchanges.initialize: 2,
-    exchanges.asked_again: 2,
-    exchanges.listen: 2,
+    modern.asked_again: 2,
+    modern.listen: 2,
     exchanges.lists: 5,
     compressed.answer: 4,
 }
@@ -38,10 +38,10 @@ TOGETHER: dict[Script, int] = {
     session.never_resumed: 1,
     session.replayed: 2,
     session.pending: 1,
-    session.cancelled: 2,
-    session.cancelled_plain: 2,
-    session.cancelled_away: 1,
-    session.left: 1,
+    cancellation.cancelled: 2,
+    cancellation.cancelled_plain: 2,
+    cancellation.cancelled_away: 1,
+    cancellation.left: 1,
     session.unmatched: 2,
     server_requests.on_own_stream: 3,
     server_requests.two_at_once: 1,

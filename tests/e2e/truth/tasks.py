@@ -1,7 +1,7 @@
 """Tasks: a tool call that is accepted, and how it ended, seen once from whatever tells it first."""
 
-from .exchanges import mirror
 from .link import Exchange
+from .modern import mirror
 from .operation import Operation
 from .session import Session
 from .world import World
