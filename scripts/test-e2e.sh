@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The end-to-end suite: real clients and servers through a real Envoy with the filter.
 #
-#   scripts/test-e2e.sh              everything but the soak test
-#   scripts/test-e2e.sh -m soak      two minutes of calls at the edge of the idle timeouts
+#   scripts/test-e2e.sh              everything but what takes minutes
+#   scripts/test-e2e.sh -m soak      what takes minutes
 #   scripts/test-e2e.sh -k outcome   any other pytest argument
 #
 # MCP_FILTER_WASM and MCP_SIDECAR, where set, name a module and a launcher that are built already.

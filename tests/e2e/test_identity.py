@@ -14,19 +14,13 @@ from support import http1, http2
 from support.cases import CALL, NOTIFICATION, RESULT, answers
 from support.client import JSON, Connection
 from support.exchange import Ledger
+from support.headers import HOP_BY_HOP, comparable
 from support.http1 import Headers
 from support.sidecar import Sidecar
 from support.stub import Stub, Wire
 
 BIG = bytes(range(32, 127)) * 90_000
 TEXT = ("Content-Type", "text/plain")
-
-
-def comparable(headers: Headers, lower: bool = False) -> Counter:
-    """Headers with their case and how often each line occurs; their order among each other is free."""
-    return Counter(
-        (name.lower() if lower else name, value) for name, value in headers if name.lower() not in http1.HOP_BY_HOP
-    )
 
 
 class Both:

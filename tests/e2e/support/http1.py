@@ -45,7 +45,7 @@ class Head:
 
 @dataclass
 class Message:
-    """One request or response; `chunks` are the frames of a chunked body, else one piece."""
+    """One request or response; `chunks` are the frames of a chunked body, else its pieces as they arrived."""
 
     head: Head
     chunks: list[bytes] = field(default_factory=list)
@@ -65,6 +65,16 @@ def read_line(source: BinaryIO) -> bytes:
     if not line.endswith(b"\n"):
         raise Truncated("end of stream inside a line")
     return line.rstrip(b"\r\n")
+
+
+def read_some(source: BinaryIO, most: int) -> bytes:
+    try:
+        part = source.read1(most)
+    except (ConnectionError, TimeoutError) as error:
+        raise CutBody(b"") from error
+    if not part:
+        raise CutBody(b"")
+    return part
 
 
 def read_exactly(source: BinaryIO, size: int) -> bytes:
@@ -115,8 +125,10 @@ def read_body(source: BinaryIO, message: Message, *, bodiless: bool, until_close
                 read_line(source)
             message.trailers = read_headers(source)
         elif length := head.get("content-length"):
-            if int(length):
-                message.chunks.append(read_exactly(source, int(length)))
+            rest = int(length)
+            while rest:
+                message.chunks.append(read_some(source, rest))
+                rest -= len(message.chunks[-1])
                 yield message.chunks[-1]
         elif until_close:
             while part := source.read1(65536):

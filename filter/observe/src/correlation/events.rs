@@ -1,6 +1,6 @@
 //! Ids of events that passed, so that a resumed stream does not count them again.
 //!
-//! Hashes are gathered in the VM and saved at each tick: a client waits longer than that before it resumes.
+//! Hashes are gathered in the VM and saved when a stream with event ids ends, and at each tick: a client resumes after the end.
 
 use super::{Correlation, SessionKey};
 
@@ -41,13 +41,10 @@ impl Correlation {
 
     /// Makes what passed here known to the other VMs.
     pub(crate) fn save_events(&self) {
-        let events = std::mem::take(&mut *self.events.borrow_mut());
-        let slots = if events.is_empty() { 0 } else { SLOTS };
-        for slot in 0..slots {
-            let group: Vec<u64> = events.iter().filter(|&event| event % SLOTS == slot).copied().collect();
-            if group.is_empty() {
-                continue;
-            }
+        let mut events = std::mem::take(&mut *self.events.borrow_mut());
+        while let Some(slot) = events.first().map(|event| event % SLOTS) {
+            let (group, others): (Vec<u64>, Vec<u64>) = events.into_iter().partition(|event| event % SLOTS == slot);
+            events = others;
             self.edit(&self.key('e', slot), |slot: &mut Vec<u64>| {
                 slot.extend_from_slice(&group);
                 slot.drain(..slot.len().saturating_sub(MOST_IN_SLOT));

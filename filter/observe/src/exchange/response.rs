@@ -106,6 +106,10 @@ impl Exchange {
         if let Some(mut body) = self.response.take() {
             body.finish(&mut |part| self.response_part(part, around));
         }
+        if self.had_event_ids {
+            // The client may resume at once, on another worker.
+            around.correlation.save_events();
+        }
         if !self.operations.is_empty() {
             let verdict = self.verdict(around);
             if let Some(reachable) = verdict.shows_server() {

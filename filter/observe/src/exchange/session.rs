@@ -185,9 +185,9 @@ impl Exchange {
             Kind::Delete if self.session_id.is_some() => {
                 around.host.response_status().is_some_and(|status| (200..300).contains(&status) || status == 404)
             }
-            Kind::Post | Kind::Get if self.session_id.is_some() => {
-                self.is_refused && around.host.response_status() == Some(404)
-            }
+            Kind::Get if self.session_id.is_some() => around.host.response_status() == Some(404),
+            // On a POST it may also be the method that is not found.
+            Kind::Post if self.session_id.is_some() => self.is_refused && around.host.response_status() == Some(404),
             _ => false,
         };
         if ends {

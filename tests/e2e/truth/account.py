@@ -1,0 +1,106 @@
+"""The scripts' own count of what the filter's families count, by the words of `docs/metrics.md`."""
+
+from collections import Counter
+
+from support.expected import Series, series
+
+from .operation import Operation
+
+INVALID_REQUEST = (-32700, -32600, -32601, -32602, -32002)
+LIST_FAMILIES = {
+    "tools/list": "mcp_tools_listed_total",
+    "resources/list": "mcp_resources_listed_total",
+    "prompts/list": "mcp_prompts_listed_total",
+}
+
+
+class Account:
+    """`totals` hold counters and histogram counts, `gauges` what a gauge shows last."""
+
+    def __init__(self, server_name: str) -> None:
+        self.server_name = server_name
+        self.totals: Counter[Series] = Counter()
+        self.gauges: dict[Series, float] = {}
+
+    def add(self, family: str, amount: int = 1, **labels: str) -> None:
+        self.totals[series(family, server_name=self.server_name, **labels)] += amount
+
+    def stream(self, amount: int = 1) -> None:
+        self.add("mcp_filter_streams_total", amount)
+
+    def notification(self, method: str, direction: str) -> None:
+        self.add("mcp_notifications_total", method=method, direction=direction)
+
+    def skipped(self, reason: str, direction: str) -> None:
+        self.add("mcp_parse_skipped_total", reason=reason, direction=direction)
+
+    def error_object(self, code: int, method: str) -> None:
+        self.add("mcp_protocol_errors_total", error_code=str(code), method=method)
+
+    def first_event(self, method: str) -> None:
+        self.add("mcp_first_event_duration_microseconds_count", method=method)
+
+    def session_began(self, version: str, transport: str = "streamable_http") -> None:
+        self.add("mcp_sessions_total", protocol_version=version, transport=transport)
+
+    def session_ended(self) -> None:
+        self.add("mcp_session_duration_microseconds_count")
+
+    def server_request(self, method: str, status: str) -> None:
+        """A request of the server ended; the client's answer, good or bad, gives it a duration."""
+        self.add("mcp_server_requests_total", method=method, status=status)
+        if status in ("ok", "error"):
+            self.add("mcp_server_request_duration_microseconds_count", method=method)
+
+    def unmatched(self, reason: str) -> None:
+        self.add("mcp_unmatched_responses_total", reason=reason)
+
+    def task(self, tool: str, status: str) -> None:
+        self.add("mcp_tasks_total", tool_name=tool, status=status)
+
+    def mismatch(self, header: str) -> None:
+        self.add("mcp_header_mismatch_total", header=header)
+
+    def listed(self, method: str, items: int, size: int) -> None:
+        labels = {"method": method, "server_name": self.server_name}
+        self.gauges[series("mcp_listed_items", **labels)] = items
+        self.gauges[series("mcp_listed_bytes", **labels)] = size
+
+    def list_changed(self, method: str, change: str) -> None:
+        self.add("mcp_list_changes_total", method=method, change=change)
+
+    def ended(
+        self, operation: Operation, status: str, error_type: str = "", answered: bool = True, timed: bool = True
+    ) -> None:
+        """An operation ended; `answered` by a JSON-RPC message, `timed` where its time can be known."""
+        method = operation.label
+        self.add("mcp_requests_total", method=method, status=status, error_type=error_type)
+        timed = timed and method != "subscriptions/listen"
+        if timed:
+            self.add("mcp_request_duration_microseconds_count", method=method, status=status)
+        if family := LIST_FAMILIES.get(method):
+            self.add(family)
+        if method == "tools/call":
+            self.tool_call(operation.name, status, error_type, answered, timed)
+        elif method == "resources/read":
+            self.add("mcp_resource_reads_total", resource_uri=operation.name, status=status)
+        elif method == "prompts/get":
+            self.add("mcp_prompt_gets_total", prompt_name=operation.name, status=status)
+
+    def tool_call(self, name: str, status: str, error_type: str, answered: bool, timed: bool) -> None:
+        self.add("mcp_tool_calls_total", tool_name=name, status=status, error_type=error_type)
+        if timed:
+            self.add("mcp_tool_duration_microseconds_count", tool_name=name)
+        if answered:
+            self.add("mcp_tool_result_bytes_count", tool_name=name)
+
+    def refused(self, operation: Operation, code: int, timed: bool = True) -> None:
+        """The operation was answered by an error object."""
+        self.error_object(code, operation.label)
+        if operation.method == "server/discover" or code == -32022:
+            self.ended(operation, "negotiation", timed=timed)
+        elif code == -32042:
+            self.ended(operation, "input_required", timed=timed)
+        else:
+            kind = "invalid_request" if code in INVALID_REQUEST else "rpc_error"
+            self.ended(operation, "error", kind, timed=timed)

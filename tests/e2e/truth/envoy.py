@@ -1,0 +1,54 @@
+"""Envoy with the launcher's own configuration, except that its MCP listener comes from a file which can be replaced."""
+
+import json
+import os
+from pathlib import Path
+
+from support.plain_envoy import PlainEnvoy, bootstrap_of, command, every
+from support.processes import Process, wait_for
+from support.sidecar import Sidecar
+
+from .account import Account
+
+LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
+
+
+class FileListenerEnvoy(PlainEnvoy):
+    """Its account is one that the scripts keep; `update` replaces the plugin, or plugin and VM, under running streams."""
+
+    def __init__(self, model: Sidecar, upstream_port: int, account: Account, logs: Path, name: str) -> None:
+        bootstrap = bootstrap_of(model)
+        self.listener = bootstrap["static_resources"]["listeners"].pop(0)
+        self.file = logs / f"{name}-listener.json"
+        self.write()
+        source = {"path_config_source": {"path": str(self.file)}, "resource_api_version": "V3"}
+        bootstrap["dynamic_resources"] = {"lds_config": source}
+        (upstream,) = (one for one in bootstrap["static_resources"]["clusters"] if one["name"] == "upstream")
+        for address in every(upstream, "port_value"):
+            address["port_value"] = upstream_port
+        self.server_name, self.expected = account.server_name, account
+        self.port = self.listener["address"]["socket_address"]["port_value"]
+        self.admin_port = bootstrap["admin"]["address"]["socket_address"]["port_value"]
+        self.process = Process(command(bootstrap, logs / f"{name}.json"), logs / f"{name}.log")
+        wait_for(f"{name} to be ready", self.ready, process=self.process)
+
+    def write(self) -> None:
+        """Envoy notices a file that is moved into place."""
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(json.dumps({"resources": [{"@type": LISTENER, **self.listener}]}))
+        os.replace(fresh, self.file)
+
+    def update(self, configuration: dict, vm_configuration: str) -> None:
+        """Another plugin configuration replaces the plugin; where the VM's own is another too, its VM as well."""
+        before = self.updates()
+        (plugin,) = every(self.listener, "vm_config")
+        value = json.loads(plugin["configuration"]["value"])
+        plugin["configuration"]["value"] = json.dumps(value | configuration)
+        string = "type.googleapis.com/google.protobuf.StringValue"
+        plugin["vm_config"]["configuration"] = {"@type": string, "value": vm_configuration}
+        self.write()
+        wait_for("the listener to be replaced", lambda: self.updates() > before, process=self.process)
+
+    def updates(self) -> int:
+        """How often Envoy has put other filters behind the listener."""
+        return int(self.admin(r"/stats?filter=^listener_manager\.listener_in_place_updated$").rpartition(":")[2])

@@ -1,0 +1,256 @@
+"""Scripts of one exchange each, without a session: all that one HTTP exchange alone can tell."""
+
+import json
+
+from .link import Exchange
+from .operation import PROMPTS, TOOLS, Operation, any_of, call
+from .world import CODES, HANDSHAKE_REVISIONS, JSON, World
+from .words import NOTIFICATIONS_IN
+
+
+async def plain(world: World) -> None:
+    """An operation of a handshake revision, answered by JSON or events."""
+    operation = any_of(world.chance, world.words.id())
+    exchange = await world.ask(operation, ("MCP-Protocol-Version", world.chance.choice(HANDSHAKE_REVISIONS)))
+    await world.answer_here(exchange, operation)
+
+
+async def unanswered(world: World) -> None:
+    """An operation that gets no JSON-RPC answer that can be read, though its exchange ends in order."""
+    operation = any_of(world.chance, world.words.id())
+    exchange = await world.ask(operation)
+    ways = (unauthorized, http_error, no_response, foreign_coding, broken_json, cut_json, empty_stream)
+    await world.chance.choice(ways)(world, exchange, operation)
+
+
+async def unauthorized(world: World, exchange: Exchange, operation: Operation) -> None:
+    world.account.ended(operation, "error", "unauthorized", answered=False)
+    challenge = [("WWW-Authenticate", 'Bearer resource_metadata="https://x/.well-known/oauth-protected-resource"')]
+    await exchange.answer(world.chance.choice((401, 403)), b"no", "text/plain", challenge)
+
+
+async def http_error(world: World, exchange: Exchange, operation: Operation) -> None:
+    world.account.ended(operation, "error", "http_error", answered=False)
+    status = world.chance.choice((400, 404, 405, 406, 409, 413, 415, 429, 500, 502, 503, 504))
+    await exchange.answer(status, *world.chance.choice(((b"", None), (b"<p>no</p>", "text/html"), (b"no", "text/plain"))))
+
+
+async def no_response(world: World, exchange: Exchange, operation: Operation) -> None:
+    world.account.ended(operation, "error", "no_response", answered=False)
+    if world.odds(0.3):
+        await exchange.answer(204, b"", None)
+    elif world.odds(0.5):
+        await exchange.answer(200, b"")
+    else:
+        world.account.skipped("not_json_rpc", "out")
+        await exchange.answer(200, b'{"status":"fine"}')
+
+
+async def foreign_coding(world: World, exchange: Exchange, operation: Operation) -> None:
+    """Brotli, which no observer here reads."""
+    world.account.ended(operation, "unknown", answered=False)
+    world.account.skipped("content_encoding", "out")
+    await exchange.answer(200, b"\x0b\x02\x80{}\x03", headers=[("Content-Encoding", "br")])
+
+
+async def broken_json(world: World, exchange: Exchange, operation: Operation) -> None:
+    world.account.ended(operation, "unknown", answered=False)
+    world.account.skipped("invalid_json", "out")
+    await exchange.answer(200, b'{"jsonrpc":"2.0",,"id":1,"result":{}}')
+
+
+async def cut_json(world: World, exchange: Exchange, operation: Operation) -> None:
+    world.account.ended(operation, "unknown", answered=False)
+    world.account.skipped("truncated", "out")
+    await exchange.answer(200, b'{"jsonrpc":"2.0","id":1,"result":{"content":[')
+
+
+async def empty_stream(world: World, exchange: Exchange, operation: Operation) -> None:
+    world.account.ended(operation, "error", "no_response", answered=False)
+    await exchange.open()
+    if world.odds(0.5):
+        world.first_events([operation])
+        world.account.notification("notifications/message", "out")
+        await exchange.send(world.words.event(world.words.notification("notifications/message", {})))
+    if world.odds(0.5):
+        # A last event without its blank line is none.
+        await exchange.send(b"data: " + world.words.result(operation.id, {}).replace(b"\n", b"") + b"\n")
+    await exchange.end()
+
+
+async def foreign_result(world: World) -> None:
+    """Without a session: the answer of a JSON exchange belongs to nobody."""
+    operation = any_of(world.chance, 7)
+    exchange = await world.ask(operation)
+    world.account.unmatched("unknown_id")
+    world.account.ended(operation, "error", "no_response", answered=False)
+    await exchange.answer(200, world.words.result("7", {}))
+
+
+async def breaks(world: World) -> None:
+    """One of the two sides ends before the answer."""
+    operation = any_of(world.chance, world.words.id())
+    exchange = await world.ask(operation)
+    if world.odds(0.6):
+        await exchange.open(world.chance.choice(("text/event-stream", "application/json")))
+        if exchange.head["content-type"] == "text/event-stream" and world.odds(0.6):
+            world.first_events([operation])
+            world.account.notification("notifications/progress", "out")
+            await exchange.send(world.words.event(world.words.notification("notifications/progress", {})))
+    if world.odds(0.5):
+        world.account.ended(operation, "error", "reset", answered=False)
+        await exchange.break_off()
+    else:
+        world.account.ended(operation, "cancelled", answered=False)
+        await exchange.leave()
+
+
+async def notification(world: World) -> None:
+    """A notification of the client: accepted, or refused in any way."""
+    method = world.chance.choice((*NOTIFICATIONS_IN, "acme/happened"))
+    world.account.notification("other" if method.startswith("acme") else method, "in")
+    body = world.words.notification(method, world.chance.choice((None, {"progress": 1})))
+    if world.odds(0.2):
+        # An id that is no id makes a notification too.
+        body = world.words.request(method, world.chance.choice((None, [1], {"a": 1}, True)))
+    exchange = await world.post(body, ("MCP-Protocol-Version", "2025-06-18"))
+    if world.odds(0.8):
+        await exchange.answer(202, *world.chance.choice(((b"", None), (b"Accepted", "text/plain"), (b"", "application/json"))))
+    elif world.odds(0.5):
+        await exchange.answer(400, b"no", "text/plain")
+    else:
+        code = world.chance.choice(CODES)
+        world.account.error_object(code, "none")
+        await exchange.answer(400, world.words.error(code, id=None))
+
+
+async def batch(world: World) -> None:
+    """Requests and notifications in one array; answers as an array, as events, or not all of them."""
+    refused = world.odds(0.1)
+    operations = [(call if refused else any_of)(world.chance, id) for id in distinct_ids(world)]
+    messages = [world.words.request(operation.method, operation.id, operation.params) for operation in operations]
+    for _ in range(world.chance.randrange(3)):
+        world.account.notification("notifications/progress", "in")
+        messages.append(world.words.notification("notifications/progress", {}))
+    world.chance.shuffle(messages)
+    exchange = await world.post(b"[" + b" ,".join(messages) + b"]", ("MCP-Protocol-Version", "2025-03-26"))
+    world.chance.shuffle(operations)
+    if refused:
+        # One object without an id answers them all, and is one error.
+        for operation in operations:
+            world.account.ended(operation, "error", "invalid_request")
+        world.account.error_object(-32600, "tools/call")
+        await exchange.answer(400, world.words.error(-32600, id=None))
+        return
+    answered = operations[: world.chance.randrange(len(operations) + 1)] if world.odds(0.2) else operations
+    answers = [world.answer(operation, alone=False) for operation in answered]
+    for operation in operations[len(answered) :]:
+        world.account.ended(operation, "error", "no_response", answered=False)
+    if not answers:
+        await exchange.answer(200, b"")
+    elif world.odds(0.5):
+        await exchange.answer(200, b"[" + b",".join(answers) + b"]" if len(answers) > 1 else answers[0])
+    else:
+        await world.stream(exchange, answers, operations)
+
+
+def distinct_ids(world: World) -> list:
+    """Ids that no two JSON-RPC peers take for the same; `1.0` is `1`, and `"1"` is not."""
+    ids: list = []
+    for _ in range(world.chance.randrange(1, 6)):
+        id = world.words.id()
+        if not any(type(id) is type(other) and id == other or str(id) == f"{other}.0" or str(other) == f"{id}.0" for other in ids):
+            ids.append(id)
+    return ids
+
+
+async def documents(world: World) -> None:
+    """Several documents in one body, each answered in a body of several documents; a byte order mark before them."""
+    operations = [call(world.chance, id) for id in distinct_ids(world)]
+    texts = [world.words.request(operation.method, operation.id, operation.params) for operation in operations]
+    exchange = await world.post(b"\xef\xbb\xbf" + b"\n".join(texts))
+    await exchange.answer(200, b" ".join(world.answer(operation, alone=False) for operation in operations))
+
+
+async def not_mcp(world: World) -> None:
+    """What else a listener sees."""
+    kind = world.chance.randrange(6)
+    if kind == 0:
+        world.account.skipped("not_mcp", "in")
+        ethereum = world.words.request("eth_call", 1, {"a": 1})
+        exchange = await world.link.begin("POST", "/rpc", [JSON, ("Accept", "application/json")], ethereum, False)
+        await exchange.answer(200, world.words.result(1, {"isError": True}))
+    elif kind == 1:
+        body, reason = world.chance.choice(((b"[]", "not_json_rpc"), (b'{"a":1}', "not_json_rpc"), (b"{]", "invalid_json")))
+        world.account.skipped(reason, "in")
+        exchange = await world.post(body, counted=False)
+        await exchange.answer(400, b"no", "text/plain")
+    elif kind == 2:
+        exchange = await world.link.begin("POST", "/form", [("Content-Type", "text/plain")], b'{"method":"ping"}', False)
+        await exchange.answer(200, b"thanks", "text/plain")
+    else:
+        verb, target = (("GET", "/.well-known/oauth-protected-resource"), ("OPTIONS", "/mcp"), ("GET", "/health"))[kind - 3]
+        exchange = await world.link.begin(verb, target, (), b"", False)
+        await exchange.answer(200, b'{"resource":"x"}')
+
+
+async def get_stream(world: World) -> None:
+    """A GET with a session that nobody has seen begin: notifications, an error, an end; or no stream at all."""
+    exchange = await world.get(("Mcp-Session-Id", f"{world.chance.getrandbits(64):x}"))
+    if world.odds(0.2):
+        await exchange.answer(405, b"no", "text/plain")
+        return
+    await exchange.open()
+    await world.notify(exchange, 5)
+    if world.odds(0.2):
+        world.account.error_object(-32000, "none")
+        await exchange.send(world.words.event(world.words.error(-32000, id=None)))
+    await world.chance.choice((exchange.end, exchange.break_off, exchange.leave))()
+
+
+async def initialize(world: World) -> None:
+    """A handshake whose session is never heard of again."""
+    version = world.chance.choice((*HANDSHAKE_REVISIONS, "1999-01-01"))
+    operation = Operation("initialize", world.words.id(), {"protocolVersion": "2025-11-25", "clientInfo": {"name": "c"}})
+    exchange = await world.ask(operation)
+    world.account.ended(operation, "ok")
+    world.account.session_began(version if version in HANDSHAKE_REVISIONS else "other")
+    answer = world.words.result(operation.id, {"protocolVersion": version, "serverInfo": {"name": "s"}})
+    if world.odds(0.5):
+        await world.json(exchange, answer)
+    else:
+        await world.stream(exchange, [answer], [operation])
+
+
+LISTS = {
+    "tools/list": ("tools", [{"name": name, "inputSchema": {"type": "object"}} for name in TOOLS]),
+    "prompts/list": ("prompts", [{"name": name} for name in PROMPTS]),
+    "resources/list": ("resources", [{"name": "oslo", "uri": "weather://oslo"}]),
+}
+
+
+async def lists(world: World) -> None:
+    """A list, always of the same items and spelling, and its next page, which is not in the gauges."""
+    method = world.chance.choice(list(LISTS))
+    member, items = LISTS[method]
+    operation = Operation(method, world.chance.randrange(1000, 10000))
+    exchange = await world.ask(operation, ("MCP-Protocol-Version", "2025-11-25"))
+    message = b'{"jsonrpc":"2.0","id":%d,"result":' % operation.id + compact({member: items}) + b"}"
+    world.account.ended(operation, "ok")
+    world.account.listed(method, len(items), len(message))
+    if world.odds(0.5):
+        await exchange.answer(200, message)
+    else:
+        world.first_events([operation])
+        await exchange.open()
+        await exchange.send(b"event: message\r\ndata: " + message + b"\r\n\r\n")
+        await exchange.end()
+    if world.odds(0.3):
+        page = Operation(method, world.words.id(), {"cursor": "next"})
+        exchange = await world.ask(page, ("MCP-Protocol-Version", "2025-11-25"))
+        world.account.ended(page, "ok")
+        await world.json(exchange, world.words.result(page.id, {member: items[:1]}))
+
+
+def compact(value: dict) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()

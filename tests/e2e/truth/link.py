@@ -1,0 +1,262 @@
+"""Both ends of every exchange in one event loop: the client before Envoy, the server behind it.
+
+A script begins an exchange, gets it once the server has read the request, and then plays the server while the client
+reads along. Each step ends when the other end has seen it, so that what the filter saw is known at every moment.
+Client connections are kept, picked at random and now and then closed, so that both workers see parts of everything.
+"""
+
+import asyncio
+import itertools
+import random
+from collections.abc import Iterable
+
+from .account import Account
+
+Headers = list[tuple[str, str]]
+NUMBER = "x-exchange"
+# Of the exchanges that end well, how many also end their connection.
+CLOSED_AFTER = 0.03
+DEADLINE = 60.0
+
+
+class Broken(Exception):
+    """The other side ended in the middle of a message."""
+
+
+class End:
+    """One side's end of a TCP connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.released = asyncio.Event()
+        self.keep = True
+
+    def write(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def head(self) -> tuple[str, dict[str, str]]:
+        try:
+            raw = await self.reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            raise Broken("no head") from error
+        start, *lines = raw[:-4].decode("latin-1").split("\r\n")
+        fields = (line.partition(":") for line in lines)
+        return start, {name.lower(): value.strip() for name, _, value in fields}
+
+    async def pieces(self, head: dict[str, str], until_close: bool):
+        """The body as it comes; raises `Broken` where it ends early."""
+        try:
+            if "chunked" in head.get("transfer-encoding", ""):
+                while size := int(await self.reader.readuntil(b"\r\n"), 16):
+                    yield (await self.reader.readexactly(size + 2))[:-2]
+                await self.reader.readuntil(b"\r\n")
+            elif "content-length" in head:
+                rest = int(head["content-length"])
+                while rest:
+                    piece = await self.reader.read(rest)
+                    if not piece:
+                        raise Broken("body cut")
+                    rest -= len(piece)
+                    yield piece
+            elif until_close:
+                while piece := await self.reader.read(65536):
+                    yield piece
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            raise Broken("body cut") from error
+
+    async def until_gone(self) -> None:
+        try:
+            while await self.reader.read(65536):
+                pass
+        except ConnectionError:
+            pass
+
+    def abort(self) -> None:
+        self.keep = False
+        self.writer.transport.abort()
+        self.released.set()
+
+    def close(self) -> None:
+        self.keep = False
+        self.writer.close()
+        self.released.set()
+
+
+class Exchange:
+    """One request with its response. `counted` is false where it is no MCP, and its bytes belong to no family."""
+
+    def __init__(self, link: "Link", client: End, server: End, verb: str, body: bytes, counted: bool) -> None:
+        self.link, self.client, self.server, self.verb = link, client, server, verb
+        self.body = body
+        self.counted = counted
+        self.pieces = None
+        self.head: dict[str, str] = {}
+        link.account.stream()
+        self.passed("in", len(body))
+
+    def passed(self, direction: str, size: int) -> None:
+        if self.counted and size:
+            self.link.account.add("mcp_message_bytes_total", size, direction=direction)
+
+    async def answer(
+        self, status: int, body: bytes = b"", kind: str | None = "application/json", headers: Iterable = ()
+    ) -> None:
+        """A whole response, with its length."""
+        fields = [*([("Content-Type", kind)] if kind else []), *headers]
+        if status != 204:
+            fields.append(("Content-Length", str(len(body))))
+        self.server.write(render(f"HTTP/1.1 {status} Truth", fields) + body)
+        self.passed("out", len(body))
+        await self.begun(status)
+        await self.seen(len(body))
+        await self.finished()
+
+    async def open(self, kind: str = "text/event-stream", headers: Iterable = (), status: int = 200) -> None:
+        """The head of a response of unknown length."""
+        fields = [("Content-Type", kind), ("Transfer-Encoding", "chunked"), *headers]
+        self.server.write(render(f"HTTP/1.1 {status} Truth", fields))
+        await self.begun(status)
+
+    async def send(self, data: bytes) -> None:
+        """A piece of the response, in one or more chunks; returns when the client has it."""
+        at = self.link.random.randrange(1, len(data)) if len(data) > 1 and self.link.random.random() < 0.2 else 0
+        for part in (data[:at], data[at:]):
+            if part:
+                self.server.write(b"%x\r\n%s\r\n" % (len(part), part))
+        self.passed("out", len(data))
+        await self.seen(len(data))
+
+    async def end(self) -> None:
+        self.server.write(b"0\r\n\r\n")
+        await self.finished()
+
+    async def break_off(self) -> None:
+        """The server resets its connection."""
+        self.server.abort()
+        try:
+            if self.pieces is None:
+                # Envoy answers in the server's place, and what it says are bytes as any others.
+                await self.begun(503)
+            async for piece in self.pieces:
+                self.passed("out", len(piece))
+            self.client_free()
+        except Broken:
+            self.client.close()
+
+    async def leave(self) -> None:
+        """The client goes away, and the server learns of it."""
+        self.client.abort()
+        await self.server.until_gone()
+        self.server.close()
+
+    # The client's side
+
+    async def begun(self, status: int) -> None:
+        start, self.head = await self.client.head()
+        assert start.split(" ")[1] == str(status), f"{start} instead of {status}"
+        self.pieces = self.client.pieces(self.head, status != 204)
+
+    async def seen(self, size: int) -> None:
+        while size > 0:
+            piece = await anext(self.pieces)
+            size -= len(piece)
+        assert size == 0, "the client got more than was sent"
+
+    async def finished(self) -> None:
+        async for piece in self.pieces:
+            raise AssertionError(f"the client got more than was sent: {piece!r}")
+        self.server.released.set()
+        self.client_free()
+
+    def client_free(self) -> None:
+        if self.head.get("connection") == "close" or self.link.random.random() < CLOSED_AFTER:
+            self.client.close()
+        else:
+            self.link.idle.append(self.client)
+
+
+class Link:
+    """The server's port, the client's connections, and the account that both keep."""
+
+    def __init__(self, account: Account, seed: str) -> None:
+        self.account = account
+        self.random = random.Random(seed)
+        self.numbers = itertools.count(1)
+        self.idle: list[End] = []
+        self.waiting: dict[str, asyncio.Future] = {}
+        self.listener: asyncio.Server | None = None
+        # Set once Envoy runs.
+        self.envoy_port = 0
+        self.exchanges = 0
+        # What the server lists at the moment, and whose turn it is to change it.
+        self.published: dict[str, int] = {}
+        self.added = 0
+        self.turn = asyncio.Lock()
+        # Scripts that wait for the plugin to be replaced.
+        self.parked = asyncio.Semaphore(0)
+        self.replaced = asyncio.Event()
+
+    async def listen(self) -> int:
+        self.listener = await asyncio.start_server(self.serve, "127.0.0.1", 0, backlog=1024, limit=1 << 22)
+        return self.listener.sockets[0].getsockname()[1]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        end = End(reader, writer)
+        try:
+            while end.keep:
+                _, head = await end.head()
+                body = b"".join([piece async for piece in end.pieces(head, until_close=False)])
+                if NUMBER not in head:
+                    # A marker, by which the account is settled.
+                    end.write(b"HTTP/1.1 204 Truth\r\n\r\n")
+                    continue
+                end.released.clear()
+                self.waiting.pop(head[NUMBER]).set_result((end, head, body))
+                await end.released.wait()
+        except (Broken, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def connection(self) -> End:
+        if self.idle:
+            at = self.random.randrange(len(self.idle))
+            self.idle[at], self.idle[-1] = self.idle[-1], self.idle[at]
+            return self.idle.pop()
+        return End(*await asyncio.open_connection("127.0.0.1", self.envoy_port, limit=1 << 22))
+
+    async def begin(
+        self, verb: str, target: str, headers: Iterable = (), body: bytes = b"", counted: bool = True
+    ) -> Exchange:
+        """Sends a request; returns once the server has all of it."""
+        number = str(next(self.numbers))
+        self.exchanges += 1
+        arrived = self.waiting[number] = asyncio.get_running_loop().create_future()
+        client = await self.connection()
+        fields = [("Host", "truth.example"), (NUMBER, number), *headers]
+        if body and self.random.random() < 0.1:
+            fields.append(("Transfer-Encoding", "chunked"))
+            at = self.random.randrange(len(body))
+            parts = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:at], body[at:]) if part)
+            payload = parts + b"0\r\n\r\n"
+        else:
+            if body or verb == "POST":
+                fields.append(("Content-Length", str(len(body))))
+            payload = body
+        client.write(render(f"{verb} {target} HTTP/1.1", fields) + payload)
+        server, _, received = await asyncio.wait_for(arrived, DEADLINE)
+        assert received == body, "the server got another body than the client sent"
+        return Exchange(self, client, server, verb, body, counted)
+
+    async def replacement(self) -> None:
+        self.parked.release()
+        await self.replaced.wait()
+
+    def close_idle(self) -> None:
+        """Ends the connections that wait for work, so that the next exchanges open new ones."""
+        while self.idle:
+            self.idle.pop().close()
+
+
+def render(start: str, fields: Iterable[tuple[str, str]]) -> bytes:
+    return "\r\n".join([start, *(f"{name}: {value}" for name, value in fields)]).encode("latin-1") + b"\r\n\r\n"

@@ -1,0 +1,64 @@
+"""What a client can ask for: a method with parameters, and under which labels it must be counted."""
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+TOOLS = ("search", "add", "send_mail", "read-file", "Größe", "deploy.prod")
+PROMPTS = ("greet", "review_code", "summary")
+RESOURCES = {
+    "users://42/profile": "users:",
+    "FILE:///etc/motd": "file:",
+    "postgres://u:p@db:5432/t?x=1": "postgres:",
+    "no scheme at all": "other",
+}
+CUSTOM = "acme/doSomething"
+
+
+@dataclass
+class Operation:
+    """`name` is the label value of its tool, prompt or resource."""
+
+    method: str
+    id: Any
+    params: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        return "other" if self.method == CUSTOM else self.method
+
+
+def call(chance: random.Random, id: Any) -> Operation:
+    name = chance.choice(TOOLS)
+    # Members that only look like what counts.
+    arguments = {"name": "decoy", "isError": True, "id": 5, "method": "ping", "text": "x" * chance.randrange(200)}
+    return Operation("tools/call", id, {"name": name, "arguments": arguments}, name)
+
+
+def any_of(chance: random.Random, id: Any) -> Operation:
+    """Any method but lists and initialize; tool calls are the most common."""
+    if chance.random() < 0.5:
+        return call(chance, id)
+    method = chance.choice(
+        ("ping", "resources/read", "prompts/get", "completion/complete", "logging/setLevel", "resources/subscribe", CUSTOM)
+    )
+    if method == "resources/read":
+        uri = chance.choice(list(RESOURCES))
+        return Operation(method, id, {"uri": uri}, RESOURCES[uri])
+    if method == "prompts/get":
+        name = chance.choice(PROMPTS)
+        return Operation(method, id, {"name": name}, name)
+    return Operation(method, id, {})
+
+
+def good_result(chance: random.Random, operation: Operation) -> dict[str, Any]:
+    """A result that is no failure, with decoys inside."""
+    if operation.method != "tools/call":
+        return chance.choice(({}, {"isError": True, "nested": {"error": {"code": -1}}}))
+    result: dict[str, Any] = {"content": [{"type": "text", "text": "y" * chance.randrange(600), "isError": True}]}
+    if chance.random() < 0.5:
+        result["isError"] = False
+    if chance.random() < 0.3:
+        result["structuredContent"] = {"result": {"isError": True}, "resultType": "input_required"}
+    return result
