@@ -4,8 +4,8 @@
 #   scripts/get.sh envoy            the Envoy binary
 #   scripts/get.sh python NAME      the Python of the environment tests/python/NAME.txt
 #   scripts/get.sh node             tests/node/node_modules, linked into the cache
-#   scripts/get.sh rmcp-server      the MCP server built from tests/peers/rmcp-server
-#   scripts/get.sh rmcp-client      the MCP client built from tests/peers/rmcp-client
+#   scripts/get.sh rmcp-server      the MCP server built from tests/peers
+#   scripts/get.sh rmcp-client      the MCP client built from tests/peers
 #   scripts/get.sh wasm-bindgen     the directory that holds wasm-bindgen-test-runner
 #   scripts/get.sh cargo-fuzz       the directory that holds cargo-fuzz
 #   scripts/get.sh all              everything above
@@ -63,8 +63,8 @@ make_node() {
 }
 
 make_rmcp() {
-  CARGO_TARGET_DIR="$1/target" cargo build --release --locked --manifest-path "$root/tests/peers/$rmcp_name/Cargo.toml" &&
-    cp "$1/target/release/$rmcp_name" "$1/$rmcp_name" &&
+  CARGO_TARGET_DIR="$1/target" cargo build --release --locked --manifest-path "$root/tests/peers/Cargo.toml" &&
+    cp "$1/target/release/rmcp-server" "$1/target/release/rmcp-client" "$1" &&
     rm -rf "$1/target"
 }
 
@@ -101,9 +101,8 @@ get() {
       echo "$root/tests/node/node_modules" ;;
     rmcp-server | rmcp-client)
       need cargo "Rust by rustup; rust-toolchain.toml pins the version"
-      rmcp_name=$1
       local peers=$root/tests/peers key
-      key="$1-$(shopt -s nullglob && hash_of "$peers"/conformance.json "$peers/$1"/Cargo.* "$peers/$1"/src/{,*/}*.rs)"
+      key="rmcp-$(shopt -s nullglob && hash_of "$peers"/{conformance.json,Cargo.*} "$peers"/rmcp-*/Cargo.toml "$peers"/rmcp-*/src/{,*/}*.rs)"
       once "$key" make_rmcp
       echo "$cache/$key/$1" ;;
     wasm-bindgen)
