@@ -112,6 +112,8 @@ class Expected:
             elif messages.is_answer(message):
                 answered = self.answered(message, open_requests)
                 self.count_error(message, answered)
+                if not answered and not self.sessions.answers_another(exchange, message):
+                    self.add("mcp_unmatched_responses_total", reason="unknown_id")
                 for request in answered:
                     open_requests.remove(request)
                     self.operation(exchange, request, part, *classify(request, message))
@@ -144,8 +146,10 @@ class Expected:
             self.add("mcp_parse_skipped_total", direction="out", reason=part.skipped)
         elif messages.is_notification(part.value):
             self.add("mcp_notifications_total", method=messages.method_label(part.value), direction="out")
-        elif not self.sessions.answers_another(exchange, part.value):
+        elif not messages.is_request(part.value) and not self.sessions.answers_another(exchange, part.value):
             self.count_error(part.value, [])
+            if messages.is_answer(part.value):
+                self.add("mcp_unmatched_responses_total", reason="unknown_id")
 
     def count_error(self, message: dict, answered: list[dict]) -> None:
         if not isinstance(message.get("error"), dict):
