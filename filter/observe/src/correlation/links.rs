@@ -36,6 +36,8 @@ pub(crate) struct Pending {
     pub(crate) stream: u64,
     /// How it ends if no answer comes: as this, at this time.
     pub(crate) otherwise: Otherwise,
+    /// Its session ended: no other stream will bring the answer.
+    pub(crate) is_abandoned: bool,
     pub(crate) cancelled_at: Option<Time>,
     /// For so many microseconds the server waited for the client; `None` where that cannot be known.
     pub(crate) paused: Option<u64>,
@@ -100,6 +102,11 @@ pub(crate) struct Ended {
 // === impl Pending ===
 
 impl Pending {
+    /// Nobody is left to answer it.
+    fn is_over(&self) -> bool {
+        self.is_abandoned && self.stream == 0
+    }
+
     /// How it ends without an answer, and after how many microseconds where that is known.
     pub(crate) fn without_answer(&self) -> (Status, Option<ErrorType>, Option<u64>) {
         let left = match self.otherwise {
@@ -197,9 +204,17 @@ impl Correlation {
     }
 
     /// A stream ended without the answers to its operations: they go on waiting for one elsewhere.
-    /// `paused` is for how long the server waited for the client on it, where that is known.
-    pub(crate) fn leave(&self, session: SessionKey, stream: u64, otherwise: Otherwise, paused: Option<u64>, now: Time) {
-        self.with_links(session, |slot| {
+    /// `paused` is for how long the server waited for the client on it, where that is known. Returns those whose session
+    /// ended before, so that nothing is left to wait for.
+    pub(crate) fn leave(
+        &self,
+        session: SessionKey,
+        stream: u64,
+        otherwise: Otherwise,
+        paused: Option<u64>,
+        now: Time,
+    ) -> Vec<Pending> {
+        let abandoned = self.with_links(session, |slot| {
             let mut changed = false;
             for link in slot.iter_mut().filter(|link| link.is(session)) {
                 match &mut link.what {
@@ -215,8 +230,11 @@ impl Correlation {
                 }
                 changed = true;
             }
-            (changed, ())
+            let is_over = |link: &mut Link| link.is(session) && link.pending().is_some_and(Pending::is_over);
+            let over: Slot = slot.extract_if(.., is_over).collect();
+            (changed, Ended::of(over).operations)
         });
+        abandoned.unwrap_or_default()
     }
 
     /// A stream ended for good: takes its operations that were not answered elsewhere, and what the server asked on it and
@@ -260,7 +278,9 @@ impl Correlation {
         let ended = self.with_links(session, |slot| {
             if transport == Transport::HttpSse {
                 let links = slot.iter_mut().filter(|link| link.is(session)).filter_map(Link::pending_mut);
-                links.for_each(|pending| pending.paused = None);
+                // Of one that was cancelled, the time up to then is known.
+                let running = links.filter(|pending| pending.cancelled_at.is_none());
+                running.for_each(|pending| pending.paused = None);
             }
             let since = if asked.stream == 0 { asked.at.0 } else { 0 };
             slot.push(Link { session: session.0, since, what: What::Asked(asked.clone()) });
@@ -301,13 +321,20 @@ impl Correlation {
         asked.filter(|asked| asked.stream == stream).collect()
     }
 
-    /// The session ended: takes all that waits for another of its exchanges. What an open stream holds ends with that stream.
+    /// The session ended: takes all that waits for another of its exchanges. What an open stream holds ends with that stream,
+    /// at the latest.
     pub(crate) fn end_links(&self, session: SessionKey) -> Ended {
-        self.take(session, |what| match what {
+        let ended = self.take(session, |what| match what {
             What::Operation(pending) => pending.stream == 0,
             What::Asked(_) => true,
             What::Cancelled(..) | What::Answered(_) => false,
-        })
+        });
+        self.with_links(session, |slot| {
+            let held = slot.iter_mut().filter(|link| link.is(session)).filter_map(Link::pending_mut);
+            let count = held.map(|pending| pending.is_abandoned = true).count();
+            (count > 0, ())
+        });
+        ended
     }
 
     /// Takes what has waited for too long out of a few slots; the next call looks at the next ones.

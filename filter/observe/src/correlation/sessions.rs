@@ -1,28 +1,30 @@
-//! When sessions began. A session that just vanishes stays until 100 younger ones of its slot have pushed it out.
+//! When sessions began. A session that just vanishes stays until 95 younger ones of its slot have pushed it out.
 
 use super::{Correlation, SessionKey};
+use crate::closed::Revision;
 use crate::observation::Time;
 use serde::{Deserialize, Serialize};
 
 const SLOTS: u64 = 64;
-/// Of at most 20 bytes each.
-const MOST_IN_SLOT: usize = 100;
+/// Of at most 21 bytes each.
+const MOST_IN_SLOT: usize = 95;
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
 struct Begun {
     session: u64,
     at: u64,
+    revision: Revision,
 }
 
 impl Correlation {
     /// An `initialize` succeeded.
-    pub(crate) fn begin_session(&self, session: SessionKey, at: Time) {
+    pub(crate) fn begin_session(&self, session: SessionKey, revision: Revision, at: Time) {
         self.edit(&self.sessions_key(session), |slot: &mut Vec<Begun>| {
             slot.retain(|begun| begun.session != session.0);
             if slot.len() >= MOST_IN_SLOT {
                 slot.remove(0);
             }
-            slot.push(Begun { session: session.0, at: at.0 });
+            slot.push(Begun { session: session.0, at: at.0, revision });
             (true, ())
         });
     }
@@ -33,6 +35,12 @@ impl Correlation {
             let found = slot.iter().position(|begun| begun.session == session.0);
             (found.is_some(), found.map(|index| Time(slot.remove(index).at)))
         })?
+    }
+
+    /// What was negotiated, where that was seen.
+    pub(crate) fn revision(&self, session: SessionKey) -> Option<Revision> {
+        let slot: Vec<Begun> = self.read(&self.sessions_key(session));
+        slot.iter().find(|begun| begun.session == session.0).map(|begun| begun.revision)
     }
 
     fn sessions_key(&self, session: SessionKey) -> String {

@@ -1,6 +1,6 @@
 use super::links::{Asked, EXPIRY, Found, Otherwise, Pending};
 use super::{Correlation, HASH_KEY_BYTES};
-use crate::closed::{KnownMethod, Status, Transport};
+use crate::closed::{KnownMethod, Revision, Status, Transport};
 use crate::id::{IdKey, RequestId};
 use crate::method::Method;
 use crate::observation::{Operation, Time};
@@ -39,6 +39,7 @@ fn pending(text: &str, stream: u64) -> Pending {
         started,
         stream,
         otherwise: Otherwise::NoResponse,
+        is_abandoned: false,
         cancelled_at: None,
         paused: Some(0),
     }
@@ -137,7 +138,8 @@ fn ok_what_waits_too_long_is_swept_once() {
 fn ok_sessions_and_tasks_end_once() {
     let (one, other, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
-    one.begin_session(session, Time(3));
+    one.begin_session(session, Revision::V2025_06_18, Time(3));
+    assert_eq!(other.revision(session), Some(Revision::V2025_06_18));
     assert_eq!(other.end_session(session), Some(Time(3)));
     assert_eq!(one.end_session(session), None);
     let task = Text::of(b"task-1");
@@ -180,7 +182,7 @@ fn ok_memory_is_bounded_whatever_arrives() {
         given_way += one.register(session, &[pending], Time(1)).operations.len();
         given_way += one.ask(session, &asked(id("q").key(), 0), Transport::StreamableHttp).operations.len();
         given_way += one.cancel(session, id("nothing").key(), Time(2)).operations.len();
-        one.begin_session(session, Time(1));
+        one.begin_session(session, Revision::Other, Time(1));
         one.begin_task(&Text::of(&number.to_le_bytes()), Some(&name));
         one.note_event(one.event(session, number.into()));
         one.note_endpoint(&number.to_le_bytes());
@@ -213,6 +215,6 @@ fn ok_layout_is_that_of_the_version_in_the_keys() {
     let asked = postcard::to_allocvec(&asked(id("q").key().of_server(), 7)).unwrap();
     assert_eq!(super::KEY_PREFIX, "mcp_observability/1/");
     let first = [0, 0, 1, 140, 217, 135, 176, 200, 137, 247, 177, 175, 1, 0, 35, 1, 3, 97, 100, 100, 0, 0, 0, 0, 0, 0];
-    assert_eq!(operation, [first.as_slice(), &[0, 192, 132, 61, 5, 0, 0, 1, 0]].concat());
+    assert_eq!(operation, [first.as_slice(), &[0, 192, 132, 61, 5, 0, 0, 0, 1, 0]].concat());
     assert_eq!(asked, [0, 1, 1, 188, 143, 136, 176, 200, 137, 251, 177, 175, 1, 0, 15, 0, 136, 39, 7, 0]);
 }

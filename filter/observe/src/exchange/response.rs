@@ -45,7 +45,9 @@ impl Exchange {
             return;
         };
         let has_lists = self.operations.iter().any(|operation| operation.method.list_kind().is_some());
-        let body = Body::new(format).with_lists(has_lists.then_some(around.config.digest_key));
+        // A stream of the session may answer what was asked on another exchange.
+        let wants_lists = has_lists || self.kind == Kind::Get;
+        let body = Body::new(format).with_lists(wants_lists.then_some(around.config.digest_key));
         let is_stream = format == Format::Sse;
         let mut body = Box::new(if is_stream && self.kind == Kind::Get { body.with_endpoint() } else { body });
         let encoding = around.host.response_header("content-encoding").filter(|value| is_encoded(value));
@@ -288,7 +290,7 @@ impl Exchange {
             let revision = version.map_or(Revision::Other, |version| Revision::of(version.start()));
             let (client_name, transport) = (operation.client_name.clone(), operation.transport);
             around.observe(Observation::SessionStarted(&Session { revision, client_name, transport }));
-            self.begin_session(around);
+            self.begin_session(revision, around);
         }
         around.task(operation, status, result);
         let wanted = operation.method.list_kind();
@@ -300,7 +302,9 @@ impl Exchange {
             cursor: operation.cursor,
             next_cursor: result.next_cursor,
         };
-        around.observe(Observation::Published { method, revision: operation.revision, page });
+        // In a session only its beginning tells, and nothing but lists depends on it.
+        let revision = operation.revision.or_else(|| around.correlation.revision(self.session(around)?));
+        around.observe(Observation::Published { method, revision, page });
         if operation.cursor.is_none() {
             around.observe(Observation::Listed { method, items: list.items, bytes: message.bytes });
         }

@@ -2,7 +2,7 @@
 //! session's beginning and end. Most is kept out of line, to stay out of the plain path's code.
 
 use super::{Around, Exchange, Kind, SESSION_ID_BYTES};
-use crate::closed::{ErrorType, ServerRequestStatus, Status, Transport, UnmatchedReason};
+use crate::closed::{ErrorType, Revision, ServerRequestStatus, Status, Transport, UnmatchedReason};
 use crate::config::ServerNameFrom;
 use crate::correlation::links::{self, Asked, Found, Otherwise, Pending};
 use crate::correlation::{Correlation, SessionKey};
@@ -45,6 +45,7 @@ impl Exchange {
                 started,
                 stream,
                 otherwise,
+                is_abandoned: false,
                 cancelled_at: None,
                 paused: Some(0),
             })
@@ -113,7 +114,10 @@ impl Exchange {
                 if self.stream != 0 {
                     let paused = self.paused(session, around);
                     let now = around.now();
-                    around.correlation.leave(session, self.stream, otherwise, paused, now);
+                    let abandoned = around.correlation.leave(session, self.stream, otherwise, paused, now);
+                    for pending in &abandoned {
+                        around.end_pending(pending, None, now);
+                    }
                 }
                 return self.operations.clear();
             }
@@ -212,10 +216,10 @@ impl Exchange {
 
     /// `initialize` was answered.
     #[inline(never)]
-    pub(super) fn begin_session(&mut self, around: &mut Around<'_>) {
+    pub(super) fn begin_session(&mut self, revision: Revision, around: &mut Around<'_>) {
         if let Some(session) = self.session(around) {
             let now = around.now();
-            around.correlation.begin_session(session, now);
+            around.correlation.begin_session(session, revision, now);
         }
     }
 }

@@ -272,3 +272,29 @@ fn ok_without_a_session_nothing_is_followed() {
         ["notification in notifications/cancelled"]
     );
 }
+
+#[test]
+fn ok_a_session_that_ends_before_the_stream_of_its_operation() {
+    let proxy = Proxy::default();
+    let progress = event("1", r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#);
+    let script = in_session(&call(1)).sse(&progress).broken(1 << 14);
+    let mut post = proxy.begin(&script, &mut Log::default());
+    post.respond(&mut Log::default());
+    let delete = Script::get().header(":method", "DELETE").header("mcp-session-id", "5c99c753").answered(200, "", "");
+    assert!(play(&proxy, &delete).is_empty());
+    assert_eq!(brief(post.finish()), ["end tools/call cancelled"]);
+    proxy.wait(6);
+    assert!(proxy.tick().is_empty());
+}
+
+#[test]
+fn ok_lists_on_the_stream_of_http_sse_are_published() {
+    let proxy = Proxy::default();
+    let script = legacy_stream();
+    let mut get = proxy.begin(&script, &mut Log::default());
+    get.respond(&mut Log::default());
+    get.event(ENDPOINT);
+    play(&proxy, &legacy(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#));
+    let list = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"},{"name":"b"}]}}"#;
+    assert!(get.event(&event("", list)).contains(&"published 2".to_owned()));
+}
