@@ -14,7 +14,7 @@ from support import http1, http2
 from support.cases import CALL, NOTIFICATION, RESULT, answers
 from support.client import JSON, Connection
 from support.exchange import Ledger
-from support.headers import HOP_BY_HOP, comparable
+from support.headers import comparable
 from support.http1 import Headers
 from support.sidecar import Sidecar
 from support.stub import Stub, Wire

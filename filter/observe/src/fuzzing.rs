@@ -1,8 +1,8 @@
 //! Ways in for the fuzz targets, with the feature `fuzzing` only: the parts behind the public interface, fed with chunks.
 
-use crate::digest::DigestKey;
+use crate::digest::{Digest, DigestKey};
 use crate::inflate::{Coding, Decoder};
-use crate::json::{Broken, Container, Ending, Enter, Interest, Progress, Scalar, Scanner, Visitor};
+use crate::json::{Broken, Container, Ending, Interest, Progress, Scalar, Scanner, Visitor};
 use crate::sse::{EventName, Events, Framer};
 
 /// Everything that a scanner said, as lines.
@@ -47,7 +47,7 @@ struct Dispatched {
     events: Vec<Framed>,
 }
 
-/// Scans JSON, looking into every container but those under a key that begins with `s`, and digesting those one level down.
+/// Scans JSON, looking into every container but those under a key that begins with `s`, and digesting those in an outermost array.
 pub fn scan<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Scanned {
     let mut scanner = Scanner::default();
     let mut scanned = Scanned::default();
@@ -117,17 +117,25 @@ impl Visitor for Scanned {
     }
 
     fn element(&mut self) -> Interest {
-        Interest::Keep(16)
+        if self.depth == 1 { Interest::Digest } else { Interest::Keep(16) }
     }
 
-    fn begin(&mut self, container: Container, at: u64) -> Enter {
+    fn begin(&mut self, container: Container, at: u64) -> bool {
         self.lines.push(format!("{container:?} at {at}"));
         self.depth += 1;
-        if self.depth == 2 { Enter::Digested(DigestKey::default().begin()) } else { Enter::Yes }
+        true
     }
 
-    fn end(&mut self, at: u64, digest: Option<u64>) {
-        self.lines.push(format!("end at {at} {digest:?}"));
+    fn begin_digest(&mut self) -> Digest {
+        DigestKey::default().begin()
+    }
+
+    fn end_digest(&mut self, digest: u64) {
+        self.lines.push(format!("digest {digest}"));
+    }
+
+    fn end(&mut self, at: u64) {
+        self.lines.push(format!("end at {at}"));
         self.depth -= 1;
     }
 
