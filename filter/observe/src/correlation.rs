@@ -28,6 +28,7 @@ pub(crate) mod links;
 pub(crate) mod sessions;
 pub(crate) mod tasks;
 
+use crate::closed::Revision;
 use crate::shared::{SharedData, update};
 use crate::text::Text;
 use serde::Serialize;
@@ -55,6 +56,8 @@ pub struct Correlation {
     stream: Cell<u64>,
     /// Hashes of events that passed since the last tick.
     events: RefCell<Vec<u64>>,
+    /// Of sessions that were asked for, as [`sessions`] knows them.
+    revisions: RefCell<Vec<(u64, Option<Revision>)>>,
     /// The slot of links that is swept next.
     swept: Cell<u64>,
 }
@@ -78,6 +81,7 @@ impl Correlation {
             hash_key,
             stream: Cell::new(seed),
             events: RefCell::default(),
+            revisions: RefCell::default(),
             swept: Cell::new(seed),
         }
     }

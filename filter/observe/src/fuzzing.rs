@@ -47,7 +47,8 @@ struct Dispatched {
     events: Vec<Framed>,
 }
 
-/// Scans JSON, looking into every container but those under a key that begins with `s`, and digesting those in an outermost array.
+/// Scans JSON, looking into every container but those under a key that begins with `s`, and digesting the objects in an
+/// outermost array, in which it looks into nothing else.
 pub fn scan<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Scanned {
     let mut scanner = Scanner::default();
     let mut scanned = Scanned::default();
@@ -122,8 +123,10 @@ impl Visitor for Scanned {
 
     fn begin(&mut self, container: Container, at: u64) -> bool {
         self.lines.push(format!("{container:?} at {at}"));
-        self.depth += 1;
-        true
+        // Only objects are ever digested.
+        let entered = self.depth != 1 || container == Container::Object;
+        self.depth += usize::from(entered);
+        entered
     }
 
     fn begin_digest(&mut self) -> Digest {

@@ -32,8 +32,8 @@ pub(crate) enum Interest {
     Skip,
     /// [`Visitor::scalar`] or [`Visitor::begin`], with at most this many bytes of its text.
     Keep(usize),
-    /// The same with no bytes; of a container that is entered, a digest of its text but for insignificant white space. Not
-    /// inside another one.
+    /// The same with no bytes; of an object that is entered (arrays are not), a digest of its text but for insignificant
+    /// white space. Not inside another one.
     Digest,
 }
 

@@ -9,6 +9,9 @@ const SLOTS: u64 = 64;
 /// Of at most 21 bytes each.
 const MOST_IN_SLOT: usize = 95;
 
+/// The latest sessions whose revision a VM remembers.
+const MOST_REMEMBERED: usize = 64;
+
 #[derive(Clone, Copy, Serialize, Deserialize)]
 struct Begun {
     session: u64,
@@ -37,10 +40,19 @@ impl Correlation {
         })?
     }
 
-    /// What was negotiated, where that was seen.
+    /// What was negotiated, where that was seen. A VM asks once, as a rule.
     pub(crate) fn revision(&self, session: SessionKey) -> Option<Revision> {
+        if let Some((_, known)) = self.revisions.borrow().iter().find(|(known, _)| *known == session.0) {
+            return *known;
+        }
         let slot: Vec<Begun> = self.read(&self.sessions_key(session));
-        slot.iter().find(|begun| begun.session == session.0).map(|begun| begun.revision)
+        let found = slot.iter().find(|begun| begun.session == session.0).map(|begun| begun.revision);
+        let mut revisions = self.revisions.borrow_mut();
+        if revisions.len() >= MOST_REMEMBERED {
+            revisions.remove(0);
+        }
+        revisions.push((session.0, found));
+        found
     }
 
     fn sessions_key(&self, session: SessionKey) -> String {
