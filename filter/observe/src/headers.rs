@@ -50,10 +50,13 @@ pub(crate) fn endpoint(address: &[u8]) -> Option<Endpoint> {
     if let Some(session_id) = session_query(address).filter(|id| !id.is_empty()) {
         return Some(Endpoint { session_id: session_id.to_vec(), is_query: true });
     }
-    let scheme_end = memchr::memmem::find(address, b"://").map_or(0, |at| at + 3);
-    let path_begin = address.get(scheme_end..)?.iter().position(|&byte| byte == b'/')?;
-    let is_path = scheme_end > 0 || path_begin == 0;
-    let path = address.get(scheme_end + path_begin..)?;
+    // Behind the slashes stands the authority, with or without a scheme.
+    let slashes =
+        if address.starts_with(b"//") { Some(0) } else { memchr::memmem::find(address, b"://").map(|at| at + 1) };
+    let authority = slashes.map_or(0, |at| at + 2);
+    let path_begin = address.get(authority..)?.iter().position(|&byte| byte == b'/')?;
+    let is_path = authority > 0 || path_begin == 0;
+    let path = address.get(authority + path_begin..)?;
     is_path.then(|| Endpoint { session_id: path.to_vec(), is_query: false })
 }
 
@@ -105,6 +108,7 @@ mod tests {
         assert_eq!(session(b"message?sessionid=1"), Some((b"1".to_vec(), true)));
         assert_eq!(session(b"https://host:1/m/7?x=1"), Some((b"/m/7?x=1".to_vec(), false)));
         assert_eq!(session(b"/sessions/7/messages"), Some((b"/sessions/7/messages".to_vec(), false)));
+        assert_eq!(session(b"//host/m/7"), Some((b"/m/7".to_vec(), false)));
         assert_eq!(session(b"messages/7"), None);
         assert_eq!(session(b"https://host"), None);
         assert_eq!(session(b""), None);

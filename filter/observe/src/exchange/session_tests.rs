@@ -298,3 +298,62 @@ fn ok_lists_on_the_stream_of_http_sse_are_published() {
     let list = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"},{"name":"b"}]}}"#;
     assert!(get.event(&event("", list)).contains(&"published 2".to_owned()));
 }
+
+#[test]
+fn ok_hostile_ids_and_addresses_are_read_as_any_other() {
+    let proxy = Proxy::default();
+    let long = "x".repeat(100_000);
+    // Where the client is told to post to another origin, it is the path that its proxy sees.
+    for (address, path) in [
+        ("https://elsewhere.example/message?sessionId=5c99c753", "/message?sessionId=5c99c753"),
+        ("//elsewhere.example/m/1", "/m/1"),
+    ] {
+        let script = legacy_stream();
+        let mut get = proxy.begin(&script, &mut Log::default());
+        get.respond(&mut Log::default());
+        get.event(&format!("event: endpoint\ndata: {address}\n\n"));
+        play(&proxy, &legacy(&call(1)).header(":path", path));
+        assert_eq!(brief(get.event(&event(&long, &answer(1)))), ["end tools/call ok"], "{address}");
+        get.finish();
+    }
+    let script = legacy_stream();
+    let mut get = proxy.begin(&script, &mut Log::default());
+    get.respond(&mut Log::default());
+    get.event(&format!("event: endpoint\ndata: /m?sessionId={long}\n\n"));
+    // Too long to be understood: the stream is MCP, its session is not followed.
+    assert_eq!(brief(get.event(&event("", &answer(1)))), ["unmatched unknown_id"]);
+    let forged = format!(r#"{{"jsonrpc":"2.0","id":"{long}","result":{{}}}}"#);
+    assert_eq!(brief(in_session(&forged).answered(202, "", "").play_in(&proxy)), ["unmatched unknown_id"]);
+}
+
+#[test]
+fn ok_an_answer_before_its_request_answers_nothing() {
+    let proxy = Proxy::default();
+    let script = legacy_stream();
+    let mut get = proxy.begin(&script, &mut Log::default());
+    get.respond(&mut Log::default());
+    get.event(ENDPOINT);
+    assert_eq!(brief(get.event(&event("", &answer(1)))), ["unmatched unknown_id"]);
+    play(&proxy, &legacy(&call(1)));
+    assert_eq!(brief(get.event(&event("", &answer(1)))), ["end tools/call ok"]);
+}
+
+#[test]
+fn ok_thousands_of_clients_share_one_session() {
+    let proxy = Proxy::default();
+    let script = in_session(&call(1)).sse(":\n").open();
+    let mut running: Vec<_> = (0..2_000).map(|_| proxy.begin(&script, &mut Log::default())).collect();
+    let mut ended = 0;
+    for post in &mut running {
+        let mut log = Log::default();
+        post.respond(&mut log);
+        ended += brief(log.lines).len();
+    }
+    for mut post in running {
+        let lines = brief(post.event(&event("", &answer(1))));
+        ended += lines.iter().filter(|line| line.starts_with("end tools/call")).count();
+        ended += brief(post.finish()).len();
+    }
+    // Each ends once, be it as one that had to make room.
+    assert_eq!(ended, 2_000);
+}

@@ -88,6 +88,16 @@ impl HttpContext for Exchange {
         measure("get shared data, absent key", || {
             drop(black_box(hostcalls::get_shared_data("bench/absent")));
         });
+        let value = [7; 300];
+        let mut version = None;
+        measure("shared data, 300 bytes written over what was read, and read", || {
+            let written = hostcalls::set_shared_data("bench/slot", Some(&value), version).is_ok();
+            black_box(written);
+            version = hostcalls::get_shared_data("bench/slot").ok().and_then(|(_, version)| version);
+        });
+        measure("get shared data, 300 bytes", || {
+            drop(black_box(hostcalls::get_shared_data("bench/slot")));
+        });
         measure("set property (filter state), 10 bytes", || {
             black_box(hostcalls::set_property(vec!["mcp.method"], Some(b"tools/call")).is_ok());
         });
