@@ -1,7 +1,9 @@
 //! Collects [`Message`]s from the parts of JSON documents that the scanner sees.
 //!
-//! Only the paths listed in [`Reader::member`] are looked at: a `"method"` inside arguments or an `"isError"` inside content
+//! Only the paths listed in [`member`] are looked at: a `"method"` inside arguments or an `"isError"` inside content
 //! is never seen. Of duplicate members the last counts, as it does for the peers.
+
+mod member;
 
 use crate::digest::{Digest, DigestKey};
 use crate::id::{Id, RequestId};
@@ -9,6 +11,7 @@ use crate::json::{Container, Interest, Scalar, Visitor};
 use crate::message::{List, ListKind, Message, Outcome, ResultType};
 use crate::page::Item;
 use crate::text::Text;
+use member::{Member, Place};
 use std::num::NonZeroU64;
 
 /// Longest name or URI of which all bytes are kept; of longer ones the digest still covers the whole.
@@ -19,61 +22,6 @@ const MOST_PUBLISHED_BYTES: usize = 16 * 1024;
 pub(crate) const WORD_BYTES: usize = 64;
 /// Deepest place of interest is document, message, result, list, item.
 const PLACES: usize = 6;
-
-/// A container that is looked into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    /// Outside of any.
-    Document,
-    Batch,
-    Message,
-    Params,
-    Meta,
-    ClientInfo,
-    Result,
-    /// `result.task` of 2025-11-25.
-    Task,
-    /// A task's own result, in `result` or in `params`.
-    TaskResult,
-    List,
-    Item,
-    Error,
-}
-
-/// The member whose value comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Member {
-    /// A message: the document itself or an element of a batch.
-    Message,
-    Version,
-    Id,
-    Method,
-    Params,
-    Result,
-    Error,
-    Name,
-    Uri,
-    TaskId,
-    TaskStatus,
-    TaskResult,
-    TaskIsError,
-    RequestId,
-    Cursor,
-    ClientInfo,
-    ClientName,
-    Meta,
-    MetaVersion,
-    IsError,
-    ResultType,
-    Task,
-    ProtocolVersion,
-    NextCursor,
-    List(ListKind),
-    Item,
-    ItemName,
-    Code,
-    None,
-}
 
 /// Receives what a document held.
 pub(crate) trait Messages {
@@ -150,31 +98,10 @@ impl Reader {
         true
     }
 
-    /// Every path that is looked at, and how much of a text there is kept.
     fn member(&self, name: &[u8]) -> (Member, usize) {
         match self.place() {
-            Place::Message => match name {
-                b"jsonrpc" => (Member::Version, WORD_BYTES),
-                b"id" => (Member::Id, RequestId::KEPT_BYTES),
-                b"method" => (Member::Method, WORD_BYTES),
-                b"params" => (Member::Params, 0),
-                b"result" => (Member::Result, 0),
-                b"error" => (Member::Error, 0),
-                _ => (Member::None, 0),
-            },
-            Place::Params => member_of_params(name),
-            Place::Result => member_of_result(name),
-            Place::Task => match name {
-                b"taskId" => (Member::TaskId, 0),
-                b"status" => (Member::TaskStatus, WORD_BYTES),
-                _ => (Member::None, 0),
-            },
-            Place::TaskResult if name == b"isError" => (Member::TaskIsError, 0),
-            Place::ClientInfo if name == b"name" => (Member::ClientName, NAME_BYTES),
-            Place::Meta if name == b"io.modelcontextprotocol/protocolVersion" => (Member::MetaVersion, WORD_BYTES),
             Place::Item if name == self.item_name() => (Member::ItemName, NAME_BYTES),
-            Place::Error if name == b"code" => (Member::Code, WORD_BYTES),
-            _ => (Member::None, 0),
+            place => Member::named(name, place),
         }
     }
 
@@ -378,39 +305,6 @@ impl Reader {
             list.published_bytes += bytes;
             list.published.push(Item { name, digest });
         }
-    }
-}
-
-fn member_of_params(name: &[u8]) -> (Member, usize) {
-    match name {
-        b"name" => (Member::Name, NAME_BYTES),
-        b"uri" => (Member::Uri, NAME_BYTES),
-        b"taskId" => (Member::TaskId, 0),
-        b"status" => (Member::TaskStatus, WORD_BYTES),
-        b"result" => (Member::TaskResult, 0),
-        b"requestId" => (Member::RequestId, RequestId::KEPT_BYTES),
-        b"cursor" => (Member::Cursor, 0),
-        b"clientInfo" => (Member::ClientInfo, 0),
-        b"_meta" => (Member::Meta, 0),
-        _ => (Member::None, 0),
-    }
-}
-
-fn member_of_result(name: &[u8]) -> (Member, usize) {
-    match name {
-        b"isError" => (Member::IsError, 0),
-        b"resultType" => (Member::ResultType, WORD_BYTES),
-        b"taskId" => (Member::TaskId, 0),
-        b"status" => (Member::TaskStatus, WORD_BYTES),
-        b"result" => (Member::TaskResult, 0),
-        b"task" => (Member::Task, 0),
-        b"protocolVersion" => (Member::ProtocolVersion, WORD_BYTES),
-        b"nextCursor" => (Member::NextCursor, 0),
-        b"tools" => (Member::List(ListKind::Tools), 0),
-        b"prompts" => (Member::List(ListKind::Prompts), 0),
-        b"resources" => (Member::List(ListKind::Resources), 0),
-        b"resourceTemplates" => (Member::List(ListKind::ResourceTemplates), 0),
-        _ => (Member::None, 0),
     }
 }
 
