@@ -160,6 +160,14 @@ impl Observer for Scribe {
         self.plugin.recorder.borrow_mut().published_label(server, uri, &self.plugin.envoy)
     }
 
+    /// Filter state speaks of this exchange, so this is none of it.
+    fn observe_of(&mut self, server: Option<&str>, observation: Observation<'_>) {
+        let own = self.server();
+        let mut recorder = self.plugin.recorder.borrow_mut();
+        let server = server.map_or(own, |name| recorder.server(name.as_bytes()));
+        recorder.record(server, &observation, &self.plugin.envoy);
+    }
+
     fn observe(&mut self, observation: Observation<'_>) {
         if self.plugin.config.filter_state() {
             self.describe(&observation);

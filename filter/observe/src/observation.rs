@@ -259,6 +259,13 @@ pub trait Observer {
     /// One more fact.
     fn observe(&mut self, observation: Observation<'_>);
 
+    /// One more fact, about what began on an exchange that has nothing to do with this one; with the name of its server
+    /// where each exchange has its own.
+    fn observe_of(&mut self, server: Option<&str>, observation: Observation<'_>) {
+        let _ = server;
+        self.observe(observation);
+    }
+
     /// The label of a resource that the server published, or that matches a template of its; `None` where nothing is known.
     fn published_label(&mut self, uri: &[u8]) -> Option<Box<str>> {
         let _ = uri;

@@ -37,6 +37,8 @@ pub(crate) struct Script {
     /// Size of each chunk.
     pub(crate) chunk: usize,
     pub(crate) config: Config,
+    /// Where the proxy sends it.
+    pub(crate) cluster: &'static str,
 }
 
 /// A proxy with one worker: exchanges that play here share its correlation store and its clock.
@@ -85,6 +87,7 @@ impl Script {
             details: "via_upstream",
             chunk: usize::MAX,
             config: Config::default(),
+            cluster: "cluster",
         }
     }
 
@@ -286,7 +289,7 @@ impl Host for Playing<'_> {
     }
 
     fn cluster_name(&self) -> Option<Vec<u8>> {
-        Some(b"cluster".to_vec())
+        Some(self.script.cluster.as_bytes().to_vec())
     }
 
     fn response_status(&self) -> Option<u16> {
@@ -350,6 +353,13 @@ impl Observer for Log {
             Observation::Reachable(reachable) => format!("reachable {reachable}"),
             other => format!("{other:?}"),
         });
+    }
+
+    fn observe_of(&mut self, server: Option<&str>, observation: Observation<'_>) {
+        self.observe(observation);
+        if let (Some(server), Some(line)) = (server, self.lines.last_mut()) {
+            *line = format!("{line} at {server}");
+        }
     }
 }
 

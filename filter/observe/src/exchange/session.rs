@@ -232,16 +232,17 @@ impl Around<'_> {
             let operation = &pending.operation;
             let (status, error_type) = (Status::Unknown, None);
             let ended = Ended { operation, status, error_type, error_code: None, duration: None, answer_bytes: None };
-            self.observe(Observation::OperationEnded(ended));
+            self.observer.observe_of(pending.server.as_deref(), Observation::OperationEnded(ended));
         }
-        self.lost(&ended.asked);
+        for asked in &ended.asked {
+            self.observer.observe_of(asked.server.as_deref(), lost(asked));
+        }
     }
 
     #[inline(never)]
     pub(super) fn lost(&mut self, asked: &[Asked]) {
         for asked in asked {
-            let (method, status) = (asked.method, ServerRequestStatus::Lost);
-            self.observe(Observation::ServerRequestEnded { method, status, duration: None });
+            self.observe(lost(asked));
         }
     }
 
@@ -261,10 +262,13 @@ impl Correlation {
             out(pending.server.as_deref(), observation);
         }
         for asked in &ended.asked {
-            let (method, status) = (asked.method, ServerRequestStatus::Lost);
-            out(asked.server.as_deref(), Observation::ServerRequestEnded { method, status, duration: None });
+            out(asked.server.as_deref(), lost(asked));
         }
     }
+}
+
+fn lost(asked: &Asked) -> Observation<'static> {
+    Observation::ServerRequestEnded { method: asked.method, status: ServerRequestStatus::Lost, duration: None }
 }
 
 /// Nobody will answer it any more. `verdict` tells how the stream that it waited for ended.

@@ -357,3 +357,23 @@ fn ok_thousands_of_clients_share_one_session() {
     // Each ends once, be it as one that had to make room.
     assert_eq!(ended, 2_000);
 }
+
+#[test]
+fn ok_what_gives_way_is_counted_at_its_own_server() {
+    let proxy = Proxy::default();
+    let config = || crate::config::Config::from_json(br#"{"server_name_from":"cluster"}"#, &|_| None).unwrap();
+    let calls: Vec<String> = (0..60).map(call).collect();
+    let calls = format!("[{}]", calls.join(","));
+    let mut lines = Vec::new();
+    for number in 0..2_000 {
+        let mut script = in_session(&calls).header("mcp-session-id", &number.to_string()).answered(202, "", "");
+        script.config = config();
+        script.cluster = if number < 1_500 { "first" } else { "second" };
+        lines = script.play_in(&proxy);
+        if number >= 1_500 && lines.iter().any(|line| line.contains(" unknown in ")) {
+            break;
+        }
+    }
+    let gone = lines.iter().find(|line| line.contains(" unknown in ")).unwrap();
+    assert!(gone.ends_with(" at first"), "{gone}");
+}
