@@ -1,6 +1,6 @@
 //! Tasks (2025-11-25, and the extension of 2026): which tool started one, and whether its end was seen.
 //!
-//! A task may be asked for in any session and run for hours, so it is known by its id alone and stays until younger ones push
+//! A task may be asked for in any session and run for hours, so it is known by its server and id alone and stays until younger ones push
 //! it out.
 
 use super::Correlation;
@@ -22,8 +22,8 @@ struct Task {
 
 impl Correlation {
     /// A call of `tool` was answered by this task.
-    pub(crate) fn begin_task(&self, id: &Text, tool: Option<&str>) {
-        self.with_task(id, |task, is_new| {
+    pub(crate) fn begin_task(&self, server: &[u8], id: &Text, tool: Option<&str>) {
+        self.with_task(server, id, |task, is_new| {
             if is_new {
                 task.tool = tool.map(Into::into);
             }
@@ -32,15 +32,20 @@ impl Correlation {
     }
 
     /// The task's end was seen; if for the first time, the tool that began it, where that was seen.
-    pub(crate) fn end_task(&self, id: &Text) -> Option<Option<Box<str>>> {
-        self.with_task(id, |task, _| {
+    pub(crate) fn end_task(&self, server: &[u8], id: &Text) -> Option<Option<Box<str>>> {
+        self.with_task(server, id, |task, _| {
             let first = !std::mem::replace(&mut task.ended, true);
             (first, first.then(|| task.tool.clone()))
         })?
     }
 
-    fn with_task<T>(&self, id: &Text, mut change: impl FnMut(&mut Task, bool) -> (bool, T)) -> Option<T> {
-        let id = self.hash(&[b"task", &id.length().to_le_bytes(), &id.digest().to_le_bytes()]);
+    fn with_task<T>(
+        &self,
+        server: &[u8],
+        id: &Text,
+        mut change: impl FnMut(&mut Task, bool) -> (bool, T),
+    ) -> Option<T> {
+        let id = self.hash(&[b"task", server, &id.length().to_le_bytes(), &id.digest().to_le_bytes()]);
         self.edit(&self.key('t', id % SLOTS), |slot: &mut Vec<Task>| {
             if let Some(task) = slot.iter_mut().find(|task| task.id == id) {
                 return change(task, false);

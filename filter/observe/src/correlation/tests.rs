@@ -143,10 +143,10 @@ fn ok_sessions_and_tasks_end_once() {
     assert_eq!(other.end_session(session), Some(Time(3)));
     assert_eq!(one.end_session(session), None);
     let task = Text::of(b"task-1");
-    one.begin_task(&task, Some("report"));
-    assert_eq!(other.end_task(&task), Some(Some("report".into())));
-    assert_eq!(one.end_task(&task), None);
-    assert_eq!(one.end_task(&Text::of(b"never begun")), Some(None));
+    one.begin_task(b"", &task, Some("report"));
+    assert_eq!(other.end_task(b"", &task), Some(Some("report".into())));
+    assert_eq!(one.end_task(b"", &task), None);
+    assert_eq!(one.end_task(b"", &Text::of(b"never begun")), Some(None));
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn ok_memory_is_bounded_whatever_arrives() {
         given_way += one.ask(session, &asked(id("q").key(), 0), Transport::StreamableHttp).operations.len();
         given_way += one.cancel(session, id("nothing").key(), Time(2)).operations.len();
         one.begin_session(session, Revision::Other, Time(1));
-        one.begin_task(&Text::of(&number.to_le_bytes()), Some(&name));
+        one.begin_task(b"", &Text::of(&number.to_le_bytes()), Some(&name));
         one.note_event(one.event(session, number.into()));
         one.note_endpoint(&number.to_le_bytes());
     }

@@ -377,3 +377,17 @@ fn ok_what_gives_way_is_counted_at_its_own_server() {
     let gone = lines.iter().find(|line| line.contains(" unknown in ")).unwrap();
     assert!(gone.ends_with(" at first"), "{gone}");
 }
+
+#[test]
+fn ok_tasks_of_two_servers_are_told_apart() {
+    let proxy = Proxy::default();
+    let mut count = 0;
+    for cluster in ["first", "second"] {
+        let ask = r#"{"jsonrpc":"2.0","id":2,"method":"tasks/get","params":{"taskId":"1"}}"#;
+        let mut script = in_session(ask).json(r#"{"jsonrpc":"2.0","id":2,"result":{"taskId":"1","status":"failed"}}"#);
+        script.config = crate::config::Config::from_json(br#"{"server_name_from":"cluster"}"#, &|_| None).unwrap();
+        script.cluster = cluster;
+        count += brief(script.play_in(&proxy)).iter().filter(|line| line.starts_with("task ")).count();
+    }
+    assert_eq!(count, 2);
+}

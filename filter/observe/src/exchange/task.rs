@@ -1,6 +1,7 @@
 //! Tasks (2025-11-25, and the extension of 2026): begun by one exchange, seen to end by another.
 
 use super::Around;
+use super::session::server_name;
 use crate::closed::KnownMethod::{TasksGet, TasksResult};
 use crate::closed::{Status, TaskStatus};
 use crate::message::Outcome;
@@ -12,7 +13,8 @@ impl Around<'_> {
     /// The end of a task shows in the answer to `tasks/get` or `tasks/result`, or in a notification.
     #[inline(never)]
     pub(super) fn task_ended(&mut self, id: &Text, status: TaskStatus) {
-        if let Some(tool) = self.correlation.end_task(id) {
+        let server = server_name(self).unwrap_or_default();
+        if let Some(tool) = self.correlation.end_task(server.as_bytes(), id) {
             self.observe(Observation::TaskEnded { tool: tool.as_deref(), status });
         }
     }
@@ -21,7 +23,8 @@ impl Around<'_> {
     pub(super) fn task(&mut self, operation: &Operation, status: Status, result: &Outcome) {
         match (operation.method, &result.task_id, &operation.task_id) {
             (_, Some(id), _) if status == Status::Accepted => {
-                self.correlation.begin_task(id, operation.name.as_deref())
+                let server = server_name(self).unwrap_or_default();
+                self.correlation.begin_task(server.as_bytes(), id, operation.name.as_deref());
             }
             (Method::Known(TasksGet), _, Some(id)) => {
                 if let Some(status) = task_status(result.status.as_deref(), result.inner_is_error) {
