@@ -11,14 +11,17 @@ use crate::method::Method;
 use crate::observation::{Observation, Time};
 
 impl Exchange {
-    /// For how long the server waited for answers to what it asked on this stream; `None` if one is still missing.
+    /// For how long the server had waited until `end` for answers to what it asked on this stream; `None` if one is still
+    /// missing.
     #[inline(never)]
-    pub(super) fn paused(&self, session: SessionKey, around: &Around<'_>) -> Option<u64> {
+    pub(super) fn paused(&self, session: SessionKey, end: Time, around: &Around<'_>) -> Option<u64> {
         if !self.has_asked {
             return Some(0);
         }
         let asked = around.correlation.asked_on(session, self.stream);
-        let waits: Option<Vec<(Time, Time)>> = asked.iter().map(|asked| Some((asked.at, asked.answered_at?))).collect();
+        let asked = asked.iter().filter(|asked| asked.at < end);
+        let waits: Option<Vec<(Time, Time)>> =
+            asked.map(|asked| Some((asked.at, asked.answered_at?.min(end)))).collect();
         waits.map(covered)
     }
 

@@ -70,15 +70,19 @@ impl Exchange {
         };
         match around.correlation.answer(session, operation.id.key(), self.stream) {
             Found::Some(pending) => {
-                let paused = self.paused(session, around);
                 let now = around.now();
-                let duration = pending.duration(now).zip(paused);
-                let duration = duration.map(|(duration, paused)| duration.saturating_sub(paused));
+                let duration = self.duration_until(now, &pending, around);
                 Ok(Answered { operation, duration })
             }
             Found::Answered => Err(UnmatchedReason::Duplicate),
             Found::Nothing => Err(UnmatchedReason::UnknownId),
         }
+    }
+
+    /// How long an operation of this exchange took, without the time for which the server waited for the client.
+    fn duration_until(&self, end: Time, pending: &Pending, around: &Around<'_>) -> Option<u64> {
+        let paused = self.paused(self.session?, end, around)?;
+        Some(pending.duration(end)?.saturating_sub(paused))
     }
 
     /// An answer that belongs to no operation of this exchange may belong to one of its session.
@@ -112,8 +116,8 @@ impl Exchange {
                 let Some(session) = self.session else { return };
                 // On HTTP+SSE they waited elsewhere from the beginning.
                 if self.stream != 0 {
-                    let paused = self.paused(session, around);
                     let now = around.now();
+                    let paused = self.paused(session, now, around);
                     let abandoned = around.correlation.leave(session, self.stream, otherwise, paused, now);
                     for pending in &abandoned {
                         around.end_pending(pending, None, now);
@@ -134,11 +138,13 @@ impl Exchange {
     fn end_one_unanswered(&mut self, operation: Operation, verdict: Verdict, around: &mut Around<'_>) {
         let id = operation.id.key();
         let mut cancelled_at = None;
+        let mut pending = None;
         if self.registered && !operation.method.is_listen() {
             let Some(session) = self.session else { return };
             // Found on another stream meanwhile, and counted there.
-            let Found::Some(pending) = around.correlation.answer(session, id, self.stream) else { return };
-            cancelled_at = pending.cancelled_at;
+            let Found::Some(found) = around.correlation.answer(session, id, self.stream) else { return };
+            cancelled_at = found.cancelled_at;
+            pending = Some(found);
         } else if verdict.may_be_cancelled()
             && let Some(session) = self.session(around)
         {
@@ -148,10 +154,11 @@ impl Exchange {
             Some(_) => (Status::Cancelled, None),
             None => verdict.of_operation(&operation),
         };
-        let duration = match (cancelled_at, self.started) {
-            (Some(at), Some(started)) => Some(at.microseconds_since(started)),
-            _ if verdict.is_unfollowed() => None,
-            _ => self.duration(around),
+        let end = cancelled_at.unwrap_or_else(|| around.now());
+        let duration = match pending {
+            _ if cancelled_at.is_none() && verdict.is_unfollowed() => None,
+            Some(pending) => self.duration_until(end, &pending, around),
+            None => self.started.map(|started| end.microseconds_since(started)),
         };
         let ended = Ended { operation: &operation, status, error_type, error_code: None, duration, answer_bytes: None };
         around.observe(Observation::OperationEnded(ended));

@@ -391,3 +391,44 @@ fn ok_tasks_of_two_servers_are_told_apart() {
     }
     assert_eq!(count, 2);
 }
+
+#[test]
+fn ok_the_clock_stands_also_for_operations_that_end_without_an_answer() {
+    let duration = |lines: Vec<String>, end: &str| -> u64 {
+        let line = lines.iter().find(|line| line.starts_with(end)).unwrap_or_else(|| panic!("{lines:?}"));
+        line.split(['(', ')']).nth(1).unwrap().parse().unwrap()
+    };
+    let asks = event("", r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}"#);
+    let reply = in_session(r#"{"jsonrpc":"2.0","id":1,"result":{"action":"accept"}}"#).answered(202, "", "");
+    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    for is_cancelled in [false, true] {
+        let proxy = Proxy::default();
+        let script = in_session(&call(1)).sse(":\n").broken(1 << 6);
+        let mut post = proxy.begin(&script, &mut Log::default());
+        post.respond(&mut Log::default());
+        post.event(&asks);
+        proxy.wait(10);
+        reply.play_in(&proxy);
+        if is_cancelled {
+            in_session(cancel).answered(202, "", "").play_in(&proxy);
+            // What the server asks afterwards takes nothing from the time up to then.
+            post.event(&asks);
+            proxy.wait(10);
+            reply.play_in(&proxy);
+        }
+        let end = if is_cancelled { "end tools/call cancelled" } else { "end tools/call error/reset" };
+        let duration = duration(telling(post.finish()), end);
+        assert!((1..100).contains(&duration), "{duration}");
+    }
+    // The client never answered: nobody knows for how long the server would have waited.
+    let proxy = Proxy::default();
+    let script = in_session(&call(1)).sse(":\n").broken(1 << 14);
+    let mut post = proxy.begin(&script, &mut Log::default());
+    post.respond(&mut Log::default());
+    post.event(&asks);
+    proxy.wait(10);
+    assert_eq!(
+        telling(post.finish()),
+        ["end tools/call cancelled in None ms, None bytes", "asked elicitation/create lost in None ms"]
+    );
+}
