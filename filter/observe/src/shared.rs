@@ -8,8 +8,9 @@
 use rustc_hash::FxHashMap;
 use std::cell::RefCell;
 
-/// Tries before an update is given up: each failure means that another VM succeeded in between.
-const MOST_TRIES: usize = 16;
+/// Tries before an update is given up: each failure means that another VM succeeded in between. When all workers are at one
+/// value at once, each has to expect as many failures as there are workers.
+const MOST_TRIES: usize = 1024;
 
 /// A value as it was read.
 #[derive(Clone, Debug)]
@@ -52,6 +53,9 @@ pub(crate) fn update<T>(
 #[derive(Debug, Default)]
 pub struct InMemory {
     values: RefCell<FxHashMap<String, (Vec<u8>, u32)>>,
+    /// Another VM is always faster.
+    #[cfg(test)]
+    refuses: std::cell::Cell<bool>,
 }
 
 // === impl InMemory ===
@@ -64,12 +68,24 @@ impl InMemory {
     }
 }
 
+#[cfg(test)]
+impl InMemory {
+    /// From now on every write fails, or none does.
+    pub(crate) fn refuse(&self, refuses: bool) {
+        self.refuses.set(refuses);
+    }
+}
+
 impl SharedData for InMemory {
     fn read(&self, key: &str) -> Option<Versioned> {
         self.values.borrow().get(key).map(|(bytes, version)| Versioned { bytes: bytes.clone(), version: *version })
     }
 
     fn write(&self, key: &str, value: &[u8], version: Option<u32>) -> bool {
+        #[cfg(test)]
+        if self.refuses.get() {
+            return false;
+        }
         let mut values = self.values.borrow_mut();
         let current = values.get(key).map(|(_, version)| *version);
         if current != version {

@@ -44,6 +44,7 @@ pub(crate) struct Script {
 /// A proxy with one worker: exchanges that play here share its correlation store and its clock.
 pub(crate) struct Proxy {
     pub(crate) correlation: Correlation,
+    pub(crate) shared: Rc<InMemory>,
     /// Every reading of the clock is 1 ms later than the one before.
     clock: Cell<u64>,
 }
@@ -166,8 +167,9 @@ impl Script {
 
 impl Default for Proxy {
     fn default() -> Self {
-        let correlation = Correlation::new(Rc::new(InMemory::default()), "test", [7; HASH_KEY_BYTES], 0);
-        Self { correlation, clock: Cell::new(0) }
+        let shared = Rc::new(InMemory::default());
+        let correlation = Correlation::new(shared.clone(), "test", [7; HASH_KEY_BYTES], 0);
+        Self { correlation, shared, clock: Cell::new(0) }
     }
 }
 

@@ -170,9 +170,9 @@ impl Correlation {
     }
 
     /// Operations that may be answered elsewhere; those that a cancellation was waiting for get it. Returns what had to give
-    /// way.
-    pub(crate) fn register(&self, session: SessionKey, pending: &[Pending], now: Time) -> Ended {
-        let registered = self.with_links(session, |slot| {
+    /// way; `None` if other VMs were always faster, so that none is here.
+    pub(crate) fn register(&self, session: SessionKey, pending: &[Pending], now: Time) -> Option<Ended> {
+        self.with_links(session, |slot| {
             for one in pending {
                 let mut one = one.clone();
                 let id = one.operation.id.key();
@@ -183,8 +183,7 @@ impl Correlation {
                 slot.push(Link { session: session.0, since, what: What::Operation(Box::new(one)) });
             }
             (true, make_room(slot))
-        });
-        registered.unwrap_or_default()
+        })
     }
 
     /// The operation that a message with this id answers. Of several with the same id, that of `stream`, else the oldest.

@@ -179,7 +179,7 @@ fn ok_memory_is_bounded_whatever_arrives() {
         let session = one.session(b"", &Text::of(&number.to_le_bytes()));
         let mut pending = pending(&number.to_string(), 0);
         pending.operation.name = Some(name.as_str().into());
-        given_way += one.register(session, &[pending], Time(1)).operations.len();
+        given_way += one.register(session, &[pending], Time(1)).unwrap().operations.len();
         given_way += one.ask(session, &asked(id("q").key(), 0), Transport::StreamableHttp).operations.len();
         given_way += one.cancel(session, id("nothing").key(), Time(2)).operations.len();
         one.begin_session(session, Revision::Other, Time(1));

@@ -55,7 +55,8 @@ impl Exchange {
         }
         around.observe(Observation::OperationsShared);
         let now = around.now();
-        let evicted = around.correlation.register(session, &pending, now);
+        // Where there is no way in, they are followed here only.
+        let Some(evicted) = around.correlation.register(session, &pending, now) else { return false };
         around.give_way(&evicted);
         self.stream = stream;
         self.registered = true;

@@ -432,3 +432,14 @@ fn ok_the_clock_stands_also_for_operations_that_end_without_an_answer() {
         ["end tools/call cancelled in None ms, None bytes", "asked elicitation/create lost in None ms"]
     );
 }
+
+#[test]
+fn ok_operations_that_find_no_way_into_the_store_are_counted_all_the_same() {
+    let proxy = Proxy::default();
+    proxy.shared.refuse(true);
+    let script = in_session(&call(1)).sse(&event("", &answer(1)));
+    assert_eq!(brief(script.play_in(&proxy)), ["end tools/call ok"]);
+    let script = in_session(&call(2)).sse(":\n").broken(1 << 6);
+    assert_eq!(brief(script.play_in(&proxy)), ["end tools/call error/reset"]);
+    assert_eq!(brief(legacy(&call(3)).play_in(&proxy)), ["end tools/call unknown"]);
+}
