@@ -65,7 +65,8 @@ impl Exchange {
 
     /// The operation that began here, if no other stream brought its answer first.
     pub(super) fn claim(&mut self, operation: Operation, around: &mut Around<'_>) -> Result<Answered, UnmatchedReason> {
-        let Some(session) = self.session.filter(|_| self.registered) else {
+        let is_shared = self.registered && !operation.method.is_listen();
+        let Some(session) = self.session.filter(|_| is_shared) else {
             let duration = self.duration(around);
             return Ok(Answered { operation, duration });
         };
@@ -124,9 +125,8 @@ impl Exchange {
                         around.end_pending(pending, None, now);
                     }
                 }
-                return self.operations.clear();
             }
-            if self.register(0, otherwise, around) {
+            if self.registered || self.register(0, otherwise, around) {
                 self.operations.retain(|operation| operation.method.is_listen());
             }
         }

@@ -443,3 +443,13 @@ fn ok_operations_that_find_no_way_into_the_store_are_counted_all_the_same() {
     assert_eq!(brief(script.play_in(&proxy)), ["end tools/call error/reset"]);
     assert_eq!(brief(legacy(&call(3)).play_in(&proxy)), ["end tools/call unknown"]);
 }
+
+#[test]
+fn ok_a_listen_among_others_ends_with_its_stream() {
+    let proxy = Proxy::default();
+    let listen = r#"{"jsonrpc":"2.0","id":2,"method":"subscriptions/listen"}"#;
+    let script = in_session(&format!("[{},{listen}]", call(1))).sse(&event("1", &answer(1))).broken(1 << 14);
+    assert_eq!(brief(script.play_in(&proxy)), ["end tools/call ok", "end subscriptions/listen ok"]);
+    let script = in_session(&format!("[{},{listen}]", call(3))).sse("id: 1\ndata: \n\n").broken(1 << 14);
+    assert_eq!(brief(script.play_in(&proxy)), ["end subscriptions/listen ok"]);
+}
