@@ -66,9 +66,12 @@ impl Exchange {
     #[inline(never)]
     fn learn_session(&mut self, around: &Around<'_>) {
         let begins = self.operations.iter().any(|operation| operation.method == Method::Known(KnownMethod::Initialize));
-        if begins && self.session_id.is_none() {
-            let session_id = around.host.response_header("mcp-session-id");
-            self.session_id = session_id.map(|id| Text::start_of(&id, SESSION_ID_BYTES));
+        if !begins || self.transport == Transport::HttpSse {
+            return;
+        }
+        // A client may still send the id of a session that is gone.
+        if let Some(id) = around.host.response_header("mcp-session-id") {
+            (self.session_id, self.session) = (Some(Text::start_of(&id, SESSION_ID_BYTES)), None);
         }
     }
 

@@ -453,3 +453,14 @@ fn ok_a_listen_among_others_ends_with_its_stream() {
     let script = in_session(&format!("[{},{listen}]", call(3))).sse("id: 1\ndata: \n\n").broken(1 << 14);
     assert_eq!(brief(script.play_in(&proxy)), ["end subscriptions/listen ok"]);
 }
+
+#[test]
+fn ok_a_new_session_replaces_the_one_that_initialize_was_sent_with() {
+    let proxy = Proxy::default();
+    let initialized = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18"}}"#;
+    let mut script = in_session(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#).json(initialized);
+    script.response.insert("mcp-session-id", "new".to_owned());
+    script.play_in(&proxy);
+    let delete = Script::get().header(":method", "DELETE").header("mcp-session-id", "new").answered(200, "", "");
+    assert!(brief(delete.play_in(&proxy))[0].starts_with("session ended after "));
+}
