@@ -366,8 +366,12 @@ impl Correlation {
                 std::mem::take(slot).into_iter().partition(|link| link.is(session) && wanted(&link.what));
             *slot = kept;
             for link in &gone {
-                if let Some(pending) = link.pending() {
-                    note_answered(slot, session, pending.operation.id.key());
+                match &link.what {
+                    What::Operation(pending) => note_answered(slot, session, pending.operation.id.key()),
+                    What::Asked(asked) if asked.answered_at.is_some() => {
+                        note_answered(slot, session, asked.id.of_server());
+                    }
+                    _ => {}
                 }
             }
             (!gone.is_empty(), Ended::of(gone))

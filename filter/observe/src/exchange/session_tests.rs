@@ -464,3 +464,17 @@ fn ok_a_new_session_replaces_the_one_that_initialize_was_sent_with() {
     let delete = Script::get().header(":method", "DELETE").header("mcp-session-id", "new").answered(200, "", "");
     assert!(brief(delete.play_in(&proxy))[0].starts_with("session ended after "));
 }
+
+#[test]
+fn ok_a_second_answer_of_the_client_after_the_stream_is_a_duplicate() {
+    let proxy = Proxy::default();
+    let script = in_session(&call(1)).sse(":\n").open();
+    let mut post = proxy.begin(&script, &mut Log::default());
+    post.respond(&mut Log::default());
+    post.event(&event("", r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}"#));
+    let reply = in_session(r#"{"jsonrpc":"2.0","id":1,"result":{"action":"accept"}}"#).answered(202, "", "");
+    assert_eq!(brief(reply.play_in(&proxy)), ["asked elicitation/create ok"]);
+    post.event(&event("", &answer(1)));
+    post.finish();
+    assert_eq!(brief(reply.play_in(&proxy)), ["unmatched duplicate"]);
+}
