@@ -109,7 +109,7 @@ pub struct Exchange {
     /// As it was sent, at most [`SESSION_ID_BYTES`] of it; it never leaves.
     session_id: Option<Text>,
     session: Option<SessionKey>,
-    /// Name of this stream in the store, once its operations are there; 0 if it brings no answers.
+    /// Name of this stream in the store, once its operations are there, or what the server asks on it; else 0.
     stream: u64,
     /// The operations are in the store.
     registered: bool,

@@ -58,7 +58,7 @@ pub(crate) struct Asked {
     pub(crate) method: Method,
     pub(crate) server: Option<Box<str>>,
     pub(crate) at: Time,
-    /// The open stream of operations that it was asked on; 0 for any other.
+    /// The open stream that it was asked on; 0 for none that tells when it ended.
     pub(crate) stream: u64,
     /// Kept while that stream needs to know how long its operations waited.
     pub(crate) answered_at: Option<Time>,
@@ -272,8 +272,8 @@ impl Correlation {
     }
 
     /// The server asks the client. On a stream of HTTP+SSE nobody can tell for which operation: the clocks of all stop being
-    /// known.
-    pub(crate) fn ask(&self, session: SessionKey, asked: &Asked, transport: Transport) -> Ended {
+    /// known. `is_held` if the operations of its stream need to know when it is answered.
+    pub(crate) fn ask(&self, session: SessionKey, asked: &Asked, is_held: bool, transport: Transport) -> Ended {
         let ended = self.with_links(session, |slot| {
             if transport == Transport::HttpSse {
                 let links = slot.iter_mut().filter(|link| link.is(session)).filter_map(Link::pending_mut);
@@ -281,7 +281,7 @@ impl Correlation {
                 let running = links.filter(|pending| pending.cancelled_at.is_none());
                 running.for_each(|pending| pending.paused = None);
             }
-            let since = if asked.stream == 0 { asked.at.0 } else { 0 };
+            let since = if is_held { 0 } else { asked.at.0 };
             slot.push(Link { session: session.0, since, what: What::Asked(asked.clone()) });
             (true, make_room(slot))
         });
@@ -300,10 +300,11 @@ impl Correlation {
                 let known = answered_or_nothing(slot, session, id.of_server());
                 return (false, if is_answered { Found::Answered } else { known });
             };
+            let holds = slot.get(index).is_some_and(|link| link.since == 0);
             let Some(asked) = slot.get_mut(index).and_then(Link::asked_mut) else { return (false, Found::Nothing) };
             let found = asked.clone();
             asked.answered_at = Some(now);
-            if found.stream == 0 {
+            if !holds {
                 slot.remove(index);
                 note_answered(slot, session, id.of_server());
             }

@@ -99,7 +99,7 @@ fn ok_requests_of_the_server_number_for_themselves() {
     let (one, other, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
     one.register(session, &[pending("0", 4)], Time(1));
-    one.ask(session, &asked(id("0").key(), 4), Transport::StreamableHttp);
+    one.ask(session, &asked(id("0").key(), 4), true, Transport::StreamableHttp);
     assert!(matches!(other.reply(session, id("0").key(), Time(9_000)), Found::Some(_)));
     assert!(matches!(other.reply(session, id("0").key(), Time(9_000)), Found::Answered));
     assert_eq!(one.asked_on(session, 4).first().and_then(|asked| asked.answered_at), Some(Time(9_000)));
@@ -115,7 +115,7 @@ fn ok_the_end_of_a_session_finds_what_waits() {
     one.register(session, &[pending("a", 0), pending("b", 0)], Time(1));
     one.register(session, &[pending("held", 5)], Time(1));
     one.register(neighbour, &[pending("a", 0)], Time(1));
-    one.ask(session, &asked(id("q").key(), 0), Transport::StreamableHttp);
+    one.ask(session, &asked(id("q").key(), 0), false, Transport::StreamableHttp);
     let ended = other.end_links(session);
     assert_eq!((ended.operations.len(), ended.asked.len()), (2, 1));
     assert!(matches!(one.answer(session, id("held").key(), 5), Found::Some(_)));
@@ -180,7 +180,7 @@ fn ok_memory_is_bounded_whatever_arrives() {
         let mut pending = pending(&number.to_string(), 0);
         pending.operation.name = Some(name.as_str().into());
         given_way += one.register(session, &[pending], Time(1)).unwrap().operations.len();
-        given_way += one.ask(session, &asked(id("q").key(), 0), Transport::StreamableHttp).operations.len();
+        given_way += one.ask(session, &asked(id("q").key(), 0), false, Transport::StreamableHttp).operations.len();
         given_way += one.cancel(session, id("nothing").key(), Time(2)).operations.len();
         one.begin_session(session, Revision::Other, Time(1));
         one.begin_task(b"", &Text::of(&number.to_le_bytes()), Some(&name));

@@ -1,8 +1,8 @@
 //! Requests of the server, answered by another exchange, and cancellations from either side.
 
 use super::session::server_name;
-use super::{Around, Exchange};
-use crate::closed::{Direction, ServerRequestStatus, UnmatchedReason};
+use super::{Around, Exchange, Kind};
+use crate::closed::{Direction, ServerRequestStatus, Transport, UnmatchedReason};
 use crate::correlation::SessionKey;
 use crate::correlation::links::{Asked, Found};
 use crate::id::Id;
@@ -28,6 +28,10 @@ impl Exchange {
     /// The stream is over: what the server asked on it and got no answer to is lost, unless the stream goes on elsewhere.
     pub(super) fn end_asked(&mut self, around: &mut Around<'_>) {
         let Some(session) = self.session.filter(|_| std::mem::take(&mut self.has_asked)) else { return };
+        // A GET that may be resumed: nobody can tell, so time does.
+        if self.kind == Kind::Get && self.had_event_ids {
+            return;
+        }
         let ended = around.correlation.finish(session, self.stream);
         around.lost(&ended.asked);
     }
@@ -37,13 +41,18 @@ impl Exchange {
     pub(super) fn server_request(&mut self, message: &Message, around: &mut Around<'_>) {
         let (Id::Some(id), Some(text)) = (&message.id, &message.method) else { return };
         let Some(session) = self.session(around) else { return };
-        let stream = if self.registered { self.stream } else { 0 };
+        // All of HTTP+SSE ends with the session.
+        let is_own = self.kind == Kind::Get && self.transport == Transport::StreamableHttp;
+        if is_own && self.stream == 0 {
+            self.stream = around.correlation.name_stream();
+        }
+        let stream = if self.registered || is_own { self.stream } else { 0 };
         self.has_asked |= stream != 0;
         let method = Method::of(text.start(), around.config);
         let id = id.key();
         let at = around.now();
         let asked = Asked { id, method, server: server_name(around), at, stream, answered_at: None };
-        let evicted = around.correlation.ask(session, &asked, self.transport);
+        let evicted = around.correlation.ask(session, &asked, self.registered, self.transport);
         around.give_way(&evicted);
     }
 

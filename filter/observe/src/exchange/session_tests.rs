@@ -478,3 +478,30 @@ fn ok_a_second_answer_of_the_client_after_the_stream_is_a_duplicate() {
     post.finish();
     assert_eq!(brief(reply.play_in(&proxy)), ["unmatched duplicate"]);
 }
+
+#[test]
+fn ok_a_request_of_the_server_is_lost_with_the_stream_of_a_get() {
+    let proxy = Proxy::default();
+    let script = stream();
+    let mut get = proxy.begin(&script, &mut Log::default());
+    get.respond(&mut Log::default());
+    get.event(&event("", r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}"#));
+    assert_eq!(brief(get.finish()), ["asked elicitation/create lost"]);
+    // One that may be resumed, and one that stays open: after five minutes.
+    for (id, stays) in [("1", false), ("", true)] {
+        let proxy = Proxy::default();
+        let script = stream();
+        let mut get = proxy.begin(&script, &mut Log::default());
+        get.respond(&mut Log::default());
+        get.event(&event(id, r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}"#));
+        let open = if stays {
+            Some(get)
+        } else {
+            assert!(brief(get.finish()).is_empty());
+            None
+        };
+        proxy.wait(6);
+        assert_eq!(brief(proxy.tick()), ["asked elicitation/create lost"]);
+        assert!(open.is_none_or(|get| brief(get.finish()).is_empty()));
+    }
+}
