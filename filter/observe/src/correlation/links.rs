@@ -18,8 +18,13 @@ const SLOTS: u64 = 256;
 const SWEPT_AT_ONCE: u64 = 8;
 /// Bytes of a slot as written.
 const MOST_BYTES: usize = 8192;
-/// Bytes of a link beside the texts of its operation, at most.
-const LINK_BYTES: usize = 96;
+/// Bytes of a link beside its texts and what is rare in it, at most.
+const OPERATION_BYTES: usize = 104;
+const ASKED_BYTES: usize = 80;
+const MARK_BYTES: usize = 48;
+/// Of a cursor and of the task that is asked for.
+const CURSOR_BYTES: usize = 10;
+const TASK_BYTES: usize = 18;
 /// Answered operations of a slot that are remembered, to tell a second answer from one that answers nothing.
 const MOST_ANSWERED: usize = 8;
 /// Cancellations of a slot that met nothing yet.
@@ -154,11 +159,17 @@ impl Link {
     }
 
     fn size(&self) -> usize {
-        let texts = |operation: &Operation| {
-            operation.name.as_ref().map_or(0, |name| name.len())
-                + operation.client_name.as_ref().map_or(0, |name| name.len())
-        };
-        LINK_BYTES + self.pending().map_or(0, |pending| texts(&pending.operation))
+        let length = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
+        match &self.what {
+            What::Operation(pending) => {
+                let operation = &pending.operation;
+                let rare = [(operation.cursor.is_some(), CURSOR_BYTES), (operation.task_id.is_some(), TASK_BYTES)];
+                let rare: usize = rare.into_iter().filter_map(|(is_some, bytes)| is_some.then_some(bytes)).sum();
+                OPERATION_BYTES + rare + length(&operation.name) + length(&operation.client_name) + length(&pending.server)
+            }
+            What::Asked(asked) => ASKED_BYTES + length(&asked.server),
+            What::Cancelled(..) | What::Answered(_) => MARK_BYTES,
+        }
     }
 }
 

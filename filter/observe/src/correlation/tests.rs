@@ -4,7 +4,7 @@ use crate::closed::{KnownMethod, Revision, Status, Transport};
 use crate::id::{IdKey, RequestId};
 use crate::method::Method;
 use crate::observation::{Operation, Time};
-use crate::shared::InMemory;
+use crate::shared::{InMemory, SharedData as _};
 use crate::test;
 use crate::text::Text;
 use std::rc::Rc;
@@ -194,7 +194,6 @@ fn ok_memory_is_bounded_whatever_arrives() {
 
 #[test]
 fn ok_a_value_of_unexpected_shape_counts_as_absent() {
-    use crate::shared::SharedData;
     let (one, _, shared) = pair();
     let session = one.session(b"", &Text::of(b"s"));
     one.register(session, &[pending("a", 0)], Time(1));
@@ -217,4 +216,27 @@ fn ok_layout_is_that_of_the_version_in_the_keys() {
     let first = [0, 0, 1, 140, 217, 135, 176, 200, 137, 247, 177, 175, 1, 0, 35, 1, 3, 97, 100, 100, 0, 0, 0, 0, 0, 0];
     assert_eq!(operation, [first.as_slice(), &[0, 192, 132, 61, 5, 0, 0, 0, 1, 0]].concat());
     assert_eq!(asked, [0, 1, 1, 188, 143, 136, 176, 200, 137, 251, 177, 175, 1, 0, 15, 0, 136, 39, 7, 0]);
+}
+
+#[test]
+fn ok_a_slot_keeps_its_bound_with_links_of_any_shape() {
+    let (one, _, shared) = pair();
+    let session = one.session(b"", &Text::of(b"s"));
+    let big = Time(1 << 55);
+    for number in 0..300_u32 {
+        let mut pending = pending(&number.to_string(), one.name_stream());
+        pending.operation.name = Some("x".repeat(128).into());
+        pending.operation.cursor = std::num::NonZeroU64::new(u64::MAX);
+        pending.operation.revision = Some(Revision::Other);
+        pending.operation.task_id = Some(Box::new(Text::start_of(&[b'x'; 700], 0)));
+        pending.server = Some("s".repeat(64).into());
+        (pending.started, pending.otherwise) = (big, Otherwise::ClientLeft(big));
+        (pending.cancelled_at, pending.paused) = (Some(big), Some(1 << 40));
+        one.register(session, &[pending], big).unwrap();
+        let mut asked = asked(id(&number.to_string()).key(), one.name_stream());
+        (asked.server, asked.at) = (Some("s".repeat(64).into()), big);
+        one.ask(session, &asked, true, Transport::StreamableHttp);
+    }
+    let size = shared.read(&one.key('l', session.0 % 256)).unwrap().bytes.len();
+    assert!(size <= 8192, "{size}");
 }
