@@ -197,14 +197,11 @@ impl Correlation {
         })
     }
 
-    /// The operation that a message with this id answers. Of several with the same id, that of `stream`, else the oldest.
+    /// The operation that a message with this id answers: that of `stream`; with 0, the oldest with the id.
     pub(crate) fn answer(&self, session: SessionKey, id: IdKey, stream: u64) -> Found<Pending> {
         let found = self.with_links(session, |slot| {
-            let has_id =
-                |link: &Link| link.is(session) && link.pending().is_some_and(|one| one.operation.id.key() == id);
-            let here = |link: &Link| stream != 0 && link.pending().is_some_and(|one| one.stream == stream);
-            let index =
-                slot.iter().position(|link| has_id(link) && here(link)).or_else(|| slot.iter().position(has_id));
+            let is_meant = |one: &Pending| one.operation.id.key() == id && (stream == 0 || one.stream == stream);
+            let index = slot.iter().position(|link| link.is(session) && link.pending().is_some_and(is_meant));
             let Some(index) = index else { return (false, answered_or_nothing(slot, session, id)) };
             let What::Operation(pending) = slot.remove(index).what else { return (false, Found::Nothing) };
             note_answered(slot, session, id);

@@ -69,7 +69,7 @@ fn ok_of_equal_ids_the_own_stream_is_served_first() {
     let session = one.session(b"", &Text::of(b"shared by many"));
     one.register(session, &[pending("1", 11)], Time(1));
     one.register(session, &[pending("1", 22)], Time(1));
-    let streams: Vec<u64> = [22, 22, 22]
+    let streams: Vec<u64> = [22, 22, 0]
         .into_iter()
         .filter_map(|stream| match one.answer(session, id("1").key(), stream) {
             Found::Some(pending) => Some(pending.stream),

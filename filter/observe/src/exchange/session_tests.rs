@@ -505,3 +505,24 @@ fn ok_a_request_of_the_server_is_lost_with_the_stream_of_a_get() {
         assert!(open.is_none_or(|get| brief(get.finish()).is_empty()));
     }
 }
+
+#[test]
+fn ok_an_operation_answered_elsewhere_takes_no_other_with_its_id() {
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    for is_answered_again in [true, false] {
+        let proxy = Proxy::default();
+        let [first, second] = [call(1), list.to_owned()].map(|body| in_session(&body).sse(":\n").broken(1 << 6));
+        let [mut first, mut second] = [&first, &second].map(|script| {
+            let mut post = proxy.begin(script, &mut Log::default());
+            post.respond(&mut Log::default());
+            post
+        });
+        let elsewhere = stream().sse(&event("", &answer(1)));
+        assert_eq!(brief(elsewhere.play_in(&proxy)), ["end tools/call ok"]);
+        if is_answered_again {
+            assert_eq!(brief(first.event(&event("", &answer(1)))), ["unmatched duplicate"]);
+        }
+        assert!(brief(first.finish()).is_empty());
+        assert_eq!(brief(second.event(&event("", &answer(1)))), ["end tools/list ok"]);
+    }
+}
