@@ -334,13 +334,19 @@ impl Correlation {
     pub(crate) fn end_links(&self, session: SessionKey) -> Ended {
         let ended = self.take(session, |what| match what {
             What::Operation(pending) => pending.stream == 0,
-            What::Asked(_) => true,
+            // The operations of its stream need to know how long they waited.
+            What::Asked(asked) => asked.answered_at.is_none(),
             What::Cancelled(..) | What::Answered(_) => false,
         });
         self.with_links(session, |slot| {
-            let held = slot.iter_mut().filter(|link| link.is(session)).filter_map(Link::pending_mut);
-            let count = held.map(|pending| pending.is_abandoned = true).count();
-            (count > 0, ())
+            let mut changed = false;
+            for pending in slot.iter_mut().filter(|link| link.is(session)).filter_map(Link::pending_mut) {
+                (pending.is_abandoned, changed) = (true, true);
+                if ended.asked.iter().any(|asked| asked.stream == pending.stream) {
+                    pending.paused = None;
+                }
+            }
+            (changed, ())
         });
         ended
     }

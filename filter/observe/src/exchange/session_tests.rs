@@ -526,3 +526,17 @@ fn ok_an_operation_answered_elsewhere_takes_no_other_with_its_id() {
         assert_eq!(brief(second.event(&event("", &answer(1)))), ["end tools/list ok"]);
     }
 }
+
+#[test]
+fn ok_a_session_that_ends_while_the_server_waits() {
+    let proxy = Proxy::default();
+    let script = in_session(&call(1)).sse(":\n").open();
+    let mut post = proxy.begin(&script, &mut Log::default());
+    post.respond(&mut Log::default());
+    post.event(&event("", r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}"#));
+    proxy.wait(10);
+    let delete = Script::get().header(":method", "DELETE").header("mcp-session-id", "5c99c753").answered(200, "", "");
+    assert_eq!(brief(delete.play_in(&proxy)), ["asked elicitation/create lost"]);
+    let lines = telling(post.event(&event("", &answer(1))));
+    assert!(lines[0].starts_with("end tools/call ok in None ms"), "{lines:?}");
+}
