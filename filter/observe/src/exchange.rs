@@ -100,6 +100,8 @@ pub struct Exchange {
     /// Known early where the headers are all of the response.
     status: Option<u16>,
     is_event_stream: bool,
+    /// The response is a web page.
+    is_page: bool,
     event_stream_open: bool,
     /// Something in the answer was not read.
     unread: bool,
@@ -175,6 +177,7 @@ impl Default for Exchange {
             response_ended: false,
             status: None,
             is_event_stream: false,
+            is_page: false,
             event_stream_open: false,
             unread: false,
             had_event_ids: false,

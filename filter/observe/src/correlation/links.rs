@@ -165,7 +165,11 @@ impl Link {
                 let operation = &pending.operation;
                 let rare = [(operation.cursor.is_some(), CURSOR_BYTES), (operation.task_id.is_some(), TASK_BYTES)];
                 let rare: usize = rare.into_iter().filter_map(|(is_some, bytes)| is_some.then_some(bytes)).sum();
-                OPERATION_BYTES + rare + length(&operation.name) + length(&operation.client_name) + length(&pending.server)
+                OPERATION_BYTES
+                    + rare
+                    + length(&operation.name)
+                    + length(&operation.client_name)
+                    + length(&pending.server)
             }
             What::Asked(asked) => ASKED_BYTES + length(&asked.server),
             What::Cancelled(..) | What::Answered(_) => MARK_BYTES,

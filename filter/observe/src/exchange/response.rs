@@ -33,6 +33,7 @@ impl Exchange {
         }
         self.learn_session(around);
         let content_type = around.host.response_header("content-type").unwrap_or_default();
+        self.is_page = content_type.starts_with(b"text/html");
         let format = if is_event_stream(&content_type) {
             self.is_event_stream = true;
             if self.recognised {
@@ -224,7 +225,8 @@ impl Exchange {
         if let Some(code) = message.error {
             let method = answered.first().map(|answered| answered.operation.method);
             around.observe(Observation::ProtocolError { code, method });
-            self.is_refused = true;
+            // On a POST it may also be the method that is not found.
+            self.is_refused |= code != Some(-32601);
         }
         if let Some(reason) = unmatched {
             around.observe(Observation::Unmatched(reason));

@@ -197,8 +197,8 @@ impl Exchange {
             Kind::Delete if self.session_id.is_some() => {
                 around.host.response_status().is_some_and(|status| (200..300).contains(&status) || status == 404)
             }
-            Kind::Get if self.session_id.is_some() => around.host.response_status() == Some(404),
-            // On a POST it may also be the method that is not found.
+            // A page says that there is no such route, not that there is no such session.
+            Kind::Get if self.session_id.is_some() => !self.is_page && around.host.response_status() == Some(404),
             Kind::Post if self.session_id.is_some() => self.is_refused && around.host.response_status() == Some(404),
             _ => false,
         };

@@ -540,3 +540,18 @@ fn ok_a_session_that_ends_while_the_server_waits() {
     let lines = telling(post.event(&event("", &answer(1))));
     assert!(lines[0].starts_with("end tools/call ok in None ms"), "{lines:?}");
 }
+
+#[test]
+fn ok_a_404_that_says_nothing_of_the_session() {
+    let proxy = Proxy::default();
+    let waits = in_session(&call(1)).answered(202, "", "");
+    assert!(play(&proxy, &waits).is_empty());
+    let route =
+        Script::get().header("mcp-session-id", "5c99c753").answered(404, "text/html; charset=utf-8", "Cannot GET /mcp");
+    assert!(play(&proxy, &route).is_empty());
+    let method = r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32601}}"#;
+    let method = in_session(&call(2)).answered(404, "application/json", method);
+    assert_eq!(brief(method.play_in(&proxy)).len(), 2);
+    let gone = Script::get().header("mcp-session-id", "5c99c753").answered(404, "text/plain", "Session not found");
+    assert_eq!(brief(gone.play_in(&proxy)), ["end tools/call error/no_response"]);
+}

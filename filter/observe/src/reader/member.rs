@@ -66,26 +66,26 @@ impl Member {
     pub(super) fn named(name: &[u8], place: Place) -> (Self, usize) {
         match place {
             Place::Message => match name {
-                b"jsonrpc" => (Member::Version, WORD_BYTES),
-                b"id" => (Member::Id, RequestId::KEPT_BYTES),
-                b"method" => (Member::Method, WORD_BYTES),
-                b"params" => (Member::Params, 0),
-                b"result" => (Member::Result, 0),
-                b"error" => (Member::Error, 0),
-                _ => (Member::None, 0),
+                b"jsonrpc" => (Self::Version, WORD_BYTES),
+                b"id" => (Self::Id, RequestId::KEPT_BYTES),
+                b"method" => (Self::Method, WORD_BYTES),
+                b"params" => (Self::Params, 0),
+                b"result" => (Self::Result, 0),
+                b"error" => (Self::Error, 0),
+                _ => (Self::None, 0),
             },
             Place::Params => member_of_params(name),
             Place::Result => member_of_result(name),
             Place::Task => match name {
-                b"taskId" => (Member::TaskId, 0),
-                b"status" => (Member::TaskStatus, WORD_BYTES),
-                _ => (Member::None, 0),
+                b"taskId" => (Self::TaskId, 0),
+                b"status" => (Self::TaskStatus, WORD_BYTES),
+                _ => (Self::None, 0),
             },
-            Place::TaskResult if name == b"isError" => (Member::TaskIsError, 0),
-            Place::ClientInfo if name == b"name" => (Member::ClientName, NAME_BYTES),
-            Place::Meta if name == b"io.modelcontextprotocol/protocolVersion" => (Member::MetaVersion, WORD_BYTES),
-            Place::Error if name == b"code" => (Member::Code, WORD_BYTES),
-            _ => (Member::None, 0),
+            Place::TaskResult if name == b"isError" => (Self::TaskIsError, 0),
+            Place::ClientInfo if name == b"name" => (Self::ClientName, NAME_BYTES),
+            Place::Meta if name == b"io.modelcontextprotocol/protocolVersion" => (Self::MetaVersion, WORD_BYTES),
+            Place::Error if name == b"code" => (Self::Code, WORD_BYTES),
+            _ => (Self::None, 0),
         }
     }
 }
