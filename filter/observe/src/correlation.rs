@@ -10,7 +10,7 @@
 //! | table | slots | bytes per slot, at most | holds |
 //! |---|---|---|---|
 //! | [`links`] | 256 | 8192 | operations, cancellations and requests of the server, by session |
-//! | [`sessions`] | 64 | 2000 | when 6080 sessions began, and with which revision |
+//! | [`sessions`] | 64 | 2000 | when 5760 sessions began, and with which revision |
 //! | [`tasks`] | 64 | 4096 | which tool started a task, and whether its end was seen |
 //! | [`events`] | 256 | 640 | the latest 16000 event ids |
 //! | `endpoints` | 1 | 2560 | the latest 256 unusual addresses of HTTP+SSE |

@@ -138,15 +138,28 @@ fn ok_what_waits_too_long_is_swept_once() {
 fn ok_sessions_and_tasks_end_once() {
     let (one, other, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
-    one.begin_session(session, Revision::V2025_06_18, Time(3));
+    assert_eq!(one.begin_session(session, Revision::V2025_06_18, Time(2), Time(3)), None);
     assert_eq!(other.revision(session), Some(Revision::V2025_06_18));
-    assert_eq!(other.end_session(session), Some(Time(3)));
-    assert_eq!(one.end_session(session), None);
+    assert_eq!(other.end_session(session, Some(Time(4))), Some(Time(3)));
+    assert_eq!(one.end_session(session, None), None);
     let task = Text::of(b"task-1");
     one.begin_task(b"", &task, Some("report"));
     assert_eq!(other.end_task(b"", &task), Some(Some("report".into())));
     assert_eq!(one.end_task(b"", &task), None);
     assert_eq!(one.end_task(b"", &Text::of(b"never begun")), Some(None));
+}
+
+#[test]
+fn ok_a_session_that_was_deleted_before_it_began_to_be_known() {
+    let (one, other, _) = pair();
+    let session = one.session(b"", &Text::of(b"s"));
+    assert_eq!(one.end_session(session, Some(Time(5))), None);
+    assert_eq!(other.begin_session(session, Revision::V2025_06_18, Time(4), Time(6)), Some(Time(5)));
+    assert_eq!(other.end_session(session, None), None);
+    // A trace from before is of an earlier session with this id.
+    assert_eq!(one.end_session(session, Some(Time(7))), None);
+    assert_eq!(other.begin_session(session, Revision::V2025_06_18, Time(8), Time(9)), None);
+    assert_eq!(one.end_session(session, Some(Time(10))), Some(Time(9)));
 }
 
 #[test]
@@ -182,7 +195,7 @@ fn ok_memory_is_bounded_whatever_arrives() {
         given_way += one.register(session, &[pending], Time(1)).unwrap().operations.len();
         given_way += one.ask(session, &asked(id("q").key(), 0), false, Transport::StreamableHttp).operations.len();
         given_way += one.cancel(session, id("nothing").key(), Time(2)).operations.len();
-        one.begin_session(session, Revision::Other, Time(1));
+        one.begin_session(session, Revision::Other, Time(1), Time(1));
         one.begin_task(b"", &Text::of(&number.to_le_bytes()), Some(&name));
         one.note_event(one.event(session, number.into()));
         one.note_endpoint(&number.to_le_bytes());

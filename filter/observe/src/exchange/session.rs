@@ -217,7 +217,8 @@ impl Exchange {
             around.end_pending(pending, verdict, now);
         }
         around.lost(&ended.asked);
-        if let Some(begun) = around.correlation.end_session(session) {
+        let deleted = (self.kind == Kind::Delete && around.host.response_status() != Some(404)).then_some(now);
+        if let Some(begun) = around.correlation.end_session(session, deleted) {
             around.observe(Observation::SessionEnded { microseconds: now.microseconds_since(begun) });
         }
     }
@@ -227,7 +228,10 @@ impl Exchange {
     pub(super) fn begin_session(&mut self, revision: Revision, around: &mut Around<'_>) {
         if let Some(session) = self.session(around) {
             let now = around.now();
-            around.correlation.begin_session(session, revision, now);
+            let asked = self.started.unwrap_or(now);
+            if let Some(ended) = around.correlation.begin_session(session, revision, asked, now) {
+                around.observe(Observation::SessionEnded { microseconds: ended.microseconds_since(asked) });
+            }
         }
     }
 }

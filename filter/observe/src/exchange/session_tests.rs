@@ -274,6 +274,23 @@ fn ok_without_a_session_nothing_is_followed() {
 }
 
 #[test]
+fn ok_a_delete_that_overtakes_the_answer_to_initialize() {
+    let proxy = Proxy::default();
+    let answer = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18"}}"#;
+    let mut script = Script::post(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#).sse("").open();
+    script.response.insert("mcp-session-id", "5c99c753".to_owned());
+    let mut post = proxy.begin(&script, &mut Log::default());
+    post.respond(&mut Log::default());
+    proxy.wait(1);
+    let delete = Script::get().header(":method", "DELETE").header("mcp-session-id", "5c99c753").answered(200, "", "");
+    assert!(play(&proxy, &delete).is_empty());
+    proxy.wait(1);
+    let lines = telling(post.event(&event("1", answer)));
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[2].starts_with("session ended after 600"), "{lines:?}");
+}
+
+#[test]
 fn ok_a_session_that_ends_before_the_stream_of_its_operation() {
     let proxy = Proxy::default();
     let progress = event("1", r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#);
