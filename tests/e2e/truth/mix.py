@@ -34,6 +34,7 @@ TOGETHER: dict[Script, int] = {
     published.changing: 3,
     session.ordinary: 6,
     session.ended_twice: 1,
+    session.deleted_at_once: 1,
     session.polled: 3,
     session.never_resumed: 1,
     session.replayed: 2,

@@ -19,18 +19,27 @@ class Session:
     @classmethod
     async def begin(cls, world: World, version: str = "") -> "Session":
         session = cls(world, version or world.chance.choice(REVISIONS))
-        operation = Operation("initialize", session.number(), {"protocolVersion": session.version, "capabilities": {}})
-        exchange = await world.ask(operation)
-        world.account.ended(operation, "ok")
-        world.account.session_began(session.version)
-        answer = world.words.result(operation.id, {"protocolVersion": session.version, "capabilities": {}})
-        carries = (world.chance.choice(("Mcp-Session-Id", "MCP-Session-Id", "mcp-session-id")), session.id)
+        operation, exchange = await session.initialize()
+        answer = session.begun(operation)
         if world.odds(0.5):
-            await world.json(exchange, answer, carries)
+            await world.json(exchange, answer, session.named())
         else:
-            await world.stream(exchange, [answer], [operation], carries)
+            await world.stream(exchange, [answer], [operation], session.named())
         await session.tell("notifications/initialized", None)
         return session
+
+    async def initialize(self) -> tuple[Operation, Exchange]:
+        params = {"protocolVersion": self.version, "capabilities": {}}
+        operation = Operation("initialize", self.number(), params)
+        return operation, await self.world.ask(operation)
+
+    def named(self) -> tuple[str, str]:
+        return self.world.chance.choice(("Mcp-Session-Id", "MCP-Session-Id", "mcp-session-id")), self.id
+
+    def begun(self, operation: Operation) -> bytes:
+        self.world.account.ended(operation, "ok")
+        self.world.account.session_began(self.version)
+        return self.world.words.result(operation.id, {"protocolVersion": self.version, "capabilities": {}})
 
     async def end(self) -> None:
         """By DELETE; whatever is still open ends with it."""
@@ -143,6 +152,17 @@ async def ended_twice(world: World) -> None:
     exchange = await session.ask(late)
     world.account.ended(late, "error", "http_error", answered=False)
     await exchange.answer(404, b"Session not found", None)
+
+
+async def deleted_at_once(world: World) -> None:
+    """The client knows the session's id from the headers, and deletes it before the answer to its initialize has passed."""
+    session = Session(world, world.chance.choice(REVISIONS))
+    operation, exchange = await session.initialize()
+    await exchange.open(headers=[session.named()])
+    await session.end()
+    world.first_events([operation])
+    await exchange.send(world.words.event(session.begun(operation)))
+    await exchange.end()
 
 
 # === answers on another stream ===
