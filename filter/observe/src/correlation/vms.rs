@@ -2,7 +2,7 @@
 //!
 //! Each says so for a while, and again before that is over. A VM that traps goes without a word, and so does the one in which
 //! Envoy only tries a configuration; that one never ticks, so the first word holds for a short while. If the last VM traps,
-//! nobody ends what it leaves.
+//! or goes within that while, nobody ends what it leaves.
 
 use super::Correlation;
 use crate::observation::Time;
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// For so long a VM's word holds; it is renewed at half.
 const LEASE: Duration = Duration::from_secs(60);
 /// Before its first tick.
-const FIRST_LEASE: Duration = Duration::from_secs(5);
+const FIRST_LEASE: Duration = Duration::from_secs(2);
 /// Of at most 20 bytes each; the one that was renewed first gives way.
 const MOST_VMS: usize = 128;
 

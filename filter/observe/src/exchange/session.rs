@@ -72,7 +72,7 @@ impl Exchange {
         around.correlation.hold(self.stream_name());
     }
 
-    #[inline(never)]
+    #[inline]
     pub(super) fn release(&mut self, around: &Around<'_>) {
         if std::mem::take(&mut self.holds) {
             around.correlation.release(self.stream_name());

@@ -152,7 +152,7 @@ fn ok_the_last_vm_to_go_ends_what_waits() {
     play(&next, &answered);
     // One that was only tried does not count for long.
     drop(host.start(&plugin).unwrap());
-    host.advance(Duration::from_secs(6));
+    host.advance(Duration::from_secs(3));
     next.end().unwrap();
     assert_eq!(in_flight(), 0);
     let ended: Vec<_> = host.series().unwrap().non_zero();

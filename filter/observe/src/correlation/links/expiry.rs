@@ -3,7 +3,6 @@
 use super::{EXPIRY, Ended, Link, SLOTS, Slot, What};
 use crate::correlation::{Correlation, SessionKey};
 use crate::observation::Time;
-use std::time::Duration;
 
 /// Slots looked through at each tick: all of them every sixteen seconds.
 const SWEPT_AT_ONCE: u64 = 8;
@@ -17,6 +16,7 @@ impl Correlation {
     }
 
     /// It is open no longer.
+    #[inline(never)]
     pub(crate) fn release(&self, name: u64) {
         let mut open = self.open.borrow_mut();
         if let Ok(place) = open.binary_search(&name) {
@@ -52,7 +52,7 @@ impl Correlation {
         for _ in 0..SWEPT_AT_ONCE {
             let slot = self.swept.get() % SLOTS;
             self.swept.set(slot + 1);
-            self.sweep_slot(slot, now, EXPIRY, &mut ended);
+            self.sweep_slot(slot, now, EXPIRY.as_nanos() as u64, &mut ended);
         }
         ended
     }
@@ -61,19 +61,18 @@ impl Correlation {
     pub(crate) fn take_all(&self, now: Time) -> Ended {
         let mut ended = Ended::default();
         for slot in 0..SLOTS {
-            self.sweep_slot(slot, now, Duration::ZERO, &mut ended);
+            self.sweep_slot(slot, now, 0, &mut ended);
         }
         ended
     }
 
-    /// What a stream in this VM holds begins anew when half of its time has passed: the other VMs, which cannot know, come by
-    /// several times before it is over.
-    fn sweep_slot(&self, slot: u64, now: Time, expiry: Duration, ended: &mut Ended) {
+    /// Takes what has waited for `expiry` nanoseconds. What a stream in this VM holds begins anew when half of that has passed:
+    /// the other VMs, which cannot know, come by several times before it is over.
+    fn sweep_slot(&self, slot: u64, now: Time, expiry: u64, ended: &mut Ended) {
         let key = self.key('l', slot);
         let open = self.open.borrow();
         let is_held = |link: &Link| link.holder().is_some_and(|name| open.binary_search(&name).is_ok());
         let waited = |link: &Link| if link.since == 0 { 0 } else { now.0.saturating_sub(link.since) };
-        let expiry = expiry.as_nanos() as u64;
         let has_expired = |link: &Link| waited(link) >= expiry && !is_held(link);
         let is_renewed = |link: &Link| waited(link) >= expiry / 2 && is_held(link);
         // Looked at before it is changed: most slots have nothing to give.
