@@ -6,6 +6,7 @@
 #   scripts/get.sh node             tests/node/node_modules, linked into the cache
 #   scripts/get.sh rmcp-server      the MCP server built from tests/peers
 #   scripts/get.sh rmcp-client      the MCP client built from tests/peers
+#   scripts/get.sh wasm-opt         the optimiser of the built module
 #   scripts/get.sh wasm-bindgen     the directory that holds wasm-bindgen-test-runner
 #   scripts/get.sh cargo-fuzz       the directory that holds cargo-fuzz
 #   scripts/get.sh all              everything above
@@ -68,6 +69,10 @@ make_rmcp() {
     rm -rf "$1/target"
 }
 
+make_binaryen() {
+  npm install --prefix "$1" --no-audit --no-fund --ignore-scripts "binaryen@$BINARYEN"
+}
+
 make_wasm_bindgen() {
   # Its defaults add TLS for talking to browsers' drivers, which Node does not need.
   CARGO_TARGET_DIR="$1/target" cargo install --locked --no-default-features --bin wasm-bindgen-test-runner \
@@ -105,6 +110,10 @@ get() {
       key="rmcp-$(shopt -s nullglob && hash_of "$peers"/{conformance.json,Cargo.*} "$peers"/rmcp-*/Cargo.toml "$peers"/rmcp-*/src/{,*/}*.rs)"
       once "$key" make_rmcp
       echo "$cache/$key/$1" ;;
+    wasm-opt)
+      need npm "Node.js 20 or newer, with npm"
+      once "binaryen-$BINARYEN" make_binaryen
+      echo "$cache/binaryen-$BINARYEN/node_modules/.bin/wasm-opt" ;;
     wasm-bindgen)
       need cargo "Rust by rustup; rust-toolchain.toml pins the version"
       once "wasm-bindgen-$WASM_BINDGEN_CLI" make_wasm_bindgen
@@ -116,7 +125,7 @@ get() {
     all)
       get envoy
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
-      get node; get rmcp-server; get rmcp-client; get wasm-bindgen; get cargo-fuzz ;;
+      get node; get rmcp-server; get rmcp-client; get wasm-opt; get wasm-bindgen; get cargo-fuzz ;;
     *) say "get.sh: unknown name '$1'; see the head of this file"; exit 2 ;;
   esac
 }

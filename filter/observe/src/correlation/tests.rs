@@ -241,7 +241,7 @@ fn ok_a_slot_keeps_its_bound_with_links_of_any_shape() {
         pending.operation.name = Some("x".repeat(128).into());
         pending.operation.cursor = std::num::NonZeroU64::new(u64::MAX);
         pending.operation.revision = Some(Revision::Other);
-        pending.operation.task_id = Some(Box::new(Text::start_of(&[b'x'; 700], 0)));
+        pending.operation.task_id = Some(Box::new(Text::start_of(vec![b'x'; 700], 0)));
         pending.server = Some("s".repeat(64).into());
         (pending.started, pending.otherwise) = (big, Otherwise::ClientLeft(big));
         (pending.cancelled_at, pending.paused) = (Some(big), Some(1 << 40));

@@ -184,7 +184,7 @@ impl Exchange {
         if !address.is_query {
             around.correlation.note_endpoint(&address.session_id);
         }
-        (self.session_id, self.session) = (Some(Text::start_of(&address.session_id, SESSION_ID_BYTES)), None);
+        (self.session_id, self.session) = (Some(Text::start_of(address.session_id, SESSION_ID_BYTES)), None);
         self.transport = Transport::HttpSse;
         self.is_session_stream = true;
     }
