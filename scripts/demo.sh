@@ -8,7 +8,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-scripts/prerequisites.sh rust c python tools
+scripts/prerequisites.sh rust c python node tools
 
 MCP_FILTER_WASM=$(step "Building the filter" scripts/build-filter.sh)
 step "Building the launcher" cargo build --quiet --release --locked -p mcp-sidecar

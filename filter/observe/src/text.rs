@@ -40,16 +40,16 @@ impl Text {
         Self { start: bytes.to_vec(), limit: bytes.len(), length: bytes.len() as u64, overflow: None }
     }
 
-    /// The text of `bytes`, of which at most `limit` are kept. They are not copied.
-    pub(crate) fn start_of(mut bytes: Vec<u8>, limit: usize) -> Self {
+    /// The text of `bytes`, of which at most `limit` are kept. What is not too long is not copied.
+    pub(crate) fn start_of(bytes: Vec<u8>, limit: usize) -> Self {
         let length = bytes.len() as u64;
-        let mut overflow = None;
-        if bytes.len() > limit {
-            overflow = Some(digest(OFFSET, &bytes));
-            bytes.truncate(limit);
-            bytes.shrink_to_fit();
+        if bytes.len() <= limit {
+            return Self { start: bytes, limit, length, overflow: None };
         }
-        Self { start: bytes, limit, length, overflow }
+        // Cut in its place it would leave a hole in memory that the next one of its length does not fit into.
+        let mut text = Self { limit, ..Self::default() };
+        text.push(&bytes);
+        text
     }
 
     /// What [`Text::digest`] is of a text with these bytes.
