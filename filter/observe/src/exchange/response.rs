@@ -115,9 +115,9 @@ impl Exchange {
         if let Some(mut body) = self.response.take() {
             body.finish(&mut |part| self.response_part(part, around));
         }
-        if self.had_event_ids {
+        if let Some(session) = self.session.filter(|_| self.had_event_ids) {
             // The client may resume at once, on another worker.
-            around.correlation.save_events();
+            around.correlation.save_events_of(session);
         }
         if !self.operations.is_empty() {
             let verdict = self.verdict(around);
