@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTOR = ROOT / "collector"
 # Four fifths of the limit: the garbage collector works harder before the limiter refuses data.
-MEMORY_MIB = 400
+MEMORY_MIB = 600
 GO_MEMORY_LIMIT = f"{MEMORY_MIB * 4 // 5}MiB"
 # Where the collector listens: what it is for, and the variable that names the port.
 COLLECTOR_PORTS = {

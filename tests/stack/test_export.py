@@ -7,6 +7,7 @@ import pytest
 from harness.backend import Backend
 from harness.http import post_json
 from harness.pipeline import Collector
+from harness.target import Target
 from support.processes import wait_for
 from support.stub import Stub
 
@@ -107,6 +108,22 @@ def test_an_outage_of_the_backend_loses_nothing(upstream: Stub, proxy, collector
     wait_for("every value", lambda: {1.0, 2.0, 3.0} <= values(backend), DEADLINE)
     assert running.own("otelcol_exporter_enqueue_failed_log_records") == 0
     assert running.own("otelcol_exporter_send_failed_log_records") == 0
+
+
+def test_two_minutes_without_the_backend(target: Target, collector, backend: Backend) -> None:
+    """Every scrape shows its own number; every number arrives."""
+    target.page = "# TYPE mcp_sessions_total counter\nmcp_sessions_total {}\n".format
+    running = collector([target.address], backend=backend.url)
+    # One scrape a second.
+    wait_for("two minutes of scrapes", lambda: target.scrapes >= 120, 180)
+    assert not backend.requests()
+    backend.start()
+    wait_for("every scrape", lambda: scraped(backend) >= set(range(1, 121)), DEADLINE)
+    assert running.own("otelcol_exporter_enqueue_failed_metric_points") == 0
+
+
+def scraped(backend: Backend) -> set[float]:
+    return {point["asDouble"] for *_, point in backend.metrics("mcp_sessions_total")}
 
 
 def calls_of(running: Collector) -> list[float]:

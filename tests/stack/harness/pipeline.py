@@ -21,15 +21,15 @@ class Collector:
     """Started and ready once the constructor returns."""
 
     def __init__(self, directory: Path, targets: list[str], *, sanitize: bool = True, backend: str = "",
-                 config: Path | None = None, **environment: str) -> None:
-        """`config` is one more file to merge."""
+                 config: Path | None = None, interval_ms: int = INTERVAL_MS, **environment: str) -> None:
+        """`config` is one more file to merge, `environment` what collector.yaml reads."""
         self.directory = directory
         directory.mkdir(exist_ok=True)
         self.ports = {name: free_port() for name in parts.COLLECTOR_PORTS}
         self.command = parts.collector_command(get("collector"), sanitize=sanitize, export=bool(backend))
         if config:
             self.command.append(f"--config={config}")
-        self.environment = parts.base_environment() | parts.collector_environment(self.ports, targets, INTERVAL_MS)
+        self.environment = parts.base_environment() | parts.collector_environment(self.ports, targets, interval_ms)
         if backend:
             self.environment |= {"OTEL_EXPORTER_OTLP_ENDPOINT": backend, "COLLECTOR_STATE": str(directory / "queue")}
         self.environment |= environment
@@ -65,10 +65,10 @@ class Collector:
 class Prometheus:
     """Started and ready once the constructor returns."""
 
-    def __init__(self, directory: Path, collector_ports: dict[str, int]) -> None:
+    def __init__(self, directory: Path, collector_ports: dict[str, int], interval_ms: int = INTERVAL_MS) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        config = parts.write_prometheus_config(directory, collector_ports, INTERVAL_MS)
+        config = parts.write_prometheus_config(directory, collector_ports, interval_ms)
         command = parts.prometheus_command(get("prometheus"), config, directory / "data", self.port)
         self.process = Process(command, directory / "prometheus.log", parts.base_environment())
         wait_for("Prometheus to serve", lambda: answers(f"{self.url}/-/ready"), process=self.process)
@@ -107,11 +107,11 @@ class Prometheus:
 class Stack:
     """Collector and Prometheus before these scrape targets."""
 
-    def __init__(self, directory: Path, targets: list[str], **settings) -> None:
+    def __init__(self, directory: Path, targets: list[str], interval_ms: int = INTERVAL_MS, **settings) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self.collector = Collector(directory / "collector", targets, **settings)
+        self.collector = Collector(directory / "collector", targets, interval_ms=interval_ms, **settings)
         try:
-            self.prometheus = Prometheus(directory / "prometheus", self.collector.ports)
+            self.prometheus = Prometheus(directory / "prometheus", self.collector.ports, interval_ms)
         except BaseException:
             self.collector.stop()
             raise

@@ -2,20 +2,22 @@
 
 import http.server
 import threading
+from collections.abc import Callable
 
 
 class Target:
-    """`page` is what the next scrape gets."""
+    """`page` is what the next scrape gets; a function is asked with the scrape's number, from 1."""
 
-    def __init__(self, page: str = "") -> None:
+    def __init__(self, page: str | Callable[[int], str] = "") -> None:
         self.page = page
         self.scrapes = 0
         target = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                body = target.page.encode()
-                target.scrapes += 1
+                number = target.scrapes + 1
+                body = (target.page if isinstance(target.page, str) else target.page(number)).encode()
+                target.scrapes = number
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
                 self.send_header("Content-Length", str(len(body)))
