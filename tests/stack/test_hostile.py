@@ -66,6 +66,7 @@ GARBAGE = [
     ("x", "text/html", 415),
 ]
 SIGNALS = {"metrics": "resourceMetrics", "traces": "resourceSpans", "logs": "resourceLogs"}
+FILLED = {"traces": ("scopeSpans", "spans"), "logs": ("scopeLogs", "logRecords")}
 
 
 @pytest.fixture
@@ -94,6 +95,15 @@ def test_garbage_to_the_otlp_receivers(collector) -> None:
         assert post_json(running.url("otlp_http", "/v1/metrics"), well_formed(number)) == 200
         wait_for("the well-formed one", lambda: running.samples().get(("mcp_probe", ())) == number, DEADLINE)
     assert running.process.running() and answers(running.url("health"))
+
+
+def test_beyond_its_memory_it_refuses_every_signal(collector) -> None:
+    """With a status that tells the sender to keep the data and try again; it goes on serving what it has."""
+    running = collector([], COLLECTOR_MEMORY_MIB="121")
+    for signal, name in SIGNALS.items():
+        document = well_formed(1) if signal == "metrics" else {name: [{FILLED[signal][0]: [{FILLED[signal][1]: [{}]}]}]}
+        wait_for(f"{signal} to be refused", lambda: post_json(running.url("otlp_http", f"/v1/{signal}"), document) == 503, DEADLINE)
+    assert running.process.running() and answers(running.url("metrics", "/metrics"))
 
 
 TINY_DISK = "mount -t tmpfs -o size=256k tmpfs \"$1\" && shift && exec \"$@\""
