@@ -45,8 +45,8 @@ def test_rates_stay_right_when_envoy_restarts(upstream: Stub, proxy, stack) -> N
     assert len(prometheus.query(CALLS)) == 1
     assert prometheus.value(f"resets({CALLS}[10m])") == 1
     [grown] = [value for _, value in prometheus.query(f"increase({CALLS}[10m])")]
-    # increase() extrapolates to the ends of its range, by half a step at the most.
-    assert 40 <= grown <= 60
+    # 47, and what increase() extrapolates to the ends of its range: half a step on either side, of few steps.
+    assert 40 <= grown < 80
 
 
 def test_a_sidecar_that_is_gone_is_down_and_its_series_end(upstream: Stub, proxy, stack) -> None:
