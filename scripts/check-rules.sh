@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
 promtool=$(scripts/get.sh promtool)
-python=$(scripts/get.sh python rules)
+python=$(scripts/get.sh python e2e)
 
 "$promtool" check rules collector/rules/*.yml
 # It reads the rules by paths beside the tests.
