@@ -232,7 +232,7 @@ def test_traffic_that_no_filter_sees(upstream: Stub, short_stack, busy, tmp_path
     finally:
         model.stop()
     for manager in every(bootstrap, "http_filters"):
-        manager["http_filters"] = [each for each in manager["http_filters"] if "wasm" not in each["name"]]
+        manager["http_filters"] = manager["http_filters"][-1:]
     probe_port = bootstrap["static_resources"]["listeners"][1]["address"]["socket_address"]["port_value"]
     envoy = PlainEnvoy(bootstrap, "weather", tmp_path, "blind")
     try:
