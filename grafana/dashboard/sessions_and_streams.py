@@ -1,7 +1,7 @@
 """Sessions and streams: who connects with which revision, what is open, and how long people take to answer."""
 
 from panels import Panel, Query, time_series
-from queries import METHOD, SERVER, quantile, rate, series
+from queries import SERVER, quantile, rate, series
 
 TITLE = "Sessions and streams"
 
@@ -41,7 +41,7 @@ def _messages() -> list[Panel]:
         time_series(
             "How long people and models take", "From the server's question to the client's answer. Not in any latency above: "
             "while it waits, the operation's clock stands. Empty until a server asks.",
-            *(Query(quantile(share, "mcp_server_request_duration_seconds", METHOD, by="method"),
+            *(Query(quantile(share, "mcp_server_request_duration_seconds", SERVER, by="method"),
                     f"p{share * 100:.0f} {{{{method}}}}") for share in (0.5, 0.95)),
             unit="s", no_value="nobody was asked"),
     ]
