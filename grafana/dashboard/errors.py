@@ -38,8 +38,7 @@ def _tables() -> list[Panel]:
             [
                 Column("method", width=180, link=to_variable("method", "Show this method alone")),
                 Column("error_type", width=180),
-                Column("Errors", count_with_first("mcp_requests_total", METHOD, failed, by="method, error_type") + " > 0.5",
-                       decimals=0),
+                Column("Errors", count_with_first("mcp_requests_total", METHOD, failed, by="method, error_type") + " > 0.5"),
             ], sort_by="Errors", span=8, no_value=NONE),
         rows(
             "JSON-RPC error codes", "As the server sends them. -32601: a method it lacks; -32602: wrong arguments; -32603 and "
@@ -47,7 +46,7 @@ def _tables() -> list[Panel]:
             [
                 Column("error_code", width=100),
                 Column("method", width=180),
-                Column("Errors", count_with_first("mcp_protocol_errors_total", METHOD, by="error_code, method"), decimals=0),
+                Column("Errors", count_with_first("mcp_protocol_errors_total", METHOD, by="error_code, method")),
             ], sort_by="Errors", span=8, no_value="no error objects"),
         rows(
             "Failing tools", "By tool and type. `tool_error` is the tool's own word and often a model's bad argument.",
@@ -55,8 +54,7 @@ def _tables() -> list[Panel]:
                 Column("tool_name", width=180, link=to_variable("tool", "Show this tool alone")),
                 Column("error_type", width=160),
                 Column("Errors",
-                       count_with_first("mcp_tool_calls_total", SERVER, failed, by="tool_name, error_type") + " > 0.5",
-                       decimals=0),
+                       count_with_first("mcp_tool_calls_total", SERVER, failed, by="tool_name, error_type") + " > 0.5"),
             ], sort_by="Errors", span=8, no_value="no failing calls"),
     ]
 

@@ -61,14 +61,14 @@ def _servers() -> Panel:
         [
             Column("server_name", link=to_variable("server", "Show this server alone"), width=180),
             Column("Server", f"min by ({by}) ({series('mcp_upstream_available', SERVER)})", mappings=REACHABLE),
-            Column("Operations", f"sum by ({by}) (increase({series('mcp_requests_total', SERVER)}[{window}]))", decimals=0),
+            Column("Operations", f"sum by ({by}) (increase({series('mcp_requests_total', SERVER)}[{window}]))"),
             Column("Errors", ratio(failed, judged), "percentunit", 1, ERROR_STEPS),
             Column("of these by transport", ratio(unheard, failed), "percentunit", 0),
             Column("p50", quantile(0.5, "mcp_request_duration_seconds", SERVER, NO_PING, by=by, window=window), "s"),
             Column("p95", quantile(0.95, "mcp_request_duration_seconds", SERVER, NO_PING, by=by, window=window), "s", None,
                    LATENCY_STEPS),
-            Column("Sidecars", f"count by ({by}) ({series('mcp_upstream_available', SERVER)})", decimals=0),
-        ], sort_by="Operations", span=24, height=6)
+            Column("Sidecars", f"count by ({by}) ({series('mcp_upstream_available', SERVER)})"),
+        ], sort_by="Operations", span=24, height=5)
 
 
 def _courses() -> list[Panel]:

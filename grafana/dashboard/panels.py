@@ -36,7 +36,7 @@ class Column:
 
     name: str
     query: str = ""
-    unit: str = "short"
+    unit: str = "locale"
     decimals: int | None = None
     steps: list[tuple[float, str]] = field(default_factory=list)
     link: tuple[str, str] | None = None
@@ -153,8 +153,8 @@ def _properties(column: Column) -> list[models.DynamicConfigValue]:
     found: dict[str, object] = {}
     if column.query:
         found["unit"] = column.unit
-    if column.decimals is not None:
-        found["decimals"] = column.decimals
+    if column.decimals is not None or column.unit == "locale":
+        found["decimals"] = column.decimals or 0
     if column.width:
         found["custom.width"] = column.width
     if column.steps:

@@ -24,7 +24,7 @@ def _rates() -> list[Panel]:
             "over and over. Click a method to see it alone.",
             [
                 Column("method", link=to_variable("method", "Show this method alone"), width=200),
-                Column("Operations", f"{count('mcp_requests_total', METHOD, by='method')} > 0", decimals=0),
+                Column("Operations", f"{count('mcp_requests_total', METHOD, by='method')} > 0"),
                 Column("Errors", ratio(failed, judged), "percentunit", 1, ERROR_STEPS),
                 Column("p50", duration(0.5), "s"),
                 Column("p95", duration(0.95), "s", None, LATENCY_STEPS),

@@ -30,7 +30,7 @@ def _outcomes(title: str, description: str, family: str, label: str) -> Panel:
     events = count(family, SERVER, by=label)
     return rows(title, description, [
         Column(label, width=280),
-        Column("Operations", events, decimals=0),
+        Column("Operations", events),
         Column("Errors", ratio(count(family, SERVER, 'status="error"', by=label),
                                count(family, SERVER, 'status=~"ok|error"', by=label)), "percentunit", 1, STEPS),
     ], sort_by="Operations", span=12, no_value="nothing listed or used")

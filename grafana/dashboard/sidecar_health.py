@@ -58,14 +58,14 @@ def _envoy() -> list[Panel]:
                 Column("instance", width=200),
                 Column("Up for", uptime, "s"),
                 Column("Memory", f"max by (instance) ({series('envoy_server_memory_physical_size', INSTANCE)})", "bytes", 0),
-                Column("HTTP requests", count("envoy_http_downstream_rq_total", INSTANCE, by="instance"), decimals=0),
-                Column("Filters", f"count by (instance) ({series('mcp_filter_info', INSTANCE)})", decimals=0),
+                Column("HTTP requests", count("envoy_http_downstream_rq_total", INSTANCE, by="instance")),
+                Column("Filters", f"count by (instance) ({series('mcp_filter_info', INSTANCE)})"),
             ], sort_by="HTTP requests", span=12, height=7, no_value="no sidecar is scraped"),
         rows(
             "Filter versions", "How many sidecars run each.",
             [
                 Column("filter_version", width=140),
-                Column("Sidecars", f"sum by (filter_version) ({series('mcp_filter_info', INSTANCE)})", decimals=0),
+                Column("Sidecars", f"sum by (filter_version) ({series('mcp_filter_info', INSTANCE)})"),
             ], sort_by="Sidecars", span=4, height=7, no_value="no sidecar is scraped"),
         time_series(
             "Memory of Envoy", "What the process holds. Rising for hours without more traffic: report it.",

@@ -25,16 +25,16 @@ def _table() -> Panel:
         "all: look at Errors. A large result costs tokens in every later turn. Click a name to follow that tool below.",
         [
             Column("tool_name", link=to_variable("tool", SHOW), width=220),
-            Column("Calls", count("mcp_tool_calls_total", TOOL, by="tool_name"), decimals=0),
+            Column("Calls", count("mcp_tool_calls_total", TOOL, by="tool_name")),
             Column("Errors", ratio(failed, judged), "percentunit", 1, TOOL_STEPS),
             Column("p50", quantile(0.5, "mcp_tool_duration_seconds", TOOL, by="tool_name", window="$__range"), "s"),
             Column("p95", quantile(0.95, "mcp_tool_duration_seconds", TOOL, by="tool_name", window="$__range"), "s", None,
                    LATENCY_STEPS),
             Column("p99", quantile(0.99, "mcp_tool_duration_seconds", TOOL, by="tool_name", window="$__range"), "s", None,
                    LATENCY_STEPS),
-            Column("Mean result", mean("mcp_tool_result_bytes", TOOL, by="tool_name", window="$__range"), "bytes", 1,
+            Column("Mean result", mean("mcp_tool_result_bytes", TOOL, by="tool_name", window="$__range"), "bytes", None,
                    SIZE_STEPS),
-            Column("Results, all", count("mcp_tool_result_bytes_sum", TOOL, by="tool_name"), "bytes", 1),
+            Column("Results, all", count("mcp_tool_result_bytes_sum", TOOL, by="tool_name"), "bytes"),
         ], sort_by="Calls", span=24, height=9, no_value=NO_CALLS), "MCPToolFailing")
 
 
@@ -43,7 +43,7 @@ def _rankings() -> list[Panel]:
     return [
         ranking("Most called", "Calls in the time range.",
                 Query(top(10, count("mcp_tool_calls_total", TOOL, by="tool_name")), "{{tool_name}}"),
-                unit="short", no_value=NO_CALLS, link=link),
+                unit="locale", no_value=NO_CALLS, link=link),
         ranking("Slowest (p95)", "Within the buckets' bounds. The first candidates when latency calls.",
                 Query(top(10, quantile(0.95, "mcp_tool_duration_seconds", TOOL, by="tool_name", window="$__range")),
                       "{{tool_name}}"), unit="s", no_value=NO_CALLS, link=link),
@@ -97,11 +97,11 @@ def _definitions() -> list[Panel]:
             [
                 Column("server_name", width=160),
                 Column("method", width=200),
-                Column("Items", f"max by (server_name, method) ({items})", decimals=0),
-                Column("Bytes", f"max by (server_name, method) ({latest})", "bytes", 1),
+                Column("Items", f"max by (server_name, method) ({items})"),
+                Column("Bytes", f"max by (server_name, method) ({latest})", "bytes"),
                 Column("Bytes an item", f"max by (server_name, method) ({latest}) / (max by (server_name, method) ({items}) > 0)",
-                       "bytes", 1),
-                Column("Tokens, about", f"max by (server_name, method) ({latest}) / 4", decimals=0),
+                       "bytes"),
+                Column("Tokens, about", f"max by (server_name, method) ({latest}) / 4"),
             ], sort_by="Bytes", span=12, height=8, no_value="nothing listed yet"),
         runbook(rows(
             "Drift of definitions", "Definitions that changed under a known name, and names that came later. `changed` outside a "
@@ -110,6 +110,6 @@ def _definitions() -> list[Panel]:
                 Column("server_name", width=160),
                 Column("method", width=200),
                 Column("change"),
-                Column("Items", changes, decimals=0, steps=[(0.5, RED)]),
+                Column("Items", changes, steps=[(0.5, RED)]),
             ], sort_by="Items", span=12, height=8, no_value="no list seen yet"), "MCPDefinitionChanged"),
     ]

@@ -54,15 +54,16 @@ class Source:
     def table(self, panel: dict) -> tuple[list[str], list[dict[str, object]]]:
         """Columns and rows, merged by their labels and sorted, as the panel's transformations say."""
         organize = next(step["options"] for step in panel["transformations"] if step["id"] == "organize")
-        columns = [organize["renameByName"].get(name, name) for name in organize["indexByName"]]
+        order = sorted(organize["indexByName"], key=organize["indexByName"].__getitem__)
+        columns = [organize["renameByName"].get(name, name) for name in order]
         merged: dict[tuple, dict[str, object]] = {}
         for target in board.targets(panel):
             name = organize["renameByName"][f"Value #{target.reference}"]
             for labels, points in self.ask(target):
                 row = merged.setdefault(tuple(sorted(labels.items())), dict(labels))
                 row[name] = points[-1][1]
-        [order] = panel["options"]["sortBy"]
-        rows = sorted(merged.values(), key=lambda row: float(row.get(order["displayName"], 0)), reverse=order["desc"])
+        [by] = panel["options"]["sortBy"]
+        rows = sorted(merged.values(), key=lambda row: float(row.get(by["displayName"], 0)), reverse=by["desc"])
         return columns, rows
 
 

@@ -4,6 +4,7 @@ It follows the file's positions, colors, units, thresholds and texts. It is not 
 Matplotlib's.
 """
 
+import re
 import textwrap
 from pathlib import Path
 
@@ -29,6 +30,8 @@ PAGE, PANEL, FRAME, TEXT, DIM = "#111217", "#181b1f", "#2c3235", "#ccccdc", "#8e
 COLORS = {"green": "#73bf69", "yellow": "#f2cc0c", "red": "#f2495c", "blue": "#5794f2", "transparent": "#00000000"}
 PALETTE = ["#73bf69", "#f2cc0c", "#8ab8ff", "#ff780a", "#f2495c", "#5794f2", "#b877d9", "#705da0", "#37872d", "#fade2a",
            "#447ebc", "#c15c17", "#890f02", "#0a437c"]
+# Matplotlib counts time in days.
+DAY = 86400
 # Grafana gives a legend below a graph a third of the panel.
 LEGEND_ROWS = 4
 
@@ -43,7 +46,9 @@ class Canvas:
     def box(self, x: float, y: float, width: float, height: float, color: str, frame: str) -> None:
         self.figure.add_artist(FancyBboxPatch(
             (x / self.width, 1 - (y + height) / self.height), width / self.width, height / self.height,
-            boxstyle="square,pad=0", facecolor=color, edgecolor=frame, linewidth=0.8, transform=self.figure.transFigure))
+            boxstyle="square,pad=0", facecolor=color, edgecolor=frame, linewidth=0.8,
+            # Below the axes, which are at 0.
+            zorder=-1, transform=self.figure.transFigure))
 
     def text(self, x: float, y: float, words: str, size: float = 8, color: str = TEXT, **more) -> None:
         self.figure.text(x / self.width, 1 - y / self.height, words, fontsize=size, color=color, va="center", **more)
@@ -99,8 +104,8 @@ class Panel:
         legend = min(len(lines), LEGEND_ROWS + 1) * 15 + 17
         axes = self.canvas.axes(self.x + 62, self.y + 34, self.width - 74, self.height - 62 - legend)
         custom = self.defaults["custom"]
-        drawn = self.stack(axes, lines, source) if custom.get("stacking") else self.plot(axes, lines)
-        axes.set_xlim(dates.epoch2num(source.begin) if hasattr(dates, "epoch2num") else source.begin / 86400, source.end / 86400)
+        drawn = self.stack(axes, lines) if custom.get("stacking") else self.plot(axes, lines)
+        axes.set_xlim(source.begin / DAY, source.end / DAY)
         axes.xaxis.set_major_locator(dates.AutoDateLocator(minticks=3, maxticks=6))
         axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M"))
         axes.yaxis.set_major_locator(MaxNLocator(4))
@@ -114,7 +119,7 @@ class Panel:
         drawn = []
         for index, line in enumerate(lines):
             color = self.color(line.name, index)
-            moments = [time / 86400 for time, _ in line.points]
+            moments = [time / DAY for time, _ in line.points]
             values = [value for _, value in line.points]
             axes.plot(moments, values, color=color, linewidth=1.1, solid_capstyle="round")
             axes.fill_between(moments, values, color=color, alpha=0.07, linewidth=0)
@@ -122,14 +127,14 @@ class Panel:
         axes.set_ylim(0, max(line.highest for line in lines) * 1.1 or 1)
         return drawn
 
-    def stack(self, axes: Axes, lines: list[Line], source: Source) -> list[tuple[Line, str]]:
+    def stack(self, axes: Axes, lines: list[Line]) -> list[tuple[Line, str]]:
         moments = sorted({time for line in lines for time, _ in line.points})
         below = [0.0] * len(moments)
         drawn = []
         for index, line in enumerate(lines):
             color, values = self.color(line.name, index), dict(line.points)
             above = [low + values.get(time, 0.0) for low, time in zip(below, moments, strict=True)]
-            axes.fill_between([time / 86400 for time in moments], below, above, color=color, alpha=0.45, linewidth=0.8)
+            axes.fill_between([time / DAY for time in moments], below, above, color=color, alpha=0.45, linewidth=0.8)
             drawn.append((line, color))
             below = above
         axes.set_ylim(0, max(below) * 1.1 or 1)
@@ -141,7 +146,6 @@ class Panel:
             return
         for step in self.defaults["thresholds"]["steps"]:
             if step["value"] is not None:
-                axes.set_ylim(0, max(axes.get_ylim()[1], 0))
                 axes.axhline(step["value"], color=COLORS.get(step["color"], step["color"]), linewidth=1, linestyle=(0, (6, 4)))
 
     def legend(self, drawn: list[tuple[Line, str]], top: float) -> None:
@@ -242,8 +246,6 @@ class Panel:
 
     def color(self, name: str, index: int) -> str:
         """A series' color: the one that an override gives it, else the palette's next."""
-        import re
-
         for override in self.panel["fieldConfig"]["overrides"]:
             if override["matcher"]["id"] == "byRegexp" and re.search(override["matcher"]["options"], name):
                 chosen = override["properties"][0]["value"]["fixedColor"]

@@ -14,8 +14,10 @@ def written(value: float, unit: str, decimals: int | None = None) -> str:
         case "reqps":
             return f"{_plain(value)} req/s"
         case "short":
-            return _plain(value) if decimals is None else _scaled(value, 1000, ["", "K", "Mil"], decimals if value >= 1000 else 0)
-    raise ValueError(f"unit {unit!r}; known are s, percentunit, bytes, Bps, reqps, short")
+            return _scaled(value, 1000, ["", "K", "Mil"], decimals)
+        case "locale":
+            return f"{value:,.0f}"
+    raise ValueError(f"unit {unit!r}; known are s, percentunit, bytes, Bps, reqps, short, locale")
 
 
 def _seconds(value: float) -> str:
