@@ -11,6 +11,7 @@
 #   scripts/get.sh collector        the OpenTelemetry Collector built from collector/distribution
 #   scripts/get.sh prometheus       the Prometheus server built from collector/prometheus (without its web pages)
 #   scripts/get.sh promtool         its companion, which checks and tests rules
+#   scripts/get.sh grafana-schema   the directory that holds Grafana's schema as JSON Schema, one file a kind of panel
 #   scripts/get.sh all              everything above
 #
 # The cache is $MCP_CACHE, else ~/.cache/mcp-observability, keyed by version or by the hash of what pins it.
@@ -102,6 +103,22 @@ make_prometheus() {
       github.com/prometheus/prometheus/cmd/prometheus github.com/prometheus/prometheus/cmd/promtool
 }
 
+make_grafana_schema() {
+  local types="$1/node_modules/@grafana/schema/dist/types/raw" kind
+  cp "$root/grafana/schema/package.json" "$root/grafana/schema/package-lock.json" "$root/grafana/schema/tsconfig.json" "$1" &&
+    (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts) &&
+    schema_of "$1" "$types/dashboard/x" dashboard Dashboard &&
+    for kind in timeseries table stat bargauge statetimeline text; do
+      schema_of "$1" "$types/composable/$kind/panelcfg/x" "$kind" '*' || return 1
+    done
+}
+
+# schema_of DIRECTORY TYPES FILE NAME: FILE.json of a type, or of all types.
+schema_of() {
+  (cd "$1" && node node_modules/ts-json-schema-generator/bin/ts-json-schema-generator.js --path "$2/types.gen.d.ts" \
+    --type "$4" --tsconfig tsconfig.json --no-type-check --out "$3.json")
+}
+
 get() {
   case "$1" in
     envoy)
@@ -144,10 +161,15 @@ get() {
       local key; key="prometheus-$PROMETHEUS-$(hash_of "$root"/collector/prometheus/go.*)"
       once "$key" make_prometheus
       echo "$cache/$key/$1" ;;
+    grafana-schema)
+      need npm "Node.js 20 or newer, with npm"
+      local key; key="grafana-schema-$(hash_of "$root"/grafana/schema/*.json)"
+      once "$key" make_grafana_schema
+      echo "$cache/$key" ;;
     all)
       get envoy
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
-      get node; get rmcp-server; get rmcp-client; get wasm-bindgen; get cargo-fuzz; get collector; get prometheus; get promtool ;;
+      get node; get rmcp-server; get rmcp-client; get grafana-schema; get wasm-bindgen; get cargo-fuzz; get collector; get prometheus; get promtool ;;
     *) say "get.sh: unknown name '$1'; see the head of this file"; exit 2 ;;
   esac
 }

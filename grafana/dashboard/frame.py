@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as models
 
 from panels import DATASOURCE, runbook_page
-from queries import SERVER, series
+from queries import INSTANCE, SERVER, series
 
 ALL = models.VariableOption(selected=True, text="All", value="$__all")
 
@@ -59,7 +59,7 @@ def annotations() -> list[models.AnnotationQuery]:
         PrometheusAnnotation("Definition added", "blue", drift("added"), "Definition added",
                              "{{server_name}}: {{method}} has a new name"),
         PrometheusAnnotation("Sidecar restarted", "yellow",
-                             f"{series('envoy_server_uptime', 'instance=~' + chr(34) + '$instance' + chr(34))} < 60",
+                             f"{series('envoy_server_uptime', INSTANCE)} < 60",
                              "Sidecar restarted", "{{instance}}: counters began at zero"),
     ]
 

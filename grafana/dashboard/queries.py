@@ -5,7 +5,8 @@ they begin again at zero with Envoy. What could be 0/0 has no value instead, so 
 """
 
 # Every panel follows the variables at the top of the dashboard, as far as its families have the label.
-SERVER = 'server_name=~"$server",instance=~"$instance"'
+INSTANCE = 'instance=~"$instance"'
+SERVER = 'server_name=~"$server",' + INSTANCE
 METHOD = f'{SERVER},method=~"$method"'
 TOOL = f'{SERVER},tool_name=~"$tool"'
 

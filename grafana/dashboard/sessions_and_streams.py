@@ -16,7 +16,7 @@ def _sessions() -> list[Panel]:
             "Sessions begun", "By negotiated revision and transport. A revision that vanishes: a client release. 2026-07-28 has "
             "no sessions; its clients show in Operations only.",
             Query(f"{rate('mcp_sessions_total', SERVER, by='protocol_version, transport')} > 0",
-                  "{{protocol_version}} {{transport}}"), unit="reqps", no_value="no sessions begun"),
+                  "{{protocol_version}} {{transport}}"), unit="cps", no_value="no sessions begun"),
         time_series(
             "How long sessions last", "Of those that ended properly. Most clients just vanish, and are not in it.",
             *(Query(quantile(share, "mcp_session_duration_seconds", SERVER), f"p{share * 100:.0f}") for share in (0.5, 0.95)),
@@ -34,7 +34,7 @@ def _messages() -> list[Panel]:
         time_series(
             "Notifications", "`in` from clients, `out` from the server. Many `list_changed`: clients fetch the lists again each time.",
             Query(f"{rate('mcp_notifications_total', SERVER, by='direction, method')} > 0", "{{direction}} {{method}}"),
-            unit="reqps", no_value="no notifications"),
+            unit="cps", no_value="no notifications"),
         time_series(
             "Requests to the client", "Sampling, elicitation and roots, by end. `lost`: the session ended before anybody answered.",
             Query(rate("mcp_server_requests_total", SERVER, by="method, status"), "{{method}} {{status}}"), unit="reqps"),

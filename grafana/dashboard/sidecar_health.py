@@ -2,10 +2,9 @@
 
 from overview import REACHABLE
 from panels import GREEN, RED, Column, Panel, Query, alerting_at, rows, runbook, states, time_series
-from queries import SERVER, count, rate, series
+from queries import INSTANCE, SERVER, count, rate, series
 
 TITLE = "Sidecar health"
-INSTANCE = 'instance=~"$instance"'
 SCRAPED = {"1": ("scraped", GREEN), "0": ("NOT scraped", RED)}
 # MCPFilterBlind speaks from here.
 BLIND = 0.1
@@ -31,12 +30,14 @@ def _states() -> list[Panel]:
 
 def _blindness() -> list[Panel]:
     seen = rate("mcp_filter_streams_total", INSTANCE, by="instance")
-    passed = rate("envoy_http_downstream_rq_total", INSTANCE, by="instance")
+    # Half a second lies between the two counts, so they are compared over the alert's five minutes.
+    counted, all_passed = (f"sum by (instance) (increase({series(name, INSTANCE)}[5m]))"
+                           for name in ("mcp_filter_streams_total", "envoy_http_downstream_rq_total"))
     return [
         runbook(alerting_at(time_series(
             "Requests the filter did not see", "Envoy's own count of requests against the filter's. Above the line the filter is "
             "out (it traps, or another listener has the traffic), and every other figure is too low.",
-            Query(f"clamp_min(1 - ({seen} or 0 * {passed}) / ({passed} > 0), 0)", "{{instance}}"), unit="percentunit"), BLIND),
+            Query(f"clamp_min(1 - ({counted} or 0 * {all_passed}) / ({all_passed} > 0), 0)", "{{instance}}"), unit="percentunit"), BLIND),
             "MCPFilterBlind"),
         time_series(
             "HTTP requests", "What the filter saw, MCP or not, by sidecar. One with none among busy others: the balancer.",
@@ -44,7 +45,7 @@ def _blindness() -> list[Panel]:
         runbook(time_series(
             "Values counted as other", "A budget of names is full, and new ones lose theirs. `tool_name`: too many tools, or "
             "somebody invents names.",
-            Query(rate("mcp_labels_overflowed_total", SERVER, by="label"), "{{label}}"), unit="reqps"), "MCPLabelOverflow"),
+            Query(rate("mcp_labels_overflowed_total", SERVER, by="label"), "{{label}}"), unit="cps"), "MCPLabelOverflow"),
     ]
 
 

@@ -13,11 +13,13 @@ def written(value: float, unit: str, decimals: int | None = None) -> str:
             return _scaled(value, 1000, ["B/s", "kB/s", "MB/s", "GB/s"], decimals)
         case "reqps":
             return f"{_plain(value)} req/s"
+        case "cps":
+            return f"{_plain(value)} c/s"
         case "short":
             return _scaled(value, 1000, ["", "K", "Mil"], decimals)
         case "locale":
             return f"{value:,.0f}"
-    raise ValueError(f"unit {unit!r}; known are s, percentunit, bytes, Bps, reqps, short, locale")
+    raise ValueError(f"unit {unit!r}; known are s, percentunit, bytes, Bps, reqps, cps, short, locale")
 
 
 def _seconds(value: float) -> str:
