@@ -45,7 +45,18 @@ def build() -> Dashboard:
                 board.with_panel(panel)
     built = board.build()
     built.annotations.list_val = frame.annotations()
+    _leave_out_what_newer_schemas_dropped(built)
     return built
+
+
+def _leave_out_what_newer_schemas_dropped(board: Dashboard) -> None:
+    """The builders know Grafana 11.6 and write their defaults out; the schema of 13 has these members no longer."""
+    for variable in board.templating.list_val:
+        variable.auto = variable.auto_min = variable.auto_count = None
+    for one in board.panels:
+        for panel in getattr(one, "panels", [one]):
+            if panel.type_val == "table":
+                panel.options.footer = None
 
 
 def files() -> dict[Path, str]:
