@@ -4,7 +4,7 @@
 #   scripts/dashboard-image.sh                     docs/images/dashboard.png, as the README shows it
 #   scripts/dashboard-image.sh FILE [SECTION...]   some sections, or all
 #
-# PROMETHEUS, RANGE_SECONDS and SCRAPE_SECONDS: see grafana/live/__main__.py.
+# PROMETHEUS, RANGE_SECONDS, SCRAPE_SECONDS and ROWS: see grafana/live/__main__.py.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -12,5 +12,8 @@ cd "$root"
 
 scripts/prerequisites.sh python tools
 python=$(scripts/get.sh python dashboard-image)
-[ $# -gt 0 ] || set -- docs/images/dashboard.png Overview Tools Errors
+if [ $# -eq 0 ]; then
+  set -- docs/images/dashboard.png Overview Tools
+  export ROWS=17
+fi
 PYTHONDONTWRITEBYTECODE=1 exec "$python" grafana/live "$@"

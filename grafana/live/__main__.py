@@ -1,7 +1,7 @@
 """`python grafana/live FILE [SECTION…]`: draws the dashboard, or some of its sections, from a running Prometheus.
 
 PROMETHEUS names it (http://127.0.0.1:9090), RANGE_SECONDS how far back to look (900), SCRAPE_SECONDS the interval that
-Grafana would be told (5).
+Grafana would be told (5), ROWS how many rows of each section's grid to draw (all).
 """
 
 import os
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     source = Source(os.environ.get("PROMETHEUS") or "http://127.0.0.1:9090", dashboard, time.time(),
                     float(os.environ.get("RANGE_SECONDS") or 900), float(os.environ.get("SCRAPE_SECONDS") or 5))
     file = Path(arguments[0])
-    empty = draw(dashboard, source, arguments[1:], file, CAPTION)
+    empty = draw(dashboard, source, arguments[1:], int(os.environ.get("ROWS") or 1000), file, CAPTION)
     print(f"wrote {file} ({file.stat().st_size // 1000} kB); nothing to show in: {', '.join(empty) or 'no panel'}")
     return 0
 

@@ -261,9 +261,16 @@ def mapped(looks: dict, value: float) -> tuple[str, str] | None:
     return None
 
 
-def draw(dashboard: dict, source: Source, wanted: list[str], file: Path, caption: str) -> list[str]:
-    """Draws the sections with these titles, or all; returns the titles of panels that had nothing to show."""
-    chosen = [(row, panels) for row, panels in board.sections(dashboard) if not wanted or row["title"] in wanted]
+def within(panels: list[dict], rows: int) -> list[dict]:
+    """The panels that end within so many rows of the grid."""
+    first = min(panel["gridPos"]["y"] for panel in panels)
+    return [panel for panel in panels if panel["gridPos"]["y"] + panel["gridPos"]["h"] - first <= rows]
+
+
+def draw(dashboard: dict, source: Source, wanted: list[str], rows: int, file: Path, caption: str) -> list[str]:
+    """Draws the sections with these titles, or all, and of each so many rows of the grid; returns the titles of panels that
+    had nothing to show."""
+    chosen = [(row, within(panels, rows)) for row, panels in board.sections(dashboard) if not wanted or row["title"] in wanted]
     height = 2 * MARGIN + 44
     for _, panels in chosen:
         first = min(panel["gridPos"]["y"] for panel in panels)

@@ -3,6 +3,7 @@
 What the weather server never does leaves two panels empty; each is filled by a test that makes it happen.
 """
 
+import json
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -114,6 +115,8 @@ class Server:
 
     def __init__(self) -> None:
         self.answered = threading.Event()
+        # Each task has an id of its own: how one ended is counted once.
+        self.tasks = 0
 
     def __call__(self, request: Message, wire: Wire) -> None:
         body = request.body
@@ -121,14 +124,18 @@ class Server:
             wire.json(200, result({"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}),
                       [("Mcp-Session-Id", "one")])
         elif b'"tasks/get"' in body:
-            wire.json(200, result({"taskId": "t", "status": "completed", "ttl": 60000}))
+            wire.json(200, result(self.task("completed")))
         elif b'"later"' in body:
-            wire.json(200, result({"task": {"taskId": "t", "status": "working", "ttl": 60000}}))
+            self.tasks += 1
+            wire.json(200, result({"task": self.task("working")}))
         elif b'"method"' in body:
             self.ask(wire)
         else:
             self.answered.set()
             wire.answer(202, b"")
+
+    def task(self, status: str) -> dict[str, object]:
+        return {"taskId": f"task-{self.tasks}", "status": status, "ttl": 60000}
 
     def ask(self, wire: Wire) -> None:
         self.answered.clear()
@@ -149,8 +156,9 @@ def wait_for_a_person(sidecar: Proxy) -> None:
 
 
 def start_and_end_a_task(sidecar: Proxy) -> None:
-    sidecar.post(rpc("tools/call", {"name": "later", "arguments": {}, "task": {"ttl": 60000}}), SESSION)
-    sidecar.post(rpc("tasks/get", {"taskId": "t"}), SESSION)
+    started = sidecar.post(rpc("tools/call", {"name": "later", "arguments": {}, "task": {"ttl": 60000}}), SESSION)
+    task = json.loads(started.body)["result"]["task"]["taskId"]
+    sidecar.post(rpc("tasks/get", {"taskId": task}), SESSION)
 
 
 @pytest.mark.parametrize(("title", "family", "cause"), [
