@@ -1,6 +1,6 @@
 # Every recipe is one script or one command; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help filter sidecar demo dev test test-slow test-all fuzz bench fmt clippy docs clean
+.PHONY: help filter sidecar demo dev stack dashboard test test-slow test-all fuzz bench fmt clippy docs clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,12 @@ demo: ## show what the sidecar says about a real MCP server; KEEP=1 leaves it ru
 
 dev: ## run the weather server behind the sidecar; rebuild and restart on change
 	@scripts/dev.sh
+
+stack: ## run sidecar, collector and Prometheus with clients until Ctrl-C; ONCE=1 ends after the table
+	@scripts/stack.sh
+
+dashboard: ## write grafana/dashboards/*.json from the code in grafana/dashboard
+	@scripts/dashboard.sh
 
 test: ## run every check and test; at most 25 minutes from nothing on 2 cores
 	@scripts/test.sh

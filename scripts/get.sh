@@ -9,6 +9,10 @@
 #   scripts/get.sh wasm-opt         the optimiser of the built module
 #   scripts/get.sh wasm-bindgen     the directory that holds wasm-bindgen-test-runner
 #   scripts/get.sh cargo-fuzz       the directory that holds cargo-fuzz
+#   scripts/get.sh collector        the OpenTelemetry Collector built from collector/distribution
+#   scripts/get.sh prometheus       the Prometheus server built from collector/prometheus (without its web pages)
+#   scripts/get.sh promtool         its companion, which checks and tests rules
+#   scripts/get.sh grafana-schema   the directory that holds Grafana's schema as JSON Schema, one file a kind of panel
 #   scripts/get.sh all              everything above
 #
 # The cache is $MCP_CACHE, else ~/.cache/mcp-observability, keyed by version or by the hash of what pins it.
@@ -36,7 +40,7 @@ once() {
       say "getting $key (once, into $cache)"
       local begun=$SECONDS
       rm -rf "$target" && mkdir -p "$target"
-      "$make" "$target" >"$target/.log" 2>&1 || { tail -n 30 "$target/.log" >&2; say "failed: $key (log: $target/.log)"; exit 1; }
+      ("$make" "$target") >"$target/.log" 2>&1 || { tail -n 30 "$target/.log" >&2; say "failed: $key (log: $target/.log)"; exit 1; }
       touch "$target/.done"
       say "got $key in $((SECONDS - begun)) s"
     fi
@@ -86,6 +90,40 @@ make_cargo_fuzz() {
     rm -rf "$1/target"
 }
 
+# Without service discovery of clouds (remove_all_sd) both are small; files and fixed addresses remain.
+go_build() { nice -n 5 go build -mod=readonly -trimpath -tags remove_all_sd "$@"; }
+
+make_collector() {
+  # Its builder writes sources; the go.mod beside the manifest pins what it would resolve anew each time.
+  local from=$root/collector/distribution
+  GOBIN="$1/bin" go install "go.opentelemetry.io/collector/cmd/builder@v$COLLECTOR" &&
+    cd "$1" && bin/builder --config "$from/builder.yaml" --skip-compilation --skip-get-modules &&
+    cp "$from/go.mod" "$from/go.sum" "$1/source" &&
+    cd "$1/source" && go_build -ldflags "-s -w" -o "$1/mcp-collector" .
+}
+
+make_prometheus() {
+  cd "$root/collector/prometheus" &&
+    go_build -ldflags "-s -w -X github.com/prometheus/common/version.Version=$PROMETHEUS" -o "$1/" \
+      github.com/prometheus/prometheus/cmd/prometheus github.com/prometheus/prometheus/cmd/promtool
+}
+
+make_grafana_schema() {
+  local types="$1/node_modules/@grafana/schema/dist/types/raw" kind
+  cp "$root/grafana/schema/package.json" "$root/grafana/schema/package-lock.json" "$root/grafana/schema/tsconfig.json" "$1" &&
+    (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts) &&
+    schema_of "$1" "$types/dashboard/x" dashboard Dashboard &&
+    for kind in timeseries table stat bargauge statetimeline text; do
+      schema_of "$1" "$types/composable/$kind/panelcfg/x" "$kind" '*' || return 1
+    done
+}
+
+# schema_of DIRECTORY TYPES FILE NAME: FILE.json of a type, or of all types.
+schema_of() {
+  (cd "$1" && node node_modules/ts-json-schema-generator/bin/ts-json-schema-generator.js --path "$2/types.gen.d.ts" \
+    --type "$4" --tsconfig tsconfig.json --no-type-check --out "$3.json")
+}
+
 get() {
   case "$1" in
     envoy)
@@ -122,10 +160,26 @@ get() {
       need cargo "Rust by rustup; rust-toolchain.toml pins the version"
       once "cargo-fuzz-$CARGO_FUZZ" make_cargo_fuzz
       echo "$cache/cargo-fuzz-$CARGO_FUZZ/bin" ;;
+    collector)
+      need go "Go 1.26 or newer"
+      local key; key="collector-$COLLECTOR-$(hash_of "$root"/collector/distribution/*)"
+      once "$key" make_collector
+      echo "$cache/$key/mcp-collector" ;;
+    prometheus | promtool)
+      need go "Go 1.26 or newer"
+      local key; key="prometheus-$PROMETHEUS-$(hash_of "$root"/collector/prometheus/go.*)"
+      once "$key" make_prometheus
+      echo "$cache/$key/$1" ;;
+    grafana-schema)
+      need npm "Node.js 20 or newer, with npm"
+      local key; key="grafana-schema-$(hash_of "$root"/grafana/schema/*.json)"
+      once "$key" make_grafana_schema
+      echo "$cache/$key" ;;
     all)
       get envoy
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
-      get node; get rmcp-server; get rmcp-client; get wasm-opt; get wasm-bindgen; get cargo-fuzz ;;
+      get node; get rmcp-server; get rmcp-client; get wasm-opt; get wasm-bindgen; get cargo-fuzz
+      get grafana-schema; get collector; get prometheus; get promtool ;;
     *) say "get.sh: unknown name '$1'; see the head of this file"; exit 2 ;;
   esac
 }

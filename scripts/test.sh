@@ -11,15 +11,16 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root" || exit 1
 
 set_name=${1:-test}
+needs=(rust c c++ python node tools)
 case $set_name in
-  test) steps=(check-format check-text check-licences build-filter check-clippy check-docs test-core fuzz test-wasm test-fake-envoy check-envoy test-e2e) ;;
-  slow) steps=(test-soak) ;;
+  test) steps=(check-format check-text check-licences check-dashboard build-filter check-clippy check-docs test-core fuzz test-wasm test-fake-envoy check-envoy test-e2e) ;;
+  slow) steps=(check-rules test-soak test-stack) needs+=(go) ;;
   *) say "test.sh: unknown set '$set_name'; known are test, slow"; exit 2 ;;
 esac
 logs=$CARGO_TARGET_DIR/test
 mkdir -p "$logs"
 rm -f "$logs/$set_name.counts"
-scripts/prerequisites.sh rust c c++ python node tools || exit 1
+scripts/prerequisites.sh "${needs[@]}" || exit 1
 
 # counts LOG STATUS: prints "passed failed skipped", from the summaries of cargo test and pytest where the log has any.
 counts() {

@@ -33,10 +33,14 @@ def free_ports(count: int) -> list[int]:
 class Process:
     """A child in a session of its own: Ctrl-C reaches it through `stop` alone, after its clients are gone."""
 
-    def __init__(self, name: str, command: list[str], settings: dict[str, str]):
+    def __init__(self, name: str, command: list[str], settings: dict[str, str], log: Path | None = None):
         self.name = name
         environment = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
-        self.child = subprocess.Popen(command, env=environment | settings, start_new_session=True)
+        output = log.open("ab") if log else None
+        self.child = subprocess.Popen(command, env=environment | settings, stdout=output,
+                                      stderr=subprocess.STDOUT if output else None, start_new_session=True)
+        if output:
+            output.close()
 
     def wait_until(self, ready, what: str) -> None:
         """Waits until `ready()` holds, and fails when the process ends first or takes too long."""
@@ -88,8 +92,8 @@ def start_weather(port: int) -> Process:
     return server
 
 
-def start_sidecar(upstream_port: int, port: int, probe_port: int, admin_port: int) -> Process:
-    """The sidecar in front of a local MCP server, ready to serve."""
+def start_sidecar(upstream_port: int, port: int, probe_port: int, admin_port: int, **more: str) -> Process:
+    """The sidecar in front of a local MCP server, ready to serve; `more` are settings of its environment."""
     settings = {
         "MCP_UPSTREAM_URL": f"http://127.0.0.1:{upstream_port}",
         "MCP_UPSTREAM_NAME": "weather",
@@ -101,6 +105,7 @@ def start_sidecar(upstream_port: int, port: int, probe_port: int, admin_port: in
         "ENVOY_BIN": os.environ["ENVOY_BIN"],
         "MCP_FILTER_WASM": os.environ["MCP_FILTER_WASM"],
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "warning"),
+        **more,
     }
     sidecar = Process("sidecar", [os.environ["MCP_SIDECAR_BIN"], "run"], settings)
     try:
