@@ -20,20 +20,14 @@ esac
 
 scripts/prerequisites.sh rust c python tools
 
-if [ -z "${MCP_FILTER_WASM:-}" ]; then
-  MCP_FILTER_WASM=$(step "Building the filter" scripts/build-filter.sh)
-fi
-if [ -z "${MCP_SIDECAR:-}" ]; then
-  step "Building the launcher" cargo build --quiet --release --locked -p mcp-sidecar
-  MCP_SIDECAR=$CARGO_TARGET_DIR/release/mcp-sidecar
-fi
+build_sidecar
 MCP_SIDECAR_BIN=$MCP_SIDECAR
 ENVOY_BIN=$(step "Getting Envoy" scripts/get.sh envoy)
 say "Getting the Python environments"
 EXAMPLE_PYTHON=$(scripts/get.sh python "$environment")
 OLD_CLIENT_PYTHON=$(scripts/get.sh python mcp-old)
 NEW_CLIENT_PYTHON=$(scripts/get.sh python demo)
-export MCP_FILTER_WASM MCP_SIDECAR_BIN ENVOY_BIN EXAMPLE_PYTHON OLD_CLIENT_PYTHON NEW_CLIENT_PYTHON
+export MCP_SIDECAR_BIN ENVOY_BIN EXAMPLE_PYTHON OLD_CLIENT_PYTHON NEW_CLIENT_PYTHON
 if [ "$name" = postgres ]; then
   POSTGRES_HOME=$(step "Getting PostgreSQL" scripts/get.sh postgres)
   export POSTGRES_HOME
