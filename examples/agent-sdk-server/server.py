@@ -4,17 +4,29 @@
 
 Each step of the agent is a progress notification. Before a task that may change files the person at the client is asked, in the
 way of the client's revision: a request from the server while the call runs, or a result that asks for more and a second call.
+A client that takes tasks need not wait for `ask_agent`.
 """
 
 import os
-from typing import Annotated
+from typing import Annotated, Any
 
 import agent
+from background import BackgroundRuns
 from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, MCPServer, Resolve
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 
-server = MCPServer("agent", version="1.0.0", instructions="An agent that looks after a folder of notes.", log_level="WARNING")
+
+async def ask_in_background(arguments: dict[str, Any]) -> str:
+    """`ask_agent` without anybody who follows it."""
+    question = arguments.get("question")
+    if not isinstance(question, str):
+        raise ToolError("ask_agent takes a question")
+    return await run(question, False, None)
+
+
+server = MCPServer("agent", version="1.0.0", instructions="An agent that looks after a folder of notes.", log_level="WARNING",
+                   extensions=[BackgroundRuns({"ask_agent": ask_in_background})])
 
 
 class Permission(BaseModel):
@@ -28,15 +40,16 @@ def ask_permission(task: str) -> Elicit[Permission]:
     return Elicit(f"May the agent change files for this task: {task}", Permission)
 
 
-async def run(prompt: str, may_write: bool, context: Context) -> str:
-    """One run of the agent; a run that fails is a failed tool."""
+async def run(prompt: str, may_write: bool, context: Context | None) -> str:
+    """One run of the agent, whose steps go to `context`; a run that fails is a failed tool."""
     steps = 0
 
     async def report(line: str) -> None:
         nonlocal steps
         steps += 1
         # Nobody knows how many steps there will be, so there is no total.
-        await context.report_progress(steps, message=line)
+        if context:
+            await context.report_progress(steps, message=line)
 
     try:
         return await agent.run(prompt, may_write, report)
