@@ -1,9 +1,9 @@
 # Every recipe is one script or one command; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help filter sidecar demo dev stack dashboard test test-slow test-all fuzz bench fmt clippy docs clean
+.PHONY: help filter sidecar demo example-weather example-postgres example-agent-sdk-server dev stack dashboard loadtest test test-slow test-all fuzz bench fmt clippy docs clean
 
 help: ## list what make can do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 filter: ## build the filter and print the path of mcp_observability.wasm
 	@scripts/build-filter.sh
@@ -13,6 +13,15 @@ sidecar: ## build the launcher, target/release/mcp-sidecar
 
 demo: ## show what the sidecar says about a real MCP server; KEEP=1 leaves it running
 	@scripts/demo.sh
+
+example-weather: ## the same as demo
+	@scripts/example.sh weather
+
+example-postgres: ## a real PostgreSQL behind a read-only MCP server, with the sidecar in front
+	@scripts/example.sh postgres
+
+example-agent-sdk-server: ## an agent as an MCP server, with the sidecar in front
+	@scripts/example.sh agent-sdk-server
 
 dev: ## run the weather server behind the sidecar; rebuild and restart on change
 	@scripts/dev.sh

