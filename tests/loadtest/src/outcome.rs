@@ -4,6 +4,7 @@
 //! it answered in the server's place.
 
 use crate::message::{Message, Method};
+use serde::de::IgnoredAny;
 
 /// The end of one operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +69,7 @@ impl Outcome {
                 None if method == Method::Discover => Self::Negotiation,
                 None => Self::Error(ErrorType::HttpError),
             },
+            200..300 if !body.is_empty() && serde_json::from_slice::<IgnoredAny>(body).is_err() => Self::Unknown,
             _ => Self::Error(ErrorType::NoResponse),
         }
     }
@@ -170,6 +172,8 @@ mod tests {
         assert_eq!(of(Method::ToolsList, 404, "no session"), "http_error");
         assert_eq!(of(Method::Discover, 403, ""), "negotiation");
         assert_eq!(of(Method::ToolsList, 200, ""), "no_response");
+        assert_eq!(of(Method::ToolsList, 200, "{}"), "no_response");
+        assert_eq!(of(Method::ToolsList, 200, "{"), "unknown");
         assert_eq!(of(Method::ToolsList, 503, "no healthy upstream"), "upstream_unavailable");
         assert_eq!(of(Method::ToolsList, 504, "upstream request timeout"), "timeout");
         let reset = |reason| {
