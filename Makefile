@@ -1,6 +1,6 @@
 # Every recipe is one script or one command; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help filter sidecar demo dev test test-slow test-all fuzz bench fmt clippy docs clean
+.PHONY: help filter sidecar demo dev test test-slow test-all loadtest fuzz bench fmt clippy docs clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test-slow: ## run only what test-all adds
 	@scripts/test.sh slow
 
 test-all: test test-slow ## run everything, minutes of waiting on idle connections included
+
+loadtest: ## drive load through a sidecar and compare counts; URL, METRICS, CONCURRENCY, TOTAL
+	@scripts/loadtest.sh
 
 fuzz: ## fuzz the core for MINUTES (6 unless given), all targets in turn
 	@scripts/fuzz.sh $(or $(MINUTES),6)

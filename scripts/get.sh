@@ -9,6 +9,7 @@
 #   scripts/get.sh wasm-bindgen     the directory that holds wasm-bindgen-test-runner
 #   scripts/get.sh cargo-fuzz       the directory that holds cargo-fuzz
 #   scripts/get.sh all              everything above
+#   scripts/get.sh rmcp-server-fast rmcp-server with an optimising compiler: for the load test, minutes to build
 #
 # The cache is $MCP_CACHE, else ~/.cache/mcp-observability, keyed by version or by the hash of what pins it.
 set -euo pipefail
@@ -68,6 +69,19 @@ make_rmcp() {
     rm -rf "$1/target"
 }
 
+make_rmcp_fast() {
+  CARGO_PROFILE_RELEASE_OPT_LEVEL=3 CARGO_TARGET_DIR="$1/target" \
+    cargo build --release --locked --manifest-path "$root/tests/peers/Cargo.toml" -p rmcp-server &&
+    cp "$1/target/release/rmcp-server" "$1" &&
+    rm -rf "$1/target"
+}
+
+# What the peers on the Rust SDK are built from.
+hash_of_rmcp() {
+  local peers=$root/tests/peers
+  (shopt -s nullglob && hash_of "$peers"/{conformance.json,Cargo.*} "$peers"/rmcp-*/Cargo.toml "$peers"/rmcp-*/src/{,*/}*.rs)
+}
+
 make_wasm_bindgen() {
   # Its defaults add TLS for talking to browsers' drivers, which Node does not need.
   CARGO_TARGET_DIR="$1/target" cargo install --locked --no-default-features --bin wasm-bindgen-test-runner \
@@ -101,10 +115,14 @@ get() {
       echo "$root/tests/node/node_modules" ;;
     rmcp-server | rmcp-client)
       need cargo "Rust by rustup; rust-toolchain.toml pins the version"
-      local peers=$root/tests/peers key
-      key="rmcp-$(shopt -s nullglob && hash_of "$peers"/{conformance.json,Cargo.*} "$peers"/rmcp-*/Cargo.toml "$peers"/rmcp-*/src/{,*/}*.rs)"
+      local key; key="rmcp-$(hash_of_rmcp)"
       once "$key" make_rmcp
       echo "$cache/$key/$1" ;;
+    rmcp-server-fast)
+      need cargo "Rust by rustup; rust-toolchain.toml pins the version"
+      local key; key="rmcp-fast-$(hash_of_rmcp)"
+      once "$key" make_rmcp_fast
+      echo "$cache/$key/rmcp-server" ;;
     wasm-bindgen)
       need cargo "Rust by rustup; rust-toolchain.toml pins the version"
       once "wasm-bindgen-$WASM_BINDGEN_CLI" make_wasm_bindgen

@@ -13,7 +13,7 @@ cd "$root" || exit 1
 set_name=${1:-test}
 case $set_name in
   test) steps=(check-format check-text check-licences build-filter check-clippy check-docs test-core fuzz test-wasm test-fake-envoy check-envoy test-e2e) ;;
-  slow) steps=(test-soak) ;;
+  slow) steps=(test-soak test-loadtest) ;;
   *) say "test.sh: unknown set '$set_name'; known are test, slow"; exit 2 ;;
 esac
 logs=$CARGO_TARGET_DIR/test

@@ -9,6 +9,13 @@ use std::time::Duration;
 /// More clients than this open more connections than a machine has to give.
 const MOST_CLIENTS: u64 = 10_000;
 
+const URL: &str = "http://localhost:4000";
+const METRICS: &str = "http://localhost:9902/metrics";
+const CONCURRENCY: &str = "50";
+const TOTAL: &str = "1000";
+const SEED: &str = "1";
+const TIMEOUT: &str = "30";
+
 /// Drives an MCP server through the sidecar, and holds its own counts against what the sidecar counted.
 ///
 /// It opens sessions, lists tools and resources, calls every tool that answers within a second (but those marked as
@@ -18,22 +25,22 @@ const MOST_CLIENTS: u64 = 10_000;
 #[command(version)]
 pub(crate) struct CommandLine {
     /// The sidecar's MCP endpoint; http only
-    #[arg(long, env = "URL", default_value = "http://localhost:4000")]
+    #[arg(long, env = "URL", default_value = URL)]
     url: String,
     /// The sidecar's metrics page
-    #[arg(long, env = "METRICS", default_value = "http://localhost:9902/metrics")]
+    #[arg(long, env = "METRICS", default_value = METRICS)]
     metrics: String,
     /// Drive the load only, and compare nothing
     #[arg(long)]
     no_compare: bool,
     /// Clients at once, each with a connection and a session of its own
-    #[arg(long, env = "CONCURRENCY", default_value = "50")]
+    #[arg(long, env = "CONCURRENCY", default_value = CONCURRENCY)]
     concurrency: String,
     /// Requests of the mix
-    #[arg(long, env = "TOTAL", default_value = "1000")]
+    #[arg(long, env = "TOTAL", default_value = TOTAL)]
     total: String,
     /// Which mix: the same seed sends the same requests
-    #[arg(long, env = "SEED", default_value = "1")]
+    #[arg(long, env = "SEED", default_value = SEED)]
     seed: String,
     /// 2024-11-05 (over HTTP+SSE), 2025-03-26, 2025-06-18, 2025-11-25 or 2026-07-28; negotiated unless given
     #[arg(long, env = "REVISION")]
@@ -45,7 +52,7 @@ pub(crate) struct CommandLine {
     #[arg(long, env = "ARGUMENTS")]
     arguments: Option<String>,
     /// Seconds after which a request is given up
-    #[arg(long, env = "TIMEOUT", default_value = "30")]
+    #[arg(long, env = "TIMEOUT", default_value = TIMEOUT)]
     timeout: String,
 }
 
@@ -76,15 +83,15 @@ impl Settings {
     /// One line per problem: the setting, its value, what is allowed.
     pub(crate) fn check(line: &CommandLine) -> Result<Self, Vec<String>> {
         let mut problems = Problems::default();
-        let url = problems.address("URL", &line.url);
-        let metrics = if line.no_compare { None } else { problems.address("METRICS", &line.metrics) };
-        let concurrency = problems.number("CONCURRENCY", &line.concurrency, 1, MOST_CLIENTS);
-        let total = problems.number("TOTAL", &line.total, 1, u64::MAX);
-        let seed = problems.number("SEED", &line.seed, 0, u64::MAX);
+        let url = problems.address("URL", or(&line.url, URL));
+        let metrics = if line.no_compare { None } else { problems.address("METRICS", or(&line.metrics, METRICS)) };
+        let concurrency = problems.number("CONCURRENCY", or(&line.concurrency, CONCURRENCY), 1, MOST_CLIENTS);
+        let total = problems.number("TOTAL", or(&line.total, TOTAL), 1, u64::MAX);
+        let seed = problems.number("SEED", or(&line.seed, SEED), 0, u64::MAX);
         let revision =
             line.revision.as_deref().filter(|name| !name.is_empty()).and_then(|name| problems.revision(name));
         let given = problems.given(line.arguments.as_deref().unwrap_or_default());
-        let timeout = Duration::from_secs(problems.number("TIMEOUT", &line.timeout, 1, 3600));
+        let timeout = Duration::from_secs(problems.number("TIMEOUT", or(&line.timeout, TIMEOUT), 1, 3600));
         let tools = line.tool.iter().filter(|name| !name.is_empty()).cloned().collect();
         match url {
             Some(url) if problems.0.is_empty() => {
@@ -94,6 +101,11 @@ impl Settings {
             _ => Err(problems.0),
         }
     }
+}
+
+/// An empty value is as good as none.
+fn or<'a>(value: &'a str, default: &'a str) -> &'a str {
+    if value.is_empty() { default } else { value }
 }
 
 // === impl Problems ===
@@ -157,6 +169,10 @@ mod tests {
         assert_eq!((settings.concurrency, settings.total, settings.revision), (50, 1000, None));
         assert!(settings.metrics.is_some());
         assert!(check(&["--no-compare"]).unwrap().metrics.is_none());
+        let empty =
+            check(&["--url=", "--metrics=", "--concurrency=", "--total=", "--revision=", "--tool=", "--arguments="])
+                .unwrap();
+        assert_eq!((empty.concurrency, empty.total, empty.revision, empty.tools.len()), (50, 1000, None, 0));
         assert_eq!(check(&["--tool", "a,b", "--tool", "c"]).unwrap().tools, ["a", "b", "c"]);
     }
 
@@ -176,7 +192,7 @@ mod tests {
         let problems = check(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).unwrap_err();
         assert_eq!(problems.len(), wrong.len(), "{problems:#?}");
         for ((name, _), problem) in wrong.iter().zip(&problems) {
-            assert!(problem.starts_with(&name[2..].to_uppercase()), "{problem}");
+            assert!(problem.starts_with(&name.trim_start_matches('-').to_uppercase()), "{problem}");
         }
         assert!(!problems.concat().contains("secret"));
     }

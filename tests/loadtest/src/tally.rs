@@ -92,7 +92,7 @@ impl Tally {
     pub(crate) fn session_begun(&mut self, negotiated: &str, transport: Transport) {
         let known = Revision::parse(negotiated).map(Revision::name);
         // Older than any revision, and SDKs still accept it.
-        let known = known.or((negotiated == "2024-10-07").then_some("2024-10-07"));
+        let known = known.or_else(|| (negotiated == "2024-10-07").then_some("2024-10-07"));
         *self.sessions.entry((known.unwrap_or("other"), transport)).or_default() += 1;
     }
 
