@@ -13,9 +13,10 @@ cd "$root"
 scripts/prerequisites.sh rust c tools
 step "Building the load test" cargo build --quiet --release --locked -p loadtest
 loadtest=$CARGO_TARGET_DIR/release/loadtest
-case "${URL:-} $* " in
-  " "*" --url"* | " "*" --help "* | " "*" -h "* | [!\ ]*) exec "$loadtest" "$@" ;;
+case " $* " in
+  *" --url"* | *" --help "* | *" -h "*) exec "$loadtest" "$@" ;;
 esac
+[ -z "${URL:-}" ] || exec "$loadtest" "$@"
 
 scripts/prerequisites.sh python
 server=$(step "Getting the MCP server" scripts/get.sh rmcp-server-fast)
@@ -31,7 +32,10 @@ export ENVOY_BIN MCP_FILTER_WASM
 free_ports() {
   python3 -c 'import socket, sys
 sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
-print(*(one.getsockname()[1] for one in sockets))' "$1"
+ports = [one.getsockname()[1] for one in sockets]
+# Closed before the caller can read on and take them.
+for one in sockets: one.close()
+print(*ports)' "$1"
 }
 
 logs=$(mktemp -d)
