@@ -148,7 +148,7 @@ impl Problems {
             return Given::new();
         }
         serde_json::from_str(value).unwrap_or_else(|_| {
-            self.add("ARGUMENTS", value, r#"a JSON object, such as {"city": "Lisbon"}"#);
+            self.add("ARGUMENTS", value, r#"a JSON object, such as {"city": "bergen"}"#);
             Given::new()
         })
     }
