@@ -1,6 +1,7 @@
 # Every recipe is one script or one command; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help filter sidecar demo example-weather example-postgres example-agent-sdk-server dev stack dashboard loadtest test test-slow test-all fuzz bench fmt clippy docs clean
+.PHONY: help filter sidecar demo example-weather example-postgres example-agent-sdk-server dev stack dashboard loadtest
+.PHONY: test test-slow test-stack test-all fuzz bench fmt clippy docs clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,10 +36,16 @@ dashboard: ## write grafana/dashboards/*.json from the code in grafana/dashboard
 test: ## run every check and test; at most 25 minutes from nothing on 2 cores
 	@scripts/test.sh
 
-test-slow: ## run only what test-all adds
+test-slow: ## run what takes minutes of waiting, on idle connections for one
 	@scripts/test.sh slow
 
-test-all: test test-slow ## run everything, minutes of waiting on idle connections included
+test-stack: ## run load test, examples and the pipeline to Prometheus; builds the collector and Prometheus once
+	@scripts/test.sh stack
+
+test-all: test test-slow test-stack ## run everything
+
+loadtest: ## drive load through a sidecar and compare counts; URL, METRICS, CONCURRENCY, TOTAL
+	@scripts/loadtest.sh
 
 fuzz: ## fuzz the core for MINUTES (6 unless given), all targets in turn
 	@scripts/fuzz.sh $(or $(MINUTES),6)

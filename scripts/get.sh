@@ -15,6 +15,7 @@
 #   scripts/get.sh promtool         its companion, which checks and tests rules
 #   scripts/get.sh grafana-schema   the directory that holds Grafana's schema as JSON Schema, one file a kind of panel
 #   scripts/get.sh all              everything above
+#   scripts/get.sh rmcp-server-fast rmcp-server with an optimising compiler: for the load test, minutes to build
 #
 # The cache is $MCP_CACHE, else ~/.cache/mcp-observability, keyed by version or by the hash of what pins it.
 set -euo pipefail
@@ -85,6 +86,19 @@ make_rmcp() {
 
 make_binaryen() {
   npm install --prefix "$1" --no-audit --no-fund --ignore-scripts "binaryen@$BINARYEN"
+}
+
+make_rmcp_fast() {
+  CARGO_PROFILE_RELEASE_OPT_LEVEL=3 CARGO_TARGET_DIR="$1/target" \
+    cargo build --release --locked --manifest-path "$root/tests/peers/Cargo.toml" -p rmcp-server &&
+    cp "$1/target/release/rmcp-server" "$1" &&
+    rm -rf "$1/target"
+}
+
+# What the peers on the Rust SDK are built from.
+hash_of_rmcp() {
+  local peers=$root/tests/peers
+  (shopt -s nullglob && hash_of "$peers"/{conformance.json,Cargo.*} "$peers"/rmcp-*/Cargo.toml "$peers"/rmcp-*/src/{,*/}*.rs)
 }
 
 make_wasm_bindgen() {
@@ -158,14 +172,18 @@ get() {
       echo "$root/tests/node/node_modules" ;;
     rmcp-server | rmcp-client)
       need cargo "Rust by rustup; rust-toolchain.toml pins the version"
-      local peers=$root/tests/peers key
-      key="rmcp-$(shopt -s nullglob && hash_of "$peers"/{conformance.json,Cargo.*} "$peers"/rmcp-*/Cargo.toml "$peers"/rmcp-*/src/{,*/}*.rs)"
+      local key; key="rmcp-$(hash_of_rmcp)"
       once "$key" make_rmcp
       echo "$cache/$key/$1" ;;
     wasm-opt)
       need npm "Node.js 20 or newer, with npm"
       once "binaryen-$BINARYEN" make_binaryen
       echo "$cache/binaryen-$BINARYEN/node_modules/.bin/wasm-opt" ;;
+    rmcp-server-fast)
+      need cargo "Rust by rustup; rust-toolchain.toml pins the version"
+      local key; key="rmcp-fast-$(hash_of_rmcp)"
+      once "$key" make_rmcp_fast
+      echo "$cache/$key/rmcp-server" ;;
     wasm-bindgen)
       need cargo "Rust by rustup; rust-toolchain.toml pins the version"
       once "wasm-bindgen-$WASM_BINDGEN_CLI" make_wasm_bindgen

@@ -2,7 +2,8 @@
 # Runs every step of a set, one script each, goes on after a failure, and sums what the steps counted.
 #
 #   scripts/test.sh         the set behind `make test`
-#   scripts/test.sh slow    the set that `make test-all` adds
+#   scripts/test.sh slow    the minutes of waiting that `make test-all` adds
+#   scripts/test.sh stack   load test, examples and the pipeline to Prometheus, which `make test-all` adds as well
 #
 # A step that runs tests counts each of them, any other step counts as one. Each step's output is kept in target/test/.
 set -uo pipefail
@@ -14,8 +15,9 @@ set_name=${1:-test}
 needs=(rust c c++ python node tools)
 case $set_name in
   test) steps=(check-format check-text check-licences check-dashboard build-filter check-clippy check-docs test-core fuzz test-wasm test-fake-envoy check-envoy test-e2e) ;;
-  slow) steps=(check-rules test-soak test-examples test-stack) needs+=(go) ;;
-  *) say "test.sh: unknown set '$set_name'; known are test, slow"; exit 2 ;;
+  slow) steps=(test-soak) ;;
+  stack) steps=(check-rules test-loadtest test-examples test-stack) needs+=(go) ;;
+  *) say "test.sh: unknown set '$set_name'; known are test, slow, stack"; exit 2 ;;
 esac
 logs=$CARGO_TARGET_DIR/test
 mkdir -p "$logs"
