@@ -1,9 +1,10 @@
 # Every recipe is one script or one command; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help filter sidecar demo dev test test-slow test-all fuzz bench fmt clippy docs clean
+.PHONY: help filter sidecar demo example-weather example-postgres example-agent-sdk-server dev stack dashboard loadtest
+.PHONY: test test-slow test-stack test-all fuzz bench fmt clippy docs clean
 
 help: ## list what make can do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 filter: ## build the filter and print the path of mcp_observability.wasm
 	@scripts/build-filter.sh
@@ -14,16 +15,37 @@ sidecar: ## build the launcher, target/release/mcp-sidecar
 demo: ## show what the sidecar says about a real MCP server; KEEP=1 leaves it running
 	@scripts/demo.sh
 
+example-weather: ## the same as demo
+	@scripts/example.sh weather
+
+example-postgres: ## a real PostgreSQL behind a read-only MCP server, with the sidecar in front
+	@scripts/example.sh postgres
+
+example-agent-sdk-server: ## an agent as an MCP server, with the sidecar in front
+	@scripts/example.sh agent-sdk-server
+
 dev: ## run the weather server behind the sidecar; rebuild and restart on change
 	@scripts/dev.sh
+
+stack: ## run sidecar, collector and Prometheus with clients until Ctrl-C; ONCE=1 ends after the table
+	@scripts/stack.sh
+
+dashboard: ## write grafana/dashboards/*.json from the code in grafana/dashboard
+	@scripts/dashboard.sh
 
 test: ## run every check and test; at most 25 minutes from nothing on 2 cores
 	@scripts/test.sh
 
-test-slow: ## run only what test-all adds
+test-slow: ## run what takes minutes of waiting, on idle connections for one
 	@scripts/test.sh slow
 
-test-all: test test-slow ## run everything, minutes of waiting on idle connections included
+test-stack: ## run load test, examples and the pipeline to Prometheus; builds the collector and Prometheus once
+	@scripts/test.sh stack
+
+test-all: test test-slow test-stack ## run everything
+
+loadtest: ## drive load through a sidecar and compare counts; URL, METRICS, CONCURRENCY, TOTAL
+	@scripts/loadtest.sh
 
 fuzz: ## fuzz the core for MINUTES (6 unless given), all targets in turn
 	@scripts/fuzz.sh $(or $(MINUTES),6)

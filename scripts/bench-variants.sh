@@ -16,7 +16,8 @@ build() {
   local name=$1 directory=$CARGO_TARGET_DIR/bench-variants/$1
   shift
   env "$@" cargo build --quiet --release --locked -p mcp-observability --target wasm32-wasip1 --target-dir "$directory"
-  built="$directory/wasm32-wasip1/release/mcp_observability.wasm"
+  built=$directory/mcp_observability.wasm
+  scripts/shrink-filter.sh "$directory/wasm32-wasip1/release/mcp_observability.wasm" "$built"
   say "$name: $(stat -c %s "$built") bytes"
 }
 

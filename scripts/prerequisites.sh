@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Names every missing prerequisite, one line each with how to get it, and fails if there is one.
 #
-#   scripts/prerequisites.sh NAME...    names from: rust, c, c++, python, node, tools
+#   scripts/prerequisites.sh NAME...    names from: rust, c, c++, python, node, go, tools
 set -euo pipefail
 
 missing=0
@@ -38,10 +38,11 @@ check() {
     node)
       require node "Node.js 20 or newer: Debian package nodejs"
       require npm "it comes with Node.js: Debian package npm" ;;
+    go) require go "Go 1.26 or newer; it builds the collector and Prometheus" ;;
     tools)
       require git "Debian package git"
       require flock "Debian package util-linux" ;;
-    *) printf 'prerequisites.sh: unknown name %s; known are rust, c, c++, python, node, tools\n' "$1" >&2; exit 2 ;;
+    *) printf 'prerequisites.sh: unknown name %s; known are rust, c, c++, python, node, go, tools\n' "$1" >&2; exit 2 ;;
   esac
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The tests beside the code: core, filter shell, launcher. The launcher's have Envoy check every bootstrap it renders.
+# The tests beside the code: core, filter shell, launcher, load test. The launcher's have Envoy check every bootstrap it renders.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -8,4 +8,4 @@ cd "$root"
 ENVOY_BIN=$(scripts/get.sh envoy)
 MCP_FILTER_WASM=$(scripts/build-filter.sh)
 export ENVOY_BIN MCP_FILTER_WASM
-cargo test --quiet --locked -p mcp-observe -p mcp-observability -p mcp-sidecar
+cargo test --quiet --locked -p mcp-observe -p mcp-observability -p mcp-sidecar -p loadtest

@@ -2,7 +2,8 @@
 # Runs every step of a set, one script each, goes on after a failure, and sums what the steps counted.
 #
 #   scripts/test.sh         the set behind `make test`
-#   scripts/test.sh slow    the set that `make test-all` adds
+#   scripts/test.sh slow    the minutes of waiting that `make test-all` adds
+#   scripts/test.sh stack   load test, examples and the pipeline to Prometheus, which `make test-all` adds as well
 #
 # A step that runs tests counts each of them, any other step counts as one. Each step's output is kept in target/test/.
 set -uo pipefail
@@ -11,15 +12,17 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root" || exit 1
 
 set_name=${1:-test}
+needs=(rust c c++ python node tools)
 case $set_name in
-  test) steps=(check-format check-text check-licences build-filter check-clippy check-docs test-core fuzz test-wasm test-fake-envoy check-envoy test-e2e) ;;
+  test) steps=(check-format check-text check-licences check-dashboard build-filter check-clippy check-docs test-core fuzz test-wasm test-fake-envoy check-envoy test-e2e) ;;
   slow) steps=(test-soak) ;;
-  *) say "test.sh: unknown set '$set_name'; known are test, slow"; exit 2 ;;
+  stack) steps=(check-rules test-loadtest test-examples test-stack) needs+=(go) ;;
+  *) say "test.sh: unknown set '$set_name'; known are test, slow, stack"; exit 2 ;;
 esac
 logs=$CARGO_TARGET_DIR/test
 mkdir -p "$logs"
 rm -f "$logs/$set_name.counts"
-scripts/prerequisites.sh rust c c++ python node tools || exit 1
+scripts/prerequisites.sh "${needs[@]}" || exit 1
 
 # counts LOG STATUS: prints "passed failed skipped", from the summaries of cargo test and pytest where the log has any.
 counts() {

@@ -14,7 +14,8 @@ def expected(reports: list[dict]) -> dict[str, Counter]:
             if method == "tools/call":
                 families["mcp_tool_calls_total"][(subject, status, error_type)] += count
                 families["mcp_tool_duration_microseconds_count"][(subject,)] += count
-                families["mcp_tool_result_bytes_count"][(subject,)] += count
+                # A client that leaves has no result.
+                families["mcp_tool_result_bytes_count"][(subject,)] += count * (status != "cancelled")
             elif method == "resources/read":
                 families["mcp_resource_reads_total"][(status,)] += count
             elif method == "prompts/get":

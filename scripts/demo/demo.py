@@ -4,50 +4,19 @@ Exit 1 when the scrape is empty or says anything else than the clients saw. `KEE
 Called by scripts/demo.sh, which builds what is started here.
 """
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import check
 import report
+from run import run_client, settled
 from scrape import Scrape
 from stack import StackError, free_ports, start_sidecar, start_weather
 
 HERE = Path(__file__).parent
-CLIENT_SECONDS = 120
-# Counters and histograms show up to a second after the event.
-LAG_SECONDS = 2.0
-SETTLE_SECONDS = 15
-
-
-def run_clients(python: str, program: str, url: str) -> dict:
-    """Runs one client program to its end and returns what it saw."""
-    begun = time.monotonic()
-    command = [python, str(HERE / program), url]
-    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, timeout=CLIENT_SECONDS, text=True)
-    if done.returncode:
-        raise StackError(f"{program} ended with status {done.returncode}")
-    seen = json.loads(done.stdout)
-    count = sum(row[-1] for row in seen["operations"])
-    print(f"  {count} operations at revision {seen['revision']} in {time.monotonic() - begun:.1f} s", flush=True)
-    return seen
-
-
-def settled(url: str) -> Scrape:
-    """The scrape once it stands still for longer than counters may lag."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    now = Scrape.of(url)
-    while time.monotonic() < deadline:
-        before = now
-        time.sleep(LAG_SECONDS)
-        now = Scrape.of(url)
-        if now.samples == before.samples:
-            return now
-    raise StackError(f"the figures at {url} still moved {SETTLE_SECONDS} s after the last client had ended")
 
 
 def show(scrape: Scrape, url: str) -> bool:
@@ -66,9 +35,9 @@ def show(scrape: Scrape, url: str) -> bool:
 def demonstrate(url: str, metrics: str) -> bool:
     """The sessions and their figures; False when the figures are wrong."""
     print("Client sessions on the Python SDK 1.30.0", flush=True)
-    reports = [run_clients(os.environ["OLD_CLIENT_PYTHON"], "client_old.py", url)]
+    reports = [run_client(os.environ["OLD_CLIENT_PYTHON"], HERE / "client_old.py", url)]
     print("Client sessions on the Python SDK 2.3.0", flush=True)
-    reports.append(run_clients(sys.executable, "client_new.py", url))
+    reports.append(run_client(sys.executable, HERE / "client_new.py", url))
     scrape = settled(metrics)
     if not show(scrape, metrics):
         return False

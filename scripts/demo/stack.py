@@ -1,4 +1,4 @@
-"""The weather server and the sidecar in front of it, as processes of this one. Standard library only."""
+"""An example's server and the sidecar in front of it, as processes of this one. Standard library only."""
 
 import os
 import signal
@@ -33,10 +33,14 @@ def free_ports(count: int) -> list[int]:
 class Process:
     """A child in a session of its own: Ctrl-C reaches it through `stop` alone, after its clients are gone."""
 
-    def __init__(self, name: str, command: list[str], settings: dict[str, str]):
+    def __init__(self, name: str, command: list[str], settings: dict[str, str], log: Path | None = None):
         self.name = name
         environment = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
-        self.child = subprocess.Popen(command, env=environment | settings, start_new_session=True)
+        output = log.open("ab") if log else None
+        self.child = subprocess.Popen(command, env=environment | settings, stdout=output,
+                                      stderr=subprocess.STDOUT if output else None, start_new_session=True)
+        if output:
+            output.close()
 
     def wait_until(self, ready, what: str) -> None:
         """Waits until `ready()` holds, and fails when the process ends first or takes too long."""
@@ -76,10 +80,9 @@ def answers(url: str) -> bool:
         return False
 
 
-def start_weather(port: int) -> Process:
-    """The example server, listening."""
-    server = Process("weather server", [os.environ["WEATHER_PYTHON"], str(ROOT / "examples/weather/server.py")],
-                     {"HOST": "127.0.0.1", "PORT": str(port)})
+def start_server(name: str, command: list[str], port: int, settings: dict[str, str]) -> Process:
+    """A server that takes HOST and PORT from its environment, listening."""
+    server = Process(name, command, {"HOST": "127.0.0.1", "PORT": str(port)} | settings)
     try:
         server.wait_until(lambda: connects(port), "listening")
     except StackError:
@@ -88,11 +91,19 @@ def start_weather(port: int) -> Process:
     return server
 
 
-def start_sidecar(upstream_port: int, port: int, probe_port: int, admin_port: int) -> Process:
-    """The sidecar in front of a local MCP server, ready to serve."""
+def start_weather(port: int) -> Process:
+    """The weather server, listening."""
+    return start_server("weather server", [os.environ["WEATHER_PYTHON"], str(ROOT / "examples/weather/server.py")], port, {})
+
+
+def start_sidecar(
+    upstream_port: int, port: int, probe_port: int, admin_port: int, name: str = "weather", **more: str
+) -> Process:
+    """The sidecar in front of a local MCP server, ready to serve; `name` is the server_name of its figures, `more` are
+    settings of its environment."""
     settings = {
         "MCP_UPSTREAM_URL": f"http://127.0.0.1:{upstream_port}",
-        "MCP_UPSTREAM_NAME": "weather",
+        "MCP_UPSTREAM_NAME": name,
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "PROBE_HOST": "127.0.0.1",
@@ -101,6 +112,7 @@ def start_sidecar(upstream_port: int, port: int, probe_port: int, admin_port: in
         "ENVOY_BIN": os.environ["ENVOY_BIN"],
         "MCP_FILTER_WASM": os.environ["MCP_FILTER_WASM"],
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "warning"),
+        **more,
     }
     sidecar = Process("sidecar", [os.environ["MCP_SIDECAR_BIN"], "run"], settings)
     try:

@@ -16,6 +16,7 @@ BUILT = {"MCP_SIDECAR": "the launcher", "MCP_FILTER_WASM": "the filter module"}
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "soak: takes minutes; run by scripts/test-e2e.sh -m soak")
+    config.addinivalue_line("markers", "loadtest: needs the load test built; run by scripts/test-loadtest.sh")
     missing = [f"{name} ({what})" for name, what in BUILT.items() if not Path(os.environ.get(name, "")).is_file()]
     if missing:
         raise pytest.UsageError("not built: " + ", ".join(missing) + "; run scripts/test-e2e.sh")

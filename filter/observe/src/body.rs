@@ -102,29 +102,27 @@ struct Dispatching<'a> {
 // === impl Body ===
 
 impl Body {
-    pub(crate) fn new(format: Format) -> Self {
+    /// In its place at once: it is too large to be moved about.
+    pub(crate) fn new(format: Format) -> Box<Self> {
         let stream = (format == Format::Sse).then(Box::default);
-        Self { decoder: None, documents: Documents::default(), stream }
+        Box::new(Self { decoder: None, documents: Documents::default(), stream })
     }
 
     /// Items of list results are kept, told apart by digests under this key.
-    pub(crate) fn with_lists(mut self, key: Option<DigestKey>) -> Self {
+    pub(crate) fn set_lists(&mut self, key: Option<DigestKey>) {
         self.documents.reader.list_key = key;
-        self
     }
 
     /// The text of ids is kept.
-    pub(crate) fn with_ids(mut self, wanted: bool) -> Self {
+    pub(crate) fn set_ids(&mut self, wanted: bool) {
         self.documents.reader.wants_ids = wanted;
-        self
     }
 
     /// The stream may be one of HTTP+SSE.
-    pub(crate) fn with_endpoint(mut self) -> Self {
+    pub(crate) fn set_endpoint(&mut self) {
         if let Some(stream) = &mut self.stream {
-            stream.event.endpoint = Some(Text::start_of(b"", MOST_ENDPOINT_BYTES));
+            stream.event.endpoint = Some(Text::start_of(Vec::new(), MOST_ENDPOINT_BYTES));
         }
-        self
     }
 
     /// The body is compressed; said before its first byte.

@@ -12,7 +12,7 @@
 //! | [`links`] | 256 | 8192 | operations, cancellations and requests of the server, by session |
 //! | [`sessions`] | 64 | 2000 | when 5760 sessions began, and with which revision |
 //! | [`tasks`] | 64 | 4096 | which tool started a task, and whether its end was seen |
-//! | [`events`] | 256 | 640 | the latest 16000 event ids |
+//! | [`events`] | 64 | 2560 | the latest 640 event ids of the sessions that share it |
 //! | `endpoints` | 1 | 2560 | the latest 256 unusual addresses of HTTP+SSE |
 //! | [`vms`] | 1 | 2562 | which VMs follow all this |
 //!
@@ -57,8 +57,8 @@ pub struct Correlation {
     hash_key: [u8; HASH_KEY_BYTES],
     /// The next name of a stream.
     stream: Cell<u64>,
-    /// Hashes of events that passed since the last tick.
-    events: RefCell<Vec<u64>>,
+    /// Events that passed and are not saved yet.
+    events: RefCell<Vec<events::EventKey>>,
     /// Of sessions that were asked for, as [`sessions`] knows them.
     revisions: RefCell<Vec<(u64, Option<Revision>)>>,
     /// The slot of links that is swept next.

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 /// FNV-1a, 64 bit.
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;
+/// Longer than most texts.
+const USUAL_BYTES: usize = 64;
 
 /// The first bytes of a text, and the length and digest of all of it.
 ///
@@ -22,7 +24,11 @@ pub(crate) struct Text {
 
 impl PartialEq for Text {
     fn eq(&self, other: &Self) -> bool {
-        self.length == other.length && self.digest() == other.digest()
+        let is_equal = match (self.whole(), other.whole()) {
+            (Some(whole), Some(other)) => whole == other,
+            _ => self.digest() == other.digest(),
+        };
+        is_equal && self.length == other.length
     }
 }
 
@@ -34,10 +40,15 @@ impl Text {
         Self { start: bytes.to_vec(), limit: bytes.len(), length: bytes.len() as u64, overflow: None }
     }
 
-    /// The text of `bytes`, of which at most `limit` are kept.
-    pub(crate) fn start_of(bytes: &[u8], limit: usize) -> Self {
+    /// The text of `bytes`, of which at most `limit` are kept. What is not too long is not copied.
+    pub(crate) fn start_of(bytes: Vec<u8>, limit: usize) -> Self {
+        let length = bytes.len() as u64;
+        if bytes.len() <= limit {
+            return Self { start: bytes, limit, length, overflow: None };
+        }
+        // Cut in its place it would leave a hole in memory that the next one of its length does not fit into.
         let mut text = Self { limit, ..Self::default() };
-        text.push(bytes);
+        text.push(&bytes);
         text
     }
 
@@ -49,6 +60,10 @@ impl Text {
     /// Empties the text; from now on at most `limit` bytes are kept.
     pub(crate) fn restart(&mut self, limit: usize) {
         self.start.clear();
+        if self.start.capacity() == 0 {
+            // What most texts need, instead of growing step by step.
+            self.start.reserve_exact(limit.min(USUAL_BYTES));
+        }
         self.limit = limit;
         self.length = 0;
         self.overflow = None;

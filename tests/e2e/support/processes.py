@@ -1,5 +1,6 @@
 """Child processes with a log each, ended by process id, and conditions to wait for."""
 
+import itertools
 import os
 import signal
 import socket
@@ -10,6 +11,9 @@ from typing import Callable, TypeVar
 
 START_DEADLINE = 30.0
 Value = TypeVar("Value")
+FIRST_PORT, PORT_COUNT = 10_000, 6_000
+# Every process begins elsewhere.
+PORTS = (FIRST_PORT + (os.getpid() * 61 + number) % PORT_COUNT for number in itertools.count())
 
 
 class Process:
@@ -60,9 +64,21 @@ class Process:
 
 
 def free_port() -> int:
+    """A port that nobody listens on; no two calls of a process give the same one.
+
+    Systems give ports above these to outgoing connections, so none is taken between being found and being used. It
+    matters: two listeners of Envoy on one port do not fail, they share the connections.
+    """
+    return next(port for port in PORTS if unused(port))
+
+
+def unused(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def accepts(port: int) -> bool:

@@ -71,6 +71,13 @@ class End:
         except ConnectionError:
             pass
 
+    async def told(self) -> str:
+        """What has come, where nothing should have."""
+        try:
+            return repr(await asyncio.wait_for(self.reader.read(4096), 1))
+        except (TimeoutError, ConnectionError) as error:
+            return repr(error)
+
     def abort(self) -> None:
         self.keep = False
         self.writer.transport.abort()
@@ -244,7 +251,10 @@ class Link:
                 fields.append(("Content-Length", str(len(body))))
             payload = body
         client.write(render(f"{verb} {target} HTTP/1.1", fields) + payload)
-        server, _, received = await asyncio.wait_for(arrived, DEADLINE)
+        try:
+            server, _, received = await asyncio.wait_for(arrived, DEADLINE)
+        except TimeoutError as error:
+            raise AssertionError(f"the request never arrived; the client has {await client.told()}") from error
         assert received == body, "the server got another body than the client sent"
         return Exchange(self, client, server, verb, body, counted)
 

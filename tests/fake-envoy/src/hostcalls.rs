@@ -72,11 +72,6 @@ fn link_basics(linker: &mut Linker<State>) -> Result<()> {
         caller.data_mut().tick_period_ms = period.cast_unsigned();
         OK
     })?;
-    linker.func_wrap("env", "proxy_set_effective_context", |mut caller: Caller<'_, State>, context: i32| {
-        caller.data_mut().count("set_effective_context");
-        caller.data_mut().context = context.cast_unsigned();
-        OK
-    })?;
     Ok(())
 }
 

@@ -24,7 +24,9 @@ fn keep(part: Part<'_>) -> Kept {
 }
 
 fn read(format: Format, text: &[u8], mut chunk: impl FnMut() -> usize) -> Vec<Kept> {
-    let mut body = Body::new(format).with_lists(Some(DigestKey::default())).with_endpoint();
+    let mut body = Body::new(format);
+    body.set_lists(Some(DigestKey::default()));
+    body.set_endpoint();
     let mut parts = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {

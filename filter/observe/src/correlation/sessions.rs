@@ -23,7 +23,13 @@ struct Known {
 impl Correlation {
     /// An `initialize` that was sent at `asked` succeeded; when the session ended, if a DELETE overtook the answer: a client
     /// knows the session's id from the headers, and may not wait for the rest.
-    pub(crate) fn begin_session(&self, session: SessionKey, revision: Revision, asked: Time, now: Time) -> Option<Time> {
+    pub(crate) fn begin_session(
+        &self,
+        session: SessionKey,
+        revision: Revision,
+        asked: Time,
+        now: Time,
+    ) -> Option<Time> {
         self.edit(&self.sessions_key(session), |slot: &mut Vec<Known>| {
             let earlier = take(slot, session);
             let deleted = earlier.filter(|known| known.revision.is_none() && known.at >= asked.0);

@@ -1,5 +1,5 @@
-use super::links::{Asked, Found, Otherwise, Pending};
-use super::{Correlation, HASH_KEY_BYTES};
+use super::links::{Asked, EXPIRY, Found, Otherwise, Pending};
+use super::{Correlation, HASH_KEY_BYTES, SessionKey};
 use crate::closed::{KnownMethod, Revision, Status, Transport};
 use crate::id::{IdKey, RequestId};
 use crate::method::Method;
@@ -12,7 +12,7 @@ use std::rc::Rc;
 mod expiry;
 
 /// Two VMs of one process.
-fn pair() -> (Correlation, Correlation, Rc<InMemory>) {
+pub(super) fn pair() -> (Correlation, Correlation, Rc<InMemory>) {
     let shared = Rc::new(InMemory::default());
     let vm = |seed| Correlation::new(shared.clone(), "test", [7; HASH_KEY_BYTES], seed);
     (vm(1), vm(2), shared)
@@ -153,19 +153,6 @@ fn ok_a_session_that_was_deleted_before_it_began_to_be_known() {
 }
 
 #[test]
-fn ok_events_are_known_to_all_after_a_tick() {
-    let (one, other, _) = pair();
-    let session = one.session(b"", &Text::of(b"s"));
-    let event = one.event(session, 42);
-    one.note_event(event);
-    assert!(one.was_seen(event));
-    assert!(!other.was_seen(event));
-    one.save_events();
-    assert!(other.was_seen(event));
-    assert!(!other.was_seen(one.event(one.session(b"", &Text::of(b"t")), 42)));
-}
-
-#[test]
 fn ok_unusual_endpoints_are_learnt() {
     let (one, other, _) = pair();
     assert!(!one.is_endpoint(b"/m/7"));
@@ -219,6 +206,12 @@ fn ok_layout_is_that_of_the_version_in_the_keys() {
     let first = [0, 0, 1, 140, 217, 135, 176, 200, 137, 247, 177, 175, 1, 0, 35, 1, 3, 97, 100, 100, 0, 0, 0, 0, 0, 0];
     assert_eq!(operation, [first.as_slice(), &[0, 192, 132, 61, 5, 0, 0, 0, 1, 0]].concat());
     assert_eq!(asked, [0, 1, 1, 188, 143, 136, 176, 200, 137, 251, 177, 175, 1, 0, 15, 0, 136, 39, 7, 0]);
+    let (one, _, shared) = pair();
+    for digest in [1, 2] {
+        one.note_event(one.event(SessionKey(65), digest));
+    }
+    one.save_events();
+    assert_eq!(shared.read(&one.key('e', 1)).unwrap().bytes, [134, 155, 44, 112, 251, 240, 46, 35]);
 }
 
 #[test]
@@ -231,7 +224,7 @@ fn ok_a_slot_keeps_its_bound_with_links_of_any_shape() {
         pending.operation.name = Some("x".repeat(128).into());
         pending.operation.cursor = std::num::NonZeroU64::new(u64::MAX);
         pending.operation.revision = Some(Revision::Other);
-        pending.operation.task_id = Some(Box::new(Text::start_of(&[b'x'; 700], 0)));
+        pending.operation.task_id = Some(Box::new(Text::start_of(vec![b'x'; 700], 0)));
         pending.server = Some("s".repeat(64).into());
         (pending.started, pending.otherwise) = (big, Otherwise::ClientLeft(big));
         (pending.cancelled_at, pending.paused) = (Some(big), Some(1 << 40));

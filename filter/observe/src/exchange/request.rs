@@ -33,12 +33,14 @@ impl Exchange {
             Kind::Post => {
                 self.read_post_headers(around);
                 if !self.headers.is_encoded {
-                    self.request = Some(Box::new(Body::new(Format::Json).with_ids(around.config.filter_state())));
+                    let mut body = Body::new(Format::Json);
+                    body.set_ids(around.config.filter_state());
+                    self.request = Some(body);
                 }
             }
             Kind::Get | Kind::Delete => {
                 let session_id = around.host.request_header("mcp-session-id");
-                self.session_id = session_id.map(|id| Text::start_of(&id, SESSION_ID_BYTES));
+                self.session_id = session_id.map(|id| Text::start_of(id, SESSION_ID_BYTES));
                 self.resumes = around.host.request_header("last-event-id").is_some();
                 let is_mcp = self.session_id.is_some() || self.resumes;
                 if is_mcp || around.host.request_header("mcp-protocol-version").is_some() {
@@ -233,7 +235,7 @@ impl Exchange {
         let mut version = method.as_ref().and_then(|_| header("mcp-protocol-version"));
         let is_modern = version.as_deref() == Some(Revision::V2026_07_28.as_str().as_bytes());
         if !is_modern {
-            self.session_id = header("mcp-session-id").map(|id| Text::start_of(&id, SESSION_ID_BYTES));
+            self.session_id = header("mcp-session-id").map(|id| Text::start_of(id, SESSION_ID_BYTES));
         }
         if version.is_none() && (self.session_id.is_none() || around.config.wants_revision()) {
             version = header("mcp-protocol-version");
@@ -244,9 +246,9 @@ impl Exchange {
         let is_mcp = has_header || names_mcp || header("accept").is_some_and(|accept| accepts_both(&accept));
         let mirrored = (method.is_some() || version.is_some()).then(|| {
             Box::new(Mirrored {
-                version: version.map(|value| Text::start_of(&value, WORD_BYTES)),
-                method: method.map(|value| Text::start_of(&value, WORD_BYTES)),
-                name: name.map(|value| Text::start_of(&decode_mirrored(&value), NAME_BYTES)),
+                version: version.map(|value| Text::start_of(value, WORD_BYTES)),
+                method: method.map(|value| Text::start_of(value, WORD_BYTES)),
+                name: name.map(|value| Text::start_of(decode_mirrored(value), NAME_BYTES)),
             })
         });
         let is_encoded = header("content-encoding").is_some_and(|value| is_encoded(&value));
@@ -260,7 +262,7 @@ impl Exchange {
             Some(id) => Some(id),
             None => around.correlation.is_endpoint(&path).then_some(path.as_slice()),
         };
-        let session_id = session_id.map(|id| Text::start_of(id, SESSION_ID_BYTES));
+        let session_id = session_id.map(|id| Text::start_of(id.to_vec(), SESSION_ID_BYTES));
         if session_id.is_some() {
             (self.session_id, self.transport) = (session_id, Transport::HttpSse);
         }

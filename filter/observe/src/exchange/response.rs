@@ -48,9 +48,12 @@ impl Exchange {
         let has_lists = self.operations.iter().any(|operation| operation.method.list_kind().is_some());
         // A stream of the session may answer what was asked on another exchange.
         let wants_lists = has_lists || self.kind == Kind::Get;
-        let body = Body::new(format).with_lists(wants_lists.then_some(around.config.digest_key));
+        let mut body = Body::new(format);
+        body.set_lists(wants_lists.then_some(around.config.digest_key));
         let is_stream = format == Format::Sse;
-        let mut body = Box::new(if is_stream && self.kind == Kind::Get { body.with_endpoint() } else { body });
+        if is_stream && self.kind == Kind::Get {
+            body.set_endpoint();
+        }
         let encoding = around.host.response_header("content-encoding").filter(|value| is_encoded(value));
         if let Some(encoding) = encoding {
             let coding = Coding::of(&encoding).filter(|_| self.operations.len() <= MOST_INFLATED_OPERATIONS);
@@ -72,7 +75,7 @@ impl Exchange {
         }
         // A client may still send the id of a session that is gone.
         if let Some(id) = around.host.response_header("mcp-session-id") {
-            (self.session_id, self.session) = (Some(Text::start_of(&id, SESSION_ID_BYTES)), None);
+            (self.session_id, self.session) = (Some(Text::start_of(id, SESSION_ID_BYTES)), None);
         }
     }
 
@@ -112,9 +115,9 @@ impl Exchange {
         if let Some(mut body) = self.response.take() {
             body.finish(&mut |part| self.response_part(part, around));
         }
-        if self.had_event_ids {
+        if let Some(session) = self.session.filter(|_| self.had_event_ids) {
             // The client may resume at once, on another worker.
-            around.correlation.save_events();
+            around.correlation.save_events_of(session);
         }
         if !self.operations.is_empty() {
             let verdict = self.verdict(around);
@@ -218,7 +221,49 @@ impl Exchange {
     }
 
     fn answer(&mut self, message: &Message, around: &mut Around<'_>) {
-        let (answered, unmatched) = self.answered_by(message, around);
+        if let Id::Some(id) = &message.id
+            && let Some(index) = self.operations.iter().position(|operation| operation.id == *id)
+        {
+            let operation = self.operations.swap_remove(index);
+            self.note_answered(id);
+            let (answered, unmatched) = match self.claim(operation, around) {
+                Ok(answered) => (Some(answered), None),
+                Err(reason) => (None, Some(reason)),
+            };
+            return self.conclude(answered.as_slice(), unmatched, message, around);
+        }
+        let (answered, unmatched) = self.answered_otherwise(message, around);
+        self.conclude(&answered, unmatched, message, around);
+    }
+
+    /// What a response answers whose id names no operation of this exchange. A result needs its id. An error whose id names
+    /// nothing answers the only request of its exchange; one without a usable id answers all that is open.
+    #[inline(never)]
+    fn answered_otherwise(
+        &mut self,
+        message: &Message,
+        around: &mut Around<'_>,
+    ) -> (Vec<Answered>, Option<UnmatchedReason>) {
+        let Id::Some(id) = &message.id else { return (self.refused(message, true, around), None) };
+        let refused = self.refused(message, false, around);
+        if !refused.is_empty() {
+            return (refused, None);
+        }
+        match self.answered_elsewhere(id, around) {
+            Ok(answered) => (vec![answered], None),
+            Err(reason) => (Vec::new(), Some(reason)),
+        }
+    }
+
+    /// Counts a response and ends what it answers.
+    #[inline(never)]
+    fn conclude(
+        &mut self,
+        answered: &[Answered],
+        unmatched: Option<UnmatchedReason>,
+        message: &Message,
+        around: &mut Around<'_>,
+    ) {
         if self.is_replay && answered.is_empty() {
             return;
         }
@@ -235,29 +280,7 @@ impl Exchange {
             around.observe(Observation::Reachable(true));
         }
         for answered in answered {
-            self.end_operation(&answered, message, around);
-        }
-    }
-
-    /// Takes the operations that a response answers. A result needs its id. An error whose id names nothing answers the
-    /// only request of its exchange; one without a usable id answers all that is open.
-    fn answered_by(&mut self, message: &Message, around: &mut Around<'_>) -> (Vec<Answered>, Option<UnmatchedReason>) {
-        let Id::Some(id) = &message.id else { return (self.refused(message, true, around), None) };
-        if let Some(index) = self.operations.iter().position(|operation| operation.id == *id) {
-            let operation = self.operations.swap_remove(index);
-            self.note_answered(id);
-            return match self.claim(operation, around) {
-                Ok(answered) => (vec![answered], None),
-                Err(reason) => (Vec::new(), Some(reason)),
-            };
-        }
-        let refused = self.refused(message, false, around);
-        if !refused.is_empty() {
-            return (refused, None);
-        }
-        match self.answered_elsewhere(id, around) {
-            Ok(answered) => (vec![answered], None),
-            Err(reason) => (Vec::new(), Some(reason)),
+            self.end_operation(answered, message, around);
         }
     }
 

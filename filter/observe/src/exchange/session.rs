@@ -207,7 +207,7 @@ impl Exchange {
             around.correlation.note_endpoint(&address.session_id);
         }
         self.release(around);
-        (self.session_id, self.session) = (Some(Text::start_of(&address.session_id, SESSION_ID_BYTES)), None);
+        (self.session_id, self.session) = (Some(Text::start_of(address.session_id, SESSION_ID_BYTES)), None);
         self.transport = Transport::HttpSse;
         self.is_session_stream = true;
         if self.session(around).is_some() {

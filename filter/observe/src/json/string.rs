@@ -4,6 +4,13 @@ use crate::text::Text;
 
 /// How many bytes at the start of `bytes` are neither a quote, a backslash nor a control character.
 pub(super) fn plain_run(bytes: &[u8]) -> usize {
+    // Most strings are this short.
+    if let Some(&word) = bytes.first_chunk::<8>() {
+        let found = special_bytes(u64::from_le_bytes(word));
+        if found != 0 {
+            return (found.trailing_zeros() / 8) as usize;
+        }
+    }
     let (steps, _) = bytes.as_chunks::<16>();
     let mut run = 16 * steps.iter().take_while(|step| is_plain(step)).count();
     let (words, _) = bytes.get(run..).unwrap_or_default().as_chunks::<8>();

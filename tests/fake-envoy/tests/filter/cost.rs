@@ -55,7 +55,7 @@ fn ok_what_is_not_mcp_costs_no_body() {
         let is_shared = calls.contains_key("set_shared_data");
         let at_once = calls.get("increment_metric").copied().unwrap_or_default();
         assert!(at_once <= u64::from(is_shared), "{name}: counters wait for the tick, {calls:?}");
-        let is_plain = !["initialize", "small_sse", "sse_20"].contains(&name.as_str());
+        let is_plain = !["initialize", "small_sse", "sse_20", "sse_20_ids"].contains(&name.as_str());
         assert!(!is_plain || !is_shared && !calls.contains_key("get_shared_data"), "{name}: {calls:?}");
     }
 }

@@ -10,6 +10,7 @@ mod server;
 
 use std::{env, error::Error, sync::Arc};
 
+use axum::serve::ListenerExt;
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
 };
@@ -21,11 +22,16 @@ use server::TestServer;
 async fn main() -> Result<(), Box<dyn Error>> {
     let port: u16 = env::var("PORT").map_err(|_| "PORT is missing: a TCP port to listen on")?.parse()?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+    println!("listening on http://{}/mcp", listener.local_addr()?);
+    // Head and events are written one by one; without this each answer waits 40 ms for the other side's delayed ACK.
+    let listener = listener.tap_io(|stream| {
+        // A connection that is gone already cannot be set.
+        let _ = stream.set_nodelay(true);
+    });
     let sessions = Arc::new(LocalSessionManager::default());
     let config = StreamableHttpServerConfig::default();
     let service = StreamableHttpService::new(|| Ok(TestServer), sessions, config);
     let routes = axum::Router::new().nest_service("/mcp", service).nest_service("/conformance", conformance()?);
-    println!("listening on http://{}/mcp", listener.local_addr()?);
     axum::serve(listener, routes).await?;
     Ok(())
 }

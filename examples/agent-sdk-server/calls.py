@@ -1,0 +1,30 @@
+"""What both clients ask the agent, and how the person at the client answers it. Runs on either line of the Python SDK."""
+
+# Seconds a person takes to answer a question: more than the agent takes for a task.
+HUMAN_SECONDS = 2.0
+# Tool, arguments, a piece of the answer: it tells that the person's word reached the agent.
+CALLS = [
+    ("ask_agent", {"question": "When does the ferry leave?"}, "07:10"),
+    ("ask_agent", {"question": "When does the last ferry leave?"}, "16:40"),
+    ("ask_agent", {"question": "Rewrite everything in the notes."}, "maximum number of turns"),
+    ("delegate_task", {"task": "Order 20 flares and note it."}, "are noted"),
+    ("delegate_task", {"task": "Note that no flares are left."}, "was not allowed"),
+    ("delegate_task", {"task": "Forget the flares."}, "not begun"),
+]
+# The answers to the questions before the three tasks: action, form.
+PERSON = [("accept", {"change_files": True}), ("accept", {"change_files": False}), ("decline", None)]
+
+
+async def ask_everything(client, seen, refusal: type[Exception]) -> None:
+    """The tools' list and every call, one after the other."""
+
+    async def call(tool: str, arguments: dict, piece: str):
+        result = await client.call_tool(tool, arguments, progress_callback=seen.note_progress)
+        text = result.content[0].text
+        if piece not in text:
+            raise SystemExit(f"{tool} {arguments} was answered {text!r}, without {piece!r}")
+        return result
+
+    await seen.ask("tools/list", "", client.list_tools(), refusal)
+    for tool, arguments, piece in CALLS:
+        await seen.ask("tools/call", tool, call(tool, arguments, piece), refusal)

@@ -1,0 +1,141 @@
+use super::super::tests::pair;
+use super::{MOST_BYTES_IN_SLOT, MOST_UNSAVED, SLOTS};
+use crate::correlation::{Correlation, HASH_KEY_BYTES, SessionKey};
+use crate::observation::Time;
+use crate::shared::{InMemory, SharedData, Versioned};
+use crate::test;
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// Counts the reads and writes of slots of events.
+#[derive(Default)]
+struct Counting {
+    map: InMemory,
+    reads: Cell<usize>,
+    writes: Cell<usize>,
+}
+
+impl SharedData for Counting {
+    fn read(&self, key: &str) -> Option<Versioned> {
+        self.reads.set(self.reads.get() + usize::from(key.contains("/e")));
+        self.map.read(key)
+    }
+
+    fn write(&self, key: &str, value: &[u8], version: Option<u32>) -> bool {
+        self.writes.set(self.writes.get() + usize::from(key.contains("/e")));
+        self.map.write(key, value, version)
+    }
+}
+
+fn note(vm: &Correlation, session: SessionKey, digests: std::ops::Range<u64>) {
+    digests.for_each(|digest| vm.note_event(vm.event(session, digest)));
+}
+
+/// How many of these events the VM knows.
+fn seen(vm: &Correlation, session: SessionKey, digests: std::ops::Range<u64>) -> usize {
+    digests.filter(|digest| vm.was_seen(vm.event(session, *digest))).count()
+}
+
+/// Bytes of the slot.
+fn size(vm: &Correlation, shared: &InMemory, session: SessionKey) -> usize {
+    shared.read(&vm.key('e', session.0 % SLOTS)).unwrap().bytes.len()
+}
+
+#[test]
+fn ok_all_vms_know_what_passed_in_a_stream_that_ended() {
+    let (one, other, _) = pair();
+    let [ended, running] = [SessionKey(1), SessionKey(2)];
+    note(&one, ended, 0..20);
+    note(&one, running, 0..20);
+    assert_eq!((seen(&one, ended, 0..21), seen(&other, ended, 0..21)), (20, 0));
+    one.save_events_of(ended);
+    assert_eq!((seen(&one, ended, 0..21), seen(&other, ended, 0..21)), (20, 20));
+    assert_eq!((seen(&one, running, 0..21), seen(&other, running, 0..21)), (20, 0));
+    one.tick(Time(0), &mut |_, _| ());
+    assert_eq!(seen(&other, running, 0..21), 20);
+}
+
+#[test]
+fn ok_the_end_of_a_stream_costs_one_read_and_one_write() {
+    let shared = Rc::new(Counting::default());
+    let vm = Correlation::new(shared.clone(), "test", [7; HASH_KEY_BYTES], 1);
+    let cost = || (shared.reads.take(), shared.writes.take());
+    let [ended, running] = [SessionKey(1), SessionKey(2)];
+    note(&vm, ended, 0..20);
+    note(&vm, running, 0..20);
+    assert_eq!(seen(&vm, ended, 0..20), 20);
+    assert_eq!(cost(), (0, 0));
+    vm.save_events_of(ended);
+    assert_eq!(cost(), (1, 1));
+    vm.save_events_of(ended);
+    assert_eq!(cost(), (0, 0));
+    vm.tick(Time(0), &mut |_, _| ());
+    assert_eq!(cost(), (1, 1));
+    vm.tick(Time(0), &mut |_, _| ());
+    assert_eq!(cost(), (0, 0));
+    assert_eq!(seen(&vm, ended, 0..20), 20);
+    assert_eq!(cost(), (20, 0));
+}
+
+#[test]
+fn ok_a_slot_keeps_the_latest_ids() {
+    let (one, other, shared) = pair();
+    let [session, neighbour] = [SessionKey(1), SessionKey(2)];
+    note(&one, neighbour, 0..20);
+    note(&one, session, 0..600);
+    one.save_events();
+    note(&one, session, 600..700);
+    one.save_events();
+    assert_eq!((seen(&other, session, 0..60), seen(&other, session, 60..700)), (0, 640));
+    assert_eq!(size(&one, &shared, session), MOST_BYTES_IN_SLOT);
+    note(&one, session, 1000..2000);
+    one.save_events();
+    assert_eq!((seen(&other, session, 1000..1360), seen(&other, session, 1360..2000)), (0, 640));
+    assert_eq!(seen(&other, neighbour, 0..20), 20);
+}
+
+#[test]
+fn ok_sessions_and_vms_share_a_slot() {
+    let (one, other, shared) = pair();
+    let [first, second, third] = [SessionKey(5), SessionKey(5 + SLOTS), SessionKey(5 + 2 * SLOTS)];
+    note(&one, first, 0..20);
+    note(&other, second, 10..30);
+    one.save_events_of(first);
+    other.save_events_of(second);
+    for vm in [&one, &other] {
+        assert_eq!((seen(vm, first, 0..20), seen(vm, first, 20..30)), (20, 0));
+        assert_eq!((seen(vm, second, 0..10), seen(vm, second, 10..30)), (0, 20));
+        assert_eq!(seen(vm, third, 0..30), 0);
+    }
+    assert_eq!(size(&one, &shared, third), 40 * 4);
+}
+
+#[test]
+fn ok_what_is_not_saved_yet_is_bounded() {
+    let (one, other, _) = pair();
+    let session = SessionKey(1);
+    let most = MOST_UNSAVED as u64;
+    note(&one, session, 1..most);
+    assert_eq!(seen(&other, session, most - 10..most), 0);
+    note(&one, session, most..most + 1);
+    assert_eq!(seen(&other, session, most - 10..most + 1), 11);
+    assert!(one.events.borrow().is_empty());
+}
+
+#[test]
+fn ok_a_slot_of_unexpected_shape_counts_as_absent() {
+    for bytes in [vec![0xff; 41], vec![0xff; MOST_BYTES_IN_SLOT + 4]] {
+        let (one, other, shared) = pair();
+        let session = SessionKey(1);
+        note(&one, session, 0..20);
+        one.save_events();
+        let key = one.key('e', session.0 % SLOTS);
+        let version = shared.read(&key).map(|value| value.version);
+        assert!(shared.write(&key, &bytes, version));
+        assert_eq!(seen(&other, session, 0..20), 0);
+        note(&one, session, 20..30);
+        one.save_events();
+        assert_eq!((seen(&other, session, 0..20), seen(&other, session, 20..30)), (0, 10));
+        assert_eq!(size(&one, &shared, session), 40);
+    }
+}

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# What the collector costs with 20 sidecars: a table of CPU and memory, as docs/performance.md has it.
+#
+#   SECONDS_EACH=60 scripts/bench-collector.sh           20 sidecars of 500 series, then of 9,000
+#   COLLECTOR_MEMORY_MIB=800 scripts/bench-collector.sh 9000    one size, another limit than the shipped one
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+python=$(scripts/get.sh python e2e)
+for name in collector prometheus; do scripts/get.sh "$name" >/dev/null; done
+exec "$python" tests/stack/measure.py "$@"

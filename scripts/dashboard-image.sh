@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Draws the dashboard from a running Prometheus, such as that of `make stack`.
+#
+#   scripts/dashboard-image.sh                     docs/images/dashboard.png, as the README shows it
+#   scripts/dashboard-image.sh FILE [SECTION...]   some sections, or all
+#
+# PROMETHEUS, RANGE_SECONDS, SCRAPE_SECONDS and ROWS: see grafana/live/__main__.py.
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+scripts/prerequisites.sh python tools
+python=$(scripts/get.sh python dashboard-image)
+if [ $# -eq 0 ]; then
+  set -- docs/images/dashboard.png Overview Tools
+  export ROWS=17
+fi
+PYTHONDONTWRITEBYTECODE=1 exec "$python" grafana/live "$@"

@@ -1,0 +1,89 @@
+"""Runs one example behind the sidecar, drives it with its clients, prints the scrape, and compares it: example.py NAME.
+
+Exit 1 when a figure differs from what the clients were answered, or from the series that the example's README promises.
+`KEEP=1` leaves everything running. Called by scripts/example.sh, which gets what is started here.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+
+import check
+import report
+import series
+from run import run_client, settled
+from stack import ROOT, Process, StackError, free_ports, start_server, start_sidecar
+
+
+def start_postgres(folder: str, port: int) -> list[Process]:
+    """A database and the MCP server before it."""
+    [database_port] = free_ports(1)
+    database = start_server("database", [sys.executable, f"{folder}/database.py"], database_port,
+                            {"POSTGRES_HOME": os.environ["POSTGRES_HOME"]})
+    url = f"postgresql://reader@127.0.0.1:{database_port}/shop"
+    try:
+        return [database, start_server("MCP server", [os.environ["EXAMPLE_PYTHON"], f"{folder}/server.py"], port, {"DATABASE_URL": url})]
+    except StackError:
+        database.stop()
+        raise
+
+
+def start_agent(folder: str, port: int) -> list[Process]:
+    """The agent, whose model is the scripted one: a key is not handed on."""
+    return [start_server("MCP server", [os.environ["EXAMPLE_PYTHON"], f"{folder}/server.py"], port, {})]
+
+
+# How each starts, and its clients: program, the variable that names the Python it runs on.
+EXAMPLES = {
+    "postgres": (start_postgres, [("client.py", "NEW_CLIENT_PYTHON")]),
+    "agent-sdk-server": (start_agent, [("client_old.py", "OLD_CLIENT_PYTHON"), ("client_new.py", "NEW_CLIENT_PYTHON")]),
+}
+
+
+def drive(name: str, url: str, metrics: str) -> bool:
+    """The clients' sessions and the figures; False when the figures are wrong."""
+    folder = ROOT / "examples" / name
+    reports = []
+    for program, python in EXAMPLES[name][1]:
+        print(f"Running {program}", flush=True)
+        reports.append(run_client(os.environ[python], folder / program, url))
+    scrape = settled(metrics)
+    print(f"\nTools, as {metrics} tells:\n\n{report.tools(scrape)}")
+    print(f"\nOperations:\n\n{report.operations(scrape)}")
+    print("\nThe series that are not zero and the same in every run:\n\n" + "\n".join(series.figures(scrape.samples)) + "\n")
+    wrong = check.differences(scrape, reports) + series.differences(scrape, folder / "README.md")
+    for line in wrong:
+        print(f"wrong: {line}", file=sys.stderr)
+    if not wrong:
+        print("Every figure equals what the clients saw, and the series are those of the README.")
+    return not wrong
+
+
+def main(name: str) -> int:
+    # A polite end from outside takes the same way out as Ctrl-C.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    upstream_port, port, probe_port, admin_port = free_ports(4)
+    url, probe = f"http://127.0.0.1:{port}/mcp", f"http://127.0.0.1:{probe_port}"
+    running: list[Process] = []
+    try:
+        print(f"Starting the example {name} and the sidecar", flush=True)
+        running += EXAMPLES[name][0](str(ROOT / "examples" / name), upstream_port)
+        running.append(start_sidecar(upstream_port, port, probe_port, admin_port, name))
+        right = drive(name, url, f"{probe}/metrics")
+        if os.environ.get("KEEP") == "1":
+            print(f"\nStill running until Ctrl-C:\n  MCP      {url}\n  metrics  {probe}/metrics", flush=True)
+            running[-1].child.wait()
+        return 0 if right else 1
+    except (StackError, subprocess.TimeoutExpired, OSError) as error:
+        print(f"example: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        for process in reversed(running):
+            process.stop()
+
+
+sys.exit(main(sys.argv[1]))

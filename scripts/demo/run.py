@@ -1,0 +1,43 @@
+"""Running a client program to its end, and waiting until the figures of what it did are all there."""
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from scrape import Scrape
+from stack import StackError
+
+HERE = Path(__file__).parent
+CLIENT_SECONDS = 120
+# Counters and histograms show up to a second after the event.
+LAG_SECONDS = 2.0
+SETTLE_SECONDS = 15
+
+
+def run_client(python: str, program: Path, url: str) -> dict:
+    """Runs one client program to its end and returns what it saw."""
+    begun = time.monotonic()
+    # Programs of other folders find the module `session` too.
+    environment = os.environ | {"PYTHONPATH": str(HERE)}
+    done = subprocess.run([python, str(program), url], check=False, stdout=subprocess.PIPE, timeout=CLIENT_SECONDS, text=True, env=environment)
+    if done.returncode:
+        raise StackError(f"{program.name} ended with status {done.returncode}")
+    seen = json.loads(done.stdout)
+    count = sum(row[-1] for row in seen["operations"])
+    print(f"  {count} operations at revision {seen['revision']} in {time.monotonic() - begun:.1f} s", flush=True)
+    return seen
+
+
+def settled(url: str) -> Scrape:
+    """The scrape once it stands still for longer than counters may lag."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    now = Scrape.of(url)
+    while time.monotonic() < deadline:
+        before = now
+        time.sleep(LAG_SECONDS)
+        now = Scrape.of(url)
+        if now.samples == before.samples:
+            return now
+    raise StackError(f"the figures at {url} still moved {SETTLE_SECONDS} s after the last client had ended")

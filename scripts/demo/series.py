@@ -1,0 +1,38 @@
+"""The series that an example's README promises, against those of a scrape.
+
+A README has one block of them, fenced as `prometheus`, in the form of the text format. They are all the series that are not
+zero, but for those that differ from run to run: times, and the size of messages that tell a time or an id.
+"""
+
+import re
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+from scrape import Scrape
+
+BLOCK = re.compile(r"^```prometheus\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+# Of a histogram only how often it was filled; and not the version, which is the sidecar's own.
+VARYING = re.compile(r"_(bucket|sum|created)$|^mcp_message_bytes_total$|^mcp_filter_info$")
+
+
+def figures(samples: list) -> list[str]:
+    """One sorted line for each sample that is neither zero nor different in every run."""
+    lines = []
+    for sample in samples:
+        if sample.value and not VARYING.search(sample.name):
+            labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()) if name != "server_name")
+            lines.append(f"{sample.name}{{{labels}}} {sample.value:.0f}")
+    return sorted(lines)
+
+
+def promised(readme: Path) -> list[str]:
+    """The lines of a README's block."""
+    [block] = BLOCK.findall(readme.read_text(encoding="utf-8"))
+    return figures([sample for family in text_string_to_metric_families(block) for sample in family.samples])
+
+
+def differences(scrape: Scrape, readme: Path) -> list[str]:
+    """One line for each series that only one of the two has."""
+    expected, scraped = promised(readme), figures(scrape.samples)
+    return [*(f"promised and not scraped: {line}" for line in expected if line not in scraped),
+            *(f"scraped and not promised: {line}" for line in scraped if line not in expected)]

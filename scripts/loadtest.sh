@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Drives load on an MCP server through its sidecar, and holds its own counts against the sidecar's.
+#
+#   URL=http://localhost:4000 CONCURRENCY=50 TOTAL=1000 scripts/loadtest.sh
+#   scripts/loadtest.sh --help        every setting; an argument wins over its variable
+#
+# Without URL it starts an MCP server on the Rust SDK and a sidecar in front of it, on free ports, and ends both.
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+scripts/prerequisites.sh rust c tools
+step "Building the load test" cargo build --quiet --release --locked -p loadtest
+loadtest=$CARGO_TARGET_DIR/release/loadtest
+case " $* " in
+  *" --url"* | *" --help "* | *" -h "*) exec "$loadtest" "$@" ;;
+esac
+[ -z "${URL:-}" ] || exec "$loadtest" "$@"
+
+scripts/prerequisites.sh python
+server=$(step "Getting the MCP server" scripts/get.sh rmcp-server-fast)
+ENVOY_BIN=$(step "Getting Envoy" scripts/get.sh envoy)
+MCP_FILTER_WASM=${MCP_FILTER_WASM:-$(step "Building the filter" scripts/build-filter.sh)}
+if [ -z "${MCP_SIDECAR:-}" ]; then
+  step "Building the launcher" cargo build --quiet --release --locked -p mcp-sidecar
+  MCP_SIDECAR=$CARGO_TARGET_DIR/release/mcp-sidecar
+fi
+export ENVOY_BIN MCP_FILTER_WASM
+
+# free_ports COUNT: that many ports that nobody listens on.
+free_ports() {
+  python3 -c 'import socket, sys
+sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
+ports = [one.getsockname()[1] for one in sockets]
+# Closed before the caller can read on and take them.
+for one in sockets: one.close()
+print(*ports)' "$1"
+}
+
+logs=$(mktemp -d)
+children=()
+end() {
+  [ ${#children[@]} -eq 0 ] || kill "${children[@]}" 2>/dev/null || true
+  wait || true
+  rm -rf "$logs"
+}
+trap end EXIT
+
+read -r upstream port probe admin < <(free_ports 4)
+PORT=$upstream "$server" >"$logs/server" 2>&1 &
+children+=($!)
+env MCP_UPSTREAM_URL="http://127.0.0.1:$upstream/mcp" MCP_UPSTREAM_NAME=rmcp CONCURRENCY=2 \
+  HOST=127.0.0.1 PROBE_HOST=127.0.0.1 PORT="$port" PROBE_PORT="$probe" ADMIN_PORT="$admin" \
+  "$MCP_SIDECAR" run >"$logs/sidecar" 2>&1 &
+children+=($!)
+
+# is_up PORT PATH: whether 200 is answered there.
+is_up() {
+  python3 -c 'import sys, urllib.request
+urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}{sys.argv[2]}", timeout=1)' "$1" "$2" 2>/dev/null
+}
+
+say "Waiting for server and sidecar"
+until is_up "$probe" /ready && is_up "$probe" /health; do
+  for child in "${children[@]}"; do
+    kill -0 "$child" 2>/dev/null || { cat "$logs"/* >&2; say "failed: the server or the sidecar ended"; exit 1; }
+  done
+  sleep 0.1
+done
+
+URL=http://127.0.0.1:$port METRICS=http://127.0.0.1:$probe/metrics "$loadtest" "$@"

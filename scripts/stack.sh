@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# The whole pipeline without containers: weather server, sidecar, collector, Prometheus, clients. Until Ctrl-C.
+#
+#   scripts/stack.sh           ports 4000 (MCP), 9902, 8889, 4318, 9090 (Prometheus); a free one where one is taken
+#   ONCE=1 scripts/stack.sh    ends after the table; exit 1 when Prometheus differs from what the clients saw
+#
+# OTEL_EXPORTER_OTLP_ENDPOINT, where set, is where the collector sends metrics, spans and logs as well.
+# MCP_FILTER_WASM and MCP_SIDECAR, where set, name a module and a launcher that are built already.
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+scripts/prerequisites.sh rust c python tools go
+
+[ -n "${MCP_FILTER_WASM:-}" ] || MCP_FILTER_WASM=$(step "Building the filter" scripts/build-filter.sh)
+if [ -z "${MCP_SIDECAR:-}" ]; then
+  step "Building the launcher" cargo build --quiet --release --locked -p mcp-sidecar
+  MCP_SIDECAR=$CARGO_TARGET_DIR/release/mcp-sidecar
+fi
+ENVOY_BIN=$(step "Getting Envoy" scripts/get.sh envoy)
+COLLECTOR_BIN=$(step "Getting the collector (built once, minutes)" scripts/get.sh collector)
+PROMETHEUS_BIN=$(step "Getting Prometheus (built once, minutes)" scripts/get.sh prometheus)
+say "Getting the Python environments"
+WEATHER_PYTHON=$(scripts/get.sh python weather)
+OLD_CLIENT_PYTHON=$(scripts/get.sh python mcp-old)
+python=$(scripts/get.sh python demo)
+export MCP_FILTER_WASM ENVOY_BIN COLLECTOR_BIN PROMETHEUS_BIN WEATHER_PYTHON OLD_CLIENT_PYTHON MCP_SIDECAR_BIN=$MCP_SIDECAR
+
+exec "$python" scripts/pipeline/run.py

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The load test against real servers behind a real sidecar: equal counts pass, different counts fail.
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+cargo build --quiet --release --locked -p loadtest
+LOADTEST=$CARGO_TARGET_DIR/release/loadtest
+export LOADTEST
+exec scripts/test-e2e.sh -m loadtest

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# The pipeline behind the sidecar: real Envoys, the collector and Prometheus with the repository's configuration.
+#
+#   scripts/test-stack.sh -k outage   any pytest argument
+#
+# MCP_FILTER_WASM and MCP_SIDECAR, where set, name a module and a launcher that are built already.
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+scripts/prerequisites.sh rust c python go tools
+python=$(scripts/get.sh python e2e)
+for name in envoy collector prometheus promtool; do scripts/get.sh "$name" >/dev/null; done
+if [ -z "${MCP_FILTER_WASM:-}" ]; then
+  MCP_FILTER_WASM=$(scripts/build-filter.sh)
+fi
+if [ -z "${MCP_SIDECAR:-}" ]; then
+  cargo build --quiet --release --locked -p mcp-sidecar
+  MCP_SIDECAR=$CARGO_TARGET_DIR/release/mcp-sidecar
+fi
+export MCP_FILTER_WASM MCP_SIDECAR
+exec "$python" -m pytest -c tests/stack/pytest.ini --rootdir tests/stack tests/stack "$@"

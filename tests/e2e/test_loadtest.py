@@ -1,0 +1,146 @@
+"""The load test against real servers: what it sent is what the sidecar counted, and it says so when it is not."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.cases import rpc
+from support.client import JSON, Connection
+from support.peers import Peer
+from support.sidecar import Sidecar
+
+pytestmark = pytest.mark.loadtest
+
+DEADLINE = 240
+ROW = re.compile(r"^(mcp_\S+) +(-?\d+) +(-?\d+)(  differs)?$", re.MULTILINE)
+
+
+def loadtest(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    command = [Path(os.environ["LOADTEST"]), *arguments]
+    return subprocess.run(command, env=settings, capture_output=True, text=True, timeout=DEADLINE)
+
+
+def drive(sidecar: Sidecar, total: int, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return loadtest(
+        *arguments,
+        URL=f"http://127.0.0.1:{sidecar.port}/mcp",
+        METRICS=settings.pop("METRICS", f"http://127.0.0.1:{sidecar.probe_port}/metrics"),
+        TOTAL=str(total),
+        CONCURRENCY="20",
+        **settings,
+    )
+
+
+def rows(output: str) -> dict[str, tuple[int, int]]:
+    """Series with what was sent and what the sidecar counted."""
+    return {series: (int(sent), int(seen)) for series, sent, seen, _ in ROW.findall(output)}
+
+
+def sent(output: str, method: str) -> int:
+    return sum(pair[0] for series, pair in rows(output).items() if series.startswith(f'mcp_requests_total{{method="{method}"'))
+
+
+@pytest.fixture(scope="module")
+def sidecars(peer, logs):
+    """A sidecar before a real server, by the server's name."""
+    running: dict[str, Sidecar] = {}
+
+    def start(name: str) -> Sidecar:
+        if name not in running:
+            server: Peer = peer(name)
+            running[name] = Sidecar(server.port, logs, f"loadtest-{name}", MCP_UPSTREAM_NAME=name)
+        return running[name]
+
+    yield start
+    for sidecar in running.values():
+        sidecar.stop()
+
+
+@pytest.mark.parametrize("revision", ["", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"])
+def test_counts_are_equal_before_rmcp(sidecars, revision: str) -> None:
+    done = drive(sidecars("rmcp-3.11.0"), 2000, REVISION=revision)
+    assert done.returncode == 0, done.stdout + done.stderr
+    # The mix is exact after every 20; what was asked to learn what there is comes on top.
+    opening = "server/discover" if revision == "2026-07-28" else "initialize"
+    assert sent(done.stdout, opening) > 100
+    assert sent(done.stdout, "tools/list") == 601
+    assert sent(done.stdout, "tools/call") == 808
+    assert sent(done.stdout, "resources/list") == 301
+    assert sent(done.stdout, "resources/read") == 200
+    sessions = rows(done.stdout).get("mcp_session_duration_microseconds_count", (0, 0))[0]
+    assert sessions == (0 if revision == "2026-07-28" else sent(done.stdout, "initialize"))
+    # Its tool that fails and its tool that is refused are part of the mix, its tool that never answers is not.
+    assert 'tool_name="fails",status="error",error_type="tool_error"' in done.stdout
+    assert 'tool_name="refused",status="error",error_type="rpc_error"' in done.stdout
+    assert "left out: waits" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["everything", "python-2.3.0", "python-1.30.0-json"])
+def test_counts_are_equal_before_other_servers(sidecars, name: str) -> None:
+    done = drive(sidecars(name), 1000)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sent(done.stdout, "tools/list") >= 301
+
+
+@pytest.mark.parametrize("name", ["everything-sse", "python-1.30.0-sse"])
+def test_counts_are_equal_over_two_endpoints(sidecars, name: str) -> None:
+    sidecar = sidecars(name)
+    settings = {
+        "URL": f"http://127.0.0.1:{sidecar.port}/sse",
+        "METRICS": f"http://127.0.0.1:{sidecar.probe_port}/metrics",
+        "CONCURRENCY": "20",
+        "TOTAL": "1000",
+    }
+    done = loadtest("--revision", "2024-11-05", **settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'transport="http_sse"' in done.stdout
+
+
+def test_one_call_more_is_a_difference(sidecars) -> None:
+    """Another client calls while the load runs: from the first progress on, it is under way."""
+    sidecar = sidecars("rmcp-3.11.0")
+    command = [os.environ["LOADTEST"], "--tool", "slow", "--arguments", '{"milliseconds": 50}']
+    settings = {
+        "URL": f"http://127.0.0.1:{sidecar.port}/mcp",
+        "METRICS": f"http://127.0.0.1:{sidecar.probe_port}/metrics",
+        "CONCURRENCY": "1",
+        "TOTAL": "400",
+    }
+    with subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        # It says how far it is every five seconds, and takes longer than that.
+        assert running.stderr.readline().split()[1] == "of"
+        with Connection(sidecar.port) as other:
+            other.post(rpc("prompts/list", {}), [*JSON, ("MCP-Protocol-Version", "2025-06-18")])
+        output, _ = running.communicate(timeout=DEADLINE)
+    assert running.returncode == 1, output
+    different = {series: pair for series, pair in rows(output).items() if pair[0] != pair[1]}
+    assert all('method="prompts/list"' in series for series in different) and different, output
+    assert "differ" in output
+
+
+def test_another_sidecars_page_is_a_difference(sidecars) -> None:
+    other = f"http://127.0.0.1:{sidecars('python-2.3.0').probe_port}/metrics"
+    done = drive(sidecars("rmcp-3.11.0"), 100, METRICS=other)
+    assert done.returncode == 1
+    assert all(seen == 0 for _, seen in rows(done.stdout).values())
+    assert 'mcp_requests_total{method="tools/list",status="ok"}' in rows(done.stdout)
+
+
+def test_without_a_page_nothing_is_compared(sidecars) -> None:
+    sidecar = sidecars("rmcp-3.11.0")
+    done = drive(sidecar, 40, METRICS=f"http://127.0.0.1:{sidecar.port}/metrics")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "METRICS" in done.stderr and "--no-compare" in done.stderr
+    done = drive(sidecar, 40, "--no-compare")
+    assert done.returncode == 0 and not rows(done.stdout), done.stdout + done.stderr
+
+
+def test_every_bad_setting_is_named() -> None:
+    done = loadtest(URL="localhost", METRICS="ftp://a", CONCURRENCY="0", TOTAL="x", REVISION="2025")
+    assert done.returncode == 2
+    for name in ("URL", "METRICS", "CONCURRENCY", "TOTAL", "REVISION"):
+        assert f"loadtest: {name}: " in done.stderr
+    assert loadtest("--unknown").returncode == 2

@@ -1,0 +1,86 @@
+//! The sidecar's page before and after the load, and how the difference compares with what was sent.
+
+use crate::connection::{Address, Connection};
+use crate::series::{Compared, Counts};
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, Uri};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Longer than counters (0.5 s) and histograms (1 s, 5 s by Envoy's default) take to show.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// Longer than the filter gathers its counts.
+const STEP: Duration = Duration::from_millis(600);
+
+/// One sidecar's metrics page.
+#[derive(Debug)]
+pub(crate) struct Page {
+    address: Arc<Address>,
+}
+
+// === impl Page ===
+
+impl Page {
+    pub(crate) fn new(address: Address) -> Self {
+        Self { address: Arc::new(address) }
+    }
+
+    /// The counts once they stand still, so that what was sent before the load is not taken for a part of it.
+    pub(crate) async fn settled(&self) -> Result<Counts> {
+        let begun = Instant::now();
+        let mut counts = self.counts().await?;
+        loop {
+            tokio::time::sleep(STEP).await;
+            let later = self.counts().await?;
+            if later == counts {
+                return Ok(counts);
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!(
+                    "{}: counts keep rising; somebody else uses this sidecar (--no-compare compares nothing)",
+                    self.address
+                );
+            }
+            counts = later;
+        }
+    }
+
+    /// Waits until the sidecar has counted what was sent, or is late with it.
+    pub(crate) async fn compare(&self, sent: &Counts, before: &Counts) -> Result<Vec<Compared>> {
+        let begun = Instant::now();
+        loop {
+            let compared = sent.compare(before, &self.counts().await?);
+            if !compared.iter().any(Compared::differs) || begun.elapsed() > PATIENCE {
+                return Ok(compared);
+            }
+            tokio::time::sleep(STEP).await;
+        }
+    }
+
+    async fn counts(&self) -> Result<Counts> {
+        let fetch = tokio::time::timeout(PATIENCE, self.fetch());
+        let page = fetch.await.context("no answer in time").flatten();
+        let page =
+            page.with_context(|| format!("METRICS {} cannot be read (--no-compare goes without)", self.address))?;
+        Ok(Counts::read(&page))
+    }
+
+    async fn fetch(&self) -> Result<String> {
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.uri_mut() = Uri::from(self.address.path.clone());
+        let response = Connection::new(self.address.clone()).send(request).await;
+        let response = response.map_err(|failure| anyhow::anyhow!("{failure}"))?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        if !status.is_success() {
+            bail!("HTTP {status}");
+        }
+        let page = String::from_utf8_lossy(&body).into_owned();
+        if !page.contains("mcp_filter_info") {
+            bail!("it is not a sidecar's metrics page");
+        }
+        Ok(page)
+    }
+}

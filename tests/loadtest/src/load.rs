@@ -1,0 +1,135 @@
+//! The load: clients that each take the next request of the mix until all are sent, and what is shown meanwhile.
+
+use crate::client::Client;
+use crate::message::Method;
+use crate::mix::{Kind, card};
+use crate::offer::Offer;
+use crate::outcome::Outcome;
+use crate::settings::Settings;
+use crate::world::World;
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+const BAR: &str = "{elapsed} {wide_bar} {pos}/{len} {per_sec} eta {eta} {msg}";
+/// A server that cannot be reached is asked again after this.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The mix under way.
+#[derive(Debug)]
+struct Run {
+    world: Arc<World>,
+    offer: Offer,
+    seed: u64,
+    total: u64,
+    next: AtomicU64,
+    done: AtomicU64,
+}
+
+/// What was done.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) offer: Offer,
+    /// Requests of the mix.
+    pub(crate) requests: u64,
+    pub(crate) took: Duration,
+}
+
+/// Sends the whole mix, or what is sent until Ctrl-C.
+pub(crate) async fn run(world: Arc<World>, offer: Offer, settings: &Settings) -> Result<Done> {
+    let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
+    let run = Arc::new(Run { world, offer, seed: settings.seed, total: settings.total, next, done });
+    run.world.tally(crate::tally::Tally::begin_measuring);
+    let begun = Instant::now();
+    let mut clients = JoinSet::new();
+    for _ in 0..settings.concurrency {
+        clients.spawn(client(run.clone()));
+    }
+    let shown = tokio::spawn(show(run.clone(), begun));
+    let mut stopped = false;
+    loop {
+        tokio::select! {
+            ended = clients.join_next() => match ended {
+                Some(ended) => ended?,
+                None => break,
+            },
+            _ = tokio::signal::ctrl_c(), if !stopped => {
+                stopped = true;
+                run.next.store(run.total, Ordering::Relaxed);
+            }
+        }
+    }
+    let took = begun.elapsed();
+    shown.abort();
+    // Its end is what was asked for.
+    let _ = shown.await;
+    let requests = run.done.load(Ordering::Relaxed);
+    let run = Arc::try_unwrap(run).map_err(|_| anyhow::anyhow!("a client is still running"))?;
+    Ok(Done { offer: run.offer, requests, took })
+}
+
+async fn client(run: Arc<Run>) {
+    let mut client = Client::new(run.world.clone(), run.offer.dialect);
+    loop {
+        let index = run.next.fetch_add(1, Ordering::Relaxed);
+        if index >= run.total {
+            break;
+        }
+        let outcome = request(&run, &mut client, index).await;
+        run.done.fetch_add(1, Ordering::Relaxed);
+        if outcome == Outcome::NotSent {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    client.close().await;
+}
+
+async fn request(run: &Run, client: &mut Client, index: u64) -> Outcome {
+    let card = card(run.seed, index);
+    if card.kind == Kind::Open {
+        client.close().await;
+        if let Some(reply) = client.open().await {
+            return reply.outcome;
+        }
+    }
+    client.ensure_open().await;
+    client.call(run.offer.request(card), run.world.timeout).await.outcome
+}
+
+/// A bar on a terminal, else a line every five seconds.
+async fn show(run: Arc<Run>, begun: Instant) {
+    let is_terminal = std::io::stderr().is_terminal();
+    let bar = ProgressBar::new(run.total);
+    if let Ok(style) = ProgressStyle::with_template(BAR) {
+        bar.set_style(style);
+    }
+    let mut ticks = tokio::time::interval(Duration::from_millis(if is_terminal { 200 } else { 5000 }));
+    // The first tick is at once.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let done = run.done.load(Ordering::Relaxed);
+        let failed: u64 = run.world.tally(|tally| tally.measured.values().map(crate::tally::Measured::failed).sum());
+        if is_terminal {
+            bar.set_message(format!("failed {failed}"));
+            bar.set_position(done);
+        } else {
+            let rate = done as f64 / begun.elapsed().as_secs_f64();
+            eprintln!("{done} of {} requests, {rate:.0}/s, {failed} failed", run.total);
+        }
+    }
+}
+
+/// The methods of a report, in the order of the mix.
+pub(crate) const REPORTED: [Method; 6] = [
+    Method::Initialize,
+    Method::Discover,
+    Method::ToolsList,
+    Method::ToolsCall,
+    Method::ResourcesList,
+    Method::ResourcesRead,
+];

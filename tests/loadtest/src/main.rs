@@ -1,0 +1,74 @@
+//! Load on an MCP server through the sidecar, from clients that count as strictly as the sidecar does.
+//!
+//! The mix is that of [`mix`]; sessions are opened and ended as the revision wants, answers are read from JSON and event
+//! streams, and at the end every count is held against the sidecar's own. `README.md` says how to use it.
+//!
+//! Clients share one thread, so a load takes one processor at most; memory depends on clients, tools and kinds of errors,
+//! not on the number of requests.
+
+mod arguments;
+mod client;
+mod compare;
+mod connection;
+mod events;
+mod load;
+mod message;
+mod mix;
+mod offer;
+mod outcome;
+mod report;
+mod revision;
+mod series;
+mod settings;
+mod stream;
+mod tally;
+mod world;
+
+use anyhow::Result;
+use clap::Parser;
+use compare::Page;
+use offer::Offer;
+use settings::{CommandLine, Settings};
+use std::process::ExitCode;
+use std::sync::Arc;
+use world::World;
+
+/// Exit status of refused settings; clap's own.
+const REFUSED: u8 = 2;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let settings = match Settings::check(&CommandLine::parse()) {
+        Ok(settings) => settings,
+        Err(problems) => {
+            for problem in problems {
+                eprintln!("loadtest: {problem}");
+            }
+            return ExitCode::from(REFUSED);
+        }
+    };
+    match drive(&settings).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("loadtest: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether the counts are equal, or nobody wanted to know.
+async fn drive(settings: &Settings) -> Result<bool> {
+    let page = settings.metrics.clone().map(Page::new);
+    let before = match &page {
+        Some(page) => Some(page.settled().await?),
+        None => None,
+    };
+    let world = Arc::new(World::new(settings.url.clone(), settings.timeout));
+    let offer = Offer::learn(&world, settings).await?;
+    let done = load::run(world.clone(), offer, settings).await?;
+    report::print_load(&world, settings, &done);
+    let (Some(page), Some(before)) = (page, before) else { return Ok(true) };
+    let sent = world.tally(|tally| tally.expected(&done.offer.tools));
+    Ok(report::print_comparison(&page.compare(&sent, &before).await?))
+}

@@ -1,0 +1,189 @@
+//! JSON-RPC as far as the load needs it: requests made once and sent often, and the few members of an answer that matter.
+
+use crate::revision::Revision;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use hyper::header::{HeaderName, HeaderValue};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
+
+/// The methods that are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Method {
+    Initialize,
+    Discover,
+    ToolsList,
+    ToolsCall,
+    ResourcesList,
+    ResourcesRead,
+}
+
+/// A request that lacks nothing but its id.
+#[derive(Clone, Debug)]
+pub(crate) struct Template {
+    pub(crate) method: Method,
+    /// The place of the tool in [`crate::offer::Offer::tools`].
+    pub(crate) tool: Option<usize>,
+    /// What mirrors the body since 2026-07-28.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    rest: String,
+}
+
+/// What came from the server.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Message {
+    pub(crate) id: Option<Value>,
+    pub(crate) method: Option<String>,
+    pub(crate) result: Option<Success>,
+    pub(crate) error: Option<Failure>,
+}
+
+/// A result.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Success {
+    #[serde(default)]
+    pub(crate) is_error: bool,
+    pub(crate) result_type: Option<String>,
+    pub(crate) task: Option<IgnoredAny>,
+    pub(crate) protocol_version: Option<String>,
+}
+
+/// An error object.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Failure {
+    pub(crate) code: i64,
+}
+
+// === impl Method ===
+
+impl Method {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Initialize => "initialize",
+            Self::Discover => "server/discover",
+            Self::ToolsList => "tools/list",
+            Self::ToolsCall => "tools/call",
+            Self::ResourcesList => "resources/list",
+            Self::ResourcesRead => "resources/read",
+        }
+    }
+}
+
+// === impl Template ===
+
+impl Template {
+    pub(crate) fn new(method: Method, mut params: Value, revision: Revision) -> Self {
+        let mut headers = Vec::new();
+        if revision.is_modern() {
+            let name = params.get("name").or_else(|| params.get("uri")).and_then(Value::as_str);
+            headers.push((HeaderName::from_static("mcp-method"), HeaderValue::from_static(method.name())));
+            headers.extend(name.map(|name| (HeaderName::from_static("mcp-name"), header_value(name))));
+            if let Some(params) = params.as_object_mut() {
+                params.insert("_meta".to_owned(), metadata(revision));
+            }
+        }
+        let rest = format!(r#","method":"{}","params":{params}}}"#, method.name());
+        Self { method, tool: None, headers, rest }
+    }
+
+    /// `initialize`, as the first message of a session.
+    pub(crate) fn initialize(revision: Revision) -> Self {
+        let client = json!({"name": "loadtest", "version": env!("CARGO_PKG_VERSION")});
+        let params = json!({"protocolVersion": revision.name(), "capabilities": {}, "clientInfo": client});
+        Self::new(Method::Initialize, params, revision)
+    }
+
+    /// The body under this id.
+    pub(crate) fn body(&self, id: u64) -> Bytes {
+        let mut body = String::with_capacity(self.rest.len() + 40);
+        body.push_str(r#"{"jsonrpc":"2.0","id":"#);
+        body.push_str(&id.to_string());
+        body.push_str(&self.rest);
+        Bytes::from(body)
+    }
+}
+
+// === impl Message ===
+
+impl Message {
+    /// Whether it answers the request `id`. On the request's own exchange an error may have any other id: servers that
+    /// could not read the request say null, or make one up.
+    pub(crate) fn answers(&self, id: u64, own_exchange: bool) -> bool {
+        let has_id = self.id.as_ref().and_then(Value::as_u64) == Some(id);
+        self.method.is_none()
+            && (has_id && (self.result.is_some() || self.error.is_some()) || own_exchange && self.error.is_some())
+    }
+
+    /// The client's answer, where the server asked something: it has no model, no person and no folders to offer.
+    pub(crate) fn reply(&self) -> Option<Bytes> {
+        let (method, id) = (self.method.as_deref()?, self.id.as_ref()?);
+        let answer = match method {
+            "ping" => json!({"jsonrpc": "2.0", "id": id, "result": {}}),
+            _ => {
+                json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": "the load test offers nothing"}})
+            }
+        };
+        Some(Bytes::from(answer.to_string()))
+    }
+}
+
+fn metadata(revision: Revision) -> Value {
+    json!({
+        "io.modelcontextprotocol/protocolVersion": revision.name(),
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "loadtest", "version": env!("CARGO_PKG_VERSION")},
+    })
+}
+
+/// A header value as 2026-07-28 writes it: plain where it can be, else Base64 between marks.
+fn header_value(value: &str) -> HeaderValue {
+    let is_plain =
+        value.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) && value.trim() == value && !value.starts_with("=?");
+    let coded = if is_plain { value.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(value)) };
+    HeaderValue::from_str(&coded).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Message, Method, Template, header_value};
+    use crate::revision::Revision;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn ok_a_request_has_what_its_revision_wants() {
+        let params = json!({"name": "echo", "arguments": {}});
+        let old = Template::new(Method::ToolsCall, params.clone(), Revision::V2025_11_25);
+        assert_eq!(old.headers, []);
+        let body: Value = serde_json::from_slice(&old.body(7)).unwrap();
+        assert_eq!(body, json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}));
+
+        let new = Template::new(Method::ToolsCall, params, Revision::V2026_07_28);
+        let headers: Vec<_> =
+            new.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        assert_eq!(headers, [("mcp-method", "tools/call"), ("mcp-name", "echo")]);
+        let body: Value = serde_json::from_slice(&new.body(1)).unwrap();
+        assert_eq!(body["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"], "2026-07-28");
+    }
+
+    #[test]
+    fn ok_header_values() {
+        assert_eq!(header_value("get_forecast"), "get_forecast");
+        assert_eq!(header_value("é"), "=?base64?w6k=?=");
+        assert_eq!(header_value(" a"), "=?base64?IGE=?=");
+    }
+
+    #[test]
+    fn ok_answers_and_questions() {
+        let read = |text| serde_json::from_str::<Message>(text).unwrap();
+        assert!(read(r#"{"id":1,"result":{}}"#).answers(1, true));
+        assert!(!read(r#"{"id":2,"result":{}}"#).answers(1, true));
+        assert!(!read(r#"{"id":1,"method":"ping"}"#).answers(1, true));
+        let refused = read(r#"{"id":null,"error":{"code":-32700}}"#);
+        assert!(refused.answers(1, true) && !refused.answers(1, false));
+        assert_eq!(read(r#"{"id":"a","method":"ping"}"#).reply().unwrap(), r#"{"id":"a","jsonrpc":"2.0","result":{}}"#);
+        assert!(read(r#"{"method":"notifications/progress"}"#).reply().is_none());
+    }
+}

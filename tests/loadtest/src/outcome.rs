@@ -1,0 +1,187 @@
+//! How a request ended, seen from the client, in the words of the sidecar's labels (docs/metrics.md).
+//!
+//! The evidence is the client's alone: JSON-RPC answers, HTTP statuses, broken and ended streams, and Envoy's own texts where
+//! it answered in the server's place.
+
+use crate::message::{Message, Method};
+use serde::de::IgnoredAny;
+
+/// The end of one operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Outcome {
+    Ok,
+    Error(ErrorType),
+    Cancelled,
+    InputRequired,
+    Accepted,
+    Negotiation,
+    Unknown,
+    /// It never reached the sidecar.
+    NotSent,
+}
+
+/// What failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ErrorType {
+    ToolError,
+    InvalidRequest,
+    RpcError,
+    Unauthorized,
+    HttpError,
+    Timeout,
+    UpstreamUnavailable,
+    Reset,
+    Overload,
+    NoResponse,
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    /// By the JSON-RPC message that answered.
+    pub(crate) fn of_answer(method: Method, message: &Message) -> Self {
+        let is_call = method == Method::ToolsCall;
+        let Some(error) = &message.error else {
+            let result = message.result.as_ref();
+            let kind = result.and_then(|result| result.result_type.as_deref());
+            return match result {
+                Some(result) if is_call && result.is_error => Self::Error(ErrorType::ToolError),
+                Some(_) if kind == Some("input_required") => Self::InputRequired,
+                Some(result) if is_call && (kind == Some("task") || result.task.is_some()) => Self::Accepted,
+                _ => Self::Ok,
+            };
+        };
+        match error.code {
+            _ if method == Method::Discover => Self::Negotiation,
+            -32022 => Self::Negotiation,
+            -32042 => Self::InputRequired,
+            -32700 | -32600 | -32601 | -32602 | -32002 => Self::Error(ErrorType::InvalidRequest),
+            _ => Self::Error(ErrorType::RpcError),
+        }
+    }
+
+    /// By an HTTP response that holds no JSON-RPC.
+    pub(crate) fn of_http(method: Method, status: u16, body: &[u8]) -> Self {
+        match status {
+            401 | 403 if method != Method::Discover => Self::Error(ErrorType::Unauthorized),
+            400.. => match of_envoy(&String::from_utf8_lossy(body)) {
+                Some(failure) => Self::Error(failure),
+                None if method == Method::Discover => Self::Negotiation,
+                None => Self::Error(ErrorType::HttpError),
+            },
+            200..300 if !body.is_empty() && serde_json::from_slice::<IgnoredAny>(body).is_err() => Self::Unknown,
+            _ => Self::Error(ErrorType::NoResponse),
+        }
+    }
+
+    /// The labels `status` and `error_type`; none for what the sidecar never saw.
+    pub(crate) fn labels(self) -> Option<(&'static str, &'static str)> {
+        Some(match self {
+            Self::Ok => ("ok", ""),
+            Self::Error(kind) => ("error", kind.name()),
+            Self::Cancelled => ("cancelled", ""),
+            Self::InputRequired => ("input_required", ""),
+            Self::Accepted => ("accepted", ""),
+            Self::Negotiation => ("negotiation", ""),
+            Self::Unknown => ("unknown", ""),
+            Self::NotSent => return None,
+        })
+    }
+
+    /// What a report calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self.labels() {
+            Some((status, "")) => status,
+            Some((_, error_type)) => error_type,
+            None => "not sent",
+        }
+    }
+
+    /// Nobody answered: the sidecar may know how it ended only when the session does.
+    pub(crate) fn is_unanswered(self) -> bool {
+        matches!(self, Self::Cancelled | Self::NotSent | Self::Error(ErrorType::NoResponse | ErrorType::Reset))
+    }
+}
+
+// === impl ErrorType ===
+
+impl ErrorType {
+    fn name(self) -> &'static str {
+        match self {
+            Self::ToolError => "tool_error",
+            Self::InvalidRequest => "invalid_request",
+            Self::RpcError => "rpc_error",
+            Self::Unauthorized => "unauthorized",
+            Self::HttpError => "http_error",
+            Self::Timeout => "timeout",
+            Self::UpstreamUnavailable => "upstream_unavailable",
+            Self::Reset => "reset",
+            Self::Overload => "overload",
+            Self::NoResponse => "no_response",
+        }
+    }
+}
+
+/// The texts of Envoy's own answers.
+fn of_envoy(body: &str) -> Option<ErrorType> {
+    if body == "no healthy upstream" {
+        return Some(ErrorType::UpstreamUnavailable);
+    }
+    if matches!(body, "upstream request timeout" | "stream timeout") {
+        return Some(ErrorType::Timeout);
+    }
+    let reason = body.strip_prefix("upstream connect error or disconnect/reset before headers. ")?;
+    if reason.contains("overflow") {
+        Some(ErrorType::Overload)
+    } else if reason.contains("connection failure") || reason.contains("connection timeout") {
+        Some(ErrorType::UpstreamUnavailable)
+    } else {
+        Some(ErrorType::Reset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Outcome;
+    use crate::message::{Message, Method};
+
+    #[track_caller]
+    fn assert_answer(method: Method, answer: &str, expected: &str) {
+        let message: Message = serde_json::from_str(answer).unwrap();
+        assert_eq!(Outcome::of_answer(method, &message).name(), expected, "{answer}");
+    }
+
+    #[test]
+    fn ok_answers() {
+        assert_answer(Method::ToolsCall, r#"{"id":1,"result":{"content":[]}}"#, "ok");
+        assert_answer(Method::ToolsCall, r#"{"id":1,"result":{"isError":true}}"#, "tool_error");
+        assert_answer(Method::ResourcesRead, r#"{"id":1,"result":{"isError":true}}"#, "ok");
+        assert_answer(Method::ToolsCall, r#"{"id":1,"result":{"resultType":"input_required"}}"#, "input_required");
+        assert_answer(Method::ToolsCall, r#"{"id":1,"result":{"resultType":"task"}}"#, "accepted");
+        assert_answer(Method::ToolsCall, r#"{"id":1,"result":{"task":{"taskId":"a"}}}"#, "accepted");
+        assert_answer(Method::ToolsCall, r#"{"id":1,"error":{"code":-32602,"message":""}}"#, "invalid_request");
+        assert_answer(Method::ToolsCall, r#"{"id":1,"error":{"code":-32000,"message":""}}"#, "rpc_error");
+        assert_answer(Method::ToolsCall, r#"{"id":1,"error":{"code":-32022,"message":""}}"#, "negotiation");
+        assert_answer(Method::Discover, r#"{"id":1,"error":{"code":-32601,"message":""}}"#, "negotiation");
+    }
+
+    #[test]
+    fn ok_statuses() {
+        let of = |method, status, body: &str| Outcome::of_http(method, status, body.as_bytes()).name();
+        assert_eq!(of(Method::ToolsList, 401, ""), "unauthorized");
+        assert_eq!(of(Method::ToolsList, 404, "no session"), "http_error");
+        assert_eq!(of(Method::Discover, 403, ""), "negotiation");
+        assert_eq!(of(Method::ToolsList, 200, ""), "no_response");
+        assert_eq!(of(Method::ToolsList, 200, "{}"), "no_response");
+        assert_eq!(of(Method::ToolsList, 200, "{"), "unknown");
+        assert_eq!(of(Method::ToolsList, 503, "no healthy upstream"), "upstream_unavailable");
+        assert_eq!(of(Method::ToolsList, 504, "upstream request timeout"), "timeout");
+        let reset = |reason| {
+            let body = format!("upstream connect error or disconnect/reset before headers. reset reason: {reason}");
+            of(Method::ToolsList, 503, &body)
+        };
+        assert_eq!(reset("connection termination"), "reset");
+        assert_eq!(reset("remote connection failure, transport failure reason: refused"), "upstream_unavailable");
+        assert_eq!(reset("overflow"), "overload");
+    }
+}

@@ -1,0 +1,62 @@
+//! The revisions of MCP and how a client speaks each.
+
+/// A revision that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Revision {
+    /// The transport HTTP+SSE; the others use Streamable HTTP.
+    V2024_11_05,
+    V2025_03_26,
+    V2025_06_18,
+    V2025_11_25,
+    /// No sessions: every request stands alone.
+    V2026_07_28,
+}
+
+/// The transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Transport {
+    StreamableHttp,
+    HttpSse,
+}
+
+// === impl Revision ===
+
+impl Revision {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::V2024_11_05, Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25, Self::V2026_07_28];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::V2024_11_05 => "2024-11-05",
+            Self::V2025_03_26 => "2025-03-26",
+            Self::V2025_06_18 => "2025-06-18",
+            Self::V2025_11_25 => "2025-11-25",
+            Self::V2026_07_28 => "2026-07-28",
+        }
+    }
+
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|revision| revision.name() == name)
+    }
+
+    /// Without `initialize` and sessions, with the headers that mirror the body.
+    pub(crate) fn is_modern(self) -> bool {
+        self == Self::V2026_07_28
+    }
+
+    /// Whether requests in a session name their revision in a header.
+    pub(crate) fn has_header(self) -> bool {
+        self >= Self::V2025_06_18
+    }
+}
+
+// === impl Transport ===
+
+impl Transport {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::StreamableHttp => "streamable_http",
+            Self::HttpSse => "http_sse",
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The sidecar's metrics page, as far as the load counts the same: series by family and labels, sums over the others.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The families that are compared, each with the labels that tell its series apart here.
+const FAMILIES: [(&str, &[&str]); 9] = [
+    ("mcp_requests_total", &["method", "status", "error_type"]),
+    ("mcp_tool_calls_total", &["tool_name", "status", "error_type"]),
+    ("mcp_tools_listed_total", &[]),
+    ("mcp_resources_listed_total", &[]),
+    ("mcp_resource_reads_total", &["status"]),
+    ("mcp_protocol_errors_total", &["error_code", "method"]),
+    ("mcp_notifications_total", &["method", "direction"]),
+    ("mcp_sessions_total", &["protocol_version", "transport"]),
+    ("mcp_session_duration_microseconds_count", &[]),
+];
+
+/// A family and the values of its labels; an empty value is as good as none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Series(String);
+
+/// Values by series.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts(BTreeMap<Series, u64>);
+
+/// One series on both sides.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Compared {
+    pub(crate) series: Series,
+    /// By the load.
+    pub(crate) sent: i128,
+    /// By the sidecar, since the load began; less than 0 where it was restarted.
+    pub(crate) seen: i128,
+}
+
+// === impl Series ===
+
+impl Series {
+    pub(crate) fn new(family: &str, labels: &[(&str, &str)]) -> Self {
+        let labels: Vec<_> = labels.iter().filter(|(_, value)| !value.is_empty()).collect();
+        if labels.is_empty() {
+            return Self(family.to_owned());
+        }
+        let pairs: Vec<_> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        Self(format!("{family}{{{}}}", pairs.join(",")))
+    }
+
+    /// The series of a sample, if it is compared. Notifications from the server are not: which come is the server's affair,
+    /// and those on a stream that was left are not seen.
+    fn of_sample(sample: &Sample<'_>) -> Option<Self> {
+        let (family, names) = FAMILIES.iter().find(|(family, _)| *family == sample.family)?;
+        let value = |name: &str| sample.labels.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value);
+        if value("direction") == "out" {
+            return None;
+        }
+        let labels: Vec<_> = names.iter().map(|name| (*name, value(name))).collect();
+        Some(Self::new(family, &labels))
+    }
+}
+
+impl fmt::Display for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `pad` keeps to the width that a table asks for.
+        f.pad(&self.0)
+    }
+}
+
+// === impl Counts ===
+
+impl Counts {
+    /// Reads a page in Prometheus' text format; lines that are none of ours are passed over.
+    pub(crate) fn read(page: &str) -> Self {
+        let mut counts = Self::default();
+        for sample in page.lines().filter_map(Sample::parse) {
+            if let Some(series) = Series::of_sample(&sample) {
+                counts.add(series, sample.value);
+            }
+        }
+        counts
+    }
+
+    pub(crate) fn add(&mut self, series: Series, count: u64) {
+        *self.0.entry(series).or_default() += count;
+    }
+
+    /// Every series that the load or the sidecar counted, sidecar's being what came between two pages.
+    pub(crate) fn compare(&self, before: &Self, after: &Self) -> Vec<Compared> {
+        let of = |counts: &Self, series: &Series| i128::from(counts.0.get(series).copied().unwrap_or(0));
+        let mut all: Vec<_> = self.0.keys().chain(after.0.keys()).chain(before.0.keys()).collect();
+        all.sort();
+        all.dedup();
+        let compared = all.into_iter().map(|series| Compared {
+            series: series.clone(),
+            sent: of(self, series),
+            seen: of(after, series) - of(before, series),
+        });
+        compared.filter(|one| (one.sent, one.seen) != (0, 0)).collect()
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|(series, count)| writeln!(f, "{series} {count}"))
+    }
+}
+
+// === impl Compared ===
+
+impl Compared {
+    pub(crate) fn differs(&self) -> bool {
+        self.sent != self.seen
+    }
+}
+
+/// A line of the page.
+struct Sample<'a> {
+    family: &'a str,
+    labels: Vec<(&'a str, String)>,
+    value: u64,
+}
+
+// === impl Sample ===
+
+impl<'a> Sample<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let end = line.find(['{', ' '])?;
+        let (family, rest) = line.split_at_checked(end)?;
+        if !family.starts_with("mcp_") {
+            return None;
+        }
+        let mut labels = Vec::new();
+        let mut rest = rest;
+        if let Some(mut inside) = rest.strip_prefix('{') {
+            while !inside.starts_with('}') {
+                let (name, quoted) = inside.split_once("=\"")?;
+                let (value, after) = unquote(quoted)?;
+                labels.push((name, value));
+                inside = after.strip_prefix(',').unwrap_or(after);
+            }
+            rest = inside.strip_prefix('}')?;
+        }
+        // A histogram's sums may be fractions, and are not compared.
+        let value = rest.trim().parse().ok()?;
+        Some(Self { family, labels, value })
+    }
+}
+
+/// Text up to the next quote that is not escaped, and what follows that quote.
+fn unquote(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut characters = text.chars();
+    loop {
+        match characters.next()? {
+            '"' => return Some((value, characters.as_str())),
+            '\\' => value.push(match characters.next()? {
+                'n' => '\n',
+                escaped => escaped,
+            }),
+            other => value.push(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Compared, Counts, Series};
+
+    const PAGE: &str = r#"# TYPE mcp_requests_total counter
+mcp_requests_total{method="tools/call",server_name="a",status="ok",error_type=""} 3
+mcp_requests_total{method="tools/call",server_name="b",status="ok",error_type=""} 4
+mcp_requests_total{method="tools/call",server_name="a",status="error",error_type="tool_error"} 0
+mcp_tool_calls_total{tool_name="a\"b\\c, d}",server_name="a",status="ok",error_type=""} 3
+mcp_notifications_total{method="notifications/message",direction="out",server_name="a"} 9
+mcp_session_duration_microseconds_sum{server_name="a"} 1.5
+mcp_session_duration_microseconds_count{server_name="a"} 2
+envoy_server_live 1
+mcp_requests_total{method="broken
+"#;
+
+    #[test]
+    fn ok_a_page_is_read() {
+        let expected = r#"mcp_requests_total{method="tools/call",status="error",error_type="tool_error"} 0
+mcp_requests_total{method="tools/call",status="ok"} 7
+mcp_session_duration_microseconds_count 2
+mcp_tool_calls_total{tool_name="a"b\c, d}",status="ok"} 3
+"#;
+        assert_eq!(Counts::read(PAGE).to_string(), expected);
+    }
+
+    #[test]
+    fn ok_a_comparison_shows_what_moved_on_either_side() {
+        let counts = |entries: &[(&str, u64)]| {
+            let mut counts = Counts::default();
+            entries.iter().for_each(|(family, count)| counts.add(Series::new(family, &[]), *count));
+            counts
+        };
+        let sent = counts(&[("same", 2), ("lost", 1), ("zero", 0)]);
+        let before = counts(&[("same", 5), ("old", 3), ("restarted", 4)]);
+        let after = counts(&[("same", 7), ("old", 3), ("foreign", 1), ("restarted", 1)]);
+        let compared = |family: &str, sent, seen| Compared { series: Series::new(family, &[]), sent, seen };
+        let rows = sent.compare(&before, &after);
+        assert_eq!(
+            rows,
+            [compared("foreign", 0, 1), compared("lost", 1, 0), compared("restarted", 0, -3), compared("same", 2, 2)]
+        );
+        assert_eq!(rows.iter().map(Compared::differs).collect::<Vec<_>>(), [true, true, true, false]);
+    }
+}

@@ -1,0 +1,199 @@
+//! The command line and the environment, checked at once: settings, or every problem.
+
+use crate::arguments::Given;
+use crate::connection::Address;
+use crate::revision::Revision;
+use clap::Parser;
+use std::time::Duration;
+
+/// More clients than this open more connections than a machine has to give.
+const MOST_CLIENTS: u64 = 10_000;
+
+const URL: &str = "http://localhost:4000";
+const METRICS: &str = "http://localhost:9902/metrics";
+const CONCURRENCY: &str = "50";
+const TOTAL: &str = "1000";
+const SEED: &str = "1";
+const TIMEOUT: &str = "30";
+
+/// Drives an MCP server through the sidecar, and holds its own counts against what the sidecar counted.
+///
+/// It opens sessions, lists tools and resources, calls every tool that answers within a second (but those marked as
+/// destructive) and reads resources: point it at servers whose tools may be called. Exit status: 0 when the counts are
+/// equal, 1 when they differ or the server cannot be reached, 2 for settings that are refused.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct CommandLine {
+    /// The sidecar's MCP endpoint; http only
+    #[arg(long, env = "URL", default_value = URL)]
+    url: String,
+    /// The sidecar's metrics page
+    #[arg(long, env = "METRICS", default_value = METRICS)]
+    metrics: String,
+    /// Drive the load only, and compare nothing
+    #[arg(long)]
+    no_compare: bool,
+    /// Clients at once, each with a connection and a session of its own
+    #[arg(long, env = "CONCURRENCY", default_value = CONCURRENCY)]
+    concurrency: String,
+    /// Requests of the mix
+    #[arg(long, env = "TOTAL", default_value = TOTAL)]
+    total: String,
+    /// Which mix: the same seed sends the same requests
+    #[arg(long, env = "SEED", default_value = SEED)]
+    seed: String,
+    /// 2024-11-05 (over HTTP+SSE), 2025-03-26, 2025-06-18, 2025-11-25 or 2026-07-28; negotiated unless given
+    #[arg(long, env = "REVISION")]
+    revision: Option<String>,
+    /// Call only these tools, by name and with commas between; unless given, every tool that answers soon
+    #[arg(long, env = "TOOL", value_delimiter = ',')]
+    tool: Vec<String>,
+    /// A JSON object of argument values, used for every tool that has an argument of that name
+    #[arg(long, env = "ARGUMENTS")]
+    arguments: Option<String>,
+    /// Seconds after which a request is given up
+    #[arg(long, env = "TIMEOUT", default_value = TIMEOUT)]
+    timeout: String,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) url: Address,
+    /// None where nothing is compared.
+    pub(crate) metrics: Option<Address>,
+    pub(crate) concurrency: usize,
+    pub(crate) total: u64,
+    pub(crate) seed: u64,
+    pub(crate) revision: Option<Revision>,
+    pub(crate) tools: Vec<String>,
+    pub(crate) given: Given,
+    pub(crate) timeout: Duration,
+}
+
+/// Collects what is wrong.
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+// === impl Settings ===
+
+impl Settings {
+    /// # Errors
+    ///
+    /// One line per problem: the setting, its value, what is allowed.
+    pub(crate) fn check(line: &CommandLine) -> Result<Self, Vec<String>> {
+        let mut problems = Problems::default();
+        let url = problems.address("URL", or(&line.url, URL));
+        let metrics = if line.no_compare { None } else { problems.address("METRICS", or(&line.metrics, METRICS)) };
+        let concurrency = problems.number("CONCURRENCY", or(&line.concurrency, CONCURRENCY), 1, MOST_CLIENTS);
+        let total = problems.number("TOTAL", or(&line.total, TOTAL), 1, u64::MAX);
+        let seed = problems.number("SEED", or(&line.seed, SEED), 0, u64::MAX);
+        let revision =
+            line.revision.as_deref().filter(|name| !name.is_empty()).and_then(|name| problems.revision(name));
+        let given = problems.given(line.arguments.as_deref().unwrap_or_default());
+        let timeout = Duration::from_secs(problems.number("TIMEOUT", or(&line.timeout, TIMEOUT), 1, 3600));
+        let tools = line.tool.iter().filter(|name| !name.is_empty()).cloned().collect();
+        match url {
+            Some(url) if problems.0.is_empty() => {
+                let concurrency = concurrency as usize;
+                Ok(Self { url, metrics, concurrency, total, seed, revision, tools, given, timeout })
+            }
+            _ => Err(problems.0),
+        }
+    }
+}
+
+/// An empty value is as good as none.
+fn or<'a>(value: &'a str, default: &'a str) -> &'a str {
+    if value.is_empty() { default } else { value }
+}
+
+// === impl Problems ===
+
+impl Problems {
+    fn add(&mut self, name: &str, value: &str, allowed: &str) {
+        self.0.push(format!("{name}: {value:?} is not {allowed}"));
+    }
+
+    fn number(&mut self, name: &str, value: &str, least: u64, most: u64) -> u64 {
+        match value.parse() {
+            Ok(number) if (least..=most).contains(&number) => number,
+            _ => {
+                self.add(name, value, &format!("a number from {least} to {most}"));
+                least
+            }
+        }
+    }
+
+    fn address(&mut self, name: &str, value: &str) -> Option<Address> {
+        let address = Address::parse(value);
+        if address.is_none() {
+            // Not echoed: it may hold a password.
+            let shown = if value.contains('@') { "(with userinfo, not shown)" } else { value };
+            self.add(name, shown, "an http:// URL without userinfo, such as http://localhost:4000");
+        }
+        address
+    }
+
+    fn revision(&mut self, value: &str) -> Option<Revision> {
+        let revision = Revision::parse(value);
+        if revision.is_none() {
+            self.add("REVISION", value, &Revision::ALL.map(Revision::name).join(", "));
+        }
+        revision
+    }
+
+    fn given(&mut self, value: &str) -> Given {
+        if value.is_empty() {
+            return Given::new();
+        }
+        serde_json::from_str(value).unwrap_or_else(|_| {
+            self.add("ARGUMENTS", value, r#"a JSON object, such as {"city": "bergen"}"#);
+            Given::new()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CommandLine, Settings};
+    use clap::Parser;
+
+    fn check(arguments: &[&str]) -> Result<Settings, Vec<String>> {
+        Settings::check(&CommandLine::parse_from([&["loadtest"], arguments].concat()))
+    }
+
+    #[test]
+    fn ok_defaults() {
+        let settings = check(&["--url", "http://localhost:4000", "--concurrency", "50", "--total", "1000"]).unwrap();
+        assert_eq!((settings.concurrency, settings.total, settings.revision), (50, 1000, None));
+        assert!(settings.metrics.is_some());
+        assert!(check(&["--no-compare"]).unwrap().metrics.is_none());
+        let empty =
+            check(&["--url=", "--metrics=", "--concurrency=", "--total=", "--revision=", "--tool=", "--arguments="])
+                .unwrap();
+        assert_eq!((empty.concurrency, empty.total, empty.revision, empty.tools.len()), (50, 1000, None, 0));
+        assert_eq!(check(&["--tool", "a,b", "--tool", "c"]).unwrap().tools, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn err_every_problem_is_named() {
+        let wrong = [
+            ("--url", "https://localhost"),
+            ("--metrics", "http://me:secret@localhost"),
+            ("--concurrency", "0"),
+            ("--total", "many"),
+            ("--seed", "-1"),
+            ("--revision", "2025"),
+            ("--arguments", "[]"),
+            ("--timeout", "0"),
+        ];
+        let arguments: Vec<_> = wrong.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let problems = check(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).unwrap_err();
+        assert_eq!(problems.len(), wrong.len(), "{problems:#?}");
+        for ((name, _), problem) in wrong.iter().zip(&problems) {
+            assert!(problem.starts_with(&name.trim_start_matches('-').to_uppercase()), "{problem}");
+        }
+        assert!(!problems.concat().contains("secret"));
+    }
+}

@@ -1,0 +1,218 @@
+//! What the load saw: every request by how it ended, in the sidecar's series; and times and failures of the measured part.
+//!
+//! Memory depends on the kinds of ends, not on their number.
+
+use crate::message::Method;
+use crate::outcome::Outcome;
+use crate::revision::{Revision, Transport};
+use crate::series::{Counts, Series};
+use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Longest value of a label, as the filter cuts it unless told otherwise.
+const LABEL_BYTES: usize = 128;
+
+/// Two significant digits, as much as anyone reads.
+const DIGITS: u8 = 2;
+
+/// One operation that ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended {
+    pub(crate) method: Method,
+    /// The place of the tool in the offer.
+    pub(crate) tool: Option<usize>,
+    pub(crate) outcome: Outcome,
+    /// Of the JSON-RPC error, if one came.
+    pub(crate) code: Option<i64>,
+    pub(crate) took: Duration,
+}
+
+/// Times and failures of one method.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) microseconds: Histogram<u64>,
+    pub(crate) failures: BTreeMap<(Outcome, Option<i64>), u64>,
+}
+
+/// The running account.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    ends: BTreeMap<(Method, Outcome), u64>,
+    calls: BTreeMap<(usize, Outcome), u64>,
+    codes: BTreeMap<(Method, i64), u64>,
+    sessions: BTreeMap<(&'static str, Transport), u64>,
+    sessions_ended: u64,
+    initialized: u64,
+    pub(crate) measured: BTreeMap<Method, Measured>,
+}
+
+// === impl Measured ===
+
+impl Measured {
+    fn new() -> Option<Self> {
+        Some(Self { microseconds: Histogram::new(DIGITS).ok()?, failures: BTreeMap::new() })
+    }
+
+    pub(crate) fn failed(&self) -> u64 {
+        self.failures.values().sum()
+    }
+}
+
+// === impl Tally ===
+
+impl Tally {
+    pub(crate) fn ended(&mut self, ended: Ended) {
+        *self.ends.entry((ended.method, ended.outcome)).or_default() += 1;
+        if let Some(tool) = ended.tool {
+            *self.calls.entry((tool, ended.outcome)).or_default() += 1;
+        }
+        if let Some(code) = ended.code {
+            *self.codes.entry((ended.method, code)).or_default() += 1;
+        }
+        self.measure(ended);
+    }
+
+    fn measure(&mut self, ended: Ended) {
+        let measured = match self.measured.entry(ended.method) {
+            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::btree_map::Entry::Vacant(place) => {
+                let Some(new) = Measured::new() else { return };
+                place.insert(new)
+            }
+        };
+        // It grows with what it is given; more than 584,000 years are not.
+        let _ = measured.microseconds.record(ended.took.as_micros() as u64);
+        if ended.outcome != Outcome::Ok {
+            *measured.failures.entry((ended.outcome, ended.code)).or_default() += 1;
+        }
+    }
+
+    /// `initialize` succeeded.
+    pub(crate) fn session_begun(&mut self, negotiated: &str, transport: Transport) {
+        let known = Revision::parse(negotiated).map(Revision::name);
+        // Older than any revision, and SDKs still accept it.
+        let known = known.or_else(|| (negotiated == "2024-10-07").then_some("2024-10-07"));
+        *self.sessions.entry((known.unwrap_or("other"), transport)).or_default() += 1;
+    }
+
+    /// A session that had begun was ended, and the server heard it.
+    pub(crate) fn session_ended(&mut self) {
+        self.sessions_ended += 1;
+    }
+
+    /// `notifications/initialized` was sent.
+    pub(crate) fn initialized(&mut self) {
+        self.initialized += 1;
+    }
+
+    /// Forgets times and failures, not the account: what follows is measured.
+    pub(crate) fn begin_measuring(&mut self) {
+        self.measured.clear();
+    }
+
+    /// What the sidecar should have counted; `tools` are the names behind the places.
+    pub(crate) fn expected(&self, tools: &[String]) -> Counts {
+        let mut counts = Counts::default();
+        for (&(method, outcome), &count) in &self.ends {
+            let Some((status, error_type)) = outcome.labels() else { continue };
+            let labels = [("method", method.name()), ("status", status), ("error_type", error_type)];
+            counts.add(Series::new("mcp_requests_total", &labels), count);
+            match method {
+                Method::ToolsList => counts.add(Series::new("mcp_tools_listed_total", &[]), count),
+                Method::ResourcesList => counts.add(Series::new("mcp_resources_listed_total", &[]), count),
+                Method::ResourcesRead => {
+                    counts.add(Series::new("mcp_resource_reads_total", &[("status", status)]), count)
+                }
+                Method::Initialize | Method::Discover | Method::ToolsCall => {}
+            }
+        }
+        for (&(tool, outcome), &count) in &self.calls {
+            let Some((status, error_type)) = outcome.labels() else { continue };
+            let name = label(tools.get(tool).map_or("", String::as_str));
+            let labels = [("tool_name", name.as_str()), ("status", status), ("error_type", error_type)];
+            counts.add(Series::new("mcp_tool_calls_total", &labels), count);
+        }
+        for (&(method, code), &count) in &self.codes {
+            let labels = [("error_code", &*code.to_string()), ("method", method.name())];
+            counts.add(Series::new("mcp_protocol_errors_total", &labels), count);
+        }
+        for (&(version, transport), &count) in &self.sessions {
+            let labels = [("protocol_version", version), ("transport", transport.name())];
+            counts.add(Series::new("mcp_sessions_total", &labels), count);
+        }
+        counts.add(Series::new("mcp_session_duration_microseconds_count", &[]), self.sessions_ended);
+        let notified = [("method", "notifications/initialized"), ("direction", "in")];
+        counts.add(Series::new("mcp_notifications_total", &notified), self.initialized);
+        counts
+    }
+}
+
+/// A name as the sidecar shows it in a label.
+fn label(name: &str) -> String {
+    let harmless = |c: char| if c.is_control() || matches!(c, '"' | '\\' | ';' | '=') { '_' } else { c };
+    let mut label = String::new();
+    for c in name.chars().map(harmless) {
+        if label.len() + c.len_utf8() > LABEL_BYTES {
+            break;
+        }
+        label.push(c);
+    }
+    let kept = label.trim_end_matches('.').len();
+    let dots = label.len() - kept;
+    label.truncate(kept);
+    label + &"_".repeat(dots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ended, Tally, label};
+    use crate::message::Method;
+    use crate::outcome::{ErrorType, Outcome};
+    use crate::revision::Transport;
+    use std::time::Duration;
+
+    #[test]
+    fn ok_what_the_sidecar_should_count() {
+        let mut tally = Tally::default();
+        let ended = |method, tool, outcome, code| Ended { method, tool, outcome, code, took: Duration::from_millis(3) };
+        tally.session_begun("2025-11-25", Transport::StreamableHttp);
+        tally.session_begun("1999-01-01", Transport::HttpSse);
+        tally.initialized();
+        tally.session_ended();
+        tally.ended(ended(Method::ToolsList, None, Outcome::Ok, None));
+        tally.ended(ended(Method::ToolsCall, Some(1), Outcome::Error(ErrorType::ToolError), None));
+        tally.ended(ended(Method::ToolsCall, Some(0), Outcome::Error(ErrorType::RpcError), Some(-32000)));
+        tally.ended(ended(Method::ToolsCall, Some(0), Outcome::NotSent, None));
+        tally.ended(ended(Method::ResourcesRead, None, Outcome::Ok, None));
+        let expected = tally.expected(&["a=b".to_owned(), "echo".to_owned()]).to_string();
+        assert_eq!(
+            expected.lines().collect::<Vec<_>>(),
+            [
+                r#"mcp_notifications_total{method="notifications/initialized",direction="in"} 1"#,
+                r#"mcp_protocol_errors_total{error_code="-32000",method="tools/call"} 1"#,
+                r#"mcp_requests_total{method="resources/read",status="ok"} 1"#,
+                r#"mcp_requests_total{method="tools/call",status="error",error_type="rpc_error"} 1"#,
+                r#"mcp_requests_total{method="tools/call",status="error",error_type="tool_error"} 1"#,
+                r#"mcp_requests_total{method="tools/list",status="ok"} 1"#,
+                r#"mcp_resource_reads_total{status="ok"} 1"#,
+                r#"mcp_session_duration_microseconds_count 1"#,
+                r#"mcp_sessions_total{protocol_version="2025-11-25",transport="streamable_http"} 1"#,
+                r#"mcp_sessions_total{protocol_version="other",transport="http_sse"} 1"#,
+                r#"mcp_tool_calls_total{tool_name="a_b",status="error",error_type="rpc_error"} 1"#,
+                r#"mcp_tool_calls_total{tool_name="echo",status="error",error_type="tool_error"} 1"#,
+                r#"mcp_tools_listed_total 1"#,
+            ]
+        );
+        let calls = &tally.measured[&Method::ToolsCall];
+        assert_eq!(calls.failed(), 3);
+        assert!(calls.microseconds.equivalent(calls.microseconds.max(), 3000));
+    }
+
+    #[test]
+    fn ok_labels() {
+        assert_eq!(label("get_forecast"), "get_forecast");
+        assert_eq!(label("a\"b;c=d\\e\n.."), "a_b_c_d_e___");
+        assert_eq!(label(&"é".repeat(100)).len(), 128);
+    }
+}

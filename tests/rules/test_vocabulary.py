@@ -1,0 +1,108 @@
+"""Rules and pages name only metrics and labels that exist, and belong together. Nothing is started."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from vocabulary import ROOT, RULES, problems, rules, vocabulary
+
+RUNBOOK = ROOT / "docs" / "runbook.md"
+PAGES = (RUNBOOK, ROOT / "docs" / "metrics.md")
+BLOCK = re.compile(r"^```promql\n(.*?)^```", re.DOTALL | re.MULTILINE)
+ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}
+KNOWN = vocabulary()
+QUERIES = [
+    pytest.param(query, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, query in enumerate(BLOCK.findall(page.read_text(encoding="utf-8")), 1)
+]
+
+
+def unit_tests() -> list[dict]:
+    return [
+        test
+        for file in sorted((RULES / "tests").glob("*.yml"))
+        for test in yaml.safe_load(file.read_text(encoding="utf-8"))["tests"]
+    ]
+
+
+@pytest.mark.parametrize("rule", [pytest.param(rule, id=rule.get("alert") or rule["record"]) for rule in rules()])
+def test_rule(rule: dict) -> None:
+    assert problems(rule["expr"], KNOWN) == []
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_query_of_a_page(query: str) -> None:
+    assert problems(query, KNOWN) == []
+
+
+def test_the_check_finds_what_is_wrong() -> None:
+    wrong = {
+        "mcp_request_total": "no such metric",
+        'mcp_requests_total{tool_name="x"}': "no label tool_name",
+        "sum by (tool) (mcp_tool_calls_total)": "the label tool",
+        "up and on (server) mcp_filter_info": "the label server",
+        "mcp_tool_duration_seconds": "no such metric",
+        "sum(": "sum(",
+    }
+    assert {query: any(says in line for line in problems(query, KNOWN)) for query, says in wrong.items()} == dict.fromkeys(wrong, True)
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_alert_says_what_a_person_needs(name: str) -> None:
+    rule = ALERTS[name]
+    assert rule["labels"]["severity"] in ("critical", "warning")
+    assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
+    path, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    assert ROOT / path == RUNBOOK and anchor == name.lower()
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_alert_has_a_section_in_the_runbook(name: str) -> None:
+    sections = re.split(r"^## ", RUNBOOK.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    [section] = [section for section in sections if section.startswith(f"{name}\n")]
+    assert BLOCK.search(section)
+    assert "*Harmless*" in section and "likely cause" in section.lower() and "what to do" in section.lower()
+
+
+def test_runbook_has_no_section_of_an_alert_that_is_gone() -> None:
+    titles = re.findall(r"^## (\w+)$", RUNBOOK.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert set(titles) == set(ALERTS)
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_alert_is_tested_firing_and_silent(name: str) -> None:
+    cases = [case for test in unit_tests() for case in test.get("alert_rule_test", ()) if case["alertname"] == name]
+    silent = [case for test in unit_tests() for case in test.get("promql_expr_test", ())
+              if "ALERTS" in case["expr"] and not case.get("exp_samples")]
+    assert any(case["exp_alerts"] for case in cases)
+    assert any(not case["exp_alerts"] for case in cases) or silent
+
+
+def test_one_definition_of_the_error_ratio() -> None:
+    """Of operations, failures are told from refusals in one recording rule; of tool calls, which another family counts, in one more."""
+    told = [rule.get("record") for rule in rules() if "invalid_request" in rule["expr"]]
+    assert told == ["method_error_type:mcp_requests_failed:increase5m", "tool_name:mcp_tool_calls_failed:increase10m"]
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_what_happened_once_leaves_the_window_before_anybody_is_called(name: str) -> None:
+    """A state must last as long as the longest window it looks at; an event and a wait for a scrape have none of these."""
+    rule = ALERTS[name]
+    recorded = {each["record"]: each["expr"] for each in rules() if "record" in each}
+    text = rule["expr"]
+    for record, expression in reversed(recorded.items()):
+        text = text.replace(record, expression)
+    windows = [int(number) for number in re.findall(r"\[(\d+)m\]", text)]
+    if rule.get("for") is None:
+        assert name == "MCPDefinitionChanged"
+    elif windows:
+        assert int(rule["for"].removesuffix("m")) >= max(windows)
+
+
+def test_every_rule_file_is_one_that_prometheus_reads() -> None:
+    """collector/prometheus.yml reads rules/*.yml, and promtool is given these."""
+    assert {path.suffix for path in RULES.iterdir() if path.is_file()} == {".yml"}
+    assert Path(RULES / "tests").is_dir()

@@ -1,0 +1,30 @@
+"""Plain requests to the parts of the pipeline."""
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+
+def answers(url: str) -> bool:
+    """Whether a GET is answered with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def post(url: str, body: bytes, content_type: str) -> int:
+    """The status that a POST is answered with."""
+    request = urllib.request.Request(url, body, {"Content-Type": content_type})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def post_json(url: str, document: dict[str, Any]) -> int:
+    """The same of an OTLP document in JSON."""
+    return post(url, json.dumps(document).encode(), "application/json")

@@ -1,0 +1,121 @@
+"""The collector and Prometheus, with the repository's own configuration, on free ports and a short interval."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import parts
+import prometheus
+from support import scrape
+from support.expected import Series
+from support.peers import get
+from support.processes import Process, free_port, wait_for
+
+from .http import answers
+
+INTERVAL_MS = 1000
+# Long enough for any number of intervals on a busy machine; what is awaited comes much earlier.
+DEADLINE = 45.0
+
+
+class Collector:
+    """Started and ready once the constructor returns."""
+
+    def __init__(self, directory: Path, targets: list[str], *, sanitize: bool = True, backend: str = "",
+                 config: Path | None = None, interval_ms: int = INTERVAL_MS, **environment: str) -> None:
+        """`config` is one more file to merge, `environment` what collector.yaml reads."""
+        self.directory = directory
+        directory.mkdir(exist_ok=True)
+        self.ports = {name: free_port() for name in parts.COLLECTOR_PORTS}
+        self.command = parts.collector_command(get("collector"), sanitize=sanitize, export=bool(backend))
+        if config:
+            self.command.append(f"--config={config}")
+        self.environment = parts.base_environment() | parts.collector_environment(self.ports, targets, interval_ms)
+        if backend:
+            self.environment |= {"OTEL_EXPORTER_OTLP_ENDPOINT": backend, "COLLECTOR_STATE": str(directory / "queue")}
+        self.environment |= environment
+        self.log = directory / "collector.log"
+        self.process: Process | None = None
+        self.start()
+
+    def start(self) -> None:
+        self.process = Process(self.command, self.log, self.environment)
+        wait_for("the collector to serve", lambda: answers(self.url("health")), process=self.process)
+
+    def stop(self) -> None:
+        self.process.stop()
+
+    def url(self, port: str, path: str = "") -> str:
+        return f"http://127.0.0.1:{self.ports[port]}{path}"
+
+    def page(self, port: str = "metrics") -> str:
+        return scrape.fetch(self.url(port, "/metrics"))
+
+    def samples(self, port: str = "metrics") -> dict[Series, float]:
+        return scrape.parse(self.page(port))
+
+    def own(self, name: str) -> float:
+        """The sum of one of the collector's own metrics."""
+        return sum(number for (family, _), number in self.samples("own").items() if family == name)
+
+    def log_lines(self, level: str) -> list[str]:
+        """Lines of the log at a level; the lines of a stack trace have none."""
+        return [line for line in self.log.read_text(errors="replace").splitlines() if f"\t{level}\t" in line]
+
+
+class Prometheus:
+    """Started and ready once the constructor returns."""
+
+    def __init__(self, directory: Path, collector_ports: dict[str, int], interval_ms: int = INTERVAL_MS) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        config = parts.write_prometheus_config(directory, collector_ports, interval_ms)
+        command = parts.prometheus_command(get("prometheus"), config, directory / "data", self.port)
+        self.process = Process(command, directory / "prometheus.log", parts.base_environment())
+        wait_for("Prometheus to serve", lambda: answers(f"{self.url}/-/ready"), process=self.process)
+
+    def stop(self) -> None:
+        self.process.stop()
+
+    def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
+        return prometheus.query(self.url, expression)
+
+    def value(self, expression: str) -> float | None:
+        return prometheus.value(self.url, expression)
+
+    def await_value(self, expression: str, wanted: float | None) -> None:
+        self.await_that(expression, lambda found: found == wanted)
+
+    def await_that(self, expression: str, holds: Callable[[float | None], bool]) -> None:
+        """Waits until an expression that gives one series or none has such a value; says what it was otherwise."""
+        seen: list[float | None] = []
+
+        def reached() -> bool:
+            seen[:] = [self.value(expression)]
+            return holds(seen[0])
+
+        try:
+            wait_for(expression, reached, DEADLINE)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it is {seen[0]}") from None
+
+    def targets(self) -> dict[str, str]:
+        """Health of each scrape, by job."""
+        active = prometheus.get(self.url, "targets")["activeTargets"]
+        return {target["labels"]["job"]: target["health"] for target in active}
+
+
+class Stack:
+    """Collector and Prometheus before these scrape targets."""
+
+    def __init__(self, directory: Path, targets: list[str], interval_ms: int = INTERVAL_MS, **settings) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.collector = Collector(directory / "collector", targets, interval_ms=interval_ms, **settings)
+        try:
+            self.prometheus = Prometheus(directory / "prometheus", self.collector.ports, interval_ms)
+        except BaseException:
+            self.collector.stop()
+            raise
+
+    def stop(self) -> None:
+        self.prometheus.stop()
+        self.collector.stop()

@@ -1,0 +1,178 @@
+"""Every query of every panel finds data in a live Prometheus that real clients of the weather server filled.
+
+What the weather server never does leaves two panels empty; each is filled by a test that makes it happen.
+"""
+
+import json
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import board
+from harness.pipeline import Prometheus, Stack
+from harness.proxy import Proxy
+from support.cases import result, rpc
+from support.client import JSON, Connection
+from support.http1 import Message
+from support.peers import get
+from support.processes import Process, accepts, free_port, wait_for
+from support.stub import Stub, Wire
+
+ROOT = Path(__file__).resolve().parents[2]
+DASHBOARD = board.load()
+PANELS = board.panels(DASHBOARD)
+# Empty with the demo's traffic, by design.
+EMPTY = {
+    "Tasks by end": "the weather server answers every call at once, and a task's series begins with the first task",
+    "How long people and models take": "the weather server asks its clients nothing",
+}
+# As Grafana fills its variables in: all chosen, a scrape every second, the last five minutes.
+VALUES = board.variables(DASHBOARD) | board.times(1, 2, 300)
+SESSION = [*JSON, ("Mcp-Session-Id", "one"), ("MCP-Protocol-Version", "2025-11-25")]
+DEADLINE = 60.0
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """The weather server behind a sidecar, driven by real clients of two revisions, until told to end."""
+    directory = tmp_path_factory.mktemp("demo")
+    port = free_port()
+    weather = Process([get("python", "weather"), str(ROOT / "examples/weather/server.py")], directory / "weather.log",
+                      {"HOST": "127.0.0.1", "PORT": str(port), "PATH": "", "HOME": "/nonexistent"})
+    wait_for("the weather server to listen", lambda: accepts(port), process=weather)
+    sidecar = Proxy(port, directory)
+    stack = Stack(directory / "stack", [sidecar.instance])
+    over = threading.Event()
+    clients = threading.Thread(target=drive, args=(sidecar, over))
+    clients.start()
+    yield stack.prometheus
+    over.set()
+    clients.join()
+    for each in (stack, sidecar, weather):
+        each.stop()
+
+
+def drive(sidecar: Proxy, over: threading.Event) -> None:
+    url = f"http://127.0.0.1:{sidecar.port}/mcp"
+    while not over.is_set():
+        for environment, program in (("mcp-old", "client_old.py"), ("demo", "client_new.py")):
+            subprocess.run([get("python", environment), str(ROOT / "scripts/demo" / program), url], check=True,
+                           stdout=subprocess.DEVNULL)
+
+
+def with_values(found: list[tuple[dict[str, str], float]]) -> bool:
+    """Whether there is a series, and a number in every one."""
+    return bool(found) and all(value == value for _, value in found)
+
+
+def await_data(prometheus: Prometheus, panel: dict) -> None:
+    for target in board.targets(panel):
+        query = board.filled(target.expression, VALUES)
+        wait_for(f"data for {query}", lambda query=query: with_values(prometheus.query(query)), DEADLINE)
+
+
+@pytest.mark.parametrize("panel", [pytest.param(one, id=f"{one['id']} {one['title']}") for one in PANELS if one["title"] not in EMPTY])
+def test_panel_has_data(demo: Prometheus, panel: dict) -> None:
+    await_data(demo, panel)
+
+
+def test_few_panels_are_empty_by_design(demo: Prometheus) -> None:
+    assert len(EMPTY) <= 3
+    assert EMPTY.keys() <= {panel["title"] for panel in PANELS}
+    for panel in PANELS:
+        if panel["title"] in EMPTY:
+            assert [demo.query(board.filled(target.expression, VALUES)) for target in board.targets(panel)] == [[]] * len(panel["targets"])
+
+
+def test_annotations_and_variables_are_understood(demo: Prometheus) -> None:
+    for annotation in DASHBOARD["annotations"]["list"]:
+        demo.query(board.filled(annotation["expr"], VALUES))
+    for variable in DASHBOARD["templating"]["list"]:
+        if variable["type"] == "query":
+            selector, label = variable["query"]["query"].removeprefix("label_values(").removesuffix(")").rsplit(", ", 1)
+            query = f"group by ({label}) ({board.filled(selector, VALUES)})"
+            wait_for(query, lambda query=query, label=label: any(labels.get(label) for labels, _ in demo.query(query)), DEADLINE)
+
+
+def test_a_chosen_value_narrows_and_none_of_another(demo: Prometheus) -> None:
+    [panel] = [panel for panel in PANELS if panel["title"] == "Most called"]
+    [target] = board.targets(panel)
+
+    def named(*tools: str) -> set[str]:
+        query = board.filled(target.expression, VALUES | {"tool": board.chosen(list(tools))})
+        return {labels["tool_name"] for labels, _ in demo.query(query)}
+
+    wait_for("calls of a tool", lambda: named("get_radar") == {"get_radar"}, DEADLINE)
+    assert named("get_radar", "get_forecast") == {"get_radar", "get_forecast"}
+    assert named("get.radar") == set()
+
+
+class Server:
+    """An MCP server that asks a person before a tool answers, and turns another tool into a task."""
+
+    def __init__(self) -> None:
+        self.answered = threading.Event()
+        # Each task has an id of its own: how one ended is counted once.
+        self.tasks = 0
+
+    def __call__(self, request: Message, wire: Wire) -> None:
+        body = request.body
+        if b'"initialize"' in body:
+            wire.json(200, result({"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}),
+                      [("Mcp-Session-Id", "one")])
+        elif b'"tasks/get"' in body:
+            wire.json(200, result(self.task("completed")))
+        elif b'"later"' in body:
+            self.tasks += 1
+            wire.json(200, result({"task": self.task("working")}))
+        elif b'"method"' in body:
+            self.ask(wire)
+        else:
+            self.answered.set()
+            wire.answer(202, b"")
+
+    def task(self, status: str) -> dict[str, object]:
+        return {"taskId": f"task-{self.tasks}", "status": status, "ttl": 60000}
+
+    def ask(self, wire: Wire) -> None:
+        self.answered.clear()
+        wire.begin("text/event-stream")
+        wire.event(rpc("elicitation/create", {"message": "sure?"}, id=1))
+        self.answered.wait(DEADLINE)
+        wire.event(result({"content": [{"type": "text", "text": "done"}]}))
+        wire.end()
+
+
+def wait_for_a_person(sidecar: Proxy) -> None:
+    with Connection(sidecar.port) as calls, Connection(sidecar.port) as answers:
+        calls.send("POST", "/mcp", SESSION, rpc("tools/call", {"name": "ask", "arguments": {}}))
+        calls.head()
+        next(calls.pieces())
+        answers.post(result({"action": "accept"}, id=1), SESSION)
+        calls.finish()
+
+
+def start_and_end_a_task(sidecar: Proxy) -> None:
+    started = sidecar.post(rpc("tools/call", {"name": "later", "arguments": {}, "task": {"ttl": 60000}}), SESSION)
+    task = json.loads(started.body)["result"]["task"]["taskId"]
+    sidecar.post(rpc("tasks/get", {"taskId": task}), SESSION)
+
+
+@pytest.mark.parametrize(("title", "family", "cause"), [
+    pytest.param("How long people and models take", "mcp_server_request_duration_seconds_count", wait_for_a_person, id="people"),
+    pytest.param("Tasks by end", "mcp_tasks_total", start_and_end_a_task, id="tasks"),
+])
+def test_what_fills_an_empty_panel(upstream: Stub, proxy, stack, title: str, family: str, cause: Callable) -> None:
+    [panel] = [panel for panel in PANELS if panel["title"] == title]
+    upstream.on("/mcp", Server())
+    sidecar = proxy(upstream.port)
+    prometheus = stack([sidecar.instance]).prometheus
+    # An increase needs two scrapes of the series that begins with the first event.
+    for number in (1, 2):
+        sidecar.post(rpc("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}))
+        cause(sidecar)
+        prometheus.await_value(f"sum({family})", number)
+    await_data(prometheus, panel)

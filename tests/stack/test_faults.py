@@ -1,0 +1,111 @@
+"""What breaks around the pipeline, and comes back: server, sidecar, collector, Prometheus."""
+
+import socket
+
+from harness.target import Target
+from support.cases import RESULT, answers
+from support.processes import free_port, wait_for
+from support.stub import Stub
+
+AVAILABLE = 'mcp_upstream_available{server_name="weather"}'
+CALLS = 'mcp_tool_calls_total{tool_name="forecast",status="ok"}'
+
+
+def test_the_upstream_goes_away_and_comes_back(proxy, stack) -> None:
+    server = Stub()
+    sidecar = proxy(server.port)
+    prometheus = stack([sidecar.instance]).prometheus
+    prometheus.await_value(AVAILABLE, 1)
+    # Shut down first: only closing it would leave a listener that its thread still waits on.
+    server.listener.shutdown(socket.SHUT_RDWR)
+    server.close()
+    prometheus.await_value(AVAILABLE, 0)
+    # The sidecar itself is scraped all the while.
+    assert prometheus.value(f'up{{instance="{sidecar.instance}"}}') == 1
+    back = Stub(server.port)
+    try:
+        prometheus.await_value(AVAILABLE, 1)
+        [(labels, _)] = prometheus.query(AVAILABLE)
+        assert set(labels) == {"__name__", "server_name", "instance", "job"}
+    finally:
+        back.close()
+
+
+def test_rates_stay_right_when_envoy_restarts(upstream: Stub, proxy, stack) -> None:
+    sidecar = proxy(upstream.port)
+    prometheus = stack([sidecar.instance]).prometheus
+    sidecar.call("forecast")
+    prometheus.await_value(CALLS, 1)
+    sidecar.call("forecast", 40)
+    prometheus.await_value(CALLS, 41)
+    sidecar.restart()
+    sidecar.call("forecast", 7)
+    prometheus.await_value(CALLS, 7)
+    # One series, one reset; no negative step, nothing counted twice. The counter may have been seen at 0 in between.
+    assert len(prometheus.query(CALLS)) == 1
+    assert prometheus.value(f"resets({CALLS}[10m])") == 1
+    [grown] = [value for _, value in prometheus.query(f"increase({CALLS}[10m])")]
+    # 47, and what increase() extrapolates to the ends of its range: half a step on either side, of few steps.
+    assert 40 <= grown < 80
+
+
+def test_a_sidecar_that_is_gone_is_down_and_its_series_end(upstream: Stub, proxy, stack) -> None:
+    sidecar = proxy(upstream.port)
+    prometheus = stack([sidecar.instance]).prometheus
+    sidecar.call("forecast")
+    prometheus.await_value(CALLS, 1)
+    sidecar.stop()
+    prometheus.await_value(f'up{{instance="{sidecar.instance}"}}', 0)
+    # Not the last value for minutes on, as if it still served.
+    prometheus.await_value('count({__name__=~"mcp_.*"})', None)
+
+
+def test_the_collector_is_up_before_the_sidecar(upstream: Stub, proxy, stack) -> None:
+    port = free_port()
+    running = stack([f"127.0.0.1:{port}"])
+    running.prometheus.await_value('up{job="mcp-sidecar"}', 0)
+    sidecar = proxy(upstream.port, PROBE_PORT=str(port))
+    sidecar.call("forecast")
+    running.prometheus.await_value(CALLS, 1)
+    running.prometheus.await_value('up{job="mcp-sidecar"}', 1)
+    assert running.collector.log_lines("error") == []
+
+
+def test_the_collector_goes_away_and_comes_back(upstream: Stub, proxy, stack) -> None:
+    sidecar = proxy(upstream.port)
+    running = stack([sidecar.instance])
+    sidecar.call("forecast")
+    running.prometheus.await_value(CALLS, 1)
+    running.collector.stop()
+    running.prometheus.await_value('up{job="collector"}', 0)
+    sidecar.call("forecast", 4)
+    running.collector.start()
+    running.prometheus.await_value('up{job="collector"}', 1)
+    # The sidecar counted while nobody looked.
+    running.prometheus.await_value(CALLS, 5)
+
+
+def test_prometheus_away_costs_the_collector_nothing(target: Target, stack) -> None:
+    page = "# TYPE mcp_sessions_total counter\nmcp_sessions_total {}\n"
+    target.page = page.format(1)
+    running = stack([target.address])
+    running.prometheus.await_value("mcp_sessions_total", 1)
+    running.prometheus.stop()
+    before = target.scrapes
+    target.page = page.format(2)
+    wait_for("ten more scrapes", lambda: target.scrapes >= before + 10)
+    assert running.collector.samples()[("mcp_sessions_total", (("instance", target.address), ("job", "mcp-sidecar")))] == 2
+    assert running.collector.log_lines("error") == []
+
+
+def test_a_page_that_breaks_off_does_no_harm(target: Target, upstream: Stub, proxy, stack) -> None:
+    """One target that answers nonsense takes nothing from the others, and is down."""
+    sidecar = proxy(upstream.port)
+    upstream.on("/mcp", answers(200, RESULT))
+    target.page = 'mcp_tool_calls_total{tool_name="brok'
+    running = stack([target.address, sidecar.instance])
+    sidecar.call("forecast", 2)
+    running.prometheus.await_value(CALLS, 2)
+    running.prometheus.await_value(f'up{{instance="{target.address}"}}', 0)
+    assert running.prometheus.query(f'mcp_tool_calls_total{{instance="{target.address}"}}') == []
+    assert [line for line in running.collector.log_lines("warn") if target.address in line]

@@ -1,0 +1,141 @@
+"""Bytes nobody should send: into a scrape, into the OTLP receivers, onto a disk without room."""
+
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.backend import Backend
+from harness.http import answers, post, post_json
+from harness.pipeline import DEADLINE, Collector
+from harness.target import Target
+from support.processes import wait_for
+from support.stub import Stub
+
+NAMES = ["plain", 'quo"te', "back\\slash", "line\nend", "brace}{", "comma,equals=", "δοκιμή", "天気予報", "🌦️", "a" * 128, "le", "$$", "${env:HOME}", "%s"]
+TOOLS = 200
+
+
+def escaped(value: str) -> str:
+    """As the text format writes a label value."""
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def test_label_values_of_a_scrape_pass_unchanged(target: Target, stack) -> None:
+    lines = ["# TYPE mcp_tool_calls_total counter"]
+    lines += [f'mcp_tool_calls_total{{tool_name="{escaped(name)}"}} {number}' for number, name in enumerate(NAMES, 1)]
+    target.page = "\n".join(lines) + "\n"
+    prometheus = stack([target.address]).prometheus
+    prometheus.await_value("count(mcp_tool_calls_total)", len(NAMES))
+    found = {labels["tool_name"]: value for labels, value in prometheus.query("mcp_tool_calls_total")}
+    assert found == {name: number for number, name in enumerate(NAMES, 1)}
+
+
+def test_tools_with_hostile_names_and_too_many_of_them(upstream: Stub, proxy, stack) -> None:
+    """Through a real Envoy: what the filter makes of a name is what Prometheus has, and the limit holds."""
+    sidecar = proxy(upstream.port, config={"limits": {"tool_names": TOOLS}})
+    running = stack([sidecar.instance])
+    for name in NAMES:
+        sidecar.call(name)
+    for number in range(TOOLS):
+        sidecar.call(f"tool-{number:03}")
+    prometheus = running.prometheus
+    prometheus.await_value('sum(mcp_tool_calls_total{status="ok"})', len(NAMES) + TOOLS)
+    found = {labels["tool_name"] for labels, _ in prometheus.query("mcp_tool_calls_total")}
+    assert {"plain", "quo_te", "back_slash", "line_end", "brace}{", "δοκιμή", "天気予報", "🌦️", "other"} <= found
+    assert prometheus.value('sum(mcp_tool_calls_total{tool_name="other",status="ok"})') == len(NAMES)
+    assert prometheus.value('mcp_labels_overflowed_total{label="tool_name"}') == len(NAMES)
+    assert running.collector.log_lines("error") == []
+
+
+def well_formed(number: int) -> dict:
+    point = {"asInt": str(number), "timeUnixNano": "1", "attributes": []}
+    return {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "mcp_probe", "gauge": {"dataPoints": [point]}}]}]}]}
+
+
+# Body for a signal's own list, content type, status.
+GARBAGE = [
+    ("", "application/x-protobuf", 200),
+    ("\xff" * 4096, "application/x-protobuf", 400),
+    ("\x0a\xff\xff\xff\xff\x0f", "application/x-protobuf", 400),
+    ("{", "application/json", 400),
+    ('{"LIST":7}', "application/json", 400),
+    ('{"LIST":[{}]}', "application/json", 200),
+    ("[" * 100_000, "application/json", 400),
+    ("x", "text/html", 415),
+]
+SIGNALS = {"metrics": "resourceMetrics", "traces": "resourceSpans", "logs": "resourceLogs"}
+FILLED = {"traces": ("scopeSpans", "spans"), "logs": ("scopeLogs", "logRecords")}
+
+
+@pytest.fixture
+def collector(tmp_path: Path):
+    running: list[Collector] = []
+
+    def start(*arguments, **settings) -> Collector:
+        running.append(Collector(tmp_path / f"collector-{len(running)}", *arguments, **settings))
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.stop()
+
+
+def test_garbage_to_the_otlp_receivers(collector) -> None:
+    """It is refused or ignored; what is well formed passes before, between and after."""
+    running = collector([])
+    for number, (text, content_type, status) in enumerate(GARBAGE):
+        for signal, name in SIGNALS.items():
+            body = text.replace("LIST", name).encode("latin-1")
+            assert post(running.url("otlp_http", f"/v1/{signal}"), body, content_type) == status, (text[:40], signal)
+        for port in ("otlp_http", "otlp_grpc"):
+            with socket.create_connection(("127.0.0.1", running.ports[port])) as connection:
+                connection.sendall(b"\x00" * 64 + body[:1000] + b"\r\n\r\n")
+        assert post_json(running.url("otlp_http", "/v1/metrics"), well_formed(number)) == 200
+        wait_for("the well-formed one", lambda: running.samples().get(("mcp_probe", ())) == number, DEADLINE)
+    assert running.process.running() and answers(running.url("health"))
+
+
+def test_beyond_its_memory_it_refuses_every_signal(collector) -> None:
+    """With a status that tells the sender to keep the data and try again; it goes on serving what it has."""
+    running = collector([], COLLECTOR_MEMORY_MIB="121")
+    for signal, name in SIGNALS.items():
+        document = well_formed(1) if signal == "metrics" else {name: [{FILLED[signal][0]: [{FILLED[signal][1]: [{}]}]}]}
+        wait_for(f"{signal} to be refused", lambda: post_json(running.url("otlp_http", f"/v1/{signal}"), document) == 503, DEADLINE)
+    assert running.process.running() and answers(running.url("metrics", "/metrics"))
+
+
+TINY_DISK = "mount -t tmpfs -o size=256k tmpfs \"$1\" && shift && exec \"$@\""
+
+
+def in_tiny_disk(directory: Path, command: list[str]) -> list[str]:
+    """The command, with a file system of its own at this directory that holds 256 KiB."""
+    return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", TINY_DISK, "sh", str(directory), *command]
+
+
+def test_a_full_disk_of_the_queue(upstream: Stub, proxy, collector, backend: Backend, monkeypatch, tmp_path: Path) -> None:
+    """What finds no room is refused, so that its sender knows; Prometheus goes on, and so does the export afterwards."""
+    queue = tmp_path / "queue"
+    queue.mkdir()
+    if subprocess.run(in_tiny_disk(queue, ["true"]), check=False, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no file system of its own without privileges here")
+    monkeypatch.setattr("parts.collector_command", tiny(queue))
+    sidecar = proxy(upstream.port)
+    running = collector([sidecar.instance], backend=backend.url, COLLECTOR_STATE=str(queue))
+    wait_for("an error in the log", lambda: [line for line in running.log_lines("error") if "no space left" in line], DEADLINE)
+    sidecar.call("forecast", 3)
+    wait_for("the calls on the page", lambda: 3 in [
+        value for (name, labels), value in running.samples().items() if name == "mcp_tool_calls_total"], DEADLINE)
+    backend.start()
+    wait_for("the export to go on", lambda: [
+        point for _, attributes, point in backend.metrics("mcp_tool_calls_total")
+        if attributes["status"] == "ok" and point["asDouble"] == 3], DEADLINE)
+
+
+def tiny(queue: Path):
+    """The collector's command line as it is, on a tiny disk."""
+    import parts
+
+    plain = parts.collector_command
+    return lambda *arguments, **settings: in_tiny_disk(queue, plain(*arguments, **settings))
