@@ -1,4 +1,4 @@
-use super::links::{Asked, EXPIRY, Found, Otherwise, Pending};
+use super::links::{Asked, Found, Otherwise, Pending};
 use super::{Correlation, HASH_KEY_BYTES, SessionKey};
 use crate::closed::{KnownMethod, Revision, Status, Transport};
 use crate::id::{IdKey, RequestId};
