@@ -2,7 +2,8 @@
 
 use crate::host::{self, Envoy};
 use mcp_observe::{
-    Config, Correlation, HASH_KEY_BYTES, Host as _, KEY_PREFIX, Recorder, Server, ServerNameFrom, SharedData as _,
+    Config, Correlation, HASH_KEY_BYTES, Host as _, KEY_PREFIX, Observation, Recorder, Server, ServerNameFrom,
+    SharedData as _,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::hash_map::RandomState;
@@ -31,14 +32,14 @@ impl Plugin {
             config = config.with_server_name(&workload_name());
         }
         let process_key = process_key();
-        let namespace = format!("{:?}/{}", config.server_name_from(), config.server_name());
         let config = Rc::new(config.with_process_secret(&process_key));
         let mut recorder = Recorder::new(Rc::clone(&config));
         let server = match config.server_name_from() {
             ServerNameFrom::Cluster => None,
             ServerNameFrom::Config | ServerNameFrom::Workload => Some(recorder.server(config.server_name().as_bytes())),
         };
-        let correlation = Correlation::new(Rc::new(Envoy), &namespace, process_key, random());
+        let correlation = Correlation::new(Rc::new(Envoy), &config.namespace(), process_key, random());
+        correlation.stay(Envoy.now());
         let session_key = config.hash_key().map_or_else(|| process_key.to_vec(), |key| key.as_bytes().to_vec());
         let recorder = RefCell::new(recorder);
         Self { config, recorder, correlation, envoy: Envoy, server, session_key, ended: Cell::new(false) }
@@ -46,14 +47,17 @@ impl Plugin {
 
     /// What time brings: links that waited too long end, and what was gathered is handed over.
     pub(crate) fn tick(&self) {
-        self.correlation.tick(self.envoy.now(), &mut |name, observation| {
-            let mut recorder = self.recorder.borrow_mut();
-            let server = name.map(|name| recorder.server(name.as_bytes())).or(self.server);
-            if let Some(server) = server {
-                recorder.record(server, &observation, &self.envoy);
-            }
-        });
+        self.correlation.tick(self.envoy.now(), &mut |name, observation| self.record(name, &observation));
         self.flush();
+    }
+
+    /// What belongs to no stream of this VM; with the name of its server, where it is not the plugin's.
+    fn record(&self, name: Option<&str>, observation: &Observation<'_>) {
+        let mut recorder = self.recorder.borrow_mut();
+        let server = name.map(|name| recorder.server(name.as_bytes())).or(self.server);
+        if let Some(server) = server {
+            recorder.record(server, observation, &self.envoy);
+        }
     }
 
     pub(crate) fn flush(&self) {
@@ -62,6 +66,7 @@ impl Plugin {
 
     /// The root context ends: what was gathered is handed over, and from now on every stream does so at its end.
     pub(crate) fn end(&self) {
+        self.correlation.end(self.envoy.now(), &mut |name, observation| self.record(name, &observation));
         self.flush();
         self.ended.set(true);
     }

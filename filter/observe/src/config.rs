@@ -201,6 +201,14 @@ impl Config {
         self.server_name_from
     }
 
+    /// What plugins have in common that count as one. Methods are kept by their place in `extra_methods`, so those must be
+    /// the same.
+    #[must_use]
+    pub fn namespace(&self) -> String {
+        // No method has a quote in it.
+        format!("{:?}/{}/{}", self.server_name_from, self.server_name, self.extra_methods.join("\""))
+    }
+
     /// Whether something is made of the revision of each operation.
     pub(crate) fn wants_revision(&self) -> bool {
         self.semconv || self.filter_state

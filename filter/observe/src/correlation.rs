@@ -3,7 +3,7 @@
 //! extension of 2026.
 //!
 //! Everything is kept in [`SharedData`], so that it does not matter which worker sees which half. Nothing can be deleted there:
-//! five tables with a fixed number of slots each hold it, a slot is read, changed and written back over the version that was
+//! six tables with a fixed number of slots each hold it, a slot is read, changed and written back over the version that was
 //! read, and whatever finds no room pushes out the oldest. Session ids, task ids and event ids are kept as keyed hashes
 //! (SipHash-2-4), never as they are.
 //!
@@ -14,8 +14,10 @@
 //! | [`tasks`] | 64 | 4096 | which tool started a task, and whether its end was seen |
 //! | [`events`] | 64 | 2560 | the latest 640 event ids of the sessions that share it |
 //! | `endpoints` | 1 | 2560 | the latest 256 unusual addresses of HTTP+SSE |
+//! | [`vms`] | 1 | 2562 | which VMs follow all this |
 //!
-//! **Bound:** 2.6 MiB with the keys, per server name and process, whatever arrives. Links end after [`links::EXPIRY`].
+//! **Bound:** 2.6 MiB with the keys, per server name and process, whatever arrives. Links end after [`links::EXPIRY`] unless an
+//! open stream holds them; for each such stream its VM keeps 8 bytes.
 //!
 //! **Cost:** a look-up is one read and one write of a slot, about 2 us with a few entries. An operation answered by plain JSON,
 //! and everything of 2026-07-28 but tasks, never comes here.
@@ -27,6 +29,7 @@ pub(crate) mod events;
 pub(crate) mod links;
 pub(crate) mod sessions;
 pub(crate) mod tasks;
+mod vms;
 
 use crate::closed::Revision;
 use crate::shared::{SharedData, update};
@@ -60,6 +63,11 @@ pub struct Correlation {
     revisions: RefCell<Vec<(u64, Option<Revision>)>>,
     /// The slot of links that is swept next.
     swept: Cell<u64>,
+    /// Streams of this VM that links may wait for, sorted.
+    open: RefCell<Vec<u64>>,
+    /// Name of this VM among those of [`vms`], and when it says again that it is one.
+    vm: u64,
+    lease_renewed_at: Cell<u64>,
 }
 
 impl std::fmt::Debug for Correlation {
@@ -68,10 +76,19 @@ impl std::fmt::Debug for Correlation {
     }
 }
 
+// === impl SessionKey ===
+
+impl SessionKey {
+    /// The name under which operations wait for the stream of a session on HTTP+SSE.
+    pub(crate) fn stream(self) -> u64 {
+        self.0
+    }
+}
+
 // === impl Correlation ===
 
 impl Correlation {
-    /// For all plugins that count under the same `namespace` (their server name). `seed` differs between the VMs of a process.
+    /// For all plugins with the same [`Config::namespace`](crate::Config::namespace). `seed` differs between the VMs of a process.
     #[must_use]
     pub fn new(shared: Rc<dyn SharedData>, namespace: &str, hash_key: [u8; HASH_KEY_BYTES], seed: u64) -> Self {
         Self {
@@ -83,6 +100,9 @@ impl Correlation {
             events: RefCell::default(),
             revisions: RefCell::default(),
             swept: Cell::new(seed),
+            open: RefCell::default(),
+            vm: seed,
+            lease_renewed_at: Cell::default(),
         }
     }
 
@@ -110,16 +130,34 @@ impl Correlation {
     where
         S: Default + Serialize + DeserializeOwned,
     {
-        update(self.shared.as_ref(), key, |bytes| {
+        let mut found = None;
+        let is_done = self.edit_table(key, &mut |slot: &mut S| {
+            let (changed, new) = change(slot);
+            found = Some(new);
+            changed
+        });
+        found.filter(|_| is_done)
+    }
+
+    /// [`Correlation::edit`] for every `change`, so that reading and writing a table is compiled once. Whether it came through.
+    #[inline(never)]
+    fn edit_table<S>(&self, key: &str, change: &mut dyn FnMut(&mut S) -> bool) -> bool
+    where
+        S: Default + Serialize + DeserializeOwned,
+    {
+        let done = update(self.shared.as_ref(), key, |bytes| {
             let mut slot: S = postcard::from_bytes(bytes).unwrap_or_default();
-            let (changed, found) = change(&mut slot);
+            if !change(&mut slot) {
+                return (false, ());
+            }
             // A Vec has room for everything.
             match postcard::to_allocvec(&slot) {
-                Ok(written) if changed => *bytes = written,
-                _ => return (false, found),
+                Ok(written) => *bytes = written,
+                Err(_) => return (false, ()),
             }
-            (true, found)
-        })
+            (true, ())
+        });
+        done.is_some()
     }
 
     fn read<S: Default + DeserializeOwned>(&self, key: &str) -> S {

@@ -15,6 +15,7 @@
 //! up to 43 KiB; what is kept beside it (`body`) and operations ([`MOST_INFLATED_OPERATIONS`]) are fewer, for the same sum.
 
 mod asked;
+mod endings;
 mod request;
 mod response;
 mod session;
@@ -119,6 +120,8 @@ pub struct Exchange {
     has_asked: bool,
     /// The stream of HTTP+SSE: the session ends with it.
     is_session_stream: bool,
+    /// What waits for this stream does not expire.
+    holds: bool,
     /// A GET with `Last-Event-ID`.
     resumes: bool,
     /// The event at hand passed before.
@@ -188,6 +191,7 @@ impl Default for Exchange {
             registered: false,
             has_asked: false,
             is_session_stream: false,
+            holds: false,
             resumes: false,
             is_replay: false,
             is_refused: false,
@@ -214,6 +218,7 @@ impl Exchange {
         self.end_response(around);
         self.end_asked(around);
         self.end_session(around);
+        self.release(around);
         if std::mem::take(&mut self.event_stream_open) {
             around.observe(Observation::EventStreamClosed);
         }

@@ -16,7 +16,7 @@ LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
 class FileListenerEnvoy(PlainEnvoy):
     """Its account is one that the scripts keep; `update` replaces the plugin, or plugin and VM, under running streams."""
 
-    def __init__(self, model: Sidecar, upstream_port: int, account: Account, logs: Path, name: str) -> None:
+    def __init__(self, model: Sidecar, upstream_port: int, account: Account, logs: Path, name: str, *options: str) -> None:
         bootstrap = bootstrap_of(model)
         self.listener = bootstrap["static_resources"]["listeners"].pop(0)
         self.file = logs / f"{name}-listener.json"
@@ -29,7 +29,7 @@ class FileListenerEnvoy(PlainEnvoy):
         self.server_name, self.expected = account.server_name, account
         self.port = self.listener["address"]["socket_address"]["port_value"]
         self.admin_port = bootstrap["admin"]["address"]["socket_address"]["port_value"]
-        self.process = Process(command(bootstrap, logs / f"{name}.json"), logs / f"{name}.log")
+        self.process = Process([*command(bootstrap, logs / f"{name}.json"), *options], logs / f"{name}.log")
         wait_for(f"{name} to be ready", self.ready, process=self.process)
 
     def write(self) -> None:
@@ -52,3 +52,7 @@ class FileListenerEnvoy(PlainEnvoy):
     def updates(self) -> int:
         """How often Envoy has put other filters behind the listener."""
         return int(self.admin(r"/stats?filter=^listener_manager\.listener_in_place_updated$").rpartition(":")[2])
+
+    def draining(self) -> int:
+        """Filters of before that still have connections, or wait for their time to be over."""
+        return int(self.admin(r"/stats?filter=^listener_manager\.total_filter_chains_draining$").rpartition(":")[2])

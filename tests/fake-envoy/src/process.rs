@@ -49,6 +49,12 @@ struct Built {
     size: usize,
 }
 
+/// The bytes of the filter of this repository, and what they compile to.
+struct Filter {
+    bytes: Vec<u8>,
+    built: Built,
+}
+
 // === impl Process ===
 
 impl Process {
@@ -89,13 +95,7 @@ impl Host {
     ///
     /// If it cannot be built, loaded, or imports something it may not.
     pub fn new() -> Result<Self, Fault> {
-        static BUILT: OnceLock<Result<Built, Fault>> = OnceLock::new();
-        let built = BUILT.get_or_init(|| {
-            let path = built_module()?;
-            let bytes = std::fs::read(&path).map_err(|error| Fault::Load(format!("{}: {error}", path.display())))?;
-            compile(&bytes)
-        });
-        let Built { module, size } = built.as_ref().map_err(Clone::clone)?;
+        let Built { module, size } = &filter()?.built;
         Ok(Self::with(module.clone(), *size))
     }
 
@@ -107,6 +107,30 @@ impl Host {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Fault> {
         let Built { module, size } = compile(bytes)?;
         Ok(Self::with(module, size))
+    }
+
+    /// The filter of this repository with another text wherever one stands in it, in the same process: another version of
+    /// the module beside this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::new`]; or if the texts differ in length, or the first is not there.
+    pub fn other_version(&self, text: &[u8], other: &[u8]) -> Result<Self, Fault> {
+        let mut bytes = filter()?.bytes.clone();
+        let mut count = 0;
+        for place in 0..bytes.len() {
+            let found =
+                bytes.get_mut(place..place + text.len()).filter(|found| *found == text && text.len() == other.len());
+            if let Some(found) = found {
+                found.copy_from_slice(other);
+                count += 1;
+            }
+        }
+        if count == 0 {
+            return Err(Fault::Load(format!("{} cannot be replaced in the module", text.escape_ascii())));
+        }
+        let Built { module, size } = compile(&bytes)?;
+        Ok(Self { module, size, process: Rc::clone(&self.process) })
     }
 
     fn with(module: Module, size: usize) -> Self {
@@ -166,6 +190,11 @@ impl Host {
         self.process.borrow().shared_data.iter().map(|(key, (value, _))| key.len() + value.len()).sum()
     }
 
+    /// A value of the shared data.
+    pub fn shared_data(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.process.borrow().shared_data.get(key).map(|(value, _)| value.clone())
+    }
+
     /// Writes shared data as another plugin would.
     pub fn set_shared_data(&self, key: &[u8], value: &[u8]) {
         let mut process = self.process.borrow_mut();
@@ -184,6 +213,18 @@ impl Host {
         let imports = self.module.imports();
         imports.map(|import| (import.module().to_owned(), import.name().to_owned())).collect()
     }
+}
+
+/// Built and compiled once.
+fn filter() -> Result<&'static Filter, Fault> {
+    static FILTER: OnceLock<Result<Filter, Fault>> = OnceLock::new();
+    let filter = FILTER.get_or_init(|| {
+        let path = built_module()?;
+        let bytes = std::fs::read(&path).map_err(|error| Fault::Load(format!("{}: {error}", path.display())))?;
+        let built = compile(&bytes)?;
+        Ok(Filter { bytes, built })
+    });
+    filter.as_ref().map_err(Clone::clone)
 }
 
 fn compile(bytes: &[u8]) -> Result<Built, Fault> {

@@ -2,6 +2,14 @@
 //!
 //! All links of a session are in one slot, so that its end finds them. Who takes a link out counts it, so each is counted once
 //! whichever worker is first.
+//!
+//! A link ends [`EXPIRY`] after it was entered, unless an open stream holds it: then the VM of that stream begins its time anew
+//! now and then (`expiry`). So what a trapped VM held ends as well.
+
+mod expiry;
+mod operations;
+mod requests;
+mod slot;
 
 use super::{Correlation, SessionKey};
 use crate::closed::{ErrorType, Status, Transport};
@@ -9,13 +17,12 @@ use crate::id::IdKey;
 use crate::method::Method;
 use crate::observation::{Operation, Time};
 use serde::{Deserialize, Serialize};
+use slot::note_answered;
 use std::time::Duration;
 
 /// How long a link waits once no open stream holds it.
 pub(crate) const EXPIRY: Duration = Duration::from_secs(300);
 const SLOTS: u64 = 256;
-/// Slots looked through at each tick: all of them every sixteen seconds.
-const SWEPT_AT_ONCE: u64 = 8;
 /// Bytes of a slot as written.
 const MOST_BYTES: usize = 8192;
 /// Bytes of a link beside its texts and what is rare in it, at most.
@@ -25,10 +32,6 @@ const MARK_BYTES: usize = 48;
 /// Of a cursor and of the task that is asked for.
 const CURSOR_BYTES: usize = 10;
 const TASK_BYTES: usize = 18;
-/// Answered operations of a slot that are remembered, to tell a second answer from one that answers nothing.
-const MOST_ANSWERED: usize = 8;
-/// Cancellations of a slot that met nothing yet.
-const MOST_CANCELLED: usize = 16;
 
 /// An operation that may be answered on another stream than its own.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -81,7 +84,7 @@ enum What {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Link {
     session: u64,
-    /// When its waiting began; 0 while an open stream holds it.
+    /// When it was entered, left by its stream, or last seen to be held; 0 for what does not wait.
     since: u64,
     what: What,
 }
@@ -110,6 +113,11 @@ impl Pending {
     /// Nobody is left to answer it.
     fn is_over(&self) -> bool {
         self.is_abandoned && self.stream == 0
+    }
+
+    /// Its answer is still to come on the stream of its session.
+    fn is_on_session_stream(&self) -> bool {
+        self.operation.transport == Transport::HttpSse && self.cancelled_at.is_none()
     }
 
     /// How it ends without an answer, and after how many microseconds where that is known.
@@ -158,6 +166,17 @@ impl Link {
         }
     }
 
+    /// What holds it while that is open: the stream that may bring its answer, on HTTP+SSE that of its session. The server
+    /// owes no answer to what was cancelled.
+    fn holder(&self) -> Option<u64> {
+        match &self.what {
+            What::Operation(pending) if pending.stream != 0 => Some(pending.stream),
+            What::Operation(pending) if pending.is_on_session_stream() => Some(self.session),
+            What::Asked(asked) if asked.stream != 0 => Some(asked.stream),
+            _ => None,
+        }
+    }
+
     fn size(&self) -> usize {
         let length = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
         match &self.what {
@@ -182,201 +201,6 @@ impl Link {
 impl Correlation {
     fn with_links<T>(&self, session: SessionKey, change: impl FnMut(&mut Slot) -> (bool, T)) -> Option<T> {
         self.edit(&self.key('l', session.0 % SLOTS), change)
-    }
-
-    /// Operations that may be answered elsewhere; those that a cancellation was waiting for get it. Returns what had to give
-    /// way; `None` if other VMs were always faster, so that none is here.
-    pub(crate) fn register(&self, session: SessionKey, pending: &[Pending], now: Time) -> Option<Ended> {
-        self.with_links(session, |slot| {
-            for one in pending {
-                let mut one = one.clone();
-                let id = one.operation.id.key();
-                if one.cancelled_at.is_none() {
-                    one.cancelled_at = take_cancelled(slot, session, id);
-                }
-                let since = if one.stream == 0 { now.0 } else { 0 };
-                slot.push(Link { session: session.0, since, what: What::Operation(Box::new(one)) });
-            }
-            (true, make_room(slot))
-        })
-    }
-
-    /// The operation that a message with this id answers: that of `stream`; with 0, the oldest with the id.
-    pub(crate) fn answer(&self, session: SessionKey, id: IdKey, stream: u64) -> Found<Pending> {
-        let found = self.with_links(session, |slot| {
-            let is_meant = |one: &Pending| one.operation.id.key() == id && (stream == 0 || one.stream == stream);
-            let index = slot.iter().position(|link| link.is(session) && link.pending().is_some_and(is_meant));
-            let Some(index) = index else { return (false, answered_or_nothing(slot, session, id)) };
-            let What::Operation(pending) = slot.remove(index).what else { return (false, Found::Nothing) };
-            note_answered(slot, session, id);
-            (true, Found::Some(*pending))
-        });
-        found.unwrap_or(Found::Nothing)
-    }
-
-    /// A stream ended without the answers to its operations: they go on waiting for one elsewhere.
-    /// `paused` is for how long the server waited for the client on it, where that is known. Returns those whose session
-    /// ended before, so that nothing is left to wait for.
-    pub(crate) fn leave(
-        &self,
-        session: SessionKey,
-        stream: u64,
-        otherwise: Otherwise,
-        paused: Option<u64>,
-        now: Time,
-    ) -> Vec<Pending> {
-        let abandoned = self.with_links(session, |slot| {
-            let mut changed = false;
-            for link in slot.iter_mut().filter(|link| link.is(session)) {
-                match &mut link.what {
-                    What::Operation(pending) if pending.stream == stream => {
-                        (pending.stream, pending.otherwise, pending.paused) = (0, otherwise, paused);
-                        link.since = now.0;
-                    }
-                    What::Asked(asked) if asked.stream == stream => {
-                        asked.stream = 0;
-                        link.since = now.0;
-                    }
-                    _ => continue,
-                }
-                changed = true;
-            }
-            let is_over = |link: &mut Link| link.is(session) && link.pending().is_some_and(Pending::is_over);
-            let over: Slot = slot.extract_if(.., is_over).collect();
-            (changed, Ended::of(over).operations)
-        });
-        abandoned.unwrap_or_default()
-    }
-
-    /// A stream ended for good: takes its operations that were not answered elsewhere, and what the server asked on it and
-    /// got no answer to.
-    pub(crate) fn finish(&self, session: SessionKey, stream: u64) -> Ended {
-        let is_of_stream = |what: &What| match what {
-            What::Operation(pending) => pending.stream == stream,
-            What::Asked(asked) => asked.stream == stream,
-            What::Cancelled(..) | What::Answered(_) => false,
-        };
-        self.take(session, is_of_stream)
-    }
-
-    /// The client gave up an operation. If it is not here, the cancellation waits for it.
-    pub(crate) fn cancel(&self, session: SessionKey, id: IdKey, now: Time) -> Ended {
-        let cancelled = self.with_links(session, |slot| {
-            let links = slot.iter_mut().filter(|link| link.is(session)).filter_map(Link::pending_mut);
-            match links.into_iter().find(|one| one.operation.id.key() == id && one.cancelled_at.is_none()) {
-                Some(pending) => pending.cancelled_at = Some(now),
-                None => {
-                    let cancelled = Link { session: session.0, since: now.0, what: What::Cancelled(id, now) };
-                    push_of_few(slot, cancelled, MOST_CANCELLED, |what| matches!(what, What::Cancelled(..)));
-                }
-            }
-            (true, make_room(slot))
-        });
-        cancelled.unwrap_or_default()
-    }
-
-    /// When the client gave up an operation that ended without an answer.
-    pub(crate) fn cancelled_at(&self, session: SessionKey, id: IdKey) -> Option<Time> {
-        self.with_links(session, |slot| {
-            let found = take_cancelled(slot, session, id);
-            (found.is_some(), found)
-        })?
-    }
-
-    /// The server asks the client. On a stream of HTTP+SSE nobody can tell for which operation: the clocks of all stop being
-    /// known. `is_held` if the operations of its stream need to know when it is answered.
-    pub(crate) fn ask(&self, session: SessionKey, asked: &Asked, is_held: bool, transport: Transport) -> Ended {
-        let ended = self.with_links(session, |slot| {
-            if transport == Transport::HttpSse {
-                let links = slot.iter_mut().filter(|link| link.is(session)).filter_map(Link::pending_mut);
-                // Of one that was cancelled, the time up to then is known.
-                let running = links.filter(|pending| pending.cancelled_at.is_none());
-                running.for_each(|pending| pending.paused = None);
-            }
-            let since = if is_held { 0 } else { asked.at.0 };
-            slot.push(Link { session: session.0, since, what: What::Asked(asked.clone()) });
-            (true, make_room(slot))
-        });
-        ended.unwrap_or_default()
-    }
-
-    /// The request that the client's answer, or the server's cancellation, with this id ends.
-    pub(crate) fn reply(&self, session: SessionKey, id: IdKey, now: Time) -> Found<Asked> {
-        let found = self.with_links(session, |slot| {
-            let of_id = |link: &Link| match &link.what {
-                What::Asked(asked) if link.is(session) && asked.id == id => Some(asked.answered_at.is_some()),
-                _ => None,
-            };
-            let Some(index) = slot.iter().position(|link| of_id(link) == Some(false)) else {
-                let is_answered = slot.iter().any(|link| of_id(link) == Some(true));
-                let known = answered_or_nothing(slot, session, id.of_server());
-                return (false, if is_answered { Found::Answered } else { known });
-            };
-            let holds = slot.get(index).is_some_and(|link| link.since == 0);
-            let Some(asked) = slot.get_mut(index).and_then(Link::asked_mut) else { return (false, Found::Nothing) };
-            let found = asked.clone();
-            asked.answered_at = Some(now);
-            if !holds {
-                slot.remove(index);
-                note_answered(slot, session, id.of_server());
-            }
-            (true, Found::Some(found))
-        });
-        found.unwrap_or(Found::Nothing)
-    }
-
-    /// What the server asked on a stream so far, with the times of the answers.
-    pub(crate) fn asked_on(&self, session: SessionKey, stream: u64) -> Vec<Asked> {
-        let slot: Slot = self.read(&self.key('l', session.0 % SLOTS));
-        let links = slot.into_iter().filter(|link| link.is(session));
-        let asked = links.filter_map(|link| if let What::Asked(asked) = link.what { Some(asked) } else { None });
-        asked.filter(|asked| asked.stream == stream).collect()
-    }
-
-    /// The session ended: takes all that waits for another of its exchanges. What an open stream holds ends with that stream,
-    /// at the latest.
-    pub(crate) fn end_links(&self, session: SessionKey) -> Ended {
-        let ended = self.take(session, |what| match what {
-            What::Operation(pending) => pending.stream == 0,
-            // The operations of its stream need to know how long they waited.
-            What::Asked(asked) => asked.answered_at.is_none(),
-            What::Cancelled(..) | What::Answered(_) => false,
-        });
-        self.with_links(session, |slot| {
-            let mut changed = false;
-            for pending in slot.iter_mut().filter(|link| link.is(session)).filter_map(Link::pending_mut) {
-                (pending.is_abandoned, changed) = (true, true);
-                if ended.asked.iter().any(|asked| asked.stream == pending.stream) {
-                    pending.paused = None;
-                }
-            }
-            (changed, ())
-        });
-        ended
-    }
-
-    /// Takes what has waited for too long out of a few slots; the next call looks at the next ones.
-    pub(crate) fn sweep(&self, now: Time) -> Ended {
-        let mut ended = Ended::default();
-        for _ in 0..SWEPT_AT_ONCE {
-            let slot = self.swept.get() % SLOTS;
-            self.swept.set(slot + 1);
-            let key = self.key('l', slot);
-            let expired = |link: &Link| link.since != 0 && now.0.saturating_sub(link.since) > EXPIRY.as_nanos() as u64;
-            // Looked at before it is changed: most slots have nothing to give.
-            if !self.read::<Slot>(&key).iter().any(expired) {
-                continue;
-            }
-            let found = self.edit(&key, |slot: &mut Slot| {
-                let (gone, kept) = std::mem::take(slot).into_iter().partition(expired);
-                *slot = kept;
-                (true, Ended::of(gone))
-            });
-            let found = found.unwrap_or_default();
-            ended.operations.extend(found.operations);
-            ended.asked.extend(found.asked);
-        }
-        ended
     }
 
     fn take(&self, session: SessionKey, wanted: impl Fn(&What) -> bool) -> Ended {
@@ -414,47 +238,4 @@ impl Ended {
         }
         ended
     }
-}
-
-fn answered_or_nothing<T>(slot: &Slot, session: SessionKey, id: IdKey) -> Found<T> {
-    let answered =
-        slot.iter().any(|link| link.is(session) && matches!(link.what, What::Answered(known) if known == id));
-    if answered { Found::Answered } else { Found::Nothing }
-}
-
-fn note_answered(slot: &mut Slot, session: SessionKey, id: IdKey) {
-    let answered = Link { session: session.0, since: 0, what: What::Answered(id) };
-    push_of_few(slot, answered, MOST_ANSWERED, |what| matches!(what, What::Answered(_)));
-}
-
-/// The oldest of its kind gives way.
-fn push_of_few(slot: &mut Slot, link: Link, most: usize, is_of_kind: impl Fn(&What) -> bool) {
-    if slot.iter().filter(|link| is_of_kind(&link.what)).count() >= most
-        && let Some(oldest) = slot.iter().position(|link| is_of_kind(&link.what))
-    {
-        slot.remove(oldest);
-    }
-    slot.push(link);
-}
-
-fn take_cancelled(slot: &mut Slot, session: SessionKey, id: IdKey) -> Option<Time> {
-    let cancelled = |link: &Link| match link.what {
-        What::Cancelled(known, at) if link.is(session) && known == id => Some(at),
-        _ => None,
-    };
-    let (index, at) = slot.iter().enumerate().find_map(|(index, link)| Some((index, cancelled(link)?)))?;
-    slot.remove(index);
-    Some(at)
-}
-
-/// The oldest links give way until the slot is within its bound.
-fn make_room(slot: &mut Slot) -> Ended {
-    let mut bytes: usize = slot.iter().map(Link::size).sum();
-    let mut gone = Slot::new();
-    while bytes > MOST_BYTES && !slot.is_empty() {
-        let link = slot.remove(0);
-        bytes -= link.size();
-        gone.push(link);
-    }
-    Ended::of(gone)
 }

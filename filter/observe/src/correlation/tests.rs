@@ -1,4 +1,4 @@
-use super::links::{Asked, EXPIRY, Found, Otherwise, Pending};
+use super::links::{Asked, Found, Otherwise, Pending};
 use super::{Correlation, HASH_KEY_BYTES, SessionKey};
 use crate::closed::{KnownMethod, Revision, Status, Transport};
 use crate::id::{IdKey, RequestId};
@@ -8,6 +8,8 @@ use crate::shared::{InMemory, SharedData as _};
 use crate::test;
 use crate::text::Text;
 use std::rc::Rc;
+
+mod expiry;
 
 /// Two VMs of one process.
 pub(super) fn pair() -> (Correlation, Correlation, Rc<InMemory>) {
@@ -99,7 +101,7 @@ fn ok_requests_of_the_server_number_for_themselves() {
     let (one, other, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
     one.register(session, &[pending("0", 4)], Time(1));
-    one.ask(session, &asked(id("0").key(), 4), true, Transport::StreamableHttp);
+    one.ask(session, &asked(id("0").key(), 4), Transport::StreamableHttp);
     assert!(matches!(other.reply(session, id("0").key(), Time(9_000)), Found::Some(_)));
     assert!(matches!(other.reply(session, id("0").key(), Time(9_000)), Found::Answered));
     assert_eq!(one.asked_on(session, 4).first().and_then(|asked| asked.answered_at), Some(Time(9_000)));
@@ -115,23 +117,11 @@ fn ok_the_end_of_a_session_finds_what_waits() {
     one.register(session, &[pending("a", 0), pending("b", 0)], Time(1));
     one.register(session, &[pending("held", 5)], Time(1));
     one.register(neighbour, &[pending("a", 0)], Time(1));
-    one.ask(session, &asked(id("q").key(), 0), false, Transport::StreamableHttp);
+    one.ask(session, &asked(id("q").key(), 0), Transport::StreamableHttp);
     let ended = other.end_links(session);
     assert_eq!((ended.operations.len(), ended.asked.len()), (2, 1));
     assert!(matches!(one.answer(session, id("held").key(), 5), Found::Some(_)));
     assert!(matches!(one.answer(neighbour, id("a").key(), 0), Found::Some(_)));
-}
-
-#[test]
-fn ok_what_waits_too_long_is_swept_once() {
-    let (one, other, _) = pair();
-    let session = one.session(b"", &Text::of(b"s"));
-    one.register(session, &[pending("a", 0), pending("held", 5)], Time(1));
-    let late = Time(EXPIRY.as_nanos() as u64 + 2);
-    let sweep = |vm: &Correlation, at| (0..100).map(|_| vm.sweep(at).operations.len()).sum::<usize>();
-    assert_eq!(sweep(&one, Time(2)), 0);
-    assert_eq!(sweep(&one, late) + sweep(&other, late), 1);
-    assert!(matches!(one.answer(session, id("held").key(), 5), Found::Some(_)));
 }
 
 #[test]
@@ -180,7 +170,7 @@ fn ok_memory_is_bounded_whatever_arrives() {
         let mut pending = pending(&number.to_string(), 0);
         pending.operation.name = Some(name.as_str().into());
         given_way += one.register(session, &[pending], Time(1)).unwrap().operations.len();
-        given_way += one.ask(session, &asked(id("q").key(), 0), false, Transport::StreamableHttp).operations.len();
+        given_way += one.ask(session, &asked(id("q").key(), 0), Transport::StreamableHttp).operations.len();
         given_way += one.cancel(session, id("nothing").key(), Time(2)).operations.len();
         one.begin_session(session, Revision::Other, Time(1), Time(1));
         one.begin_task(b"", &Text::of(&number.to_le_bytes()), Some(&name));
@@ -241,7 +231,7 @@ fn ok_a_slot_keeps_its_bound_with_links_of_any_shape() {
         one.register(session, &[pending], big).unwrap();
         let mut asked = asked(id(&number.to_string()).key(), one.name_stream());
         (asked.server, asked.at) = (Some("s".repeat(64).into()), big);
-        one.ask(session, &asked, true, Transport::StreamableHttp);
+        one.ask(session, &asked, Transport::StreamableHttp);
     }
     let size = shared.read(&one.key('l', session.0 % 256)).unwrap().bytes.len();
     assert!(size <= 8192, "{size}");

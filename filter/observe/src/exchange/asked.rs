@@ -52,7 +52,7 @@ impl Exchange {
         let id = id.key();
         let at = around.now();
         let asked = Asked { id, method, server: server_name(around), at, stream, answered_at: None };
-        let evicted = around.correlation.ask(session, &asked, self.registered, self.transport);
+        let evicted = around.correlation.ask(session, &asked, self.transport);
         around.give_way(&evicted);
     }
 

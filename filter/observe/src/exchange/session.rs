@@ -2,10 +2,10 @@
 //! session's beginning and end. Most is kept out of line, to stay out of the plain path's code.
 
 use super::{Around, Exchange, Kind, SESSION_ID_BYTES};
-use crate::closed::{ErrorType, Revision, ServerRequestStatus, Status, Transport, UnmatchedReason};
+use crate::closed::{Revision, Status, Transport, UnmatchedReason};
 use crate::config::ServerNameFrom;
-use crate::correlation::links::{self, Asked, Found, Otherwise, Pending};
-use crate::correlation::{Correlation, SessionKey};
+use crate::correlation::SessionKey;
+use crate::correlation::links::{Found, Otherwise, Pending};
 use crate::exchange::verdict::Verdict;
 use crate::id::RequestId;
 use crate::observation::{Ended, Observation, Operation, Time};
@@ -60,7 +60,29 @@ impl Exchange {
         around.give_way(&evicted);
         self.stream = stream;
         self.registered = true;
+        if stream != 0 {
+            self.hold(around);
+        }
         true
+    }
+
+    /// What waits for this stream does not expire while it is open.
+    fn hold(&mut self, around: &Around<'_>) {
+        self.holds = true;
+        around.correlation.hold(self.stream_name());
+    }
+
+    #[inline]
+    pub(super) fn release(&mut self, around: &Around<'_>) {
+        if std::mem::take(&mut self.holds) {
+            around.correlation.release(self.stream_name());
+        }
+    }
+
+    /// How links know this stream.
+    fn stream_name(&self) -> u64 {
+        let session = self.session.filter(|_| self.is_session_stream);
+        session.map_or(self.stream, SessionKey::stream)
     }
 
     /// The operation that began here, if no other stream brought its answer first.
@@ -184,9 +206,13 @@ impl Exchange {
         if !address.is_query {
             around.correlation.note_endpoint(&address.session_id);
         }
+        self.release(around);
         (self.session_id, self.session) = (Some(Text::start_of(address.session_id, SESSION_ID_BYTES)), None);
         self.transport = Transport::HttpSse;
         self.is_session_stream = true;
+        if self.session(around).is_some() {
+            self.hold(around);
+        }
     }
 
     /// Ends the session where the exchange shows that it ended: the stream of HTTP+SSE closed, a DELETE was accepted, or the
@@ -234,66 +260,6 @@ impl Exchange {
             }
         }
     }
-}
-
-impl Around<'_> {
-    /// What had to make room in the store cannot be followed any more.
-    #[inline(never)]
-    pub(super) fn give_way(&mut self, ended: &links::Ended) {
-        for pending in &ended.operations {
-            let operation = &pending.operation;
-            let (status, error_type) = (Status::Unknown, None);
-            let ended = Ended { operation, status, error_type, error_code: None, duration: None, answer_bytes: None };
-            self.observer.observe_of(pending.server.as_deref(), Observation::OperationEnded(ended));
-        }
-        for asked in &ended.asked {
-            self.observer.observe_of(asked.server.as_deref(), lost(asked));
-        }
-    }
-
-    #[inline(never)]
-    pub(super) fn lost(&mut self, asked: &[Asked]) {
-        for asked in asked {
-            self.observe(lost(asked));
-        }
-    }
-
-    fn end_pending(&mut self, pending: &Pending, verdict: Option<Verdict>, now: Time) {
-        self.observe(Observation::OperationEnded(without_answer(pending, verdict, now)));
-    }
-}
-
-impl Correlation {
-    /// To be called now and then, in every VM: tells the others what passed here, and ends what has waited for too long. `out`
-    /// also gets the server's name, where it is not the plugin's.
-    pub fn tick(&self, now: Time, out: &mut dyn FnMut(Option<&str>, Observation<'_>)) {
-        self.save_events();
-        let ended = self.sweep(now);
-        for pending in &ended.operations {
-            let observation = Observation::OperationEnded(without_answer(pending, None, now));
-            out(pending.server.as_deref(), observation);
-        }
-        for asked in &ended.asked {
-            out(asked.server.as_deref(), lost(asked));
-        }
-    }
-}
-
-fn lost(asked: &Asked) -> Observation<'static> {
-    Observation::ServerRequestEnded { method: asked.method, status: ServerRequestStatus::Lost, duration: None }
-}
-
-/// Nobody will answer it any more. `verdict` tells how the stream that it waited for ended.
-fn without_answer(pending: &Pending, verdict: Option<Verdict>, now: Time) -> Ended<'_> {
-    let (status, error_type, duration) = match (pending.cancelled_at, verdict) {
-        (None, Some(verdict @ (Verdict::Failed(_) | Verdict::ClientLeft))) => {
-            let error_type = (verdict != Verdict::ClientLeft).then_some(ErrorType::Reset);
-            let status = if error_type.is_some() { Status::Error } else { Status::Cancelled };
-            (status, error_type, pending.duration(now))
-        }
-        _ => pending.without_answer(),
-    };
-    Ended { operation: &pending.operation, status, error_type, error_code: None, duration, answer_bytes: None }
 }
 
 /// The server's name, where each exchange has that of its cluster.

@@ -5,6 +5,7 @@
 mod configuration;
 mod cost;
 mod limits;
+mod neighbours;
 mod published;
 mod schedules;
 mod semantics;

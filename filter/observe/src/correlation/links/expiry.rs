@@ -1,0 +1,91 @@
+//! How links end that nothing answers: with their session, after a time, or with the last VM that could follow them.
+
+use super::{EXPIRY, Ended, Link, SLOTS, Slot, What};
+use crate::correlation::{Correlation, SessionKey};
+use crate::observation::Time;
+
+/// Slots looked through at each tick: all of them every sixteen seconds.
+const SWEPT_AT_ONCE: u64 = 8;
+
+impl Correlation {
+    /// A stream is open in this VM: what waits for it does not expire. Links know it by this name.
+    pub(crate) fn hold(&self, name: u64) {
+        let mut open = self.open.borrow_mut();
+        let place = open.partition_point(|&other| other < name);
+        open.insert(place, name);
+    }
+
+    /// It is open no longer.
+    #[inline(never)]
+    pub(crate) fn release(&self, name: u64) {
+        let mut open = self.open.borrow_mut();
+        if let Ok(place) = open.binary_search(&name) {
+            open.remove(place);
+        }
+    }
+
+    /// The session ended: takes all that waits for another of its exchanges. What an open stream holds ends with that stream,
+    /// at the latest.
+    pub(crate) fn end_links(&self, session: SessionKey) -> Ended {
+        let ended = self.take(session, |what| match what {
+            What::Operation(pending) => pending.stream == 0,
+            // The operations of its stream need to know how long they waited.
+            What::Asked(asked) => asked.answered_at.is_none(),
+            What::Cancelled(..) | What::Answered(_) => false,
+        });
+        self.with_links(session, |slot| {
+            let mut changed = false;
+            for pending in slot.iter_mut().filter(|link| link.is(session)).filter_map(Link::pending_mut) {
+                (pending.is_abandoned, changed) = (true, true);
+                if ended.asked.iter().any(|asked| asked.stream == pending.stream) {
+                    pending.paused = None;
+                }
+            }
+            (changed, ())
+        });
+        ended
+    }
+
+    /// Takes what has waited for too long out of a few slots; the next call looks at the next ones.
+    pub(crate) fn sweep(&self, now: Time) -> Ended {
+        let mut ended = Ended::default();
+        for _ in 0..SWEPT_AT_ONCE {
+            let slot = self.swept.get() % SLOTS;
+            self.swept.set(slot + 1);
+            self.sweep_slot(slot, now, EXPIRY.as_nanos() as u64, &mut ended);
+        }
+        ended
+    }
+
+    /// Takes everything but what a stream in this VM holds.
+    pub(crate) fn take_all(&self, now: Time) -> Ended {
+        let mut ended = Ended::default();
+        for slot in 0..SLOTS {
+            self.sweep_slot(slot, now, 0, &mut ended);
+        }
+        ended
+    }
+
+    /// Takes what has waited for `expiry` nanoseconds. What a stream in this VM holds begins anew when half of that has passed:
+    /// the other VMs, which cannot know, come by several times before it is over.
+    fn sweep_slot(&self, slot: u64, now: Time, expiry: u64, ended: &mut Ended) {
+        let key = self.key('l', slot);
+        let open = self.open.borrow();
+        let is_held = |link: &Link| link.holder().is_some_and(|name| open.binary_search(&name).is_ok());
+        let waited = |link: &Link| if link.since == 0 { 0 } else { now.0.saturating_sub(link.since) };
+        let has_expired = |link: &Link| waited(link) >= expiry && !is_held(link);
+        let is_renewed = |link: &Link| waited(link) >= expiry / 2 && is_held(link);
+        // Looked at before it is changed: most slots have nothing to give.
+        if !self.read::<Slot>(&key).iter().any(|link| has_expired(link) || is_renewed(link)) {
+            return;
+        }
+        let found = self.edit(&key, |slot: &mut Slot| {
+            let gone = slot.extract_if(.., |link| has_expired(link)).collect();
+            slot.iter_mut().filter(|link| is_renewed(link)).for_each(|link| link.since = now.0);
+            (true, Ended::of(gone))
+        });
+        let found = found.unwrap_or_default();
+        ended.operations.extend(found.operations);
+        ended.asked.extend(found.asked);
+    }
+}

@@ -1,0 +1,110 @@
+//! Operations, from where they began to where they are answered, and their cancellations.
+
+use super::slot::{answered_or_nothing, make_room, note_answered, push_of_few, take_cancelled};
+use super::{Ended, Found, Link, Otherwise, Pending, Slot, What};
+use crate::correlation::{Correlation, SessionKey};
+use crate::id::IdKey;
+use crate::observation::Time;
+
+/// Cancellations of a slot that met nothing yet.
+const MOST_CANCELLED: usize = 16;
+
+impl Correlation {
+    /// Operations that may be answered elsewhere; those that a cancellation was waiting for get it. Returns what had to give
+    /// way; `None` if other VMs were always faster, so that none is here.
+    pub(crate) fn register(&self, session: SessionKey, pending: &[Pending], now: Time) -> Option<Ended> {
+        self.with_links(session, |slot| {
+            for one in pending {
+                let mut one = one.clone();
+                let id = one.operation.id.key();
+                if one.cancelled_at.is_none() {
+                    one.cancelled_at = take_cancelled(slot, session, id);
+                }
+                slot.push(Link { session: session.0, since: now.0, what: What::Operation(Box::new(one)) });
+            }
+            (true, make_room(slot))
+        })
+    }
+
+    /// The operation that a message with this id answers: that of `stream`; with 0, the oldest with the id.
+    pub(crate) fn answer(&self, session: SessionKey, id: IdKey, stream: u64) -> Found<Pending> {
+        let found = self.with_links(session, |slot| {
+            let is_meant = |one: &Pending| one.operation.id.key() == id && (stream == 0 || one.stream == stream);
+            let index = slot.iter().position(|link| link.is(session) && link.pending().is_some_and(is_meant));
+            let Some(index) = index else { return (false, answered_or_nothing(slot, session, id)) };
+            let What::Operation(pending) = slot.remove(index).what else { return (false, Found::Nothing) };
+            note_answered(slot, session, id);
+            (true, Found::Some(*pending))
+        });
+        found.unwrap_or(Found::Nothing)
+    }
+
+    /// A stream ended without the answers to its operations: they go on waiting for one elsewhere.
+    /// `paused` is for how long the server waited for the client on it, where that is known. Returns those whose session
+    /// ended before, so that nothing is left to wait for.
+    pub(crate) fn leave(
+        &self,
+        session: SessionKey,
+        stream: u64,
+        otherwise: Otherwise,
+        paused: Option<u64>,
+        now: Time,
+    ) -> Vec<Pending> {
+        let abandoned = self.with_links(session, |slot| {
+            let mut changed = false;
+            for link in slot.iter_mut().filter(|link| link.is(session)) {
+                match &mut link.what {
+                    What::Operation(pending) if pending.stream == stream => {
+                        (pending.stream, pending.otherwise, pending.paused) = (0, otherwise, paused);
+                        link.since = now.0;
+                    }
+                    What::Asked(asked) if asked.stream == stream => {
+                        asked.stream = 0;
+                        link.since = now.0;
+                    }
+                    _ => continue,
+                }
+                changed = true;
+            }
+            let is_over = |link: &mut Link| link.is(session) && link.pending().is_some_and(Pending::is_over);
+            let over: Slot = slot.extract_if(.., is_over).collect();
+            (changed, Ended::of(over).operations)
+        });
+        abandoned.unwrap_or_default()
+    }
+
+    /// A stream ended for good: takes its operations that were not answered elsewhere, and what the server asked on it and
+    /// got no answer to.
+    pub(crate) fn finish(&self, session: SessionKey, stream: u64) -> Ended {
+        let is_of_stream = |what: &What| match what {
+            What::Operation(pending) => pending.stream == stream,
+            What::Asked(asked) => asked.stream == stream,
+            What::Cancelled(..) | What::Answered(_) => false,
+        };
+        self.take(session, is_of_stream)
+    }
+
+    /// The client gave up an operation. If it is not here, the cancellation waits for it.
+    pub(crate) fn cancel(&self, session: SessionKey, id: IdKey, now: Time) -> Ended {
+        let cancelled = self.with_links(session, |slot| {
+            let links = slot.iter_mut().filter(|link| link.is(session)).filter_map(Link::pending_mut);
+            match links.into_iter().find(|one| one.operation.id.key() == id && one.cancelled_at.is_none()) {
+                Some(pending) => pending.cancelled_at = Some(now),
+                None => {
+                    let cancelled = Link { session: session.0, since: now.0, what: What::Cancelled(id, now) };
+                    push_of_few(slot, cancelled, MOST_CANCELLED, |what| matches!(what, What::Cancelled(..)));
+                }
+            }
+            (true, make_room(slot))
+        });
+        cancelled.unwrap_or_default()
+    }
+
+    /// When the client gave up an operation that ended without an answer.
+    pub(crate) fn cancelled_at(&self, session: SessionKey, id: IdKey) -> Option<Time> {
+        self.with_links(session, |slot| {
+            let found = take_cancelled(slot, session, id);
+            (found.is_some(), found)
+        })?
+    }
+}

@@ -1,0 +1,52 @@
+//! What is done to a slot in more than one place.
+
+use super::{Ended, Found, Link, MOST_BYTES, Slot, What};
+use crate::correlation::SessionKey;
+use crate::id::IdKey;
+use crate::observation::Time;
+
+/// Answered operations of a slot that are remembered, to tell a second answer from one that answers nothing.
+const MOST_ANSWERED: usize = 8;
+
+pub(super) fn answered_or_nothing<T>(slot: &Slot, session: SessionKey, id: IdKey) -> Found<T> {
+    let answered =
+        slot.iter().any(|link| link.is(session) && matches!(link.what, What::Answered(known) if known == id));
+    if answered { Found::Answered } else { Found::Nothing }
+}
+
+pub(super) fn note_answered(slot: &mut Slot, session: SessionKey, id: IdKey) {
+    let answered = Link { session: session.0, since: 0, what: What::Answered(id) };
+    push_of_few(slot, answered, MOST_ANSWERED, |what| matches!(what, What::Answered(_)));
+}
+
+/// The oldest of its kind gives way.
+pub(super) fn push_of_few(slot: &mut Slot, link: Link, most: usize, is_of_kind: impl Fn(&What) -> bool) {
+    if slot.iter().filter(|link| is_of_kind(&link.what)).count() >= most
+        && let Some(oldest) = slot.iter().position(|link| is_of_kind(&link.what))
+    {
+        slot.remove(oldest);
+    }
+    slot.push(link);
+}
+
+pub(super) fn take_cancelled(slot: &mut Slot, session: SessionKey, id: IdKey) -> Option<Time> {
+    let cancelled = |link: &Link| match link.what {
+        What::Cancelled(known, at) if link.is(session) && known == id => Some(at),
+        _ => None,
+    };
+    let (index, at) = slot.iter().enumerate().find_map(|(index, link)| Some((index, cancelled(link)?)))?;
+    slot.remove(index);
+    Some(at)
+}
+
+/// The oldest links give way until the slot is within its bound.
+pub(super) fn make_room(slot: &mut Slot) -> Ended {
+    let mut bytes: usize = slot.iter().map(Link::size).sum();
+    let mut gone = Slot::new();
+    while bytes > MOST_BYTES && !slot.is_empty() {
+        let link = slot.remove(0);
+        bytes -= link.size();
+        gone.push(link);
+    }
+    Ended::of(gone)
+}

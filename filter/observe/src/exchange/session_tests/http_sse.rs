@@ -1,0 +1,119 @@
+//! HTTP+SSE of 2024-11-05.
+
+use super::{answer, brief, call, event, legacy, legacy_stream, open, open_session, play, telling};
+use crate::test;
+use crate::testing::{Log, Proxy};
+
+#[test]
+fn ok_http_sse_answers_on_the_stream_before_and_after_the_202() {
+    let proxy = Proxy::default();
+    let script = legacy_stream();
+    let mut get = open_session(&proxy, &script);
+    let first = legacy(&call(1));
+    assert!(play(&proxy, &first).is_empty());
+    let size = answer(1).len();
+    assert_eq!(
+        telling(get.event(&event("", &answer(1)))),
+        [format!("end tools/call ok in Some(2) ms, Some({size}) bytes")]
+    );
+    let second = legacy(&call(2));
+    let mut post = proxy.begin(&second, &mut Log::default());
+    assert_eq!(brief(get.event(&event("", &answer(2)))), ["end tools/call ok"]);
+    post.respond(&mut Log::default());
+    assert!(brief(post.finish()).is_empty());
+    assert_eq!(brief(get.event(&event("", &answer(2)))), ["unmatched duplicate"]);
+    assert_eq!(brief(get.event(&event("", &answer(9)))), ["unmatched unknown_id"]);
+}
+
+#[test]
+fn ok_http_sse_session_from_initialize_to_the_end_of_its_stream() {
+    let proxy = Proxy::default();
+    let script = legacy_stream().broken(1 << 6);
+    let mut get = open_session(&proxy, &script);
+    play(&proxy, &legacy(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#));
+    let initialized = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2024-11-05"}}"#;
+    assert_eq!(brief(get.event(&event("", initialized))), ["end initialize ok", "session 2024-11-05 over http_sse"]);
+    play(&proxy, &legacy(&call(1)));
+    let asked = r#"{"jsonrpc":"2.0","id":0,"method":"sampling/createMessage","params":{}}"#;
+    get.event(&event("", asked));
+    let ends = brief(get.finish());
+    assert_eq!(ends[..2], ["end tools/call error/reset", "asked sampling/createMessage lost"]);
+    assert!(ends[2].starts_with("session ended after "), "{ends:?}");
+}
+
+#[test]
+fn ok_http_sse_refused_posts_end_where_they_began() {
+    let proxy = Proxy::default();
+    let script = legacy(&call(1)).answered(404, "text/plain", "Could not find session");
+    assert_eq!(brief(script.play_in(&proxy)), ["end tools/call error/http_error"]);
+    let gone = legacy(&call(2)).answered(202, "", "");
+    assert!(play(&proxy, &gone).is_empty());
+    proxy.wait(6);
+    assert_eq!(proxy.tick().iter().filter(|line| line.starts_with("end tools/call error/no_response")).count(), 1);
+    assert!(proxy.tick().is_empty());
+}
+
+#[test]
+fn ok_an_endpoint_without_a_session_query_is_learnt() {
+    let proxy = Proxy::default();
+    let script = legacy_stream();
+    let mut get = open(&proxy, &script);
+    get.event("event: endpoint\ndata: http://localhost/sessions/7\n\n");
+    play(&proxy, &legacy(&call(1)).header(":path", "/sessions/7"));
+    assert_eq!(brief(get.event(&event("", &answer(1)))), ["end tools/call ok"]);
+}
+
+#[test]
+fn ok_lists_on_the_stream_of_http_sse_are_published() {
+    let proxy = Proxy::default();
+    let script = legacy_stream();
+    let mut get = open_session(&proxy, &script);
+    play(&proxy, &legacy(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#));
+    let list = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"},{"name":"b"}]}}"#;
+    assert!(get.event(&event("", list)).contains(&"published 2".to_owned()));
+}
+
+#[test]
+fn ok_an_answer_before_its_request_answers_nothing() {
+    let proxy = Proxy::default();
+    let script = legacy_stream();
+    let mut get = open_session(&proxy, &script);
+    assert_eq!(brief(get.event(&event("", &answer(1)))), ["unmatched unknown_id"]);
+    play(&proxy, &legacy(&call(1)));
+    assert_eq!(brief(get.event(&event("", &answer(1)))), ["end tools/call ok"]);
+}
+
+#[test]
+fn ok_an_operation_waits_as_long_as_the_stream_of_its_session() {
+    let proxy = Proxy::default();
+    let script = legacy_stream();
+    let mut get = open_session(&proxy, &script);
+    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}"#;
+    for body in [&call(1), &call(2), cancel, &call(3)] {
+        legacy(body).play_in(&proxy);
+    }
+    // The server owes no answer to what was cancelled.
+    for ended in [&[][..], &["end tools/call cancelled"], &[], &[]] {
+        proxy.wait(4);
+        assert_eq!(brief(proxy.tick()), ended);
+    }
+    let lines = telling(get.event(&event("", &answer(1))));
+    assert!(lines[0].starts_with("end tools/call ok in Some(9600"), "{lines:?}");
+    assert_eq!(brief(get.finish()), ["end tools/call error/no_response"]);
+    legacy(&call(4)).play_in(&proxy);
+    proxy.wait(6);
+    assert_eq!(brief(proxy.tick()), ["end tools/call error/no_response"]);
+}
+
+#[test]
+fn ok_a_stream_that_names_another_session_holds_the_first_no_longer() {
+    let proxy = Proxy::default();
+    let script = legacy_stream();
+    let mut get = open_session(&proxy, &script);
+    legacy(&call(1)).play_in(&proxy);
+    get.event("event: endpoint\ndata: /message?sessionId=another\n\n");
+    legacy(&call(2)).header(":path", "/message?sessionId=another").play_in(&proxy);
+    proxy.wait(6);
+    assert_eq!(brief(proxy.tick()), ["end tools/call error/no_response"]);
+    assert_eq!(brief(get.event(&event("", &answer(2)))), ["end tools/call ok"]);
+}

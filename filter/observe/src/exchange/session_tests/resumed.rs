@@ -1,0 +1,95 @@
+//! Answers on another stream than that of the POST.
+
+use super::{answer, brief, call, event, in_session, open, play, stream, telling};
+use crate::test;
+use crate::testing::{Log, Proxy};
+
+#[test]
+fn ok_a_polled_stream_is_answered_by_the_one_that_resumes_it() {
+    let proxy = Proxy::default();
+    let polled = in_session(&call(1)).sse("id: 1\nretry: 500\ndata: \n\n");
+    assert!(play(&proxy, &polled).is_empty());
+    let progress = event("2", r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#);
+    let resumed = stream().header("last-event-id", "1").sse(&(progress.clone() + &event("3", &answer(1))));
+    assert_eq!(brief(resumed.play_in(&proxy)), ["notification out notifications/progress", "end tools/call ok"]);
+    let replayed = stream().header("last-event-id", "1").sse(&(progress + &event("3", &answer(1))));
+    assert!(brief(replayed.play_in(&proxy)).is_empty());
+}
+
+#[test]
+fn ok_a_resumable_stream_that_breaks_waits_for_its_answer() {
+    for (flags, otherwise) in [(1 << 6, "error/no_response"), (1 << 14, "cancelled")] {
+        let proxy = Proxy::default();
+        let script = in_session(&call(1)).sse(&event("1", r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#));
+        assert_eq!(brief(script.broken(flags).play_in(&proxy)), ["notification out notifications/progress"]);
+        proxy.wait(4);
+        assert!(proxy.tick().is_empty());
+        proxy.wait(2);
+        assert_eq!(brief(proxy.tick()), [format!("end tools/call {otherwise}")]);
+    }
+}
+
+#[test]
+fn ok_an_operation_answered_elsewhere_takes_no_other_with_its_id() {
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    for is_answered_again in [true, false] {
+        let proxy = Proxy::default();
+        let [first, second] = [call(1), list.to_owned()].map(|body| in_session(&body).sse(":\n").broken(1 << 6));
+        let [mut first, mut second] = [&first, &second].map(|script| open(&proxy, script));
+        let elsewhere = stream().sse(&event("", &answer(1)));
+        assert_eq!(brief(elsewhere.play_in(&proxy)), ["end tools/call ok"]);
+        if is_answered_again {
+            assert_eq!(brief(first.event(&event("", &answer(1)))), ["unmatched duplicate"]);
+        }
+        assert!(brief(first.finish()).is_empty());
+        assert_eq!(brief(second.event(&event("", &answer(1)))), ["end tools/list ok"]);
+    }
+}
+
+#[test]
+fn ok_a_listen_among_others_ends_with_its_stream() {
+    let proxy = Proxy::default();
+    let listen = r#"{"jsonrpc":"2.0","id":2,"method":"subscriptions/listen"}"#;
+    let script = in_session(&format!("[{},{listen}]", call(1))).sse(&event("1", &answer(1))).broken(1 << 14);
+    assert_eq!(brief(script.play_in(&proxy)), ["end tools/call ok", "end subscriptions/listen ok"]);
+    let script = in_session(&format!("[{},{listen}]", call(3))).sse("id: 1\ndata: \n\n").broken(1 << 14);
+    assert_eq!(brief(script.play_in(&proxy)), ["end subscriptions/listen ok"]);
+}
+
+#[test]
+fn ok_cancellations_in_any_order() {
+    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    let notice = "notification in notifications/cancelled";
+    let cancelled = in_session(cancel).answered(202, "", "");
+    // While it runs, and the server holds the stream.
+    let proxy = Proxy::default();
+    let script = in_session(&call(1)).sse(":\n").open();
+    let post = open(&proxy, &script);
+    assert_eq!(brief(cancelled.play_in(&proxy)), [notice]);
+    proxy.wait(3);
+    let lines = telling(post.finish());
+    let duration: u64 = lines[0].split(['(', ')']).nth(1).unwrap().parse().unwrap();
+    assert!(lines[0].starts_with("end tools/call cancelled") && duration < 100, "{lines:?}");
+    // An answer that still comes wins.
+    let mut post = open(&proxy, &script);
+    cancelled.play_in(&proxy);
+    assert_eq!(brief(post.event(&event("", &answer(1)))), ["end tools/call ok"]);
+    // Before anything shows that the operation needs a place: it finds the cancellation when it ends without an answer.
+    let script = in_session(&call(1)).answered(200, "application/json", "").broken(1 << 6);
+    let post = proxy.begin(&script, &mut Log::default());
+    cancelled.play_in(&proxy);
+    assert_eq!(brief(post.finish()), ["end tools/call cancelled"]);
+}
+
+#[test]
+fn ok_an_operation_does_not_expire_while_its_own_stream_is_open() {
+    let proxy = Proxy::default();
+    let script = in_session(&call(1)).sse("id: 1\ndata: \n\n").open();
+    let mut post = open(&proxy, &script);
+    for _ in 0..3 {
+        proxy.wait(4);
+        assert!(proxy.tick().is_empty());
+    }
+    let lines = telling(post.event(&event("2", &answer(1))));
+    assert!(lines[0].starts_with("end tools/call ok in Some(7200"), "{lines:?}");
+}

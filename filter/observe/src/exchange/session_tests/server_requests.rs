@@ -1,0 +1,129 @@
+//! What the server asks, and the clock that stands meanwhile.
+
+use super::{answer, brief, call, delete, event, in_session, open, play, stream, telling};
+use crate::test;
+use crate::testing::Proxy;
+
+#[test]
+fn ok_the_clock_stands_while_the_server_waits() {
+    let proxy = Proxy::default();
+    let script = in_session(&call(1)).sse(":\n").open();
+    let mut post = open(&proxy, &script);
+    post.event(&event("", r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}"#));
+    proxy.wait(10);
+    let reply = in_session(r#"{"jsonrpc":"2.0","id":1,"result":{"action":"accept"}}"#).answered(202, "", "");
+    assert_eq!(play(&proxy, &reply), ["asked elicitation/create ok in Some(600001) ms"]);
+    assert_eq!(brief(reply.play_in(&proxy)), ["unmatched duplicate"]);
+    let lines = telling(post.event(&event("", &answer(1))));
+    let duration: u64 = lines[0].split(['(', ')']).nth(1).unwrap().parse().unwrap();
+    assert!(duration < 100, "{lines:?}");
+    assert!(brief(post.finish()).is_empty());
+}
+
+#[test]
+fn ok_requests_of_the_server_end_in_every_way() {
+    let proxy = Proxy::default();
+    let script = stream();
+    let mut get = open(&proxy, &script);
+    for id in 0..4 {
+        get.event(&event("", &format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"roots/list"}}"#)));
+    }
+    let reply = |body: &str| brief(in_session(body).answered(202, "", "").play_in(&proxy));
+    assert_eq!(reply(r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32601}}"#), ["asked roots/list error"]);
+    let cancelled = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    assert_eq!(
+        brief(get.event(&event("", cancelled))),
+        ["notification out notifications/cancelled", "asked roots/list cancelled"]
+    );
+    assert_eq!(brief(delete(204).play_in(&proxy)), ["asked roots/list lost", "asked roots/list lost"]);
+    assert_eq!(reply(r#"{"jsonrpc":"2.0","id":2,"result":{}}"#), ["unmatched unknown_id"]);
+}
+
+#[test]
+fn ok_the_clock_stands_also_for_operations_that_end_without_an_answer() {
+    let duration = |lines: Vec<String>, end: &str| -> u64 {
+        let line = lines.iter().find(|line| line.starts_with(end)).unwrap_or_else(|| panic!("{lines:?}"));
+        line.split(['(', ')']).nth(1).unwrap().parse().unwrap()
+    };
+    let asks = event("", r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}"#);
+    let reply = in_session(r#"{"jsonrpc":"2.0","id":1,"result":{"action":"accept"}}"#).answered(202, "", "");
+    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    for is_cancelled in [false, true] {
+        let proxy = Proxy::default();
+        let script = in_session(&call(1)).sse(":\n").broken(1 << 6);
+        let mut post = open(&proxy, &script);
+        post.event(&asks);
+        proxy.wait(10);
+        reply.play_in(&proxy);
+        if is_cancelled {
+            in_session(cancel).answered(202, "", "").play_in(&proxy);
+            // What the server asks afterwards takes nothing from the time up to then.
+            post.event(&asks);
+            proxy.wait(10);
+            reply.play_in(&proxy);
+        }
+        let end = if is_cancelled { "end tools/call cancelled" } else { "end tools/call error/reset" };
+        let duration = duration(telling(post.finish()), end);
+        assert!((1..100).contains(&duration), "{duration}");
+    }
+    // The client never answered: nobody knows for how long the server would have waited.
+    let proxy = Proxy::default();
+    let script = in_session(&call(1)).sse(":\n").broken(1 << 14);
+    let mut post = open(&proxy, &script);
+    post.event(&asks);
+    proxy.wait(10);
+    assert_eq!(
+        telling(post.finish()),
+        ["end tools/call cancelled in None ms, None bytes", "asked elicitation/create lost in None ms"]
+    );
+}
+
+#[test]
+fn ok_a_second_answer_of_the_client_after_the_stream_is_a_duplicate() {
+    let proxy = Proxy::default();
+    let script = in_session(&call(1)).sse(":\n").open();
+    let mut post = open(&proxy, &script);
+    post.event(&event("", r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}"#));
+    let reply = in_session(r#"{"jsonrpc":"2.0","id":1,"result":{"action":"accept"}}"#).answered(202, "", "");
+    assert_eq!(brief(reply.play_in(&proxy)), ["asked elicitation/create ok"]);
+    post.event(&event("", &answer(1)));
+    post.finish();
+    assert_eq!(brief(reply.play_in(&proxy)), ["unmatched duplicate"]);
+}
+
+#[test]
+fn ok_a_request_of_the_server_is_lost_with_the_stream_of_a_get() {
+    let proxy = Proxy::default();
+    let script = stream();
+    let mut get = open(&proxy, &script);
+    get.event(&event("", r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}"#));
+    assert_eq!(brief(get.finish()), ["asked elicitation/create lost"]);
+    // One that may be resumed, and one that stays open: after five minutes.
+    for (id, stays) in [("1", false), ("", true)] {
+        let proxy = Proxy::default();
+        let script = stream();
+        let mut get = open(&proxy, &script);
+        get.event(&event(id, r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}"#));
+        let open = if stays {
+            Some(get)
+        } else {
+            assert!(brief(get.finish()).is_empty());
+            None
+        };
+        proxy.wait(6);
+        assert_eq!(brief(proxy.tick()), ["asked elicitation/create lost"]);
+        assert!(open.is_none_or(|get| brief(get.finish()).is_empty()));
+    }
+}
+
+#[test]
+fn ok_a_session_that_ends_while_the_server_waits() {
+    let proxy = Proxy::default();
+    let script = in_session(&call(1)).sse(":\n").open();
+    let mut post = open(&proxy, &script);
+    post.event(&event("", r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}"#));
+    proxy.wait(10);
+    assert_eq!(brief(delete(200).play_in(&proxy)), ["asked elicitation/create lost"]);
+    let lines = telling(post.event(&event("", &answer(1))));
+    assert!(lines[0].starts_with("end tools/call ok in None ms"), "{lines:?}");
+}

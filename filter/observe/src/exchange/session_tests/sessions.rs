@@ -1,0 +1,97 @@
+//! Where sessions begin and end.
+
+use super::{answer, brief, call, delete, event, in_session, open, play, telling};
+use crate::test;
+use crate::testing::{Proxy, Script};
+
+#[test]
+fn ok_sessions_from_initialize_to_delete_or_404() {
+    let initialize = || {
+        let answer = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18"}}"#;
+        let mut script = Script::post(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#).json(answer);
+        script.response.insert("mcp-session-id", "5c99c753".to_owned());
+        script
+    };
+    let proxy = Proxy::default();
+    let begun = ["end initialize ok", "session 2025-06-18 over streamable_http"];
+    assert_eq!(brief(initialize().play_in(&proxy)), begun);
+    proxy.wait(1);
+    assert!(play(&proxy, &delete(405)).is_empty());
+    assert!(play(&proxy, &delete(200))[0].starts_with("session ended after 600"));
+    assert!(play(&proxy, &delete(200)).is_empty());
+    initialize().play_in(&proxy);
+    let gone = in_session(&call(3)).answered(
+        404,
+        "application/json",
+        r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001}}"#,
+    );
+    let lines = brief(gone.play_in(&proxy));
+    assert_eq!(lines[..2], ["error Some(-32001) of tools/call", "end tools/call error/rpc_error"]);
+    assert!(lines[2].starts_with("session ended after "), "{lines:?}");
+}
+
+#[test]
+fn ok_without_a_session_nothing_is_followed() {
+    let proxy = Proxy::default();
+    let script = Script::post(&call(1)).answered(202, "", "");
+    assert_eq!(brief(script.play_in(&proxy)), ["end tools/call unknown"]);
+    assert_eq!(brief(Script::get().sse(&event("", &answer(1))).play_in(&proxy)), ["unmatched unknown_id"]);
+    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    assert_eq!(
+        brief(Script::post(cancel).answered(202, "", "").play_in(&proxy)),
+        ["notification in notifications/cancelled"]
+    );
+}
+
+#[test]
+fn ok_a_delete_that_overtakes_the_answer_to_initialize() {
+    let proxy = Proxy::default();
+    let answer = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18"}}"#;
+    let mut script = Script::post(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#).sse("").open();
+    script.response.insert("mcp-session-id", "5c99c753".to_owned());
+    let mut post = open(&proxy, &script);
+    proxy.wait(1);
+    assert!(play(&proxy, &delete(200)).is_empty());
+    proxy.wait(1);
+    let lines = telling(post.event(&event("1", answer)));
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[2].starts_with("session ended after 600"), "{lines:?}");
+}
+
+#[test]
+fn ok_a_session_that_ends_before_the_stream_of_its_operation() {
+    let proxy = Proxy::default();
+    let progress = event("1", r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#);
+    let script = in_session(&call(1)).sse(&progress).broken(1 << 14);
+    let post = open(&proxy, &script);
+    assert!(play(&proxy, &delete(200)).is_empty());
+    assert_eq!(brief(post.finish()), ["end tools/call cancelled"]);
+    proxy.wait(6);
+    assert!(proxy.tick().is_empty());
+}
+
+#[test]
+fn ok_a_new_session_replaces_the_one_that_initialize_was_sent_with() {
+    let proxy = Proxy::default();
+    let initialized = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18"}}"#;
+    let mut script = in_session(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#).json(initialized);
+    script.response.insert("mcp-session-id", "new".to_owned());
+    script.play_in(&proxy);
+    let delete = Script::get().header(":method", "DELETE").header("mcp-session-id", "new").answered(200, "", "");
+    assert!(brief(delete.play_in(&proxy))[0].starts_with("session ended after "));
+}
+
+#[test]
+fn ok_a_404_that_says_nothing_of_the_session() {
+    let proxy = Proxy::default();
+    let waits = in_session(&call(1)).answered(202, "", "");
+    assert!(play(&proxy, &waits).is_empty());
+    let route =
+        Script::get().header("mcp-session-id", "5c99c753").answered(404, "text/html; charset=utf-8", "Cannot GET /mcp");
+    assert!(play(&proxy, &route).is_empty());
+    let method = r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32601}}"#;
+    let method = in_session(&call(2)).answered(404, "application/json", method);
+    assert_eq!(brief(method.play_in(&proxy)).len(), 2);
+    let gone = Script::get().header("mcp-session-id", "5c99c753").answered(404, "text/plain", "Session not found");
+    assert_eq!(brief(gone.play_in(&proxy)), ["end tools/call error/no_response"]);
+}
