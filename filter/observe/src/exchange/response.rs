@@ -226,14 +226,14 @@ impl Exchange {
         {
             let operation = self.operations.swap_remove(index);
             self.note_answered(id);
-            let (answered, unmatched) = match self.claim(operation, around) {
+            let (mut answered, unmatched) = match self.claim(operation, around) {
                 Ok(answered) => (Some(answered), None),
                 Err(reason) => (None, Some(reason)),
             };
-            return self.conclude(answered.as_slice(), unmatched, message, around);
+            return self.conclude(answered.as_mut_slice(), unmatched, message, around);
         }
-        let (answered, unmatched) = self.answered_otherwise(message, around);
-        self.conclude(&answered, unmatched, message, around);
+        let (mut answered, unmatched) = self.answered_otherwise(message, around);
+        self.conclude(&mut answered, unmatched, message, around);
     }
 
     /// What a response answers whose id names no operation of this exchange. A result needs its id. An error whose id names
@@ -259,7 +259,7 @@ impl Exchange {
     #[inline(never)]
     fn conclude(
         &mut self,
-        answered: &[Answered],
+        answered: &mut [Answered],
         unmatched: Option<UnmatchedReason>,
         message: &Message,
         around: &mut Around<'_>,
@@ -300,8 +300,16 @@ impl Exchange {
         }
     }
 
-    fn end_operation(&mut self, answered: &Answered, message: &Message, around: &mut Around<'_>) {
+    fn end_operation(&mut self, answered: &mut Answered, message: &Message, around: &mut Around<'_>) {
         let Answered { operation, duration } = answered;
+        let is_initialize = operation.method == Method::Known(KnownMethod::Initialize);
+        if is_initialize && let Some(result) = &message.result {
+            let version = result.protocol_version.as_ref();
+            operation.revision = Some(version.map_or(Revision::Other, |version| Revision::of(version.start())));
+        } else if around.config.wants_revision() && operation.revision.is_none() {
+            operation.revision = self.session(around).and_then(|session| around.correlation.revision(session));
+        }
+        let operation = &*operation;
         let (status, error_type) = judge(operation, message);
         let ended = Ended {
             operation,
@@ -313,9 +321,7 @@ impl Exchange {
         };
         around.observe(Observation::OperationEnded(ended));
         let Some(result) = &message.result else { return };
-        if operation.method == Method::Known(KnownMethod::Initialize) {
-            let version = result.protocol_version.as_ref();
-            let revision = version.map_or(Revision::Other, |version| Revision::of(version.start()));
+        if let Some(revision) = operation.revision.filter(|_| is_initialize) {
             let (client_name, transport) = (operation.client_name.clone(), operation.transport);
             around.observe(Observation::SessionStarted(&Session { revision, client_name, transport }));
             self.begin_session(revision, around);

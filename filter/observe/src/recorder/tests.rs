@@ -71,9 +71,10 @@ impl Observer for Pen<'_> {
 fn play(config: &Config, scripts: &[Script]) -> (Vec<String>, usize) {
     let memory = Memory::default();
     let mut recorder = Recorder::new(Rc::new(config.clone()));
+    let proxy = Proxy::default();
     for script in scripts {
         let script = Script { config: config.clone(), ..script.clone() };
-        script.play_to(&Proxy::default(), &mut Pen { recorder: &mut recorder, memory: &memory });
+        script.play_to(&proxy, &mut Pen { recorder: &mut recorder, memory: &memory });
         recorder.flush(&memory);
     }
     let values = memory.values.borrow();
@@ -173,6 +174,23 @@ fn ok_optional_families() {
         "{series:?}"
     );
     let joint = "method=tools/call tool_name=add error_type=rpc_error error_code=-32000 protocol_version=2025-11-25 \
+                 mcp_server_operation_duration_microseconds 1";
+    assert!(series.contains(&joint.to_owned()), "{series:?}");
+    let joint = "method=initialize tool_name= error_type= error_code= protocol_version=2025-11-25 \
+                 mcp_server_operation_duration_microseconds 1";
+    assert!(series.contains(&joint.to_owned()), "{series:?}");
+}
+
+#[test]
+fn ok_the_joint_histogram_takes_the_revision_of_the_session() {
+    let config = Config { semconv: true, ..config() };
+    let initialize = Script::post(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#)
+        .without("mcp-protocol-version")
+        .header("mcp-session-id", "5c99c753")
+        .json(r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-03-26"}}"#);
+    let call = call("add").without("mcp-protocol-version").header("mcp-session-id", "5c99c753").json(OK);
+    let (series, _) = play(&config, &[initialize, call]);
+    let joint = "method=tools/call tool_name=add error_type= error_code= protocol_version=2025-03-26 \
                  mcp_server_operation_duration_microseconds 1";
     assert!(series.contains(&joint.to_owned()), "{series:?}");
 }
