@@ -1,0 +1,85 @@
+"""Every spelling of a secret in every place, and the outputs in which each must be found while the sanitizer is off."""
+
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from .otlp import ATTRIBUTES, BUILDERS, IN_PROMETHEUS, SIGNALS
+from .spellings import DELETED, MASKED
+
+MARK = re.compile(r"(?:canary|keeper)[0-9]{6}x")
+OTLP, PROMETHEUS, LOG = "otlp", "prometheus", "log of the collector"
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A secret. `reaches`: the outputs that show it when nothing is sanitized; with the sanitizer none does."""
+
+    mark: str
+    what: str
+    place: str
+    reaches: frozenset[str]
+
+
+@dataclass
+class Flock:
+    """Documents to send, the canaries in them, and the keepers: what is no secret and must arrive as well."""
+
+    documents: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {signal: [] for signal in SIGNALS})
+    canaries: list[Canary] = field(default_factory=list)
+    keepers: list[Canary] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def put(self, kind: list[Canary], what: str, signal: str, place: str) -> str:
+        """A new mark, entered among the canaries or the keepers."""
+        name = "keeper" if kind is self.keepers else "canary"
+        reaches = {OTLP} | ({PROMETHEUS} if (signal, place) in IN_PROMETHEUS else set())
+        kind.append(Canary(f"{name}{next(self.numbers):06}x", what, f"{place} of {signal}", frozenset(reaches)))
+        return kind[-1].mark
+
+    def release(self, what: str, attributes: Callable[[str], dict[str, Any]], text: str) -> None:
+        """One document of each signal: `attributes` of a mark in every place for them, `text` in every place for text."""
+        for signal, build in BUILDERS.items():
+
+            def fill(place: str, signal: str = signal) -> dict[str, Any] | str:
+                keeper = self.put(self.keepers, what, signal, place)
+                if place in ATTRIBUTES[signal]:
+                    return {"ordinary": keeper} | attributes(self.put(self.canaries, what, signal, place))
+                return f"{keeper} {spell(text, self.put(self.canaries, what, signal, place))}" if text else keeper
+
+            self.documents[signal].append(build(next(self.numbers), fill))
+
+    def expected(self, output: str) -> set[str]:
+        """The marks of canaries that this output shows while the sanitizer is off."""
+        return {canary.mark for canary in self.canaries if output in canary.reaches}
+
+    def kept(self, output: str) -> set[str]:
+        return {keeper.mark for keeper in self.keepers if output in keeper.reaches}
+
+    def named(self, marks: set[str]) -> list[str]:
+        """What a person wants to read about marks."""
+        return [f"{canary.what!r} in {canary.place}" for canary in [*self.canaries, *self.keepers] if canary.mark in marks]
+
+
+def spell(text: str, mark: str) -> str:
+    """The mark in a text, in capitals where the text is."""
+    return text.format(mark.upper() if text.isupper() else mark)
+
+
+def everything() -> Flock:
+    """All spellings of this package."""
+    flock = Flock()
+    for name in DELETED:
+        flock.release(name, lambda mark, name=name: {name: mark}, "")
+    for text in MASKED:
+        flock.release(text, lambda mark, text=text: {"detail": spell(text, mark)}, text)
+        # In a list and in a map as well.
+        flock.release(text, lambda mark, text=text: {"detail": ["first", spell(text, mark)]}, "")
+        flock.release(text, lambda mark, text=text: {"detail": {"inner": {"text": spell(text, mark)}}}, "")
+    return flock
+
+
+def marks(text: str) -> set[str]:
+    return set(MARK.findall(text.lower()))
