@@ -14,7 +14,8 @@ DELETED = (
     "baggage", "http.request.header.baggage",
     "Prompt", "message_content", "gen_ai.prompt", "gen_ai.prompt.0.content", "gen_ai.completion", "gen_ai.input.messages",
     "gen_ai.output.messages", "gen_ai.system_instructions", "gen_ai.tool.call.arguments", "gen_ai.tool.call.result",
-    "url.query", "http.query_string", "user.email", "user.mail", "user.name", "user.full_name", "enduser.id",
+    "url.query", "http.query_string", "user.email", "user.mail", "user.name", "user.full_name", "enduser.id", "enduser.name",
+    "user_id", "userId", "user-id", "user_account_uuid", "user.account.uuid", "user.account_id",
     "requests of ann@example.com",
 )
 
@@ -30,7 +31,7 @@ MASKED = (
     "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----",
     "Authorization: {}", "Cookie: a=b; sid={}", "Set-Cookie: sid={}", "password={}", "Password : my {}", '{{"api_key": "x {}"}}',
     "{{'client_secret': '{}'}}", "refresh_token = {}", "Mcp-Session-Id: {}", "baggage: user={}", "credentials=/{}",
-    "passphrase: {}", "x-access-key: {}",
+    "passphrase: {}", "x-access-key: {}", "login of user.id={}", "user_id: {}", '{{"user": {{"account_uuid": "{}"}}}}',
 )
 
 # Names that look like the above and are none.
