@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.backend import Backend
+from harness.pipeline import Collector
+
 from .otlp import ATTRIBUTES, BUILDERS, IN_PROMETHEUS, SIGNALS
 from .spellings import DELETED, MASKED
 
@@ -83,3 +86,10 @@ def everything() -> Flock:
 
 def marks(text: str) -> set[str]:
     return set(MARK.findall(text.lower()))
+
+
+def outputs(collector: Collector, backend: Backend) -> dict[str, set[str]]:
+    """The marks in everything that the collector put out."""
+    exported = backend.output.read_text(encoding="utf-8") if backend.output.exists() else ""
+    pages = collector.page() + collector.page("own")
+    return {OTLP: marks(exported), PROMETHEUS: marks(pages), LOG: marks(collector.log.read_text(encoding="utf-8"))}
