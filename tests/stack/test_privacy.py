@@ -15,7 +15,7 @@ from harness.http import post_json
 from harness.pipeline import DEADLINE, Collector
 from harness.target import Target
 from privacy import otlp
-from privacy.canaries import LOG, OTLP, PROMETHEUS, Flock, everything, outputs
+from privacy.canaries import LOG, OTLP, PROMETHEUS, Flock, everything, names_left, outputs
 from privacy.otlp import ATTRIBUTES, BUILDERS, SIGNALS
 from privacy.spellings import KEPT_NAMES, KEPT_VALUES
 from support.processes import wait_for
@@ -63,6 +63,7 @@ def test_nothing_secret_leaves(collector, backend: Backend) -> None:
     flock = everything()
     found = fly(flock, collector(backend=backend.url), backend)
     assert {output: flock.named(here) for output, here in found.items()} == {OTLP: [], PROMETHEUS: [], LOG: []}
+    assert names_left(backend.output.read_text(encoding="utf-8")) == set()
 
 
 def test_without_the_sanitizer_all_of_it_leaves(collector, backend: Backend) -> None:

@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.backend import Backend
@@ -13,6 +13,9 @@ from .otlp import ATTRIBUTES, BUILDERS, IN_PROMETHEUS, SIGNALS
 from .spellings import DELETED, MASKED
 
 MARK = re.compile(r"(?:canary|keeper)[0-9]{6}x")
+NAMED = re.compile(r'"key":"([^"]*)"')
+# From the first record of a scope to what follows the last one.
+RECORDS = re.compile(r'"logRecords":.*?"schemaUrl"')
 OTLP, PROMETHEUS, LOG = "otlp", "prometheus", "log of the collector"
 
 
@@ -61,6 +64,10 @@ class Flock:
     def kept(self, output: str) -> set[str]:
         return {keeper.mark for keeper in self.keepers if output in keeper.reaches}
 
+    def without(self, place: str) -> "Flock":
+        """The same, not looking for the canaries of a place."""
+        return replace(self, canaries=[canary for canary in self.canaries if canary.place != place])
+
     def named(self, marks: set[str]) -> list[str]:
         """What a person wants to read about marks."""
         return [f"{canary.what!r} in {canary.place}" for canary in [*self.canaries, *self.keepers] if canary.mark in marks]
@@ -71,17 +78,32 @@ def spell(text: str, mark: str) -> str:
     return text.format(mark.upper() if text.isupper() else mark)
 
 
-def everything() -> Flock:
-    """All spellings of this package."""
+def everything(nested: int = len(MASKED)) -> Flock:
+    """All spellings of this package; as many texts also in a list and in a map."""
     flock = Flock()
     for name in DELETED:
         flock.release(name, lambda mark, name=name: {name: mark}, "")
     for text in MASKED:
         flock.release(text, lambda mark, text=text: {"detail": spell(text, mark)}, text)
-        # In a list and in a map as well.
+    for text in MASKED[:nested]:
         flock.release(text, lambda mark, text=text: {"detail": ["first", spell(text, mark)]}, "")
         flock.release(text, lambda mark, text=text: {"detail": {"inner": {"text": spell(text, mark)}}}, "")
     return flock
+
+
+def persons() -> Flock:
+    """Ids that become hashes, under marks of their own. One that is deep in a body is not known for one."""
+    flock = Flock(numbers=itertools.count(500_000))
+    for name in ("user.id", "user.account_uuid"):
+        flock.release(name, lambda mark, name=name: {name: mark}, "")
+        outer, inner = name.split(".")
+        flock.release(f"{name} in a map", lambda mark, outer=outer, inner=inner: {outer: {inner: mark}}, "")
+    return flock.without("deep body of logs")
+
+
+def names_left(text: str) -> set[str]:
+    """Names that should be gone, beside log records: in bodies they stay, with their value masked."""
+    return set(NAMED.findall(RECORDS.sub("", text))) & set(DELETED)
 
 
 def marks(text: str) -> set[str]:

@@ -48,12 +48,13 @@ TABLE = (
     ("Referer", "https://example.com/?token={}", NOWHERE, NOWHERE),
     # Envoy's own tags of a span.
     ("User-Agent", "agent/1 ({}@example.com)", SPANS, SPANS),
+    ("x-request-id", "{}@example.com", SPANS, SPANS),
     ("tracestate", "vendor={}@example.com", SPANS, SPANS),
     ("Set-Cookie", "session={}", NOWHERE, NOWHERE),
     ("WWW-Authenticate", "Bearer error_description={}", NOWHERE, NOWHERE),
 )
 REQUEST_HEADERS = ("Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key", "baggage", "Mcp-Session-Id", "Last-Event-ID",
-                   "Referer", "User-Agent", "tracestate")
+                   "Referer", "User-Agent", "x-request-id", "tracestate")
 RESPONSE_HEADERS = ("Set-Cookie", "WWW-Authenticate")
 TRACEPARENT = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 KEEPER = "keeper"
