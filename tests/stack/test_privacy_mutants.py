@@ -101,6 +101,8 @@ class Variant(Collector):
             text = self.output.read_text(encoding="utf-8")
         finally:
             self.process.stop()
+            # Megabytes of each variant.
+            self.output.unlink(missing_ok=True)
         found = marks(text)
         left = [f"{name} stays" for name in names_left(text)]
         return "; ".join(filter(None, [*(verdict(flock, found) for flock in flocks), verdict_on_extras(text), *left]))
