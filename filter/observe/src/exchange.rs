@@ -30,7 +30,8 @@ use crate::id::IdKey;
 use crate::observation::{Host, Observation, Observer, Operation, Time};
 use crate::text::Text;
 
-/// Most operations of one exchange that are followed; SDKs refuse batches of more.
+/// Most operations of one exchange that are followed, and most of the client's answers and cancellations in it; SDKs refuse
+/// batches of more.
 const MOST_OPERATIONS: usize = 100;
 /// Most operations whose compressed answer is read: its decoder takes the place of the others.
 const MOST_INFLATED_OPERATIONS: usize = 16;
@@ -94,6 +95,8 @@ pub struct Exchange {
     operations: Vec<Operation>,
     /// Requests in the body, also those that ended.
     requests: usize,
+    /// Messages of the client that were looked up in the store.
+    looked_up: usize,
     /// When the request's last byte passed.
     started: Option<Time>,
     response: Option<Box<Body>>,
@@ -177,6 +180,7 @@ impl Default for Exchange {
             requests: 0,
             started: None,
             response: None,
+            looked_up: 0,
             response_ended: false,
             status: None,
             is_event_stream: false,
