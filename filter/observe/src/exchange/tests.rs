@@ -1,7 +1,7 @@
 mod compressed;
 
 use crate::test;
-use crate::testing::{End, Log, Script};
+use crate::testing::{End, Log, Proxy, Script};
 
 /// How the only operation of a script ended, without duration and size.
 fn end(script: &Script) -> String {
@@ -347,6 +347,35 @@ fn ok_any_chunking_and_any_ending_gives_the_same_observations() {
             for end in [End::LastChunk, End::EmptyChunk, End::Trailers] {
                 let again = Script { chunk, request_end: script.request_end, response_end: end, ..script.clone() };
                 assert_eq!(untimed(&again), expected, "chunks of {chunk}, {end:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn ok_an_answer_that_begins_before_the_request_ended() {
+    let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
+    let modern = |script: Script| {
+        script.header("mcp-protocol-version", "2026-07-28").header("mcp-method", "tools/call").header("mcp-name", "add")
+    };
+    for script in [Script::tool_call(), Script::tool_call().header("mcp-session-id", "s"), modern(Script::tool_call())] {
+        for (content_type, body) in
+            [("text/event-stream", format!("data: {answer}\n\n")), ("application/json", answer.to_owned())]
+        {
+            for sent in [0, 20] {
+                let mut script = script.clone().answered(200, content_type, ":").open();
+                script.response_body.clear();
+                let rest = script.request_body.split_off(sent);
+                script.request_end = End::Never;
+                let (proxy, mut log) = (Proxy::default(), Log::default());
+                let mut post = proxy.begin(&script, &mut log);
+                post.respond(&mut log);
+                post.send_rest(&rest, &mut log);
+                post.chunk(body.as_bytes(), true, &mut log);
+                post.end(&mut log);
+                assert_eq!(Log::ends(&log.lines).len(), 1, "{:?}", log.lines);
+                assert!(Log::ends(&log.lines)[0].starts_with("tools/call ok"), "{:?}", log.lines);
+                assert!(!log.lines.iter().any(|line| line.starts_with("unmatched") || line.starts_with("skip")));
             }
         }
     }
