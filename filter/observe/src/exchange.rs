@@ -101,6 +101,8 @@ pub struct Exchange {
     started: Option<Time>,
     response: Option<Box<Body>>,
     response_ended: bool,
+    /// The exchange was over before its response was.
+    was_cut: bool,
     /// Known early where the headers are all of the response.
     status: Option<u16>,
     is_event_stream: bool,
@@ -178,10 +180,11 @@ impl Default for Exchange {
             request_had_parts: false,
             operations: Vec::new(),
             requests: 0,
+            looked_up: 0,
             started: None,
             response: None,
-            looked_up: 0,
             response_ended: false,
+            was_cut: false,
             status: None,
             is_event_stream: false,
             is_page: false,
@@ -218,7 +221,7 @@ impl Exchange {
         }
         self.break_off_request(around);
         // A request that came after its response began operations that nothing has ended.
-        self.response_ended = false;
+        self.was_cut = !std::mem::take(&mut self.response_ended);
         self.end_response(around);
         self.end_asked(around);
         self.end_session(around);

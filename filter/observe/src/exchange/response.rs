@@ -138,7 +138,7 @@ impl Exchange {
     fn verdict(&self, around: &mut Around<'_>) -> Verdict {
         let now = around.now();
         let resumable = (self.had_event_ids && !self.is_modern()) || self.transport == Transport::HttpSse;
-        Verdict::of(around.host, now, self.status, self.unread, resumable)
+        Verdict::of(around.host, now, self.status, self.was_cut, self.unread, resumable)
     }
 
     pub(super) fn duration(&self, around: &mut Around<'_>) -> Option<u64> {

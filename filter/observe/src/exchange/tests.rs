@@ -380,3 +380,12 @@ fn ok_an_answer_that_begins_before_the_request_ended() {
         }
     }
 }
+
+#[test]
+fn ok_a_response_that_breaks_off_without_a_flag_was_left_by_its_client() {
+    // What Envoy shows of a stream that an HTTP/2 client resets with NO_ERROR.
+    assert_eq!(end(&Script::tool_call()), "tools/call cancelled");
+    assert_eq!(end(&Script::tool_call().sse(": begun\n\n").open()), "tools/call cancelled");
+    assert_eq!(end(&Script::tool_call().sse(": begun\n\n")), "tools/call error/no_response");
+    assert_eq!(end(&Script::tool_call().answered(500, "text/html", "")), "tools/call error/http_error");
+}

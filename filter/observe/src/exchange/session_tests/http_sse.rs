@@ -99,6 +99,7 @@ fn ok_an_operation_waits_as_long_as_the_stream_of_its_session() {
     }
     let lines = telling(get.event(&event("", &answer(1))));
     assert!(lines[0].starts_with("end tools/call ok in Some(9600"), "{lines:?}");
+    get.chunk(b"", true, &mut Log::default());
     assert_eq!(brief(get.finish()), ["end tools/call error/no_response"]);
     legacy(&call(4)).play_in(&proxy);
     proxy.wait(6);
