@@ -86,8 +86,9 @@ impl Verdict {
     }
 
     /// How a stream ended that others wait for.
-    pub(super) fn of_stream(host: &dyn Host, was_cut: bool) -> Self {
-        Self::of_flags(host.response_flags(), was_cut).unwrap_or(Self::NoResponse)
+    pub(super) fn of_stream(host: &dyn Host, was_cut: bool, unread: bool) -> Self {
+        let otherwise = if unread { Self::Unread } else { Self::NoResponse };
+        Self::of_flags(host.response_flags(), was_cut).unwrap_or(otherwise)
     }
 
     /// Envoy has a flag for every way in which a response breaks off but one: a client that resets its HTTP/2 stream with
