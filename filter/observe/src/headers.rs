@@ -52,12 +52,11 @@ pub(crate) fn endpoint(address: &[u8]) -> Option<Endpoint> {
         return Some(Endpoint { session_id: session_id.to_vec(), is_query: true });
     }
     // Behind the slashes stands the authority, with or without a scheme.
-    let slashes =
-        match address {
-            [b'/', b'/', ..] => Some(0),
-            [b'/', ..] => None,
-            _ => memchr::memmem::find(address, b"://").map(|at| at + 1),
-        };
+    let slashes = match address {
+        [b'/', b'/', ..] => Some(0),
+        [b'/', ..] => None,
+        _ => memchr::memmem::find(address, b"://").map(|at| at + 1),
+    };
     let authority = slashes.map_or(0, |at| at + 2);
     let path_begin = address.get(authority..)?.iter().position(|&byte| byte == b'/')?;
     let is_path = authority > 0 || path_begin == 0;

@@ -358,7 +358,8 @@ fn ok_an_answer_that_begins_before_the_request_ended() {
     let modern = |script: Script| {
         script.header("mcp-protocol-version", "2026-07-28").header("mcp-method", "tools/call").header("mcp-name", "add")
     };
-    for script in [Script::tool_call(), Script::tool_call().header("mcp-session-id", "s"), modern(Script::tool_call())] {
+    for script in [Script::tool_call(), Script::tool_call().header("mcp-session-id", "s"), modern(Script::tool_call())]
+    {
         for (content_type, body) in
             [("text/event-stream", format!("data: {answer}\n\n")), ("application/json", answer.to_owned())]
         {
