@@ -95,7 +95,7 @@ fn integral(number: &[u8]) -> Cow<'_, [u8]> {
     if !matches!(number, b"-0") && number.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'-')) {
         return number.into();
     }
-    written_out(number).map_or(number.into(), Cow::Owned)
+    written_out(number).map_or(Cow::Borrowed(number), Cow::Owned)
 }
 
 /// The digits of a number with a fraction or an exponent, if it is whole and not longer than an id that is kept.
