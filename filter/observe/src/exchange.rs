@@ -30,7 +30,8 @@ use crate::id::IdKey;
 use crate::observation::{Host, Observation, Observer, Operation, Time};
 use crate::text::Text;
 
-/// Most operations of one exchange that are followed; SDKs refuse batches of more.
+/// Most operations of one exchange that are followed, and most of the client's answers and cancellations in it; SDKs refuse
+/// batches of more.
 const MOST_OPERATIONS: usize = 100;
 /// Most operations whose compressed answer is read: its decoder takes the place of the others.
 const MOST_INFLATED_OPERATIONS: usize = 16;
@@ -94,10 +95,14 @@ pub struct Exchange {
     operations: Vec<Operation>,
     /// Requests in the body, also those that ended.
     requests: usize,
+    /// Messages of the client that were looked up in the store.
+    looked_up: usize,
     /// When the request's last byte passed.
     started: Option<Time>,
     response: Option<Box<Body>>,
     response_ended: bool,
+    /// The exchange was over before its response was.
+    was_cut: bool,
     /// Known early where the headers are all of the response.
     status: Option<u16>,
     is_event_stream: bool,
@@ -175,9 +180,11 @@ impl Default for Exchange {
             request_had_parts: false,
             operations: Vec::new(),
             requests: 0,
+            looked_up: 0,
             started: None,
             response: None,
             response_ended: false,
+            was_cut: false,
             status: None,
             is_event_stream: false,
             is_page: false,
@@ -214,7 +221,7 @@ impl Exchange {
         }
         self.break_off_request(around);
         // A request that came after its response began operations that nothing has ended.
-        self.response_ended = false;
+        self.was_cut = !std::mem::take(&mut self.response_ended);
         self.end_response(around);
         self.end_asked(around);
         self.end_session(around);

@@ -24,13 +24,14 @@ pub(crate) fn accepts_both(accept: &[u8]) -> bool {
     names(b"application/json") && names(b"text/event-stream")
 }
 
-/// The session of HTTP+SSE that the query carries, in any SDK's spelling.
+/// The session of HTTP+SSE that the query carries, in any SDK's spelling; an empty one is none.
 pub(crate) fn session_query(path: &[u8]) -> Option<&[u8]> {
     let query = path.splitn(2, |&byte| byte == b'?').nth(1)?;
     query.split(|&byte| byte == b'&').find_map(|pair| {
         let mut parts = pair.splitn(2, |&byte| byte == b'=');
         let name = parts.next().unwrap_or_default();
-        matches!(name, b"sessionId" | b"session_id" | b"sessionid").then(|| parts.next().unwrap_or_default())
+        let is_session = matches!(name, b"sessionId" | b"session_id" | b"sessionid");
+        parts.next().filter(|id| is_session && !id.is_empty())
     })
 }
 
@@ -45,13 +46,17 @@ pub(crate) struct Endpoint {
 /// Understands an absolute or relative address. A relative path without a session in its query is not resolved: nobody sends
 /// that.
 pub(crate) fn endpoint(address: &[u8]) -> Option<Endpoint> {
-    let address = address.trim_ascii();
-    if let Some(session_id) = session_query(address).filter(|id| !id.is_empty()) {
+    // Clients keep the fragment to themselves.
+    let address = address.split(|&byte| byte == b'#').next().unwrap_or_default().trim_ascii();
+    if let Some(session_id) = session_query(address) {
         return Some(Endpoint { session_id: session_id.to_vec(), is_query: true });
     }
     // Behind the slashes stands the authority, with or without a scheme.
-    let slashes =
-        if address.starts_with(b"//") { Some(0) } else { memchr::memmem::find(address, b"://").map(|at| at + 1) };
+    let slashes = match address {
+        [b'/', b'/', ..] => Some(0),
+        [b'/', ..] => None,
+        _ => memchr::memmem::find(address, b"://").map(|at| at + 1),
+    };
     let authority = slashes.map_or(0, |at| at + 2);
     let path_begin = address.get(authority..)?.iter().position(|&byte| byte == b'/')?;
     let is_path = authority > 0 || path_begin == 0;
@@ -98,6 +103,7 @@ mod tests {
         assert_eq!(session_query(b"/m/?a=b&session_id=x=y"), Some(b"x=y".as_slice()));
         assert_eq!(session_query(b"/sessionId=1"), None);
         assert_eq!(session_query(b"/m?xsessionid=1"), None);
+        assert_eq!(session_query(b"/m/7?sessionId="), None);
     }
 
     #[test]
@@ -108,6 +114,9 @@ mod tests {
         assert_eq!(session(b"https://host:1/m/7?x=1"), Some((b"/m/7?x=1".to_vec(), false)));
         assert_eq!(session(b"/sessions/7/messages"), Some((b"/sessions/7/messages".to_vec(), false)));
         assert_eq!(session(b"//host/m/7"), Some((b"/m/7".to_vec(), false)));
+        assert_eq!(session(b"/m/7?sessionId="), Some((b"/m/7?sessionId=".to_vec(), false)));
+        assert_eq!(session(b"/m?sessionId=1#top"), Some((b"1".to_vec(), true)));
+        assert_eq!(session(b"/m/7?next=http://x/y"), Some((b"/m/7?next=http://x/y".to_vec(), false)));
         assert_eq!(session(b"messages/7"), None);
         assert_eq!(session(b"https://host"), None);
         assert_eq!(session(b""), None);

@@ -2,6 +2,7 @@
 
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Longest id that may leave as `mcp.request_id`.
 const SHOWN_BYTES: usize = 64;
@@ -59,10 +60,10 @@ impl RequestId {
         Self::new(false, text.length(), text.digest())
     }
 
-    /// Integral floats equal the integer: peers send `1.0` and answer `1`.
+    /// Whole floats equal the integer: peers send `1.0` or `1e0` and answer `1`.
     pub(crate) fn number(text: &Text) -> Self {
         match text.whole().map(integral) {
-            Some(digits) => Self::new(true, digits.len() as u64, Text::digest_of(digits)),
+            Some(digits) => Self::new(true, digits.len() as u64, Text::digest_of(&digits)),
             None => Self::new(true, text.length(), text.digest()),
         }
     }
@@ -73,9 +74,9 @@ impl RequestId {
 
     /// Keeps the id's text too, if it is plain enough.
     pub(crate) fn shown_as(mut self, text: &Text) -> Self {
-        let whole = text.whole().map(|whole| if self.key.is_number { integral(whole) } else { whole });
+        let whole = text.whole().map(|whole| if self.key.is_number { integral(whole) } else { whole.into() });
         let plain = whole.filter(|bytes| is_shown(bytes));
-        self.shown = plain.map(|bytes| String::from_utf8_lossy(bytes).into_owned().into_boxed_str());
+        self.shown = plain.map(|bytes| String::from_utf8_lossy(&bytes).into_owned().into_boxed_str());
         self
     }
 
@@ -89,15 +90,34 @@ impl RequestId {
     }
 }
 
-/// `1.0`, `1.` with zeros behind it, and `-0` in the form an integer would have; any other number as it is.
-fn integral(number: &[u8]) -> &[u8] {
-    let mut parts = number.split(|&byte| byte == b'.');
-    let (whole, fraction) = (parts.next().unwrap_or(number), parts.next());
-    match fraction {
-        Some(zeros) if !zeros.iter().all(|&byte| byte == b'0') => number,
-        _ if whole == b"-0" => b"0",
-        _ => whole,
+/// Whole numbers in the form of an integer, however they are written: `1.0`, `1e0`, `-0`. Any other number as it is.
+fn integral(number: &[u8]) -> Cow<'_, [u8]> {
+    if !matches!(number, b"-0") && number.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'-')) {
+        return number.into();
     }
+    written_out(number).map_or(Cow::Borrowed(number), Cow::Owned)
+}
+
+/// The digits of a number with a fraction or an exponent, if it is whole and not longer than an id that is kept.
+fn written_out(number: &[u8]) -> Option<Vec<u8>> {
+    let mut parts = number.splitn(2, |byte| matches!(byte, b'e' | b'E'));
+    let mut mantissa = parts.next()?.splitn(2, |&byte| byte == b'.');
+    let exponent: i64 = parts.next().map_or(Some(0), |text| std::str::from_utf8(text).ok()?.parse().ok())?;
+    let (whole, fraction) = (mantissa.next()?, mantissa.next().unwrap_or_default());
+    let (is_negative, whole) = whole.strip_prefix(b"-").map_or((false, whole), |whole| (true, whole));
+    let digits: Vec<u8> = whole.iter().chain(fraction).copied().skip_while(|&digit| digit == b'0').collect();
+    let end = digits.iter().rposition(|&digit| digit != b'0').map_or(0, |last| last + 1);
+    if end == 0 {
+        return Some(b"0".to_vec());
+    }
+    let length = i64::try_from(digits.len()).ok()?.checked_sub(i64::try_from(fraction.len()).ok()?)?;
+    let length = usize::try_from(length.checked_add(exponent)?).ok()?;
+    if length < end || length > RequestId::KEPT_BYTES {
+        return None;
+    }
+    let zeros = std::iter::repeat(b'0');
+    let sign = is_negative.then_some(b'-');
+    Some(sign.into_iter().chain(digits.into_iter().chain(zeros).take(length)).collect())
 }
 
 fn is_shown(bytes: &[u8]) -> bool {
@@ -119,7 +139,20 @@ mod tests {
     fn ok_numbers_compare_by_value_where_peers_do() {
         assert_eq!(number("1.0"), number("1"));
         assert_eq!(number("-0"), number("0"));
-        assert_ne!(number("1.5"), number("1"));
+        for (written, digits) in [
+            ("1e0", "1"),
+            ("1E2", "100"),
+            ("10e-1", "1"),
+            ("-1.50e+1", "-15"),
+            ("1e+21", "1000000000000000000000"),
+            ("0.0e99999", "0"),
+            ("-0.0", "0"),
+        ] {
+            assert_eq!(number(written), number(digits), "{written}");
+        }
+        for other in ["1.5", "1e-1", "1e99999999999999999999", "1e400", "-1", "11"] {
+            assert_ne!(number(other), number("1"), "{other}");
+        }
         assert_ne!(number("12345678901234567890"), number("12345678901234567891"));
         assert_ne!(number("1"), RequestId::string(&Text::of(b"1")));
     }

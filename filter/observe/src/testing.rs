@@ -217,6 +217,12 @@ impl Playing<'_> {
         self.exchange = exchange;
     }
 
+    /// What was still to come of the request.
+    pub(crate) fn send_rest(&mut self, rest: &[u8], observer: &mut dyn Observer) {
+        let wanted = if self.exchange.wants_request_body() { rest } else { b"" };
+        self.with(observer, |exchange, around| exchange.handle_request_body(around, rest.len(), wanted, true));
+    }
+
     /// The whole response of the script.
     pub(crate) fn respond(&mut self, observer: &mut dyn Observer) {
         let script = self.script;

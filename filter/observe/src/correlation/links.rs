@@ -25,6 +25,9 @@ pub(crate) const EXPIRY: Duration = Duration::from_secs(300);
 const SLOTS: u64 = 256;
 /// Bytes of a slot as written.
 const MOST_BYTES: usize = 8192;
+/// What operations may take of it that are answered on an open stream of their own, as a rule. Those that find no room are
+/// followed by their exchange alone, so nothing is lost but an answer that comes elsewhere.
+const MOST_OPEN_BYTES: usize = MOST_BYTES / 4 * 3;
 /// Bytes of a link beside its texts and what is rare in it, at most.
 const OPERATION_BYTES: usize = 104;
 const ASKED_BYTES: usize = 80;
@@ -175,6 +178,11 @@ impl Link {
             What::Asked(asked) if asked.stream != 0 => Some(asked.stream),
             _ => None,
         }
+    }
+
+    /// An operation whose own stream is open.
+    fn is_open(&self) -> bool {
+        self.pending().is_some_and(|pending| pending.stream != 0)
     }
 
     fn size(&self) -> usize {

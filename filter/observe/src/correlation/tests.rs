@@ -228,7 +228,11 @@ fn ok_a_slot_keeps_its_bound_with_links_of_any_shape() {
         pending.server = Some("s".repeat(64).into());
         (pending.started, pending.otherwise) = (big, Otherwise::ClientLeft(big));
         (pending.cancelled_at, pending.paused) = (Some(big), Some(1 << 40));
-        one.register(session, &[pending], big).unwrap();
+        // Those on a stream of their own until there is no room for more of them, and then those that wait.
+        if one.register(session, &[pending.clone()], big).is_none() {
+            pending.stream = 0;
+            one.register(session, &[pending], big).unwrap();
+        }
         let mut asked = asked(id(&number.to_string()).key(), one.name_stream());
         (asked.server, asked.at) = (Some("s".repeat(64).into()), big);
         one.ask(session, &asked, Transport::StreamableHttp);

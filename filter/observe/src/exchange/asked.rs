@@ -1,8 +1,8 @@
 //! Requests of the server, answered by another exchange, and cancellations from either side.
 
 use super::session::server_name;
-use super::{Around, Exchange, Kind};
-use crate::closed::{Direction, ServerRequestStatus, Transport, UnmatchedReason};
+use super::{Around, Exchange, Kind, MOST_OPERATIONS};
+use crate::closed::{Direction, ServerRequestStatus, SkipReason, Transport, UnmatchedReason};
 use crate::correlation::SessionKey;
 use crate::correlation::links::{Asked, Found};
 use crate::id::Id;
@@ -48,6 +48,10 @@ impl Exchange {
         }
         let stream = if self.registered || is_own { self.stream } else { 0 };
         self.has_asked |= stream != 0;
+        if stream == 0 && self.transport == Transport::StreamableHttp {
+            // Operations that are followed here only: nobody will know how long they waited for the client.
+            self.started = None;
+        }
         let method = Method::of(text.start(), around.config);
         let id = id.key();
         let at = around.now();
@@ -60,6 +64,9 @@ impl Exchange {
     #[inline(never)]
     pub(super) fn client_response(&mut self, message: &Message, around: &mut Around<'_>) {
         let (Id::Some(id), Some(session)) = (&message.id, self.session(around)) else { return };
+        if !self.may_look_up(around) {
+            return;
+        }
         let now = around.now();
         let reason = match around.correlation.reply(session, id.key(), now) {
             Found::Some(asked) => {
@@ -74,6 +81,16 @@ impl Exchange {
         around.observe(Observation::Unmatched(reason));
     }
 
+    /// A look-up takes many times as long as the message itself, and whoever sends thousands would hold up the worker.
+    fn may_look_up(&mut self, around: &mut Around<'_>) -> bool {
+        self.looked_up += 1;
+        let may = self.looked_up <= MOST_OPERATIONS;
+        if !may {
+            around.skipped(Direction::In, SkipReason::TooLong);
+        }
+        may
+    }
+
     /// `notifications/cancelled`: the client gives up an operation, or the server what it asked.
     #[inline(never)]
     pub(super) fn cancelled(&mut self, message: &Message, direction: Direction, around: &mut Around<'_>) {
@@ -81,6 +98,7 @@ impl Exchange {
         let Some(session) = self.session(around) else { return };
         let now = around.now();
         match direction {
+            Direction::In if !self.may_look_up(around) => {}
             Direction::In => {
                 let evicted = around.correlation.cancel(session, id.key(), now);
                 around.give_way(&evicted);

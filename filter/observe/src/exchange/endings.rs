@@ -74,6 +74,7 @@ fn without_answer(pending: &Pending, verdict: Option<Verdict>, now: Time) -> End
             let status = if error_type.is_some() { Status::Error } else { Status::Cancelled };
             (status, error_type, pending.duration(now))
         }
+        (None, Some(Verdict::Unread)) => (Status::Unknown, None, None),
         _ => pending.without_answer(),
     };
     Ended { operation: &pending.operation, status, error_type, error_code: None, duration, answer_bytes: None }

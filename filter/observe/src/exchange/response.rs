@@ -24,11 +24,16 @@ impl Exchange {
             self.status = status.and_then(|value| std::str::from_utf8(&value).ok()?.parse().ok());
             return self.end_response(around);
         }
-        if self.kind == Kind::Post && !self.request_ended {
+        let is_early = self.kind == Kind::Post && !self.request_ended;
+        let is_refused =
+            is_early && !around.host.response_header(":status").is_some_and(|status| status.starts_with(b"2"));
+        if is_refused {
             self.begin_by_headers(around);
         }
-        // A GET is recognised by its stream; anything else not known by now is none of ours.
-        if !self.recognised && self.kind != Kind::Get {
+        // A GET is recognised by its stream, a POST whose answer begins before its body ended by that body; anything else not
+        // known by now is none of ours.
+        let may_be_mcp = self.kind == Kind::Get || is_early && !is_refused && self.headers.is_mcp;
+        if !self.recognised && !may_be_mcp {
             return;
         }
         self.learn_session(around);
@@ -40,7 +45,7 @@ impl Exchange {
                 self.open_event_stream(around);
             }
             Format::Sse
-        } else if self.recognised && is_json(&content_type) {
+        } else if (self.recognised || self.kind == Kind::Post) && is_json(&content_type) {
             Format::Json
         } else {
             return;
@@ -133,7 +138,7 @@ impl Exchange {
     fn verdict(&self, around: &mut Around<'_>) -> Verdict {
         let now = around.now();
         let resumable = (self.had_event_ids && !self.is_modern()) || self.transport == Transport::HttpSse;
-        Verdict::of(around.host, now, self.status, self.unread, resumable)
+        Verdict::of(around.host, now, self.status, self.was_cut, self.unread, resumable)
     }
 
     pub(super) fn duration(&self, around: &mut Around<'_>) -> Option<u64> {
@@ -173,7 +178,7 @@ impl Exchange {
     /// A stream whose first event is `endpoint` or JSON-RPC is MCP; one that begins otherwise is not looked at again.
     fn recognise_stream(&mut self, part: &Part<'_>, around: &mut Around<'_>) -> bool {
         match part {
-            _ if self.kind == Kind::Other => return false,
+            _ if self.kind != Kind::Get => return false,
             Part::Event { .. } => return false,
             Part::Endpoint(_) => self.recognise(around),
             Part::Message(message) if message.kind() != MessageKind::Invalid => self.recognise(around),

@@ -237,7 +237,7 @@ impl Exchange {
     fn session_ended(&mut self, around: &mut Around<'_>) {
         let Some(session) = self.session(around) else { return };
         let now = around.now();
-        let verdict = self.is_session_stream.then(|| Verdict::of_stream(around.host));
+        let verdict = self.is_session_stream.then(|| Verdict::of_stream(around.host, self.was_cut, self.unread));
         let ended = around.correlation.end_links(session);
         for pending in &ended.operations {
             around.end_pending(pending, verdict, now);

@@ -1,7 +1,7 @@
 mod compressed;
 
 use crate::test;
-use crate::testing::{End, Log, Script};
+use crate::testing::{End, Log, Proxy, Script};
 
 /// How the only operation of a script ended, without duration and size.
 fn end(script: &Script) -> String {
@@ -350,4 +350,43 @@ fn ok_any_chunking_and_any_ending_gives_the_same_observations() {
             }
         }
     }
+}
+
+#[test]
+fn ok_an_answer_that_begins_before_the_request_ended() {
+    let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
+    let modern = |script: Script| {
+        script.header("mcp-protocol-version", "2026-07-28").header("mcp-method", "tools/call").header("mcp-name", "add")
+    };
+    for script in [Script::tool_call(), Script::tool_call().header("mcp-session-id", "s"), modern(Script::tool_call())]
+    {
+        for (content_type, body) in
+            [("text/event-stream", format!("data: {answer}\n\n")), ("application/json", answer.to_owned())]
+        {
+            for sent in [0, 20] {
+                let mut script = script.clone().answered(200, content_type, ":").open();
+                script.response_body.clear();
+                let rest = script.request_body.split_off(sent);
+                script.request_end = End::Never;
+                let (proxy, mut log) = (Proxy::default(), Log::default());
+                let mut post = proxy.begin(&script, &mut log);
+                post.respond(&mut log);
+                post.send_rest(&rest, &mut log);
+                post.chunk(body.as_bytes(), true, &mut log);
+                post.end(&mut log);
+                assert_eq!(Log::ends(&log.lines).len(), 1, "{:?}", log.lines);
+                assert!(Log::ends(&log.lines)[0].starts_with("tools/call ok"), "{:?}", log.lines);
+                assert!(!log.lines.iter().any(|line| line.starts_with("unmatched") || line.starts_with("skip")));
+            }
+        }
+    }
+}
+
+#[test]
+fn ok_a_response_that_breaks_off_without_a_flag_was_left_by_its_client() {
+    // What Envoy shows of a stream that an HTTP/2 client resets with NO_ERROR.
+    assert_eq!(end(&Script::tool_call()), "tools/call cancelled");
+    assert_eq!(end(&Script::tool_call().sse(": begun\n\n").open()), "tools/call cancelled");
+    assert_eq!(end(&Script::tool_call().sse(": begun\n\n")), "tools/call error/no_response");
+    assert_eq!(end(&Script::tool_call().answered(500, "text/html", "")), "tools/call error/http_error");
 }

@@ -58,8 +58,15 @@ pub(super) enum Verdict {
 
 impl Verdict {
     /// Asks for the evidence in its order and stops at the first that decides.
-    pub(super) fn of(host: &dyn Host, now: Time, status: Option<u16>, unread: bool, resumable: bool) -> Self {
-        match Self::of_flags(host.response_flags()) {
+    pub(super) fn of(
+        host: &dyn Host,
+        now: Time,
+        status: Option<u16>,
+        was_cut: bool,
+        unread: bool,
+        resumable: bool,
+    ) -> Self {
+        match Self::of_flags(host.response_flags(), was_cut) {
             Some(Self::Failed(ErrorType::Reset)) if resumable => return Self::Elsewhere(None),
             Some(Self::ClientLeft) if resumable => return Self::Elsewhere(Some(Otherwise::ClientLeft(now))),
             Some(flagged) => return flagged,
@@ -79,11 +86,14 @@ impl Verdict {
     }
 
     /// How a stream ended that others wait for.
-    pub(super) fn of_stream(host: &dyn Host) -> Self {
-        Self::of_flags(host.response_flags()).unwrap_or(Self::NoResponse)
+    pub(super) fn of_stream(host: &dyn Host, was_cut: bool, unread: bool) -> Self {
+        let otherwise = if unread { Self::Unread } else { Self::NoResponse };
+        Self::of_flags(host.response_flags(), was_cut).unwrap_or(otherwise)
     }
 
-    fn of_flags(flags: u64) -> Option<Self> {
+    /// Envoy has a flag for every way in which a response breaks off but one: a client that resets its HTTP/2 stream with
+    /// `NO_ERROR`, as Node does by default.
+    fn of_flags(flags: u64, was_cut: bool) -> Option<Self> {
         let any = |bits: u64| flags & bits != 0;
         if any(flag::TIMEOUT) {
             Some(Self::Failed(ErrorType::Timeout))
@@ -93,7 +103,7 @@ impl Verdict {
             Some(Self::Failed(ErrorType::UpstreamUnavailable))
         } else if any(flag::RESET) {
             Some(Self::Failed(ErrorType::Reset))
-        } else if any(flag::CLIENT_LEFT) {
+        } else if any(flag::CLIENT_LEFT) || flags == 0 && was_cut {
             Some(Self::ClientLeft)
         } else {
             None

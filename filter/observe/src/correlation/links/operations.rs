@@ -1,7 +1,7 @@
 //! Operations, from where they began to where they are answered, and their cancellations.
 
 use super::slot::{answered_or_nothing, make_room, note_answered, push_of_few, take_cancelled};
-use super::{Ended, Found, Link, Otherwise, Pending, Slot, What};
+use super::{Ended, Found, Link, MOST_OPEN_BYTES, Otherwise, Pending, Slot, What};
 use crate::correlation::{Correlation, SessionKey};
 use crate::id::IdKey;
 use crate::observation::Time;
@@ -11,7 +11,7 @@ const MOST_CANCELLED: usize = 16;
 
 impl Correlation {
     /// Operations that may be answered elsewhere; those that a cancellation was waiting for get it. Returns what had to give
-    /// way; `None` if other VMs were always faster, so that none is here.
+    /// way; `None` if there is no room for more open streams, or other VMs were always faster, so that none is here.
     pub(crate) fn register(&self, session: SessionKey, pending: &[Pending], now: Time) -> Option<Ended> {
         self.with_links(session, |slot| {
             for one in pending {
@@ -22,8 +22,12 @@ impl Correlation {
                 }
                 slot.push(Link { session: session.0, since: now.0, what: What::Operation(Box::new(one)) });
             }
-            (true, make_room(slot))
-        })
+            let open: usize = slot.iter().filter(|link| link.is_open()).map(Link::size).sum();
+            if open > MOST_OPEN_BYTES && pending.iter().any(|one| one.stream != 0) {
+                return (false, None);
+            }
+            (true, Some(make_room(slot)))
+        })?
     }
 
     /// The operation that a message with this id answers: that of `stream`; with 0, the oldest with the id.

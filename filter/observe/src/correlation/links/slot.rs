@@ -39,12 +39,15 @@ pub(super) fn take_cancelled(slot: &mut Slot, session: SessionKey, id: IdKey) ->
     Some(at)
 }
 
-/// The oldest links give way until the slot is within its bound.
+/// The oldest links give way until the slot is within its bound. Operations whose own stream is open stay: their answer would
+/// find nothing there, and [`super::MOST_OPEN_BYTES`] leaves room beside them.
 pub(super) fn make_room(slot: &mut Slot) -> Ended {
     let mut bytes: usize = slot.iter().map(Link::size).sum();
     let mut gone = Slot::new();
-    while bytes > MOST_BYTES && !slot.is_empty() {
-        let link = slot.remove(0);
+    while bytes > MOST_BYTES
+        && let Some(oldest) = slot.iter().position(|link| !link.is_open())
+    {
+        let link = slot.remove(oldest);
         bytes -= link.size();
         gone.push(link);
     }

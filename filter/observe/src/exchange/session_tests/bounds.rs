@@ -1,6 +1,6 @@
 //! Traffic that nobody expects, and more of it than there is room for.
 
-use super::{answer, brief, call, event, in_session, legacy, legacy_stream, open, play};
+use super::{answer, brief, call, event, in_session, legacy, legacy_stream, open, play, telling};
 use crate::test;
 use crate::testing::{Log, Proxy};
 
@@ -34,19 +34,66 @@ fn ok_thousands_of_clients_share_one_session() {
     let proxy = Proxy::default();
     let script = in_session(&call(1)).sse(":\n").open();
     let mut running: Vec<_> = (0..2_000).map(|_| proxy.begin(&script, &mut Log::default())).collect();
-    let mut ended = 0;
+    let mut ended = Vec::new();
     for post in &mut running {
         let mut log = Log::default();
         post.respond(&mut log);
-        ended += brief(log.lines).len();
+        ended.extend(brief(log.lines));
     }
     for mut post in running {
-        let lines = brief(post.event(&event("", &answer(1))));
-        ended += lines.iter().filter(|line| line.starts_with("end tools/call")).count();
-        ended += brief(post.finish()).len();
+        ended.extend(brief(post.event(&event("", &answer(1)))));
+        ended.extend(brief(post.finish()));
     }
-    // Each ends once, be it as one that had to make room.
-    assert_eq!(ended, 2_000);
+    // For most of them there is no room in the store; their own streams answer them all the same.
+    assert_eq!(ended, vec!["end tools/call ok"; 2_000]);
+}
+
+#[test]
+fn ok_a_batch_that_finds_no_room_is_answered_on_its_own_stream() {
+    let proxy = Proxy::default();
+    let calls: Vec<String> = (0..100).map(call).collect();
+    let answers: String = (0..100).map(|id| event("", &answer(id))).collect();
+    let script = in_session(&format!("[{}]", calls.join(","))).sse(&answers);
+    assert_eq!(brief(script.play_in(&proxy)), vec!["end tools/call ok"; 100]);
+}
+
+#[test]
+fn ok_open_streams_leave_room_for_what_waits() {
+    let proxy = Proxy::default();
+    let script = in_session(&call(1)).sse(":\n").open();
+    let running: Vec<_> = (0..200).map(|_| open(&proxy, &script)).collect();
+    assert_eq!(brief(in_session(&call(2)).answered(202, "", "").play_in(&proxy)), [""; 0]);
+    let mut get = open(&proxy, &script);
+    assert_eq!(brief(get.event(&event("", &answer(2)))), ["end tools/call ok"]);
+    drop(running);
+}
+
+#[test]
+fn ok_where_there_was_no_room_nobody_knows_how_long_the_client_was_waited_for() {
+    let proxy = Proxy::default();
+    let script = in_session(&call(1)).sse(":\n").open();
+    let running: Vec<_> = (0..100).map(|_| open(&proxy, &script)).collect();
+    let script = in_session(&call(2)).sse(":\n").open();
+    let mut post = open(&proxy, &script);
+    post.event(&event("", r#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#));
+    play(&proxy, &in_session(r#"{"jsonrpc":"2.0","id":0,"result":{}}"#).answered(202, "", ""));
+    let lines = telling(post.event(&event("", &answer(2))));
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].starts_with("end tools/call ok in None ms"), "{lines:?}");
+    drop(running);
+}
+
+#[test]
+fn ok_of_one_request_only_so_many_messages_are_looked_up() {
+    let proxy = Proxy::default();
+    for message in [
+        r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#,
+    ] {
+        let lines = in_session(&format!("[{}]", vec![message; 300].join(","))).answered(202, "", "").play_in(&proxy);
+        let skipped = lines.iter().filter(|line| *line == "skip in too_long").count();
+        assert_eq!(skipped, 200, "{message}");
+    }
 }
 
 #[test]

@@ -99,6 +99,7 @@ fn ok_an_operation_waits_as_long_as_the_stream_of_its_session() {
     }
     let lines = telling(get.event(&event("", &answer(1))));
     assert!(lines[0].starts_with("end tools/call ok in Some(9600"), "{lines:?}");
+    get.chunk(b"", true, &mut Log::default());
     assert_eq!(brief(get.finish()), ["end tools/call error/no_response"]);
     legacy(&call(4)).play_in(&proxy);
     proxy.wait(6);
@@ -116,4 +117,16 @@ fn ok_a_stream_that_names_another_session_holds_the_first_no_longer() {
     proxy.wait(6);
     assert_eq!(brief(proxy.tick()), ["end tools/call error/no_response"]);
     assert_eq!(brief(get.event(&event("", &answer(2)))), ["end tools/call ok"]);
+}
+
+#[test]
+fn ok_an_answer_that_could_not_be_read_may_be_that_of_any_operation() {
+    let proxy = Proxy::default();
+    let script = legacy_stream();
+    let mut get = open_session(&proxy, &script);
+    legacy(&call(1)).play_in(&proxy);
+    let deep = ["[".repeat(1100), "]".repeat(1100)].concat();
+    get.event(&event("", &answer(1).replace("[]", &deep)));
+    get.chunk(b"", true, &mut Log::default());
+    assert_eq!(brief(get.finish()), ["end tools/call unknown"]);
 }
