@@ -9,7 +9,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
 scripts/prerequisites.sh rust python node go tools
-scripts/check-versions.sh
 python=$(scripts/get.sh python e2e)
 NEW_CLIENT_PYTHON=$(scripts/get.sh python demo)
 OLD_CLIENT_PYTHON=$(scripts/get.sh python mcp-old)
