@@ -26,7 +26,7 @@ PULL_SECONDS = 600
 class Image:
     """An image's root directory, and its settings as `docker import --change` takes them."""
 
-    # What of this machine, and where in the image; of a directory all that is in it.
+    # What of this machine, and where in the image; of a directory all that is in it. The first of a path wins.
     files: list[tuple[Path, str]]
     changes: list[str]
     links: dict[str, str] = field(default_factory=dict)
@@ -65,7 +65,7 @@ def debian(files: list[tuple[Path, str]], *changes: str, **more) -> Image:
     """On Debian's root directory, with the certificates that this machine trusts."""
     # Without any there, Debian's own.
     trusted = ssl.get_default_verify_paths().cafile or str(get("debian") / "etc/ssl/certs/ca-certificates.crt")
-    return Image([(get("debian"), ""), (Path(trusted), CERTIFICATES[1:]), *files], [TRUST, *changes], **more)
+    return Image([*files, (Path(trusted), CERTIFICATES[1:]), (get("debian"), "")], [TRUST, *changes], **more)
 
 
 def rust() -> Image:
@@ -88,23 +88,29 @@ def grafana() -> Image:
 
 
 def postgres() -> Image:
-    return debian([(get("postgres"), "usr/local/postgres"), (HERE / "stand_in_postgres.sh", "stand_in_postgres.sh")],
+    return debian([(get("postgres"), "usr/local/postgres"), (HERE / "stand_in_postgres.sh", "stand_in_postgres.sh"),
+                   (HERE / "stand_in_postgres.passwd", "etc/passwd")],
                   "ENV PATH=/usr/local/postgres/bin:/usr/bin:/bin LD_LIBRARY_PATH=/usr/local/postgres/lib", 'ENTRYPOINT ["/stand_in_postgres.sh"]')
 
 
+def programs(places: dict[str, Path], *changes: str, **more) -> Image:
+    """On nothing but the libraries that the programs link."""
+    linked = {path for program in places.values() for path in re.findall(r"(/\S+) \(0x", output("ldd", str(program)))}
+    files = [*((program, name) for name, program in places.items()), *((Path(library), library[1:]) for library in sorted(linked))]
+    return Image(files, [*changes], **more)
+
+
 def envoy() -> Image:
-    program = get("envoy")
-    libraries = [Path(path) for path in re.findall(r"(/\S+) \(0x", output("ldd", str(program)))]
-    return Image([(program, "usr/local/bin/envoy"), *((library, str(library)[1:]) for library in libraries)], ["USER 65532"])
+    return programs({"usr/local/bin/envoy": get("envoy")}, "USER 65532")
 
 
 def collector() -> Image:
-    return Image([(get("collector"), "otelcol-contrib")], ['ENTRYPOINT ["/otelcol-contrib"]', "USER 10001"])
+    return programs({"otelcol-contrib": get("collector")}, 'ENTRYPOINT ["/otelcol-contrib"]', "USER 10001")
 
 
 def prometheus() -> Image:
-    return Image([(get("prometheus"), "bin/prometheus"), (get("promtool"), "bin/promtool")],
-                 ['ENTRYPOINT ["/bin/prometheus"]', "USER 65534"], owned={"prometheus": 65534})
+    return programs({"bin/prometheus": get("prometheus"), "bin/promtool": get("promtool")},
+                    'ENTRYPOINT ["/bin/prometheus"]', "USER 65534", owned={"prometheus": 65534})
 
 
 # By what the names of the images begin with.
