@@ -70,7 +70,8 @@ def debian(files: list[tuple[Path, str]], *changes: str, **more) -> Image:
 
 def rust() -> Image:
     # The toolchain has all targets already.
-    return debian([(Path(output("rustc", "--print", "sysroot")), "usr/local"), (HERE / "stand_in_rustup.sh", "usr/local/bin/rustup")])
+    return debian([(Path(output("rustc", "--print", "sysroot")), "usr/local"), (HERE / "stand_in_rustup.sh", "usr/local/bin/rustup")],
+                  "ENV CARGO_HOME=/usr/local/cargo")
 
 
 def node() -> Image:
@@ -135,6 +136,8 @@ def ensure(engine: Engine) -> list[str]:
         if key != image.key():
             load(engine, name, image)
         stood_in.append(name)
+    # Those whose names went to newer ones.
+    engine.run("image", "prune", "--force")
     return stood_in
 
 
