@@ -60,10 +60,10 @@ class Engine:
                 raise NoEngine(f"dockerd does not start: {said[-1] if said else 'it said nothing'}")
             time.sleep(0.2)
 
-    def run(self, *arguments: str, check: bool = True, **settings) -> subprocess.CompletedProcess:
+    def run(self, *arguments: str, check: bool = True, timeout: float = COMMAND_SECONDS) -> subprocess.CompletedProcess:
         """One `docker` command; what it printed is in the result."""
-        done = subprocess.run(["docker", *arguments], env=self.environment, text=True, capture_output=True,
-                              timeout=settings.pop("timeout", COMMAND_SECONDS), **settings)
+        done = subprocess.run(["docker", *arguments], env=self.environment, text=True, capture_output=True, timeout=timeout,
+                              check=False)
         if check and done.returncode:
             raise AssertionError(f"docker {' '.join(arguments)}: status {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-8000:]}")
         return done

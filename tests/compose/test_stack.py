@@ -13,6 +13,7 @@ import series
 from engine import ROOT
 from project import Project, processes
 from run import run_client, settled
+from scrape import Scrape
 from support.processes import wait_for
 
 EXAMPLES = ROOT / "examples"
@@ -117,6 +118,15 @@ def test_another_example_joins_by_its_profile(stack: Project, profile: str) -> N
     # The page was written without `semconv`, which the compose file sets.
     assert [line for line in different if "mcp_server_operation_duration" not in line] == []
     await_prometheus(stack, name, sidecar)
+
+
+def test_a_backend_that_is_away_does_not_hold_the_collector(stack: Project) -> None:
+    """Its queue is a directory that the collector's user may write to."""
+    stack.engine.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://collector:9"
+    stack.up()
+    assert "--config=/etc/collector/export-otlp.yaml" in stack.inspect("collector")["Args"]
+    served = f"http://{stack.address('collector', 'telemetry')}:8889/metrics"
+    wait_for("metrics of the new collector", lambda: Scrape.of(served).total("mcp_requests_total"), CALLED)
 
 
 def test_down_leaves_nothing(stack: Project) -> None:
