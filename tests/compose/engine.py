@@ -1,6 +1,7 @@
 """A Docker engine of the tests' own: its images, networks and containers are seen by nobody else. Needs root.
 
-It keeps its images in the cache, so that a second run builds only what changed.
+It keeps its images in the cache, so that a second run builds only what changed. As any dockerd it leaves the bridge docker0 and
+its firewall rules behind.
 """
 
 import os
