@@ -1,7 +1,7 @@
 # Every recipe is one script or one command; `make help` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help filter sidecar demo example-weather example-postgres example-agent-sdk-server dev stack dashboard loadtest
-.PHONY: test test-slow test-stack test-all fuzz bench fmt clippy docs clean
+.PHONY: test test-slow test-stack compose-test test-all fuzz bench fmt clippy docs clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test-slow: ## run what takes minutes of waiting, on idle connections for one
 
 test-stack: ## run load test, examples and the pipeline to Prometheus; builds the collector and Prometheus once
 	@scripts/test.sh stack
+
+compose-test: ## build, start and call docker-compose.yml on a real Docker engine; skipped where none can start
+	@scripts/test.sh compose
 
 test-all: test test-slow test-stack ## run everything
 

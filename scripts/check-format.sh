@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Rust as rustfmt writes it; shell and Python without what their linters call mistakes (their formatting is free).
+# Rust as rustfmt writes it; shell, Python and Dockerfiles without what their linters call mistakes (their formatting is free).
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -19,4 +19,5 @@ files '*.sh' .ci/run |
   xargs -0 "$linters/shellcheck" --external-sources --source-path=SCRIPTDIR --severity=warning || status=1
 # Syntax errors, unknown and unused names.
 files '*.py' | xargs -0 "$linters/ruff" check --quiet --isolated --select E9,F || status=1
+files '*Dockerfile' | xargs -0 "$linters/hadolint" || status=1
 exit "$status"

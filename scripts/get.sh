@@ -15,6 +15,8 @@
 #   scripts/get.sh promtool         its companion, which checks and tests rules
 #   scripts/get.sh grafana-schema   the directory that holds Grafana's schema as JSON Schema, one file a kind of panel
 #   scripts/get.sh all              everything above
+#   scripts/get.sh docker-plugins   the directory that holds docker's plugins compose and buildx: for the test of docker-compose.yml
+#   scripts/get.sh debian           a Debian root directory, by root alone: for the same test
 #   scripts/get.sh rmcp-server-fast rmcp-server with an optimising compiler: for the load test, minutes to build
 #
 # The cache is $MCP_CACHE, else ~/.cache/mcp-observability, keyed by version or by the hash of what pins it.
@@ -114,8 +116,8 @@ make_cargo_fuzz() {
     rm -rf "$1/target"
 }
 
-# Without service discovery of clouds (remove_all_sd) both are small; files and fixed addresses remain.
-go_build() { nice -n 5 go build -mod=readonly -trimpath -tags remove_all_sd "$@"; }
+# Without service discovery of clouds (remove_all_sd) both are small; fixed addresses and files remain, and DNS for the collector.
+go_build() { nice -n 5 go build -mod=readonly -trimpath "$@"; }
 
 make_collector() {
   # Its builder writes sources; the go.mod beside the manifest pins what it would resolve anew each time.
@@ -123,13 +125,28 @@ make_collector() {
   GOBIN="$1/bin" go install "go.opentelemetry.io/collector/cmd/builder@v$COLLECTOR" &&
     cd "$1" && bin/builder --config "$from/builder.yaml" --skip-compilation --skip-get-modules &&
     cp "$from/go.mod" "$from/go.sum" "$1/source" &&
-    cd "$1/source" && go_build -ldflags "-s -w" -o "$1/mcp-collector" .
+    cd "$1/source" && go_build -tags remove_all_sd,enable_dns_sd -ldflags "-s -w" -o "$1/mcp-collector" .
 }
 
 make_prometheus() {
   cd "$root/collector/prometheus" &&
-    go_build -ldflags "-s -w -X github.com/prometheus/common/version.Version=$PROMETHEUS" -o "$1/" \
+    go_build -tags remove_all_sd -ldflags "-s -w -X github.com/prometheus/common/version.Version=$PROMETHEUS" -o "$1/" \
       github.com/prometheus/prometheus/cmd/prometheus github.com/prometheus/prometheus/cmd/promtool
+}
+
+# go_tool DIRECTORY MODULE VERSION PACKAGE PROGRAM VARIABLE: builds a program whose module refuses `go install`.
+go_tool() {
+  mkdir -p "$1/source" && cd "$1/source" && rm -f go.mod go.sum && go mod init tool &&
+    go get -tool "$2/$4@v$3" && go build -trimpath -ldflags "-s -w -X $2/$6=v$3" -o "$1/$5" "$2/$4" && rm -rf "$1/source"
+}
+
+make_docker_plugins() {
+  go_tool "$1" github.com/docker/compose/v2 "$DOCKER_COMPOSE" cmd docker-compose internal.Version &&
+    go_tool "$1" github.com/docker/buildx "$DOCKER_BUILDX" cmd/buildx docker-buildx version.Version
+}
+
+make_debian() {
+  debootstrap --variant=minbase --include="$debian_packages" "$DEBIAN" "$1/root" && rm -rf "$1/root/var/cache/apt"
 }
 
 make_grafana_schema() {
@@ -207,6 +224,18 @@ get() {
       local key; key="grafana-schema-$(hash_of "$root"/grafana/schema/*.json)"
       once "$key" make_grafana_schema
       echo "$cache/$key" ;;
+    docker-plugins)
+      need go "Go 1.26 or newer"
+      local key="docker-plugins-$DOCKER_COMPOSE-$DOCKER_BUILDX"
+      once "$key" make_docker_plugins
+      echo "$cache/$key" ;;
+    debian)
+      need debootstrap "Debian package debootstrap"
+      # A C linker, Python with pip, and a client for health checks.
+      debian_packages=busybox,ca-certificates,gcc,libc6-dev,python3-pip,python3-venv
+      local key; key="debian-$DEBIAN-$(printf %s "$debian_packages" | sha256sum | cut -c1-12)"
+      once "$key" make_debian
+      echo "$cache/$key/root" ;;
     all)
       get envoy; get postgres
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done

@@ -4,6 +4,7 @@
 #   scripts/test.sh         the set behind `make test`
 #   scripts/test.sh slow    the minutes of waiting that `make test-all` adds
 #   scripts/test.sh stack   load test, examples and the pipeline to Prometheus, which `make test-all` adds as well
+#   scripts/test.sh compose docker-compose.yml on a real Docker engine; skipped where none can start
 #
 # A step that runs tests counts each of them, any other step counts as one. Each step's output is kept in target/test/.
 set -uo pipefail
@@ -17,7 +18,8 @@ case $set_name in
   test) steps=(check-format check-text check-licences check-dashboard build-filter check-clippy check-docs test-core fuzz test-wasm test-fake-envoy check-envoy test-e2e) ;;
   slow) steps=(test-soak) ;;
   stack) steps=(check-rules test-loadtest test-examples test-stack) needs+=(go) ;;
-  *) say "test.sh: unknown set '$set_name'; known are test, slow, stack"; exit 2 ;;
+  compose) steps=(check-versions test-compose) needs+=(go) ;;
+  *) say "test.sh: unknown set '$set_name'; known are test, slow, stack, compose"; exit 2 ;;
 esac
 logs=$CARGO_TARGET_DIR/test
 mkdir -p "$logs"

@@ -14,6 +14,7 @@ mod envoy_binary;
 mod filter_plugin;
 mod launcher;
 mod machine;
+mod probe;
 mod problem;
 mod process;
 
@@ -23,4 +24,5 @@ pub use envoy_binary::EnvoyBinary;
 pub use filter_plugin::{FilterPlugin, check};
 pub use launcher::run;
 pub use machine::Machine;
+pub use probe::probe;
 pub use problem::Problem;

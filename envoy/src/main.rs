@@ -27,6 +27,11 @@ enum Command {
         /// A JSON file as MCP_FILTER_CONFIG names it.
         file: PathBuf,
     },
+    /// Asks a page, as a container's health check does; exit status 1 unless it answers 200.
+    Probe {
+        /// An http:// URL; unless given, /ready of the sidecar at PROBE_PORT.
+        url: Option<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -39,7 +44,19 @@ fn main() -> ExitCode {
             }
             Err(problems) => refuse(&problems),
         },
+        Command::Probe { url } => match mcp_sidecar::probe(&url.unwrap_or_else(own_readiness)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(reason) => {
+                eprintln!("mcp-sidecar: {reason}");
+                ExitCode::FAILURE
+            }
+        },
     }
+}
+
+fn own_readiness() -> String {
+    let port = variable("PROBE_PORT").filter(|port| !port.is_empty()).unwrap_or_else(|| "9902".to_owned());
+    format!("http://127.0.0.1:{port}/ready")
 }
 
 fn run() -> ExitCode {

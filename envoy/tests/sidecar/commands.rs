@@ -86,6 +86,20 @@ fn ok_the_addresses_are_printed() {
 }
 
 #[test]
+fn ok_a_probe_ends_well_with_200_alone() {
+    let upstream = Upstream::start(|_, stream| say(stream, ""));
+    let sidecar = Sidecar::start(&upstream.url(), &[]);
+    let port = sidecar.probe_port.to_string();
+    let variables = HashMap::from([("PROBE_PORT", port.as_str())]);
+    let probe = |url: &[&str]| output(launcher(&variables).arg("probe").args(url));
+    assert_eq!(probe(&[]), (Some(0), String::new(), String::new()));
+    let page = format!("http://127.0.0.1:{port}/absent");
+    assert_eq!(probe(&[&page]), (Some(1), String::new(), format!("mcp-sidecar: {page}: answers 404, not 200\n")));
+    let (status, _, err) = probe(&["http://127.0.0.1:9/"]);
+    assert_eq!((status, err.lines().count()), (Some(1), 1), "{err}");
+}
+
+#[test]
 fn ok_the_end_of_envoy_is_the_end_of_the_launcher() {
     let upstream = Upstream::start(|_, stream| say(stream, ""));
     let mut killed = Sidecar::start(&upstream.url(), &[]);

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# docker-compose.yml and the Dockerfiles name the images of versions.env and rust-toolchain.toml, and no other.
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+# shellcheck source=../versions.env
+source versions.env
+
+rust=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+expected=$(sort <<END
+envoyproxy/envoy:distroless-v$ENVOY_VERSION
+grafana/grafana:$GRAFANA
+node:$NODE-$DEBIAN-slim
+otel/opentelemetry-collector-contrib:$COLLECTOR
+postgres:${POSTGRES_WHEEL%.*}-$DEBIAN
+prom/prometheus:v$PROMETHEUS
+python:$PYTHON-slim-$DEBIAN
+rust:$rust-slim-$DEBIAN
+END
+)
+# Those built here have no version, and stages have names without a colon.
+named=$(sed -nE 's/^ *image: ([^ ]+:[^ ]+)$/\1/p; s/^FROM ([^ ]+:[^ ]+).*/\1/p' docker-compose.yml envoy/Dockerfile examples/Dockerfile | sort)
+if [ "$named" != "$expected" ]; then
+  say "images differ from versions.env: < is what its versions make, > what docker-compose.yml and the Dockerfiles name"
+  diff <(echo "$expected") <(echo "$named") >&2 || true
+  exit 1
+fi
+if ! grep -q "^ENV RUSTUP_TOOLCHAIN=$rust\$" envoy/Dockerfile; then
+  say "envoy/Dockerfile: RUSTUP_TOOLCHAIN is not $rust, the version of rust-toolchain.toml"
+  exit 1
+fi
+[ "${1:-}" != --list ] || echo "$named"

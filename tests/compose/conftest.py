@@ -1,0 +1,51 @@
+"""Fixtures of the compose suite: one engine, one run of the stack for all tests."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import stand_ins
+from engine import Engine, NoEngine
+from project import Project
+
+
+def pytest_configure() -> None:
+    # A run that is told to stop still ends its engine.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+# Why nothing was started, to be told once and not by every test.
+NO_ENGINE: list[str] = []
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for reason in NO_ENGINE:
+        terminalreporter.write_line(f"skipped, because no container engine can run here: {reason}")
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """A running engine that has every public image, or what stands in for it."""
+    try:
+        engine = Engine()
+    except NoEngine as reason:
+        NO_ENGINE.append(str(reason))
+        pytest.skip(f"no container engine: {reason}")
+    try:
+        names = stand_ins.ensure(engine)
+        print(f"stand-ins, because they could not be pulled: {', '.join(names) or 'none'}")
+        yield engine
+    finally:
+        engine.stop()
+
+
+@pytest.fixture(scope="session")
+def stack(engine: Engine) -> Iterator[Project]:
+    """`docker compose up --build`: built, started, healthy. The last test takes it down; this makes sure."""
+    project = Project(engine)
+    project.compose("--profile=*", "down", "--volumes", "--timeout=1")
+    project.up()
+    yield project
+    project.compose("--profile=*", "down", "--volumes", "--timeout=1")

@@ -1,0 +1,92 @@
+"""A Docker engine of the tests' own: its images, networks and containers are seen by nobody else. Needs root.
+
+It keeps its images in the cache, so that a second run builds only what changed. As any dockerd it leaves the bridge docker0 and
+its firewall rules behind.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = Path(os.environ.get("MCP_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mcp-observability")
+PROGRAMS = {"dockerd": "docker.io", "docker": "docker.io", "iptables": "iptables", "debootstrap": "debootstrap"}
+START_SECONDS = 60
+STOP_SECONDS = 60
+COMMAND_SECONDS = 120
+
+
+class NoEngine(Exception):
+    """Why no engine can run here, in one line."""
+
+
+def get(*name: str) -> Path:
+    """The path that scripts/get.sh prints."""
+    done = subprocess.run([ROOT / "scripts/get.sh", *name], stdout=subprocess.PIPE, text=True, check=True)
+    return Path(done.stdout.strip())
+
+
+class Engine:
+    """Serves once the constructor returns."""
+
+    def __init__(self) -> None:
+        refuse_impossible()
+        # Short, because a socket's path has at most 107 bytes.
+        self.directory = Path(tempfile.mkdtemp(prefix="mcp-engine-"))
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.directory),
+            "DOCKER_HOST": f"unix://{self.directory}/socket",
+            "DOCKER_CONFIG": str(self.directory / "config"),
+        }
+        (self.directory / "config").mkdir()
+        (self.directory / "config/cli-plugins").symlink_to(get("docker-plugins"))
+        self.log = self.directory / "log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                ["dockerd", f"--data-root={CACHE}/docker", f"--exec-root={self.directory}/run", f"--pidfile={self.directory}/pid",
+                 f"--host={self.environment['DOCKER_HOST']}"], stdout=log, stderr=log, start_new_session=True)
+        self.wait()
+
+    def wait(self) -> None:
+        """Until it answers."""
+        deadline = time.monotonic() + START_SECONDS
+        while self.run("version", check=False).returncode:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                said = self.log.read_text(errors="replace").strip().splitlines()
+                self.stop()
+                raise NoEngine(f"dockerd does not start: {said[-1] if said else 'it said nothing'}")
+            time.sleep(0.2)
+
+    def run(self, *arguments: str, check: bool = True, timeout: float = COMMAND_SECONDS) -> subprocess.CompletedProcess:
+        """One `docker` command; what it printed is in the result."""
+        done = subprocess.run(["docker", *arguments], env=self.environment, text=True, capture_output=True, timeout=timeout,
+                              check=False)
+        if check and done.returncode:
+            raise AssertionError(f"docker {' '.join(arguments)}: status {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-8000:]}")
+        return done
+
+    def stop(self) -> None:
+        """Ends the engine, and with it every container; images stay in the cache."""
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def refuse_impossible() -> None:
+    """Raises where starting an engine is of no use to try."""
+    if os.geteuid() != 0:
+        raise NoEngine("dockerd needs root")
+    for program, package in PROGRAMS.items():
+        if not shutil.which(program):
+            raise NoEngine(f"{program} is missing (Debian package {package})")
+    pid = Path("/var/run/docker.pid")
+    if pid.is_file() and Path(f"/proc/{pid.read_text().strip()}").exists():
+        raise NoEngine("another dockerd runs here, and two would share their networks")

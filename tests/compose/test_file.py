@@ -1,0 +1,60 @@
+"""What docker-compose.yml says, as compose reads it. Needs no engine."""
+
+from typing import Any
+
+import pytest
+from project import settings
+
+# The health check is the image's.
+BUILT_HERE = "mcp-observability/"
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    return settings()["services"]
+
+
+def test_every_service_is_hardened(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert not {"privileged", "cap_add", "network_mode", "pid", "devices"} & service.keys(), name
+        for volume in service.get("volumes", []):
+            assert volume["type"] == "volume" or volume["read_only"] is True, (name, volume)
+
+
+def test_every_public_image_has_a_user_and_a_health_check(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        if not service["image"].startswith(BUILT_HERE):
+            assert int(service["user"].split(":")[0]) > 0, name
+            assert service["healthcheck"]["test"][0] == "CMD", name
+
+
+def test_published_on_loopback_alone(services: dict[str, Any]) -> None:
+    published = {}
+    for name, service in services.items():
+        for port in service.get("ports", []):
+            assert port["host_ip"] == "127.0.0.1", (name, port)
+            published[name] = (port["published"], port["target"])
+    assert published == {
+        "sidecar": ("4000", 4000), "prometheus": ("9090", 9090), "grafana": ("3000", 3000),
+        "postgres-sidecar": ("4001", 4000), "agent-sidecar": ("4002", 4000),
+    }
+
+
+def test_whoever_is_waited_for_is_healthy(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        for needed, how in service.get("depends_on", {}).items():
+            assert how["condition"] == "service_healthy", (name, needed)
+
+
+def test_plain_up_starts_the_stack(services: dict[str, Any]) -> None:
+    plain = {name for name, service in services.items() if not service.get("profiles")}
+    assert plain == {"weather", "sidecar", "collector", "prometheus", "grafana"}
+
+
+def test_the_only_way_out_is_the_real_models(services: dict[str, Any]) -> None:
+    networks = settings()["networks"]
+    assert networks["servers"]["internal"] and networks["database"]["internal"]
+    assert {name for name, service in services.items() if "outside" in service["networks"]} == {"agent-mcp"}
