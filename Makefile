@@ -45,7 +45,7 @@ test-stack: ## run load test, examples and the pipeline to Prometheus; builds th
 compose-test: ## build, start and call docker-compose.yml on a real Docker engine; skipped where none can start
 	@scripts/test.sh compose
 
-test-all: test test-slow test-stack ## run everything
+test-all: test test-slow test-stack compose-test ## run everything
 
 loadtest: ## drive load through a sidecar and compare counts; URL, METRICS, CONCURRENCY, TOTAL
 	@scripts/loadtest.sh
