@@ -58,7 +58,7 @@ def command(bootstrap: dict, config: Path) -> list[str]:
     options = ["--concurrency", str(WORKERS), "--disable-hot-restart", "--log-level", "warning"]
     options += ["--file-flush-interval-msec", "200"]
     # All that the filter itself says.
-    options += ["--component-log-level", "wasm:trace"]
+    options += ["--component-log-level", "wasm:debug"]
     return [get("envoy"), "--config-path", str(config), *options]
 
 

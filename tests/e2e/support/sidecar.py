@@ -117,13 +117,15 @@ class Sidecar:
         if ledger:
             self.expected.ledger(ledger)
         end = time.monotonic() + COUNT_DEADLINE
-        while lines := scrape.differences(self.expected, samples := self.settle()):
-            self.check_log()
-            if time.monotonic() > end:
-                # What follows is judged on its own.
-                scrape.take_over(self.expected, self.flushed())
-                raise AssertionError("series that are not as expected:\n" + "\n".join(lines))
+        while scrape.differences(self.expected, samples := self.settle()) and time.monotonic() < end:
+            pass
         self.check_log()
+        if scrape.differences(self.expected, samples):
+            samples = self.flushed()
+        if lines := scrape.differences(self.expected, samples):
+            # What follows is judged on its own.
+            scrape.take_over(self.expected, samples)
+            raise AssertionError("series that are not as expected:\n" + "\n".join(lines))
         return samples
 
     def adopt(self, ledger: Ledger) -> dict[Series, float]:
