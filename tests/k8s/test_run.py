@@ -1,0 +1,92 @@
+"""The pods are run, not only accepted: their containers' processes serve MCP traffic, and its metrics reach Prometheus' port."""
+
+import os
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness.manifests import SERVERS, containers, objects, only, pod
+from harness.running import RunningPod
+from prometheus_client.parser import text_string_to_metric_families
+from support.peers import ROOT, get
+from support.processes import wait_for
+
+SECRETS = {"url": "postgresql://reader@db:5432/orders"}
+# Two of the collector's scrapes on a busy machine.
+METRICS_DEADLINE = 60.0
+DEMO = ROOT / "scripts/demo"
+
+
+@pytest.fixture(params=SERVERS)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def running(name: str, tmp_path: Path) -> Iterator[RunningPod]:
+    manifests = objects(name)
+    running = RunningPod(pod(only("Deployment", manifests)), manifests, tmp_path, SECRETS)
+    yield running
+    running.kill()
+
+
+def calls(page: str) -> dict[tuple[str, ...], float]:
+    """Tool calls by server, sidecar and status."""
+    with urllib.request.urlopen(page, timeout=10) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+        samples = [sample for family in families for sample in family.samples]
+    found: dict[tuple[str, ...], float] = {}
+    for sample in samples:
+        if sample.name == "mcp_tool_calls_total":
+            key = tuple(sample.labels[label] for label in ("server_name", "instance", "status"))
+            found[key] = found.get(key, 0) + sample.value
+    return found
+
+
+def test_the_processes_of_a_pod_serve_and_are_seen(running: RunningPod) -> None:
+    client = [get("python", "weather"), str(DEMO / "client_new.py"), running.url(4000, "/mcp")]
+    done = subprocess.run(client, env=os.environ | {"PYTHONPATH": str(DEMO)}, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+    server = next(each["value"] for each in running.containers["sidecar"]["env"] if each["name"] == "MCP_UPSTREAM_NAME")
+    instance = running.url(9902, "").removeprefix("http://")
+    expected = (server, instance, "ok")
+    wait_for(
+        f"tool calls of {expected} at the collector",
+        lambda: calls(running.url(8889, "/metrics")).get(expected, 0) > 0, METRICS_DEADLINE, running.processes["collector"],
+    )
+    assert running.is_well("sidecar") and running.is_well("collector")
+
+
+def test_a_pod_ends_in_order(running: RunningPod) -> None:
+    drained = running.prestop("sidecar")
+    assert drained.returncode == 0, drained.stderr
+    assert running.is_well("collector") and running.processes["server"].running()
+    running.end("server")
+    assert running.end("sidecar") == 0
+    assert running.end("collector") == 0
+
+
+def test_the_collector_takes_its_configuration(running: RunningPod) -> None:
+    program, *arguments = running.command("collector")
+    validated = subprocess.run([program, "validate", *arguments], env=running.environment("collector"), capture_output=True, text=True)
+    assert validated.returncode == 0, validated.stderr
+    # Without the sanitizer it refuses, so it does look.
+    refused = subprocess.run([program, "validate", arguments[0]], env=running.environment("collector"), capture_output=True, text=True)
+    assert refused.returncode != 0 and "sanitize" in refused.stderr
+
+
+def test_the_launcher_takes_the_filters_settings(running: RunningPod) -> None:
+    environment = running.environment("sidecar")
+    file = environment["MCP_FILTER_CONFIG"]
+    checked = subprocess.run([os.environ["MCP_SIDECAR"], "check", file], env=environment, capture_output=True, text=True)
+    assert (checked.returncode, checked.stdout) == (0, "ok\n"), checked.stderr
+
+
+def test_no_variable_of_the_sidecar_is_misspelt(name: str) -> None:
+    """The launcher passes over what it does not know; the README has a line for each that it does."""
+    known = (ROOT / "README.md").read_text(encoding="utf-8")
+    for variable in containers(pod(only("Deployment", objects(name)))["spec"])["sidecar"]["env"]:
+        assert f"`{variable['name']}`" in known, variable["name"]
