@@ -85,9 +85,12 @@ class RunningPod:
 
     def _here(self, name: str, text: str) -> str:
         """A value of the container with this machine's ports and paths."""
-        for mount in self.containers[name].get("volumeMounts", []):
-            text = text.replace(mount["mountPath"], str(self._volume(mount["name"])))
-        return re.sub(r"\b\d{4,5}\b", lambda number: str(self.ports.get(int(number[0]), number[0])), text)
+        text = re.sub(r"\b\d{4,5}\b", lambda number: str(self.ports.get(int(number[0]), number[0])), text)
+        mounts = {mount["mountPath"]: mount["name"] for mount in self.containers[name].get("volumeMounts", [])}
+        if not mounts:
+            return text
+        # In one pass: this machine's paths may hold the name of another mount.
+        return re.sub("|".join(map(re.escape, mounts)), lambda path: str(self._volume(mounts[path[0]])), text)
 
     def _volume(self, name: str) -> Path:
         """A volume's directory, with its files where it is a ConfigMap."""
