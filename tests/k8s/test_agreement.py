@@ -2,11 +2,12 @@
 
 import json
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
-from harness.manifests import KUSTOMIZATIONS, SERVERS, containers, objects, only, pod, port_names, selects
+from harness.manifests import KUSTOMIZATIONS, SERVERS, containers, objects, only, pod, port_names, port_numbers, selects
 from support.peers import ROOT, get
 
 # Of `mcp-sidecar drain`, its notice included.
@@ -44,10 +45,11 @@ def test_all_selectors_select_the_pod(manifests: list[dict], own_pod: dict) -> N
 def test_every_port_that_is_named_exists(manifests: list[dict], own_pod: dict) -> None:
     names = port_names(own_pod["spec"])
     named = [port["targetPort"] for service in services(manifests) for port in service["spec"]["ports"]]
-    named += [port["port"] for rule in only("NetworkPolicy", manifests)["spec"]["ingress"] for port in rule["ports"]]
     for container in containers(own_pod["spec"]).values():
         named += [container[probe]["httpGet"]["port"] for probe in container if probe.endswith("Probe")]
     assert {"mcp", "metrics", "probe"} <= set(named) <= names
+    allowed = {port["port"] for rule in only("NetworkPolicy", manifests)["spec"]["ingress"] for port in rule["ports"]}
+    assert {4000, 8889} <= allowed <= port_numbers(own_pod["spec"])
 
 
 def test_the_monitor_selects_one_service_and_names_its_ports(manifests: list[dict]) -> None:
@@ -105,6 +107,13 @@ def test_the_collector_refuses_data_before_the_kernel_ends_it(own_pod: dict) -> 
     limit = int(variables["COLLECTOR_MEMORY_MIB"])
     assert int(variables["GOMEMLIMIT"].removesuffix("MiB")) <= limit * 4 // 5
     assert limit < int(collector["resources"]["limits"]["memory"].removesuffix("Mi"))
+
+
+def test_the_images_are_those_of_this_version() -> None:
+    images = {name: each["image"] for name, each in containers(pod(only("Deployment", objects("base")))["spec"]).items()}
+    version = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["workspace"]["package"]["version"]
+    assert images["sidecar"].endswith(f":{version}") and images["server"].endswith(f":{version}")
+    assert f"COLLECTOR={images['collector'].rpartition(':')[2]}\n" in (ROOT / "versions.env").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", KUSTOMIZATIONS)

@@ -19,15 +19,15 @@ METRICS_DEADLINE = 60.0
 DEMO = ROOT / "scripts/demo"
 
 
-@pytest.fixture(params=SERVERS)
+@pytest.fixture(scope="module", params=SERVERS)
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture
-def running(name: str, tmp_path: Path) -> Iterator[RunningPod]:
+@pytest.fixture(scope="module")
+def running(name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPod]:
     manifests = objects(name)
-    running = RunningPod(pod(only("Deployment", manifests)), manifests, tmp_path, SECRETS)
+    running = RunningPod(pod(only("Deployment", manifests)), manifests, tmp_path_factory.mktemp("pod"), SECRETS)
     yield running
     running.kill()
 
@@ -60,15 +60,6 @@ def test_the_processes_of_a_pod_serve_and_are_seen(running: RunningPod) -> None:
     assert running.is_well("sidecar") and running.is_well("collector")
 
 
-def test_a_pod_ends_in_order(running: RunningPod) -> None:
-    drained = running.prestop("sidecar")
-    assert drained.returncode == 0, drained.stderr
-    assert running.is_well("collector") and running.processes["server"].running()
-    running.end("server")
-    assert running.end("sidecar") == 0
-    assert running.end("collector") == 0
-
-
 def test_the_collector_takes_its_configuration(running: RunningPod) -> None:
     program, *arguments = running.command("collector")
     validated = subprocess.run([program, "validate", *arguments], env=running.environment("collector"), capture_output=True, text=True)
@@ -90,3 +81,13 @@ def test_no_variable_of_the_sidecar_is_misspelt(name: str) -> None:
     known = (ROOT / "README.md").read_text(encoding="utf-8")
     for variable in containers(pod(only("Deployment", objects(name)))["spec"])["sidecar"]["env"]:
         assert f"`{variable['name']}`" in known, variable["name"]
+
+
+def test_a_pod_ends_in_order(running: RunningPod) -> None:
+    """The last test of a pod: nothing of it runs then."""
+    drained = running.prestop("sidecar")
+    assert drained.returncode == 0, drained.stderr
+    assert running.is_well("collector") and running.processes["server"].running()
+    running.end("server")
+    assert running.end("sidecar") == 0
+    assert running.end("collector") == 0

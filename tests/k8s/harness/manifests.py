@@ -49,6 +49,10 @@ def port_names(spec: dict) -> set[str]:
     return {port["name"] for container in containers(spec).values() for port in container.get("ports", [])}
 
 
+def port_numbers(spec: dict) -> set[int]:
+    return {port["containerPort"] for container in containers(spec).values() for port in container.get("ports", [])}
+
+
 def selects(selector: dict[str, str], labels: dict[str, str]) -> bool:
     """Whether these labels are among those."""
     return bool(selector) and selector.items() <= labels.items()
