@@ -66,8 +66,8 @@ class RunningPod:
             raise
 
     def _declared_ports(self) -> set[int]:
-        server = int(self._variables("server")["PORT"])
-        return {server, *(port for defaults in DEFAULT_PORTS.values() for port in defaults.values())}
+        ports = {port for defaults in DEFAULT_PORTS.values() for port in defaults.values()}
+        return ports | ({int(self._variables("server")["PORT"])} if "server" in self.containers else set())
 
     def _variables(self, name: str) -> dict[str, str]:
         """As the kubelet sets them: one may name those before it as $(NAME)."""
