@@ -35,6 +35,30 @@ def test_every_rendering_is_taken_without_a_warning(cluster: Cluster, namespace:
     must(cluster.apply(f"--namespace={namespace}", "-f-", text=json.dumps(own)))
 
 
+def test_helm_installs_changes_and_takes_away(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    def helm(*arguments: str, **values: object) -> str:
+        return must(charts.helm(
+            *arguments, f"--namespace={namespace}", values={"upstream": {"url": URL}} | values,
+            KUBECONFIG=str(cluster.kubeconfig), HOME=str(tmp_path),
+        ))
+
+    def replicas() -> str:
+        return must(cluster.kubectl("get", "deployment", "installed", f"--namespace={namespace}", "--output=jsonpath={.spec.replicas}"))
+
+    chart = str(charts.packed(tmp_path / "packed"))
+    notes = helm("install", "installed", chart, "--values=-")
+    assert f"helm test installed --namespace {namespace}" in notes
+    assert f"http://installed.{namespace}:80" in notes
+    helm("upgrade", "installed", chart, "--values=-", proxy={"replicas": 5})
+    assert replicas() == "5"
+    helm("rollback", "installed")
+    assert replicas() == "2"
+    helm("uninstall", "installed")
+    left = must(cluster.kubectl("get", "all,configmap,servicemonitor,networkpolicy", f"--namespace={namespace}",
+                                "--selector=app.kubernetes.io/instance=installed", "--output=name"))
+    assert left == ""
+
+
 def test_selectors_and_ports_agree(text: str) -> None:
     everything = charts.objects(text)
     own = pod(only("Deployment", everything))
@@ -141,7 +165,6 @@ def test_helm_finds_nothing_wrong_with_it(tmp_path: Path) -> None:
 def test_the_versions_are_the_repositorys() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
     values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
-    pins = (ROOT / "versions.env").read_text(encoding="utf-8")
     assert f'version = "{chart["appVersion"]}"' in (ROOT / "Cargo.toml").read_text(encoding="utf-8")
     assert values["sidecar"]["image"]["tag"] == chart["appVersion"]
-    assert f"COLLECTOR={values['collector']['image']['tag']}\n" in pins
+    assert values["collector"]["image"]["tag"] == charts.version("COLLECTOR")

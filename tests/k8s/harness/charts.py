@@ -33,16 +33,22 @@ VARIANTS: dict[str, dict] = {
 }
 
 
-def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([get("helm"), *arguments], capture_output=True, text=True, env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"})
+def helm(*arguments: str, values: dict | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs helm; `--values=-` among the arguments reads the values given here."""
+    clean = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"} | environment
+    return subprocess.run([get("helm"), *arguments], input=json.dumps(values or {}), capture_output=True, text=True, env=clean)
 
 
 def template(values: dict, chart: Path = CHART, release: str = "orders") -> subprocess.CompletedProcess[str]:
     """Renders without asking any cluster."""
-    return subprocess.run(
-        [get("helm"), "template", release, str(chart), "--values=-", "--kube-version=1.36.3"],
-        input=json.dumps(values), capture_output=True, text=True, env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
-    )
+    return helm("template", release, str(chart), "--values=-", f"--kube-version={version('KUBERNETES')}", values=values)
+
+
+@cache
+def version(name: str) -> str:
+    """A pin of versions.env."""
+    lines = (ROOT / "versions.env").read_text(encoding="utf-8").splitlines()
+    return next(line.partition("=")[2] for line in lines if line.startswith(f"{name}="))
 
 
 @cache
@@ -67,6 +73,13 @@ def with_dependency(directory: Path) -> Path:
     """The chart above, with this one packed into it as `helm dependency build` would."""
     chart = directory / PARENT.name
     shutil.copytree(PARENT, chart)
-    packed = helm("package", str(CHART), f"--destination={chart / 'charts'}")
-    assert packed.returncode == 0, packed.stderr
+    packed(chart / "charts")
     return chart
+
+
+def packed(directory: Path) -> Path:
+    """The chart as one file, as a registry has it."""
+    directory.mkdir(exist_ok=True)
+    result = helm("package", str(CHART), f"--destination={directory}")
+    assert result.returncode == 0, result.stderr
+    return next(directory.glob("mcp-observability-*.tgz"))
