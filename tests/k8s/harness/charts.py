@@ -36,7 +36,7 @@ VARIANTS: dict[str, dict] = {
 def helm(*arguments: str, values: dict | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs helm; `--values=-` among the arguments reads the values given here."""
     clean = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"} | environment
-    return subprocess.run([get("helm"), *arguments], input=json.dumps(values or {}), capture_output=True, text=True, env=clean)
+    return subprocess.run([get("helm"), *arguments], input=json.dumps(values or {}), capture_output=True, text=True, env=clean, timeout=120)
 
 
 def template(values: dict, chart: Path = CHART, release: str = "orders") -> subprocess.CompletedProcess[str]:

@@ -74,7 +74,7 @@ class Cluster:
     def kubectl(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         """Runs kubectl as the administrator; `text` is its standard input."""
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.directory), "KUBECONFIG": str(self.kubeconfig)}
-        return subprocess.run([get("kubectl"), *arguments], input=text, capture_output=True, text=True, env=environment)
+        return subprocess.run([get("kubectl"), *arguments], input=text, capture_output=True, text=True, env=environment, timeout=120)
 
     def apply(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         """As a careful user applies: the server merges, and a field that it does not know is an error."""
