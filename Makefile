@@ -48,7 +48,6 @@ test-stack: ## run load test, examples and the pipeline to Prometheus; builds th
 compose-test: ## build, start and call docker-compose.yml on a real Docker engine; skipped where none can start
 	@scripts/test.sh compose
 
-
 k8s-test: ## apply the Kubernetes manifests to a real API server and run their pods' processes; builds it once
 	@scripts/test.sh k8s
 

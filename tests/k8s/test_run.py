@@ -99,6 +99,22 @@ def test_the_launcher_takes_the_filters_settings(running: RunningPod) -> None:
     assert (checked.returncode, checked.stdout) == (0, "ok\n"), checked.stderr
 
 
+@pytest.mark.parametrize("manifests", ["chart: proxy"], indirect=True)
+def test_helm_test_asks_whether_the_sidecar_reaches_the_server(running: RunningPod, manifests: list[dict]) -> None:
+    command, url = only("Pod", manifests)["spec"]["containers"][0]["args"]
+    service = next(each for each in manifests if each["kind"] == "Service" and each["spec"].get("clusterIP") == "None")
+    origin = f"http://{service['metadata']['name']}:9902"
+    assert url.startswith(origin)
+
+    def asked(port: int) -> subprocess.CompletedProcess[str]:
+        here = url.replace(origin, running.url(port, ""))
+        return subprocess.run([os.environ["MCP_SIDECAR"], command, here], capture_output=True, text=True)
+
+    assert asked(9902).returncode == 0
+    # Envoy's admin interface has no such page.
+    assert asked(9901).returncode == 1
+
+
 def test_no_variable_of_the_sidecar_is_misspelt(manifests: list[dict]) -> None:
     """The launcher passes over what it does not know; the README has a line for each that it does."""
     known = (ROOT / "README.md").read_text(encoding="utf-8")
