@@ -1,6 +1,7 @@
 """The chart: what it renders is taken by a real API server and says what the values say; bad values are refused by name."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,10 @@ def test_without_a_collector_nothing_of_it_is_there() -> None:
     ({"upstream": {"url": URL}, "proxy": {"replicas": 0}}, "/proxy/replicas"),
     ({"upstream": {"url": URL}, "collector": {"memoryMiB": 64}}, "/collector/memoryMiB"),
     ({"upstream": {"url": URL}, "sidecar": {"environment": {"PORT": "1"}}}, "PORT"),
+    ({"upstream": {"url": URL}, "sidecar": {"filter": {"semconv": "yes"}}}, "/sidecar/filter/semconv"),
+    ({"upstream": {"url": URL}, "sidecar": {"filter": {"limits": {"tools": 5}}}}, "tools"),
+    # A key in a ConfigMap would be no secret.
+    ({"upstream": {"url": URL}, "sidecar": {"filter": {"labels": {"hash_key": "sixteen-bytes-at-least"}}}}, "/sidecar/filter/labels/hash_key"),
     ({"upstream": {"url": URL}, "sidecar": {"image": {"tag": 1.2}}}, "/sidecar/image/tag"),
     ({"upstream": {"url": URL}, "networkPolicy": {"enabled": "yes"}}, "/networkPolicy/enabled"),
 ])
@@ -153,6 +158,20 @@ def test_the_schema_has_every_value() -> None:
 
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     paths(schema, yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8")), schema["$defs"])
+
+
+def test_the_schema_has_every_field_of_the_filter() -> None:
+    """All that the README's table has, but for the name, which is upstream.name."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.partition("## Settings of the filter\n")[2].partition("\n## ")[0]
+    documented = {name for line in table.splitlines() if line.startswith("| `") for name in re.findall(r"`([\w.]+)`", line.split("|")[1])}
+
+    def leaves(schema: dict) -> set[str]:
+        below = {name: leaves(each) if each.get("type") == "object" else set() for name, each in schema["properties"].items()}
+        return {f"{name}.{leaf}" for name, each in below.items() for leaf in each} | {name for name, each in below.items() if not each}
+
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    assert leaves(schema["$defs"]["filter"]) == documented - {"server_name"}
 
 
 def test_helm_finds_nothing_wrong_with_it(tmp_path: Path) -> None:

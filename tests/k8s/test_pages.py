@@ -20,7 +20,7 @@ NAMESPACES = {"k8s/README.md": "monitoring", "k8s/helm/mcp-observability/README.
 def commands(page: str) -> Iterator[list[str]]:
     """Each command of the page's shell blocks, split as a shell splits it."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    for block in re.findall(r"^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+    for block in re.findall(r"^ *```sh\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE):
         for line in block.replace("\\\n", " ").splitlines():
             if words := shlex.split(line, comments=True):
                 yield words

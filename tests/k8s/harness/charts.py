@@ -30,6 +30,12 @@ VARIANTS: dict[str, dict] = {
         "upstream": {"url": "https://mcp.example.com/mcp", "name": "orders", "timeoutMs": 0, "hostHeader": "upstream"},
         "sidecar": {"filter": {"semconv": True, "limits": {"tool_names": 50}}, "environment": {"CONCURRENCY": "4"}},
     },
+    "hashed": {
+        "sidecar": {
+            "filter": {"labels": {"resource_uri": "hash", "hash_key": "${HASH_KEY}"}},
+            "environmentFromSecrets": {"HASH_KEY": {"name": "mcp-hash", "key": "key"}},
+        },
+    },
 }
 
 

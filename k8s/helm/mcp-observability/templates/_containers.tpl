@@ -32,13 +32,17 @@ env:
 {{- range $name, $value := merge (deepCopy $values.sidecar.environment) $environment }}
   - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}
+{{- range $name, $from := $values.sidecar.environmentFromSecrets }}
+  - name: {{ $name }}
+    valueFrom: {secretKeyRef: {name: {{ $from.name }}, key: {{ $from.key }}}}
+{{- end }}
 ports:
   - {name: mcp, containerPort: 4000}
   - {name: probe, containerPort: 9902}
 startupProbe:
   httpGet: {path: /ready, port: probe}
   periodSeconds: 1
-  failureThreshold: 30
+  failureThreshold: 60
 # Ready while the server can be reached.
 readinessProbe:
   httpGet: {path: /health, port: probe}
