@@ -1,6 +1,7 @@
 """The pods are run, not only accepted: their containers' processes serve MCP traffic, and its metrics reach Prometheus' port."""
 
 import os
+import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from harness import charts
 from harness.manifests import SERVERS, containers, objects, only, pod
-from harness.running import RunningPod, programs
+from harness.running import POD_IP, RunningPod, programs
 from prometheus_client.parser import text_string_to_metric_families
 from support.peers import ROOT, get
 from support.processes import Process, accepts, free_port, wait_for
@@ -29,7 +30,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def elsewhere(directory: Path) -> Iterator[str]:
     """The URL of a server in a pod of its own."""
     port = free_port()
-    server = Process(programs()["server"], directory / "elsewhere.log", {"PATH": os.environ["PATH"], "PORT": str(port)})
+    server = Process(programs()["server"], directory / "elsewhere.log", {"PATH": os.environ["PATH"], "HOST": "0.0.0.0", "PORT": str(port)})
     try:
         wait_for("the server to listen", lambda: accepts(port), process=server)
         yield f"http://127.0.0.1:{port}/mcp"
@@ -84,6 +85,20 @@ def test_the_processes_of_a_pod_serve_and_are_seen(running: RunningPod) -> None:
     assert running.is_well("sidecar") and running.is_well("collector")
 
 
+def test_what_is_for_the_pod_alone_stays_in_it(running: RunningPod) -> None:
+    """Envoy's admin interface, the collector's receivers, the server: nobody gets past the sidecar."""
+    inside = {9901, 4317, 4318, *running.server_ports()}
+    for container_port, port in running.ports.items():
+        assert reaches("127.0.0.1", port), container_port
+        assert reaches(POD_IP, port) == (container_port not in inside), container_port
+
+
+def reaches(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(5)
+        return probe.connect_ex((address, port)) == 0
+
+
 def test_the_collector_takes_its_configuration(running: RunningPod) -> None:
     program, *arguments = running.command("collector")
     validated = subprocess.run([program, "validate", *arguments], env=running.environment("collector"), capture_output=True, text=True)
@@ -112,7 +127,7 @@ def test_helm_test_asks_whether_the_sidecar_reaches_the_server(running: RunningP
         return subprocess.run([os.environ["MCP_SIDECAR"], command, here], capture_output=True, text=True)
 
     assert asked(9902).returncode == 0
-    # Envoy's admin interface has no such page.
+    # Envoy's admin interface is on loopback.
     assert asked(9901).returncode == 1
 
 

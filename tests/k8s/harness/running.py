@@ -17,7 +17,8 @@ from support.processes import Process, free_port, wait_for
 
 from .manifests import containers
 
-POD_IP = "127.0.0.1"
+# Not the address that containers of a pod share as loopback: what listens there alone is not reached here.
+POD_IP = "127.0.0.2"
 START_DEADLINE = 90.0
 # What listens where unless a variable says otherwise; the variable that says so.
 DEFAULT_PORTS = {
@@ -67,7 +68,11 @@ class RunningPod:
 
     def _declared_ports(self) -> set[int]:
         ports = {port for defaults in DEFAULT_PORTS.values() for port in defaults.values()}
-        return ports | ({int(self._variables("server")["PORT"])} if "server" in self.containers else set())
+        return ports | self.server_ports()
+
+    def server_ports(self) -> set[int]:
+        """Where the server listens, if it is in this pod."""
+        return {int(self._variables("server")["PORT"])} if "server" in self.containers else set()
 
     def _variables(self, name: str) -> dict[str, str]:
         """As the kubelet sets them: one may name those before it as $(NAME)."""
