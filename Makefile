@@ -1,10 +1,10 @@
 # Every recipe is one script or one command; `make help` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help filter sidecar demo example-weather example-postgres example-agent-sdk-server dev stack dashboard loadtest
-.PHONY: test test-slow test-stack compose-test test-all fuzz bench fmt clippy docs clean
+.PHONY: test test-slow test-stack compose-test k8s-test k8s-rules test-all fuzz bench fmt clippy docs clean
 
 help: ## list what make can do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{ printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 filter: ## build the filter and print the path of mcp_observability.wasm
 	@scripts/build-filter.sh
@@ -33,6 +33,9 @@ stack: ## run sidecar, collector and Prometheus with clients until Ctrl-C; ONCE=
 dashboard: ## write grafana/dashboards/*.json from the code in grafana/dashboard
 	@scripts/dashboard.sh
 
+k8s-rules: ## write k8s/monitoring/prometheusrule.yaml from collector/rules
+	@scripts/k8s-rules.sh
+
 test: ## run every check and test; at most 25 minutes from nothing on 2 cores
 	@scripts/test.sh
 
@@ -45,7 +48,10 @@ test-stack: ## run load test, examples and the pipeline to Prometheus; builds th
 compose-test: ## build, start and call docker-compose.yml on a real Docker engine; skipped where none can start
 	@scripts/test.sh compose
 
-test-all: test test-slow test-stack compose-test ## run everything
+k8s-test: ## apply the Kubernetes manifests to a real API server and run their pods' processes; builds it once
+	@scripts/test.sh k8s
+
+test-all: test test-slow test-stack compose-test k8s-test ## run everything
 
 loadtest: ## drive load through a sidecar and compare counts; URL, METRICS, CONCURRENCY, TOTAL
 	@scripts/loadtest.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The alerting rules: Prometheus reads them, each alert speaks and stays silent when it should, and they, the runbook and
-# docs/metrics.md name only metrics and labels that exist.
+# docs/metrics.md name only metrics and labels that exist. Kubernetes gets the same rules.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -10,6 +10,7 @@ scripts/prerequisites.sh python go tools
 promtool=$(scripts/get.sh promtool)
 python=$(scripts/get.sh python e2e)
 
+scripts/k8s-rules.sh --check
 "$promtool" check rules collector/rules/*.yml
 # It reads the rules by paths beside the tests.
 (cd collector/rules/tests && "$promtool" test rules ./*.yml)

@@ -13,6 +13,11 @@
 #   scripts/get.sh collector        the OpenTelemetry Collector built from collector/distribution
 #   scripts/get.sh prometheus       the Prometheus server built from collector/prometheus (without its web pages)
 #   scripts/get.sh promtool         its companion, which checks and tests rules
+#   scripts/get.sh etcd             the store of the API server, built from tests/k8s/programs
+#   scripts/get.sh kube-apiserver   Kubernetes' API server, and no more of a cluster
+#   scripts/get.sh kubectl          its client, with kustomize in it
+#   scripts/get.sh helm             Helm, which renders the chart
+#   scripts/get.sh crds             the directory with Prometheus Operator's resource definitions, as published
 #   scripts/get.sh grafana-schema   the directory that holds Grafana's schema as JSON Schema, one file a kind of panel
 #   scripts/get.sh all              everything above
 #   scripts/get.sh docker-plugins   the directory that holds docker's plugins compose and buildx: for the test of docker-compose.yml
@@ -149,6 +154,28 @@ make_debian() {
   debootstrap --variant=minbase --include="$debian_packages" "$DEBIAN" "$1/root" && rm -rf "$1/root/var/cache/apt"
 }
 
+make_kubernetes() {
+  # Clients refuse to speak to a server that does not know its version.
+  local version="-s -w -X k8s.io/component-base/version.gitVersion=v$KUBERNETES -X k8s.io/client-go/pkg/version.gitVersion=v$KUBERNETES"
+  cd "$root/tests/k8s/programs" &&
+    go_build -ldflags "$version" -o "$1/" k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kubectl &&
+    go_build -ldflags "-s -w" -o "$1/etcd" go.etcd.io/etcd/server/v3
+}
+
+make_helm() {
+  GOBIN="$1" nice -n 5 go install -trimpath -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=v$HELM" \
+    "helm.sh/helm/v3/cmd/helm@v$HELM"
+}
+
+# The module's own sources; none of its dependencies are fetched.
+make_crds() {
+  local module
+  module=$(cd "$1" && go mod download -json "github.com/prometheus-operator/prometheus-operator@v$PROMETHEUS_OPERATOR" |
+    sed -n 's/^\t"Dir": "\(.*\)",\?$/\1/p') &&
+    cp "$module"/example/prometheus-operator-crd/*_{servicemonitors,podmonitors,prometheusrules}.yaml "$1" &&
+    chmod u+w "$1"/*.yaml
+}
+
 make_grafana_schema() {
   local types="$1/node_modules/@grafana/schema/dist/types/raw" kind
   cp "$root/grafana/schema/package.json" "$root/grafana/schema/package-lock.json" "$root/grafana/schema/tsconfig.json" "$1" &&
@@ -219,6 +246,19 @@ get() {
       local key; key="prometheus-$PROMETHEUS-$(hash_of "$root"/collector/prometheus/go.*)"
       once "$key" make_prometheus
       echo "$cache/$key/$1" ;;
+    etcd | kube-apiserver | kubectl)
+      need go "Go 1.26 or newer"
+      local key; key="kubernetes-$KUBERNETES-$(hash_of "$root"/tests/k8s/programs/go.*)"
+      once "$key" make_kubernetes
+      echo "$cache/$key/$1" ;;
+    helm)
+      need go "Go 1.26 or newer"
+      once "helm-$HELM" make_helm
+      echo "$cache/helm-$HELM/helm" ;;
+    crds)
+      need go "Go 1.26 or newer"
+      once "crds-$PROMETHEUS_OPERATOR" make_crds
+      echo "$cache/crds-$PROMETHEUS_OPERATOR" ;;
     grafana-schema)
       need npm "Node.js 20 or newer, with npm"
       local key; key="grafana-schema-$(hash_of "$root"/grafana/schema/*.json)"
@@ -240,7 +280,7 @@ get() {
       get envoy; get postgres
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
       get node; get rmcp-server; get rmcp-client; get wasm-opt; get wasm-bindgen; get cargo-fuzz
-      get grafana-schema; get collector; get prometheus; get promtool ;;
+      get grafana-schema; get collector; get prometheus; get promtool; get kubectl; get helm; get crds ;;
     *) say "get.sh: unknown name '$1'; see the head of this file"; exit 2 ;;
   esac
 }

@@ -38,7 +38,7 @@ check() {
     node)
       require node "Node.js 20 or newer: Debian package nodejs"
       require npm "it comes with Node.js: Debian package npm" ;;
-    go) require go "Go 1.26 or newer; it builds the collector and Prometheus" ;;
+    go) require go "Go 1.26 or newer; it builds the collector, Prometheus and a Kubernetes API server" ;;
     tools)
       require git "Debian package git"
       require flock "Debian package util-linux" ;;

@@ -5,6 +5,7 @@
 #   scripts/test.sh slow    the minutes of waiting that `make test-all` adds
 #   scripts/test.sh stack   load test, examples and the pipeline to Prometheus, which `make test-all` adds as well
 #   scripts/test.sh compose docker-compose.yml on a real Docker engine; skipped where none can start
+#   scripts/test.sh k8s     the Kubernetes manifests on a real API server, which `make test-all` adds as well
 #
 # A step that runs tests counts each of them, any other step counts as one. Each step's output is kept in target/test/.
 set -uo pipefail
@@ -19,7 +20,8 @@ case $set_name in
   slow) steps=(test-soak) ;;
   stack) steps=(check-rules test-loadtest test-examples test-stack) needs+=(go) ;;
   compose) steps=(test-compose) needs+=(go) ;;
-  *) say "test.sh: unknown set '$set_name'; known are test, slow, stack, compose"; exit 2 ;;
+  k8s) steps=(test-k8s) needs+=(go) ;;
+  *) say "test.sh: unknown set '$set_name'; known are test, slow, stack, compose, k8s"; exit 2 ;;
 esac
 logs=$CARGO_TARGET_DIR/test
 mkdir -p "$logs"

@@ -8,6 +8,7 @@ use crate::process::{Process, shell_status};
 use nix::sys::signal::Signal;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
+use std::convert::Infallible;
 use std::fmt::Arguments;
 use std::io::{self, Write};
 use std::process::ExitStatus;
@@ -21,6 +22,8 @@ const LONGEST_DRAIN: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
 /// Between the news that this sidecar leaves and the end of its listener.
 const NOTICE: Duration = Duration::from_secs(1);
+/// The same where a cluster sends the traffic: its nodes learn one after the other that a pod leaves.
+const NOTICE_OF_A_SERVICE: Duration = Duration::from_secs(5);
 /// Longest wait for Envoy's own end.
 const LONGEST_END: Duration = Duration::from_secs(5);
 /// What spans and logs need to leave: their flush interval and a moment.
@@ -52,6 +55,58 @@ pub fn run(settings: &Settings, machine: Machine) -> io::Result<u8> {
     });
     print_addresses(settings);
     Ok(Sidecar { settings, process, events, admin: Admin::new(settings, machine) }.serve())
+}
+
+/// Drains the sidecar that runs with these settings in the same container, and leaves it running: the preStop hook of a
+/// pod, during which the MCP server still works. False if exchanges are still open when the time is over.
+#[must_use]
+pub fn drain(settings: &Settings, machine: Machine) -> bool {
+    let ended: Ended<Infallible> = drain_with(&Admin::new(settings, machine), NOTICE_OF_A_SERVICE, |wait| {
+        thread::sleep(wait);
+        None
+    });
+    matches!(ended, Ended::Drained)
+}
+
+/// How a drain ended.
+enum Ended<T> {
+    /// Nothing is left to wait for.
+    Drained,
+    /// The time is over.
+    Late,
+    /// What broke the wait off.
+    Broken(T),
+}
+
+/// Drains, and waits between the steps with `wait`, which may break it off.
+fn drain_with<T>(admin: &Admin, notice: Duration, mut wait: impl FnMut(Duration) -> Option<T>) -> Ended<T> {
+    say(format_args!("draining, at most {} s", LONGEST_DRAIN.as_secs()));
+    let deadline = Instant::now() + LONGEST_DRAIN;
+    let mut steps: &[Step] = &[Admin::begin_drain, Admin::close_listener];
+    let mut calm = 0;
+    // Twice in a row: the gauges are read one after the other, and a stream may end in between.
+    while calm < 2 {
+        let mut pause = POLL;
+        if let [step, later @ ..] = steps
+            && taken(admin, *step)
+        {
+            steps = later;
+            pause = if later.is_empty() { POLL } else { notice };
+        }
+        calm = if steps.is_empty() && admin.is_drained() { calm + 1 } else { 0 };
+        if Instant::now() >= deadline {
+            complain(format_args!("exchanges are still open after {} s", LONGEST_DRAIN.as_secs()));
+            return Ended::Late;
+        }
+        if let Some(broken) = wait(pause) {
+            return Ended::Broken(broken);
+        }
+    }
+    Ended::Drained
+}
+
+fn taken(admin: &Admin, step: Step) -> bool {
+    step(admin).inspect_err(|error| complain(format_args!("no drain yet: {error}"))).is_ok()
 }
 
 fn forward_signals(mut signals: Signals, sender: Sender<Event>) {
@@ -117,27 +172,8 @@ impl Sidecar<'_> {
             // It does not serve yet, so there is nothing to lose, and the admin port may be another Envoy's.
             return self.end(0);
         }
-        say(format_args!("draining, at most {} s", LONGEST_DRAIN.as_secs()));
-        let deadline = Instant::now() + LONGEST_DRAIN;
-        let mut steps: &[Step] = &[Admin::begin_drain, Admin::close_listener];
-        let mut calm = 0;
-        // Twice in a row: the gauges are read one after the other, and a stream may end in between.
-        while calm < 2 {
-            let mut wait = POLL;
-            if let [step, later @ ..] = steps
-                && self.drain(*step)
-            {
-                steps = later;
-                wait = if later.is_empty() { POLL } else { NOTICE };
-            }
-            calm = if steps.is_empty() && self.admin.is_drained() { calm + 1 } else { 0 };
-            if Instant::now() >= deadline {
-                complain(format_args!("exchanges are still open after {} s", LONGEST_DRAIN.as_secs()));
-                break;
-            }
-            if let Some(status) = self.interrupted(wait) {
-                return status;
-            }
+        if let Ended::Broken(status) = drain_with(&self.admin, NOTICE, |wait| self.interrupted(wait)) {
+            return status;
         }
         if self.settings.otlp.is_some()
             && let Some(status) = self.interrupted(LAST_EXPORT)
@@ -145,10 +181,6 @@ impl Sidecar<'_> {
             return status;
         }
         self.end(0)
-    }
-
-    fn drain(&self, step: Step) -> bool {
-        step(&self.admin).inspect_err(|error| complain(format_args!("no drain yet: {error}"))).is_ok()
     }
 
     /// Waits, and tells the exit status if a second signal or Envoy's end came meanwhile.

@@ -22,7 +22,7 @@ pub use endpoint::{Endpoint, EndpointHost, Scheme};
 pub use environment::{HostHeader, Lookup, Otlp, OtlpProtocol, Service, Settings, Upstream};
 pub use envoy_binary::EnvoyBinary;
 pub use filter_plugin::{FilterPlugin, check};
-pub use launcher::run;
+pub use launcher::{drain, run};
 pub use machine::Machine;
 pub use probe::probe;
 pub use problem::Problem;

@@ -32,11 +32,14 @@ enum Command {
         /// An http:// URL; unless given, /ready of the sidecar at PROBE_PORT.
         url: Option<String>,
     },
+    /// Drains the running sidecar with the same environment, for a pod's preStop hook; exit status 1 if that takes too long.
+    Drain,
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run => run(),
+        Command::Drain => drain(),
         Command::Check { file } => match mcp_sidecar::check(&file, &variable) {
             Ok(_) => {
                 println!("ok");
@@ -60,16 +63,25 @@ fn own_readiness() -> String {
 }
 
 fn run() -> ExitCode {
-    let settings = match Settings::read(&variable) {
-        Ok(settings) => settings,
-        Err(problems) => return refuse(&problems),
-    };
-    match mcp_sidecar::run(&settings, Machine::prepare()) {
+    with_settings(|settings| match mcp_sidecar::run(settings, Machine::prepare()) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("mcp-sidecar: {error}");
             ExitCode::FAILURE
         }
+    })
+}
+
+fn drain() -> ExitCode {
+    with_settings(
+        |settings| if mcp_sidecar::drain(settings, Machine::prepare()) { ExitCode::SUCCESS } else { ExitCode::FAILURE },
+    )
+}
+
+fn with_settings(command: impl FnOnce(&Settings) -> ExitCode) -> ExitCode {
+    match Settings::read(&variable) {
+        Ok(settings) => command(&settings),
+        Err(problems) => refuse(&problems),
     }
 }
 

@@ -106,3 +106,25 @@ fn ok_a_second_signal_ends_it_at_once() {
     assert_eq!(sidecar.ended().code(), Some(128 + 15));
     drop(json);
 }
+
+#[test]
+fn ok_the_command_drains_and_leaves_the_sidecar_running() {
+    let (go_on, gate) = mpsc::channel();
+    let upstream = upstream(gate);
+    let mut sidecar = Sidecar::start(&upstream.url(), &[]);
+    let json = open(sidecar.port, "POST", "/json", &[], "{}");
+    until("the exchange is open", || sidecar.stat("http.mcp.downstream_rq_active") == 1);
+
+    let mut command = sidecar.drain(&upstream.url());
+    until("it drains", || sidecar.probe("/ready") == 503);
+    assert!(!is_refused(sidecar.port), "who has not heard of it is still served");
+    until("new connections are refused", || is_refused(sidecar.port));
+    assert_eq!(command.try_wait().unwrap(), None, "it waits for what is open");
+    go_on.send(()).unwrap();
+    assert_eq!(read_answer(json).body, "the whole answer");
+    assert_eq!(command.wait().unwrap().code(), Some(0));
+
+    assert_eq!(sidecar.probe("/metrics"), 200, "what happened can still be scraped");
+    sidecar.signal("TERM");
+    assert_eq!(sidecar.ended().code(), Some(0));
+}

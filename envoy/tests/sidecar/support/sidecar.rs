@@ -62,6 +62,18 @@ impl Sidecar {
         signal(self.child.id(), name);
     }
 
+    /// Starts the command `drain` with this sidecar's settings.
+    pub(crate) fn drain(&self, upstream: &str) -> Child {
+        let [port, probe, admin] = [self.port, self.probe_port, self.admin_port].map(|port| port.to_string());
+        let environment = HashMap::from([
+            ("MCP_UPSTREAM_URL", upstream),
+            ("PORT", &port),
+            ("PROBE_PORT", &probe),
+            ("ADMIN_PORT", &admin),
+        ]);
+        launcher(&environment).args(["drain"]).spawn().unwrap()
+    }
+
     /// The process id of its Envoy.
     pub(crate) fn envoy_id(&self) -> u32 {
         let id = self.child.id();

@@ -1,0 +1,129 @@
+{{/* For a pod's `initContainers`: native sidecars, which start before the pod's containers and end after them. */}}
+{{- define "mcp-observability.initContainers" -}}
+{{- if (include "mcp-observability.values" . | fromYaml).collector.enabled }}
+- {{ include "mcp-observability.collector" . | nindent 2 | trim }}
+{{- end }}
+- {{ include "mcp-observability.sidecar" . | nindent 2 | trim }}
+  restartPolicy: Always
+  lifecycle:
+    # Runs while the server still works, if the server's own preStop sleeps for 31 s.
+    preStop:
+      exec: {command: [/usr/local/bin/mcp-sidecar, drain]}
+{{- end }}
+
+{{/* The sidecar without what depends on whether it is a native sidecar. */}}
+{{- define "mcp-observability.sidecar" -}}
+{{- $values := include "mcp-observability.values" . | fromYaml }}
+{{- $url := required "upstream.url: the URL of the MCP server is missing; for example http://orders:8080/mcp" $values.upstream.url }}
+{{- $environment := dict
+      "MCP_UPSTREAM_URL" $url
+      "MCP_UPSTREAM_NAME" $values.upstream.name
+      "MCP_UPSTREAM_TIMEOUT_MS" ($values.upstream.timeoutMs | int64 | toString)
+      "MCP_UPSTREAM_HOST_HEADER" $values.upstream.hostHeader
+      "MCP_FILTER_CONFIG" "/etc/mcp-sidecar/filter.json" }}
+{{- if and $values.collector.enabled $values.collector.otlpEndpoint }}
+{{- $_ := set $environment "OTEL_EXPORTER_OTLP_ENDPOINT" "http://127.0.0.1:4317" }}
+{{- $_ := set $environment "OTEL_ENV" $values.collector.environment }}
+{{- end -}}
+name: sidecar
+image: {{ printf "%s:%s" $values.sidecar.image.repository $values.sidecar.image.tag }}
+args: [run]
+env:
+{{- range $name, $value := merge (deepCopy $values.sidecar.environment) $environment }}
+  - {name: {{ $name }}, value: {{ $value | quote }}}
+{{- end }}
+{{- range $name, $from := $values.sidecar.environmentFromSecrets }}
+  - name: {{ $name }}
+    valueFrom: {secretKeyRef: {name: {{ $from.name }}, key: {{ $from.key }}}}
+{{- end }}
+ports:
+  - {name: mcp, containerPort: 4000}
+  - {name: probe, containerPort: 9902}
+startupProbe:
+  httpGet: {path: /ready, port: probe}
+  periodSeconds: 1
+  failureThreshold: 60
+# Ready while the server can be reached.
+readinessProbe:
+  httpGet: {path: /health, port: probe}
+  periodSeconds: 5
+  timeoutSeconds: 3
+# Envoy alone: a server that is gone is no reason to restart it.
+livenessProbe:
+  httpGet: {path: /ready, port: probe}
+  periodSeconds: 10
+  timeoutSeconds: 3
+  failureThreshold: 6
+resources: {{- toYaml $values.sidecar.resources | nindent 2 }}
+securityContext: {{- include "mcp-observability.securityContext" 65532 | nindent 2 }}
+volumeMounts:
+  - {name: sidecar-config, mountPath: /etc/mcp-sidecar, readOnly: true}
+  - {name: sidecar-tmp, mountPath: /tmp}
+{{- end }}
+
+{{- define "mcp-observability.collector" -}}
+{{- $values := include "mcp-observability.values" . | fromYaml -}}
+name: collector
+restartPolicy: Always
+image: {{ printf "%s:%s" $values.collector.image.repository $values.collector.image.tag }}
+args:
+  - --config=/etc/collector/collector.yaml
+  - --config=/etc/collector/sanitize.yaml
+  {{- if $values.collector.otlpEndpoint }}
+  - --config=/etc/collector/export-otlp.yaml
+  {{- end }}
+env:
+  - name: POD_IP
+    valueFrom: {fieldRef: {fieldPath: status.podIP}}
+  # By the pod's address, which becomes the label `instance`: on loopback all pods would be one.
+  - {name: MCP_SIDECAR_TARGETS, value: '["$(POD_IP):9902"]'}
+  - {name: OTEL_METRIC_EXPORT_INTERVAL, value: {{ $values.collector.scrapeIntervalMs | int64 | quote }}}
+  - {name: OTEL_ENV, value: {{ $values.collector.environment | quote }}}
+  - {name: COLLECTOR_OTLP_HOST, value: 127.0.0.1}
+  - {name: COLLECTOR_METRICS_HOST, value: 0.0.0.0}
+  - {name: COLLECTOR_HEALTH_HOST, value: 0.0.0.0}
+  - {name: COLLECTOR_MEMORY_MIB, value: {{ $values.collector.memoryMiB | int64 | quote }}}
+  - {name: GOMEMLIMIT, value: {{ printf "%dMiB" (div (mul ($values.collector.memoryMiB | int64) 4) 5) }}}
+  {{- if $values.collector.otlpEndpoint }}
+  - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ $values.collector.otlpEndpoint | quote }}}
+  - {name: COLLECTOR_STATE, value: /var/lib/collector}
+  {{- end }}
+ports:
+  - {name: metrics, containerPort: 8889}
+  - {name: own-metrics, containerPort: 8888}
+  - {name: health, containerPort: 13133}
+startupProbe:
+  httpGet: {path: /, port: health}
+  periodSeconds: 1
+  failureThreshold: 60
+livenessProbe:
+  httpGet: {path: /, port: health}
+  periodSeconds: 10
+  timeoutSeconds: 3
+resources: {{- toYaml $values.collector.resources | nindent 2 }}
+securityContext: {{- include "mcp-observability.securityContext" 10001 | nindent 2 }}
+volumeMounts:
+  - {name: collector-config, mountPath: /etc/collector, readOnly: true}
+  {{- if $values.collector.otlpEndpoint }}
+  - {name: collector-state, mountPath: /var/lib/collector}
+  {{- end }}
+{{- end }}
+
+{{/* For a pod's `volumes`. */}}
+{{- define "mcp-observability.volumes" -}}
+{{- $values := include "mcp-observability.values" . | fromYaml -}}
+- name: sidecar-config
+  configMap: {name: {{ include "mcp-observability.name" . }}-sidecar}
+# Envoy's configuration, until Envoy has read it.
+- name: sidecar-tmp
+  emptyDir: {medium: Memory, sizeLimit: 1Mi}
+{{- if $values.collector.enabled }}
+- name: collector-config
+  configMap: {name: {{ include "mcp-observability.name" . }}-collector}
+{{- if $values.collector.otlpEndpoint }}
+# What the backend has not taken yet; it lives as long as the pod.
+- name: collector-state
+  emptyDir: {sizeLimit: 1Gi}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,1 @@
+"""What the suite is written with: an API server, and manifests as kubectl renders them."""

@@ -1,0 +1,91 @@
+"""The chart as helm renders it, with the values that its page documents. Reads no cluster."""
+
+import json
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import yaml
+from support.peers import ROOT, get
+
+CHART = ROOT / "k8s/helm/mcp-observability"
+# A chart above it, whose own Deployment has the sidecar.
+PARENT = ROOT / "tests/k8s/charts/orders"
+URL = "http://orders:8080/mcp"
+# Every documented variant by name.
+VARIANTS: dict[str, dict] = {
+    "default": {},
+    "no-collector": {"collector": {"enabled": False}},
+    "otlp": {"collector": {"otlpEndpoint": "http://backend:4318", "environment": "production"}},
+    "monitoring": {"monitoring": {
+        "serviceMonitor": {"enabled": True, "labels": {"release": "kube-prometheus-stack"}},
+        "rules": {"enabled": True, "labels": {"release": "kube-prometheus-stack"}},
+        "dashboards": {"enabled": True},
+    }},
+    "bare": {"networkPolicy": {"enabled": False}, "monitoring": {"serviceMonitor": {"enabled": False}}},
+    "load-balancer": {"proxy": {"service": {"type": "LoadBalancer", "port": 8443}}, "imagePullSecrets": [{"name": "registry"}]},
+    "settings": {
+        "upstream": {"url": "https://mcp.example.com/mcp", "name": "orders", "timeoutMs": 0, "hostHeader": "upstream"},
+        "sidecar": {"filter": {"semconv": True, "limits": {"tool_names": 50}}, "environment": {"CONCURRENCY": "4"}},
+    },
+    "hashed": {
+        "sidecar": {
+            "filter": {"labels": {"resource_uri": "hash", "hash_key": "${HASH_KEY}"}},
+            "environmentFromSecrets": {"HASH_KEY": {"name": "mcp-hash", "key": "key"}},
+        },
+    },
+}
+
+
+def helm(*arguments: str, values: dict | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs helm; `--values=-` among the arguments reads the values given here."""
+    clean = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"} | environment
+    return subprocess.run([get("helm"), *arguments], input=json.dumps(values or {}), capture_output=True, text=True, env=clean, timeout=120)
+
+
+def template(values: dict, chart: Path = CHART, release: str = "orders") -> subprocess.CompletedProcess[str]:
+    """Renders without asking any cluster."""
+    return helm("template", release, str(chart), "--values=-", f"--kube-version={version('KUBERNETES')}", values=values)
+
+
+@cache
+def version(name: str) -> str:
+    """A pin of versions.env."""
+    lines = (ROOT / "versions.env").read_text(encoding="utf-8").splitlines()
+    return next(line.partition("=")[2] for line in lines if line.startswith(f"{name}="))
+
+
+@cache
+def variant(name: str) -> str:
+    """A variant's manifests; each variant is a release of its own name, so that all stand in one namespace."""
+    values = {"upstream": {"url": URL}} | VARIANTS[name]
+    return rendered(template(values, release=name))
+
+
+def rendered(result: subprocess.CompletedProcess[str]) -> str:
+    # Helm says for each linked file that it follows the link; nothing else may be said.
+    said = [line for line in result.stderr.splitlines() if "found symbolic link in path" not in line]
+    assert result.returncode == 0 and not said, result.stderr
+    return result.stdout
+
+
+def objects(text: str) -> list[dict]:
+    return [each for each in yaml.safe_load_all(text) if each]
+
+
+def with_dependency(directory: Path) -> Path:
+    """The chart above, with this one packed into it as `helm dependency build` would."""
+    chart = directory / PARENT.name
+    shutil.copytree(PARENT, chart)
+    packed(chart / "charts")
+    return chart
+
+
+def packed(directory: Path) -> Path:
+    """The chart as one file, as a registry has it."""
+    directory.mkdir(exist_ok=True)
+    result = helm("package", str(CHART), f"--destination={directory}")
+    assert result.returncode == 0, result.stderr
+    return next(directory.glob("mcp-observability-*.tgz"))

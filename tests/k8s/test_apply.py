@@ -1,0 +1,87 @@
+"""A real API server takes everything as it is: no field it does not know, no pod below `restricted`, no warning."""
+
+import json
+
+import pytest
+from harness.cluster import Cluster, must
+from harness.manifests import KUSTOMIZATIONS, SERVERS, objects, only, pod, rendered
+
+
+@pytest.fixture(scope="module")
+def namespace(cluster: Cluster) -> str:
+    return cluster.create_namespace("restricted")
+
+
+@pytest.fixture
+def workload() -> dict:
+    """The base's Deployment, for a test to spoil."""
+    return only("Deployment", objects("base"))
+
+
+def destination(name: str, namespace: str) -> list[str]:
+    """Where a kustomization goes that says nothing of it."""
+    return [] if any(each["kind"] == "Namespace" for each in objects(name)) else [f"--namespace={namespace}"]
+
+
+@pytest.mark.parametrize("name", KUSTOMIZATIONS)
+def test_everything_is_taken_without_a_warning(cluster: Cluster, namespace: str, name: str) -> None:
+    where = destination(name, namespace)
+    must(cluster.apply(*where, "-f-", text=rendered(name)))
+    stored = json.loads(must(cluster.kubectl("get", *where, "-f-", "--output=json", text=rendered(name))))
+    assert len(stored["items"]) == len(objects(name))
+    # Applied again, nothing changes: the server's view of it is ours.
+    difference = cluster.kubectl("diff", "--server-side", *where, "-f-", text=rendered(name))
+    assert (difference.returncode, difference.stdout) == (0, ""), difference.stdout + difference.stderr
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_its_pods_are_admitted(cluster: Cluster, namespace: str, name: str) -> None:
+    own = pod(only("Deployment", objects(name)))
+    if where := own["metadata"].get("namespace"):
+        must(cluster.apply("-f-", text=rendered(name)))
+        cluster.create_service_account(where)
+    must(cluster.apply(f"--namespace={where or namespace}", "-f-", text=json.dumps(own)))
+
+
+def test_a_misspelt_field_is_refused(cluster: Cluster, namespace: str, workload: dict) -> None:
+    workload["spec"]["template"]["spec"]["containers"][0]["redinessProbe"] = {"httpGet": {"path": "/", "port": 1}}
+    result = cluster.apply(f"--namespace={namespace}", "-f-", text=json.dumps(workload))
+    assert result.returncode != 0 and "redinessProbe" in result.stderr, result
+
+
+def test_a_misspelt_field_of_the_operator_is_refused(cluster: Cluster, namespace: str) -> None:
+    monitor = only("ServiceMonitor", objects("base"))
+    monitor["spec"]["endpoints"][0]["honourLabels"] = True
+    result = cluster.apply(f"--namespace={namespace}", "-f-", text=json.dumps(monitor))
+    assert result.returncode != 0 and "honourLabels" in result.stderr, result
+
+
+@pytest.mark.parametrize(("field", "value"), [
+    ("privileged", True),
+    ("allowPrivilegeEscalation", True),
+    ("runAsUser", 0),
+    ("capabilities", {"drop": ["ALL"], "add": ["NET_ADMIN"]}),
+    ("seccompProfile", {"type": "Unconfined"}),
+])
+def test_a_pod_with_more_rights_is_refused(
+    cluster: Cluster, namespace: str, workload: dict, field: str, value: object
+) -> None:
+    workload["spec"]["template"]["spec"]["containers"][0]["securityContext"][field] = value
+    if field == "privileged":
+        # Else the API server refuses the contradiction before any admission sees it.
+        del workload["spec"]["template"]["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"]
+    spoilt = pod(workload)
+    spoilt["metadata"]["name"] = f"spoilt-{field.lower()}"
+    result = cluster.apply(f"--namespace={namespace}", "-f-", text=json.dumps(spoilt))
+    assert result.returncode != 0 and 'violates PodSecurity "restricted' in result.stderr, result
+    # What makes such pods is taken, with the warning that the tests above would not let pass.
+    workload["metadata"]["name"] = f"spoilt-{field.lower()}"
+    result = cluster.apply(f"--namespace={namespace}", "-f-", text=json.dumps(workload))
+    assert result.returncode == 0 and "Warning: would violate PodSecurity" in result.stderr, result
+
+
+def test_an_env_name_given_twice_is_no_silent_loss(cluster: Cluster, namespace: str, workload: dict) -> None:
+    variables = workload["spec"]["template"]["spec"]["initContainers"][1]["env"]
+    variables.append({"name": variables[0]["name"], "value": "http://127.0.0.1:1/mcp"})
+    result = cluster.apply(f"--namespace={namespace}", "-f-", text=json.dumps(workload))
+    assert result.returncode != 0 or result.stderr, result

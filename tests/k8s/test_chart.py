@@ -1,0 +1,189 @@
+"""The chart: what it renders is taken by a real API server and says what the values say; bad values are refused by name."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from harness import charts
+from harness.charts import CHART, URL, VARIANTS
+from harness.cluster import Cluster, must
+from harness.manifests import containers, only, pod, selects
+from harness import manifests
+from support.peers import ROOT
+
+
+@pytest.fixture(scope="module")
+def namespace(cluster: Cluster) -> str:
+    return cluster.create_namespace("charts")
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the chart above renders."""
+    return charts.rendered(charts.template({}, charts.with_dependency(tmp_path_factory.mktemp("library")), release="library"))
+
+
+@pytest.fixture(params=[*VARIANTS, "library"])
+def text(request: pytest.FixtureRequest) -> str:
+    return request.getfixturevalue("library") if request.param == "library" else charts.variant(request.param)
+
+
+def test_every_rendering_is_taken_without_a_warning(cluster: Cluster, namespace: str, text: str) -> None:
+    must(cluster.apply(f"--namespace={namespace}", "-f-", text=text))
+    own = pod(only("Deployment", charts.objects(text)))
+    must(cluster.apply(f"--namespace={namespace}", "-f-", text=json.dumps(own)))
+
+
+def test_helm_installs_changes_and_takes_away(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    def helm(*arguments: str, **values: object) -> str:
+        return must(charts.helm(
+            *arguments, f"--namespace={namespace}", values={"upstream": {"url": URL}} | values,
+            KUBECONFIG=str(cluster.kubeconfig), HOME=str(tmp_path),
+        ))
+
+    def replicas() -> str:
+        return must(cluster.kubectl("get", "deployment", "installed", f"--namespace={namespace}", "--output=jsonpath={.spec.replicas}"))
+
+    chart = str(charts.packed(tmp_path / "packed"))
+    notes = helm("install", "installed", chart, "--values=-")
+    assert f"helm test installed --namespace {namespace}" in notes
+    assert f"http://installed.{namespace}:80" in notes
+    helm("upgrade", "installed", chart, "--values=-", proxy={"replicas": 5})
+    assert replicas() == "5"
+    helm("rollback", "installed")
+    assert replicas() == "2"
+    helm("uninstall", "installed")
+    left = must(cluster.kubectl("get", "all,configmap,servicemonitor,networkpolicy", f"--namespace={namespace}",
+                                "--selector=app.kubernetes.io/instance=installed", "--output=name"))
+    assert left == ""
+
+
+def test_selectors_and_ports_agree(text: str) -> None:
+    everything = charts.objects(text)
+    own = pod(only("Deployment", everything))
+    ports = manifests.port_names(own["spec"])
+    services = [each for each in everything if each["kind"] == "Service"]
+    for service in services:
+        assert selects(service["spec"]["selector"], own["metadata"]["labels"])
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+    for monitor in (each for each in everything if each["kind"] == "ServiceMonitor"):
+        wanted = monitor["spec"]["selector"]["matchLabels"]
+        selected = [each for each in services if selects(wanted, each["metadata"]["labels"])]
+        assert len(selected) == 1
+        named = {port["name"] for port in selected[0]["spec"]["ports"]}
+        assert {endpoint["port"] for endpoint in monitor["spec"]["endpoints"]} <= named
+    for policy in (each for each in everything if each["kind"] == "NetworkPolicy"):
+        assert selects(policy["spec"]["podSelector"]["matchLabels"], own["metadata"]["labels"])
+        assert {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]} <= manifests.port_numbers(own["spec"])
+    maps = {each["metadata"]["name"] for each in everything if each["kind"] == "ConfigMap"}
+    assert {each["configMap"]["name"] for each in own["spec"]["volumes"] if "configMap" in each} <= maps
+
+
+def test_the_containers_are_those_of_the_manifests(library: str) -> None:
+    base = containers(pod(only("Deployment", manifests.objects("base")))["spec"])
+    chart = containers(pod(only("Deployment", charts.objects(library)))["spec"])
+    for name in ("collector", "sidecar"):
+        for field in ("image", "args", "ports", "startupProbe", "readinessProbe", "livenessProbe", "resources", "lifecycle", "restartPolicy"):
+            assert chart[name].get(field) == base[name].get(field), f"{name}.{field}"
+        ours = {each["name"]: each for each in chart[name]["env"]}
+        for each in base[name]["env"]:
+            if each["name"] != "MCP_UPSTREAM_NAME":
+                assert ours[each["name"]] == each
+
+
+def test_a_setting_reaches_the_containers() -> None:
+    every = containers(pod(only("Deployment", charts.objects(charts.variant("settings"))))["spec"])
+    variables = {each["name"]: each["value"] for each in every["sidecar"]["env"]}
+    assert variables == {
+        "MCP_UPSTREAM_URL": "https://mcp.example.com/mcp", "MCP_UPSTREAM_NAME": "orders", "MCP_UPSTREAM_TIMEOUT_MS": "0",
+        "MCP_UPSTREAM_HOST_HEADER": "upstream", "MCP_FILTER_CONFIG": "/etc/mcp-sidecar/filter.json", "CONCURRENCY": "4",
+    }
+
+
+def test_a_changed_setting_makes_new_pods() -> None:
+    def annotations(values: dict) -> dict:
+        text = charts.rendered(charts.template({"upstream": {"url": URL}} | values))
+        return pod(only("Deployment", charts.objects(text)))["metadata"]["annotations"]
+
+    assert annotations({}) == annotations({}) != annotations({"sidecar": {"filter": {"semconv": False}}})
+
+
+def test_configmaps_hold_the_repositorys_files() -> None:
+    found = {file: text for each in charts.objects(charts.variant("monitoring")) if each["kind"] == "ConfigMap" for file, text in each["data"].items()}
+    for path in [*(ROOT / "grafana/dashboards").glob("*.json"), *(ROOT / "collector" / f"{name}.yaml" for name in ("collector", "sanitize", "export-otlp"))]:
+        assert found[path.name].rstrip("\n") == path.read_text(encoding="utf-8").rstrip("\n"), path.name
+    rule = only("PrometheusRule", charts.objects(charts.variant("monitoring")))
+    assert rule["spec"] == only("PrometheusRule", manifests.objects("monitoring"))["spec"]
+
+
+def test_without_a_collector_nothing_of_it_is_there() -> None:
+    text = charts.variant("no-collector")
+    assert list(containers(pod(only("Deployment", charts.objects(text)))["spec"])) == ["sidecar"]
+    assert "8889" not in text and "collector.yaml" not in text
+
+
+@pytest.mark.parametrize(("values", "named"), [
+    ({}, "upstream.url"),
+    ({"upstream": {"url": "orders:8080"}}, "/upstream/url"),
+    ({"upstream": {"url": "http://user:secret@orders/mcp"}}, "/upstream/url"),
+    ({"upstream": {"url": URL, "name": "my orders"}}, "/upstream/name"),
+    ({"upstream": {"url": URL, "timeoutMs": "30s"}}, "/upstream/timeoutMs"),
+    ({"upstream": {"url": URL, "hostHeader": "keep"}}, "/upstream/hostHeader"),
+    ({"upstream": {"url": URL}, "upstreamUrl": "http://a"}, "upstreamUrl"),
+    ({"upstream": {"url": URL}, "proxy": {"replicas": 0}}, "/proxy/replicas"),
+    ({"upstream": {"url": URL}, "collector": {"memoryMiB": 64}}, "/collector/memoryMiB"),
+    ({"upstream": {"url": URL}, "sidecar": {"environment": {"PORT": "1"}}}, "PORT"),
+    ({"upstream": {"url": URL}, "sidecar": {"filter": {"semconv": "yes"}}}, "/sidecar/filter/semconv"),
+    ({"upstream": {"url": URL}, "sidecar": {"filter": {"limits": {"tools": 5}}}}, "tools"),
+    # A key in a ConfigMap would be no secret.
+    ({"upstream": {"url": URL}, "sidecar": {"filter": {"labels": {"hash_key": "sixteen-bytes-at-least"}}}}, "/sidecar/filter/labels/hash_key"),
+    ({"upstream": {"url": URL}, "sidecar": {"image": {"tag": 1.2}}}, "/sidecar/image/tag"),
+    ({"upstream": {"url": URL}, "networkPolicy": {"enabled": "yes"}}, "/networkPolicy/enabled"),
+])
+def test_a_bad_value_is_refused_by_its_name(values: dict, named: str) -> None:
+    result = charts.template(values)
+    assert result.returncode != 0 and named in result.stderr, result.stderr
+
+
+def test_the_schema_has_every_value() -> None:
+    def paths(schema: dict, values: dict, definitions: dict, at: str = "") -> None:
+        schema = definitions[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        for key, value in values.items():
+            if schema.get("additionalProperties") is False:
+                assert key in schema["properties"], f"{at}/{key}"
+            if isinstance(value, dict) and key in schema.get("properties", {}):
+                paths(schema["properties"][key], value, definitions, f"{at}/{key}")
+
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    paths(schema, yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8")), schema["$defs"])
+
+
+def test_the_schema_has_every_field_of_the_filter() -> None:
+    """All that the README's table has, but for the name, which is upstream.name."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.partition("## Settings of the filter\n")[2].partition("\n## ")[0]
+    documented = {name for line in table.splitlines() if line.startswith("| `") for name in re.findall(r"`([\w.]+)`", line.split("|")[1])}
+
+    def leaves(schema: dict) -> set[str]:
+        below = {name: leaves(each) if each.get("type") == "object" else set() for name, each in schema["properties"].items()}
+        return {f"{name}.{leaf}" for name, each in below.items() for leaf in each} | {name for name, each in below.items() if not each}
+
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    assert leaves(schema["$defs"]["filter"]) == documented - {"server_name"}
+
+
+def test_helm_finds_nothing_wrong_with_it(tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(json.dumps({"upstream": {"url": URL}}))
+    result = charts.helm("lint", "--strict", str(CHART), f"--values={values}")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_versions_are_the_repositorys() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    assert f'version = "{chart["appVersion"]}"' in (ROOT / "Cargo.toml").read_text(encoding="utf-8")
+    assert values["sidecar"]["image"]["tag"] == chart["appVersion"]
+    assert values["collector"]["image"]["tag"] == charts.version("COLLECTOR")
