@@ -63,11 +63,17 @@ fn own_readiness() -> String {
 }
 
 fn run() -> ExitCode {
-    with_settings(|settings| match mcp_sidecar::run(settings, Machine::prepare()) {
-        Ok(status) => ExitCode::from(status),
-        Err(error) => {
-            eprintln!("mcp-sidecar: {error}");
-            ExitCode::FAILURE
+    with_settings(|settings| {
+        let taken = mcp_sidecar::taken_ports(settings);
+        if !taken.is_empty() {
+            return refuse(&taken);
+        }
+        match mcp_sidecar::run(settings, Machine::prepare()) {
+            Ok(status) => ExitCode::from(status),
+            Err(error) => {
+                eprintln!("mcp-sidecar: {error}");
+                ExitCode::FAILURE
+            }
         }
     })
 }

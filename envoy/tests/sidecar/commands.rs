@@ -115,8 +115,13 @@ fn ok_the_end_of_envoy_is_the_end_of_the_launcher() {
 fn err_a_port_that_is_taken_is_not_shared() {
     let taken = TcpListener::bind((LOOPBACK, 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let (mut sidecar, _lines) = Sidecar::spawn("http://127.0.0.1:9", &[("PORT", &port)]);
-    assert_eq!(sidecar.ended().code(), Some(1));
+    for variable in ["PORT", "PROBE_PORT", "ADMIN_PORT"] {
+        let (mut sidecar, lines) = Sidecar::spawn("http://127.0.0.1:9", &[(variable, &port)]);
+        assert_eq!(sidecar.ended().code(), Some(2));
+        assert_eq!(lines.iter().count(), 0, "nothing is said to be there");
+        let problem = format!("{variable}: \"{port}\" is not allowed; allowed: a port that nobody listens on");
+        until("the problem is told", || sidecar.errors().contains(&problem));
+    }
 }
 
 #[test]
@@ -125,9 +130,9 @@ fn err_another_envoy_on_the_admin_port_is_neither_taken_for_ours_nor_drained() {
     let other = Sidecar::start(&upstream.url(), &[]);
     let port = other.admin_port.to_string();
     let (mut sidecar, lines) = Sidecar::spawn(&upstream.url(), &[("ADMIN_PORT", &port)]);
-    assert_eq!(sidecar.ended().code(), Some(1));
+    assert_eq!(sidecar.ended().code(), Some(2));
     assert!(!lines.iter().any(|line| line.starts_with("ready")));
-    assert!(sidecar.errors().contains("Address already in use"), "{}", sidecar.errors());
+    until("the problem is told", || sidecar.errors().contains("ADMIN_PORT: "));
     assert_eq!(other.probe("/ready"), 200);
 }
 
