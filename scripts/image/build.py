@@ -1,7 +1,6 @@
 """Packs a built module as an OCI image layout, with its SBOM: build.py MODULE DIRECTORY. Called by scripts/image.sh.
 
-The image is what a Dockerfile of `FROM scratch` and `COPY plugin.wasm /` makes, which Istio's agent takes since it fetches
-images at all (docs/image.md).
+The image is what a Dockerfile of `FROM scratch` and `COPY plugin.wasm /` makes (docs/image.md says why).
 """
 
 import hashlib
@@ -62,13 +61,12 @@ def build(module: bytes, directory: Path) -> str:
 
 def main() -> int:
     module_path, directory = Path(sys.argv[1]), Path(sys.argv[2])
-    module = module_path.read_bytes()
-    if not module.startswith(MAGIC):
-        print(f"{module_path}: begins with {module[:4]!r}; a Wasm module begins with {MAGIC!r}", file=sys.stderr)
-        return 1
     try:
+        module = module_path.read_bytes()
+        if not module.startswith(MAGIC):
+            raise ValueError(f"{module_path}: begins with {module[:4]!r}; a Wasm module begins with {MAGIC!r}")
         print(build(module, directory))
-    except (FileExistsError, ValueError) as error:
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -53,6 +53,8 @@ class Layout:
         self._directory = directory
         self._blobs = directory / "blobs" / "sha256"
         self._blobs.mkdir(parents=True)
+        # First, so that one that was left half written is known for a layout and replaced.
+        (directory / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
         self._manifests: list[dict] = []
 
     def _add(self, media_type: str, content: bytes) -> dict:
@@ -96,7 +98,6 @@ class Layout:
         return manifest
 
     def finish(self) -> None:
-        """Writes what makes the directory a layout."""
+        """Writes the list of what is in it."""
         index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": self._manifests}
         (self._directory / "index.json").write_bytes(canonical(index))
-        (self._directory / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
