@@ -66,7 +66,7 @@ class Layout:
         """An image with `file` at its top, found by `tag`; gives its descriptor."""
         packed = archive(file, content)
         config = {
-            # Nothing in the image runs on a processor, but container tools unpack only what names one that they know.
+            # Nothing in the image runs on a processor, but container tools expect a platform that they know.
             "architecture": "amd64",
             "os": "linux",
             "created": created,
