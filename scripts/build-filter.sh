@@ -3,7 +3,15 @@
 # gives the same bytes wherever it is built. Arguments are for cargo, whose output comes before the path.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-flags="'--remap-path-prefix=$PWD=.', '--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo'"
+
+# Where the standard library's sources are installed, rustc names them in place of where they were compiled.
+rust_sources="$(rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$(rustc -vV | sed -n 's/^commit-hash: //p')"
+flags="'--remap-path-prefix=$PWD=.', '--remap-path-prefix=$rust_sources'"
+# A mirror of the registry has a folder of another name. What is missing is fetched first, so that every folder is there.
+cargo tree --locked --quiet --target wasm32-wasip1 -p mcp-observability >/dev/null
+for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
+  flags+=", '--remap-path-prefix=$crates=cargo'"
+done
 cargo build --locked --quiet --release --target wasm32-wasip1 -p mcp-observability \
   --config "target.wasm32-wasip1.rustflags=[$flags]" "$@"
 target=${CARGO_TARGET_DIR:-$PWD/target}

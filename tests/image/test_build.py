@@ -1,6 +1,7 @@
 """What cargo really builds: the SBOM names that and nothing else, and it comes out the same in another checkout."""
 
 import json
+import os
 import re
 import subprocess
 import tarfile
@@ -81,8 +82,24 @@ def test_sbom_says_what_needs_what(sbom: dict) -> None:
     assert reached == set(needs) == {one["bom-ref"] for one in all_components(sbom)}
 
 
+def test_module_names_no_place(built: tuple[Path, list[dict]]) -> None:
+    """Neither this machine's folders nor the registry that the crates were fetched from."""
+    content = built[0].read_bytes()
+    for place in (f"{ROOT}/", f"{Path.home()}/", "registry/src", "crates.io", ".rustup", "toolchains"):
+        assert place.encode() not in content, place
+
+
+def cargo_home(directory: Path) -> Path:
+    """A home of cargo at another path, with what is in the first."""
+    directory.mkdir()
+    for entry in Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo")).iterdir():
+        if entry.name == "registry" or entry.name.startswith("config"):
+            (directory / entry.name).symlink_to(entry)
+    return directory
+
+
 def test_another_checkout_gives_the_same_module(built: tuple[Path, list[dict]], tmp_path: Path) -> None:
-    """Built a second time, elsewhere and under another target directory."""
+    """Built a second time: elsewhere, with another home of cargo and another target directory."""
     checkout = tmp_path / "a longer way" / "checkout"
     checkout.mkdir(parents=True)
     listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -93,7 +110,8 @@ def test_another_checkout_gives_the_same_module(built: tuple[Path, list[dict]], 
                 archive.add(ROOT / name, name)
     with tarfile.open(tmp_path / "files.tar") as archive:
         archive.extractall(checkout, filter="data")
-    printed = succeed("scripts/build-filter.sh", cwd=checkout, CARGO_TARGET_DIR=str(tmp_path / "elsewhere"))
+    printed = succeed("scripts/build-filter.sh", cwd=checkout, CARGO_TARGET_DIR=str(tmp_path / "elsewhere"),
+                      CARGO_HOME=str(cargo_home(tmp_path / "home")))
     other = Path(printed.strip())
     assert other.is_relative_to(tmp_path)
     assert other.read_bytes() == built[0].read_bytes()
