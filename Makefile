@@ -1,6 +1,6 @@
 # Every recipe is one script or one command; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help filter sidecar demo example-weather example-postgres example-agent-sdk-server dev stack dashboard loadtest
+.PHONY: help filter image sidecar demo example-weather example-postgres example-agent-sdk-server dev stack dashboard loadtest
 .PHONY: test test-slow test-stack compose-test k8s-test k8s-rules test-all fuzz bench fmt clippy docs clean
 
 help: ## list what make can do
@@ -8,6 +8,9 @@ help: ## list what make can do
 
 filter: ## build the filter and print the path of mcp_observability.wasm
 	@scripts/build-filter.sh
+
+image: ## write the module as an OCI image layout, target/image, with digest, SBOM and how to push it
+	@scripts/image.sh
 
 sidecar: ## build the launcher, target/release/mcp-sidecar
 	@cargo build --release --locked -p mcp-sidecar
@@ -42,7 +45,7 @@ test: ## run every check and test; at most 25 minutes from nothing on 2 cores
 test-slow: ## run what takes minutes of waiting, on idle connections for one
 	@scripts/test.sh slow
 
-test-stack: ## run load test, examples and the pipeline to Prometheus; builds the collector and Prometheus once
+test-stack: ## run image, load test, examples and the pipeline to Prometheus; builds the collector and Prometheus once
 	@scripts/test.sh stack
 
 compose-test: ## build, start and call docker-compose.yml on a real Docker engine; skipped where none can start

@@ -19,6 +19,8 @@
 #   scripts/get.sh helm             Helm, which renders the chart
 #   scripts/get.sh crds             the directory with Prometheus Operator's resource definitions, as published
 #   scripts/get.sh grafana-schema   the directory that holds Grafana's schema as JSON Schema, one file a kind of panel
+#   scripts/get.sh crane            reads images and serves a registry: for the test of the module's image
+#   scripts/get.sh oras             copies an image and what refers to it between layouts and registries
 #   scripts/get.sh all              everything above
 #   scripts/get.sh docker-plugins   the directory that holds docker's plugins compose and buildx: for the test of docker-compose.yml
 #   scripts/get.sh debian           a Debian root directory, by root alone: for the same test
@@ -145,6 +147,14 @@ go_tool() {
     go get -tool "$2/$4@v$3" && go build -trimpath -ldflags "-s -w -X $2/$6=v$3" -o "$1/$5" "$2/$4" && rm -rf "$1/source"
 }
 
+make_crane() {
+  GOBIN="$1" go install -trimpath -ldflags "-s -w" "github.com/google/go-containerregistry/cmd/crane@v$CRANE"
+}
+
+make_oras() {
+  GOBIN="$1" go install -trimpath -ldflags "-s -w" "oras.land/oras/cmd/oras@v$ORAS"
+}
+
 make_docker_plugins() {
   go_tool "$1" github.com/docker/compose/v2 "$DOCKER_COMPOSE" cmd docker-compose internal.Version &&
     go_tool "$1" github.com/docker/buildx "$DOCKER_BUILDX" cmd/buildx docker-buildx version.Version
@@ -264,6 +274,14 @@ get() {
       local key; key="grafana-schema-$(hash_of "$root"/grafana/schema/*.json)"
       once "$key" make_grafana_schema
       echo "$cache/$key" ;;
+    crane)
+      need go "Go 1.26 or newer"
+      once "crane-$CRANE" make_crane
+      echo "$cache/crane-$CRANE/crane" ;;
+    oras)
+      need go "Go 1.26 or newer"
+      once "oras-$ORAS" make_oras
+      echo "$cache/oras-$ORAS/oras" ;;
     docker-plugins)
       need go "Go 1.26 or newer"
       local key="docker-plugins-$DOCKER_COMPOSE-$DOCKER_BUILDX"
@@ -280,7 +298,7 @@ get() {
       get envoy; get postgres
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
       get node; get rmcp-server; get rmcp-client; get wasm-opt; get wasm-bindgen; get cargo-fuzz
-      get grafana-schema; get collector; get prometheus; get promtool; get kubectl; get helm; get crds ;;
+      get grafana-schema; get collector; get prometheus; get promtool; get kubectl; get helm; get crds; get crane; get oras ;;
     *) say "get.sh: unknown name '$1'; see the head of this file"; exit 2 ;;
   esac
 }

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Writes the module as an OCI image layout and prints its digest and how to push it.
+#
+#   scripts/image.sh [DIRECTORY]    target/image unless given; MCP_FILTER_WASM names a module that is built already
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+"$root/scripts/prerequisites.sh" rust python tools
+directory=$(realpath -m --relative-base="$root" "${1:-$target_dir/image}")
+module=$(realpath "${MCP_FILTER_WASM:-$("$root/scripts/build-filter.sh")}")
+python=$("$root/scripts/get.sh" python image)
+cd "$root"
+exec "$python" scripts/image/build.py "$module" "$directory"

@@ -1,0 +1,76 @@
+"""Packs a built module as an OCI image layout, with its SBOM: build.py MODULE DIRECTORY. Called by scripts/image.sh.
+
+The image is what a Dockerfile of `FROM scratch` and `COPY plugin.wasm /` makes (docs/image.md says why).
+"""
+
+import hashlib
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sbom
+from layout import Layout, canonical
+
+MAGIC = b"\0asm"
+PLUGIN_FILE = "plugin.wasm"
+SBOM_TYPE = "application/vnd.cyclonedx+json"
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=sbom.ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def revision() -> str:
+    """The commit, marked where the files differ from it."""
+    return _git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty")
+
+
+def created() -> str:
+    """When the commit was made: the one time that belongs to it wherever it is built."""
+    return datetime.fromtimestamp(int(_git("log", "-1", "--format=%ct")), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def build(module: bytes, directory: Path) -> str:
+    """Writes the layout and gives what to tell about it."""
+    crates = sbom.tree()
+    version, time = crates.root.version, created()
+    annotations = {
+        "org.opencontainers.image.title": "MCP Observability",
+        "org.opencontainers.image.description": "Envoy filter that counts MCP as it passes: a Wasm module, " + PLUGIN_FILE,
+        "org.opencontainers.image.version": version,
+        "org.opencontainers.image.revision": revision(),
+        "org.opencontainers.image.licenses": crates.licences[crates.root],
+        "org.opencontainers.image.created": time,
+    }
+    layout = Layout(directory)
+    image = layout.add_image(version, PLUGIN_FILE, module, time, annotations)
+    bill = canonical(sbom.document(crates, module, time))
+    referrer = layout.add_referrer(image, SBOM_TYPE, bill, {"org.opencontainers.image.created": time})
+    layout.finish()
+    size = sum(blob.stat().st_size for blob in directory.glob("blobs/sha256/*"))
+    return "\n".join([
+        f"layout   {directory}, {size / 1000:.0f} kB",
+        f"image    {image['digest']}",
+        f"module   sha256:{hashlib.sha256(module).hexdigest()}, {len(module) / 1000:.0f} kB",
+        f"sbom     {referrer['digest']}, {len(crates.licences)} crates",
+        "to a registry of yours:",
+        f"  oras copy --recursive --from-oci-layout {directory}:{version} REGISTRY/mcp-observability:{version}",
+    ])
+
+
+def main() -> int:
+    module_path, directory = Path(sys.argv[1]), Path(sys.argv[2])
+    try:
+        module = module_path.read_bytes()
+        if not module.startswith(MAGIC):
+            raise ValueError(f"{module_path}: begins with {module[:4]!r}; a Wasm module begins with {MAGIC!r}")
+        print(build(module, directory))
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

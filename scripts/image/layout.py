@@ -1,0 +1,103 @@
+"""An OCI image layout in a directory: an image with one file, and documents that refer to it.
+
+Equal inputs give equal bytes: no times, owners or paths get in, JSON has one form, and the compressor is pinned.
+"""
+
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import deflate
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+EMPTY = "application/vnd.oci.empty.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+COMPRESSION_LEVEL = 9
+
+
+def canonical(value: Any) -> bytes:
+    """The one form of a JSON value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest(content: bytes) -> str:
+    """A content's name in the layout."""
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def archive(name: str, content: bytes) -> bytes:
+    """A tar file that holds one file which everybody may read."""
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    member.mode = 0o644
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as file:
+        file.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+class Layout:
+    """A layout that is written blob by blob; whole once `finish` was called."""
+
+    def __init__(self, directory: Path) -> None:
+        """Takes the place of the layout that was there; a directory with anything else in it is left alone."""
+        if directory.exists() and any(directory.iterdir()) and not (directory / "oci-layout").exists():
+            raise FileExistsError(f"{directory}: is no image layout and not empty; name a new or an empty directory")
+        shutil.rmtree(directory, ignore_errors=True)
+        self._directory = directory
+        self._blobs = directory / "blobs" / "sha256"
+        self._blobs.mkdir(parents=True)
+        # First, so that one that was left half written is known for a layout and replaced.
+        (directory / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
+        self._manifests: list[dict] = []
+
+    def _add(self, media_type: str, content: bytes) -> dict:
+        name = digest(content)
+        (self._blobs / name.removeprefix("sha256:")).write_bytes(content)
+        return {"mediaType": media_type, "digest": name, "size": len(content)}
+
+    def add_image(self, tag: str, file: str, content: bytes, created: str, annotations: dict[str, str]) -> dict:
+        """An image with `file` at its top, found by `tag`; gives its descriptor."""
+        packed = archive(file, content)
+        config = {
+            # Nothing in the image runs on a processor, but container tools expect a platform that they know.
+            "architecture": "amd64",
+            "os": "linux",
+            "created": created,
+            "config": {"Labels": annotations},
+            "rootfs": {"type": "layers", "diff_ids": [digest(packed)]},
+        }
+        manifest = self._add(MANIFEST, canonical({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": self._add(CONFIG, canonical(config)),
+            "layers": [self._add(LAYER, deflate.gzip_compress(packed, COMPRESSION_LEVEL))],
+            "annotations": annotations,
+        }))
+        self._manifests.append(manifest | {"annotations": {"org.opencontainers.image.ref.name": tag}})
+        return manifest
+
+    def add_referrer(self, subject: dict, media_type: str, content: bytes, annotations: dict[str, str]) -> dict:
+        """A document about `subject`, found by who asks a registry what refers to that; gives its descriptor."""
+        manifest = self._add(MANIFEST, canonical({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "artifactType": media_type,
+            "config": self._add(EMPTY, b"{}"),
+            "layers": [self._add(media_type, content)],
+            "subject": subject,
+            "annotations": annotations,
+        }))
+        self._manifests.append(manifest | {"artifactType": media_type})
+        return manifest
+
+    def finish(self) -> None:
+        """Writes the list of what is in it."""
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": self._manifests}
+        (self._directory / "index.json").write_bytes(canonical(index))

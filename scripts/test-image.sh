@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# The module's image: whole, read as Istio reads it, the same bytes each time, pushed to a registry and back.
+#
+#   scripts/test-image.sh -k sbom   any pytest argument
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+scripts/prerequisites.sh rust python node go tools
+CRANE_BIN=$(scripts/get.sh crane)
+ORAS_BIN=$(scripts/get.sh oras)
+export CRANE_BIN ORAS_BIN
+exec "$(scripts/get.sh python e2e)" -m pytest -c tests/image/pytest.ini --rootdir tests/image tests/image "$@"

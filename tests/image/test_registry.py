@@ -1,0 +1,88 @@
+"""Through a registry, by programs of others: pushed as `make image` says, validated, unpacked, refused when damaged."""
+
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from conftest import run, succeed
+from layout import image, manifest
+
+CRANE = os.environ.get("CRANE_BIN", "crane")
+ORAS = os.environ.get("ORAS_BIN", "oras")
+PUSH = "  oras copy "
+
+
+@contextmanager
+def serve() -> Iterator[str]:
+    """An empty registry without TLS; its name."""
+    serving = subprocess.Popen([CRANE, "registry", "serve", "--address", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True)
+    try:
+        assert serving.stderr is not None
+        # It says the port it got once it listens.
+        line = next(line for line in serving.stderr if "serving on port" in line)
+        yield f"127.0.0.1:{line.split()[-1]}"
+    finally:
+        serving.kill()
+        serving.wait()
+
+
+@pytest.fixture(scope="module")
+def registry() -> Iterator[str]:
+    with serve() as name:
+        yield name
+
+
+def push(printed: str, registry: str) -> subprocess.CompletedProcess[str]:
+    """The command that was printed, to this registry."""
+    (command,) = [line for line in printed.splitlines() if line.startswith(PUSH)]
+    arguments = command.removeprefix(PUSH).replace("REGISTRY", registry).split()
+    return run(ORAS, "copy", "--to-plain-http", *arguments)
+
+
+@pytest.fixture(scope="module")
+def pushed(written: tuple[Path, str], registry: str) -> str:
+    """The image's name in the registry, after the printed command put it there."""
+    done = push(written[1], registry)
+    assert done.returncode == 0, done.stderr
+    return f"{registry}/mcp-observability:{image(written[0])['annotations']['org.opencontainers.image.ref.name']}"
+
+
+def test_the_registry_has_the_digest_that_was_printed(pushed: str, layout: Path) -> None:
+    assert succeed(CRANE, "digest", pushed).strip() == image(layout)["digest"]
+    assert succeed(CRANE, "validate", "--remote", pushed).startswith("PASS")
+
+
+def test_it_unpacks_to_the_module(pushed: str, module: Path) -> None:
+    exported = subprocess.run([CRANE, "export", pushed, "-"], check=True, stdout=subprocess.PIPE).stdout
+    with tarfile.open(fileobj=io.BytesIO(exported)) as archive:
+        assert archive.getnames() == ["plugin.wasm"]
+        content = archive.extractfile("plugin.wasm")
+        assert content is not None and content.read() == module.read_bytes()
+
+
+def test_the_sbom_is_found_by_the_image(pushed: str, layout: Path) -> None:
+    found = succeed(ORAS, "discover", "--plain-http", "--artifact-type", "application/vnd.cyclonedx+json", pushed)
+    assert found.count("sha256:") == 2
+
+
+def test_a_damaged_layout_is_not_pushed(written: tuple[Path, str], tmp_path: Path) -> None:
+    layout, printed = written
+    shutil.copytree(layout, tmp_path / "damaged")
+    layer = manifest(layout, image(layout))["layers"][0]
+    file = tmp_path / "damaged" / "blobs" / layer["digest"].replace(":", "/")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    # In the other registry the layer is there already, and is not sent again.
+    with serve() as empty:
+        done = push(printed.replace(str(layout), str(tmp_path / "damaged")), empty)
+        assert done.returncode != 0
+        assert "digest does not match" in done.stderr
+        assert succeed(CRANE, "catalog", empty) == ""
