@@ -242,7 +242,7 @@ def test_many_tool_names(confirmed: bool, stub: Stub, logs) -> None:
         assert len(ledger.exchanges) == NAMES_SENT
         for one in ledger.exchanges:
             sidecar.expected.exchange(one)
-        found = of_mcp(sidecar.settle())
+        found = of_mcp(sidecar.counted())
         assert collapse(found) == collapse(sidecar.expected.totals)
         names = Counter(labels["tool_name"] for family, labels, _ in tool_calls(found))
         most = 200 if confirmed else 20

@@ -60,7 +60,7 @@ def run(stub: Stub, sidecar: Sidecar, seed: str, exchanges: int) -> None:
 def check_account(sidecar: Sidecar, exchanges: int) -> None:
     """The filter saw every exchange, has trapped in none, and holds none open."""
     sidecar.expected.stream(exchanges)
-    samples = sidecar.settle()
+    samples = sidecar.counted()
     streams = series("mcp_filter_streams_total", server_name=sidecar.server_name)
     assert samples[streams] == sidecar.expected.totals[streams]
     # What it counted is the matter of other tests; operations whose answer could still come elsewhere stay in flight.

@@ -52,7 +52,7 @@ def test_limits_hold_for_both_workers_together(sidecar: Sidecar, stub: Stub) -> 
     for number, name in enumerate(["a", "b", "c", "d", "e"]):
         for connection in [(one, two), (two, one)][number % 2]:
             ask(sidecar, connection, stub, "tools/call", {"name": name}, {"content": []})
-    found = values(sidecar.settle(), "mcp_tool_calls_total", "tool_name")
+    found = values(sidecar.counted(), "mcp_tool_calls_total", "tool_name")
     assert sum(found.values()) == 90
     assert {name: found[name] for name in ("a", "b", "c")} == {"a": 2, "b": 2, "c": 2}
     invented = [name for name in found if name.startswith(("one", "two"))]
@@ -67,7 +67,7 @@ def test_a_read_has_the_label_that_the_other_worker_saw(sidecar: Sidecar, stub: 
     ask(sidecar, one, stub, "resources/templates/list", {}, {"resourceTemplates": [{"uriTemplate": template, "name": "profile"}]})
     for read in (uri, "users://me:secret@42/profile", "users://42", "notes://yesterday"):
         ask(sidecar, two, stub, "resources/read", {"uri": read}, {"contents": []})
-    found = values(sidecar.settle(), "mcp_resource_reads_total", "resource_uri")
+    found = values(sidecar.counted(), "mcp_resource_reads_total", "resource_uri")
     assert found == {uri: 1, template: 1, "users:": 1, "notes:": 1}
     assert "secret" not in sidecar.metrics()
 
@@ -83,7 +83,7 @@ def test_a_rug_pull_is_counted_once(sidecar: Sidecar, stub: Stub) -> None:
             ask(sidecar, connection, stub, "tools/list", {}, answer)
         if change:
             counted[change] += 1
-        samples = sidecar.settle()
+        samples = sidecar.counted()
         for name, value in counted.items():
             entry = series("mcp_list_changes_total", method="tools/list", change=name, server_name=NAME)
             assert samples[entry] == value, name

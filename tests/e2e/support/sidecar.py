@@ -109,6 +109,11 @@ class Sidecar:
         wait_for("Envoy to flush its stats", lambda: self.uptime() >= begun + 2)
         return self.samples()
 
+    def counted(self) -> dict[Series, float]:
+        """The scrape with all that was sent; what `settle` sees may be the middle of a worker's flush."""
+        self.settle()
+        return self.flushed()
+
     def uptime(self) -> int:
         return int(self.admin(r"/stats?filter=^server\.uptime$").rpartition(":")[2])
 
@@ -131,8 +136,7 @@ class Sidecar:
     def adopt(self, ledger: Ledger) -> dict[Series, float]:
         """Takes what the scrape shows as the account: for traffic whose counting is not written down."""
         self.expected.stream(len(ledger.exchanges))
-        self.settle()
-        samples = self.flushed()
+        samples = self.counted()
         scrape.take_over(self.expected, samples)
         self.check_log()
         return samples
