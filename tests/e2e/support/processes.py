@@ -11,9 +11,10 @@ from typing import Callable, TypeVar
 
 START_DEADLINE = 30.0
 Value = TypeVar("Value")
-FIRST_PORT, PORT_COUNT = 10_000, 6_000
-# Every process begins elsewhere.
-PORTS = (FIRST_PORT + (os.getpid() * 61 + number) % PORT_COUNT for number in itertools.count())
+# Each process has a hundred to itself; sixty processes would have to run at once for two to share them.
+OWN_PORTS = 100
+FIRST_PORT = 10_000 + os.getpid() % 60 * OWN_PORTS
+PORTS = itertools.cycle(range(FIRST_PORT, FIRST_PORT + OWN_PORTS))
 
 
 class Process:
@@ -64,7 +65,7 @@ class Process:
 
 
 def free_port() -> int:
-    """A port that nobody listens on; no two calls of a process give the same one.
+    """A port that nobody listens on; it takes a hundred calls until the same one may come again.
 
     Systems give ports above these to outgoing connections, so none is taken between being found and being used. It
     matters: two listeners of Envoy on one port do not fail, they share the connections.

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 /// Longest wait for anything; only a failing test waits that long.
 pub(crate) const LONGEST: Duration = Duration::from_secs(60);
 const FIRST_PORT: u16 = 10_000;
-const PORT_COUNT: u32 = 6_000;
+const OWN_PORTS: u32 = 100;
 pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// The Envoy binary: `ENVOY_BIN`, else the pinned one.
@@ -46,16 +46,16 @@ fn from_environment_or(variable: &str, script: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// A port that nobody listens on; no two calls of a process give the same one.
+/// A port that nobody listens on; it takes a hundred calls until the same one may come again.
 ///
 /// Systems give ports above these to outgoing connections, so none is taken between being found and being used.
 /// It matters: two listeners of Envoy on one port do not fail, they share the connections.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
-        // Every process begins elsewhere.
-        let number = std::process::id().wrapping_mul(61).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let port = FIRST_PORT + u16::try_from(number % PORT_COUNT).unwrap();
+        // Each process has a hundred to itself; sixty would have to run at once for two to share them.
+        let number = std::process::id() % 60 * OWN_PORTS + NEXT.fetch_add(1, Ordering::Relaxed) % OWN_PORTS;
+        let port = FIRST_PORT + u16::try_from(number).unwrap();
         if TcpListener::bind((LOOPBACK, port)).is_ok() {
             return port;
         }
