@@ -93,21 +93,21 @@ impl Upstream {
     }
 }
 
-/// Answers 200 with this body.
+/// Answers 200 with this body, and says that the connection closes: Envoy would send the next request on it.
 pub(crate) fn say(stream: &mut TcpStream, body: &str) {
-    let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let _ = write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
 }
 
 /// Answers 200 with this JSON.
 pub(crate) fn say_json(stream: &mut TcpStream, body: &str) {
-    let head = format!("content-type: application/json\r\ncontent-length: {}", body.len());
+    let head = format!("content-type: application/json\r\nconnection: close\r\ncontent-length: {}", body.len());
     let _ = write!(stream, "HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}");
 }
 
 /// Begins a 200 event stream.
 pub(crate) fn begin_events(stream: &mut TcpStream) {
     let _ =
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
+        stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
     say_event(stream, ": begin\n\n");
 }
 
