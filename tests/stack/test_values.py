@@ -144,8 +144,8 @@ def test_semantic_conventions(conversing, stack) -> None:
         (("gen_ai_tool_name", "forecast"), method): 2,
         (("error_type", "-32602"), ("gen_ai_tool_name", "broken"), method, ("rpc_response_status_code", "-32602")): 1,
         (("error_type", "tool_error"), ("gen_ai_tool_name", "failing"), method): 1,
-        # It is what settles the revision, and has none of its own.
-        (("mcp_method_name", "initialize"),): 1,
+        # The revision that it settled.
+        (("mcp_method_name", "initialize"), ("mcp_protocol_version", "2025-06-18")): 1,
         (("gen_ai_tool_name", "probe"), method, ("mcp_protocol_version", "2025-06-18")): 1,
     }
     # The conventions' bounds, and nothing lost by the three that they do not have.
