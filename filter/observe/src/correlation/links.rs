@@ -17,7 +17,6 @@ use crate::id::IdKey;
 use crate::method::Method;
 use crate::observation::{Operation, Time};
 use serde::{Deserialize, Serialize};
-use slot::note_answered;
 use std::time::Duration;
 
 /// How long a link waits once no open stream holds it.
@@ -209,25 +208,6 @@ impl Link {
 impl Correlation {
     fn with_links<T>(&self, session: SessionKey, change: impl FnMut(&mut Slot) -> (bool, T)) -> Option<T> {
         self.edit(&self.key('l', session.0 % SLOTS), change)
-    }
-
-    fn take(&self, session: SessionKey, wanted: impl Fn(&What) -> bool) -> Ended {
-        let taken = self.with_links(session, |slot| {
-            let (gone, kept): (Slot, Slot) =
-                std::mem::take(slot).into_iter().partition(|link| link.is(session) && wanted(&link.what));
-            *slot = kept;
-            for link in &gone {
-                match &link.what {
-                    What::Operation(pending) => note_answered(slot, session, pending.operation.id.key()),
-                    What::Asked(asked) if asked.answered_at.is_some() => {
-                        note_answered(slot, session, asked.id.of_server());
-                    }
-                    _ => {}
-                }
-            }
-            (!gone.is_empty(), Ended::of(gone))
-        });
-        taken.unwrap_or_default()
     }
 }
 

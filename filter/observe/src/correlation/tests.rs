@@ -4,9 +4,10 @@ use crate::closed::{KnownMethod, Revision, Status, Transport};
 use crate::id::{IdKey, RequestId};
 use crate::method::Method;
 use crate::observation::{Operation, Time};
-use crate::shared::{InMemory, SharedData as _};
+use crate::shared::{InMemory, SharedData, Versioned};
 use crate::test;
 use crate::text::Text;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 mod expiry;
@@ -122,6 +123,53 @@ fn ok_the_end_of_a_session_finds_what_waits() {
     assert_eq!((ended.operations.len(), ended.asked.len()), (2, 1));
     assert!(matches!(one.answer(session, id("held").key(), 5), Found::Some(_)));
     assert!(matches!(one.answer(neighbour, id("a").key(), 0), Found::Some(_)));
+}
+
+/// Runs `meanwhile` as another VM just before the write of this number.
+struct Interleaved {
+    shared: Rc<InMemory>,
+    writes_before: Cell<u32>,
+    meanwhile: RefCell<Option<Box<dyn FnOnce()>>>,
+}
+
+impl SharedData for Interleaved {
+    fn read(&self, key: &str) -> Option<Versioned> {
+        self.shared.read(key)
+    }
+
+    fn write(&self, key: &str, value: &[u8], version: Option<u32>) -> bool {
+        match self.writes_before.get().checked_sub(1) {
+            Some(left) => self.writes_before.set(left),
+            None => self.meanwhile.take().into_iter().for_each(|meanwhile| meanwhile()),
+        }
+        self.shared.write(key, value, version)
+    }
+}
+
+#[test]
+fn ok_a_stream_that_ends_while_its_session_does_leaves_nothing_behind() {
+    for writes_before in 0..3 {
+        let (one, other, shared) = pair();
+        let session = one.session(b"", &Text::of(b"s"));
+        one.register(session, &[pending("a", 5), pending("b", 6)], Time(1));
+        let left = Rc::new(RefCell::new(Vec::new()));
+        let leave = {
+            let left = left.clone();
+            move || left.borrow_mut().extend(other.leave(session, 5, Otherwise::NoResponse, None, Time(2)))
+        };
+        let between = Rc::new(Interleaved {
+            shared,
+            writes_before: Cell::new(writes_before),
+            meanwhile: RefCell::new(Some(Box::new(leave))),
+        });
+        let ending = Correlation::new(between.clone(), "test", [7; HASH_KEY_BYTES], 3);
+        let mut ended = ending.end_links(session).operations.len();
+        between.meanwhile.take().into_iter().for_each(|leave| leave());
+        ended += left.borrow().len();
+        assert_eq!(ended, 1, "after {writes_before} writes");
+        assert_eq!(one.leave(session, 6, Otherwise::NoResponse, None, Time(3)).len(), 1);
+        assert!(one.take_all(Time(4)).operations.is_empty());
+    }
 }
 
 #[test]

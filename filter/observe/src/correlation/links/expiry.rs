@@ -1,5 +1,6 @@
 //! How links end that nothing answers: with their session, after a time, or with the last VM that could follow them.
 
+use super::slot::take;
 use super::{EXPIRY, Ended, Link, SLOTS, Slot, What};
 use crate::correlation::{Correlation, SessionKey};
 use crate::observation::Time;
@@ -25,25 +26,28 @@ impl Correlation {
     }
 
     /// The session ended: takes all that waits for another of its exchanges. What an open stream holds ends with that stream,
-    /// at the latest.
+    /// at the latest. All in one change: a stream that ends at the same moment either left its operations before, and they
+    /// are here, or finds them abandoned.
     pub(crate) fn end_links(&self, session: SessionKey) -> Ended {
-        let ended = self.take(session, |what| match what {
+        let is_waiting = |what: &What| match what {
             What::Operation(pending) => pending.stream == 0,
             // The operations of its stream need to know how long they waited.
             What::Asked(asked) => asked.answered_at.is_none(),
             What::Cancelled(..) | What::Answered(_) => false,
-        });
-        self.with_links(session, |slot| {
-            let mut changed = false;
+        };
+        let ended = self.with_links(session, |slot| {
+            let gone = take(slot, session, is_waiting);
+            let mut changed = !gone.is_empty();
+            let ended = Ended::of(gone);
             for pending in slot.iter_mut().filter(|link| link.is(session)).filter_map(Link::pending_mut) {
                 (pending.is_abandoned, changed) = (true, true);
                 if ended.asked.iter().any(|asked| asked.stream == pending.stream) {
                     pending.paused = None;
                 }
             }
-            (changed, ())
+            (changed, ended)
         });
-        ended
+        ended.unwrap_or_default()
     }
 
     /// Takes what has waited for too long out of a few slots; the next call looks at the next ones.

@@ -1,6 +1,6 @@
 //! Operations, from where they began to where they are answered, and their cancellations.
 
-use super::slot::{answered_or_nothing, make_room, note_answered, push_of_few, take_cancelled};
+use super::slot::{answered_or_nothing, make_room, note_answered, push_of_few, take, take_cancelled};
 use super::{Ended, Found, Link, MOST_OPEN_BYTES, Otherwise, Pending, Slot, What};
 use crate::correlation::{Correlation, SessionKey};
 use crate::id::IdKey;
@@ -85,7 +85,11 @@ impl Correlation {
             What::Asked(asked) => asked.stream == stream,
             What::Cancelled(..) | What::Answered(_) => false,
         };
-        self.take(session, is_of_stream)
+        let finished = self.with_links(session, |slot| {
+            let gone = take(slot, session, is_of_stream);
+            (!gone.is_empty(), Ended::of(gone))
+        });
+        finished.unwrap_or_default()
     }
 
     /// The client gave up an operation. If it is not here, the cancellation waits for it.

@@ -39,6 +39,19 @@ pub(super) fn take_cancelled(slot: &mut Slot, session: SessionKey, id: IdKey) ->
     Some(at)
 }
 
+/// Takes what is wanted of a session out of its slot.
+pub(super) fn take(slot: &mut Slot, session: SessionKey, wanted: impl Fn(&What) -> bool) -> Slot {
+    let gone: Slot = slot.extract_if(.., |link| link.is(session) && wanted(&link.what)).collect();
+    for link in &gone {
+        match &link.what {
+            What::Operation(pending) => note_answered(slot, session, pending.operation.id.key()),
+            What::Asked(asked) if asked.answered_at.is_some() => note_answered(slot, session, asked.id.of_server()),
+            _ => {}
+        }
+    }
+    gone
+}
+
 /// The oldest links give way until the slot is within its bound. Operations whose own stream is open stay: their answer would
 /// find nothing there, and [`super::MOST_OPEN_BYTES`] leaves room beside them.
 pub(super) fn make_room(slot: &mut Slot) -> Ended {
