@@ -26,4 +26,5 @@ if [ -z "${MCP_SIDECAR:-}" ]; then
   MCP_SIDECAR=$CARGO_TARGET_DIR/release/mcp-sidecar
 fi
 export MCP_FILTER_WASM MCP_SIDECAR
-exec "$python" -m pytest -c tests/e2e/pytest.ini --rootdir tests/e2e tests/e2e "$@"
+# Most of a test is waiting, so four files run at a time; `-n 0` runs them in one process.
+exec "$python" -m pytest -c tests/e2e/pytest.ini --rootdir tests/e2e -n 4 --dist loadfile tests/e2e "$@"

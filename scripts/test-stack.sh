@@ -20,4 +20,5 @@ if [ -z "${MCP_SIDECAR:-}" ]; then
   MCP_SIDECAR=$CARGO_TARGET_DIR/release/mcp-sidecar
 fi
 export MCP_FILTER_WASM MCP_SIDECAR
-exec "$python" -m pytest -c tests/stack/pytest.ini --rootdir tests/stack tests/stack "$@"
+# Most of a test is waiting, so four files run at a time; `-n 0` runs them in one process.
+exec "$python" -m pytest -c tests/stack/pytest.ini --rootdir tests/stack -n 4 --dist loadfile tests/stack "$@"

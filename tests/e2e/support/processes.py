@@ -7,14 +7,11 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Callable, TypeVar
+from typing import Callable, Iterator, TypeVar
 
 START_DEADLINE = 30.0
 Value = TypeVar("Value")
-# Each process has a hundred to itself; sixty processes would have to run at once for two to share them.
-OWN_PORTS = 100
-FIRST_PORT = 10_000 + os.getpid() % 60 * OWN_PORTS
-PORTS = itertools.cycle(range(FIRST_PORT, FIRST_PORT + OWN_PORTS))
+BLOCKS = range(10_000, 16_000, 100)
 
 
 class Process:
@@ -64,8 +61,24 @@ class Process:
         self.child.wait()
 
 
+def claim_ports() -> tuple[socket.socket, Iterator[int]]:
+    """A block of ports that no other test process has: whoever is bound to its first port has it, for as long as it runs."""
+    for first in BLOCKS:
+        guard = socket.socket()
+        try:
+            guard.bind(("127.0.0.1", first))
+        except OSError:
+            guard.close()
+            continue
+        return guard, itertools.cycle(range(first + 1, first + BLOCKS.step))
+    raise AssertionError(f"every hundredth port from {BLOCKS.start} to {BLOCKS.stop} is taken")
+
+
+GUARD, PORTS = claim_ports()
+
+
 def free_port() -> int:
-    """A port that nobody listens on; it takes a hundred calls until the same one may come again.
+    """A port that nobody listens on; it takes 99 calls until the same one may come again.
 
     Systems give ports above these to outgoing connections, so none is taken between being found and being used. It
     matters: two listeners of Envoy on one port do not fail, they share the connections.

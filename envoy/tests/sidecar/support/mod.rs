@@ -11,17 +11,18 @@ pub(crate) use sidecar::{Sidecar, launcher, signal};
 pub(crate) use upstream::{Request, Upstream, begin_events, end_events, say, say_event, say_json, until_closed};
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything; only a failing test waits that long.
 pub(crate) const LONGEST: Duration = Duration::from_secs(60);
-const FIRST_PORT: u16 = 10_000;
-const OWN_PORTS: u32 = 100;
+const PORTS: Range<u16> = 10_000..16_000;
+const BLOCK_PORTS: u16 = 100;
 pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// The Envoy binary: `ENVOY_BIN`, else the pinned one.
@@ -46,20 +47,27 @@ fn from_environment_or(variable: &str, script: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// A port that nobody listens on; it takes a hundred calls until the same one may come again.
+/// A port that nobody listens on; it takes 99 calls until the same one may come again.
 ///
 /// Systems give ports above these to outgoing connections, so none is taken between being found and being used.
 /// It matters: two listeners of Envoy on one port do not fail, they share the connections.
 pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    static BLOCK: OnceLock<TcpListener> = OnceLock::new();
+    let first = BLOCK.get_or_init(claim_ports).local_addr().unwrap().port();
     loop {
-        // Each process has a hundred to itself; sixty would have to run at once for two to share them.
-        let number = std::process::id() % 60 * OWN_PORTS + NEXT.fetch_add(1, Ordering::Relaxed) % OWN_PORTS;
-        let port = FIRST_PORT + u16::try_from(number).unwrap();
+        let port = first + 1 + NEXT.fetch_add(1, Ordering::Relaxed) % (BLOCK_PORTS - 1);
         if TcpListener::bind((LOOPBACK, port)).is_ok() {
             return port;
         }
     }
+}
+
+/// A block of ports that no other test process has: whoever is bound to its first port has it, for as long as it runs.
+fn claim_ports() -> TcpListener {
+    let firsts = PORTS.step_by(BLOCK_PORTS.into());
+    let claimed = firsts.filter_map(|first| TcpListener::bind((LOOPBACK, first)).ok()).next();
+    claimed.unwrap_or_else(|| panic!("every hundredth port of {PORTS:?} is taken"))
 }
 
 /// Waits for a condition.
