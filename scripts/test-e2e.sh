@@ -18,13 +18,6 @@ scripts/get.sh node >/dev/null
 scripts/get.sh rmcp-server >/dev/null
 scripts/get.sh rmcp-client >/dev/null
 scripts/get.sh envoy >/dev/null
-if [ -z "${MCP_FILTER_WASM:-}" ]; then
-  MCP_FILTER_WASM=$(scripts/build-filter.sh)
-fi
-if [ -z "${MCP_SIDECAR:-}" ]; then
-  cargo build --quiet --release --locked -p mcp-sidecar
-  MCP_SIDECAR=$CARGO_TARGET_DIR/release/mcp-sidecar
-fi
-export MCP_FILTER_WASM MCP_SIDECAR
+build_sidecar
 # Most of a test is waiting, so four files run at a time; `-n 0` runs them in one process.
 exec "$python" -m pytest -c tests/e2e/pytest.ini --rootdir tests/e2e -n 4 --dist loadfile tests/e2e "$@"

@@ -12,13 +12,6 @@ cd "$root"
 scripts/prerequisites.sh rust c python go tools
 python=$(scripts/get.sh python e2e)
 for name in envoy collector prometheus promtool; do scripts/get.sh "$name" >/dev/null; done
-if [ -z "${MCP_FILTER_WASM:-}" ]; then
-  MCP_FILTER_WASM=$(scripts/build-filter.sh)
-fi
-if [ -z "${MCP_SIDECAR:-}" ]; then
-  cargo build --quiet --release --locked -p mcp-sidecar
-  MCP_SIDECAR=$CARGO_TARGET_DIR/release/mcp-sidecar
-fi
-export MCP_FILTER_WASM MCP_SIDECAR
+build_sidecar
 # Most of a test is waiting, so four files run at a time; `-n 0` runs them in one process.
 exec "$python" -m pytest -c tests/stack/pytest.ini --rootdir tests/stack -n 4 --dist loadfile tests/stack "$@"
