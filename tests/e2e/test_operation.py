@@ -8,15 +8,13 @@ import threading
 from pathlib import Path
 
 import pytest
-import yaml
 
 from support import http1
 from support.cases import CALL, NOTIFICATION, RESULT, answers, rpc
 from support.client import JSON, Connection
 from support.exchange import Ledger
 from support.expected import series
-from support.peers import ROOT
-from support.plain_envoy import PlainEnvoy, bootstrap_of, command, every, set_plugin_configuration
+from support.plain_envoy import PlainEnvoy, bootstrap_of, command, every, set_plugin_configuration, snippet
 from support.processes import Process, free_port, wait_for
 from support.sidecar import WORKERS, Sidecar, launch, probe
 from support.stub import Stub, Wire
@@ -76,13 +74,7 @@ def test_plugin_configuration_may_be_left_out(text: str, stub: Stub, stub_sideca
 @pytest.mark.parametrize("form", ["json", "struct"])
 def test_snippet_of_the_documentation(stub: Stub, logs: Path, form: str) -> None:
     """The block for people who run their own Envoy, as it stands in the repository, and configured by a Struct."""
-    bootstrap = yaml.safe_load((ROOT / "envoy" / "snippet.yaml").read_text())
-    for address in every(bootstrap, "port_value"):
-        address["port_value"] = stub.port if address["port_value"] == 8080 else free_port()
-    for listener in bootstrap["static_resources"]["listeners"]:
-        listener["address"]["socket_address"]["address"] = "127.0.0.1"
-    (module,) = every(bootstrap, "filename")
-    module["filename"] = os.environ["MCP_FILTER_WASM"]
+    bootstrap = snippet(stub.port)
     (plugin,) = every(bootstrap, "vm_config")
     configuration = json.loads(plugin["configuration"]["value"])
     if form == "struct":

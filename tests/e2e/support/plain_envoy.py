@@ -1,11 +1,14 @@
 """Envoy run without the launcher, from a bootstrap that a test changed: what people who run their own Envoy have."""
 
 import json
+import os
 from pathlib import Path
+
+import yaml
 
 from . import scrape
 from .expected import Expected
-from .peers import get
+from .peers import ROOT, get
 from .processes import Process, free_port, wait_for
 from .sidecar import WORKERS, Sidecar
 
@@ -15,6 +18,18 @@ def bootstrap_of(sidecar: Sidecar) -> dict:
     bootstrap = json.loads(sidecar.admin("/config_dump"))["configs"][0]["bootstrap"]
     for port in (sidecar.port, sidecar.probe_port, sidecar.admin_port):
         replace_port(bootstrap, port, free_port())
+    return bootstrap
+
+
+def snippet(upstream_port: int) -> dict:
+    """The configuration for people who run their own Envoy, as it stands in the repository but for ports and file name."""
+    bootstrap = yaml.safe_load((ROOT / "envoy" / "snippet.yaml").read_text())
+    for address in every(bootstrap, "port_value"):
+        address["port_value"] = upstream_port if address["port_value"] == 8080 else free_port()
+    for listener in bootstrap["static_resources"]["listeners"]:
+        listener["address"]["socket_address"]["address"] = "127.0.0.1"
+    (module,) = every(bootstrap, "filename")
+    module["filename"] = os.environ["MCP_FILTER_WASM"]
     return bootstrap
 
 

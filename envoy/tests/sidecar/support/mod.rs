@@ -67,7 +67,7 @@ pub(crate) fn free_port() -> u16 {
 fn claim_ports() -> TcpListener {
     let firsts = PORTS.step_by(BLOCK_PORTS.into());
     let claimed = firsts.filter_map(|first| TcpListener::bind((LOOPBACK, first)).ok()).next();
-    claimed.unwrap_or_else(|| panic!("every hundredth port of {PORTS:?} is taken"))
+    claimed.expect("every hundredth port from 10000 on is taken")
 }
 
 /// Waits for a condition.

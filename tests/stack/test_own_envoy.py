@@ -1,0 +1,50 @@
+"""The pipeline behind an Envoy that has the filter but no launcher: its admin interface is what is scraped."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.cases import rpc
+from support.plain_envoy import PlainEnvoy, every, snippet
+from support.client import Connection
+from support.stub import Stub
+
+CALLS = 'mcp_tool_calls_total{tool_name="forecast",status="ok"}'
+
+
+@pytest.fixture
+def envoy(upstream: Stub, tmp_path: Path) -> Iterator[PlainEnvoy]:
+    """With a listener and a cluster that are not named as the sidecar's are."""
+    bootstrap = snippet(upstream.port)
+    (manager,) = every(bootstrap, "http_filters")
+    manager["stat_prefix"] = "ingress_http"
+    (cluster,) = bootstrap["static_resources"]["clusters"]
+    cluster["health_checks"] = [
+        {"timeout": "1s", "interval": "5s", "unhealthy_threshold": 1, "healthy_threshold": 1, "tcp_health_check": {}}
+    ]
+    envoy = PlainEnvoy(bootstrap, "weather", tmp_path, "own-envoy")
+    yield envoy
+    envoy.stop()
+
+
+@pytest.mark.parametrize("said_by", ["variable", "target"])
+def test_an_envoy_of_ones_own(envoy: PlainEnvoy, stack, tmp_path: Path, said_by: str) -> None:
+    address, path = f"127.0.0.1:{envoy.admin_port}", "/stats/prometheus"
+    settings = {"MCP_STAT_PREFIX": "ingress_http"}
+    if said_by == "variable":
+        prometheus = stack([address], MCP_METRICS_PATH=path, **settings).prometheus
+    else:
+        file = tmp_path / "own.yaml"
+        file.write_text(f"- targets: ['{address}']\n  labels: {{__metrics_path__: {path}}}\n")
+        prometheus = stack([], MCP_SIDECAR_FILE_SD=f"[{{files: ['{file}']}}]", **settings).prometheus
+    with Connection(envoy.port) as connection:
+        for _ in range(3):
+            connection.post(rpc("tools/call", {"name": "forecast", "arguments": {}}))
+    prometheus.await_value(CALLS, 3)
+    prometheus.await_value('envoy_http_downstream_rq_total{envoy_http_conn_manager_prefix="ingress_http"}', 3)
+    assert prometheus.value('mcp_tool_duration_seconds_count{tool_name="forecast"}') == 3
+    # The cluster `mcp_server` is no MCP server, healthy or not.
+    assert [labels["server_name"] for labels, _ in prometheus.query("mcp_upstream_available")] == ["weather"]
+    [(labels, up)] = prometheus.query(f'up{{instance="{address}"}}')
+    assert up == 1 and "metrics_path" not in labels
