@@ -67,7 +67,8 @@ pub(crate) fn free_port() -> u16 {
 fn claim_ports() -> TcpListener {
     let firsts = PORTS.step_by(BLOCK_PORTS.into());
     let claimed = firsts.filter_map(|first| TcpListener::bind((LOOPBACK, first)).ok()).next();
-    claimed.expect("every hundredth port from 10000 on is taken")
+    assert!(claimed.is_some(), "every hundredth port of {PORTS:?} is taken");
+    claimed.unwrap()
 }
 
 /// Waits for a condition.
