@@ -4,6 +4,7 @@ use crate::bootstrap;
 use crate::drain::Admin;
 use crate::environment::Settings;
 use crate::machine::Machine;
+use crate::probe::probe;
 use crate::process::{Process, shell_status};
 use nix::sys::signal::Signal;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -20,6 +21,8 @@ use std::time::{Duration, Instant};
 const LONGEST_DRAIN: Duration = Duration::from_secs(30);
 /// How often Envoy is asked whether it serves, and whether it is drained.
 const POLL: Duration = Duration::from_millis(100);
+/// For so long a server may be unreachable before it is told; Envoy's first look at `localhost` may come a second late.
+const FIRST_LOOK: Duration = Duration::from_secs(3);
 /// Between the news that this sidecar leaves and the end of its listener.
 const NOTICE: Duration = Duration::from_secs(1);
 /// The same where a cluster sends the traffic: its nodes learn one after the other that a pod leaves.
@@ -130,6 +133,21 @@ fn print_addresses(settings: &Settings) {
     }
 }
 
+/// A server that starts later is no mistake, but a wrong URL is, and nobody else would say it.
+fn tell_if_unreachable(settings: &Settings) {
+    let health = format!("http://{}/health", settings.own_probe());
+    let url = settings.upstream.endpoint.url();
+    thread::spawn(move || {
+        let deadline = Instant::now() + FIRST_LOOK;
+        while probe(&health).is_err() {
+            if Instant::now() >= deadline {
+                return say(format_args!("waiting  {url} accepts no connections so far; /health says when it does"));
+            }
+            thread::sleep(POLL);
+        }
+    });
+}
+
 /// Prints a line. Output that nobody reads must not end the sidecar, so a failure is nobody's.
 fn say(line: Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{line}");
@@ -160,6 +178,7 @@ impl Sidecar<'_> {
                 None if starting.is_some_and(|bootstrap| self.admin.serves(bootstrap)) => {
                     self.process.forget_bootstrap();
                     say(format_args!("ready    Envoy {}", self.settings.envoy.version));
+                    tell_if_unreachable(self.settings);
                 }
                 None => {}
             }

@@ -20,7 +20,7 @@ mod problem;
 mod process;
 
 pub use endpoint::{Endpoint, EndpointHost, Scheme};
-pub use environment::{HostHeader, Lookup, Otlp, OtlpProtocol, Service, Settings, Upstream};
+pub use environment::{HostHeader, Lookup, Otlp, OtlpProtocol, Service, Settings, Upstream, misspelt};
 pub use envoy_binary::EnvoyBinary;
 pub use filter_plugin::{FilterPlugin, check};
 pub use launcher::{drain, run};

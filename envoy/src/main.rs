@@ -63,6 +63,8 @@ fn own_readiness() -> String {
 }
 
 fn run() -> ExitCode {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    print(&mcp_sidecar::misspelt(names));
     with_settings(|settings| {
         let taken = mcp_sidecar::taken_ports(settings);
         if !taken.is_empty() {
@@ -96,8 +98,12 @@ fn variable(name: &str) -> Option<String> {
 }
 
 fn refuse<T: std::fmt::Display>(problems: &[T]) -> ExitCode {
+    print(problems);
+    ExitCode::from(REFUSED)
+}
+
+fn print<T: std::fmt::Display>(problems: &[T]) {
     for problem in problems {
         eprintln!("mcp-sidecar: {problem}");
     }
-    ExitCode::from(REFUSED)
 }

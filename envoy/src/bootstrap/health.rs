@@ -10,7 +10,6 @@ use super::{address, set, upstream_cluster};
 use crate::endpoint::{Endpoint, EndpointHost, Scheme};
 use crate::environment::Settings;
 use serde_json::{Value, json};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Both addresses of `localhost`.
 const LOOPBACK: [&str; 2] = ["127.0.0.1", "::1"];
@@ -37,10 +36,11 @@ pub(super) fn check(settings: &Settings) -> Value {
 /// Where `localhost` is, if the upstream is there: one host with both addresses.
 pub(super) fn loopback_location(settings: &Settings) -> Option<Value> {
     let [first, second] = LOOPBACK.map(|host| address(host, settings.upstream.endpoint.port));
+    let probe = settings.own_probe();
     let endpoint = json!({
         "address": first,
         "additional_addresses": [{"address": second}],
-        "health_check_config": {"address": probe_address(settings.probe)},
+        "health_check_config": {"address": address(&probe.ip().to_string(), probe.port())},
     });
     let assignment = assignment(&upstream_cluster(settings), &[endpoint]);
     is_localhost(settings).then(|| json!({"type": "STATIC", "load_assignment": assignment}))
@@ -88,9 +88,4 @@ fn timing(timeout: &str, interval: &str, unhealthy: u32) -> Value {
         "unhealthy_threshold": unhealthy,
         "healthy_threshold": 1,
     })
-}
-
-fn probe_address(probe: SocketAddr) -> Value {
-    let host = if probe.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { probe.ip() };
-    address(&host.to_string(), probe.port())
 }

@@ -3,6 +3,7 @@
 //! An empty value is as good as none. Beside the values themselves this checks what they name: the Envoy binary and its
 //! version, the module, the plugin configuration, the certificate bundle.
 
+mod misspelt;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -11,8 +12,9 @@ use crate::endpoint::Endpoint;
 use crate::envoy_binary::EnvoyBinary;
 use crate::filter_plugin::FilterPlugin;
 use crate::problem::Problem;
+pub use misspelt::misspelt;
 use reader::Reader;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// Looks up one variable.
@@ -131,5 +133,11 @@ impl Settings {
             }
             _ => Err(reader.problems),
         }
+    }
+
+    /// Where the sidecar itself reaches its probe listener.
+    pub(crate) fn own_probe(&self) -> SocketAddr {
+        let host = if self.probe.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { self.probe.ip() };
+        SocketAddr::new(host, self.probe.port())
     }
 }

@@ -7,6 +7,7 @@ use crate::filter_plugin;
 use crate::problem::Problem;
 use serde_json::Map;
 use std::fs::File;
+use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -176,7 +177,11 @@ impl<'a> Reader<'a> {
 
     pub(super) fn module(&mut self) -> PathBuf {
         let file = self.text("MCP_FILTER_WASM").map_or_else(module_beside_the_launcher, PathBuf::from);
-        self.refuse_unreadable("MCP_FILTER_WASM", &file, "the readable mcp_observability.wasm");
+        let allowed = "the readable mcp_observability.wasm";
+        if self.refuse_unreadable("MCP_FILTER_WASM", &file, allowed) && !is_module(&file) {
+            let allowed = format!("{allowed} (it does not begin as a WebAssembly module does)");
+            self.problems.push(Problem::refused("MCP_FILTER_WASM", &file.to_string_lossy(), &allowed));
+        }
         file
     }
 
@@ -215,15 +220,23 @@ impl<'a> Reader<'a> {
         found
     }
 
-    fn refuse_unreadable(&mut self, variable: &'static str, file: &Path, allowed: &str) {
+    /// Whether the file can be read.
+    fn refuse_unreadable(&mut self, variable: &'static str, file: &Path, allowed: &str) -> bool {
         let readable = File::open(file).and_then(|opened| opened.metadata());
         let reason = match readable {
-            Ok(metadata) if metadata.is_file() => return,
+            Ok(metadata) if metadata.is_file() => return true,
             Ok(_) => "not a file".to_owned(),
             Err(error) => error.to_string(),
         };
         self.problems.push(Problem::refused(variable, &file.to_string_lossy(), &format!("{allowed} ({reason})")));
+        false
     }
+}
+
+/// The rest is for Envoy to judge.
+fn is_module(file: &Path) -> bool {
+    let mut first = [0; 4];
+    File::open(file).and_then(|mut opened| opened.read_exact(&mut first)).is_ok() && first == *b"\0asm"
 }
 
 fn module_beside_the_launcher() -> PathBuf {

@@ -4,13 +4,15 @@ use super::{HostHeader, OtlpProtocol, Settings};
 use std::collections::HashMap;
 
 const ENVOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/envoy-1.40");
-/// Any file stands in for the module and for a certificate bundle: neither is read here.
+/// A module without any content.
+const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/module.wasm");
+/// Any file stands in for a certificate bundle, which is not read here.
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
 
 /// Reads the given variables over a minimum that is valid.
 fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
     let mut environment =
-        HashMap::from([("MCP_UPSTREAM_URL", "http://weather/mcp"), ("ENVOY_BIN", ENVOY), ("MCP_FILTER_WASM", FILE)]);
+        HashMap::from([("MCP_UPSTREAM_URL", "http://weather/mcp"), ("ENVOY_BIN", ENVOY), ("MCP_FILTER_WASM", MODULE)]);
     environment.extend(variables.iter().copied());
     Settings::read(&|name| environment.get(name).map(|&value| value.to_owned()))
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
@@ -86,6 +88,7 @@ fn err_one_line_names_variable_and_value_and_what_is_allowed() {
         ("MCP_UPSTREAM_TIMEOUT_MS", "30s", "\"30s\" is not allowed; allowed: a whole number of milliseconds"),
         ("MCP_UPSTREAM_TIMEOUT_MS", "-1", "\"-1\" is not allowed"),
         ("MCP_UPSTREAM_HOST_HEADER", "keep", "allowed: auto, preserve, upstream"),
+        ("MCP_FILTER_WASM", FILE, "(it does not begin as a WebAssembly module does)"),
         ("MCP_UPSTREAM_CA_FILE", "/absent.pem", "\"/absent.pem\" is not allowed; allowed: a readable PEM bundle"),
         ("PORT", "0", "\"0\" is not allowed; allowed: a port from 1 to 65535"),
         ("PORT", "65536", "allowed: a port from 1 to 65535"),

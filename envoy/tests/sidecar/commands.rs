@@ -86,6 +86,15 @@ fn ok_the_addresses_are_printed() {
 }
 
 #[test]
+fn ok_a_server_that_is_not_there_and_a_misspelt_variable_are_told() {
+    let variables = [("MCP_UPSTREAM_TIMEOUT", "5")];
+    let (sidecar, lines) = Sidecar::spawn("http://127.0.0.1:9/mcp", &variables);
+    let told = |line: &String| line.starts_with("waiting  http://127.0.0.1:9/mcp accepts no connections");
+    assert!(lines.iter().any(|line| told(&line)));
+    assert!(sidecar.errors().contains("MCP_UPSTREAM_TIMEOUT_MS: not set by MCP_UPSTREAM_TIMEOUT"));
+}
+
+#[test]
 fn ok_a_probe_ends_well_with_200_alone() {
     let upstream = Upstream::start(|_, stream| say(stream, ""));
     let sidecar = Sidecar::start(&upstream.url(), &[]);

@@ -1,0 +1,57 @@
+//! Variables that look like a setting and are none: they change nothing, so somebody has to say it.
+
+use crate::problem::Problem;
+
+/// The settings that only this program has; others share `PORT` or `OTEL_*` with it.
+const SETTINGS: [&str; 7] = [
+    "MCP_UPSTREAM_URL",
+    "MCP_UPSTREAM_NAME",
+    "MCP_UPSTREAM_TIMEOUT_MS",
+    "MCP_UPSTREAM_HOST_HEADER",
+    "MCP_UPSTREAM_CA_FILE",
+    "MCP_FILTER_CONFIG",
+    "MCP_FILTER_WASM",
+];
+/// Letters that may be wrong, missing or too many: `MCP_UPSTREAM_TIMEOUT` lacks three.
+const MOST_WRONG: usize = 3;
+
+/// What to say of each name that is nearly that of a setting. Other names are somebody else's: Kubernetes sets `MCP_PORT` beside
+/// a Service called mcp.
+pub fn misspelt(names: impl Iterator<Item = String>) -> Vec<Problem> {
+    let near = |name: &str| {
+        let nearest = SETTINGS.iter().min_by_key(|setting| strsim::damerau_levenshtein(name, setting))?;
+        (1..=MOST_WRONG).contains(&strsim::damerau_levenshtein(name, nearest)).then_some(*nearest)
+    };
+    let is_own = |name: &String| name.starts_with("MCP_") && !SETTINGS.contains(&name.as_str());
+    let mut found: Vec<_> = names.filter(is_own).filter_map(|name| Some((near(&name)?, name))).collect();
+    found.sort();
+    let say =
+        |(setting, name)| Problem::new(setting, format!("not set by {name}, which is no setting; is it misspelt?"));
+    found.into_iter().map(say).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::misspelt;
+
+    #[test]
+    fn ok_names_that_are_nearly_a_setting() {
+        let names = [
+            "MCP_UPSTREAM_URI",
+            "MCP_UPSTREAM_TIMEOUT",
+            "MCP_UPSTREAM_URL",
+            "MCP_PORT",
+            "MCP_CACHE",
+            "PORT",
+            "FILTER_WASM",
+        ];
+        let said: Vec<_> = misspelt(names.map(str::to_owned).into_iter()).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            said,
+            [
+                "MCP_UPSTREAM_TIMEOUT_MS: not set by MCP_UPSTREAM_TIMEOUT, which is no setting; is it misspelt?",
+                "MCP_UPSTREAM_URL: not set by MCP_UPSTREAM_URI, which is no setting; is it misspelt?",
+            ]
+        );
+    }
+}
