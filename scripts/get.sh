@@ -41,6 +41,13 @@ need() {
   command -v "$1" >/dev/null || { say "missing: $1 ($2)"; exit 1; }
 }
 
+# progress KEY: says every 15 s that it goes on. It waits on a pipe that nobody writes to: a `sleep` would outlive it.
+progress() {
+  local silence
+  exec {silence}<> <(:)
+  while kill -0 $$ && ! read -rt 15 -u "$silence"; do say "  still getting $1, $((SECONDS - begun)) s"; done
+}
+
 # once KEY FUNCTION: runs FUNCTION with a new directory, and keeps it as $cache/KEY only if it succeeded.
 once() {
   local key=$1 make=$2 target="$cache/$1"
@@ -51,7 +58,11 @@ once() {
       say "getting $key (once, into $cache)"
       local begun=$SECONDS
       rm -rf "$target" && mkdir -p "$target"
-      ("$make" "$target") >"$target/.log" 2>&1 || { tail -n 30 "$target/.log" >&2; say "failed: $key (log: $target/.log)"; exit 1; }
+      progress "$key" 9>&- &
+      local teller=$! failed=
+      ("$make" "$target") >"$target/.log" 2>&1 || failed=1
+      kill "$teller"
+      [ -z "$failed" ] || { tail -n 30 "$target/.log" >&2; say "failed: $key (log: $target/.log)"; exit 1; }
       touch "$target/.done"
       say "got $key in $((SECONDS - begun)) s"
     fi
