@@ -35,7 +35,7 @@ impl Host for Envoy {
     }
 
     fn cluster_name(&self) -> Option<Vec<u8>> {
-        property(&["cluster_name"])
+        property(&["xds", "cluster_name"])
     }
 
     fn response_status(&self) -> Option<u16> {

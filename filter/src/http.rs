@@ -97,7 +97,7 @@ impl Scribe {
     fn server(&mut self) -> Server {
         let plugin = &self.plugin;
         *self.server.get_or_insert_with(|| {
-            let cluster = host::property(&["cluster_name"]).unwrap_or_default();
+            let cluster = host::property(&["xds", "cluster_name"]).unwrap_or_default();
             plugin.recorder.borrow_mut().server(&cluster)
         })
     }

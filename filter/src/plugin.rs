@@ -92,8 +92,8 @@ fn random() -> u64 {
 
 /// The workload's name in a mesh: node metadata, else the node's cluster.
 fn workload_name() -> Vec<u8> {
-    host::property(&["node", "metadata", "WORKLOAD_NAME"]).filter(|name| !name.is_empty()).unwrap_or_else(|| {
+    host::property(&["xds", "node", "metadata", "WORKLOAD_NAME"]).filter(|name| !name.is_empty()).unwrap_or_else(|| {
         log::warn!("server_name_from \"workload\": node metadata has no WORKLOAD_NAME, using the node's cluster");
-        host::property(&["node", "cluster"]).unwrap_or_default()
+        host::property(&["xds", "node", "cluster"]).unwrap_or_default()
     })
 }

@@ -82,6 +82,14 @@ def test_snippet_of_the_documentation(stub: Stub, logs: Path, form: str) -> None
     check_plain(PlainEnvoy(bootstrap, configuration["server_name"], logs, f"snippet-{form}"), stub)
 
 
+@pytest.mark.parametrize(("source", "name"), [("cluster", "mcp_server"), ("workload", "orders")])
+def test_the_servers_name_from_envoy(stub: Stub, logs: Path, source: str, name: str) -> None:
+    bootstrap = snippet(stub.port)
+    bootstrap["node"] = {"id": "proxy", "cluster": "proxies", "metadata": {"WORKLOAD_NAME": "orders"}}
+    set_plugin_configuration(bootstrap, json.dumps({"server_name_from": source}))
+    check_plain(PlainEnvoy(bootstrap, name, logs, f"named-{source}"), stub)
+
+
 def check_plain(envoy: PlainEnvoy, stub: Stub) -> None:
     """A call on each worker is counted to the last series, and the server is seen to be there."""
     try:

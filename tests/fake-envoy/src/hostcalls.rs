@@ -18,7 +18,6 @@ const LEVEL_CRITICAL: u32 = 5;
 
 /// First elements of a property path that Envoy knows; any other names filter state of ours.
 const PROPERTY_ROOTS: &[&str] = &[
-    "cluster_name",
     "cluster_metadata",
     "connection",
     "connection_id",
@@ -27,7 +26,6 @@ const PROPERTY_ROOTS: &[&str] = &[
     "listener_direction",
     "listener_metadata",
     "metadata",
-    "node",
     "plugin_name",
     "plugin_root_id",
     "plugin_vm_id",

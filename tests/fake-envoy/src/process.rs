@@ -63,7 +63,7 @@ impl Process {
             metrics: Metrics::default(),
             shared_data: HashMap::new(),
             next_cas: 0,
-            properties: HashMap::from([("node.cluster".to_owned(), b"sidecar".to_vec())]),
+            properties: HashMap::from([("xds.node.cluster".to_owned(), b"sidecar".to_vec())]),
             log: Vec::new(),
             clock_ns: START_OF_CLOCK_NS,
             started_vms: 0,
@@ -156,7 +156,7 @@ impl Host {
         self.process.borrow_mut().advance(by);
     }
 
-    /// Sets a property that every stream and root context sees, such as `node.metadata.WORKLOAD_NAME`.
+    /// Sets a property that every stream and root context sees, such as `xds.node.metadata.WORKLOAD_NAME`.
     pub fn set_property(&self, path: &str, value: &[u8]) {
         self.process.borrow_mut().properties.insert(path.to_owned(), value.to_vec());
     }

@@ -34,7 +34,7 @@ impl<'vm> Stream<'vm> {
         self.change(|stream| {
             stream.request_headers = Some(pairs(headers));
             stream.properties.entry("response.flags".to_owned()).or_insert_with(|| vec![0; 8]);
-            stream.properties.entry("cluster_name".to_owned()).or_insert_with(|| b"upstream".to_vec());
+            stream.properties.entry("xds.cluster_name".to_owned()).or_insert_with(|| b"upstream".to_vec());
         });
         self.headers(Side::Request, headers.len(), end)
     }

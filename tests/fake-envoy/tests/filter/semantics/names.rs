@@ -151,7 +151,7 @@ fn ok_server_name_sources() {
     let name = |configuration: &str, workload: Option<&[u8]>| {
         let host = Host::new().unwrap();
         if let Some(workload) = workload {
-            host.set_property("node.metadata.WORKLOAD_NAME", workload);
+            host.set_property("xds.node.metadata.WORKLOAD_NAME", workload);
         }
         let vm = host.start(&Plugin::new(configuration)).unwrap();
         vm.play(&Exchange::post(CALL).json(RESULT), Framing::Http1).unwrap();
