@@ -42,6 +42,16 @@ def test_all_selectors_select_the_pod(manifests: list[dict], own_pod: dict) -> N
         assert selects(selector, own_pod["metadata"]["labels"]), selector
 
 
+def test_selectors_of_others_stay_as_written() -> None:
+    """The label of one's own pods is no part of what they may connect to, and keeps two servers apart where pods are spread."""
+    overlay = objects("overlays/orders")
+    peers = [peer for rule in only("NetworkPolicy", overlay)["spec"]["egress"] for peer in rule["to"]]
+    [database] = [peer["podSelector"]["matchLabels"] for peer in peers if "podSelector" in peer]
+    assert database == {"app.kubernetes.io/name": "postgresql"}
+    spread = pod(only("Deployment", overlay))["spec"]["topologySpreadConstraints"][0]
+    assert spread["labelSelector"]["matchLabels"]["app.kubernetes.io/instance"] == "orders"
+
+
 def test_every_port_that_is_named_exists(manifests: list[dict], own_pod: dict) -> None:
     names = port_names(own_pod["spec"])
     named = [port["targetPort"] for service in services(manifests) for port in service["spec"]["ports"]]
