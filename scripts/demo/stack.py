@@ -102,7 +102,7 @@ def start_sidecar(
     """The sidecar in front of a local MCP server, ready to serve; `name` is the server_name of its figures, `more` are
     settings of its environment."""
     settings = {
-        "MCP_UPSTREAM_URL": f"http://127.0.0.1:{upstream_port}",
+        "MCP_UPSTREAM_URL": f"http://127.0.0.1:{upstream_port}/mcp",
         "MCP_UPSTREAM_NAME": name,
         "HOST": "127.0.0.1",
         "PORT": str(port),
