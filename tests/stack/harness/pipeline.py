@@ -54,8 +54,8 @@ class Collector:
         return scrape.parse(self.page(port))
 
     def own(self, name: str) -> float:
-        """The sum of one of the collector's own metrics."""
-        return sum(number for (family, _), number in self.samples("own").items() if family == name)
+        """The sum of one of the collector's own metrics; a counter's name is as the page has it, which `parse` ends in `_total`."""
+        return sum(number for (family, _), number in self.samples("own").items() if family in (name, f"{name}_total"))
 
     def log_lines(self, level: str) -> list[str]:
         """Lines of the log at a level; the lines of a stack trace have none."""
