@@ -1,7 +1,7 @@
-"""What the collector costs: CPU and memory while it scrapes 20 sidecars every 10 s and Prometheus scrapes it.
+"""What the collector costs: CPU and memory while it scrapes sidecars every 10 s and Prometheus scrapes it.
 
-    scripts/bench-collector.sh            20 sidecars of 500 series, then of 9,000
-    SECONDS_EACH=300 scripts/bench-collector.sh
+    scripts/bench-collector.sh                20 sidecars of 500 series, 20 of 9,000, 200 of 1,056
+    SECONDS_EACH=300 scripts/bench-collector.sh 200x1056
 
 The sidecars are pages of the shape that Envoy gives: per tool two histograms and two counters, and as many lines of
 Envoy's own as a real one shows. Every scrape finds other values. Prints one row per size.
@@ -16,12 +16,12 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path += [str(HERE), str(HERE.parent / "e2e"), str(HERE.parents[1] / "scripts/pipeline")]
 
+from harness.fleet import Fleet
 from harness.pipeline import Stack
-from harness.target import Target
 from support.processes import wait_for
 
-SIDECARS = 20
-SIZES = (500, 9000)
+# Sidecars and series of each.
+SIZES = ("20x500", "20x9000", "200x1056")
 INTERVAL_MS = 10_000
 ENVOY_LINES = 1400
 SERIES_PER_TOOL = 33
@@ -29,6 +29,7 @@ DURATIONS = (1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000
              10_000_000, 30_000_000, 60_000_000, 120_000_000, 300_000_000)
 SIZES_OF_RESULTS = (256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304)
 PAGES = 4
+SERVER = "server_name"
 
 
 def histogram(name: str, labels: str, bounds: tuple[int, ...], count: int) -> list[str]:
@@ -37,9 +38,9 @@ def histogram(name: str, labels: str, bounds: tuple[int, ...], count: int) -> li
             f"{name}_count{{{labels}}} {count}"]
 
 
-def page(sidecar: int, series: int, turn: int) -> str:
-    """One scrape of one sidecar; `turn` moves every value."""
-    tools = [f'tool_name="tool_{number}",server_name="server_{sidecar}"' for number in range(series // SERIES_PER_TOOL)]
+def page(series: int, turn: int) -> str:
+    """One scrape of any sidecar; `turn` moves every value."""
+    tools = [f'tool_name="tool_{number}",server_name="{SERVER}"' for number in range(series // SERIES_PER_TOOL)]
     lines = ["# TYPE mcp_tool_duration_microseconds histogram"]
     for number, labels in enumerate(tools):
         lines += histogram("mcp_tool_duration_microseconds", labels, DURATIONS, 1000 * turn + number)
@@ -51,7 +52,7 @@ def page(sidecar: int, series: int, turn: int) -> str:
         lines.append(f'mcp_tool_calls_total{{{labels},status="ok",error_type=""}} {1000 * turn + number}')
         lines.append(f'mcp_tool_calls_total{{{labels},status="error",error_type="tool_error"}} {turn}')
     for number in range(ENVOY_LINES):
-        lines += [f"# TYPE envoy_other_{number} gauge", f'envoy_other_{number}{{envoy_cluster_name="server_{sidecar}"}} {turn}']
+        lines += [f"# TYPE envoy_other_{number} gauge", f'envoy_other_{number}{{envoy_cluster_name="{SERVER}"}} {turn}']
     return "\n".join(lines) + "\n"
 
 
@@ -71,46 +72,50 @@ def limit() -> dict[str, str]:
     return {"COLLECTOR_MEMORY_MIB": mib, "GOMEMLIMIT": f"{int(mib) * 4 // 5}MiB"} if mib else {}
 
 
-def measure(series: int, seconds: int) -> str:
-    targets = [Target() for _ in range(SIDECARS)]
-    turns = [[page(number, series, turn) for number in range(SIDECARS)] for turn in range(1, PAGES + 1)]
+def moving(sidecars: int, series: int) -> Fleet:
+    """Sidecars that show other values in every interval, each under a name of its own."""
+    turns = [page(series, turn) for turn in range(1, PAGES + 1)]
 
-    def show(turn: int) -> None:
-        for target, text in zip(targets, turns[turn % PAGES], strict=True):
-            target.page = text
+    def now(number: int) -> bytes:
+        turn = int(time.monotonic()) // (INTERVAL_MS // 1000) % PAGES
+        return turns[turn].replace(f'"{SERVER}"', f'"server_{number}"').encode()
 
-    show(0)
+    return Fleet(sidecars, now)
+
+
+def measure(sidecars: int, series: int, seconds: int) -> str:
+    fleet = moving(sidecars, series)
     with tempfile.TemporaryDirectory(prefix="mcp-bench-") as directory:
-        stack = Stack(Path(directory), [target.address for target in targets], INTERVAL_MS, **limit())
+        stack = Stack(Path(directory), fleet.addresses, INTERVAL_MS, **limit())
         try:
             collector = stack.collector
             pid = collector.process.pid
-            wait_for("two scrapes of each", lambda: min(target.scrapes for target in targets) >= 2, 60)
+            wait_for("two scrapes of each", lambda: min(fleet.scrapes) >= 2, 60)
             begun, spent = time.monotonic(), cpu_seconds(pid)
             resident = []
             while time.monotonic() < begun + seconds:
-                show(int(time.monotonic() - begun) // (INTERVAL_MS // 1000))
                 time.sleep(1)
                 resident.append(memory_mib(pid, "VmRSS"))
             share = (cpu_seconds(pid) - spent) / (time.monotonic() - begun)
             passed = stack.prometheus.value("count({__name__=~'mcp_.*'}) or vector(0)")
             down = stack.prometheus.value("count(up == 0) or vector(0)")
-            refused = collector.own("otelcol_processor_refused_metric_points") + collector.own("otelcol_receiver_refused_metric_points")
+            refused = collector.own("otelcol_processor_memory_limiter_refused_metric_points")
             slowest = stack.prometheus.value("max(scrape_duration_seconds{job='collector'}) or vector(0)")
-            return (f"| {SIDECARS} x {series} | {passed:.0f} | {share * 100:.1f} % | {sum(resident) / len(resident):.0f} MiB "
-                    f"| {memory_mib(pid, 'VmHWM'):.0f} MiB | {slowest:.2f} s | {down:.0f} | {refused:.0f} |")
+            return (f"| {sidecars} x {series} | {passed:.0f} | {share * 100:.1f} % | {sum(resident) / len(resident):.0f} MiB "
+                    f"| {memory_mib(pid, 'VmHWM'):.0f} MiB | {slowest:.2f} s | {down:.0f} | {refused:.0f} "
+                    f"| {memory_mib(stack.prometheus.process.pid, 'VmRSS'):.0f} MiB |")
         finally:
             stack.stop()
-            for target in targets:
-                target.close()
+            fleet.close()
 
 
 def main() -> None:
     seconds = int(os.environ.get("SECONDS_EACH") or 60)
-    print("| sidecars x series | series in Prometheus | CPU of one core | memory, mean | memory, peak | page for Prometheus | targets down | points refused |")
-    print("|---|---|---|---|---|---|---|---|")
-    for series in map(int, sys.argv[1:] or SIZES):
-        print(measure(series, seconds), flush=True)
+    print("| sidecars x series | series in Prometheus | CPU of one core | memory, mean | memory, peak | page for Prometheus | targets down | points refused | memory of Prometheus |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for size in sys.argv[1:] or SIZES:
+        sidecars, _, series = size.partition("x")
+        print(measure(int(sidecars), int(series), seconds), flush=True)
 
 
 main()
