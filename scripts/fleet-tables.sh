@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Writes the tables of docs/fleet.md from the filter's families and the rules; tests/stack holds the page against them.
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+python=$(scripts/get.sh python e2e)
+PYTHONPATH=tests/stack:tests/e2e:tests/rules exec "$python" -m fleet.document

@@ -1,0 +1,31 @@
+"""The series of a page, family by family, as `arithmetic` counts them."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from support.expected import Series
+
+from .arithmetic import FAMILIES
+
+HEALTH = "envoy_cluster_membership_healthy"
+# Labels that every series of a sidecar has alike, and a histogram's bounds.
+ALIKE = {"server_name", "envoy_cluster_name", "filter_version", "le"}
+PARTS = ("_bucket", "_sum", "_count")
+
+
+def by_family(samples: Iterable[Series]) -> dict[str, list[frozenset[tuple[str, str]]]]:
+    """The labels of every series, without those that all have alike. Of Envoy's own series the server's health alone counts:
+    the collector makes `mcp_upstream_available` of it."""
+    found: dict[str, list[frozenset[tuple[str, str]]]] = defaultdict(list)
+    for name, labels in samples:
+        if name == HEALTH and "/" not in dict(labels)["envoy_cluster_name"]:
+            name = "mcp_upstream_available"
+        if name.startswith("mcp_"):
+            found[family_of(name)].append(frozenset(pair for pair in labels if pair[0] not in ALIKE))
+    return found
+
+
+def family_of(name: str) -> str:
+    """A histogram's series have a part of it behind their names."""
+    base = next((name.removesuffix(part) for part in PARTS if name.endswith(part)), name)
+    return base if base in FAMILIES and FAMILIES[base].bounds else name

@@ -1,0 +1,176 @@
+"""A fleet: 200 sidecars behind one collector, found in files as a fleet's are, with the series that the arithmetic says.
+
+They show the page of one real sidecar in use, under five names of servers. For the machine's sake the server is smaller than the
+typical one of docs/fleet.md, of Envoy's own families those are shown of which the collector keeps some, and Prometheus gets a
+smaller fleet.
+"""
+
+import gzip
+import re
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fleet import arithmetic, document
+from fleet.arithmetic import Typical
+from fleet.page import by_family
+from fleet.traffic import Server, drive
+from harness.fleet import Fleet
+from harness.pipeline import Collector
+from support import scrape
+from support.processes import wait_for
+from support.sidecar import Sidecar
+from support.stub import Stub
+
+SERVERS = ("billing", "crm", "orders", "search", "weather")
+SERVER = Typical(tools=3, prompts=1, resources=1, codes=(-32602, -32603))
+TERMS = arithmetic.typical(SERVER)
+EACH = document.in_prometheus(TERMS)
+NAME, STREAMS = "template", "mcp_filter_streams_total"
+# As shipped.
+INTERVAL_MS = 10_000
+DEADLINE = 120.0
+# What docs/fleet.md has for a gateway.
+MEMORY = {"COLLECTOR_MEMORY_MIB": "1000", "GOMEMLIMIT": "800MiB"}
+# The exporter takes one series of each family from its page when a sidecar goes, and the others when they expire: after ten
+# intervals as shipped, here after two, because a test should not wait so long.
+EXPIRY = {"exporters": {"prometheus": {"metric_expiration": f"{2 * INTERVAL_MS}ms"}}}
+# What the collector's own metrics call points that did not get through.
+LOST = ("otelcol_processor_memory_limiter_refused_metric_points", "otelcol_receiver_refused_metric_points",
+        "otelcol_receiver_failed_metric_points", "otelcol_exporter_send_failed_metric_points")
+PASSED = re.compile(r"(# TYPE )?(mcp|envoy_cluster_membership|envoy_http_downstream|envoy_server)_")
+SERIES = re.compile(r"^(\w+)\{(.*)\} (\S+)$", re.MULTILINE)
+INSTANCE = re.compile(r'\binstance="([^"]*)"')
+# All that the collector gives, and nothing that rules made of it.
+GIVEN = '{__name__!~".*:.*|ALERTS.*",job=~"fleet-.*"}'
+
+
+@pytest.fixture
+def template(upstream: Stub, tmp_path: Path) -> str:
+    """The page of a real sidecar in use."""
+    upstream.on("/mcp", Server(SERVER))
+    sidecar = Sidecar(upstream.port, tmp_path, MCP_UPSTREAM_NAME=NAME)
+    try:
+        sent = drive(sidecar.port, SERVER)
+        wait_for("the sidecar to count", lambda: sum(n for (name, _), n in sidecar.samples().items() if name == STREAMS) == sent)
+        sidecar.flushed()
+        return sidecar.metrics()
+    finally:
+        sidecar.stop()
+
+
+@pytest.fixture
+def fleet(template: str) -> Iterator[Callable[[int], Fleet]]:
+    """`fleet(200)` starts so many sidecars with that page."""
+    running: list[Fleet] = []
+
+    def start(count: int) -> Fleet:
+        running.append(Fleet(count, [page(template, number) for number in range(count)].__getitem__))
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.close()
+
+
+def server_of(number: int) -> str:
+    return SERVERS[number % len(SERVERS)]
+
+
+def page(template: str, number: int) -> bytes:
+    """The page of one sidecar: its server's name, and a count of streams that no other has."""
+    lines = [line.replace(f'"{NAME}"', f'"{server_of(number)}"') for line in template.splitlines() if PASSED.match(line)]
+    own = [f"{line.rpartition(' ')[0]} {number}" if line.startswith(f"{STREAMS}{{") else line for line in lines]
+    return "\n".join([*own, ""]).encode()
+
+
+def write_targets(directory: Path, fleet: Fleet, without: int | None = None) -> dict[str, str]:
+    """One file for each server, replaced as a whole; the setting that finds them."""
+    directory.mkdir(exist_ok=True)
+    for server in SERVERS:
+        addresses = [address for number, address in enumerate(fleet.addresses) if server_of(number) == server and number != without]
+        part = directory / f"{server}.part"
+        part.write_text(yaml.safe_dump([{"targets": addresses, "labels": {"job": f"fleet-{server}"}}]), encoding="utf-8")
+        part.rename(directory / f"{server}.yaml")
+    return {"MCP_SIDECAR_FILE_SD": f"[{{files: ['{directory}/*.yaml']}}]"}
+
+
+def shown(collector: Collector) -> dict[str, list[tuple[str, str, str]]]:
+    """Name, labels and value of every series on the collector's page, by sidecar; none is there twice."""
+    # Compressed, as Prometheus asks for it; else the many small reads would wait for the threads of the sidecars.
+    request = urllib.request.Request(collector.url("metrics", "/metrics"), headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
+        found = SERIES.findall(gzip.decompress(answer.read()).decode())
+    assert len({series[:2] for series in found}) == len(found)
+    by_instance: dict[str, list[tuple[str, str, str]]] = {}
+    for series in found:
+        [instance] = INSTANCE.findall(series[1])
+        by_instance.setdefault(instance, []).append(series)
+    return by_instance
+
+
+def await_series(collector: Collector, wanted: dict[str, int]) -> dict[str, list[tuple[str, str, str]]]:
+    """Waits until every sidecar has so many series, and no other has any."""
+    last: list[dict] = []
+
+    def reached() -> bool:
+        last[:] = [shown(collector)]
+        return {instance: len(series) for instance, series in last[0].items()} == wanted
+
+    try:
+        wait_for("the series of the fleet", reached, DEADLINE)
+    except AssertionError:
+        assert {instance: len(series) for instance, series in last[0].items()} == wanted
+    return last[0]
+
+
+def test_the_sidecar_has_the_series_of_the_arithmetic(template: str) -> None:
+    assert {name: len(of) for name, of in by_family(scrape.parse(template)).items()} == arithmetic.counts(TERMS)
+
+
+def test_two_hundred_sidecars(fleet, tmp_path: Path) -> None:
+    sidecars, targets, expiry = fleet(200), tmp_path / "targets", tmp_path / "expiry.yaml"
+    expiry.write_text(yaml.safe_dump(EXPIRY), encoding="utf-8")
+    collector = Collector(tmp_path / "collector", [], interval_ms=INTERVAL_MS, config=expiry, **write_targets(targets, sidecars), **MEMORY)
+    try:
+        wait_for("a scrape of each", lambda: min(sidecars.scrapes) >= 1, DEADLINE)
+        found = await_series(collector, dict.fromkeys(sidecars.addresses, EACH))
+        # Forty sidecars of each name, none of them merged with another, and all of them up.
+        for number, address in enumerate(sidecars.addresses):
+            names = {name: (labels, float(value)) for name, labels, value in found[address]}
+            labels, value = names[STREAMS]
+            assert value == number and f'server_name="{server_of(number)}"' in labels and f'job="fleet-{server_of(number)}"' in labels
+            assert names["up"][1] == 1
+            assert {name for name in names if not name.startswith("mcp_")} == {*document.OF_ENVOY, *document.OF_TARGET}
+
+        # One crashes and stays a target, one is taken out of the files.
+        crashed, removed = sidecars.addresses[3], sidecars.addresses[11]
+        sidecars.end(3)
+        write_targets(targets, sidecars, without=11)
+        # Two intervals to expire; a page of so many series is not asked for again and again meanwhile.
+        seen = sidecars.scrapes[0]
+        wait_for("three scrapes", lambda: sidecars.scrapes[0] >= seen + 3, DEADLINE)
+        wanted = {address: EACH for address in sidecars.addresses if address != removed} | {crashed: len(document.OF_TARGET)}
+        found = await_series(collector, wanted)
+        assert {name: value for name, _, value in found[crashed]}["up"] == "0"
+
+        assert collector.own("otelcol_receiver_accepted_metric_points") > 0
+        assert {name: collector.own(name) for name in LOST} == dict.fromkeys(LOST, 0)
+        assert collector.log_lines("error") == []
+    finally:
+        collector.stop()
+
+
+def test_what_they_are_in_prometheus(fleet, stack, tmp_path: Path) -> None:
+    sidecars = fleet(10)
+    prometheus = stack([], **write_targets(tmp_path / "targets", sidecars)).prometheus
+    prometheus.await_value("sum(up{job=~'fleet-.*'})", len(sidecars.addresses))
+    prometheus.await_value(f"count({GIVEN})", len(sidecars.addresses) * EACH)
+    recorded = document.recorded(TERMS)
+    # A ratio needs traffic, and these stand still.
+    del recorded["instance:mcp_error_ratio:5m"]
+    for rule, count in recorded.items():
+        prometheus.await_value(f"count({rule})", len(sidecars.addresses) * count)

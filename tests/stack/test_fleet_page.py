@@ -1,0 +1,71 @@
+"""docs/fleet.md itself: its tables are the arithmetic, and what it tells to configure is taken. Nothing is started."""
+
+import re
+import subprocess
+import textwrap
+from pathlib import Path
+
+import parts
+import yaml
+from vocabulary import rules, selectors
+
+from fleet import document
+from support.peers import get
+
+TEXT = document.PAGE.read_text(encoding="utf-8")
+BLOCK = re.compile(r"^ *```yaml\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+
+
+def blocks() -> list[dict]:
+    return [yaml.safe_load(textwrap.dedent(block)) for block in BLOCK.findall(TEXT)]
+
+
+def test_the_tables_are_the_arithmetic() -> None:
+    assert document.written(TEXT) == TEXT, "docs/fleet.md is out of date: scripts/fleet-tables.sh"
+
+
+def test_a_table_that_lost_its_marks_is_an_error() -> None:
+    for name in document.TABLES:
+        try:
+            document.written(TEXT.replace(f"<!-- {name} -->", ""))
+        except ValueError as error:
+            assert name in str(error)
+        else:
+            raise AssertionError(f"the table {name} was not missed")
+
+
+def test_prometheus_takes_the_blocks(tmp_path: Path) -> None:
+    config = yaml.safe_load((parts.COLLECTOR / "prometheus.yml").read_text(encoding="utf-8"))
+    for block in blocks():
+        config["global"] |= block.pop("global", {})
+        [job] = [job for job in config["scrape_configs"] if job["job_name"] == "collector"]
+        job |= {key: block.pop(key) for key in list(block) if key == "metric_relabel_configs"}
+        config |= block
+    assert {"remote_write"} < config.keys()
+    file = tmp_path / "prometheus.yml"
+    file.write_text(yaml.safe_dump(config), encoding="utf-8")
+    done = subprocess.run([get("promtool"), "check", "config", file], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_rule_needs_what_is_dropped() -> None:
+    """Neither a family nor a bucket; Prometheus writes whole bounds with `.0` or without."""
+    dropped = [rule for block in blocks() for rule in block.get("metric_relabel_configs", [])]
+    assert len(dropped) == 2
+    buckets = set()
+    for rule in rules():
+        for selector in selectors(rule["expr"]):
+            buckets |= set(re.findall(r'le=~?"([^"]*)"', selector.text))
+            assert not re.fullmatch(dropped[0]["regex"], selector.metric)
+    bounds = {bound for text in buckets for bound in text.split("|")} | {"+Inf"}
+    assert {"5", "5.0", "+Inf"} <= bounds
+    assert not [bound for bound in bounds if re.fullmatch(dropped[1]["regex"], f"mcp_request_duration_seconds_bucket;{bound}")]
+    assert re.fullmatch(dropped[1]["regex"], "mcp_request_duration_seconds_bucket;2.0")
+
+
+def test_alerts_and_variables_that_it_names_exist() -> None:
+    alerts = {rule["alert"] for rule in rules() if "alert" in rule}
+    assert set(re.findall(r"`(MCP[A-Z][a-z]\w*|CollectorDown)`", TEXT)) <= alerts
+    read = "".join((parts.COLLECTOR / file).read_text(encoding="utf-8") for file in ("collector.yaml", "export-otlp.yaml"))
+    variables = set(re.findall(r"\b(?:MCP|OTEL|COLLECTOR)_[A-Z_]+\b", TEXT))
+    assert variables and all(f"${{env:{name}" in read for name in variables)
