@@ -15,7 +15,7 @@ from support.client import JSON, Connection
 from support.exchange import Ledger
 from support.expected import series
 from support.plain_envoy import PlainEnvoy, bootstrap_of, command, every, set_plugin_configuration, snippet
-from support.processes import Process, free_port, wait_for
+from support.processes import Process, wait_for
 from support.sidecar import WORKERS, Sidecar, launch, probe
 from support.stub import Stub, Wire
 

@@ -1,42 +1,51 @@
 """The pipeline behind an Envoy that has the filter but no launcher: its admin interface is what is scraped."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.cases import rpc
-from support.plain_envoy import PlainEnvoy, every, snippet
 from support.client import Connection
+from support.plain_envoy import PlainEnvoy, every, set_plugin_configuration, snippet
 from support.stub import Stub
 
 CALLS = 'mcp_tool_calls_total{tool_name="forecast",status="ok"}'
 
 
-@pytest.fixture
-def envoy(upstream: Stub, tmp_path: Path) -> Iterator[PlainEnvoy]:
-    """With a listener and a cluster that are not named as the sidecar's are."""
+PATH = "/stats/prometheus"
+
+
+def bootstrap_before(upstream: Stub) -> dict:
+    """With a listener and a cluster that are not named as the sidecar's are, and a health check."""
     bootstrap = snippet(upstream.port)
     (manager,) = every(bootstrap, "http_filters")
     manager["stat_prefix"] = "ingress_http"
     (cluster,) = bootstrap["static_resources"]["clusters"]
     cluster["health_checks"] = [
-        {"timeout": "1s", "interval": "5s", "unhealthy_threshold": 1, "healthy_threshold": 1, "tcp_health_check": {}}
+        {"timeout": "1s", "interval": "1s", "no_traffic_interval": "1s", "unhealthy_threshold": 1, "healthy_threshold": 1,
+         "tcp_health_check": {}}
     ]
-    envoy = PlainEnvoy(bootstrap, "weather", tmp_path, "own-envoy")
+    return bootstrap
+
+
+@pytest.fixture
+def envoy(upstream: Stub, tmp_path: Path) -> Iterator[PlainEnvoy]:
+    envoy = PlainEnvoy(bootstrap_before(upstream), "weather", tmp_path, "own-envoy")
     yield envoy
     envoy.stop()
 
 
 @pytest.mark.parametrize("said_by", ["variable", "target"])
 def test_an_envoy_of_ones_own(envoy: PlainEnvoy, stack, tmp_path: Path, said_by: str) -> None:
-    address, path = f"127.0.0.1:{envoy.admin_port}", "/stats/prometheus"
+    address = f"127.0.0.1:{envoy.admin_port}"
     settings = {"MCP_STAT_PREFIX": "ingress_http"}
     if said_by == "variable":
-        prometheus = stack([address], MCP_METRICS_PATH=path, **settings).prometheus
+        prometheus = stack([address], MCP_METRICS_PATH=PATH, **settings).prometheus
     else:
         file = tmp_path / "own.yaml"
-        file.write_text(f"- targets: ['{address}']\n  labels: {{__metrics_path__: {path}}}\n")
+        file.write_text(f"- targets: ['{address}']\n  labels: {{__metrics_path__: {PATH}}}\n")
         prometheus = stack([], MCP_SIDECAR_FILE_SD=f"[{{files: ['{file}']}}]", **settings).prometheus
     with Connection(envoy.port) as connection:
         for _ in range(3):
@@ -48,3 +57,19 @@ def test_an_envoy_of_ones_own(envoy: PlainEnvoy, stack, tmp_path: Path, said_by:
     assert [labels["server_name"] for labels, _ in prometheus.query("mcp_upstream_available")] == ["weather"]
     [(labels, up)] = prometheus.query(f'up{{instance="{address}"}}')
     assert up == 1 and "metrics_path" not in labels
+
+
+def test_a_health_check_of_ones_own_tells_what_is_available(upstream: Stub, stack, tmp_path: Path) -> None:
+    bootstrap = bootstrap_before(upstream)
+    set_plugin_configuration(bootstrap, json.dumps({"server_name_from": "cluster", "availability": "off"}))
+    own = PlainEnvoy(bootstrap, "mcp_server", tmp_path, "checking-envoy")
+    try:
+        settings = {"MCP_METRICS_PATH": PATH, "MCP_UPSTREAM_CLUSTERS": "another|mcp_server"}
+        prometheus = stack([f"127.0.0.1:{own.admin_port}"], **settings).prometheus
+        # Without a request.
+        prometheus.await_value('mcp_upstream_available{server_name="mcp_server"}', 1)
+        upstream.close()
+        prometheus.await_value('mcp_upstream_available{server_name="mcp_server"}', 0)
+        assert len(prometheus.query("mcp_upstream_available")) == 1
+    finally:
+        own.stop()
