@@ -11,6 +11,8 @@ LATENCY_SECONDS = 5
 ERROR_STEPS = [(0.01, YELLOW), (ERROR_RATIO, RED)]
 LATENCY_STEPS = [(2, YELLOW), (LATENCY_SECONDS, RED)]
 REACHABLE = {"1": ("reachable", GREEN), "0": ("DOWN", RED)}
+# A number shows its last value, however old: what nobody scrapes any more has to say so itself.
+UNSCRAPED = {"-1": ("no sidecar is scraped", RED)}
 
 
 def panels() -> list[Panel]:
@@ -23,19 +25,20 @@ def _numbers() -> list[Panel]:
         runbook(number(
             "MCP server", "Whether every sidecar reaches its server, by Envoy's health check: known without traffic. DOWN: at "
             "least one does not. Look at the table beside for which, and at Sidecar health for since when.",
-            Query(f"min({series('mcp_upstream_available', SERVER)})"), unit="short", steps=[(1, GREEN)],
-            mappings=REACHABLE, no_value="no sidecar is scraped"), "MCPUpstreamDown"),
+            Query(f"min({series('mcp_upstream_available', SERVER)}) or vector(-1)"), unit="short", steps=[(1, GREEN)],
+            mappings=REACHABLE | UNSCRAPED, no_value="Prometheus does not answer"), "MCPUpstreamDown"),
         runbook(number(
-            "Alerts that fire", "Of every server; the list of annotations and the runbook say more. 0 is the good case.",
-            Query('count(ALERTS{alertstate="firing"}) or vector(0)'), unit="short", decimals=0, steps=[(1, RED)],
+            "Alerts that fire", "Of every server, and of these rules alone; the list of annotations and the runbook say more. 0 is "
+            "the good case.",
+            Query('count(ALERTS{alertstate="firing",alertname=~"MCP.+|CollectorDown"}) or vector(0)'), unit="short", decimals=0, steps=[(1, RED)],
             no_value="Prometheus does not answer"), "What the alerts have in common"),
         runbook(number(
             "Error ratio", "The worst server's share of operations that failed by the server's or the way's fault in 5 minutes. "
-            "Above 5 % for 5 minutes somebody is called. Callers' mistakes and pings are not in it.",
+            "Above 5 % for 5 minutes somebody is called. Callers' mistakes and pings are not in it. After the traffic: its last value.",
             Query(error_ratio), unit="percentunit", decimals=1, steps=ERROR_STEPS), "MCPHighErrorRate"),
         runbook(number(
             "p95 latency", "19 of 20 operations took no longer. Bounds of the buckets are 1, 2, 5, 10 … so this is exact "
-            "only to the nearest bound. Waits for people are not in it.",
+            "only to the nearest bound. Waits for people are not in it. After the traffic: its last value.",
             Query(quantile(0.95, "mcp_request_duration_seconds", SERVER, NO_PING)), unit="s", steps=LATENCY_STEPS),
             "MCPLatencyP95TooHigh"),
         number(

@@ -14,6 +14,8 @@ TOOL = f'{SERVER},tool_name=~"$tool"'
 FAILED = 'status="error",error_type!~"unauthorized|invalid_request|rate_limited"'
 JUDGED = 'status=~"ok|error"'
 NO_PING = 'method!="ping"'
+# Whose time the alert on latency looks at.
+TIMED = 'status=~"ok|cancelled"'
 
 # Error types by who has to act. The filter knows no others.
 SERVER_SPEAKS = "tool_error|rpc_error"

@@ -5,7 +5,6 @@ Called by scripts/demo.sh, which builds what is started here.
 """
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ import check
 import report
 from run import run_client, settled
 from scrape import Scrape
-from stack import StackError, free_ports, start_sidecar, start_weather
+from stack import StackError, end_on_signals, free_ports, start_sidecar, start_weather
 
 HERE = Path(__file__).parent
 
@@ -50,9 +49,7 @@ def demonstrate(url: str, metrics: str) -> bool:
 
 
 def main() -> int:
-    # A polite end from outside takes the same way out as Ctrl-C.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    end_on_signals()
     upstream_port, port, probe_port, admin_port = free_ports(4)
     url, probe = f"http://127.0.0.1:{port}/mcp", f"http://127.0.0.1:{probe_port}"
     running = []

@@ -5,12 +5,11 @@ and the last good build goes on serving.
 """
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from stack import ROOT, Process, StackError, free_ports, start_sidecar, start_weather
+from stack import ROOT, Process, StackError, end_on_signals, free_ports, start_sidecar, start_weather
 from watchfiles import watch
 
 RUST = [ROOT / "filter", ROOT / "envoy", ROOT / "Cargo.toml", ROOT / "Cargo.lock"]
@@ -82,8 +81,7 @@ def follow(stack: Stack) -> None:
 
 
 def main() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    end_on_signals()
     port, probe_port, admin_port = (int(os.environ.get(name) or default)
                                     for name, default in (("PORT", 4000), ("PROBE_PORT", 9902), ("ADMIN_PORT", 9901)))
     stack = Stack(port, probe_port, admin_port)

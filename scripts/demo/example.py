@@ -5,7 +5,6 @@ Exit 1 when a figure differs from what the clients were answered, or from the se
 """
 
 import os
-import signal
 import subprocess
 import sys
 
@@ -13,7 +12,7 @@ import check
 import report
 import series
 from run import run_client, settled
-from stack import ROOT, Process, StackError, free_ports, start_server, start_sidecar
+from stack import ROOT, Process, StackError, end_on_signals, free_ports, start_server, start_sidecar
 
 
 def start_postgres(folder: str, port: int) -> list[Process]:
@@ -24,7 +23,7 @@ def start_postgres(folder: str, port: int) -> list[Process]:
     url = f"postgresql://reader@127.0.0.1:{database_port}/shop"
     try:
         return [database, start_server("MCP server", [os.environ["EXAMPLE_PYTHON"], f"{folder}/server.py"], port, {"DATABASE_URL": url})]
-    except StackError:
+    except BaseException:
         database.stop()
         raise
 
@@ -61,9 +60,7 @@ def drive(name: str, url: str, metrics: str) -> bool:
 
 
 def main(name: str) -> int:
-    # A polite end from outside takes the same way out as Ctrl-C.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    end_on_signals()
     upstream_port, port, probe_port, admin_port = free_ports(4)
     url, probe = f"http://127.0.0.1:{port}/mcp", f"http://127.0.0.1:{probe_port}"
     running: list[Process] = []

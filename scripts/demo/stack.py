@@ -19,6 +19,23 @@ class StackError(Exception):
     """What went wrong, in words for the person at the terminal."""
 
 
+def end_on_signals() -> None:
+    """A closed terminal and a polite end from outside take the same way out as Ctrl-C, and one of them is enough: what
+    comes after the first does not keep it from ending what it started."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    # Who said nohup meant it.
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+
+    def end(*_: object) -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in numbers:
+        signal.signal(number, end)
+
+
 def free_ports(count: int) -> list[int]:
     """Ports nobody listens on, all held at once so that no two are equal."""
     sockets = [socket.socket() for _ in range(count)]
@@ -85,7 +102,7 @@ def start_server(name: str, command: list[str], port: int, settings: dict[str, s
     server = Process(name, command, {"HOST": "127.0.0.1", "PORT": str(port)} | settings)
     try:
         server.wait_until(lambda: connects(port), "listening")
-    except StackError:
+    except BaseException:
         server.stop()
         raise
     return server
@@ -117,7 +134,7 @@ def start_sidecar(
     sidecar = Process("sidecar", [os.environ["MCP_SIDECAR_BIN"], "run"], settings)
     try:
         sidecar.wait_until(lambda: answers(f"http://127.0.0.1:{probe_port}/ready"), "serving")
-    except StackError:
+    except BaseException:
         sidecar.stop()
         raise
     return sidecar

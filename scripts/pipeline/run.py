@@ -6,7 +6,6 @@ exit 1 when Prometheus says anything else than the clients saw. Called by script
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "demo"))
 import parts
 import prometheus
 from report import table
-from stack import Process, StackError, answers, connects, free_ports, start_sidecar, start_weather
+from stack import Process, StackError, answers, connects, end_on_signals, free_ports, start_sidecar, start_weather
 
 DEFAULT_PORTS = {
     "mcp": ("PORT", 4000),
@@ -33,6 +32,7 @@ DEFAULT_PORTS = {
     "otlp_http": ("COLLECTOR_OTLP_HTTP_PORT", 4318),
     "otlp_grpc": ("COLLECTOR_OTLP_GRPC_PORT", 4317),
 }
+INTERVAL_MS = 5000
 CLIENT_SECONDS = 120
 TABLE_SECONDS = 60
 PAUSE_SECONDS = 2
@@ -43,17 +43,29 @@ def choose_ports() -> dict[str, int]:
     spare = free_ports(len(DEFAULT_PORTS))
     ports = {}
     for (name, (variable, default)), other in zip(DEFAULT_PORTS.items(), spare, strict=True):
-        port = int(os.environ.get(variable) or default)
-        ports[name] = other if variable not in os.environ and connects(port) else port
+        given = setting(variable, 1, 65535)
+        # Who has it already would be taken for the part that is about to be started.
+        if given and connects(given):
+            raise StackError(f"{variable}: {given} is taken; allowed: a port that nobody listens on")
+        ports[name] = given or (other if connects(default) else default)
     return ports
+
+
+def setting(variable: str, least: int, most: int) -> int | None:
+    """A number that the environment says, if it says any."""
+    text = os.environ.get(variable, "")
+    if not text:
+        return None
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise StackError(f"{variable}: {text!r} is not allowed; allowed: a number from {least} to {most}")
+    return int(text)
 
 
 class Stack:
     """Everything that runs, in the order it was started."""
 
-    def __init__(self, state: Path, interval_ms: int):
-        self.state, self.interval_ms = state, interval_ms
-        self.ports = choose_ports()
+    def __init__(self, state: Path, interval_ms: int, ports: dict[str, int]):
+        self.state, self.interval_ms, self.ports = state, interval_ms, ports
         self.running: list[Process] = []
 
     def url(self, port: str, path: str = "") -> str:
@@ -186,11 +198,15 @@ def drive(stack: Stack) -> None:
 
 
 def main() -> int:
-    # A polite end from outside takes the same way out as Ctrl-C.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    end_on_signals()
+    try:
+        interval_ms = setting("OTEL_METRIC_EXPORT_INTERVAL", 100, 600_000) or INTERVAL_MS
+        ports = choose_ports()
+    except StackError as error:
+        print(f"stack: {error}", file=sys.stderr)
+        return 2
     with tempfile.TemporaryDirectory(prefix="mcp-stack-") as state:
-        stack = Stack(Path(state), int(os.environ.get("OTEL_METRIC_EXPORT_INTERVAL") or 5000))
+        stack = Stack(Path(state), interval_ms, ports)
         try:
             stack.start()
             drive(stack)

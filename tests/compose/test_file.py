@@ -58,3 +58,12 @@ def test_the_only_way_out_is_the_real_models(services: dict[str, Any]) -> None:
     networks = settings()["networks"]
     assert networks["servers"]["internal"] and networks["database"]["internal"]
     assert {name for name, service in services.items() if "outside" in service["networks"]} == {"agent-mcp"}
+
+
+def test_a_full_queue_does_not_end_the_collector(services: dict[str, Any]) -> None:
+    """Both are the container's memory: what the collector may take, and what waits for the backend."""
+    collector = services["collector"]
+    [queue] = collector["tmpfs"]
+    size = int(queue.rpartition("size=")[2].removesuffix("m")) << 20
+    own = int(collector["environment"]["COLLECTOR_MEMORY_MIB"]) << 20
+    assert own + size < int(collector["mem_limit"])

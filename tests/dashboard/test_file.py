@@ -103,3 +103,11 @@ def test_links_of_cells_set_variables_that_exist() -> None:
     urls = re.findall(r'"url": "(/d/mcp-observability[^"]*)"', board.FILE.read_text(encoding="utf-8"))
     assert {name for url in urls for name in re.findall(r"var-(\w+)=|\$\{(\w+):queryparam}", url) for name in name if name} <= names
     assert {name for url in urls for name in re.findall(r"var-(\w+)=", url)} == {"server", "method", "tool"}
+
+
+def test_of_alerts_the_projects_own_are_counted() -> None:
+    """Not those of whatever else the same Prometheus watches."""
+    [query] = {target.expression for panel in PANELS for target in board.targets(panel) if "ALERTS" in target.expression}
+    [pattern] = re.findall(r'alertname=~"([^"]+)"', query)
+    names = {rule["alert"] for rule in vocabulary.rules() if "alert" in rule}
+    assert {name for name in {*names, "Watchdog", "KubeMCPDown"} if re.fullmatch(pattern, name)} == names

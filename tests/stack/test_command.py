@@ -1,19 +1,26 @@
 """`make stack` itself: everything starts, and Prometheus says what the clients saw."""
 
 import os
+import signal
+import socket
 import subprocess
 from pathlib import Path
 
-from support.processes import free_port
+import pytest
+
+from support.processes import free_port, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTS = ("PORT", "PROBE_PORT", "ADMIN_PORT", "PROMETHEUS_PORT", "COLLECTOR_METRICS_PORT", "COLLECTOR_OWN_METRICS_PORT",
          "COLLECTOR_HEALTH_PORT", "COLLECTOR_OTLP_HTTP_PORT", "COLLECTOR_OTLP_GRPC_PORT")
 
 
+def environment(**settings: str) -> dict[str, str]:
+    return os.environ | {name: str(free_port()) for name in PORTS} | settings
+
+
 def run(**settings: str) -> subprocess.CompletedProcess:
-    environment = os.environ | {name: str(free_port()) for name in PORTS} | {"ONCE": "1"} | settings
-    return subprocess.run([ROOT / "scripts/stack.sh"], env=environment, check=False, timeout=180, text=True,
+    return subprocess.run([ROOT / "scripts/stack.sh"], env=environment(ONCE="1", **settings), check=False, timeout=180, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
@@ -23,3 +30,49 @@ def test_the_stack_starts_and_agrees_with_its_clients() -> None:
     rows = {line.split()[0]: line.split()[1:3] for line in done.stdout.splitlines() if line.startswith(("get_", "read_", "order_"))}
     # Three sessions each at two revisions, and what one of them calls: scripts/demo/session.py.
     assert rows == {"get_forecast": ["120", "0"], "get_radar": ["12", "0"], "order_report": ["12", "12"], "read_station": ["18", "18"]}
+
+
+def test_a_port_that_is_taken_is_no_part_of_it() -> None:
+    """Else whoever has it would be taken for the sidecar, and the table would be about somebody else's traffic."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        done = run(PROBE_PORT=port, OTEL_METRIC_EXPORT_INTERVAL="1000")
+    assert done.returncode == 2, done.stdout
+    assert done.stdout.splitlines()[-1] == f"stack: PROBE_PORT: {port} is taken; allowed: a port that nobody listens on"
+
+
+@pytest.mark.parametrize(("name", "value"), [("PROMETHEUS_PORT", "web"), ("PORT", "65536"), ("OTEL_METRIC_EXPORT_INTERVAL", "5s")])
+def test_a_bad_setting_is_named(name: str, value: str) -> None:
+    done = run(**{name: value})
+    assert done.returncode == 2, done.stdout
+    assert done.stdout.splitlines()[-1].startswith(f"stack: {name}: '{value}' is not allowed; allowed: a number from ")
+
+
+def children(mark: str) -> list[str]:
+    """Command lines of the processes that have this in their environment."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            if mark.encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize(("line", "number"), [("Starting the sidecar", signal.SIGINT), ("Clients keep calling", signal.SIGHUP)])
+def test_whatever_ends_it_ends_all_of_it(tmp_path: Path, line: str, number: int) -> None:
+    """In the middle of a start, when the terminal is closed, and when somebody is impatient."""
+    output = tmp_path / "output"
+    with output.open("wb") as file:
+        running = subprocess.Popen([ROOT / "scripts/stack.sh"], stdout=file, stderr=file, start_new_session=True,
+                                   env=environment(TMPDIR=str(tmp_path), OTEL_METRIC_EXPORT_INTERVAL="1000"))
+    try:
+        wait_for(line, lambda: line in output.read_text(errors="replace"), 120)
+        assert len(children(str(tmp_path))) > 1
+        for one in (number, signal.SIGTERM, signal.SIGINT):
+            running.send_signal(one)
+        assert running.wait(120) == 130, output.read_text(errors="replace")
+        wait_for("the children to be gone", lambda: children(str(tmp_path)) == [])
+    finally:
+        running.kill()

@@ -109,3 +109,15 @@ def test_a_page_that_breaks_off_does_no_harm(target: Target, upstream: Stub, pro
     running.prometheus.await_value(f'up{{instance="{target.address}"}}', 0)
     assert running.prometheus.query(f'mcp_tool_calls_total{{instance="{target.address}"}}') == []
     assert [line for line in running.collector.log_lines("warn") if target.address in line]
+
+
+def test_a_page_without_end_does_no_harm(target: Target, upstream: Stub, proxy, stack) -> None:
+    """What is read of a target has a limit, as the memory limiter looks only at what has been read."""
+    sidecar = proxy(upstream.port)
+    target.page = "# a page of nothing but comments\n" * 1_100_000 + "mcp_sessions_total 1\n"
+    running = stack([target.address, sidecar.instance])
+    sidecar.call("forecast", 2)
+    running.prometheus.await_value(CALLS, 2)
+    running.prometheus.await_value(f'up{{instance="{target.address}"}}', 0)
+    assert running.prometheus.query(f'mcp_sessions_total{{instance="{target.address}"}}') == []
+    assert [line for line in running.collector.log_lines("warn") if target.address in line]

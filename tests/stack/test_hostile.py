@@ -1,5 +1,6 @@
 """Bytes nobody should send: into a scrape, into the OTLP receivers, onto a disk without room."""
 
+import gzip
 import socket
 import subprocess
 from pathlib import Path
@@ -51,7 +52,7 @@ def test_tools_with_hostile_names_and_too_many_of_them(upstream: Stub, proxy, st
 
 def well_formed(number: int) -> dict:
     point = {"asInt": str(number), "timeUnixNano": "1", "attributes": []}
-    return {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "mcp_probe", "gauge": {"dataPoints": [point]}}]}]}]}
+    return {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "probe", "gauge": {"dataPoints": [point]}}]}]}]}
 
 
 # Body for a signal's own list, content type, status.
@@ -65,6 +66,8 @@ GARBAGE = [
     ("[" * 100_000, "application/json", 400),
     ("x", "text/html", 415),
 ]
+# The same compressed: cut off, not compressed at all, and 100 MiB of spaces.
+COMPRESSED = [gzip.compress(b"x" * 100_000)[:40], b"plain", gzip.compress(b" " * (100 << 20))]
 SIGNALS = {"metrics": "resourceMetrics", "traces": "resourceSpans", "logs": "resourceLogs"}
 FILLED = {"traces": ("scopeSpans", "spans"), "logs": ("scopeLogs", "logRecords")}
 
@@ -83,8 +86,9 @@ def collector(tmp_path: Path):
 
 
 def test_garbage_to_the_otlp_receivers(collector) -> None:
-    """It is refused or ignored; what is well formed passes before, between and after."""
+    """It is refused or ignored; what is well formed passes before, between and after. The log has no word of it."""
     running = collector([])
+    before = running.log.read_text(errors="replace")
     for number, (text, content_type, status) in enumerate(GARBAGE):
         for signal, name in SIGNALS.items():
             body = text.replace("LIST", name).encode("latin-1")
@@ -93,8 +97,51 @@ def test_garbage_to_the_otlp_receivers(collector) -> None:
             with socket.create_connection(("127.0.0.1", running.ports[port])) as connection:
                 connection.sendall(b"\x00" * 64 + body[:1000] + b"\r\n\r\n")
         assert post_json(running.url("otlp_http", "/v1/metrics"), well_formed(number)) == 200
-        wait_for("the well-formed one", lambda: running.samples().get(("mcp_probe", ())) == number, DEADLINE)
+        wait_for("the well-formed one", lambda: running.samples().get(("probe", ())) == number, DEADLINE)
+    for body in COMPRESSED:
+        for signal in SIGNALS:
+            assert post(running.url("otlp_http", f"/v1/{signal}"), body, "application/json", "gzip") == 400
     assert running.process.running() and answers(running.url("health"))
+    # Nothing can make this collector log it, so collector/README.md says so.
+    assert running.log.read_text(errors="replace") == before
+
+
+def gauge(name: str, resource: dict) -> dict:
+    """A gauge by OTLP."""
+    attributes = [{"key": key, "value": {"stringValue": value}} for key, value in resource.items()]
+    metric = {"name": name, "gauge": {"dataPoints": [{"asInt": "3", "timeUnixNano": "1"}]}}
+    return {"resourceMetrics": [{"resource": {"attributes": attributes}, "scopeMetrics": [{"metrics": [metric]}]}]}
+
+
+@pytest.mark.parametrize("name", ["mcp_sessions_total", "mcp.sessions/total"])
+def test_a_metric_by_otlp_does_not_hide_a_sidecars(target: Target, collector, name: str) -> None:
+    """Neither one of another kind, nor one that says it is that sidecar's. Nothing of it is lost: it has another name."""
+    target.page = "# TYPE mcp_sessions_total counter\nmcp_sessions_total 7\n"
+    running = collector([target.address])
+    counter = ("mcp_sessions_total", (("instance", target.address), ("job", "mcp-sidecar")))
+    wait_for("the sidecar's", lambda: running.samples().get(counter) == 7, DEADLINE)
+    for resource in ({}, {"service.name": "mcp-sidecar", "service.instance.id": target.address}):
+        assert post_json(running.url("otlp_http", "/v1/metrics"), gauge(name, resource)) == 200
+
+    def others() -> list[float]:
+        return [value for (family, _), value in running.samples().items() if family == "otlp_mcp_sessions_total"]
+
+    wait_for("the others", lambda: others() == [3, 3], DEADLINE)
+    # The exporter goes through its metrics in an order of chance.
+    assert {running.samples().get(counter) for _ in range(20)} == {7}
+    assert running.log_lines("error") == []
+
+
+@pytest.mark.parametrize(("name", "shown"), [
+    ("up", "otlp_up"), ("up.", "otlp_up"), ("target..info", "otlp_target_info"), ("scrape_duration", "otlp_scrape_duration"),
+    ("/mcp/calls", "otlp__mcp_calls"), ("envoy.server.uptime", "otlp_envoy_server_uptime"),
+    ("mcp.server.operation.duration", "mcp_server_operation_duration"), ("uptime", "uptime"), ("my_mcp_calls", "my_mcp_calls"),
+])
+def test_names_by_otlp(collector, name: str, shown: str) -> None:
+    """Names of the sidecars' and of their scrapes change; the conventions' and all others stay."""
+    running = collector([])
+    assert post_json(running.url("otlp_http", "/v1/metrics"), gauge(name, {})) == 200
+    wait_for(shown, lambda: running.samples().get((shown, ())) == 3, DEADLINE)
 
 
 def test_beyond_its_memory_it_refuses_every_signal(collector) -> None:

@@ -28,6 +28,7 @@ struct Run {
     total: u64,
     next: AtomicU64,
     done: AtomicU64,
+    unsent: AtomicU64,
 }
 
 /// What was done.
@@ -36,13 +37,15 @@ pub(crate) struct Done {
     pub(crate) offer: Offer,
     /// Requests of the mix.
     pub(crate) requests: u64,
+    /// Those of them that never left, because nobody listened or no session was to be had.
+    pub(crate) unsent: u64,
     pub(crate) took: Duration,
 }
 
 /// Sends the whole mix, or what is sent until Ctrl-C.
 pub(crate) async fn run(world: Arc<World>, offer: Offer, settings: &Settings) -> Result<Done> {
-    let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
-    let run = Arc::new(Run { world, offer, seed: settings.seed, total: settings.total, next, done });
+    let [next, done, unsent] = [0; 3].map(AtomicU64::new);
+    let run = Arc::new(Run { world, offer, seed: settings.seed, total: settings.total, next, done, unsent });
     run.world.tally(crate::tally::Tally::begin_measuring);
     let begun = Instant::now();
     let mut clients = JoinSet::new();
@@ -67,9 +70,9 @@ pub(crate) async fn run(world: Arc<World>, offer: Offer, settings: &Settings) ->
     shown.abort();
     // Its end is what was asked for.
     let _ = shown.await;
-    let requests = run.done.load(Ordering::Relaxed);
+    let [requests, unsent] = [&run.done, &run.unsent].map(|count| count.load(Ordering::Relaxed));
     let run = Arc::try_unwrap(run).map_err(|_| anyhow::anyhow!("a client is still running"))?;
-    Ok(Done { offer: run.offer, requests, took })
+    Ok(Done { offer: run.offer, requests, unsent, took })
 }
 
 async fn client(run: Arc<Run>) {
@@ -82,6 +85,7 @@ async fn client(run: Arc<Run>) {
         let outcome = request(&run, &mut client, index).await;
         run.done.fetch_add(1, Ordering::Relaxed);
         if outcome == Outcome::NotSent {
+            run.unsent.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -133,3 +137,26 @@ pub(crate) const REPORTED: [Method; 6] = [
     Method::ResourcesList,
     Method::ResourcesRead,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::run;
+    use crate::offer::tests::offer;
+    use crate::settings::{CommandLine, Settings};
+    use crate::world::World;
+    use clap::Parser;
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn ok_what_never_left_is_counted() {
+        // Closed again at the end of the line: nobody listens there.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let url = format!("--url=http://{address}");
+        let line = CommandLine::parse_from(["loadtest", &url, "--total=3", "--concurrency=2", "--no-compare"]);
+        let settings = Settings::check(&line).unwrap();
+        let world = Arc::new(World::new(settings.url.clone(), settings.timeout));
+        let done = run(world, offer(1, 1, true), &settings).await.unwrap();
+        assert_eq!((done.requests, done.unsent), (3, 3));
+    }
+}

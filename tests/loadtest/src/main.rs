@@ -24,7 +24,7 @@ mod stream;
 mod tally;
 mod world;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Parser;
 use compare::Page;
 use offer::Offer;
@@ -68,7 +68,14 @@ async fn drive(settings: &Settings) -> Result<bool> {
     let offer = Offer::learn(&world, settings).await?;
     let done = load::run(world.clone(), offer, settings).await?;
     report::print_load(&world, settings, &done);
-    let (Some(page), Some(before)) = (page, before) else { return Ok(true) };
-    let sent = world.tally(|tally| tally.expected(&done.offer.tools));
-    Ok(report::print_comparison(&page.compare(&sent, &before).await?))
+    let mut is_equal = true;
+    if let (Some(page), Some(before)) = (page, before) {
+        let sent = world.tally(|tally| tally.expected(&done.offer.tools));
+        is_equal = report::print_comparison(&page.compare(&sent, &before).await?);
+    }
+    if done.unsent > 0 {
+        let reason = world.unreachable().unwrap_or_else(|| "no session was to be had".to_owned());
+        bail!("{} of {} requests were not sent, most lately: {reason}", done.unsent, done.requests);
+    }
+    Ok(is_equal)
 }

@@ -183,7 +183,7 @@ async fn negotiate(world: &Arc<World>, wanted: Option<Revision>) -> Result<Clien
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::Offer;
     use crate::client::Dialect;
     use crate::message::{Method, Template};
@@ -191,7 +191,7 @@ mod tests {
     use crate::revision::{Revision, Transport};
     use serde_json::json;
 
-    fn offer(calls: usize, reads: usize, has_resources: bool) -> Offer {
+    pub(crate) fn offer(calls: usize, reads: usize, has_resources: bool) -> Offer {
         let revision = Revision::V2025_11_25;
         let template = |method| Template::new(method, json!({}), revision);
         Offer {

@@ -29,9 +29,6 @@ pub(crate) fn print_load(world: &World, settings: &Settings, done: &Done) {
         print_times(tally);
         print_failures(tally);
     });
-    if let Some(reason) = world.unreachable() {
-        println!("not sent, most lately: {reason}");
-    }
 }
 
 fn print_times(tally: &Tally) {

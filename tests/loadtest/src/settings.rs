@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// More clients than this open more connections than a machine has to give.
 const MOST_CLIENTS: u64 = 10_000;
+/// Years of requests; far from where counting them would begin at zero again.
+const MOST_REQUESTS: u64 = 1_000_000_000_000;
 
 const URL: &str = "http://localhost:4000";
 const METRICS: &str = "http://localhost:9902/metrics";
@@ -20,7 +22,7 @@ const TIMEOUT: &str = "30";
 ///
 /// It opens sessions, lists tools and resources, calls every tool that answers within a second (but those marked as
 /// destructive) and reads resources: point it at servers whose tools may be called. Exit status: 0 when the counts are
-/// equal, 1 when they differ or the server cannot be reached, 2 for settings that are refused.
+/// equal, 1 when they differ or not all could be sent, 2 for settings that are refused.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct CommandLine {
@@ -86,7 +88,7 @@ impl Settings {
         let url = problems.address("URL", or(&line.url, URL));
         let metrics = if line.no_compare { None } else { problems.address("METRICS", or(&line.metrics, METRICS)) };
         let concurrency = problems.number("CONCURRENCY", or(&line.concurrency, CONCURRENCY), 1, MOST_CLIENTS);
-        let total = problems.number("TOTAL", or(&line.total, TOTAL), 1, u64::MAX);
+        let total = problems.number("TOTAL", or(&line.total, TOTAL), 1, MOST_REQUESTS);
         let seed = problems.number("SEED", or(&line.seed, SEED), 0, u64::MAX);
         let revision =
             line.revision.as_deref().filter(|name| !name.is_empty()).and_then(|name| problems.revision(name));
@@ -195,5 +197,6 @@ mod tests {
             assert!(problem.starts_with(&name.trim_start_matches('-').to_uppercase()), "{problem}");
         }
         assert!(!problems.concat().contains("secret"));
+        assert_eq!(check(&["--total=18446744073709551615"]).unwrap_err().len(), 1);
     }
 }

@@ -15,9 +15,9 @@ def answers(url: str) -> bool:
         return False
 
 
-def post(url: str, body: bytes, content_type: str) -> int:
+def post(url: str, body: bytes, content_type: str, encoding: str = "") -> int:
     """The status that a POST is answered with."""
-    request = urllib.request.Request(url, body, {"Content-Type": content_type})
+    request = urllib.request.Request(url, body, {"Content-Type": content_type, **({"Content-Encoding": encoding} if encoding else {})})
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.status

@@ -12,7 +12,7 @@ DELETED = (
     "api_key", "apiKey", "api-key", "api.key", "X-API-KEY", "apikey", "access_key", "private-key", "signing.key", "encryptionKey",
     "mcp-session-id", "Mcp-Session-Id", "mcp.session.id", "mcp_session_id", "http.request.header.mcp-session-id",
     "baggage", "http.request.header.baggage",
-    "Prompt", "message_content", "gen_ai.prompt", "gen_ai.prompt.0.content", "gen_ai.completion", "gen_ai.input.messages",
+    "Prompt", "message_content", "llm.input_messages.0.message.content", "gen_ai.prompt", "gen_ai.prompt.0.content", "gen_ai.completion", "gen_ai.input.messages",
     "gen_ai.output.messages", "gen_ai.system_instructions", "gen_ai.tool.call.arguments", "gen_ai.tool.call.result",
     "url.query", "http.query_string", "user.email", "user.mail", "user.name", "user.full_name", "enduser.id", "enduser.name",
     "user_id", "userId", "user-id", "user_account_uuid", "user.account.uuid", "user.account_id",
@@ -31,7 +31,7 @@ MASKED = (
     "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----",
     "Authorization: {}", "Cookie: a=b; sid={}", "Set-Cookie: sid={}", "password={}", "Password : my {}", '{{"api_key": "x {}"}}',
     "{{'client_secret': '{}'}}", "refresh_token = {}", "Mcp-Session-Id: {}", "baggage: user={}", "credentials=/{}",
-    "passphrase: {}", "x-access-key: {}", "login of user.id={}", "user_id: {}", '{{"user": {{"account_uuid": "{}"}}}}',
+    "Pwd={}", "Server=db;Uid=sa;Pwd={}", "passphrase: {}", "x-access-key: {}", "login of user.id={}", "user_id: {}", '{{"user": {{"account_uuid": "{}"}}}}',
 )
 
 # Names that look like the above and are none.
@@ -45,7 +45,7 @@ KEPT_NAMES = (
 KEPT_VALUES = (
     "get_forecast", "postgres://db:5432/*", "users://{user_id}/profile", "file:///etc/hosts", "npm://registry/@scope/package",
     "secret://vault/item", "secret:", "token:", "urn:*", "other", "list_tokens", "reset-password", "pkg@1.2.3", "ann@localhost",
-    "127.0.0.1:9902", "Basic authentication", "Unexpected token < in JSON", "What? Nothing", "a sentence, with: colons = signs",
+    "PWD=/srv/mcp", "127.0.0.1:9902", "Basic authentication", "Unexpected token < in JSON", "What? Nothing", "a sentence, with: colons = signs",
     "sk-learn", "task-force-of-many-words-and-a-long-name-that-goes-on", "2026-07-28", "-32602", "天気予報", "100 %", "a//b", "?", "@",
     "5b1f8f5e-8a58-4a51-9d3a-0b8a5c1d2e3f",
 )
