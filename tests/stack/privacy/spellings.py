@@ -14,6 +14,8 @@ DELETED = (
     "baggage", "http.request.header.baggage",
     "Prompt", "message_content", "llm.input_messages.0.message.content", "gen_ai.prompt", "gen_ai.prompt.0.content", "gen_ai.completion", "gen_ai.input.messages",
     "gen_ai.output.messages", "gen_ai.system_instructions", "gen_ai.tool.call.arguments", "gen_ai.tool.call.result",
+    "content", "completion", "input.value", "output_value", "traceloop.entity.input", "traceloop.entity.output",
+    "tool.parameters", "tool.arguments", "tool.result", "mcp.tool.arguments", "http.request.body", "http.response.body",
     "url.query", "http.query_string", "user.email", "user.mail", "user.name", "user.full_name", "enduser.id", "enduser.name",
     "user_id", "userId", "user-id", "user_account_uuid", "user.account.uuid", "user.account_id",
     "requests of ann@example.com",
@@ -37,7 +39,7 @@ MASKED = (
 # Names that look like the above and are none.
 KEPT_NAMES = (
     "mcp.session", "mcp.prompt", "mcp.tool", "mcp.request_id", "session.id", "message.id", "user.roles", "user", "client.address",
-    "author", "auth.method", "keyboard", "api.version", "query", "db.query.summary", "monkey", "@timestamp", "url.path",
+    "author", "auth.method", "keyboard", "api.version", "query", "db.query.summary", "db.query.text", "exception.message", "http.request.body.size", "content.type", "monkey", "@timestamp", "url.path",
     "gen_ai.tool.name", "gen_ai.request.model", "rpc.response.status_code", "error.type", "exception.type", "network.transport",
 )
 
