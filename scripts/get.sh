@@ -44,7 +44,7 @@ need() {
 # progress KEY: says every 15 s that it goes on. It waits on a pipe that nobody writes to: a `sleep` would outlive it.
 progress() {
   local silence
-  exec {silence}<> <(:)
+  exec {silence}<> <(:) || return
   while kill -0 $$ && ! read -rt 15 -u "$silence"; do say "  still getting $1, $((SECONDS - begun)) s"; done
 }
 
@@ -61,7 +61,7 @@ once() {
       progress "$key" 9>&- &
       local teller=$! failed=
       ("$make" "$target") >"$target/.log" 2>&1 || failed=1
-      kill "$teller"
+      kill "$teller" 2>/dev/null || : # a system without /dev/fd has none
       [ -z "$failed" ] || { tail -n 30 "$target/.log" >&2; say "failed: $key (log: $target/.log)"; exit 1; }
       touch "$target/.done"
       say "got $key in $((SECONDS - begun)) s"

@@ -49,6 +49,13 @@ def test_whoever_is_waited_for_is_healthy(services: dict[str, Any]) -> None:
             assert how["condition"] == "service_healthy", (name, needed)
 
 
+def test_what_is_built_here_is_never_pulled(services: dict[str, Any]) -> None:
+    """Nobody has published the names of these images, so anybody could."""
+    assert {name: service.get("pull_policy") for name, service in services.items() if "build" in service} == {
+        name: "never" for name, service in services.items() if service["image"].startswith("mcp-observability/")
+    }
+
+
 def test_plain_up_starts_the_stack(services: dict[str, Any]) -> None:
     plain = {name for name, service in services.items() if not service.get("profiles")}
     assert plain == {"weather", "sidecar", "collector", "prometheus", "grafana"}
