@@ -34,7 +34,7 @@ def istiod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Istiod]:
 
 @pytest.fixture(scope="session")
 def ambient_istiod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Istiod]:
-    """The same for ambient mode, as the profile `ambient` of Istio's chart has it. Sidecars then want certificates."""
+    """The same for ambient mode, as the profile `ambient` of Istio's chart has it."""
     yield from started(tmp_path_factory.mktemp("ambient"), PILOT_ENABLE_AMBIENT="true")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.expected import Series
+from support.http1 import Truncated
 from support.processes import free_port, wait_for
 
 from mesh import labels
@@ -43,11 +44,32 @@ def port() -> int:
     return free_port()
 
 
-# In the test alone nothing has a certificate.
-WITHOUT_TLS = {
-    "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication", "metadata": {"name": "default", "namespace": NAMESPACE},
-    "spec": {"mtls": {"mode": "DISABLE"}},
+# Nobody without a certificate of the mesh gets to the server.
+STRICT = {
+    "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication", "metadata": {"name": "strict", "namespace": NAMESPACE},
+    "spec": {"selector": {"matchLabels": {"app": "orders"}}, "mtls": {"mode": "STRICT"}},
 }
+
+
+def outbound(port: int, server: int) -> list[dict]:
+    """A caller's side: its sidecar listens for calls to the server, which it knows to want a certificate, as injected pods do.
+
+    The server is called by the one name that this machine resolves.
+    """
+    metadata = {"name": "caller", "namespace": NAMESPACE}
+    entry = service("caller", server, number=port)
+    entry["spec"]["hosts"] = ["localhost"]
+    entry["spec"]["endpoints"][0]["labels"] = {"security.istio.io/tlsMode": "istio"}
+    return [
+        entry,
+        {"apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": metadata, "spec": {
+            "workloadSelector": {"labels": {"app": "caller"}},
+            "egress": [{
+                "port": {"number": port, "name": "http-mcp", "protocol": "HTTP"}, "bind": "127.0.0.1", "captureMode": "NONE",
+                "hosts": ["./localhost"],
+            }],
+        }},
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +90,7 @@ def sidecar(istiod: Istiod, directory: Path, module: Path, port: int, metrics_po
     telemetry = only("Telemetry", "telemetry.yaml")
     telemetry["spec"]["tracing"][0]["randomSamplingPercentage"] = 100
     applied = [
-        WITHOUT_TLS, inbound("orders", port, server.port), plugin(module), telemetry,
+        STRICT, inbound("orders", port, server.port), plugin(module), telemetry,
         service("mcp-collector", collector.ports["COLLECTOR_OTLP_GRPC_PORT"], "GRPC", 4317),
     ]
     istiod.apply(*applied)
@@ -83,8 +105,23 @@ def sidecar(istiod: Istiod, directory: Path, module: Path, port: int, metrics_po
 
 
 @pytest.fixture(scope="module")
-def called(sidecar: Proxy, port: int) -> list[str]:
-    tools = call_every_tool(f"http://127.0.0.1:{port}/mcp")
+def caller(istiod: Istiod, sidecar: Proxy, directory: Path, port: int) -> Iterator[tuple[Proxy, int]]:
+    """The caller's sidecar, and where it listens."""
+    listener = free_port()
+    applied = outbound(listener, port)
+    istiod.apply(*applied)
+    proxy = Proxy(istiod, directory, "caller", "sidecar")
+    try:
+        proxy.serve(listener)
+        yield proxy, listener
+    finally:
+        proxy.stop()
+        istiod.delete(*applied)
+
+
+@pytest.fixture(scope="module")
+def called(sidecar: Proxy, caller: tuple[Proxy, int]) -> list[str]:
+    tools = call_every_tool(f"http://localhost:{caller[1]}/mcp")
     wait_for("every call to be counted", lambda: sum(labels.calls(sidecar).values()) == len(tools))
     return tools
 
@@ -113,14 +150,15 @@ def test_the_access_log_says_what_was_called(sidecar: Proxy, called: list[str]) 
     assert (entry["mcp.method"], entry["mcp.status"], entry["http.response.status_code"]) == ("tools/call", "ok", 200)
 
 
-def test_spans_say_what_was_called(collector: Collector, port: int, called: list[str]) -> None:
+def test_spans_say_what_was_called(collector: Collector, caller: tuple[Proxy, int], called: list[str]) -> None:
     def of_tools() -> dict[str, dict[str, str]]:
         return {span["mcp.tool"]: span for span in collector.spans() if "mcp.tool" in span}
 
     wait_for("the spans of every call", lambda: set(of_tools()) >= set(TOOLS))
+    _, listener = caller
     span = of_tools()["get_order"]
     assert (span["mcp.method"], span["mcp.status"]) == ("tools/call", "ok")
-    assert span["http.url"] == f"http://127.0.0.1:{port}/"
+    assert span["http.url"] == f"http://localhost:{listener}/"
 
 
 def test_prometheus_gets_seconds_and_no_label_of_istios(sidecar: Proxy, collector: Collector, called: list[str]) -> None:
@@ -137,29 +175,17 @@ def test_prometheus_gets_seconds_and_no_label_of_istios(sidecar: Proxy, collecto
     )
 
 
-def test_the_callers_side_does_not_see_it_too(istiod: Istiod, sidecar: Proxy, called: list[str], directory: Path) -> None:
-    """`match: [{mode: SERVER}]`: a sidecar with an outbound listener alone has no filter."""
-    stub, port = answering_stub(), free_port()
-    host = f"elsewhere.{NAMESPACE}.svc.cluster.local"
-    entry = service("elsewhere", stub.port, number=port)
-    egress = {
-        "apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": {"name": "caller", "namespace": NAMESPACE},
-        "spec": {"workloadSelector": {"labels": {"app": "caller"}}, "egress": [{
-            "port": {"number": port, "name": "http-mcp", "protocol": "HTTP"}, "bind": "127.0.0.1", "captureMode": "NONE",
-            "hosts": [f"./{host}"],
-        }]},
-    }
-    istiod.apply(entry, egress)
-    caller = Proxy(istiod, directory, "caller", "sidecar")
-    try:
-        caller.serve(port)
-        wait_for("calls to pass", lambda: call(port, "any", host) == 200)
-        assert "wasm" not in caller.admin("/config_dump?resource=dynamic_listeners").lower()
-        assert "mcp_filter" not in caller.page()
-    finally:
-        caller.stop()
-        istiod.delete(entry, egress)
-        stub.close()
+def test_the_callers_side_does_not_see_it_too(caller: tuple[Proxy, int], called: list[str]) -> None:
+    """`match: [{mode: SERVER}]`: one observation point per path."""
+    proxy, _ = caller
+    assert "trafficextension" not in proxy.admin("/config_dump?resource=dynamic_listeners")
+    assert "mcp_filter" not in proxy.page()
+
+
+def test_the_calls_came_by_mutual_tls(port: int, called: list[str]) -> None:
+    """There is no other way in."""
+    with pytest.raises(Truncated):
+        call(port, "unseen")
 
 
 def test_a_fresh_sidecar_serves_though_the_configuration_is_bad(

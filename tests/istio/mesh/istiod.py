@@ -1,10 +1,11 @@
 """istiod, the control plane, on the API server of `harness.cluster`: resources in, configuration of proxies out.
 
-Without certificates: proxies speak to it in plain text, and mutual TLS is off in what it tells them. Without Istio's own
-filters (`PILOT_ENABLE_METADATA_EXCHANGE`, `PILOT_ENABLE_ALPN_FILTER`, no metrics provider), which only Istio's own build of
+It is the mesh's certificate authority too, for proxies that show it a token; its configuration they get in plain text. Without
+Istio's own filters (`PILOT_ENABLE_METADATA_EXCHANGE`, `PILOT_ENABLE_ALPN_FILTER`, no metrics provider), which only Istio's own build of
 Envoy has. Nothing else of a mesh runs: no injection, no traffic capture, no ztunnel.
 """
 
+import base64
 import copy
 import json
 import os
@@ -31,9 +32,9 @@ class Istiod:
     def __init__(self, cluster: Cluster, directory: Path, **variables: str) -> None:
         self.cluster = cluster
         self.proxies = 0
-        self.port, self.http_port = free_port(), free_port()
+        self.port, self.http_port, self.authority_port = free_port(), free_port(), free_port()
         self.config = mesh_config()
-        self.config |= {"enableAutoMtls": False, "defaultProviders": {}}
+        self.config |= {"defaultProviders": {}}
         self.config["defaultConfig"] |= {"discoveryAddress": f"127.0.0.1:{self.port}", "controlPlaneAuthPolicy": "NONE"}
         for name in (SYSTEM, NAMESPACE):
             cluster.create_namespace(name)
@@ -41,7 +42,7 @@ class Istiod:
         file.write_text(json.dumps(self.config))
         self.process = Process([
             f"{get('istio')}/pilot-discovery", "discovery", f"--kubeconfig={cluster.kubeconfig}", f"--meshConfig={file}",
-            "--networksConfig=/dev/null", "--httpsAddr=", "--secureGRPCAddr=", "--monitoringAddr=", "--ctrlz_port=0",
+            "--networksConfig=/dev/null", "--httpsAddr=", f"--secureGRPCAddr=127.0.0.1:{self.authority_port}", "--monitoringAddr=", "--ctrlz_port=0",
             f"--grpcAddr=127.0.0.1:{self.port}", f"--httpAddr=127.0.0.1:{self.http_port}",
         ], directory / "istiod.log", {
             "PATH": os.environ["PATH"], "HOME": str(directory), "POD_NAMESPACE": SYSTEM, "POD_NAME": "istiod",
@@ -82,6 +83,12 @@ class Istiod:
             "patch", "pod", name, f"--namespace={NAMESPACE}", "--subresource=status", "--type=merge", f"--patch={json.dumps({'status': status})}",
         ))
         return address
+
+    def identity(self) -> tuple[str, str]:
+        """What a kubelet mounts into a proxy's pod: the mesh's root certificate and a token of its service account."""
+        secret = json.loads(must(self.cluster.kubectl("get", "secret", "istio-ca-secret", f"--namespace={SYSTEM}", "--output=json")))
+        token = must(self.cluster.kubectl("create", "token", ACCOUNT, f"--namespace={NAMESPACE}", "--audience=istio-ca"))
+        return base64.b64decode(secret["data"]["ca-cert.pem"]).decode(), token.strip()
 
     def made_for(self, proxy: str) -> dict:
         """What it makes for a connected proxy, by its type; only what that proxy has asked for."""

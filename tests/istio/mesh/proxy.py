@@ -1,8 +1,8 @@
 """A proxy as a pod has it: Istio's agent, which writes Envoy's bootstrap, starts Envoy, and stands between it and istiod.
 
 Envoy is the project's own, not Istio's build. The agent gets what a pod gives it: variables, and the files of the downward
-API in its working directory. No certificates (it says so in its log and goes on), no captured traffic: as a sidecar it
-listens where a `Sidecar` resource says.
+API, a token and the mesh's root certificate in its working directory; with them it gets its own certificate. No traffic is
+captured: as a sidecar it listens where a `Sidecar` resource says.
 """
 
 import json
@@ -20,8 +20,9 @@ from .manifests import NAMESPACE, injected_annotations
 
 START_DEADLINE = 60.0
 WORKERS = 2
-# The port at which the agent asks for certificates without having one; nobody is there.
-NO_AUTHORITY = "127.0.0.1:15010"
+# Whom the certificate of istiod names, wherever it is reached.
+AUTHORITY = "istiod.istio-system.svc"
+ROOT_CERTIFICATE, TOKEN = "var/run/secrets/istio/root-cert.pem", "var/run/secrets/tokens/istio-token"
 # The agent keeps modules in a folder of fixed name, which its container has. Here it gets a view of the file system in which
 # that folder is its own; for whoever runs the tests nothing changes, and nobody need be root.
 OWN_DATA = ["unshare", "--map-root-user", "--mount", "sh", "-c", 'mount -t tmpfs none /var/lib && mkdir -p /var/lib/istio/data && exec "$@"', "sh"]
@@ -40,6 +41,9 @@ class Proxy:
         annotations = injected_annotations() if annotations is None else annotations
         address = istiod.create_pod(name, labels, annotations)
         write_downward(directory, labels, annotations)
+        for file, content in zip((ROOT_CERTIFICATE, TOKEN), istiod.identity(), strict=True):
+            (directory / file).parent.mkdir(parents=True)
+            (directory / file).write_text(content)
         self.admin_port, self.agent_port, self.ready_port = free_port(), free_port(), free_port()
         self.metrics_port = metrics_port or free_port()
         config = istiod.proxy_config(
@@ -55,7 +59,7 @@ class Proxy:
             "PATH": os.environ["PATH"], "HOME": str(directory), "PROXY_CONFIG": json.dumps(config),
             "POD_NAME": name, "POD_NAMESPACE": NAMESPACE, "INSTANCE_IP": address, "SERVICE_ACCOUNT": ACCOUNT,
             "ISTIO_META_CLUSTER_ID": "Kubernetes", "ISTIO_META_WORKLOAD_NAME": name, "ISTIO_META_INTERCEPTION_MODE": "NONE",
-            "CA_ADDR": NO_AUTHORITY, "PILOT_CERT_PROVIDER": "none",
+            "CA_ADDR": f"127.0.0.1:{istiod.authority_port}", "CA_ROOT_CA": str(directory / ROOT_CERTIFICATE), "ISTIOD_SAN": AUTHORITY,
             "ENVOY_PROMETHEUS_PORT": str(self.metrics_port), "ENVOY_STATUS_PORT": str(self.ready_port),
         })
         try:

@@ -52,10 +52,9 @@ def answering_stub() -> Stub:
     return stub
 
 
-def call(port: int, tool: str, host: str = "") -> int:
-    """The status that one call gets; `host` is asked for by name."""
+def call(port: int, tool: str) -> int:
+    """The status that one call gets."""
     with closing(Connection(port)) as connection:
-        connection.authority = host or connection.authority
         return connection.post(rpc("tools/call", {"name": tool}), JSON).head.status
 
 
