@@ -29,21 +29,12 @@ def module() -> Path:
 @pytest.fixture(scope="session")
 def istiod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Istiod]:
     """istiod on an API server that knows the resources of Istio, the Gateway API and Prometheus Operator."""
-    yield from started(tmp_path_factory.mktemp("mesh"))
-
-
-@pytest.fixture(scope="session")
-def ambient_istiod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Istiod]:
-    """The same for ambient mode, as the profile `ambient` of Istio's chart has it."""
-    yield from started(tmp_path_factory.mktemp("ambient"), PILOT_ENABLE_AMBIENT="true")
-
-
-def started(directory: Path, **variables: str) -> Iterator[Istiod]:
+    directory = tmp_path_factory.mktemp("mesh")
     cluster = Cluster(directory)
     try:
         cluster.install(Path(get("istio")) / "definitions")
         cluster.install(Path(get("crds")))
-        istiod = Istiod(cluster, directory, **variables)
+        istiod = Istiod(cluster, directory)
         yield istiod
         istiod.stop()
     finally:

@@ -71,11 +71,6 @@ def bootstrap(istiod: Istiod, address: str) -> dict:
 
 
 @pytest.fixture
-def istiod(ambient_istiod: Istiod) -> Istiod:
-    return ambient_istiod
-
-
-@pytest.fixture
 def client(istiod: Istiod, tmp_path: Path) -> Iterator[Process]:
     address = istiod.create_pod(POD, LABELS, {})
     applied = [*objects("waypoint.yaml"), *services(address)]

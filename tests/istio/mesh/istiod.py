@@ -29,7 +29,7 @@ ADDRESS = "198.51.100.{}"
 class Istiod:
     """Started and ready once the constructor returns."""
 
-    def __init__(self, cluster: Cluster, directory: Path, **variables: str) -> None:
+    def __init__(self, cluster: Cluster, directory: Path) -> None:
         self.cluster = cluster
         self.proxies = 0
         self.port, self.http_port, self.authority_port = free_port(), free_port(), free_port()
@@ -47,7 +47,9 @@ class Istiod:
         ], directory / "istiod.log", {
             "PATH": os.environ["PATH"], "HOME": str(directory), "POD_NAMESPACE": SYSTEM, "POD_NAME": "istiod",
             "PILOT_ENABLE_METADATA_EXCHANGE": "false", "PILOT_ENABLE_ALPN_FILTER": "false",
-        } | variables)
+            # As the profile `ambient` of Istio's chart has it.
+            "PILOT_ENABLE_AMBIENT": "true",
+        })
         try:
             wait_for("istiod to be ready", lambda: answers(f"http://127.0.0.1:{self.http_port}/ready"), START_DEADLINE, self.process)
         except BaseException:
