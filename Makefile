@@ -1,7 +1,7 @@
 # Every recipe is one script or one command; `make help` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help filter image sidecar demo example-weather example-postgres example-agent-sdk-server dev stack dashboard loadtest
-.PHONY: test test-slow test-stack compose-test k8s-test k8s-rules test-all fuzz bench fmt clippy docs clean
+.PHONY: test test-slow test-stack compose-test k8s-test istio-test k8s-rules test-all fuzz bench fmt clippy docs clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{ printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ compose-test: ## build, start and call docker-compose.yml on a real Docker engin
 
 k8s-test: ## apply the Kubernetes manifests to a real API server and run their pods' processes; builds it once
 	@scripts/test.sh k8s
+
+istio-test: ## apply the manifests for Istio to a real istiod and run proxies under Istio's own agent; builds both once
+	@scripts/test.sh istio
 
 test-all: ## run everything; at most 60 minutes from nothing on 2 cores
 	@.ci/run

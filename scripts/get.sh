@@ -18,6 +18,7 @@
 #   scripts/get.sh kubectl          its client, with kustomize in it
 #   scripts/get.sh helm             Helm, which renders the chart
 #   scripts/get.sh crds             the directory with Prometheus Operator's resource definitions, as published
+#   scripts/get.sh istio            the directory with Istio's programs (istiod and its proxies' agent), chart and resource definitions
 #   scripts/get.sh grafana-schema   the directory that holds Grafana's schema as JSON Schema, one file a kind of panel
 #   scripts/get.sh crane            reads images and serves a registry: for the test of the module's image
 #   scripts/get.sh oras             copies an image and what refers to it between layouts and registries
@@ -188,13 +189,29 @@ make_helm() {
     "helm.sh/helm/v3/cmd/helm@v$HELM"
 }
 
-# The module's own sources; none of its dependencies are fetched.
+# module_directory MODULE VERSION: where a module's own sources are; none of its dependencies are fetched.
+module_directory() {
+  (cd / && go mod download -json "$1@v$2") | sed -n 's/^\t"Dir": "\(.*\)",\?$/\1/p'
+}
+
 make_crds() {
   local module
-  module=$(cd "$1" && go mod download -json "github.com/prometheus-operator/prometheus-operator@v$PROMETHEUS_OPERATOR" |
-    sed -n 's/^\t"Dir": "\(.*\)",\?$/\1/p') &&
+  module=$(module_directory github.com/prometheus-operator/prometheus-operator "$PROMETHEUS_OPERATOR") &&
     cp "$module"/example/prometheus-operator-crd/*_{servicemonitors,podmonitors,prometheusrules}.yaml "$1" &&
     chmod u+w "$1"/*.yaml
+}
+
+make_istio() {
+  local istio gateway_api
+  GOBIN="$1" nice -n 5 go install -trimpath -ldflags "-s -w" \
+    "istio.io/istio/pilot/cmd/pilot-discovery@v$ISTIO" "istio.io/istio/pilot/cmd/pilot-agent@v$ISTIO" &&
+    istio=$(module_directory istio.io/istio "$ISTIO") &&
+    gateway_api=$(module_directory sigs.k8s.io/gateway-api "$GATEWAY_API") &&
+    mkdir "$1/definitions" &&
+    cp "$istio/manifests/charts/base/files/crd-all.gen.yaml" "$gateway_api"/config/crd/standard/*_{gatewayclasses,gateways,httproutes,grpcroutes,referencegrants}.yaml "$1/definitions" &&
+    cp -r "$istio/manifests/charts/istio-control/istio-discovery" "$1/chart" &&
+    cp "$istio/tools/packaging/common/envoy_bootstrap.json" "$1" &&
+    chmod -R u+w "$1"
 }
 
 make_grafana_schema() {
@@ -280,6 +297,10 @@ get() {
       need go "Go 1.26 or newer"
       once "crds-$PROMETHEUS_OPERATOR" make_crds
       echo "$cache/crds-$PROMETHEUS_OPERATOR" ;;
+    istio)
+      need go "Go 1.26 or newer"
+      once "istio-$ISTIO" make_istio
+      echo "$cache/istio-$ISTIO" ;;
     grafana-schema)
       need npm "Node.js 20 or newer, with npm"
       local key; key="grafana-schema-$(hash_of "$root"/grafana/schema/*.json)"
@@ -309,7 +330,7 @@ get() {
       get envoy; get postgres
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
       get node; get rmcp-server; get rmcp-client; get wasm-opt; get wasm-bindgen; get cargo-fuzz
-      get grafana-schema; get collector; get prometheus; get promtool; get kubectl; get helm; get crds; get crane; get oras ;;
+      get grafana-schema; get collector; get prometheus; get promtool; get kubectl; get helm; get crds; get istio; get crane; get oras ;;
     *) say "get.sh: unknown name '$1'; see the head of this file"; exit 2 ;;
   esac
 }

@@ -6,6 +6,7 @@
 #   scripts/test.sh stack   the module's image, load test, examples and the pipeline to Prometheus, which `make test-all` adds as well
 #   scripts/test.sh compose docker-compose.yml on a real Docker engine; skipped where none can start
 #   scripts/test.sh k8s     the Kubernetes manifests on a real API server, which `make test-all` adds as well
+#   scripts/test.sh istio   the manifests for Istio with a real istiod, which `make test-all` adds as well
 #
 # A step that runs tests counts each of them, any other step counts as one. Each step's output is kept in target/test/.
 set -uo pipefail
@@ -21,7 +22,8 @@ case $set_name in
   stack) steps=(check-rules test-image test-loadtest test-examples test-stack) needs+=(go) ;;
   compose) steps=(test-compose) needs+=(go) ;;
   k8s) steps=(test-k8s) needs+=(go) ;;
-  *) say "test.sh: unknown set '$set_name'; known are test, slow, stack, compose, k8s"; exit 2 ;;
+  istio) steps=(test-istio) needs+=(go) ;;
+  *) say "test.sh: unknown set '$set_name'; known are test, slow, stack, compose, k8s, istio"; exit 2 ;;
 esac
 logs=$CARGO_TARGET_DIR/test
 mkdir -p "$logs"

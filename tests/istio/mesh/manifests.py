@@ -1,0 +1,61 @@
+"""The manifests of k8s/istio, and what a test must change in them to run on this machine. Reads no cluster."""
+
+import json
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import yaml
+from support.peers import ROOT, get
+
+MANIFESTS = ROOT / "k8s/istio"
+# Values of Istio's own chart; all the others are resources.
+MESH = MANIFESTS / "mesh.yaml"
+RESOURCES = sorted(path.name for path in MANIFESTS.glob("*.yaml") if path != MESH)
+NAMESPACE = "mcp"
+
+
+def objects(name: str) -> list[dict]:
+    return list(yaml.safe_load_all((MANIFESTS / name).read_text(encoding="utf-8")))
+
+
+def only(kind: str, name: str) -> dict:
+    """The one object of a kind in a file."""
+    (found,) = [each for each in objects(name) if each["kind"] == kind]
+    return found
+
+
+@cache
+def chart() -> list[dict]:
+    """Istio's chart `istiod` with the values of mesh.yaml."""
+    command = [get("helm"), "template", "istiod", f"{get('istio')}/chart", "--namespace=istio-system", f"--values={MESH}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return [each for each in yaml.safe_load_all(done.stdout) if each]
+
+
+def mesh_config() -> dict:
+    """The mesh's configuration as the chart makes it of those values."""
+    (configuration,) = [each for each in chart() if each["kind"] == "ConfigMap" and each["metadata"]["name"] == "istio"]
+    return yaml.safe_load(configuration["data"]["mesh"])
+
+
+def injected_annotations() -> dict[str, str]:
+    """What the chart's injector adds to each pod."""
+    (injector,) = [
+        each for each in chart() if each["kind"] == "ConfigMap" and each["metadata"]["name"] == "istio-sidecar-injector"
+    ]
+    return yaml.safe_load(injector["data"]["config"])["injectedAnnotations"]
+
+
+def plugin(url: str | Path, source: str = "wasmplugin-file.yaml", **configuration: object) -> dict:
+    """A shipped WasmPlugin with the module at another place, and these fields of its configuration besides."""
+    found = only("WasmPlugin", source)
+    found["spec"]["url"] = f"file://{url}" if isinstance(url, Path) else url
+    found["spec"]["pluginConfig"] |= configuration
+    return found
+
+
+def text(*documents: dict) -> str:
+    """As kubectl reads them."""
+    return "\n---\n".join(json.dumps(document) for document in documents)

@@ -1,0 +1,108 @@
+"""MCP servers behind the mesh, and clients before it."""
+
+import subprocess
+import threading
+from contextlib import closing
+from pathlib import Path
+
+from support.cases import RESULT, rpc
+from support.client import JSON, Connection
+from support.http1 import Message
+from support.peers import clean_env, get
+from support.processes import Process, accepts, free_port, wait_for
+from support.stub import Stub, Wire
+
+from .manifests import NAMESPACE
+
+PEERS = Path(__file__).parents[1] / "peers"
+# A stream is held at most as long; no test takes as much.
+DEADLINE = 120.0
+# Parts of names that Istio's own tags take for theirs, wherever they stand in the name of a series.
+TAKEN = [
+    "cache.get.x", "component.a.b", "tag.x;.", "wasm_filter.x.", "rbac.allowed", "x.shadow_denied", "a.istio_dry_run_allow_b",
+    "cluster.a;b",
+]
+
+
+class NamesServer:
+    """A real server, with tools of these names."""
+
+    def __init__(self, directory: Path, *names: str) -> None:
+        self.port = free_port()
+        command = [get("python", "e2e"), str(PEERS / "names.py"), str(self.port), *names]
+        self.process = Process(command, directory / f"names-{self.port}.log", clean_env())
+        wait_for("the server to listen", lambda: accepts(self.port), process=self.process)
+
+    def stop(self) -> None:
+        self.process.stop()
+
+
+def call_every_tool(url: str) -> list[str]:
+    """A real client's session; the tools that it called."""
+    command = [get("python", "e2e"), str(PEERS / "caller.py"), url]
+    done = subprocess.run(command, capture_output=True, text=True, env=clean_env(), timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def answering_stub() -> Stub:
+    """A server that answers every call of a tool at /mcp."""
+    stub = Stub()
+    stub.on("/mcp", lambda request, wire: wire.json(200, RESULT))
+    return stub
+
+
+def call(port: int, tool: str) -> int:
+    """The status that one call gets."""
+    with closing(Connection(port)) as connection:
+        return connection.post(rpc("tools/call", {"name": tool}), JSON).head.status
+
+
+def service(name: str, port: int, protocol: str = "HTTP", number: int = 8000) -> dict:
+    """A Service of the namespace, as far as its clients see: the one endpoint is a process of this machine."""
+    port_name = protocol.lower()
+    return {
+        "apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "hosts": [f"{name}.{NAMESPACE}.svc.cluster.local"], "location": "MESH_INTERNAL", "resolution": "STATIC",
+            "ports": [{"number": number, "name": port_name, "protocol": protocol}],
+            "endpoints": [{"address": "127.0.0.1", "ports": {port_name: port}}],
+        },
+    }
+
+
+class HeldStream:
+    """A call whose answer is an event stream that the test holds open: `send` adds an event, `next` reads it at the client."""
+
+    def __init__(self, stub: Stub, port: int, path: str = "/held") -> None:
+        self.wires: list[Wire] = []
+        self.ended = threading.Event()
+        stub.on(path, self._begin)
+        self.connection = Connection(port)
+        self.connection.send("POST", path, JSON, rpc("tools/call", {"name": "held"}))
+        self.connection.head()
+        self.pieces = self.connection.pieces()
+
+    def _begin(self, _request: Message, wire: Wire) -> None:
+        wire.begin("text/event-stream")
+        self.wires.append(wire)
+        # Until then the connection is for this answer alone.
+        self.ended.wait(DEADLINE)
+
+    def exchange(self, data: bytes) -> bytes:
+        """An event of the server, as the client receives it."""
+        (wire,) = self.wires
+        wire.event(data)
+        return next(self.pieces)
+
+    def end(self) -> None:
+        (wire,) = self.wires
+        wire.event(RESULT)
+        wire.end()
+        self.ended.set()
+        for _ in self.pieces:
+            pass
+
+    def close(self) -> None:
+        self.ended.set()
+        self.connection.close()

@@ -1,0 +1,78 @@
+"""A real API server takes every manifest as it is, Istio's own chart takes the mesh's settings, and they agree with the filter."""
+
+import json
+import re
+
+import pytest
+import yaml
+from harness.cluster import must
+from support.peers import ROOT
+
+from mesh.istiod import Istiod
+from mesh.manifests import MANIFESTS, MESH, RESOURCES, injected_annotations, mesh_config, objects, only, text
+
+
+@pytest.mark.parametrize("argument", [*(f"-f{MANIFESTS / name}" for name in RESOURCES), f"-k{MANIFESTS / 'collector'}"])
+def test_everything_is_taken_without_a_warning(istiod: Istiod, argument: str) -> None:
+    """In a namespace that warns of pods above the level `restricted`."""
+    try:
+        must(istiod.cluster.apply(argument))
+        difference = istiod.cluster.kubectl("diff", "--server-side", argument)
+        assert (difference.returncode, difference.stdout) == (0, ""), difference.stdout + difference.stderr
+    finally:
+        must(istiod.cluster.kubectl("delete", argument))
+
+
+@pytest.mark.parametrize(("name", "kind", "place", "says"), [
+    ("wasmplugin.yaml", "WasmPlugin", ("failStrategie", "FAIL_OPEN"), "failStrategie"),
+    ("wasmplugin.yaml", "WasmPlugin", ("failStrategy", "OPEN"), "failStrategy"),
+    ("wasmplugin.yaml", "WasmPlugin", ("sha256", "abc"), "sha256"),
+    ("telemetry.yaml", "Telemetry", ("tracings", []), "tracings"),
+])
+def test_a_bad_field_is_refused_by_its_name(istiod: Istiod, name: str, kind: str, place: tuple[str, object], says: str) -> None:
+    spoilt = only(kind, name)
+    spoilt["spec"][place[0]] = place[1]
+    result = istiod.cluster.apply("-f-", text=text(spoilt))
+    assert result.returncode != 0 and says in result.stderr, result
+
+
+def snippet() -> dict:
+    """Labels and buckets as people who run their own Envoy get them; a test of theirs holds them against the filter."""
+    return yaml.safe_load((ROOT / "envoy/snippet.yaml").read_text(encoding="utf-8"))["stats_config"]
+
+
+def test_the_mesh_knows_the_filters_labels() -> None:
+    assert mesh_config()["defaultConfig"]["extraStatTags"] == [tag["tag_name"] for tag in snippet()["stats_tags"]]
+
+
+def test_buckets_are_those_of_operations() -> None:
+    (operations,) = [
+        each["buckets"] for each in snippet()["histogram_bucket_settings"]
+        if each["match"]["suffix"] == "mcp_request_duration_microseconds"
+    ]
+    assert json.loads(injected_annotations()["sidecar.istio.io/statsHistogramBuckets"]) == {"wasmcustom": operations}
+    waypoint = only("Gateway", "waypoint.yaml")["spec"]["infrastructure"]["annotations"]
+    assert waypoint == injected_annotations()
+
+
+def test_spans_have_what_is_documented() -> None:
+    """The keys of filter state, in the page on metrics, are the tags of a span."""
+    page = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
+    section = page.partition("## Access logs and spans")[2].partition("\n## ")[0]
+    keys = set(re.findall(r"`(mcp\.[a-z_]+)`", section))
+    tags = only("Telemetry", "telemetry.yaml")["spec"]["tracing"][0]["customTags"]
+    assert tags == {key: {"formatter": {"value": f"%FILTER_STATE(wasm.{key}:PLAIN)%"}} for key in keys}
+
+
+def test_the_plugins_differ_in_place_and_name_alone() -> None:
+    plugins = [each for name in RESOURCES for each in objects(name) if each["kind"] == "WasmPlugin"]
+    assert len(plugins) == 4
+    for plugin in plugins:
+        spec = plugin["spec"]
+        assert (spec["phase"], spec["priority"], spec["failStrategy"]) == ("AUTHN", 1000, "FAIL_OPEN")
+        assert spec["pluginConfig"]["filter_state"] is True
+        assert set(spec["pluginConfig"]) == {"filter_state", "server_name_from"}
+
+
+def test_the_page_names_the_settings_file() -> None:
+    assert f"-f k8s/istio/{MESH.name}" in (MANIFESTS / "README.md").read_text(encoding="utf-8")

@@ -1,0 +1,122 @@
+"""A gateway under Istio's own agent: real clients, real servers behind it, the contract's series with their labels."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from support.processes import free_port, wait_for
+
+from mesh import labels
+from mesh.istiod import Istiod
+from mesh.manifests import MANIFESTS, injected_annotations, objects, plugin
+from mesh.proxy import Proxy
+from mesh.traffic import TAKEN, NamesServer, call_every_tool, service
+
+ORDERS = "outbound_8000__orders.mcp.svc.cluster.local"
+WEATHER = "outbound_8000__weather.mcp.svc.cluster.local"
+PLAIN = ["get_forecast", "orders.list"]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gateway")
+
+
+def resources(port: int, module: Path) -> list[dict]:
+    """gateway.yaml on a free port, for any name, with the module from a file."""
+    gateway, routes, _ = objects("gateway.yaml")
+    gateway["spec"]["servers"][0] |= {"port": {"number": port, "name": "http-mcp", "protocol": "HTTP"}, "hosts": ["*"]}
+    routes["spec"]["hosts"] = ["*"]
+    return [gateway, routes, plugin(module, "gateway.yaml")]
+
+
+def documented_annotation() -> dict[str, str]:
+    """What README.md gives a gateway's pods."""
+    page = (MANIFESTS / "README.md").read_text(encoding="utf-8")
+    (written,) = re.findall(r"`(sidecar\.istio\.io/statsInclusionRegexps: .*)`", page)
+    return yaml.safe_load(written)
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def gateway(istiod: Istiod, directory: Path, module: Path, port: int) -> Iterator[Proxy]:
+    servers = [NamesServer(directory, *TAKEN), NamesServer(directory, *PLAIN)]
+    entries = [service(name, server.port) for name, server in zip(("orders", "weather"), servers, strict=True)]
+    applied = [*entries, *resources(port, module)]
+    istiod.apply(*applied)
+    proxy = Proxy(istiod, directory, "mcp-gateway", annotations=injected_annotations() | documented_annotation())
+    try:
+        proxy.serve(port)
+        yield proxy
+    finally:
+        proxy.stop()
+        istiod.delete(*applied)
+        for server in servers:
+            server.stop()
+
+
+@pytest.fixture(scope="module")
+def called(gateway: Proxy, port: int) -> list[str]:
+    """Tools of both servers, after a real client called each once."""
+    orders = call_every_tool(f"http://127.0.0.1:{port}/orders/mcp")
+    assert sorted(orders) == sorted(TAKEN)
+    weather = call_every_tool(f"http://127.0.0.1:{port}/weather/mcp")
+    wait_for("every call to be counted", lambda: sum(labels.calls(gateway).values()) == len(orders) + len(weather))
+    return orders + weather
+
+
+def label(name: str) -> str:
+    """A tool's name as a label value: docs/metrics.md, Labels."""
+    value = name.replace(";", "_")
+    return value[:-1] + "_" if value.endswith(".") else value
+
+
+def test_each_tool_is_counted_under_its_name_and_server(gateway: Proxy, called: list[str]) -> None:
+    expected = {(ORDERS, label(name), "ok"): 1.0 for name in TAKEN} | {(WEATHER, name, "ok"): 1.0 for name in PLAIN}
+    assert labels.calls(gateway) == expected
+
+
+def test_every_series_has_the_labels_that_the_filter_wrote(gateway: Proxy, called: list[str]) -> None:
+    written = labels.written(gateway)
+    assert labels.shown(gateway) == written
+    assert {"mcp_requests_total", "mcp_tool_calls_total", "mcp_tools_listed_total", "mcp_filter_info"} <= {name for name, _ in written}
+
+
+def test_what_istios_own_tags_add(gateway: Proxy, called: list[str]) -> None:
+    """A label beside ours, never a part of ours. README.md says so, and how to drop it."""
+    assert labels.added(gateway) == {
+        "cache.get.x": {"cache": "get"},
+        "component.a.b": {"component": "a"},
+        "tag.x__": {"tag": "x__"},
+        "wasm_filter.x_": {"wasm_filter": "x_;"},
+        "rbac.allowed": {"authz_enforce_result": "allowed"},
+        "x.shadow_denied": {"authz_dry_run_result": "denied"},
+        "a.istio_dry_run_allow_b": {"authz_dry_run_action": "allow"},
+    }
+
+
+def test_durations_have_the_documented_bounds(gateway: Proxy, called: list[str]) -> None:
+    def bounds() -> set[str]:
+        return {
+            dict(found)["le"] for family, found in gateway.samples()
+            if family == "mcp_tool_duration_microseconds_bucket" and dict(found)["tool_name"] == "get_forecast"
+        }
+
+    wait_for("Envoy to flush histograms", lambda: bool(bounds()))
+    assert {float(bound) for bound in bounds()} >= {1000.0, 50000.0, 300000000.0, float("inf")}
+    assert len(bounds()) == 18
+
+
+def test_the_pods_own_page_has_the_series_too(gateway: Proxy, called: list[str]) -> None:
+    """Port 15020 of a pod, which Istio annotates for Prometheus."""
+    assert re.search(r'mcp_tool_calls_total{[^}]*tool_name="get_forecast"', gateway.merged_page())
+
+
+def test_a_blind_filter_would_show(gateway: Proxy, called: list[str]) -> None:
+    assert labels.total(gateway, "envoy_http_downstream_rq_total") == labels.total(gateway, "mcp_filter_streams_total") > 0

@@ -1,0 +1,208 @@
+"""A sidecar under Istio's own agent: server_name of the workload, one observation point, spans and access logs."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.expected import Series
+from support.http1 import Truncated
+from support.processes import free_port, wait_for
+
+from mesh import labels
+from mesh.collector import Collector
+from mesh.istiod import Istiod
+from mesh.manifests import NAMESPACE, mesh_config, only, plugin
+from mesh.proxy import Proxy
+from mesh.traffic import NamesServer, answering_stub, call, call_every_tool, service
+
+TOOLS = ["cache.get.x", "get_order"]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sidecar")
+
+
+def inbound(name: str, port: int, server: int) -> dict:
+    """What traffic capture does in a cluster: the proxy listens for its server."""
+    return {
+        "apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "workloadSelector": {"labels": {"app": name}},
+            "ingress": [{
+                "port": {"number": port, "name": "http-mcp", "protocol": "HTTP"}, "bind": "127.0.0.1",
+                "captureMode": "NONE", "defaultEndpoint": f"127.0.0.1:{server}",
+            }],
+            "egress": [{"hosts": ["./*"]}],
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    return free_port()
+
+
+# Nobody without a certificate of the mesh gets to the server.
+STRICT = {
+    "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication", "metadata": {"name": "strict", "namespace": NAMESPACE},
+    "spec": {"selector": {"matchLabels": {"app": "orders"}}, "mtls": {"mode": "STRICT"}},
+}
+
+
+def outbound(port: int, server: int) -> list[dict]:
+    """A caller's side: its sidecar listens for calls to the server, which it knows to want a certificate, as injected pods do.
+
+    The server is called by the one name that this machine resolves.
+    """
+    metadata = {"name": "caller", "namespace": NAMESPACE}
+    entry = service("caller", server, number=port)
+    entry["spec"]["hosts"] = ["localhost"]
+    entry["spec"]["endpoints"][0]["labels"] = {"security.istio.io/tlsMode": "istio"}
+    return [
+        entry,
+        {"apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": metadata, "spec": {
+            "workloadSelector": {"labels": {"app": "caller"}},
+            "egress": [{
+                "port": {"number": port, "name": "http-mcp", "protocol": "HTTP"}, "bind": "127.0.0.1", "captureMode": "NONE",
+                "hosts": ["./localhost"],
+            }],
+        }},
+    ]
+
+
+@pytest.fixture(scope="module")
+def metrics_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def collector(directory: Path, metrics_port: int) -> Iterator[Collector]:
+    collector = Collector(directory, [metrics_port])
+    yield collector
+    collector.stop()
+
+
+@pytest.fixture(scope="module")
+def sidecar(istiod: Istiod, directory: Path, module: Path, port: int, metrics_port: int, collector: Collector) -> Iterator[Proxy]:
+    server = NamesServer(directory, *TOOLS)
+    telemetry = only("Telemetry", "telemetry.yaml")
+    telemetry["spec"]["tracing"][0]["randomSamplingPercentage"] = 100
+    applied = [
+        STRICT, inbound("orders", port, server.port), plugin(module), telemetry,
+        service("mcp-collector", collector.ports["COLLECTOR_OTLP_GRPC_PORT"], "GRPC", 4317),
+    ]
+    istiod.apply(*applied)
+    proxy = Proxy(istiod, directory, "orders", "sidecar", metrics_port=metrics_port)
+    try:
+        proxy.serve(port)
+        yield proxy
+    finally:
+        proxy.stop()
+        istiod.delete(*applied)
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def caller(istiod: Istiod, sidecar: Proxy, directory: Path, port: int) -> Iterator[tuple[Proxy, int]]:
+    """The caller's sidecar, and where it listens."""
+    listener = free_port()
+    applied = outbound(listener, port)
+    istiod.apply(*applied)
+    proxy = Proxy(istiod, directory, "caller", "sidecar")
+    try:
+        proxy.serve(listener)
+        yield proxy, listener
+    finally:
+        proxy.stop()
+        istiod.delete(*applied)
+
+
+@pytest.fixture(scope="module")
+def called(sidecar: Proxy, caller: tuple[Proxy, int]) -> list[str]:
+    tools = call_every_tool(f"http://localhost:{caller[1]}/mcp")
+    wait_for("every call to be counted", lambda: sum(labels.calls(sidecar).values()) == len(tools))
+    return tools
+
+
+def test_calls_are_counted_under_the_workloads_name(sidecar: Proxy, called: list[str]) -> None:
+    assert labels.calls(sidecar) == {("orders", name, "ok"): 1.0 for name in TOOLS}
+    assert labels.shown(sidecar) == labels.written(sidecar)
+
+
+def test_a_blind_filter_would_show(sidecar: Proxy, called: list[str]) -> None:
+    """mesh.yaml lets Envoy's own count of requests through, which the alert MCPFilterBlind compares."""
+    assert labels.total(sidecar, "envoy_http_downstream_rq_total") == labels.total(sidecar, "mcp_filter_streams_total") > 0
+
+
+def test_the_access_log_says_what_was_called(sidecar: Proxy, called: list[str]) -> None:
+    keys = [provider for provider in mesh_config()["extensionProviders"] if provider["name"] == "mcp-log"]
+    expected = set(keys[0]["envoyFileAccessLog"]["logFormat"]["labels"])
+
+    def entries() -> list[dict]:
+        lines = [line for line in sidecar.process.log().splitlines() if line.startswith("{") and "mcp.method" in line]
+        return [json.loads(line) for line in lines]
+
+    wait_for("the log of every call", lambda: {entry["mcp.tool"] for entry in entries()} >= set(TOOLS))
+    (entry,) = [each for each in entries() if each["mcp.tool"] == "get_order"]
+    assert set(entry) == expected
+    assert (entry["mcp.method"], entry["mcp.status"], entry["http.response.status_code"]) == ("tools/call", "ok", 200)
+
+
+def test_spans_say_what_was_called(collector: Collector, caller: tuple[Proxy, int], called: list[str]) -> None:
+    def of_tools() -> dict[str, dict[str, str]]:
+        return {span["mcp.tool"]: span for span in collector.spans() if "mcp.tool" in span}
+
+    wait_for("the spans of every call", lambda: set(of_tools()) >= set(TOOLS))
+    _, listener = caller
+    span = of_tools()["get_order"]
+    assert (span["mcp.method"], span["mcp.status"]) == ("tools/call", "ok")
+    assert span["http.url"] == f"http://localhost:{listener}/"
+
+
+def test_prometheus_gets_seconds_and_no_label_of_istios(sidecar: Proxy, collector: Collector, called: list[str]) -> None:
+    def calls() -> set[Series]:
+        return {entry for entry, value in collector.samples().items() if entry[0] == "mcp_tool_calls_total" and value}
+
+    wait_for("the calls at the collector", lambda: len(calls()) == len(TOOLS), 60)
+    assert {dict(pairs)["tool_name"] for _, pairs in calls()} == set(TOOLS)
+    assert not {name for _, pairs in calls() for name, _ in pairs} & set(labels.ISTIO_TAGS)
+    wait_for(
+        "durations at the collector",
+        lambda: any(family == "mcp_tool_duration_seconds_bucket" and dict(pairs)["le"] == "0.005" for family, pairs in collector.samples()),
+        60,
+    )
+
+
+def test_the_callers_side_does_not_see_it_too(caller: tuple[Proxy, int], called: list[str]) -> None:
+    """`match: [{mode: SERVER}]`: one observation point per path."""
+    proxy, _ = caller
+    assert "trafficextension" not in proxy.admin("/config_dump?resource=dynamic_listeners")
+    assert "mcp_filter" not in proxy.page()
+
+
+def test_the_calls_came_by_mutual_tls(port: int, called: list[str]) -> None:
+    """There is no other way in."""
+    with pytest.raises(Truncated):
+        call(port, "unseen")
+
+
+def test_a_fresh_sidecar_serves_though_the_configuration_is_bad(
+    istiod: Istiod, sidecar: Proxy, called: list[str], module: Path, directory: Path
+) -> None:
+    """envoyfilter.yaml as it is. The alert MCPFilterBlind gets what it compares: requests, and none that the filter saw."""
+    stub, port = answering_stub(), free_port()
+    guard, ingress = only("EnvoyFilter", "envoyfilter.yaml"), inbound("fresh", port, stub.port)
+    istiod.apply(guard, ingress, plugin(module, sever_name="orders"))
+    fresh = Proxy(istiod, directory, "fresh", "sidecar")
+    try:
+        fresh.serve(port)
+        wait_for("it to refuse", lambda: fresh.plugins()["config_fail"] > 0)
+        assert call(port, "unseen") == 200
+        assert labels.total(fresh, "envoy_http_downstream_rq_total") == 1
+        assert "mcp_filter" not in fresh.page()
+    finally:
+        fresh.stop()
+        istiod.delete(guard, ingress)
+        stub.close()

@@ -1,0 +1,104 @@
+"""Ambient mode: what istiod makes for a waypoint of waypoint.yaml.
+
+A waypoint needs Istio's own build of Envoy and certificates, so none runs here: a plain ADS client, which is an Envoy that
+refuses most of what it gets, asks in a waypoint's name, and istiod is asked what it made.
+"""
+
+import json
+import urllib.error
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.peers import get
+from support.plain_envoy import every
+from support.processes import Process, free_port, wait_for
+
+from mesh.istiod import Istiod
+from mesh.manifests import NAMESPACE, objects, only
+
+GATEWAY = only("Gateway", "waypoint.yaml")["metadata"]["name"]
+LABELS = {"gateway.networking.k8s.io/gateway-name": GATEWAY}
+POD = f"{GATEWAY}-0"
+
+
+def services(address: str) -> list[dict]:
+    """The waypoint as its controller makes it, and a server that is told to use it."""
+    waypoint = {"name": GATEWAY, "namespace": NAMESPACE}
+    server = {"name": "orders", "namespace": NAMESPACE, "labels": {"istio.io/use-waypoint": GATEWAY}}
+    return [
+        {"apiVersion": "v1", "kind": "Service", "metadata": waypoint, "spec": {
+            "selector": LABELS, "ports": [{"name": "mesh", "port": 15008}],
+        }},
+        {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+         "metadata": waypoint | {"labels": {"kubernetes.io/service-name": GATEWAY}},
+         "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+         "ports": [{"name": "mesh", "port": 15008}]},
+        {"apiVersion": "v1", "kind": "Service", "metadata": server, "spec": {
+            "selector": {"app": "orders"}, "ports": [{"name": "http-mcp", "port": 8000}],
+        }},
+    ]
+
+
+def bootstrap(istiod: Istiod, address: str) -> dict:
+    """Asks for listeners alone, which nothing holds up."""
+    options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    endpoint = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": istiod.port}}}
+    return {
+        "node": {
+            "id": f"waypoint~{address}~{POD}.{NAMESPACE}~{NAMESPACE}.svc.cluster.local", "cluster": GATEWAY,
+            "metadata": {
+                "NAMESPACE": NAMESPACE, "CLUSTER_ID": "Kubernetes", "SERVICE_ACCOUNT": "default", "ENABLE_HBONE": "true",
+                "LABELS": LABELS, "INSTANCE_IPS": address,
+            },
+        },
+        "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": free_port()}}},
+        "dynamic_resources": {
+            "lds_config": {"ads": {}, "resource_api_version": "V3"},
+            "ads_config": {
+                "api_type": "DELTA_GRPC", "transport_api_version": "V3", "set_node_on_first_message_only": True,
+                "grpc_services": [{"envoy_grpc": {"cluster_name": "istiod"}}],
+            },
+        },
+        "static_resources": {"clusters": [{
+            "name": "istiod", "type": "STATIC",
+            "load_assignment": {"cluster_name": "istiod", "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}]},
+            "typed_extension_protocol_options": {options: {
+                "@type": f"type.googleapis.com/{options}", "explicit_http_config": {"http2_protocol_options": {}},
+            }},
+        }]},
+    }
+
+
+@pytest.fixture
+def client(istiod: Istiod, tmp_path: Path) -> Iterator[Process]:
+    address = istiod.create_pod(POD, LABELS, {})
+    applied = [*objects("waypoint.yaml"), *services(address)]
+    istiod.apply(*applied)
+    file = tmp_path / "bootstrap.json"
+    file.write_text(json.dumps(bootstrap(istiod, address)))
+    client = Process([get("envoy"), "-c", str(file), "--use-dynamic-base-id", "-l", "warning"], tmp_path / "client.log")
+    yield client
+    client.stop()
+    istiod.delete(*applied)
+
+
+def filters(istiod: Istiod) -> list[str]:
+    """The filters in front of the server, in their order."""
+    try:
+        made = istiod.made_for(f"{POD}.{NAMESPACE}")
+    except urllib.error.HTTPError:
+        # It is not connected yet.
+        return []
+    chains = every(made.get("ListenersConfigDump", {}), "filters")
+    name = f"inbound-vip|8000|http|orders.{NAMESPACE}.svc.cluster.local"
+    found = [manager["httpFilters"] for chain in chains if chain.get("name") == name for manager in every(chain, "httpFilters")]
+    return [each["name"] for each in found[0]] if found else []
+
+
+def test_the_filter_is_first_before_the_server(istiod: Istiod, client: Process) -> None:
+    wait_for("filters in front of the server", lambda: filters(istiod), process=client)
+    plugin = f"{NAMESPACE}.mcp-observability-waypoint"
+    assert plugin in filters(istiod)[0]
+    assert sum(plugin in name for name in filters(istiod)) == 1
+    assert filters(istiod)[-1] == "envoy.filters.http.router"
