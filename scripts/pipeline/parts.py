@@ -23,11 +23,14 @@ COLLECTOR_PORTS = {
 }
 
 
-def collector_command(binary: str, *, sanitize: bool = True, export: bool = False) -> list[str]:
-    """The collector with its sanitizer, or with what stands in its place; with the export to an OTLP backend or without."""
+def collector_command(binary: str, *, sanitize: bool = True, export: bool = False, export_received: bool = False) -> list[str]:
+    """The collector with its sanitizer, or with what stands in its place; with the export to an OTLP backend or without, and with
+    metrics that others sent by OTLP in it or not."""
     files = ["collector.yaml", "sanitize.yaml" if sanitize else "sanitize-off.yaml"]
     if export:
         files.append("export-otlp.yaml")
+    if export_received:
+        files.append("export-otlp-metrics.yaml")
     return [binary, *(f"--config={COLLECTOR / file}" for file in files)]
 
 

@@ -1,8 +1,10 @@
 """Bytes nobody should send: into a scrape, into the OTLP receivers, onto a disk without room."""
 
 import gzip
+import re
 import socket
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from harness.backend import Backend
 from harness.http import answers, post, post_json
 from harness.pipeline import DEADLINE, Collector
 from harness.target import Target
+from support import http2
+from support.exchange import Ledger
 from support.processes import wait_for
 from support.stub import Stub
 
@@ -86,9 +90,8 @@ def collector(tmp_path: Path):
 
 
 def test_garbage_to_the_otlp_receivers(collector) -> None:
-    """It is refused or ignored; what is well formed passes before, between and after. The log has no word of it."""
+    """It is refused or ignored, and the log says how much of it; what is well formed passes before, between and after."""
     running = collector([])
-    before = running.log.read_text(errors="replace")
     for number, (text, content_type, status) in enumerate(GARBAGE):
         for signal, name in SIGNALS.items():
             body = text.replace("LIST", name).encode("latin-1")
@@ -102,7 +105,47 @@ def test_garbage_to_the_otlp_receivers(collector) -> None:
         for signal in SIGNALS:
             assert post(running.url("otlp_http", f"/v1/{signal}"), body, "application/json", "gzip") == 400
     assert running.process.running() and answers(running.url("health"))
-    # Nothing can make this collector log it, so collector/README.md says so.
+    refused = Counter(status for *_, status in GARBAGE if status != 200) + Counter({400: len(COMPRESSED)})
+    refused = {status: number * len(SIGNALS) for status, number in refused.items()}
+    wait_for("every refusal in the log", lambda: told(running) == refused, DEADLINE)
+    assert_silent(running)
+
+
+def told(running: Collector) -> Counter[int]:
+    """How many refusals by HTTP the log tells of, by status. What is not even compressed as it says has no route."""
+    pattern = r"^OTLP_requests_refused\{http_response_status_code=(\d+)(?:,http_route=/v1/\w+)?\} (\d+)$"
+    found: Counter[int] = Counter()
+    for status, number in re.findall(pattern, running.log.read_text(errors="replace"), re.MULTILINE):
+        found[int(status)] += int(number)
+    return found
+
+
+def test_garbage_by_grpc_is_told_too(collector) -> None:
+    """A message that is no protobuf, from a client that speaks gRPC."""
+    running = collector([])
+    method = "opentelemetry.proto.collector.trace.v1.TraceService/Export"
+    headers = [("content-type", "application/grpc"), ("te", "trailers")]
+    # Not compressed, two bytes of it.
+    body = b"\0\0\0\0\2\xff\xff"
+    with socket.create_connection(("127.0.0.1", running.ports["otlp_grpc"]), timeout=DEADLINE) as wire:
+        answer = http2.exchange(wire, Ledger(), "POST", f"/{method}", headers, [body])
+    assert ("grpc-status", "13") in [*answer.head.headers, *answer.trailers]
+    line = f"\nOTLP_requests_refused{{rpc_method={method},rpc_response_status_code=INTERNAL}} 1\n"
+    wait_for("a line", lambda: line in running.log.read_text(errors="replace"), DEADLINE)
+
+
+def test_what_is_well_formed_leaves_no_line(collector) -> None:
+    running = collector([])
+    assert post_json(running.url("otlp_http", "/v1/metrics"), well_formed(1)) == 200
+    assert running.own("http_server_request_duration_count") == 1
+    assert_silent(running)
+
+
+def assert_silent(running: Collector) -> None:
+    """While the counts are looked at three times. Each time the scrape tells five things of itself."""
+    before = running.log.read_text(errors="replace")
+    enough = running.own("otelcol_receiver_accepted_metric_points") + 3 * 5
+    wait_for("three more looks", lambda: running.own("otelcol_receiver_accepted_metric_points") >= enough, DEADLINE)
     assert running.log.read_text(errors="replace") == before
 
 

@@ -23,10 +23,11 @@ from support.processes import wait_for
 
 @pytest.fixture
 def collector(tmp_path: Path):
-    """`collector(address, …)` starts one."""
+    """`collector(address, …)` starts one; where it has a backend, that gets whatever there is."""
     running: list[Collector] = []
 
-    def start(*targets: str, **settings) -> Collector:
+    def start(*targets: str, backend: str = "", **settings) -> Collector:
+        settings = {"backend": backend, "export_received": bool(backend)} | settings
         running.append(Collector(tmp_path / f"collector-{len(running)}", list(targets), **settings))
         return running[-1]
 
@@ -202,19 +203,24 @@ def test_links_go_and_are_counted(collector, backend: Backend) -> None:
     assert span["droppedLinksCount"] == 2
 
 
-def test_exemplars_are_the_known_gap(collector, backend: Backend) -> None:
-    """Their attributes reach an OTLP backend as docs/privacy.md says, and nobody else. When a newer collector can help it, this
-    test says so."""
+@pytest.mark.parametrize("asked_for", [False, True])
+def test_exemplars_leave_only_where_someone_asked(collector, backend: Backend, target: Target, asked_for: bool) -> None:
+    """Metrics by OTLP go to Prometheus, without exemplars; to a backend with export-otlp-metrics.yaml alone, and then as docs/privacy.md
+    says. When a newer collector reaches exemplars, this test says so."""
     backend.start()
+    target.page = "# TYPE mcp_sessions_total counter\nmcp_sessions_total 7\n"
     document = otlp.metrics(1, lambda place: {} if place in ATTRIBUTES["metrics"] else "text")
     exemplar = {"timeUnixNano": "1", "asDouble": 1, "filteredAttributes": otlp.attributes({"token": "canary"})}
     document["scopeMetrics"][0]["metrics"][0]["gauge"]["dataPoints"][0]["exemplars"] = [exemplar]
     document["scopeMetrics"][0]["metrics"][0]["metadata"] = otlp.attributes({"note": "of canary two"})
-    running = collector(backend=backend.url)
+    running = collector(target.address, backend=backend.url, export_received=asked_for)
     send(running, {"metrics": [document]})
-    wait_for("the metric", lambda: list(backend.metrics("probe_1_gauge")), DEADLINE)
-    [(_, _, point)] = backend.metrics("probe_1_gauge")
-    assert point["exemplars"][0]["filteredAttributes"] == otlp.attributes({"token": "canary"})
+    wait_for("the metric", lambda: "probe_1_gauge" in running.page(), DEADLINE)
+    target.page = target.page.replace("7", "8")
+    wait_for("a later scrape", lambda: 8 in {point.get("asDouble") for *_, point in backend.metrics("mcp_sessions_total")}, DEADLINE)
+    found = [point["exemplars"][0]["filteredAttributes"] for *_, point in backend.metrics("probe_1_gauge")]
+    assert found == ([otlp.attributes({"token": "canary"})] if asked_for else [])
+    assert ("canary" in backend.output.read_text()) == asked_for
     assert "canary" not in running.page()
     # What else a metric may carry beside its points does go.
     assert "of canary two" not in backend.output.read_text()

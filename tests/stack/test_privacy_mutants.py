@@ -29,7 +29,7 @@ exporters:
     flush_interval: 50ms
 service:
   pipelines:
-    metrics: {{exporters: [file]}}
+    metrics/received: {{exporters: [file]}}
     traces: {{exporters: [file]}}
     logs: {{exporters: [file]}}
 """

@@ -21,12 +21,15 @@ class Collector:
     """Started and ready once the constructor returns."""
 
     def __init__(self, directory: Path, targets: list[str], *, sanitize: bool = True, backend: str = "",
-                 config: Path | None = None, interval_ms: int = INTERVAL_MS, **environment: str) -> None:
-        """`config` is one more file to merge, `environment` what collector.yaml reads."""
+                 export_received: bool = False, config: Path | None = None, interval_ms: int = INTERVAL_MS,
+                 **environment: str) -> None:
+        """`backend` gets what export-otlp.yaml sends, with metrics by OTLP where `export_received` says so; `config` is one more
+        file to merge, `environment` what collector.yaml reads."""
         self.directory = directory
         directory.mkdir(exist_ok=True)
         self.ports = {name: free_port() for name in parts.COLLECTOR_PORTS}
-        self.command = parts.collector_command(get("collector"), sanitize=sanitize, export=bool(backend))
+        self.command = parts.collector_command(get("collector"), sanitize=sanitize, export=bool(backend),
+                                               export_received=export_received)
         if config:
             self.command.append(f"--config={config}")
         self.environment = parts.base_environment() | parts.collector_environment(self.ports, targets, interval_ms)
