@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.peers import ROOT, get
 
 from mesh.manifests import MANIFESTS, NAMESPACE, RESOURCES
-from support.peers import ROOT, get
 
 
 def command(of: str) -> str:
