@@ -12,7 +12,7 @@ from mesh.istiod import Istiod
 from mesh.manifests import MANIFESTS, MESH, RESOURCES, injected_annotations, mesh_config, objects, only, text
 
 
-@pytest.mark.parametrize("argument", [*(f"-f{MANIFESTS / name}" for name in RESOURCES), f"-k{MANIFESTS / 'collector'}"])
+@pytest.mark.parametrize("argument", [*(f"-f{MANIFESTS / name}" for name in RESOURCES), f"-k{MANIFESTS / 'collector'}", f"-k{MANIFESTS / 'otlp'}"])
 def test_everything_is_taken_without_a_warning(istiod: Istiod, argument: str) -> None:
     """In a namespace that warns of pods above the level `restricted`."""
     try:

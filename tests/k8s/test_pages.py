@@ -3,12 +3,15 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from harness.cluster import Cluster
+from harness.manifests import objects
 from support.peers import ROOT, get
 
 # Others wait for what only controllers and kubelets do, such as the end of a namespace, or connect to pods.
@@ -37,3 +40,18 @@ def test_the_commands_of_a_page_work(cluster: Cluster, page: str, tmp_path: Path
             done = subprocess.run([get(program), *arguments], capture_output=True, text=True, env=environment, cwd=ROOT, timeout=120)
             assert done.returncode == 0 and "Warning" not in done.stderr, f"{program} {arguments}\n{done.stdout}{done.stderr}"
     assert run >= 3, "the page has lost its commands"
+
+
+def test_an_overlay_without_the_monitor(tmp_path: Path) -> None:
+    """The patch of the page for clusters without Prometheus Operator, in a copy of the overlay elsewhere."""
+    overlay = tmp_path / "orders"
+    shutil.copytree(ROOT / "k8s/overlays/orders", overlay)
+    [patch] = re.findall(r"`({target: .*})`", (ROOT / "k8s/README.md").read_text(encoding="utf-8"))
+    file = overlay / "kustomization.yaml"
+    settings = yaml.safe_load(file.read_text(encoding="utf-8").replace("../../", f"{os.path.relpath(ROOT / 'k8s', overlay)}/"))
+    settings["patches"] = [each for each in settings["patches"] if "target" not in each] + [yaml.safe_load(patch)]
+    file.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    done = subprocess.run([get("kubectl"), "kustomize", overlay], capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    kinds = {each["kind"] for each in yaml.safe_load_all(done.stdout)}
+    assert kinds == {each["kind"] for each in objects("overlays/orders")} - {"ServiceMonitor"}
