@@ -283,7 +283,7 @@ closed! {
 }
 
 closed! {
-    /// Labels with a budget of distinct values.
+    /// What has a budget of distinct values: labels, and one histogram.
     BudgetedLabel {
         /// Tools.
         ToolName = "tool_name",
@@ -297,6 +297,8 @@ closed! {
         ErrorCode = "error_code",
         /// Servers, where the name comes from the cluster.
         ServerName = "server_name",
+        /// No label: the combinations of labels in the joint histogram of `semconv`.
+        Joint = "semconv",
     }
 }
 

@@ -20,7 +20,7 @@ use crate::shared::SharedData;
 use budgets::Budgets;
 use lists::Lists;
 use rustc_hash::FxHashSet;
-use series::Value;
+use series::{Series, Value};
 pub use stats::Metrics;
 use stats::Stats;
 use std::rc::Rc;
@@ -208,15 +208,30 @@ impl Recorder {
         self.joint(server, ended, Value::NoName, metrics);
     }
 
-    /// The joint labels behind OpenTelemetry's `mcp.server.operation.duration`.
+    /// The joint labels behind OpenTelemetry's `mcp.server.operation.duration`. What finds no room among them is told apart by its
+    /// outcome alone.
     fn joint(&mut self, server: Server, ended: &Ended<'_>, tool: Value, metrics: &dyn Metrics) {
         let Ended { operation, error_type, error_code, duration, .. } = *ended;
         let Some(duration) = duration.filter(|_| self.config.semconv && !operation.method.is_listen()) else { return };
         let code = error_code.map_or(Value::NoName, |code| self.error_code(code, server, metrics));
         let revision = operation.revision.map_or(Value::NoName, Value::Revision);
-        let (method, to) = (Value::Method(operation.method), server.value());
-        let values = [method, tool, Value::ErrorType(error_type), code, revision, to];
+        let (error_type, to) = (Value::ErrorType(error_type), server.value());
+        let mut values = [Value::Method(operation.method), tool, error_type, code, revision, to];
+        if !self.has_joint(&values, metrics) {
+            self.overflowed(BudgetedLabel::Joint, server);
+            values = [Value::Method(Method::Other), Value::NoName, error_type, Value::NoName, Value::NoName, to];
+        }
         self.histogram(FamilyName::OperationDuration, &values, duration, metrics);
+    }
+
+    /// Whether these labels have a place in the joint histogram, the same on all workers.
+    fn has_joint(&mut self, values: &[Value], shared: &dyn SharedData) -> bool {
+        let family = FamilyName::OperationDuration;
+        if self.stats.has(family, values) {
+            return true;
+        }
+        let text = Series::new(family, values).stat_name(&self.names, &self.config);
+        !self.names.of(BudgetedLabel::Joint).admit(&text, true, Some(shared)).overflowed
     }
 
     fn session_started(&mut self, server: Server, session: &Session, shared: &dyn SharedData) {

@@ -17,6 +17,8 @@ FAMILIES = families()
 JOINT = "mcp_server_operation_duration_microseconds"
 # Names that no answer of the server confirmed share these places beside a limit (names.rs), and all the others are `other`.
 UNCONFIRMED, OTHER = 20, 1
+# Most combinations of labels in the joint histogram (budgets.rs); the others are told apart by their outcome alone.
+JOINT_PLACES = 1000
 LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
 NAMED = ("tools/call", "resources/read", "prompts/get")
 # What is there before any traffic (born.rs).
@@ -95,8 +97,9 @@ def error_type(code: int) -> str:
     return "invalid_request" if code in INVALID_REQUEST else "rpc_error"
 
 
-def start() -> Terms:
+def start(semconv: bool = False) -> Terms:
     """Before the first request: what alerts and dashboards build on is there at 0."""
+    budgets = tuple(label for label in SETS["BudgetedLabel"] if semconv or label != "semconv")
     directions = one("directions", "direction", SETS["Direction"])
     return {name: [()] for name in WITHOUT_LABELS} | {
         "mcp_requests_total": [
@@ -115,13 +118,13 @@ def start() -> Terms:
         ],
         "mcp_unmatched_responses_total": [(one("reasons", "reason", SETS["UnmatchedReason"]),)],
         "mcp_header_mismatch_total": [(one("headers", "header", SETS["MirrorHeader"]),)],
-        "mcp_labels_overflowed_total": [(one("labels", "label", SETS["BudgetedLabel"]),)],
+        "mcp_labels_overflowed_total": [(one("labels", "label", budgets),)],
     }
 
 
 def typical(server: Typical, semconv: bool = False) -> Terms:
     """What is there from the start, and what the traffic of `traffic.py` adds."""
-    terms = start()
+    terms = start(semconv)
     tools = one("tools", "tool_name", server.names("tools"))
     methods, named = (one("methods", "method", of) for of in (server.methods, NAMED))
     lists = one("lists", "method", LISTS)
@@ -179,8 +182,8 @@ def limits(of: Limits, semconv: bool = False) -> Terms:
     timed = one("methods", "method", tuple(method for method in known if method != "subscriptions/listen"))
     statuses = one("statuses", "status", SETS["Status"])
     ends = outcomes([*((status, "") for status in SETS["Status"] if status != "error"), *failed(*SETS["ErrorType"])])
-    most = {JOINT: joint_at_most(tools, codes, timed)} if semconv else {}
-    return start() | most | {
+    most = {JOINT: joint_at_most()} if semconv else {}
+    return start(semconv) | most | {
         "mcp_requests_total": [(methods, ends)],
         "mcp_request_duration_microseconds": [(timed, statuses)],
         "mcp_protocol_errors_total": [(codes, one("methods", "method", (*known, "none")))],
@@ -203,12 +206,9 @@ def limits(of: Limits, semconv: bool = False) -> Terms:
     }
 
 
-def joint_at_most(tools: Dimension, codes: Dimension, methods: Dimension) -> list[Term]:
-    """Tools stand beside `tools/call` alone; every other label may be empty."""
-    others = one("methods", "method", tuple(value for (value,) in methods.values if value != "tools/call"))
-    rest = (one("error types", "error_type", ("", *SETS["ErrorType"])), Dimension("codes", codes.labels, (("",), *codes.values)),
-            one("revisions", "protocol_version", ("", *SETS["Revision"])))
-    return [(tools, *rest), (others, *rest)]
+def joint_at_most() -> list[Term]:
+    """Its own budget, whatever those of its labels are."""
+    return [(one("places", "method", tuple(map(str, range(JOINT_PLACES)))),), (one("error types", "error_type", ("", *SETS["ErrorType"])),)]
 
 
 def combinations(terms: list[Term]) -> int:

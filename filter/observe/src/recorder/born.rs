@@ -92,7 +92,7 @@ pub(super) fn of_server(to: Value, config: &Config, add: &mut dyn FnMut(F, &[Val
     for &header in MirrorHeader::ALL {
         add(F::HeaderMismatch, &[Value::Mirror(header), to]);
     }
-    for &label in BudgetedLabel::ALL {
+    for &label in BudgetedLabel::ALL.iter().filter(|&&label| label != BudgetedLabel::Joint || config.semconv) {
         add(F::LabelsOverflowed, &[Value::Label(label), to]);
     }
     for family in [
@@ -124,6 +124,6 @@ pub(super) fn of_name(label: BudgetedLabel, name: Value, to: Value, add: &mut dy
             add(F::PromptGets, &[name, to, ok]);
             add(F::PromptGets, &[name, to, error]);
         }
-        BudgetedLabel::ClientName | BudgetedLabel::ErrorCode | BudgetedLabel::ServerName => {}
+        BudgetedLabel::ClientName | BudgetedLabel::ErrorCode | BudgetedLabel::ServerName | BudgetedLabel::Joint => {}
     }
 }

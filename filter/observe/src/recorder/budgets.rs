@@ -1,4 +1,4 @@
-//! The budgets of all labels whose values peers choose.
+//! The budgets of all labels whose values peers choose, and of the histogram that has them all.
 
 use crate::closed::BudgetedLabel;
 use crate::config::{Config, ServerNameFrom};
@@ -8,6 +8,8 @@ use crate::text::Text;
 
 /// Most servers of `server_name_from: "cluster"`; clusters come from the proxy's configuration, so this is a safety net.
 const MOST_SERVERS: u16 = 256;
+/// Most series of the joint histogram, whose labels multiply. Five times what a server of a hundred tools needs.
+const MOST_JOINT: u16 = 1000;
 
 /// One [`Names`] per label.
 #[derive(Debug)]
@@ -19,6 +21,7 @@ pub(super) struct Budgets {
     resources: Names,
     clients: Names,
     codes: Names,
+    joint: Names,
 }
 
 // === impl Budgets ===
@@ -37,6 +40,7 @@ impl Budgets {
             resources: names(BudgetedLabel::ResourceUri, limits.resource_uris),
             clients: names(BudgetedLabel::ClientName, limits.client_names),
             codes: names(BudgetedLabel::ErrorCode, limits.error_codes),
+            joint: names(BudgetedLabel::Joint, MOST_JOINT),
         }
     }
 
@@ -55,6 +59,7 @@ impl Budgets {
             BudgetedLabel::ClientName => &mut self.clients,
             BudgetedLabel::ErrorCode => &mut self.codes,
             BudgetedLabel::ServerName => &mut self.servers,
+            BudgetedLabel::Joint => &mut self.joint,
         }
     }
 
@@ -66,6 +71,7 @@ impl Budgets {
             BudgetedLabel::ClientName => &self.clients,
             BudgetedLabel::ErrorCode => &self.codes,
             BudgetedLabel::ServerName => &self.servers,
+            BudgetedLabel::Joint => &self.joint,
         }
     }
 }

@@ -100,7 +100,7 @@ impl Value {
             Self::Label(label) => (13, label as u16),
             Self::NoName => (14, 0),
             Self::FilterVersion => (15, 0),
-            Self::Change(change) => (23, change as u16),
+            Self::Change(change) => (28, change as u16),
             Self::Name(label, Name::Other) => (16, label as u16),
             Self::ServerRequest(status) => (29, status as u16),
             Self::Task(status) => (30, status as u16),

@@ -66,6 +66,11 @@ impl Stats {
         }
     }
 
+    /// Whether there is such a series.
+    pub(super) fn has(&self, family: FamilyName, values: &[Value]) -> bool {
+        self.slots.contains_key(&key(family, values))
+    }
+
     /// Hands everything gathered to the host.
     pub(super) fn flush(&mut self, name: impl Fn(&Series) -> String, metrics: &dyn Metrics) {
         for key in self.queue.drain(..) {

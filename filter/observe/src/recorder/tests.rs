@@ -196,6 +196,28 @@ fn ok_the_joint_histogram_takes_the_revision_of_the_session() {
 }
 
 #[test]
+fn ok_the_joint_histogram_is_bounded() {
+    let config = Config { semconv: true, ..config() };
+    let tools = || (0..100).map(|index| call(&format!("tool{index}")));
+    let mut scripts: Vec<_> = tools().map(|call| call.json(OK)).collect();
+    for code in 1..=12 {
+        let error = format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code}}}}}"#);
+        scripts.extend(tools().map(|call| call.json(&error)));
+    }
+    // What has a place keeps it.
+    scripts.extend(tools().map(|call| call.json(OK)));
+    let (series, _) = play(&config, &scripts);
+    let joint = |line: &&String| line.contains("mcp_server_operation_duration");
+    let total: i64 = series.iter().filter(joint).filter_map(|line| line.rsplit(' ').next()?.parse::<i64>().ok()).sum();
+    assert_eq!(total, 1400);
+    assert_eq!(series.iter().filter(joint).count(), 1001);
+    let rest = "method=other tool_name= error_type=rpc_error error_code= protocol_version= \
+                mcp_server_operation_duration_microseconds 300";
+    assert!(series.contains(&rest.to_owned()), "{series:?}");
+    assert!(series.contains(&"label=semconv mcp_labels_overflowed_total 300".to_owned()), "{series:?}");
+}
+
+#[test]
 fn ok_availability_follows_the_traffic() {
     let gauge = |scripts: &[Script], config: &Config| {
         play(config, scripts).0.into_iter().any(|line| line == "mcp_upstream_available 1")
