@@ -126,8 +126,9 @@ def run_clients(url: str) -> Counter:
     here = Path(__file__).resolve().parents[1] / "demo"
     calls: Counter = Counter()
     for python, program in ((os.environ["OLD_CLIENT_PYTHON"], "client_old.py"), (sys.executable, "client_new.py")):
+        # In a session of its own, so that Ctrl-C is this program's alone; it ends the client.
         done = subprocess.run([python, str(here / program), url], check=False, stdout=subprocess.PIPE,
-                              timeout=CLIENT_SECONDS, text=True)
+                              timeout=CLIENT_SECONDS, text=True, start_new_session=True)
         if done.returncode:
             raise StackError(f"{program} ended with status {done.returncode}")
         for method, tool, status, _, count in json.loads(done.stdout)["operations"]:
