@@ -2,7 +2,9 @@
 
 import json
 import re
+import shlex
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from harness.cluster import Cluster, must
 from harness.manifests import containers, only, pod, selects
 from harness import manifests
 from support.peers import ROOT
+from support.processes import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,15 @@ def test_helm_installs_changes_and_takes_away(cluster: Cluster, namespace: str, 
     notes = helm("install", "installed", chart, "--values=-")
     assert f"helm test installed --namespace {namespace}" in notes
     assert f"http://installed.{namespace}:80" in notes
+    # The command that the notes tell, with a pod that succeeds: it is admitted, and nothing of it stays.
+    [command] = re.findall(r"^  helm (test .*)$", notes, re.MULTILINE)
+    with ThreadPoolExecutor() as executor:
+        tested = executor.submit(helm, *shlex.split(command))
+        test_pod = ("pod", "installed-test", f"--namespace={namespace}")
+        wait_for("the test's pod", lambda: cluster.kubectl("get", *test_pod).returncode == 0, deadline=60)
+        must(cluster.kubectl("patch", *test_pod, "--subresource=status", "--type=merge", '--patch={"status": {"phase": "Succeeded"}}'))
+        assert re.search(r"^Phase: +Succeeded$", tested.result(), re.MULTILINE)
+    assert cluster.kubectl("get", *test_pod).returncode != 0
     helm("upgrade", "installed", chart, "--values=-", proxy={"replicas": 5})
     assert replicas() == "5"
     helm("rollback", "installed")
