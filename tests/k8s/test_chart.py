@@ -165,6 +165,18 @@ def test_a_proxy_beside_ones_own_pods_is_refused(tmp_path: Path) -> None:
     assert result.returncode != 0 and "proxy.enabled" in result.stderr, result.stderr
 
 
+def test_a_chart_above_may_have_a_condition_but_no_alias(tmp_path: Path) -> None:
+    parent = charts.with_dependency(tmp_path)
+    description = parent / "Chart.yaml"
+    plain = description.read_text(encoding="utf-8")
+    description.write_text(plain.replace("version: 0.1.0,", "version: 0.1.0, condition: mcp-observability.enabled,"), encoding="utf-8")
+    charts.rendered(charts.template({"mcp-observability": {"enabled": True}}, parent))
+    description.write_text(plain.replace("version: 0.1.0,", "version: 0.1.0, alias: sidecar,"), encoding="utf-8")
+    (parent / "values.yaml").write_text("sidecar: {proxy: {enabled: false}}\n", encoding="utf-8")
+    result = charts.template({}, parent)
+    assert result.returncode != 0 and "alias" in result.stderr, result.stderr
+
+
 def test_pull_secrets_reach_every_pod() -> None:
     everything = charts.objects(charts.variant("load-balancer"))
     for each in (pod(only("Deployment", everything)), only("Pod", everything)):
@@ -229,9 +241,15 @@ def test_without_a_collector_nothing_of_it_is_there() -> None:
     ({"upstream": {"url": URL}, "collector": {"enabled": False, "otlpEndpoint": "http://backend:4318"}}, "collector.otlpEndpoint"),
     ({"upstream": {"url": URL}, "monitoring": {"rules": {"labels": {"app.kubernetes.io/instance": "other"}}}}, "/monitoring/rules/labels"),
     ({"upstream": {"url": URL}, "imagePullSecrets": ["registry"]}, "/imagePullSecrets/0"),
+    ({"upstream": {"url": URL}, "networkPolicy": {"monitoringNamespace": "a}}, {ipBlock: {cidr: 0.0.0.0/0"}}, "/networkPolicy/monitoringNamespace"),
+    ({"upstream": {"url": URL}, "collector": {"otlpEndpoint": "https://user:secret@backend:4318"}}, "/collector/otlpEndpoint"),
+    ({"upstream": {"url": URL}, "enabled": False}, "/enabled"),
+    # Each call would come back to the proxy.
+    ({"upstream": {"url": "http://proxy:80/mcp"}}, "upstream.url"),
+    ({"upstream": {"url": "http://proxy.default.svc.cluster.local/mcp"}}, "upstream.url"),
 ])
 def test_a_bad_value_is_refused_by_its_name(values: dict, named: str) -> None:
-    result = charts.template(values)
+    result = charts.template(values, release="proxy")
     assert result.returncode != 0 and named in result.stderr, result.stderr
 
 

@@ -13,7 +13,7 @@ from support.peers import ROOT, get
 CHART = ROOT / "k8s/helm/mcp-observability"
 # A chart above it, whose own Deployment has the sidecar.
 PARENT = ROOT / "tests/k8s/charts/orders"
-URL = "http://orders:8080/mcp"
+URL = "http://orders-mcp:8080/mcp"
 # Every documented variant by name.
 VARIANTS: dict[str, dict] = {
     "default": {},

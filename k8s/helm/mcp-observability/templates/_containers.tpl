@@ -18,7 +18,7 @@
 {{/* The sidecar without what depends on whether it is a native sidecar. */}}
 {{- define "mcp-observability.sidecar" -}}
 {{- $values := include "mcp-observability.values" . | fromYaml }}
-{{- $url := required "upstream.url: the URL of the MCP server is missing; for example http://orders:8080/mcp" $values.upstream.url }}
+{{- $url := required "upstream.url: the URL of the MCP server is missing; for example http://orders-mcp:8080/mcp" $values.upstream.url }}
 {{- $environment := dict
       "MCP_UPSTREAM_URL" $url
       "MCP_UPSTREAM_NAME" $values.upstream.name

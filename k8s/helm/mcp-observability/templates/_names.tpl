@@ -1,7 +1,11 @@
 {{/* These work in this chart and, where it is a dependency, in the chart above it, whose values hold this one's. */}}
 
 {{- define "mcp-observability.values" -}}
-{{ index .Values "mcp-observability" | default .Values | toYaml }}
+{{- $values := .Values }}
+{{- if ne .Chart.Name "mcp-observability" }}
+{{- $values = required "mcp-observability: values of a dependency of this name are missing; it cannot have an alias" (index .Values "mcp-observability") }}
+{{- end }}
+{{- toYaml $values }}
 {{- end }}
 
 {{- define "mcp-observability.name" -}}
