@@ -69,7 +69,7 @@ class RunningPod:
             raise
 
     def _declared_ports(self) -> set[int]:
-        ports = {port for defaults in DEFAULT_PORTS.values() for port in defaults.values()}
+        ports = {port for name, defaults in DEFAULT_PORTS.items() if name in self.containers for port in defaults.values()}
         return ports | self.server_ports()
 
     def server_ports(self) -> set[int]:
