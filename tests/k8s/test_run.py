@@ -1,10 +1,12 @@
 """The pods are run, not only accepted: their containers' processes serve MCP traffic, and its metrics reach Prometheus' port."""
 
 import os
+import re
 import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,22 @@ def test_without_a_collector_prometheus_sees_the_sidecar_itself(running: Running
     )
     assert running.is_well("sidecar")
     assert running.end("sidecar") == 0
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_the_pages_hosts_for_ipv6_are_taken(tmp_path: Path) -> None:
+    page = " ".join((ROOT / "k8s/README.md").read_text(encoding="utf-8").split())
+    found = re.findall(r"`(HOST|COLLECTOR_METRICS_HOST)` and `(PROBE_HOST|COLLECTOR_HEALTH_HOST)` are `(.*?)`", page)
+    hosts = {variable: value for *variables, value in found for variable in variables}
+    assert len(hosts) == 4
+    manifests = deepcopy(objects("base"))
+    own = pod(only("Deployment", manifests))
+    every = containers(own["spec"])
+    for variable, value in hosts.items():
+        name = "collector" if variable.startswith("COLLECTOR") else "sidecar"
+        every[name]["env"] = [each for each in every[name]["env"] if each["name"] != variable] + [{"name": variable, "value": value}]
+    # Ready is enough: an address that is not understood ends the process.
+    RunningPod(own, manifests, tmp_path, SECRETS).kill()
 
 
 def test_what_is_for_the_pod_alone_stays_in_it(running: RunningPod) -> None:
