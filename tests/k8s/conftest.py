@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import charts
 from harness.cluster import Cluster
 from support.peers import get
 
@@ -31,3 +32,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a chart renders that has ours as a library."""
+    return charts.rendered(charts.template({}, charts.with_dependency(tmp_path_factory.mktemp("library")), release="library"))

@@ -4,14 +4,12 @@ import json
 import subprocess
 import tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 from harness.manifests import KUSTOMIZATIONS, SERVERS, containers, objects, only, pod, port_names, port_numbers, selects
 from support.peers import ROOT, get
-
-# Of `mcp-sidecar drain`, its notice included.
-LONGEST_DRAIN_SECONDS = 30
 
 
 @pytest.fixture(params=SERVERS)
@@ -74,13 +72,31 @@ def test_the_monitor_selects_one_service_and_names_its_ports(manifests: list[dic
 
 
 def test_two_servers_in_a_namespace_stay_apart() -> None:
-    """What the overlay's selectors ask for, the base's pods and Services have not."""
-    other_pod = pod(only("Deployment", objects("base")))
-    monitor = only("ServiceMonitor", objects("overlays/orders"))
-    for service in services(objects("overlays/orders")):
-        assert not selects(service["spec"]["selector"], other_pod["metadata"]["labels"])
-    for service in services(objects("base")):
-        assert not selects(monitor["spec"]["selector"]["matchLabels"], service["metadata"]["labels"])
+    """What the selectors of one ask for, the pods and Services of the other have not."""
+    for name, other in (("base", "overlays/orders"), ("overlays/orders", "base")):
+        other_labels = pod(only("Deployment", objects(other)))["metadata"]["labels"]
+        selectors = [
+            *(service["spec"]["selector"] for service in services(objects(name))),
+            *(only(kind, objects(name))["spec"]["selector"]["matchLabels"] for kind in ("Deployment", "PodDisruptionBudget")),
+            only("NetworkPolicy", objects(name))["spec"]["podSelector"]["matchLabels"],
+        ]
+        assert not any(selects(selector, other_labels) for selector in selectors), name
+        monitored = only("ServiceMonitor", objects(name))["spec"]["selector"]["matchLabels"]
+        assert not any(selects(monitored, service["metadata"]["labels"]) for service in services(objects(other))), name
+
+
+def test_the_overlay_lets_out_what_its_containers_ask_for() -> None:
+    overlay = objects("overlays/orders")
+    rules = only("NetworkPolicy", overlay)["spec"]["egress"]
+    collector = containers(pod(only("Deployment", overlay))["spec"])["collector"]
+    backend = urlsplit(next(each["value"] for each in collector["env"] if each["name"] == "OTEL_EXPORTER_OTLP_ENDPOINT"))
+    namespaces = {
+        (port["port"], port.get("protocol", "TCP")): peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        for rule in rules for port in rule["ports"] for peer in rule["to"] if "namespaceSelector" in peer
+    }
+    assert namespaces == {
+        (53, "UDP"): "kube-system", (53, "TCP"): "kube-system", (backend.port, "TCP"): (backend.hostname or "").partition(".")[2],
+    }
 
 
 def test_every_volume_is_there_and_used(manifests: list[dict], own_pod: dict) -> None:
@@ -89,19 +105,6 @@ def test_every_volume_is_there_and_used(manifests: list[dict], own_pod: dict) ->
     assert set(mounted) == set(volumes)
     maps = {each["metadata"]["name"] for each in manifests if each["kind"] == "ConfigMap"}
     assert {volume["configMap"]["name"] for volume in volumes.values() if "configMap" in volume} == maps
-
-
-def test_the_sidecars_start_first_and_end_last(own_pod: dict) -> None:
-    assert list(containers(own_pod["spec"])) == ["collector", "sidecar", "server"]
-    for container in own_pod["spec"]["initContainers"]:
-        assert container["restartPolicy"] == "Always" and container["startupProbe"], container["name"]
-
-
-def test_the_drain_is_shorter_than_the_pods_end(own_pod: dict) -> None:
-    every = containers(own_pod["spec"])
-    held = every["server"]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert every["sidecar"]["lifecycle"]["preStop"]["exec"]["command"][1:] == ["drain"]
-    assert LONGEST_DRAIN_SECONDS < held < own_pod["spec"]["terminationGracePeriodSeconds"]
 
 
 def test_every_container_asks_for_what_was_measured_and_has_a_limit_of_memory(own_pod: dict) -> None:

@@ -2,6 +2,9 @@
 
 import json
 import re
+import shlex
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,17 +15,12 @@ from harness.cluster import Cluster, must
 from harness.manifests import containers, only, pod, selects
 from harness import manifests
 from support.peers import ROOT
+from support.processes import wait_for
 
 
 @pytest.fixture(scope="module")
 def namespace(cluster: Cluster) -> str:
     return cluster.create_namespace("charts")
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What the chart above renders."""
-    return charts.rendered(charts.template({}, charts.with_dependency(tmp_path_factory.mktemp("library")), release="library"))
 
 
 @pytest.fixture(params=[*VARIANTS, "library"])
@@ -43,6 +41,9 @@ def test_helm_installs_changes_and_takes_away(cluster: Cluster, namespace: str, 
             KUBECONFIG=str(cluster.kubeconfig), HOME=str(tmp_path),
         ))
 
+    def stored(field: str) -> str:
+        return must(cluster.kubectl("get", "deployment", "installed", f"--namespace={namespace}", f"--output=jsonpath={{{field}}}"))
+
     def replicas() -> str:
         return must(cluster.kubectl("get", "deployment", "installed", f"--namespace={namespace}", "--output=jsonpath={.spec.replicas}"))
 
@@ -50,12 +51,27 @@ def test_helm_installs_changes_and_takes_away(cluster: Cluster, namespace: str, 
     notes = helm("install", "installed", chart, "--values=-")
     assert f"helm test installed --namespace {namespace}" in notes
     assert f"http://installed.{namespace}:80" in notes
+    # The command that the notes tell, with a pod that succeeds: it is admitted, and nothing of it stays.
+    [command] = re.findall(r"^  helm (test .*)$", notes, re.MULTILINE)
+    with ThreadPoolExecutor() as executor:
+        tested = executor.submit(helm, *shlex.split(command))
+        test_pod = ("pod", "installed-test", f"--namespace={namespace}")
+        wait_for("the test's pod", lambda: cluster.kubectl("get", *test_pod).returncode == 0, deadline=60)
+        must(cluster.kubectl("patch", *test_pod, "--subresource=status", "--type=merge", '--patch={"status": {"phase": "Succeeded"}}'))
+        assert re.search(r"^Phase: +Succeeded$", tested.result(), re.MULTILINE)
+    assert cluster.kubectl("get", *test_pod).returncode != 0
     helm("upgrade", "installed", chart, "--values=-", proxy={"replicas": 5})
     assert replicas() == "5"
     helm("rollback", "installed")
     assert replicas() == "2"
+    first = stored(".spec.template")
+    for variant in VARIANTS:
+        helm("upgrade", "installed", chart, "--values=-", **VARIANTS[variant])
+    helm("upgrade", "installed", chart, "--values=-")
+    # What a variant added is gone again.
+    assert stored(".spec.template") == first
     helm("uninstall", "installed")
-    left = must(cluster.kubectl("get", "all,configmap,servicemonitor,networkpolicy", f"--namespace={namespace}",
+    left = must(cluster.kubectl("get", "all,configmap,servicemonitor,networkpolicy,prometheusrule,poddisruptionbudget", f"--namespace={namespace}",
                                 "--selector=app.kubernetes.io/instance=installed", "--output=name"))
     assert left == ""
 
@@ -108,6 +124,73 @@ def test_a_changed_setting_makes_new_pods() -> None:
         return pod(only("Deployment", charts.objects(text)))["metadata"]["annotations"]
 
     assert annotations({}) == annotations({}) != annotations({"sidecar": {"filter": {"semconv": False}}})
+    # What is no part of the pods leaves them alone.
+    assert annotations({}) == annotations({"proxy": {"replicas": 5}, "monitoring": {"rules": {"enabled": True}}})
+
+
+def test_a_changed_file_of_the_chart_makes_new_pods(tmp_path: Path) -> None:
+    """In one's own pods too, where the file is that of a chart below."""
+    changed = tmp_path / "changed"
+    shutil.copytree(CHART, changed)
+    with (changed / "files/collector.yaml").open("a", encoding="utf-8") as file:
+        file.write("# Changed.\n")
+    digests = []
+    for directory, chart in (("before", CHART), ("after", changed)):
+        (tmp_path / directory).mkdir()
+        parent = charts.with_dependency(tmp_path / directory, chart)
+        for result in (charts.template({}, parent), charts.template({"upstream": {"url": URL}}, chart)):
+            made = pod(only("Deployment", charts.objects(charts.rendered(result))))
+            digests.append(made["metadata"]["annotations"]["mcp-observability/settings"])
+    # The two shapes have the same files.
+    assert digests[0] == digests[1] != digests[2] == digests[3]
+
+
+@pytest.mark.parametrize("release", ["with.dots", "a" * 53])
+def test_every_name_of_a_release_is_taken(cluster: Cluster, namespace: str, release: str) -> None:
+    text = charts.rendered(charts.template({"upstream": {"url": URL}}, release=release))
+    must(cluster.apply(f"--namespace={namespace}", "-f-", text=text))
+
+
+def test_two_long_names_of_releases_stay_apart() -> None:
+    def names(release: str) -> set[tuple[str, str]]:
+        text = charts.rendered(charts.template({"upstream": {"url": URL}}, release=release))
+        return {(each["kind"], each["metadata"]["name"]) for each in charts.objects(text)}
+
+    assert not names("a" * 52 + "b") & names("a" * 52 + "c")
+
+
+def test_a_proxy_beside_ones_own_pods_is_refused(tmp_path: Path) -> None:
+    """Its Service would select them."""
+    result = charts.template({"mcp-observability": {"proxy": {"enabled": True}}}, charts.with_dependency(tmp_path))
+    assert result.returncode != 0 and "proxy.enabled" in result.stderr, result.stderr
+
+
+def test_a_chart_above_may_have_a_condition_but_no_alias(tmp_path: Path) -> None:
+    parent = charts.with_dependency(tmp_path)
+    description = parent / "Chart.yaml"
+    plain = description.read_text(encoding="utf-8")
+    description.write_text(plain.replace("version: 0.1.0,", "version: 0.1.0, condition: mcp-observability.enabled,"), encoding="utf-8")
+    charts.rendered(charts.template({"mcp-observability": {"enabled": True}}, parent))
+    description.write_text(plain.replace("version: 0.1.0,", "version: 0.1.0, alias: sidecar,"), encoding="utf-8")
+    (parent / "values.yaml").write_text("sidecar: {proxy: {enabled: false}}\n", encoding="utf-8")
+    result = charts.template({}, parent)
+    assert result.returncode != 0 and "alias" in result.stderr, result.stderr
+
+
+def test_pull_secrets_reach_every_pod() -> None:
+    everything = charts.objects(charts.variant("load-balancer"))
+    for each in (pod(only("Deployment", everything)), only("Pod", everything)):
+        assert each["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+
+
+def test_grafana_and_prometheus_find_what_is_theirs() -> None:
+    everything = charts.objects(charts.variant("monitoring"))
+    files = {path.name for path in (ROOT / "grafana/dashboards").glob("*.json")}
+    dashboards = [each for each in everything if each["kind"] == "ConfigMap" and each["data"].keys() & files]
+    assert len(dashboards) == len(files)
+    assert all(each["metadata"]["labels"]["grafana_dashboard"] == "1" for each in dashboards)
+    for kind in ("ServiceMonitor", "PrometheusRule"):
+        assert only(kind, everything)["metadata"]["labels"]["release"] == "kube-prometheus-stack"
 
 
 def test_configmaps_hold_the_repositorys_files() -> None:
@@ -141,9 +224,32 @@ def test_without_a_collector_nothing_of_it_is_there() -> None:
     ({"upstream": {"url": URL}, "sidecar": {"filter": {"labels": {"hash_key": "sixteen-bytes-at-least"}}}}, "/sidecar/filter/labels/hash_key"),
     ({"upstream": {"url": URL}, "sidecar": {"image": {"tag": 1.2}}}, "/sidecar/image/tag"),
     ({"upstream": {"url": URL}, "networkPolicy": {"enabled": "yes"}}, "/networkPolicy/enabled"),
+    ({"upstream": {"url": "http://orders/mc p"}}, "/upstream/url"),
+    ({"upstream": {"url": URL + "\n  privileged: true"}}, "/upstream/url"),
+    ({"upstream": {"url": None}}, "'url'"),
+    ({"upstream": {"url": URL}, "sidecar": {"filter": None}}, "'filter'"),
+    ({"upstream": {"url": URL}, "collector": None}, "'collector'"),
+    ({"upstream": {"url": URL}, "proxy": {"service": {"port": None}}}, "'port'"),
+    ({"upstream": {"url": URL}, "sidecar": {"environment": {"CONCURRENCY": "many"}}}, "/sidecar/environment/CONCURRENCY"),
+    ({"upstream": {"url": URL}, "sidecar": {"environmentFromSecrets": {"PORT": {"name": "a", "key": "b"}}}}, "PORT"),
+    # An API server takes both and warns.
+    ({"upstream": {"url": URL}, "sidecar": {"environmentFromSecrets": {"MCP_UPSTREAM_URL": {"name": "a", "key": "b"}}}}, "MCP_UPSTREAM_URL"),
+    ({"upstream": {"url": URL}, "sidecar": {"image": {"tag": "1\n          command: [sh]"}}}, "/sidecar/image/tag"),
+    ({"upstream": {"url": URL}, "sidecar": {"image": {"tag": "0.1.0@sha256:12"}}}, "/sidecar/image/tag"),
+    ({"upstream": {"url": URL}, "sidecar": {"resources": {"limit": {"memory": "1Gi"}}}}, "'limit'"),
+    ({"upstream": {"url": URL}, "collector": {"memoryMiB": 320}}, "collector.memoryMiB"),
+    ({"upstream": {"url": URL}, "collector": {"enabled": False, "otlpEndpoint": "http://backend:4318"}}, "collector.otlpEndpoint"),
+    ({"upstream": {"url": URL}, "monitoring": {"rules": {"labels": {"app.kubernetes.io/instance": "other"}}}}, "/monitoring/rules/labels"),
+    ({"upstream": {"url": URL}, "imagePullSecrets": ["registry"]}, "/imagePullSecrets/0"),
+    ({"upstream": {"url": URL}, "networkPolicy": {"monitoringNamespace": "a}}, {ipBlock: {cidr: 0.0.0.0/0"}}, "/networkPolicy/monitoringNamespace"),
+    ({"upstream": {"url": URL}, "collector": {"otlpEndpoint": "https://user:secret@backend:4318"}}, "/collector/otlpEndpoint"),
+    ({"upstream": {"url": URL}, "enabled": False}, "/enabled"),
+    # Each call would come back to the proxy.
+    ({"upstream": {"url": "http://proxy:80/mcp"}}, "upstream.url"),
+    ({"upstream": {"url": "http://proxy.default.svc.cluster.local/mcp"}}, "upstream.url"),
 ])
 def test_a_bad_value_is_refused_by_its_name(values: dict, named: str) -> None:
-    result = charts.template(values)
+    result = charts.template(values, release="proxy")
     assert result.returncode != 0 and named in result.stderr, result.stderr
 
 

@@ -1,10 +1,12 @@
 """The pods are run, not only accepted: their containers' processes serve MCP traffic, and its metrics reach Prometheus' port."""
 
 import os
+import re
 import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -41,8 +43,8 @@ def elsewhere(directory: Path) -> Iterator[str]:
 @pytest.fixture(scope="module", params=[*SERVERS, "chart: proxy", "chart: hashed", "chart: library"])
 def manifests(request: pytest.FixtureRequest, directory: Path) -> list[dict]:
     """What is applied for one server: by kustomize, by the chart in front of a Service, by a chart above it."""
-    if request.param in ("chart: proxy", "chart: hashed"):
-        more = charts.VARIANTS["hashed"] if request.param == "chart: hashed" else {}
+    if request.param in ("chart: proxy", "chart: hashed", "chart: no-collector"):
+        more = charts.VARIANTS.get(request.param.removeprefix("chart: "), {})
         values = {"upstream": {"url": request.getfixturevalue("elsewhere"), "name": "orders"}} | more
         return charts.objects(charts.rendered(charts.template(values)))
     if request.param == "chart: library":
@@ -65,16 +67,19 @@ def calls(page: str) -> dict[tuple[str, ...], float]:
     found: dict[tuple[str, ...], float] = {}
     for sample in samples:
         if sample.name == "mcp_tool_calls_total":
-            key = tuple(sample.labels[label] for label in ("server_name", "instance", "status"))
+            key = tuple(sample.labels.get(label, "") for label in ("server_name", "instance", "status"))
             found[key] = found.get(key, 0) + sample.value
     return found
 
 
-def test_the_processes_of_a_pod_serve_and_are_seen(running: RunningPod) -> None:
+def call_tools(running: RunningPod) -> None:
     client = [get("python", "weather"), str(DEMO / "client_new.py"), running.url(4000, "/mcp")]
     done = subprocess.run(client, env=os.environ | {"PYTHONPATH": str(DEMO)}, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 
+
+def test_the_processes_of_a_pod_serve_and_are_seen(running: RunningPod) -> None:
+    call_tools(running)
     server = next(each["value"] for each in running.containers["sidecar"]["env"] if each["name"] == "MCP_UPSTREAM_NAME")
     instance = running.url(9902, "").removeprefix("http://")
     expected = (server, instance, "ok")
@@ -83,6 +88,33 @@ def test_the_processes_of_a_pod_serve_and_are_seen(running: RunningPod) -> None:
         lambda: calls(running.url(8889, "/metrics")).get(expected, 0) > 0, METRICS_DEADLINE, running.processes["collector"],
     )
     assert running.is_well("sidecar") and running.is_well("collector")
+
+
+@pytest.mark.parametrize("manifests", ["chart: no-collector"], indirect=True)
+def test_without_a_collector_prometheus_sees_the_sidecar_itself(running: RunningPod) -> None:
+    call_tools(running)
+    wait_for(
+        "tool calls at the sidecar",
+        lambda: calls(running.url(9902, "/metrics")).get(("orders", "", "ok"), 0) > 0, METRICS_DEADLINE, running.processes["sidecar"],
+    )
+    assert running.is_well("sidecar")
+    assert running.end("sidecar") == 0
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_the_pages_hosts_for_ipv6_are_taken(tmp_path: Path) -> None:
+    page = " ".join((ROOT / "k8s/README.md").read_text(encoding="utf-8").split())
+    found = re.findall(r"`(HOST|COLLECTOR_METRICS_HOST)` and `(PROBE_HOST|COLLECTOR_HEALTH_HOST)` are `(.*?)`", page)
+    hosts = {variable: value for *variables, value in found for variable in variables}
+    assert len(hosts) == 4
+    manifests = deepcopy(objects("base"))
+    own = pod(only("Deployment", manifests))
+    every = containers(own["spec"])
+    for variable, value in hosts.items():
+        name = "collector" if variable.startswith("COLLECTOR") else "sidecar"
+        every[name]["env"] = [each for each in every[name]["env"] if each["name"] != variable] + [{"name": variable, "value": value}]
+    # Ready is enough: an address that is not understood ends the process.
+    RunningPod(own, manifests, tmp_path, SECRETS).kill()
 
 
 def test_what_is_for_the_pod_alone_stays_in_it(running: RunningPod) -> None:

@@ -13,7 +13,7 @@ from support.peers import ROOT, get
 CHART = ROOT / "k8s/helm/mcp-observability"
 # A chart above it, whose own Deployment has the sidecar.
 PARENT = ROOT / "tests/k8s/charts/orders"
-URL = "http://orders:8080/mcp"
+URL = "http://orders-mcp:8080/mcp"
 # Every documented variant by name.
 VARIANTS: dict[str, dict] = {
     "default": {},
@@ -75,17 +75,17 @@ def objects(text: str) -> list[dict]:
     return [each for each in yaml.safe_load_all(text) if each]
 
 
-def with_dependency(directory: Path) -> Path:
+def with_dependency(directory: Path, dependency: Path = CHART) -> Path:
     """The chart above, with this one packed into it as `helm dependency build` would."""
     chart = directory / PARENT.name
     shutil.copytree(PARENT, chart)
-    packed(chart / "charts")
+    packed(chart / "charts", dependency)
     return chart
 
 
-def packed(directory: Path) -> Path:
+def packed(directory: Path, chart: Path = CHART) -> Path:
     """The chart as one file, as a registry has it."""
     directory.mkdir(exist_ok=True)
-    result = helm("package", str(CHART), f"--destination={directory}")
+    result = helm("package", str(chart), f"--destination={directory}")
     assert result.returncode == 0, result.stderr
     return next(directory.glob("mcp-observability-*.tgz"))

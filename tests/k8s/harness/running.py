@@ -20,6 +20,8 @@ from .manifests import containers
 # Not the address that containers of a pod share as loopback: what listens there alone is not reached here.
 POD_IP = "127.0.0.2"
 START_DEADLINE = 90.0
+# Where the sidecar's image has the launcher, which runs elsewhere here.
+LAUNCHER = "/usr/local/bin/mcp-sidecar"
 # What listens where unless a variable says otherwise; the variable that says so.
 DEFAULT_PORTS = {
     "sidecar": {"PORT": 4000, "PROBE_PORT": 9902, "ADMIN_PORT": 9901},
@@ -67,7 +69,7 @@ class RunningPod:
             raise
 
     def _declared_ports(self) -> set[int]:
-        ports = {port for defaults in DEFAULT_PORTS.values() for port in defaults.values()}
+        ports = {port for name, defaults in DEFAULT_PORTS.items() if name in self.containers for port in defaults.values()}
         return ports | self.server_ports()
 
     def server_ports(self) -> set[int]:
@@ -110,10 +112,14 @@ class RunningPod:
     def environment(self, name: str) -> dict[str, str]:
         ports = {variable: str(self.ports[port]) for variable, port in DEFAULT_PORTS.get(name, {}).items()}
         own = {variable: self._here(name, value) for variable, value in self._variables(name).items()}
-        return {"PATH": os.environ["PATH"], "TMPDIR": str(self.directory)} | image_variables().get(name, {}) | ports | own
+        # The root is read-only: who has nothing mounted there has no place for temporary files.
+        temporary = self._here(name, "/tmp")
+        own["TMPDIR"] = temporary if temporary != "/tmp" else "/nonexistent"
+        return {"PATH": os.environ["PATH"]} | image_variables().get(name, {}) | ports | own
 
     def command(self, name: str) -> list[str]:
-        return programs()[name] + [self._here(name, argument) for argument in self.containers[name].get("args", [])]
+        container = self.containers[name]
+        return container.get("command", programs()[name]) + [self._here(name, argument) for argument in container.get("args", [])]
 
     def _start(self, name: str, container: dict) -> None:
         self.processes[name] = Process(self.command(name), self.directory / f"{name}.log", self.environment(name))
@@ -143,8 +149,8 @@ class RunningPod:
 
     def prestop(self, name: str) -> subprocess.CompletedProcess[str]:
         """The command of the container's preStop hook, which runs in the container."""
-        _program, *arguments = self.containers[name]["lifecycle"]["preStop"]["exec"]["command"]
-        command = [programs()[name][0], *arguments]
+        program, *arguments = self.containers[name]["lifecycle"]["preStop"]["exec"]["command"]
+        command = [os.environ["MCP_SIDECAR"] if program == LAUNCHER else program, *arguments]
         return subprocess.run(command, env=self.environment(name), capture_output=True, text=True, timeout=60)
 
     def end(self, name: str) -> int:

@@ -1,6 +1,10 @@
 {{/* For a pod's `initContainers`: native sidecars, which start before the pod's containers and end after them. */}}
 {{- define "mcp-observability.initContainers" -}}
-{{- if (include "mcp-observability.values" . | fromYaml).collector.enabled }}
+{{- $values := include "mcp-observability.values" . | fromYaml }}
+{{- if $values.proxy.enabled }}
+{{- fail "proxy.enabled: must be false where the sidecar is in your own pods; the proxy's Service would take these for its own" }}
+{{- end }}
+{{- if $values.collector.enabled }}
 - {{ include "mcp-observability.collector" . | nindent 2 | trim }}
 {{- end }}
 - {{ include "mcp-observability.sidecar" . | nindent 2 | trim }}
@@ -14,27 +18,34 @@
 {{/* The sidecar without what depends on whether it is a native sidecar. */}}
 {{- define "mcp-observability.sidecar" -}}
 {{- $values := include "mcp-observability.values" . | fromYaml }}
-{{- $url := required "upstream.url: the URL of the MCP server is missing; for example http://orders:8080/mcp" $values.upstream.url }}
+{{- $url := required "upstream.url: the URL of the MCP server is missing; for example http://orders-mcp:8080/mcp" $values.upstream.url }}
 {{- $environment := dict
       "MCP_UPSTREAM_URL" $url
       "MCP_UPSTREAM_NAME" $values.upstream.name
       "MCP_UPSTREAM_TIMEOUT_MS" ($values.upstream.timeoutMs | int64 | toString)
       "MCP_UPSTREAM_HOST_HEADER" $values.upstream.hostHeader
       "MCP_FILTER_CONFIG" "/etc/mcp-sidecar/filter.json" }}
-{{- if and $values.collector.enabled $values.collector.otlpEndpoint }}
+{{- if and $values.collector.otlpEndpoint (not $values.collector.enabled) }}
+{{- fail "collector.otlpEndpoint: needs collector.enabled; the sidecar's own is OTEL_EXPORTER_OTLP_ENDPOINT in sidecar.environment" }}
+{{- end }}
+{{- if $values.collector.otlpEndpoint }}
 {{- $_ := set $environment "OTEL_EXPORTER_OTLP_ENDPOINT" "http://127.0.0.1:4317" }}
 {{- $_ := set $environment "OTEL_ENV" $values.collector.environment }}
 {{- end -}}
 name: sidecar
-image: {{ printf "%s:%s" $values.sidecar.image.repository $values.sidecar.image.tag }}
+image: {{ printf "%s:%s" $values.sidecar.image.repository $values.sidecar.image.tag | quote }}
 args: [run]
 env:
-{{- range $name, $value := merge (deepCopy $values.sidecar.environment) $environment }}
+{{- $environment = merge (deepCopy $values.sidecar.environment) $environment }}
+{{- range $name, $value := $environment }}
   - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}
 {{- range $name, $from := $values.sidecar.environmentFromSecrets }}
+{{- if hasKey $environment $name }}
+{{- fail (printf "sidecar.environmentFromSecrets.%s: has a value already, by another setting" $name) }}
+{{- end }}
   - name: {{ $name }}
-    valueFrom: {secretKeyRef: {name: {{ $from.name }}, key: {{ $from.key }}}}
+    valueFrom: {secretKeyRef: {name: {{ $from.name | quote }}, key: {{ $from.key | quote }}}}
 {{- end }}
 ports:
   - {name: mcp, containerPort: 4000}
@@ -63,9 +74,14 @@ volumeMounts:
 
 {{- define "mcp-observability.collector" -}}
 {{- $values := include "mcp-observability.values" . | fromYaml -}}
+{{- $limit := $values.collector.resources.limits.memory -}}
+{{- $mebibytes := mul (trimSuffix "Mi" $limit | trimSuffix "Gi" | int64) (ternary 1024 1 (hasSuffix "Gi" $limit)) -}}
+{{- if ge ($values.collector.memoryMiB | int64) $mebibytes }}
+{{- fail (printf "collector.memoryMiB: %v is not less than collector.resources.limits.memory, %s" $values.collector.memoryMiB $limit) }}
+{{- end -}}
 name: collector
 restartPolicy: Always
-image: {{ printf "%s:%s" $values.collector.image.repository $values.collector.image.tag }}
+image: {{ printf "%s:%s" $values.collector.image.repository $values.collector.image.tag | quote }}
 args:
   - --config=/etc/collector/collector.yaml
   - --config=/etc/collector/sanitize.yaml

@@ -1,11 +1,16 @@
 {{/* These work in this chart and, where it is a dependency, in the chart above it, whose values hold this one's. */}}
 
 {{- define "mcp-observability.values" -}}
-{{ index .Values "mcp-observability" | default .Values | toYaml }}
+{{- $values := .Values }}
+{{- if ne .Chart.Name "mcp-observability" }}
+{{- $values = required "mcp-observability: values of a dependency of this name are missing; it cannot have an alias" (index .Values "mcp-observability") }}
+{{- end }}
+{{- toYaml $values }}
 {{- end }}
 
 {{- define "mcp-observability.name" -}}
-{{ .Release.Name | trunc 48 | trimSuffix "-" }}
+{{/* Helm's longest, 53 bytes, leaves room for what follows it. A Service has no dots. */}}
+{{- .Release.Name | replace "." "-" }}
 {{- end }}
 
 {{/* What finds this release's sidecars. A pod that has the containers must have these labels. */}}
@@ -14,9 +19,22 @@ app.kubernetes.io/part-of: mcp-observability
 mcp-observability/release: {{ include "mcp-observability.name" . }}
 {{- end }}
 
-{{/* A changed setting makes new pods. */}}
+{{/* A changed file makes new pods; a changed variable does so by itself, and what is no part of the pod must not. */}}
 {{- define "mcp-observability.podAnnotations" -}}
-mcp-observability/settings: {{ include "mcp-observability.values" . | sha256sum | trunc 16 | quote }}
+{{- $chart := get (.Subcharts | default dict) "mcp-observability" | default . -}}
+mcp-observability/settings: {{ print (include "mcp-observability.filterFile" $chart) (include "mcp-observability.collectorFiles" $chart) | sha256sum | trunc 16 | quote }}
+{{- end }}
+
+{{/* What the ConfigMaps hold; in the scope of this chart. */}}
+{{- define "mcp-observability.filterFile" -}}
+filter.json: {{ .Values.sidecar.filter | toJson | quote }}
+{{- end }}
+
+{{- define "mcp-observability.collectorFiles" -}}
+{{- range $file := list "collector.yaml" "sanitize.yaml" "export-otlp.yaml" }}
+{{ $file }}: |
+  {{- $.Files.Get (printf "files/%s" $file) | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{- define "mcp-observability.labels" -}}
