@@ -40,12 +40,15 @@ def mesh_config() -> dict:
     return yaml.safe_load(configuration["data"]["mesh"])
 
 
+def injector() -> dict:
+    """The configuration of the chart's injector."""
+    (found,) = [each for each in chart() if each["kind"] == "ConfigMap" and each["metadata"]["name"] == "istio-sidecar-injector"]
+    return yaml.safe_load(found["data"]["config"])
+
+
 def injected_annotations() -> dict[str, str]:
-    """What the chart's injector adds to each pod."""
-    (injector,) = [
-        each for each in chart() if each["kind"] == "ConfigMap" and each["metadata"]["name"] == "istio-sidecar-injector"
-    ]
-    return yaml.safe_load(injector["data"]["config"])["injectedAnnotations"]
+    """What it adds to each pod."""
+    return injector()["injectedAnnotations"]
 
 
 def plugin(url: str | Path, source: str = "wasmplugin-file.yaml", **configuration: object) -> dict:
