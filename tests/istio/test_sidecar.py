@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support.cases import rpc
+from support.client import JSON, Connection
 from support.expected import Series
 from support.http1 import Truncated
 from support.processes import free_port, wait_for
@@ -179,6 +182,23 @@ def test_prometheus_gets_seconds_and_no_label_of_istios(sidecar: Proxy, collecto
         lambda: any(family == "mcp_tool_duration_seconds_bucket" and dict(pairs)["le"] == "0.005" for family, pairs in collector.samples()),
         60,
     )
+
+
+def test_no_contents_are_in_logs_spans_and_metrics(
+    sidecar: Proxy, caller: tuple[Proxy, int], collector: Collector, called: list[str]
+) -> None:
+    """What was sent with a call, wherever it stood in the request. Spans are read behind the collector, which sanitizes them."""
+    body = rpc("tools/call", {"name": "probe", "arguments": {"password": "secret-argument"}})
+    # By the one name that the caller's sidecar knows.
+    host = ("Host", f"localhost:{caller[1]}")
+    headers = [host, *JSON, ("Authorization", "Bearer secret-header"), ("Cookie", "id=secret-cookie"), ("Mcp-Session-Id", "secret-session")]
+    with closing(Connection(caller[1])) as connection:
+        connection.send("POST", "/mcp?token=secret-query", headers, body, host=False)
+        connection.receive()
+    wait_for("its log", lambda: '"mcp.tool":"probe"' in sidecar.process.log())
+    wait_for("its span", lambda: any(span.get("mcp.tool") == "probe" for span in collector.spans()))
+    for shown in (sidecar.process.log(), collector.spans_file.read_text(), sidecar.page()):
+        assert "secret-" not in shown
 
 
 def test_the_callers_side_does_not_see_it_too(caller: tuple[Proxy, int], called: list[str]) -> None:

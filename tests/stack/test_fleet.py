@@ -21,7 +21,8 @@ from fleet.traffic import Server, drive
 from harness.fleet import Fleet
 from harness.pipeline import Collector
 from support import scrape
-from support.expected import Series, series
+from support.expected import Series
+from support.expected import series as named
 from support.processes import wait_for
 from support.sidecar import Sidecar
 from support.stub import Stub
@@ -105,7 +106,7 @@ def values(template: str) -> dict[Series, float]:
             labels["le"] = bound(labels["le"], scale)
         if seconds.startswith("mcp_") and name != STREAMS:
             names = {seconds, re.sub("^mcp_session_duration_", "mcp_server_session_duration_", seconds)}
-            found |= {series(each, **labels): value * (scale if name.endswith("_sum") else 1) for each in names}
+            found |= {named(each, **labels): value * (scale if name.endswith("_sum") else 1) for each in names}
     return found
 
 
@@ -121,7 +122,7 @@ def given(of: list[tuple[str, str, str]]) -> dict[Series, float]:
         if "le" in labels:
             labels["le"] = bound(labels["le"])
         if name.startswith("mcp_") and name not in (STREAMS, "mcp_upstream_available"):
-            found[series(name, **labels)] = float(value)
+            found[named(name, **labels)] = float(value)
     return found
 
 
