@@ -228,8 +228,8 @@ def test_a_fresh_sidecar_serves_though_the_configuration_is_bad(
         assert call(port, "unseen") == 200
         assert labels.total(fresh, REQUESTS) == 1
         assert "mcp_filter" not in fresh.page()
-        wait_for("both proxies' requests at the collector", lambda: len(blind.compared(collector, REQUESTS)) == 2, 60)
-        assert blind.alerts(collector, directory) == {f"127.0.0.1:{fresh_metrics_port}"}
+        wait_for("both proxies' requests at the collector", lambda: len(blind.compared(collector.samples(), REQUESTS)) == 2, 60)
+        assert blind.alerts(collector.samples(), directory) == {f"127.0.0.1:{fresh_metrics_port}"}
     finally:
         fresh.stop()
         istiod.delete(guard, ingress)

@@ -1,4 +1,4 @@
-"""Whether the alert MCPFilterBlind fires for what the collector shows: the shipped rule, given these very series, counting on."""
+"""Whether the alert MCPFilterBlind fires for what is shown: the shipped rule, given these very series, counting on."""
 
 import json
 import subprocess
@@ -8,21 +8,22 @@ import yaml
 from support.expected import Series
 from support.peers import ROOT, get
 
-from .collector import Collector
-
 REQUESTS, STREAMS = "envoy_http_downstream_rq_total", "mcp_filter_streams_total"
 RULES = ROOT / "collector/rules/alerts.yml"
 # An hour, in which every request that is counted comes again thirty times in each interval.
 INTERVAL, COUNT, TIMES = "10s", 360, 30
 
 
-def compared(collector: Collector, *families: str) -> dict[Series, float]:
-    return {entry: value for entry, value in collector.samples().items() if entry[0] in families and value}
+Samples = dict[Series, float]
 
 
-def alerts(collector: Collector, directory: Path) -> set[str]:
+def compared(samples: Samples, *families: str) -> Samples:
+    return {entry: value for entry, value in samples.items() if entry[0] in families and value}
+
+
+def alerts(samples: Samples, directory: Path) -> set[str]:
     """The instances that it names after an hour. Time is promtool's, so nothing is waited for."""
-    found = compared(collector, REQUESTS, STREAMS)
+    found = compared(samples, REQUESTS, STREAMS)
     series = [{"series": written(entry), "values": f"0+{value * TIMES:g}x{COUNT}"} for entry, value in found.items()]
     instances = {dict(pairs)["instance"] for _, pairs in found}
     return {instance for instance in instances if fires(directory, series, instance)}
