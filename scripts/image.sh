@@ -6,9 +6,11 @@ set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-"$root/scripts/prerequisites.sh" rust python tools
+"$root/scripts/prerequisites.sh" rust python node tools
 directory=$(realpath -m --relative-base="$root" "${1:-$target_dir/image}")
 module=$(realpath "${MCP_FILTER_WASM:-$("$root/scripts/build-filter.sh")}")
 python=$("$root/scripts/get.sh" python image)
+WASM_OPT=$("$root/scripts/get.sh" wasm-opt)
+export WASM_OPT
 cd "$root"
 exec "$python" scripts/image/build.py "$module" "$directory"

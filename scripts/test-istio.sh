@@ -18,7 +18,7 @@ if ! unshare --map-root-user --mount mount -t tmpfs none /var/lib; then
   exit
 fi
 python=$(scripts/get.sh python k8s)
-for name in envoy etcd kube-apiserver kubectl helm crds istio collector crane oras; do scripts/get.sh "$name" >/dev/null; done
+for name in envoy etcd kube-apiserver kubectl helm crds istio collector promtool crane oras; do scripts/get.sh "$name" >/dev/null; done
 for name in e2e image; do scripts/get.sh python "$name" >/dev/null; done
 if [ -z "${MCP_FILTER_WASM:-}" ]; then
   MCP_FILTER_WASM=$(step "Building the filter" scripts/build-filter.sh)

@@ -4,6 +4,7 @@ The image is what a Dockerfile of `FROM scratch` and `COPY plugin.wasm /` makes 
 """
 
 import hashlib
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ import sbom
 from layout import Layout, canonical
 
 MAGIC = b"\0asm"
+# Envoy loads a module by the version of the interface that it exports.
+INTERFACE = b"proxy_abi_version_0_2_1"
 PLUGIN_FILE = "plugin.wasm"
 SBOM_TYPE = "application/vnd.cyclonedx+json"
 
@@ -59,13 +62,23 @@ def build(module: bytes, directory: Path) -> str:
     ])
 
 
+def checked(path: Path) -> bytes:
+    """The module, if Envoy can load it: Istio looks at the first bytes alone, and a proxy that gets a broken one stays blind."""
+    module = path.read_bytes()
+    if not module.startswith(MAGIC):
+        raise ValueError(f"{path}: begins with {module[:4]!r}; a Wasm module begins with {MAGIC!r}")
+    read = subprocess.run([os.environ["WASM_OPT"], "--all-features", path, "-o", os.devnull], capture_output=True, text=True)
+    if read.returncode:
+        raise ValueError(f"{path}: is damaged or was cut off; wasm-opt says: {read.stderr.strip()}")
+    if INTERFACE not in module:
+        raise ValueError(f"{path}: is no filter for Envoy, which exports {INTERFACE.decode()}")
+    return module
+
+
 def main() -> int:
     module_path, directory = Path(sys.argv[1]), Path(sys.argv[2])
     try:
-        module = module_path.read_bytes()
-        if not module.startswith(MAGIC):
-            raise ValueError(f"{module_path}: begins with {module[:4]!r}; a Wasm module begins with {MAGIC!r}")
-        print(build(module, directory))
+        print(build(checked(module_path), directory))
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import os
 import shutil
 import tomllib
 from copy import deepcopy
@@ -84,7 +85,12 @@ def test_it_names_no_path_of_this_machine(layout: Path, module: Path) -> None:
 
 def test_two_runs_give_the_same_bytes(layout: Path, module: Path, tmp_path: Path) -> None:
     copy = shutil.copy(module, tmp_path / "another_name.wasm")
-    write_image(tmp_path / "image", copy, TZ="Asia/Tokyo", PYTHONHASHSEED="7")
+    os.utime(copy, (1, 1))
+    before = os.umask(0o077)
+    try:
+        write_image(tmp_path / "image", copy, TZ="Asia/Tokyo", LC_ALL="tr_TR.UTF-8", PYTHONHASHSEED="7", SOURCE_DATE_EPOCH="1")
+    finally:
+        os.umask(before)
     assert files(tmp_path / "image") == files(layout)
 
 
@@ -122,6 +128,27 @@ def test_what_is_no_module_is_refused(tmp_path: Path) -> None:
     done = run(ROOT / "scripts/image.sh", tmp_path / "image", MCP_FILTER_WASM=str(wrong))
     assert done.returncode == 1
     assert done.stderr == f"{wrong}: begins with b'(mod'; a Wasm module begins with b'\\x00asm'\n"
+    assert not (tmp_path / "image").exists()
+
+
+def damaged(module: bytes) -> dict[str, tuple[bytes, str]]:
+    flipped = bytearray(module)
+    flipped[len(module) // 3] ^= 0xFF
+    return {
+        "cut off": (module[: len(module) // 2], "is damaged or was cut off"),
+        "flipped": (bytes(flipped), "is damaged or was cut off"),
+        "another": (b"\0asm\1\0\0\0", "is no filter for Envoy, which exports proxy_abi_version_0_2_1"),
+    }
+
+
+@pytest.mark.parametrize("case", ["cut off", "flipped", "another"])
+def test_a_module_that_envoy_could_not_load_is_refused(module: Path, tmp_path: Path, case: str) -> None:
+    content, says = damaged(module.read_bytes())[case]
+    wrong = tmp_path / "wrong.wasm"
+    wrong.write_bytes(content)
+    done = run(ROOT / "scripts/image.sh", tmp_path / "image", MCP_FILTER_WASM=str(wrong))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{wrong}: {says}"), done.stderr
     assert not (tmp_path / "image").exists()
 
 

@@ -8,8 +8,9 @@ import yaml
 from harness.cluster import must
 from support.peers import ROOT
 
+from mesh.collector import rendered
 from mesh.istiod import Istiod
-from mesh.manifests import MANIFESTS, MESH, RESOURCES, injected_annotations, mesh_config, objects, only, text
+from mesh.manifests import MANIFESTS, MESH, RESOURCES, injected_annotations, injector, mesh_config, objects, only, text
 
 
 @pytest.mark.parametrize("argument", [*(f"-f{MANIFESTS / name}" for name in RESOURCES), f"-k{MANIFESTS / 'collector'}", f"-k{MANIFESTS / 'otlp'}"])
@@ -72,6 +73,47 @@ def test_the_plugins_differ_in_place_and_name_alone() -> None:
         assert (spec["phase"], spec["priority"], spec["failStrategy"]) == ("AUTHN", 1000, "FAIL_OPEN")
         assert spec["pluginConfig"]["filter_state"] is True
         assert set(spec["pluginConfig"]) == {"filter_state", "server_name_from"}
+
+
+def test_each_kind_of_plugin_has_its_default() -> None:
+    """The same patch, for the name that Istio gives the plugin in the same place."""
+    patches = set()
+    for name, plugin in (("envoyfilter.yaml", "wasmplugin.yaml"), ("gateway.yaml", "gateway.yaml"), ("waypoint.yaml", "waypoint.yaml")):
+        guard, metadata, spec = only("EnvoyFilter", name), only("WasmPlugin", plugin)["metadata"], only("WasmPlugin", plugin)["spec"]
+        assert guard["spec"].get("targetRefs") == spec.get("targetRefs")
+        (patch,) = guard["spec"]["configPatches"]
+        own = f"{metadata['namespace']}.{metadata['name']}~"
+        assert json.dumps(patch).count(own) == 2
+        assert patch["match"].pop("context") == ("GATEWAY" if name == "gateway.yaml" else "SIDECAR_INBOUND")
+        patches.add(json.dumps(patch).replace(own, ""))
+    assert len(patches) == 1
+
+
+def test_the_collector_asks_for_each_kind_of_proxy() -> None:
+    """By a headless Service that selects what the plugin in the same place does, or the label that injection gives to sidecars."""
+    ours = {(each["kind"], each["metadata"]["name"]): each for each in rendered()}
+    (container,) = ours["Deployment", "mcp-collector"]["spec"]["template"]["spec"]["containers"]
+    (asked,) = yaml.safe_load(next(each["value"] for each in container["env"] if each["name"] == "MCP_SIDECAR_DNS_SD"))
+    services = {
+        "mcp-proxies": (ours["Service", "mcp-proxies"], {"security.istio.io/tlsMode": "istio"}),
+        "mcp-gateways": (only("Service", "gateway.yaml"), only("WasmPlugin", "gateway.yaml")["spec"]["selector"]["matchLabels"]),
+        "mcp-waypoints": (only("Service", "waypoint.yaml"), {
+            "gateway.networking.k8s.io/gateway-name": only("WasmPlugin", "waypoint.yaml")["spec"]["targetRefs"][0]["name"],
+        }),
+    }
+    assert asked["names"] == [f"{name}.mcp.svc.cluster.local" for name in services]
+    for name, (service, selector) in services.items():
+        assert service["metadata"]["name"] == name
+        assert (service["spec"]["clusterIP"], service["spec"]["selector"]) == ("None", selector)
+        assert [port["port"] for port in service["spec"]["ports"]] == [asked["port"]]
+
+
+def test_injection_labels_sidecars_alone() -> None:
+    """Why the collector needs more than one name."""
+    label = 'security.istio.io/tlsMode: {{'
+    templates = injector()["templates"]
+    assert {name for name, template in templates.items() if label in template} == {"sidecar"}
+    assert {"sidecar", "gateway", "waypoint"} <= templates.keys()
 
 
 def test_the_page_names_the_settings_file() -> None:

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from support.processes import free_port, wait_for
 
 from mesh import labels
 from mesh.istiod import Istiod
-from mesh.manifests import MANIFESTS, injected_annotations, objects, plugin
+from mesh.manifests import documented_annotation, injected_annotations, only, plugin
 from mesh.proxy import Proxy
 from mesh.traffic import TAKEN, NamesServer, call_every_tool, service
 
@@ -26,17 +25,10 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def resources(port: int, module: Path) -> list[dict]:
     """gateway.yaml on a free port, for any name, with the module from a file."""
-    gateway, routes, _ = objects("gateway.yaml")
+    gateway, routes, guard = (only(kind, "gateway.yaml") for kind in ("Gateway", "VirtualService", "EnvoyFilter"))
     gateway["spec"]["servers"][0] |= {"port": {"number": port, "name": "http-mcp", "protocol": "HTTP"}, "hosts": ["*"]}
     routes["spec"]["hosts"] = ["*"]
-    return [gateway, routes, plugin(module, "gateway.yaml")]
-
-
-def documented_annotation() -> dict[str, str]:
-    """What README.md gives a gateway's pods."""
-    page = (MANIFESTS / "README.md").read_text(encoding="utf-8")
-    (written,) = re.findall(r"`(sidecar\.istio\.io/statsInclusionRegexps: .*)`", page)
-    return yaml.safe_load(written)
+    return [gateway, routes, guard, plugin(module, "gateway.yaml")]
 
 
 @pytest.fixture(scope="module")

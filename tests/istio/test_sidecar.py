@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support.cases import rpc
+from support.client import JSON, Connection
 from support.expected import Series
 from support.http1 import Truncated
 from support.processes import free_port, wait_for
 
-from mesh import labels
+from mesh import blind, labels
+from mesh.blind import REQUESTS
 from mesh.collector import Collector
 from mesh.istiod import Istiod
 from mesh.manifests import NAMESPACE, mesh_config, only, plugin
@@ -78,8 +82,13 @@ def metrics_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def collector(directory: Path, metrics_port: int) -> Iterator[Collector]:
-    collector = Collector(directory, [metrics_port])
+def fresh_metrics_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def collector(directory: Path, metrics_port: int, fresh_metrics_port: int) -> Iterator[Collector]:
+    collector = Collector(directory, [metrics_port, fresh_metrics_port])
     yield collector
     collector.stop()
 
@@ -133,7 +142,7 @@ def test_calls_are_counted_under_the_workloads_name(sidecar: Proxy, called: list
 
 def test_a_blind_filter_would_show(sidecar: Proxy, called: list[str]) -> None:
     """mesh.yaml lets Envoy's own count of requests through, which the alert MCPFilterBlind compares."""
-    assert labels.total(sidecar, "envoy_http_downstream_rq_total") == labels.total(sidecar, "mcp_filter_streams_total") > 0
+    assert labels.total(sidecar, REQUESTS) == labels.total(sidecar, "mcp_filter_streams_total") > 0
 
 
 def test_the_access_log_says_what_was_called(sidecar: Proxy, called: list[str]) -> None:
@@ -175,6 +184,23 @@ def test_prometheus_gets_seconds_and_no_label_of_istios(sidecar: Proxy, collecto
     )
 
 
+def test_no_contents_are_in_logs_spans_and_metrics(
+    sidecar: Proxy, caller: tuple[Proxy, int], collector: Collector, called: list[str]
+) -> None:
+    """What was sent with a call, wherever it stood in the request. Spans are read behind the collector, which sanitizes them."""
+    body = rpc("tools/call", {"name": "probe", "arguments": {"password": "secret-argument"}})
+    # By the one name that the caller's sidecar knows.
+    host = ("Host", f"localhost:{caller[1]}")
+    headers = [host, *JSON, ("Authorization", "Bearer secret-header"), ("Cookie", "id=secret-cookie"), ("Mcp-Session-Id", "secret-session")]
+    with closing(Connection(caller[1])) as connection:
+        connection.send("POST", "/mcp?token=secret-query", headers, body, host=False)
+        connection.receive()
+    wait_for("its log", lambda: '"mcp.tool":"probe"' in sidecar.process.log())
+    wait_for("its span", lambda: any(span.get("mcp.tool") == "probe" for span in collector.spans()))
+    for shown in (sidecar.process.log(), collector.spans_file.read_text(), sidecar.page()):
+        assert "secret-" not in shown
+
+
 def test_the_callers_side_does_not_see_it_too(caller: tuple[Proxy, int], called: list[str]) -> None:
     """`match: [{mode: SERVER}]`: one observation point per path."""
     proxy, _ = caller
@@ -189,19 +215,21 @@ def test_the_calls_came_by_mutual_tls(port: int, called: list[str]) -> None:
 
 
 def test_a_fresh_sidecar_serves_though_the_configuration_is_bad(
-    istiod: Istiod, sidecar: Proxy, called: list[str], module: Path, directory: Path
+    istiod: Istiod, sidecar: Proxy, called: list[str], module: Path, directory: Path, collector: Collector, fresh_metrics_port: int
 ) -> None:
-    """envoyfilter.yaml as it is. The alert MCPFilterBlind gets what it compares: requests, and none that the filter saw."""
+    """envoyfilter.yaml as it is. The alert MCPFilterBlind names this proxy, and not the one beside it that sees its traffic."""
     stub, port = answering_stub(), free_port()
     guard, ingress = only("EnvoyFilter", "envoyfilter.yaml"), inbound("fresh", port, stub.port)
     istiod.apply(guard, ingress, plugin(module, sever_name="orders"))
-    fresh = Proxy(istiod, directory, "fresh", "sidecar")
+    fresh = Proxy(istiod, directory, "fresh", "sidecar", metrics_port=fresh_metrics_port)
     try:
         fresh.serve(port)
         wait_for("it to refuse", lambda: fresh.plugins()["config_fail"] > 0)
         assert call(port, "unseen") == 200
-        assert labels.total(fresh, "envoy_http_downstream_rq_total") == 1
+        assert labels.total(fresh, REQUESTS) == 1
         assert "mcp_filter" not in fresh.page()
+        wait_for("both proxies' requests at the collector", lambda: len(blind.compared(collector.samples(), REQUESTS)) == 2, 60)
+        assert blind.alerts(collector.samples(), directory) == {f"127.0.0.1:{fresh_metrics_port}"}
     finally:
         fresh.stop()
         istiod.delete(guard, ingress)

@@ -5,6 +5,7 @@ refuses most of what it gets, asks in a waypoint's name, and istiod is asked wha
 """
 
 import json
+import re
 import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from support.plain_envoy import every
 from support.processes import Process, free_port, wait_for
 
 from mesh.istiod import Istiod
-from mesh.manifests import NAMESPACE, objects, only
+from mesh.manifests import MANIFESTS, NAMESPACE, mesh_config, objects, only
 
 GATEWAY = only("Gateway", "waypoint.yaml")["metadata"]["name"]
 LABELS = {"gateway.networking.k8s.io/gateway-name": GATEWAY}
@@ -83,22 +84,49 @@ def client(istiod: Istiod, tmp_path: Path) -> Iterator[Process]:
     istiod.delete(*applied)
 
 
-def filters(istiod: Istiod) -> list[str]:
-    """The filters in front of the server, in their order."""
+def manager(istiod: Istiod) -> dict:
+    """What istiod made for requests to the server; empty until the client is connected."""
     try:
         made = istiod.made_for(f"{POD}.{NAMESPACE}")
     except urllib.error.HTTPError:
-        # It is not connected yet.
-        return []
+        return {}
     chains = every(made.get("ListenersConfigDump", {}), "filters")
     name = f"inbound-vip|8000|http|orders.{NAMESPACE}.svc.cluster.local"
-    found = [manager["httpFilters"] for chain in chains if chain.get("name") == name for manager in every(chain, "httpFilters")]
-    return [each["name"] for each in found[0]] if found else []
+    found = [each for chain in chains if chain.get("name") == name for each in every(chain, "httpFilters")]
+    return found[0] if found else {}
 
 
-def test_the_filter_is_first_before_the_server(istiod: Istiod, client: Process) -> None:
-    wait_for("filters in front of the server", lambda: filters(istiod), process=client)
+@pytest.fixture
+def made(istiod: Istiod, client: Process) -> dict:
+    wait_for("istiod to make the listener", lambda: manager(istiod), process=client)
+    return manager(istiod)
+
+
+def test_the_filter_is_first_before_the_server(made: dict) -> None:
+    names = [each["name"] for each in made["httpFilters"]]
     plugin = f"{NAMESPACE}.mcp-observability-waypoint"
-    assert plugin in filters(istiod)[0]
-    assert sum(plugin in name for name in filters(istiod)) == 1
-    assert filters(istiod)[-1] == "envoy.filters.http.router"
+    assert plugin in names[0]
+    assert sum(plugin in name for name in names) == 1
+    assert names[-1] == "envoy.filters.http.router"
+
+
+def test_it_serves_though_the_first_configuration_is_bad(made: dict) -> None:
+    """The default of the shipped EnvoyFilter has reached the waypoint."""
+    discovery = made["httpFilters"][0]["configDiscovery"]
+    assert discovery["applyDefaultConfigWithoutWarming"] is True
+    assert discovery["defaultConfig"]["@type"].endswith(".rbac.v3.RBAC")
+
+
+def test_the_server_gets_the_documented_name(made: dict) -> None:
+    (cluster,) = {each["cluster"] for each in every(made, "cluster")}
+    label = re.sub(r"[^A-Za-z0-9_.-]", "_", cluster)
+    assert label == "inbound-vip_8000_http_orders.mcp.svc.cluster.local"
+    for page in ("README.md", "waypoint.yaml"):
+        assert label in (MANIFESTS / page).read_text(encoding="utf-8")
+
+
+def test_a_blind_filter_would_show(made: dict) -> None:
+    """The count that MCPFilterBlind compares is let through by mesh.yaml."""
+    name = f"http.{made['statPrefix']}.downstream_rq_total"
+    patterns = mesh_config()["defaultConfig"]["proxyStatsMatcher"]["inclusionRegexps"]
+    assert any(re.fullmatch(pattern, name) for pattern in patterns), name

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet import arithmetic
+from fleet import arithmetic, document, source
 from fleet.arithmetic import Limits, Typical
 from fleet.page import by_family
 from fleet.traffic import FIELD, LISTED, Client, Server, drive
@@ -92,6 +92,14 @@ def test_terms_name_the_labels_of_their_family_and_no_series_twice(terms: arithm
         assert len(sets) == len(set(sets)) == arithmetic.combinations(of), name
         own = set(arithmetic.FAMILIES[name].labels) - {"server_name", "filter_version"}
         assert {frozenset(dict(labels)) for labels in sets} == {frozenset(own)}, name
+
+
+def test_limits_are_those_of_the_filter() -> None:
+    shipped = source.limits()
+    assert vars(Limits()) == {name: shipped[name] for name in vars(Limits())}
+    assert shipped["unconfirmed"] == arithmetic.UNCONFIRMED
+    # The page says so in words.
+    assert f"by up to {shipped['client_names'] + arithmetic.OTHER} (`limits.client_names`" in document.PAGE.read_text(encoding="utf-8")
 
 
 def test_limits_are_the_most() -> None:

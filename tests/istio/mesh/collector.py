@@ -27,12 +27,17 @@ service:
 """
 
 
+def rendered() -> list[dict]:
+    """The manifests of the collector, as kustomize makes them."""
+    done = subprocess.run([get("kubectl"), "kustomize", MANIFESTS / "collector"], capture_output=True, text=True, check=True)
+    return list(yaml.safe_load_all(done.stdout))
+
+
 class Collector:
     """Started and ready once the constructor returns; `targets` are the metrics ports of proxies."""
 
     def __init__(self, directory: Path, targets: list[int]) -> None:
-        rendered = subprocess.run([get("kubectl"), "kustomize", MANIFESTS / "collector"], capture_output=True, text=True, check=True)
-        manifests = list(yaml.safe_load_all(rendered.stdout))
+        manifests = rendered()
         (files,) = [each["data"] for each in manifests if each["kind"] == "ConfigMap"]
         (deployment,) = [each for each in manifests if each["kind"] == "Deployment"]
         (container,) = deployment["spec"]["template"]["spec"]["containers"]

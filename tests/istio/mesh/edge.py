@@ -48,10 +48,8 @@ class Edge:
         return found
 
     def guard(self) -> dict:
-        """The shipped EnvoyFilter, changed for this gateway's plugin as its head says."""
-        document = json.dumps(only("EnvoyFilter", "envoyfilter.yaml"))
-        document = document.replace("mcp.mcp-observability", f"{NAMESPACE}.{self.name}").replace("SIDECAR_INBOUND", "GATEWAY")
-        found = json.loads(document)
+        """The gateway's shipped EnvoyFilter, for this gateway's plugin."""
+        found = json.loads(json.dumps(only("EnvoyFilter", "gateway.yaml")).replace("mcp.mcp-observability-gateway", f"{NAMESPACE}.{self.name}"))
         found["metadata"]["name"] = self.name
         return found
 

@@ -1,6 +1,7 @@
 """The manifests of k8s/istio, and what a test must change in them to run on this machine. Reads no cluster."""
 
 import json
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -40,12 +41,22 @@ def mesh_config() -> dict:
     return yaml.safe_load(configuration["data"]["mesh"])
 
 
+def injector() -> dict:
+    """The configuration of the chart's injector."""
+    (found,) = [each for each in chart() if each["kind"] == "ConfigMap" and each["metadata"]["name"] == "istio-sidecar-injector"]
+    return yaml.safe_load(found["data"]["config"])
+
+
 def injected_annotations() -> dict[str, str]:
-    """What the chart's injector adds to each pod."""
-    (injector,) = [
-        each for each in chart() if each["kind"] == "ConfigMap" and each["metadata"]["name"] == "istio-sidecar-injector"
-    ]
-    return yaml.safe_load(injector["data"]["config"])["injectedAnnotations"]
+    """What it adds to each pod."""
+    return injector()["injectedAnnotations"]
+
+
+def documented_annotation() -> dict[str, str]:
+    """What README.md gives a gateway's pods."""
+    page = (MANIFESTS / "README.md").read_text(encoding="utf-8")
+    (written,) = re.findall(r"`(sidecar\.istio\.io/statsInclusionRegexps: .*)`", page)
+    return yaml.safe_load(written)
 
 
 def plugin(url: str | Path, source: str = "wasmplugin-file.yaml", **configuration: object) -> dict:

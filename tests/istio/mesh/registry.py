@@ -14,21 +14,25 @@ class Registry:
     """Serves once the constructor returns; `image` is the URL for a plugin, by digest."""
 
     def __init__(self, directory: Path, module: Path) -> None:
-        port = free_port()
-        command = [get("crane"), "registry", "serve", f"--address=127.0.0.1:{port}"]
+        self.directory, self.port = directory, free_port()
+        command = [get("crane"), "registry", "serve", f"--address=127.0.0.1:{self.port}"]
         self.process = Process(command, directory / "registry.log", dict(os.environ))
         try:
-            wait_for("the registry to listen", lambda: accepts(port), process=self.process)
-            printed = run(str(ROOT / "scripts/image.sh"), str(directory / "layout"), MCP_FILTER_WASM=str(module))
-            (push,) = [line for line in printed.splitlines() if line.startswith(PUSH)]
-            arguments = push.removeprefix(PUSH).replace("REGISTRY", f"127.0.0.1:{port}").split()
-            run(get("oras"), "copy", "--to-plain-http", *arguments)
+            wait_for("the registry to listen", lambda: accepts(self.port), process=self.process)
+            self.image = self.put(module)
         except BaseException:
             self.stop()
             raise
+        self.repository = self.image.partition("@")[0]
+
+    def put(self, module: Path) -> str:
+        """A module's image."""
+        printed = run(str(ROOT / "scripts/image.sh"), str(self.directory / "layout"), MCP_FILTER_WASM=str(module))
+        (push,) = [line for line in printed.splitlines() if line.startswith(PUSH)]
+        arguments = push.removeprefix(PUSH).replace("REGISTRY", f"127.0.0.1:{self.port}").split()
+        run(get("oras"), "copy", "--to-plain-http", *arguments)
         (digest,) = [line.split()[1] for line in printed.splitlines() if line.startswith("image ")]
-        self.repository = f"oci://{arguments[-1].rpartition(':')[0]}"
-        self.image = f"{self.repository}@{digest}"
+        return f"oci://{arguments[-1].rpartition(':')[0]}@{digest}"
 
     def stop(self) -> None:
         self.process.stop()

@@ -84,8 +84,9 @@ class HeldStream:
         self.pieces = self.connection.pieces()
 
     def _begin(self, _request: Message, wire: Wire) -> None:
-        wire.begin("text/event-stream")
+        # First, because the client goes on once it has the head.
         self.wires.append(wire)
+        wire.begin("text/event-stream")
         # Until then the connection is for this answer alone.
         self.ended.wait(DEADLINE)
 

@@ -45,6 +45,14 @@ def families() -> dict[str, Family]:
     return found
 
 
+def limits() -> dict[str, int]:
+    """The defaults of `limits`, and the places for names that no answer confirmed."""
+    text = (SOURCE / "config.rs").read_text(encoding="utf-8")
+    [body] = re.findall(r"^ {12}limits: Limits \{\n(.*?)^ {12}\}", text, re.DOTALL | re.MULTILINE)
+    [unconfirmed] = re.findall(r"const UNCONFIRMED: u16 = (\d+);", (SOURCE / "names.rs").read_text(encoding="utf-8"))
+    return {name: int(number) for name, number in re.findall(r"(\w+): (\d+),", body)} | {"unconfirmed": int(unconfirmed)}
+
+
 def closed() -> dict[str, tuple[str, ...]]:
     """The values of every closed set, by its name in closed.rs."""
     text = (SOURCE / "closed.rs").read_text(encoding="utf-8")
