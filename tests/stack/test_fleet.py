@@ -2,7 +2,8 @@
 
 They show the page of one real sidecar in use, under five names of servers. For the machine's sake the server is smaller than the
 typical one of docs/fleet.md, all but the first sidecar of each server show of Envoy's own families only those of which the collector
-keeps some, and Prometheus gets a smaller fleet. One setting is not as shipped: how soon series of a sidecar that went expire.
+keeps some, and Prometheus gets a smaller fleet. Two settings are not as shipped: how soon series of a sidecar that went expire, and
+how long a page may take.
 """
 
 import gzip
@@ -38,8 +39,9 @@ DEADLINE = 120.0
 # What docs/fleet.md has for a gateway.
 MEMORY = {"COLLECTOR_MEMORY_MIB": "1000", "GOMEMLIMIT": "800MiB"}
 # The exporter takes one series of each family from its page when a sidecar goes, and the others when they expire: after ten
-# intervals as shipped, here after two, because a test should not wait so long.
-EXPIRY = {"exporters": {"prometheus": {"metric_expiration": f"{2 * INTERVAL_MS}ms"}}}
+# intervals as shipped, here after two, because a test should not wait so long. Its page may take longer than the 30 s after which
+# it closes a connection, where other tests run beside.
+EXPIRY = {"exporters": {"prometheus": {"metric_expiration": f"{2 * INTERVAL_MS}ms", "write_timeout": f"{DEADLINE:.0f}s"}}}
 # What the collector's own metrics call points that did not get through.
 LOST = ("otelcol_processor_memory_limiter_refused_metric_points", "otelcol_receiver_refused_metric_points",
         "otelcol_receiver_failed_metric_points", "otelcol_exporter_send_failed_metric_points")
