@@ -93,7 +93,8 @@ def test_selectors_and_ports_agree(text: str) -> None:
     for policy in (each for each in everything if each["kind"] == "NetworkPolicy"):
         assert selects(policy["spec"]["podSelector"]["matchLabels"], own["metadata"]["labels"])
         assert {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]} <= manifests.port_numbers(own["spec"])
-    maps = {each["metadata"]["name"] for each in everything if each["kind"] == "ConfigMap"}
+    # What the values name beside the release's own.
+    maps = {each["metadata"]["name"] for each in everything if each["kind"] == "ConfigMap"} | {"company-ca"}
     assert {each["configMap"]["name"] for each in own["spec"]["volumes"] if "configMap" in each} <= maps
 
 
@@ -116,6 +117,18 @@ def test_a_setting_reaches_the_containers() -> None:
         "MCP_UPSTREAM_URL": "https://mcp.example.com/mcp", "MCP_UPSTREAM_NAME": "orders", "MCP_UPSTREAM_TIMEOUT_MS": "0",
         "MCP_UPSTREAM_HOST_HEADER": "upstream", "MCP_FILTER_CONFIG": "/etc/mcp-sidecar/filter.json", "CONCURRENCY": "4",
     }
+
+
+def test_a_private_authority_is_where_the_sidecar_looks_for_it() -> None:
+    spec = pod(only("Deployment", charts.objects(charts.variant("private-ca"))))["spec"]
+    sidecar = containers(spec)["sidecar"]
+    [file] = [each["value"] for each in sidecar["env"] if each["name"] == "MCP_UPSTREAM_CA_FILE"]
+    [mount] = [each for each in sidecar["volumeMounts"] if file.startswith(f"{each['mountPath']}/")]
+    assert mount["readOnly"]
+    [volume] = [each["configMap"] for each in spec["volumes"] if each["name"] == mount["name"]]
+    assert volume["name"] == "company-ca"
+    [item] = volume["items"]
+    assert (item["key"], f"{mount['mountPath']}/{item['path']}") == ("roots.pem", file)
 
 
 def test_a_changed_setting_makes_new_pods() -> None:
@@ -214,6 +227,9 @@ def test_without_a_collector_nothing_of_it_is_there() -> None:
     ({"upstream": {"url": URL, "name": "my orders"}}, "/upstream/name"),
     ({"upstream": {"url": URL, "timeoutMs": "30s"}}, "/upstream/timeoutMs"),
     ({"upstream": {"url": URL, "hostHeader": "keep"}}, "/upstream/hostHeader"),
+    ({"upstream": {"url": URL, "caConfigMap": {"name": "company-ca"}}}, "upstream.caConfigMap.name"),
+    ({"upstream": {"url": "https://mcp.example.com", "caConfigMap": {"name": "Company"}}}, "/upstream/caConfigMap/name"),
+    ({"upstream": {"url": "https://mcp.example.com", "caConfigMap": {"name": "company-ca", "key": "../x"}}}, "/upstream/caConfigMap/key"),
     ({"upstream": {"url": URL}, "upstreamUrl": "http://a"}, "upstreamUrl"),
     ({"upstream": {"url": URL}, "proxy": {"replicas": 0}}, "/proxy/replicas"),
     ({"upstream": {"url": URL}, "collector": {"memoryMiB": 64}}, "/collector/memoryMiB"),

@@ -30,6 +30,7 @@ VARIANTS: dict[str, dict] = {
         "upstream": {"url": "https://mcp.example.com/mcp", "name": "orders", "timeoutMs": 0, "hostHeader": "upstream"},
         "sidecar": {"filter": {"semconv": True, "limits": {"tool_names": 50}}, "environment": {"CONCURRENCY": "4"}},
     },
+    "private-ca": {"upstream": {"url": "https://mcp.example.com/mcp", "caConfigMap": {"name": "company-ca", "key": "roots.pem"}}},
     "hashed": {
         "sidecar": {
             "filter": {"labels": {"resource_uri": "hash", "hash_key": "${HASH_KEY}"}},

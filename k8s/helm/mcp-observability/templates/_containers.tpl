@@ -25,6 +25,12 @@
       "MCP_UPSTREAM_TIMEOUT_MS" ($values.upstream.timeoutMs | int64 | toString)
       "MCP_UPSTREAM_HOST_HEADER" $values.upstream.hostHeader
       "MCP_FILTER_CONFIG" "/etc/mcp-sidecar/filter.json" }}
+{{- if $values.upstream.caConfigMap.name }}
+{{- if not (hasPrefix "https://" $url) }}
+{{- fail (printf "upstream.caConfigMap.name: %s is for https, and upstream.url is %s" $values.upstream.caConfigMap.name $url) }}
+{{- end }}
+{{- $_ := set $environment "MCP_UPSTREAM_CA_FILE" (printf "/etc/mcp-upstream-ca/%s" $values.upstream.caConfigMap.key) }}
+{{- end }}
 {{- if and $values.collector.otlpEndpoint (not $values.collector.enabled) }}
 {{- fail "collector.otlpEndpoint: needs collector.enabled; the sidecar's own is OTEL_EXPORTER_OTLP_ENDPOINT in sidecar.environment" }}
 {{- end }}
@@ -70,6 +76,9 @@ securityContext: {{- include "mcp-observability.securityContext" 65532 | nindent
 volumeMounts:
   - {name: sidecar-config, mountPath: /etc/mcp-sidecar, readOnly: true}
   - {name: sidecar-tmp, mountPath: /tmp}
+  {{- if $values.upstream.caConfigMap.name }}
+  - {name: upstream-ca, mountPath: /etc/mcp-upstream-ca, readOnly: true}
+  {{- end }}
 {{- end }}
 
 {{- define "mcp-observability.collector" -}}
@@ -133,6 +142,12 @@ volumeMounts:
 # Envoy's configuration, until Envoy has read it.
 - name: sidecar-tmp
   emptyDir: {medium: Memory, sizeLimit: 1Mi}
+{{- with $values.upstream.caConfigMap }}
+{{- if .name }}
+- name: upstream-ca
+  configMap: {name: {{ .name | quote }}, items: [{key: {{ .key | quote }}, path: {{ .key | quote }}}]}
+{{- end }}
+{{- end }}
 {{- if $values.collector.enabled }}
 - name: collector-config
   configMap: {name: {{ include "mcp-observability.name" . }}-collector}
