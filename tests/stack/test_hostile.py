@@ -109,6 +109,9 @@ def test_garbage_to_the_otlp_receivers(collector) -> None:
     refused = {status: number * len(SIGNALS) for status, number in refused.items()}
     wait_for("every refusal in the log", lambda: told(running) == refused, DEADLINE)
     assert_silent(running)
+    # What a client may choose, as the Host header, is no label of the collector's own metrics.
+    labels = {label for (name, pairs) in running.samples("own") if name.startswith(("http_", "rpc_")) for label, _ in pairs}
+    assert labels == {"http_response_status_code", "http_route", "le"}
 
 
 def told(running: Collector) -> Counter[int]:
