@@ -3,7 +3,7 @@
 #
 #   STARTS=n ROUNDS=n SCENARIO=a,b scripts/bench-variants.sh [VARIANT...]
 #
-# empty, nine-calls and core-only are no builds of the filter: they show what its parts cost (tests/bench/filters).
+# empty, five-calls, nine-calls and core-only are no builds of the filter: they show what its parts cost (tests/bench/filters).
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -25,7 +25,7 @@ build() {
 stack='-C link-arg=-zstack-size=131072'
 variant() {
   case "$1" in
-    empty | nine-calls | core-only) built=$modules/${1//-/_}.wasm ;;
+    empty | five-calls | nine-calls | core-only) built=$modules/${1//-/_}.wasm ;;
     release) build release ;;
     scalar) build scalar RUSTFLAGS="$stack" ;;
     opt-2) build opt-2 CARGO_PROFILE_RELEASE_OPT_LEVEL=2 ;;
@@ -40,7 +40,7 @@ variant() {
   esac
 }
 
-all=(empty nine-calls core-only release scalar opt-2 opt-s thin-lto fewer-exports)
+all=(empty five-calls nine-calls core-only release scalar opt-2 opt-s thin-lto fewer-exports)
 [ $# -gt 0 ] || set -- "${all[@]}"
 prepare_bench
 arguments=()

@@ -1,6 +1,9 @@
-//! Holds the wasm modules that the benchmarks compare with (see `examples/`), and what two of them share: the core with a
-//! host that needs no host call.
+//! Holds the wasm modules that the benchmarks compare with (see `examples/`), and what some of them share: the floor under
+//! any filter ([`Floor`]), and the core with a host that needs no host call.
 
+mod floor;
+
+pub use floor::Floor;
 use mcp_observe::{
     Around, Config, Correlation, Exchange, FamilyName, HASH_KEY_BYTES, Host, InMemory, Metrics, Observation, Observer,
     Recorder, Server, SharedData, Time, Versioned,
