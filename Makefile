@@ -1,7 +1,7 @@
-# Every recipe is one script or one command; `make help` lists them.
+# Every recipe is one script, or one command after what it needs; `make help` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help filter image sidecar demo example-weather example-postgres example-agent-sdk-server dev stack dashboard loadtest
-.PHONY: test test-slow test-stack compose-test k8s-test istio-test k8s-rules test-all fuzz bench fmt clippy docs clean
+.PHONY: test test-slow test-stack compose-test k8s-test istio-test test-fresh k8s-rules test-all fuzz bench fmt clippy docs clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{ printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,8 +12,8 @@ filter: ## build the filter and print the path of mcp_observability.wasm
 image: ## write the module as an OCI image layout, target/image, with digest, SBOM and how to push it
 	@scripts/image.sh
 
-sidecar: ## build the launcher, target/release/mcp-sidecar
-	@cargo build --release --locked -p mcp-sidecar
+sidecar: ## build the launcher and print its path, target/release/mcp-sidecar
+	@scripts/build-sidecar.sh
 
 demo: ## show what the sidecar says about a real MCP server; KEEP=1 leaves it running
 	@scripts/demo.sh
@@ -57,7 +57,10 @@ k8s-test: ## apply the Kubernetes manifests to a real API server and run their p
 istio-test: ## apply the manifests for Istio to a real istiod and run proxies under Istio's own agent; builds both once
 	@scripts/test.sh istio
 
-test-all: ## run everything; at most 60 minutes from nothing on 2 cores
+test-fresh: ## run make demo with a Rust of its own that lacks the targets; installs that Rust
+	@scripts/test.sh fresh
+
+test-all: ## run everything, and as root on Debian install the packages that it needs; at most 60 minutes from nothing on 2 cores
 	@.ci/run
 
 loadtest: ## drive load through a sidecar and compare counts; URL, METRICS, CONCURRENCY, TOTAL
@@ -70,7 +73,7 @@ bench: ## compare CPU, throughput and memory with plain Envoy and others; writes
 	@scripts/bench.sh
 
 fmt: ## format the Rust code
-	@cargo fmt --all
+	@scripts/prerequisites.sh rust-all && cargo fmt --all
 
 clippy: ## lint with warnings denied
 	@scripts/check-clippy.sh
@@ -79,4 +82,4 @@ docs: ## build the Rust documentation with warnings denied
 	@scripts/check-docs.sh
 
 clean: ## remove what was built; what was fetched stays in the cache
-	@cargo clean
+	@scripts/prerequisites.sh rust && cargo clean

@@ -3,7 +3,7 @@
 
 # prepare_bench: builds the load and the modules to compare with, and gets Envoy.
 prepare_bench() {
-  command -v taskset >/dev/null || { say "missing: taskset (Debian: util-linux)"; exit 1; }
+  scripts/prerequisites.sh rust c python node bench cache
   [ "$(nproc)" -ge 2 ] || { say "benchmarks need two CPUs: one for Envoy, one for load and upstream"; exit 1; }
   ENVOY_BIN=$(scripts/get.sh envoy)
   export ENVOY_BIN

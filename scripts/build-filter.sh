@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+scripts/prerequisites.sh rust c node cache
+
 # Where the standard library's sources are installed, rustc names them in place of where they were compiled.
 rust_sources="$(rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$(rustc -vV | sed -n 's/^commit-hash: //p')"
 flags="'--remap-path-prefix=$PWD=.', '--remap-path-prefix=$rust_sources'"

@@ -5,4 +5,6 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
+scripts/prerequisites.sh rust c
+
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --keep-going --workspace --no-deps --document-private-items

@@ -6,6 +6,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
+scripts/prerequisites.sh rust c python node tools cache
+
 envoy=$(scripts/get.sh envoy)
 module=$(scripts/build-filter.sh)
 work=$(mktemp -d)

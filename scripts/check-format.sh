@@ -5,6 +5,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
+scripts/prerequisites.sh rust-all python tools cache
+
 # files PATTERN...: the files of the repository, tracked or about to be, each ended by a NUL.
 files() { git ls-files -z --cached --others --exclude-standard -- "$@"; }
 

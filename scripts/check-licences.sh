@@ -5,4 +5,6 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
+scripts/prerequisites.sh rust python
+
 cargo metadata --format-version 1 --locked --quiet | python3 scripts/licences.py

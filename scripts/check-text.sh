@@ -5,6 +5,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
+scripts/prerequisites.sh tools
+
 status=0
 # refuse WHAT PATTERN PATHSPEC...: fails on every line that matches.
 refuse() {

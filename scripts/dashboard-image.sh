@@ -10,7 +10,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-scripts/prerequisites.sh python tools
+scripts/prerequisites.sh python cache
 python=$(scripts/get.sh python dashboard-image)
 if [ $# -eq 0 ]; then
   set -- docs/images/dashboard.png Overview Tools

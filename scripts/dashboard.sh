@@ -8,6 +8,6 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-scripts/prerequisites.sh python tools
+scripts/prerequisites.sh python cache
 python=$(scripts/get.sh python grafana)
 PYTHONDONTWRITEBYTECODE=1 exec "$python" grafana/dashboard "$@"

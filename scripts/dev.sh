@@ -7,7 +7,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-scripts/prerequisites.sh rust c python node tools
+scripts/prerequisites.sh rust c python node cache
 
 ENVOY_BIN=$(step "Getting Envoy" scripts/get.sh envoy)
 say "Getting the Python environments"

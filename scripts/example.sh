@@ -18,7 +18,7 @@ case $name in
   *) say "example.sh: unknown example '$name'; known are weather, postgres, agent-sdk-server"; exit 2 ;;
 esac
 
-scripts/prerequisites.sh rust c python tools
+scripts/prerequisites.sh rust c python node cache
 
 build_sidecar
 MCP_SIDECAR_BIN=$MCP_SIDECAR

@@ -5,5 +5,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
+scripts/prerequisites.sh python cache
+
 python=$(scripts/get.sh python e2e)
 PYTHONPATH=tests/stack:tests/e2e:tests/rules exec "$python" -m fleet.document

@@ -22,6 +22,7 @@ if [ $# -ge 2 ]; then
 fi
 [[ "$minutes" =~ ^([1-9][0-9]*)?$ ]] || { say "fuzz.sh: MINUTES is '$minutes'; allowed is a whole number from 1"; exit 2; }
 
+"$root/scripts/prerequisites.sh" rust c c++ cache
 kept=$CARGO_TARGET_DIR/fuzz
 mkdir -p "$kept"
 PATH=$(../../scripts/get.sh cargo-fuzz):$PATH

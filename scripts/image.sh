@@ -6,7 +6,7 @@ set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-"$root/scripts/prerequisites.sh" rust python node tools
+"$root/scripts/prerequisites.sh" rust c python node tools cache
 git -C "$root" rev-parse --quiet --verify HEAD >/dev/null 2>&1 ||
   { say "make image: $root is no git checkout; the image names the commit that it was made of, so clone the repository"; exit 1; }
 directory=$(realpath -m --relative-base="$root" "${1:-$target_dir/image}")

@@ -23,8 +23,7 @@ build_sidecar() {
     MCP_FILTER_WASM=$(step "Building the filter" "$root/scripts/build-filter.sh")
   fi
   if [ -z "${MCP_SIDECAR:-}" ]; then
-    step "Building the launcher" cargo build --quiet --release --locked -p mcp-sidecar
-    MCP_SIDECAR=$CARGO_TARGET_DIR/release/mcp-sidecar
+    MCP_SIDECAR=$(step "Building the launcher" "$root/scripts/build-sidecar.sh")
   fi
   export MCP_FILTER_WASM MCP_SIDECAR
 }

@@ -10,23 +10,20 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-scripts/prerequisites.sh rust c tools
+# With a URL given, the sidecar runs already.
+url=${URL:-}
+case " $* " in *" --url"* | *" --help "* | *" -h "*) url=given ;; esac
+needs=(rust c)
+[ -n "$url" ] || needs+=(python node cache)
+scripts/prerequisites.sh "${needs[@]}"
 step "Building the load test" cargo build --quiet --release --locked -p loadtest
 loadtest=$CARGO_TARGET_DIR/release/loadtest
-case " $* " in
-  *" --url"* | *" --help "* | *" -h "*) exec "$loadtest" "$@" ;;
-esac
-[ -z "${URL:-}" ] || exec "$loadtest" "$@"
+[ -z "$url" ] || exec "$loadtest" "$@"
 
-scripts/prerequisites.sh python
 server=$(step "Getting the MCP server" scripts/get.sh rmcp-server-fast)
 ENVOY_BIN=$(step "Getting Envoy" scripts/get.sh envoy)
-MCP_FILTER_WASM=${MCP_FILTER_WASM:-$(step "Building the filter" scripts/build-filter.sh)}
-if [ -z "${MCP_SIDECAR:-}" ]; then
-  step "Building the launcher" cargo build --quiet --release --locked -p mcp-sidecar
-  MCP_SIDECAR=$CARGO_TARGET_DIR/release/mcp-sidecar
-fi
-export ENVOY_BIN MCP_FILTER_WASM
+export ENVOY_BIN
+build_sidecar
 
 # free_ports COUNT: that many ports that nobody listens on.
 free_ports() {

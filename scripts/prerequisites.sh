@@ -1,50 +1,70 @@
 #!/usr/bin/env bash
-# Names every missing prerequisite, one line each with how to get it, and fails if there is one.
+# Names every missing prerequisite, one line each with how to get it, and fails if there is one. What rust-toolchain.toml names is
+# brought by rustup first.
 #
-#   scripts/prerequisites.sh NAME...    names from: rust, c, c++, python, node, go, tools
+#   scripts/prerequisites.sh NAME...              names as in scripts/prerequisites.txt; rust-all adds what only the checks need
+#   scripts/prerequisites.sh --packages NAME...   prints Debian's packages for what is missing, brings nothing, and does not fail
 set -euo pipefail
+scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+packages_only=
+[ "${1:-}" != --packages ] || { packages_only=1; shift; }
 
 missing=0
-# require PROGRAM HINT
-require() {
-  command -v "$1" >/dev/null && return
-  printf 'missing: %s (%s)\n' "$1" "$2" >&2
+# tell WHAT PACKAGES FOUND: a program is missing; FOUND is what is there in its place, where anything is.
+tell() {
+  local what=$1 packages=${2#-} found=${3:+here: $3} hint
+  if [ -n "$packages_only" ]; then
+    [ -z "$packages" ] || printf '%s\n' "${packages//,/$'\n'}"
+    return
+  fi
   missing=1
+  case $packages in
+    "") hint= ;;
+    *,*) hint="Debian packages ${packages//,/ }" ;;
+    *) hint="Debian package $packages" ;;
+  esac
+  hint+=${hint:+${found:+; }}$found
+  printf 'missing: %s%s\n' "$what" "${hint:+ ($hint)}" >&2
 }
 
-# has_wasm_target TARGET: rustup adds what rust-toolchain.toml names by itself; a Rust from elsewhere may lack it.
-has_wasm_target() {
-  command -v rustup >/dev/null || [ -d "$(rustc --print target-libdir --target "$1" 2>/dev/null)" ]
-}
-
-check() {
+# serves PROGRAM: whether the program that is there will do; what it is, is in `said`.
+serves() {
   case $1 in
-    rust)
-      require cargo "Rust by rustup; rust-toolchain.toml pins the version"
-      for target in wasm32-wasip1 wasm32-unknown-unknown; do
-        if command -v cargo >/dev/null && ! has_wasm_target "$target"; then
-          printf 'missing: Rust target %s (rustup target add %s)\n' "$target" "$target" >&2
-          missing=1
-        fi
-      done ;;
-    c++) require c++ "a C++ compiler, for libFuzzer: Debian package g++" ;;
-    c) require cc "a C compiler, for the linker: Debian package gcc" ;;
-    python)
-      require python3 "Python 3.11 or newer: Debian package python3"
-      if command -v python3 >/dev/null && ! python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-        printf 'missing: Python 3.11 or newer with venv (Debian package python3-venv)\n' >&2
-        missing=1
-      fi ;;
-    node)
-      require node "Node.js 20 or newer: Debian package nodejs"
-      require npm "it comes with Node.js: Debian package npm" ;;
-    go) require go "Go 1.26 or newer; it builds the collector, Prometheus and a Kubernetes API server" ;;
-    tools)
-      require git "Debian package git"
-      require flock "Debian package util-linux" ;;
-    *) printf 'prerequisites.sh: unknown name %s; known are rust, c, c++, python, node, go, tools\n' "$1" >&2; exit 2 ;;
+    # Without the C library's files it compiles and does not link.
+    cc) said="one that cannot link" && echo 'int main(void) { return 0; }' | cc -x c -o /dev/null - 2>/dev/null ;;
+    c++) said="one that cannot link" && printf '#include <new>\nint main() { delete new int; }' | c++ -x c++ -o /dev/null - 2>/dev/null ;;
+    python3)
+      said=$(python3 --version 2>&1) && python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || return
+      said+=" without venv" && python3 -c 'import ensurepip, venv' 2>/dev/null ;;
+    node) said=$(node --version 2>&1) && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null ;;
+    # The line `go` of a module has it fetch that version, where it can and may.
+    go) said=$(cd "$scripts/../collector/prometheus" && go version 2>&1) && [[ $said =~ go1\.([0-9]+) && ${BASH_REMATCH[1]} -ge 26 ]] ;;
+    *) said= ;;
   esac
 }
 
-for name in "$@"; do check "$name"; done
+# check NAME PARTS: every program of that name in the list, and those parts of Rust.
+check() {
+  local name program packages what said known=
+  while read -r name program packages what; do
+    [ "$name" = "$1" ] || continue
+    known=1
+    if ! command -v "$program" >/dev/null; then
+      tell "$what" "$packages" ""
+    elif ! serves "$program"; then
+      tell "$what" "$packages" "${said%%$'\n'*}"
+    elif [ "$program" = cargo ] && [ -z "$packages_only" ]; then
+      "$scripts/rust-toolchain.sh" "$2" || missing=1
+    fi
+  done <"$scripts/prerequisites.txt"
+  [ -n "$known" ] || { printf "prerequisites.sh: unknown name '%s'; names are in scripts/prerequisites.txt\n" "$1" >&2; exit 2; }
+}
+
+for name in "$@"; do
+  case $name in
+    rust-all) check rust all ;;
+    *) check "$name" filter ;;
+  esac
+done
 exit "$missing"

@@ -11,13 +11,9 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-scripts/prerequisites.sh rust c python tools go
+scripts/prerequisites.sh rust c python node go cache
 
-[ -n "${MCP_FILTER_WASM:-}" ] || MCP_FILTER_WASM=$(step "Building the filter" scripts/build-filter.sh)
-if [ -z "${MCP_SIDECAR:-}" ]; then
-  step "Building the launcher" cargo build --quiet --release --locked -p mcp-sidecar
-  MCP_SIDECAR=$CARGO_TARGET_DIR/release/mcp-sidecar
-fi
+build_sidecar
 ENVOY_BIN=$(step "Getting Envoy" scripts/get.sh envoy)
 COLLECTOR_BIN=$(step "Getting the collector (built once, minutes)" scripts/get.sh collector)
 PROMETHEUS_BIN=$(step "Getting Prometheus (built once, minutes)" scripts/get.sh prometheus)
@@ -25,6 +21,6 @@ say "Getting the Python environments"
 WEATHER_PYTHON=$(scripts/get.sh python weather)
 OLD_CLIENT_PYTHON=$(scripts/get.sh python mcp-old)
 python=$(scripts/get.sh python demo)
-export MCP_FILTER_WASM ENVOY_BIN COLLECTOR_BIN PROMETHEUS_BIN WEATHER_PYTHON OLD_CLIENT_PYTHON MCP_SIDECAR_BIN=$MCP_SIDECAR
+export ENVOY_BIN COLLECTOR_BIN PROMETHEUS_BIN WEATHER_PYTHON OLD_CLIENT_PYTHON MCP_SIDECAR_BIN=$MCP_SIDECAR
 
 exec "$python" scripts/pipeline/run.py

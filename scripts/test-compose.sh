@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# docker-compose.yml on a real Docker engine: built, started, called, taken down. Without root or an engine the tests that need
-# one are skipped, and say why.
+# docker-compose.yml on a real Docker engine: built, started, called, taken down. Without root or what an engine needs
+# (scripts/prerequisites.sh engine spaces) the tests that want one are skipped, and say why.
 #
 #   scripts/test-compose.sh -k loadtest   any pytest argument
 set -euo pipefail
@@ -8,7 +8,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-scripts/prerequisites.sh rust python node go tools
+scripts/prerequisites.sh rust python node go cache
 python=$(scripts/get.sh python e2e)
 NEW_CLIENT_PYTHON=$(scripts/get.sh python demo)
 OLD_CLIENT_PYTHON=$(scripts/get.sh python mcp-old)

@@ -5,6 +5,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
+scripts/prerequisites.sh rust c python node cache
+
 ENVOY_BIN=$(scripts/get.sh envoy)
 MCP_FILTER_WASM=$(scripts/build-filter.sh)
 export ENVOY_BIN MCP_FILTER_WASM

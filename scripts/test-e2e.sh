@@ -11,6 +11,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
+scripts/prerequisites.sh rust c python node cache
+
 python=$(scripts/get.sh python e2e)
 scripts/get.sh python mcp-old >/dev/null
 scripts/get.sh python mcp-1-8 >/dev/null

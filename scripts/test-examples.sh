@@ -7,6 +7,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
+scripts/prerequisites.sh rust c python node cache
+
 python=$(scripts/get.sh python e2e)
 build_sidecar
 exec "$python" -m pytest -c tests/examples/pytest.ini --rootdir tests/examples tests/examples "$@"

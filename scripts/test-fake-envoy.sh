@@ -5,6 +5,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
+scripts/prerequisites.sh rust c node cache
+
 MCP_FILTER_WASM=$(scripts/build-filter.sh)
 export MCP_FILTER_WASM
 cargo test --quiet --locked -p fake-envoy

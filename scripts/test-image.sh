@@ -7,7 +7,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-scripts/prerequisites.sh rust python node go tools
+scripts/prerequisites.sh rust c python node go tools cache
 CRANE_BIN=$(scripts/get.sh crane)
 ORAS_BIN=$(scripts/get.sh oras)
 export CRANE_BIN ORAS_BIN

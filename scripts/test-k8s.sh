@@ -9,7 +9,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-scripts/prerequisites.sh rust c python node go tools
+scripts/prerequisites.sh rust c python node go cache
 scripts/k8s-rules.sh --check
 python=$(scripts/get.sh python k8s)
 for name in envoy collector promtool etcd kube-apiserver kubectl helm crds; do scripts/get.sh "$name" >/dev/null; done

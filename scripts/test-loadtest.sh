@@ -5,6 +5,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
+scripts/prerequisites.sh rust c python node cache
+
 cargo build --quiet --release --locked -p loadtest
 LOADTEST=$CARGO_TARGET_DIR/release/loadtest
 export LOADTEST

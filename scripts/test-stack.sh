@@ -9,7 +9,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-scripts/prerequisites.sh rust c python go tools
+scripts/prerequisites.sh rust c python node go spaces cache
 python=$(scripts/get.sh python e2e)
 for name in envoy collector prometheus promtool; do scripts/get.sh "$name" >/dev/null; done
 build_sidecar

@@ -7,6 +7,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 source "$root/versions.env"
 cd "$root"
 
+scripts/prerequisites.sh rust-all c node cache
+
 # The runner understands modules of its own version only.
 locked=$(awk '$1 == "name" { name = $3 }
   $1 == "version" && name == "\"wasm-bindgen\"" { gsub(/"/, "", $3); print $3 }' Cargo.lock)

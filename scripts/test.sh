@@ -7,23 +7,27 @@
 #   scripts/test.sh compose docker-compose.yml on a real Docker engine; skipped where none can start
 #   scripts/test.sh k8s     the Kubernetes manifests on a real API server, which `make test-all` adds as well
 #   scripts/test.sh istio   the manifests for Istio with a real istiod, which `make test-all` adds as well
+#   scripts/test.sh fresh   `make demo` with a Rust of its own that lacks the targets, which `make test-all` adds as well
 #
 # A step that runs tests counts each of them, any other step counts as one. Each step's output is kept in target/test/.
+# Why a test was skipped is shown. With CI=true one is a failure, unless its reason begins with "cannot run here:": the machine
+# cannot run it, whatever is installed.
 set -uo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root" || exit 1
 
 set_name=${1:-test}
-needs=(rust c c++ python node tools)
+needs=(rust-all c c++ python node tools cache)
 case $set_name in
-  test) steps=(check-format check-text check-licences check-versions check-dashboard build-filter check-clippy check-docs test-core fuzz test-wasm test-fake-envoy check-envoy test-e2e) ;;
+  test) steps=(check-format check-text check-licences check-versions test-prerequisites check-dashboard build-filter check-clippy check-docs test-core fuzz test-wasm test-fake-envoy check-envoy test-e2e) ;;
   slow) steps=(test-soak) ;;
-  stack) steps=(check-rules test-image test-loadtest test-examples test-stack) needs+=(go) ;;
+  stack) steps=(check-rules test-image test-loadtest test-examples test-stack) needs+=(go spaces) ;;
   compose) steps=(test-compose) needs+=(go) ;;
   k8s) steps=(test-k8s) needs+=(go) ;;
-  istio) steps=(test-istio) needs+=(go) ;;
-  *) say "test.sh: unknown set '$set_name'; known are test, slow, stack, compose, k8s, istio"; exit 2 ;;
+  istio) steps=(test-istio) needs+=(go spaces) ;;
+  fresh) steps=(test-fresh) ;;
+  *) say "test.sh: unknown set '$set_name'; known are test, slow, stack, compose, k8s, istio, fresh"; exit 2 ;;
 esac
 logs=$CARGO_TARGET_DIR/test
 mkdir -p "$logs"
@@ -50,6 +54,16 @@ counts() {
     }' "$1"
 }
 
+# unexcused LOG SKIPPED: how many of the skipped tests gave no reason that excuses them.
+unexcused() {
+  awk -v skipped="$2" '
+    { gsub(/\033\[[0-9;]*m/, "") }
+    /^SKIPPED \[[0-9]+\] .*: cannot run here: / { gsub(/[][]/, ""); skipped -= $2 }
+    END { print skipped + 0 }' "$1"
+}
+
+# Every suite of pytest tells why it skips.
+export PYTEST_ADDOPTS="${PYTEST_ADDOPTS:-} -ra"
 rows=()
 total_passed=0 total_failed=0 total_skipped=0 broken=0
 for name in "${steps[@]}"; do
@@ -63,6 +77,13 @@ for name in "${steps[@]}"; do
     say "failed: $name (status $status; all of its output: $logs/$name.log)"
   fi
   read -r passed failed skipped < <(counts "$logs/$name.log" "$status")
+  if [ "$skipped" -gt 0 ]; then
+    grep -E '^SKIPPED \[' "$logs/$name.log"
+    if [ "${CI:-}" = true ] && guilty=$(unexcused "$logs/$name.log" "$skipped") && [ "$guilty" -gt 0 ]; then
+      say "failed: $name skipped $guilty tests that this machine could run; with CI=true nothing may be missing"
+      failed=$((failed + guilty)) skipped=$((skipped - guilty))
+    fi
+  fi
   total_passed=$((total_passed + passed)) total_failed=$((total_failed + failed)) total_skipped=$((total_skipped + skipped))
   rows+=("$(printf '%-18s %8d %8d %8d %8d s' "$name" "$passed" "$failed" "$skipped" $((SECONDS - begun)))")
 done

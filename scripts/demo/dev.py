@@ -21,8 +21,8 @@ def build() -> bool:
     print("Building the filter and the launcher", flush=True)
     script = ROOT / "scripts/build-filter.sh"
     module = subprocess.run([script], cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
-    launcher = ["cargo", "build", "--quiet", "--release", "--locked", "-p", "mcp-sidecar"]
-    if module.returncode or subprocess.run(launcher, cwd=ROOT, check=False).returncode:
+    launcher = [ROOT / "scripts/build-sidecar.sh"]
+    if module.returncode or subprocess.run(launcher, cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode:
         print("It does not build; waiting for the next change", file=sys.stderr, flush=True)
         return False
     os.environ["MCP_FILTER_WASM"] = module.stdout.strip()

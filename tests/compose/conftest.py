@@ -3,7 +3,6 @@
 import signal
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import stand_ins
@@ -16,23 +15,13 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
-# Why nothing was started, to be told once and not by every test.
-NO_ENGINE: list[str] = []
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    for reason in NO_ENGINE:
-        terminalreporter.write_line(f"skipped, because no container engine can run here: {reason}")
-
-
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     """A running engine that has every public image, or what stands in for it."""
     try:
         engine = Engine()
     except NoEngine as reason:
-        NO_ENGINE.append(str(reason))
-        pytest.skip(f"no container engine: {reason}")
+        pytest.skip(str(reason))
     try:
         names = stand_ins.ensure(engine)
         print(f"stand-ins, because they could not be pulled: {', '.join(names) or 'none'}")

@@ -13,7 +13,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("MCP_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mcp-observability")
-PROGRAMS = {"dockerd": "docker.io", "docker": "docker.io", "iptables": "iptables", "debootstrap": "debootstrap"}
 START_SECONDS = 60
 STOP_SECONDS = 60
 COMMAND_SECONDS = 120
@@ -83,10 +82,12 @@ class Engine:
 def refuse_impossible() -> None:
     """Raises where starting an engine is of no use to try."""
     if os.geteuid() != 0:
-        raise NoEngine("dockerd needs root")
-    for program, package in PROGRAMS.items():
-        if not shutil.which(program):
-            raise NoEngine(f"{program} is missing (Debian package {package})")
+        raise NoEngine("cannot run here: dockerd needs root")
+    if subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode:
+        raise NoEngine("cannot run here: this root may not mount")
+    asked = subprocess.run([ROOT / "scripts/prerequisites.sh", "engine", "spaces"], check=False, stderr=subprocess.PIPE, text=True)
+    if asked.returncode:
+        raise NoEngine("; ".join(asked.stderr.splitlines()))
     pid = Path("/var/run/docker.pid")
     if pid.is_file() and Path(f"/proc/{pid.read_text().strip()}").exists():
-        raise NoEngine("another dockerd runs here, and two would share their networks")
+        raise NoEngine("cannot run here: another dockerd does, and two would share their networks")

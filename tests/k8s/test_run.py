@@ -101,7 +101,7 @@ def test_without_a_collector_prometheus_sees_the_sidecar_itself(running: Running
     assert running.end("sidecar") == 0
 
 
-@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="cannot run here: this machine has no IPv6")
 def test_the_pages_hosts_for_ipv6_are_taken(tmp_path: Path) -> None:
     page = " ".join((ROOT / "k8s/README.md").read_text(encoding="utf-8").split())
     found = re.findall(r"`(HOST|COLLECTOR_METRICS_HOST)` and `(PROBE_HOST|COLLECTOR_HEALTH_HOST)` are `(.*?)`", page)

@@ -212,7 +212,7 @@ def test_a_full_disk_of_the_queue(upstream: Stub, proxy, collector, backend: Bac
     queue = tmp_path / "queue"
     queue.mkdir()
     if subprocess.run(in_tiny_disk(queue, ["true"]), check=False, stderr=subprocess.DEVNULL).returncode:
-        pytest.skip("no file system of its own without privileges here")
+        pytest.skip("cannot run here: no user namespaces with mounts")
     monkeypatch.setattr("parts.collector_command", tiny(queue))
     sidecar = proxy(upstream.port)
     running = collector([sidecar.instance], backend=backend.url, COLLECTOR_STATE=str(queue))

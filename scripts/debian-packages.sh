@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# As root on Debian: installs the packages of scripts/prerequisites.txt whose programs are missing. Elsewhere it does nothing.
+# No service is started, and nothing is asked.
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+[ "$(id -u)" = 0 ] && grep -qsE '^ID(_LIKE)?=.*debian' /etc/os-release && command -v apt-get >/dev/null || exit 0
+mapfile -t names < <(sed '/^#/d; s/ .*//' scripts/prerequisites.txt | sort -u)
+mapfile -t packages < <(scripts/prerequisites.sh --packages "${names[@]}" | sort -u)
+[ ${#packages[@]} -gt 0 ] || exit 0
+
+log=$CARGO_TARGET_DIR/debian-packages.log
+# quietly COMMAND...: what it prints is kept in the log, and shown when it fails.
+quietly() { "$@" >>"$log" 2>&1 </dev/null || { tail -n 20 "$log" >&2; return 1; }; }
+
+: >"$log"
+# What Debian asks before it starts the service of a package; an engine of its own is all that a test wants.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap 'rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod +x "$policy"
+fi
+export DEBIAN_FRONTEND=noninteractive
+step "Reading Debian's lists of packages" quietly apt-get update
+step "Installing ${packages[*]}" quietly apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "${packages[@]}"

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Has rustup bring what rust-toolchain.toml names, once and whatever its settings are, and names what is missing where it cannot.
+#
+#   scripts/rust-toolchain.sh filter   for everything that is built: the toolchain and the filter's target
+#   scripts/rust-toolchain.sh all      for the checks too: every target and component
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+# Asking what is there must not install it in passing, and what rustup says of an error is enough.
+export RUSTUP_AUTO_INSTALL=0 RUST_BACKTRACE=0
+
+# listed KEY: the words of a list in rust-toolchain.toml.
+listed() { sed -n "s/^$1 = \[\(.*\)\]/\1/p" rust-toolchain.toml | tr -d '",'; }
+
+pinned=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+case ${1:-} in
+  filter) targets=wasm32-wasip1 components='' ;;
+  all) targets=$(listed targets) components=$(listed components) ;;
+  *) printf "rust-toolchain.sh: unknown parts '%s'; known are filter, all\n" "${1:-}" >&2; exit 2 ;;
+esac
+
+# lacking: what the active toolchain lacks, a line each: WHAT|COMMAND that adds it.
+lacking() {
+  local sysroot name program version
+  if ! sysroot=$(rustc --print sysroot 2>/dev/null); then
+    echo "Rust $pinned|rustup toolchain install --no-self-update"
+    return
+  fi
+  version=$(rustc --version | cut -d' ' -f2)
+  printf '%s\n' "$pinned" "$version" | sort -CV || echo "Rust $pinned, not $version|rustup toolchain install --no-self-update"
+  for name in $targets; do
+    [ -d "$sysroot/lib/rustlib/$name/lib" ] || echo "Rust target $name|rustup target add $name"
+  done
+  for name in $components; do
+    # The program of a component has its name, but for clippy's.
+    program=$name
+    [ "$name" != clippy ] || program=cargo-clippy
+    [ -x "$sysroot/bin/$program" ] || echo "Rust component $name|rustup component add $name"
+  done
+}
+
+# is_rustups: whether the Rust that is first on the PATH is rustup's, which can add to it.
+is_rustups() {
+  local sysroot
+  command -v rustup >/dev/null || return
+  # None is there yet: rustup's stand-in for rustc said so.
+  sysroot=$(rustc --print sysroot 2>/dev/null) || return 0
+  [ "$(rustup which rustc 2>/dev/null)" = "$sysroot/bin/rustc" ]
+}
+
+# bring: runs the command of each thing that is lacking. The first brings the whole file where there is no toolchain yet.
+bring() {
+  local command
+  lacking | while IFS='|' read -r _ command; do $command </dev/null || return; done
+}
+
+lacks=$(lacking)
+[ -n "$lacks" ] || exit 0
+if is_rustups; then
+  printf 'Installing by rustup what rust-toolchain.toml names\n' >&2
+  begun=$SECONDS
+  bring >&2 && printf '  %s s\n' $((SECONDS - begun)) >&2 || printf '  failed\n' >&2
+  lacks=$(lacking)
+  note=
+else
+  note="; the Rust here is not rustup's: $(command -v rustc || command -v cargo)"
+fi
+while IFS='|' read -r what command; do
+  [ -z "$what" ] || { printf 'missing: %s (%s%s)\n' "$what" "$command" "$note" >&2; failed=1; }
+done <<<"$lacks"
+[ -z "${failed:-}" ]
