@@ -32,16 +32,16 @@ tell() {
 serves() {
   case $1 in
     # Without the C library's files it compiles and does not link.
-    cc) said="one that cannot link" && echo 'int main(void) { return 0; }' | cc -x c -o /dev/null - 2>/dev/null ;;
-    c++) said="one that cannot link" && printf '#include <new>\nint main() { delete new int; }' | c++ -x c++ -o /dev/null - 2>/dev/null ;;
+    cc) said="one that cannot link" && cc -x c -o /dev/null - <<<'int main(void) { return 0; }' ;;
+    c++) said="one that cannot link" && c++ -x c++ -o /dev/null - <<<$'#include <new>\nint main() { delete new int; }' ;;
     python3)
-      said=$(python3 --version 2>&1) && python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || return
-      said+=" without venv" && python3 -c 'import ensurepip, venv' 2>/dev/null ;;
-    node) said=$(node --version 2>&1) && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null ;;
+      said=$(python3 --version 2>&1) && python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || return
+      said+=" without venv" && python3 -c 'import ensurepip, venv' ;;
+    node) said=$(node --version 2>&1) && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' ;;
     # The line `go` of a module has it fetch that version, where it can and may.
     go) said=$(cd "$scripts/../collector/prometheus" && go version 2>&1) && [[ $said =~ go1\.([0-9]+) && ${BASH_REMATCH[1]} -ge 26 ]] ;;
     *) said= ;;
-  esac
+  esac >/dev/null 2>&1
 }
 
 # check NAME PARTS: every program of that name in the list, and those parts of Rust.

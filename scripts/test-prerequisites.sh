@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# What is said and done on machines that lack something; what counts as a failure where a test was skipped.
+#
+#   scripts/test-prerequisites.sh -k rustup   any pytest argument
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+scripts/prerequisites.sh python cache
+exec "$(scripts/get.sh python e2e)" -m pytest -c tests/prerequisites/pytest.ini --rootdir tests/prerequisites tests/prerequisites "$@"

@@ -1,0 +1,93 @@
+"""Every script names up front what it will need, and the pages name what the list does."""
+
+import re
+from functools import cache
+
+import pytest
+
+from machine import ROOT, listed
+
+SCRIPTS = ROOT / "scripts"
+# What runs for its own ends and brings nothing.
+NONE = {"test.sh", "prerequisites.sh", "rust-toolchain.sh", "debian-packages.sh", "get.sh", "lib.sh", "k8s-rules.sh", "check-versions.sh"}
+
+
+def code(name: str) -> str:
+    """A script without its comments."""
+    return re.sub(r"^\s*#.*$", "", (SCRIPTS / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+
+@cache
+def programs() -> dict[str, set[str]]:
+    """What scripts/get.sh needs for each of its names."""
+    found: dict[str, set[str]] = {}
+    names: list[str] = []
+    for line in code("get.sh").split("get() {")[1].splitlines():
+        if case := re.match(r"    ([a-z-]+(?: \| [a-z-]+)*)\)$", line):
+            names = case[1].split(" | ")
+        if once := re.match(r"\s+once (?:\"[^\"]*\"|\S+) \S+ (.*)$", line):
+            found |= {name: {*once[1].split(), "cache"} for name in names}
+    return found
+
+
+def gets(text: str) -> set[str]:
+    """The names that a script asks scripts/get.sh for, in loops too."""
+    loops = re.findall(r"for name in ([^;]+); do [^\n]*get\.sh \"?\$name", text)
+    return {*re.findall(r"get\.sh\"? ([a-z][a-z-]*)", text), *(name for loop in loops for name in loop.split())}
+
+
+def declared(text: str) -> set[str]:
+    """What it hands to scripts/prerequisites.sh."""
+    lists = re.findall(r"prerequisites\.sh\"? ([a-z+ -]+)$", text, re.MULTILINE) + re.findall(r"needs\+?=\(([^)]*)\)", text)
+    return {"rust" if name == "rust-all" else name for words in lists for name in words.split()}
+
+
+@cache
+def needed(name: str) -> frozenset[str]:
+    """What a script and all that it calls will need."""
+    text = code(name)
+    needs = {need for got in gets(text) for need in programs()[got]}
+    needs |= {"rust"} if re.search(r"\bcargo [a-z]|\brustc ", text) else set()
+    needs |= {"c"} if re.search(r"\bcargo (build|test|clippy|doc|fuzz)", text) else set()
+    needs |= {"tools"} if re.search(r"\bgit (-C|ls-files|grep|rev-parse)", text) else set()
+    if "build_sidecar" in text and name != "lib.sh":
+        needs |= needed("build-filter.sh") | needed("build-sidecar.sh")
+    if "bench-lib.sh" in text:
+        needs |= needed("bench-lib.sh")
+    for called in set(re.findall(r"scripts/([a-z0-9-]+\.sh)", text)) - NONE - {name}:
+        needs |= needed(called)
+    return frozenset(needs)
+
+
+@pytest.mark.parametrize("name", sorted(file.name for file in SCRIPTS.glob("*.sh") if file.name not in NONE))
+def test_a_script_names_what_it_will_need(name: str) -> None:
+    text = code(name)
+    # One that only hands over to another leaves it to that one, as does the optimiser to the build that calls it.
+    if "exec" in text and "prerequisites.sh" not in text and not gets(text) or name == "shrink-filter.sh":
+        return
+    found = declared(text) | (declared(code("bench-lib.sh")) if "prepare_bench" in text else set())
+    assert needed(name) <= found, f"scripts/{name} needs {sorted(needed(name) - found)} too: add them to its line prerequisites.sh"
+
+
+def test_the_programs_are_read() -> None:
+    """What the tests above compare with is not empty."""
+    assert programs()["rmcp-server"] == {"rust", "c", "cache"} and programs()["promtool"] == {"go", "cache"}
+    assert {"rust", "c", "python", "node", "cache"} <= needed("demo.sh")
+
+
+def test_the_makefile_names_what_it_will_need() -> None:
+    """Each recipe that calls another program than a script has that brought first."""
+    for recipe in re.findall(r"^\t@(.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE):
+        assert re.match(r"(scripts/|\.ci/run$|awk )", recipe), recipe
+
+
+def test_contributing_names_the_packages() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    [command] = re.findall(r"^apt-get install (.*)$", page, re.MULTILINE)
+    assert command.split() == sorted({package for *_, packages, _ in listed() for package in packages})
+
+
+@pytest.mark.parametrize("what", ["Rust by rustup", "C compiler", "C++", "make", "git", "flock", "Python 3.11", "venv", "Node.js 20", "npm", "Go 1.26"])
+def test_the_readme_names_what_make_test_needs(what: str) -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert what in " ".join(page.split("## Try it")[1].split("```")[0].split())
