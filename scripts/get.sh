@@ -24,6 +24,7 @@
 #   scripts/get.sh oras             copies an image and what refers to it between layouts and registries
 #   scripts/get.sh all              everything above
 #   scripts/get.sh docker-plugins   the directory that holds docker's plugins compose and buildx: for the test of docker-compose.yml
+#   scripts/get.sh npm              npm alone, for a Node.js without one: for the same test
 #   scripts/get.sh debian           a Debian root directory, by root alone: for the same test
 #   scripts/get.sh rmcp-server-fast rmcp-server with an optimising compiler: for the load test, minutes to build
 #
@@ -170,6 +171,10 @@ make_docker_plugins() {
     go_tool "$1" github.com/docker/buildx "$DOCKER_BUILDX" cmd/buildx docker-buildx version.Version
 }
 
+make_npm() {
+  npm install --prefix "$1" --no-audit --no-fund --ignore-scripts "npm@$NPM"
+}
+
 make_debian() {
   debootstrap --variant=minbase --include="$debian_packages" "$DEBIAN" "$1/root" && rm -rf "$1/root/var/cache/apt"
 }
@@ -298,6 +303,9 @@ get() {
       local key="docker-plugins-$DOCKER_COMPOSE-$DOCKER_BUILDX"
       once "$key" make_docker_plugins go
       echo "$cache/$key" ;;
+    npm)
+      once "npm-$NPM" make_npm node
+      echo "$cache/npm-$NPM/node_modules/npm" ;;
     debian)
       # A C linker, Python with pip, and a client for health checks.
       debian_packages=busybox,ca-certificates,gcc,libc6-dev,python3-pip,python3-venv

