@@ -58,8 +58,7 @@ impl Sidecar {
         self.errors.lock().unwrap().clone()
     }
 
-    /// By the shell, which every machine has; the program `kill` is in a package of its own.
-pub(crate) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         signal(self.child.id(), name);
     }
 
@@ -124,6 +123,7 @@ pub(crate) fn launcher(variables: &HashMap<&str, &str>) -> Command {
     command
 }
 
+/// By the shell, which every machine has; the program `kill` is in a package of its own.
 pub(crate) fn signal(id: u32, name: &str) {
     assert!(Command::new("sh").args(["-c", "kill -s $0 $1", name, &id.to_string()]).status().unwrap().success());
 }
