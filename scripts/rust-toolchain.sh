@@ -48,7 +48,7 @@ is_rustups() {
   [ "$(rustup which rustc 2>/dev/null)" = "$sysroot/bin/rustc" ]
 }
 
-# bring: runs the command of each thing that is lacking. The first brings the whole file where there is no toolchain yet.
+# bring: runs the command of each thing that is lacking.
 bring() {
   local command
   lacking | while IFS='|' read -r _ command; do $command </dev/null || return; done
@@ -59,7 +59,8 @@ lacks=$(lacking)
 if is_rustups; then
   printf 'Installing by rustup what rust-toolchain.toml names\n' >&2
   begun=$SECONDS
-  bring >&2 && printf '  %s s\n' $((SECONDS - begun)) >&2 || printf '  failed\n' >&2
+  # Again, because a toolchain of another choice than the file's (RUSTUP_TOOLCHAIN) comes without targets.
+  bring >&2 && bring >&2 && printf '  %s s\n' $((SECONDS - begun)) >&2 || printf '  failed\n' >&2
   lacks=$(lacking)
   note=
 else

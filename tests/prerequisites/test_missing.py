@@ -98,13 +98,14 @@ def test_rustup_brings_what_is_missing_once(machine: Machine) -> None:
 
 
 def test_rustup_brings_a_toolchain(machine: Machine) -> None:
-    """Where there is none of the version; rustup's stand-in for rustc fails then."""
+    """Where there is none of the version, rustup's stand-in for rustc fails; what comes may lack the target, as one by RUSTUP_TOOLCHAIN."""
     machine.has_rust()
     there = machine.bin / "rustc"
     there.rename(machine.bin / "later")
     machine.has("rustc", "exit 1")
-    install = f'mv "{machine.bin}/later" "{there}"; mkdir -p "{machine.sysroot}/{WASI}"'
-    machine.has("rustup", f'case "$*" in "toolchain install --no-self-update") {install} ;; *) exit 1 ;; esac')
+    add = f'mkdir -p "{machine.sysroot}/{WASI}"'
+    machine.has("rustup", f"""case "$*" in
+      "toolchain install --no-self-update") mv "{machine.bin}/later" "{there}" ;; "target add wasm32-wasip1") {add} ;; *) exit 1 ;; esac""")
     done = machine.run("prerequisites.sh", "rust")
     assert (done.returncode, missing(done)) == (0, [])
 
