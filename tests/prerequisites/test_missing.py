@@ -44,7 +44,7 @@ def test_a_whole_machine_lacks_nothing(machine: Machine) -> None:
      "Go 1.26 or newer, or one from 1.21 that may fetch it (GOTOOLCHAIN) (here: go version go1.19.8 linux/amd64)"),
     ("cc", "exit 1", "a C compiler, for the linker (Debian packages gcc libc6-dev; here: one that cannot link)"),
     ("c++", "exit 1", "a C++ compiler, for libFuzzer (Debian package g++; here: one that cannot link)"),
-])
+], ids=["Python 3.9", "Python without venv", "Node.js 18", "Go 1.19", "cc", "c++"])
 def test_a_program_that_will_not_do_is_missing(machine: Machine, program: str, script: str, said: str) -> None:
     machine.has_everything()
     machine.has_rust(WASI)

@@ -1,0 +1,52 @@
+""".ci/run with stand-ins for the sets: it installs packages first, runs every set, and ends with the count of all."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from machine import ROOT
+
+SETS = ("test", "slow", "stack", "compose", "k8s", "istio", "fresh")
+
+
+def run(directory: Path, counts: dict[str, str]) -> list[str]:
+    """What it prints when the sets count so; one that is not named fails without a count."""
+    for name, script in (("scripts/debian-packages.sh", "echo installing"), ("scripts/get.sh", ""), ("bin/make", 'exec bash "$0.$1"')):
+        file = directory / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"#!/bin/bash\n{script}\n")
+        file.chmod(0o755)
+    for name in SETS:
+        recipe = {"test": "test", "slow": "test-slow", "stack": "test-stack", "fresh": "test-fresh"}.get(name, f"{name}-test")
+        script = f"echo {counts[name]} >{directory}/target/test/{name}.counts" if name in counts else "echo broken; exit 2"
+        (directory / f"bin/make.{recipe}").write_text(script)
+    shutil.copy(ROOT / "scripts/lib.sh", directory / "scripts")
+    shutil.copytree(ROOT / ".ci", directory / ".ci")
+    environment = os.environ | {"PATH": f"{directory}/bin:{os.environ['PATH']}", "CARGO_TARGET_DIR": str(directory / "target")}
+    return subprocess.run([directory / ".ci/run"], env=environment, stdout=subprocess.PIPE, text=True, timeout=60).stdout.splitlines()
+
+
+@pytest.mark.parametrize(("counts", "last"), [
+    ({}, "7 passed, 0 failed"),
+    ({"compose": "8 0 14"}, "14 passed, 0 failed, 14 skipped"),
+    ({"compose": "8 14 0"}, "14 passed, 14 failed"),
+])
+def test_the_last_line(tmp_path: Path, counts: dict[str, str], last: str) -> None:
+    printed = run(tmp_path, dict.fromkeys(SETS, "1 0 0") | counts)
+    assert (printed[0], printed[-1]) == ("installing", last)
+
+
+def test_a_set_without_a_count_has_failed(tmp_path: Path) -> None:
+    printed = run(tmp_path, {name: "1 0 0" for name in SETS if name != "fresh"})
+    assert printed[-1] == "6 passed, 1 failed" and "fresh: broken" in printed
+
+
+def test_every_set_is_run() -> None:
+    """Those that scripts/test.sh knows."""
+    known = re.findall(r"^  ([a-z0-9]+)\) steps=", (ROOT / "scripts/test.sh").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(known) == sorted(SETS)
+    assert re.search(rf"for set_name in {' '.join(SETS)}; do", (ROOT / ".ci/run").read_text(encoding="utf-8"))
