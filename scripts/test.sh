@@ -54,12 +54,15 @@ counts() {
     }' "$1"
 }
 
+# reasons LOG: why tests were skipped, a line each: how many, and what pytest says after the place.
+reasons() {
+  sed -nE 's/\x1b\[[0-9;]*m//g; s/^SKIPPED \[([0-9]+)\] [^ ]+: /\1 /p' "$1" |
+    awk '{ count = $1; sub(/^[0-9]+ /, ""); many[$0] += count } END { for (reason in many) print many[reason], "skipped:", reason }' | sort
+}
+
 # unexcused LOG SKIPPED: how many of the skipped tests gave no reason that excuses them.
 unexcused() {
-  awk -v skipped="$2" '
-    { gsub(/\033\[[0-9;]*m/, "") }
-    /^SKIPPED \[[0-9]+\] .*: cannot run here: / { gsub(/[][]/, ""); skipped -= $2 }
-    END { print skipped + 0 }' "$1"
+  reasons "$1" | awk -v skipped="$2" '/^[0-9]+ skipped: cannot run here: / { skipped -= $1 } END { print skipped + 0 }'
 }
 
 # Every suite of pytest tells why it skips.
@@ -78,7 +81,7 @@ for name in "${steps[@]}"; do
   fi
   read -r passed failed skipped < <(counts "$logs/$name.log" "$status")
   if [ "$skipped" -gt 0 ]; then
-    grep -E '^SKIPPED \[' "$logs/$name.log"
+    reasons "$logs/$name.log"
     if [ "${CI:-}" = true ] && guilty=$(unexcused "$logs/$name.log" "$skipped") && [ "$guilty" -gt 0 ]; then
       say "failed: $name skipped $guilty tests that this machine could run; with CI=true nothing may be missing"
       failed=$((failed + guilty)) skipped=$((skipped - guilty))

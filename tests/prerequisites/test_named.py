@@ -69,6 +69,12 @@ def test_a_script_names_what_it_will_need(name: str) -> None:
     assert needed(name) <= found, f"scripts/{name} needs {sorted(needed(name) - found)} too: add them to its line prerequisites.sh"
 
 
+def test_each_program_names_what_it_is_made_with() -> None:
+    """A program that scripts/get.sh fetches or builds needs something of the machine."""
+    made = re.findall(r"^\s+once (?:\"[^\"]*\"|\S+) (\S+)(.*)$", code("get.sh"), re.MULTILINE)
+    assert made and not [function for function, names in made if not names.strip()]
+
+
 def test_the_programs_are_read() -> None:
     """What the tests above compare with is not empty."""
     assert programs()["rmcp-server"] == {"rust", "c", "cache"} and programs()["promtool"] == {"go", "cache"}

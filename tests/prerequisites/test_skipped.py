@@ -40,8 +40,15 @@ def run(directory: Path, ci: str, *lines: str, status: int = 0) -> tuple[int, st
 def test_a_skip(tmp_path: Path, ci: str, skips: list[str], summary: str, status: int, counts: str) -> None:
     found, counted, output = run(tmp_path, ci, *skips, f"====== {summary} in 1.23s ======")
     assert (found, counted) == (status, counts), output
-    for line in skips:
-        assert line in output
+    assert "2 skipped: missing: dockerd, a Docker engine (Debian package docker.io)\n" in output or MISSING not in skips
+    assert "1 skipped: cannot run here: this machine has no IPv6\n" in output or EXCUSED not in skips
+
+
+def test_one_reason_is_told_once(tmp_path: Path) -> None:
+    """However many tests have it, each with a place of its own."""
+    skips = [f"SKIPPED [1] tests/test_stack.py:{line}: missing: dockerd" for line in range(12)]
+    _, counts, output = run(tmp_path, "true", *skips, "== 12 skipped in 1.23s ==")
+    assert counts == "0 12 0" and "\n12 skipped: missing: dockerd\n" in f"\n{output}"
 
 
 def test_tests_that_fail_beside_it(tmp_path: Path) -> None:
