@@ -297,8 +297,10 @@ mod tests {
     #[test]
     fn ok_a_definition_per_user_settles() {
         let mut workers = Workers::new();
-        let counted = |found: Vec<Option<Changes>>| found.into_iter().filter(|found| !matches!(*found, SAME | None)).collect();
-        let turns: Vec<_> = (0..40).map(|turn| workers.list(turn % 2, &[("a", turn as u64 / 2 % 2), ("b", 1)])).collect();
+        let counted =
+            |found: Vec<Option<Changes>>| found.into_iter().filter(|found| !matches!(*found, SAME | None)).collect();
+        let turns: Vec<_> =
+            (0..40).map(|turn| workers.list(turn % 2, &[("a", turn as u64 / 2 % 2), ("b", 1)])).collect();
         let first: Vec<_> = counted(turns);
         assert_eq!(first, [CHANGED]);
         // More users: three more are known, the next is one too many.

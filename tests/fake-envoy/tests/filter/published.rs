@@ -272,7 +272,8 @@ fn ok_catalogues_are_bounded_whatever_is_listed() {
             process.play(0, &tools(&items));
         }
     }
-    let value = process.host.shared_data_keys().into_iter().find(|key| key.windows(12).any(|part| part == b"/definitions"));
+    let value =
+        process.host.shared_data_keys().into_iter().find(|key| key.windows(12).any(|part| part == b"/definitions"));
     assert!(value.is_some());
     // 512 items of 41 bytes, and 200 names beside them.
     assert!(process.host.shared_data_bytes() < 24 * 1024, "{}", process.host.shared_data_bytes());
