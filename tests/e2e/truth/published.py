@@ -19,9 +19,9 @@ async def changing(world: World) -> None:
         known = world.link.published
         if not known:
             known.update({name(number): 0 for number in range(5)})
-        elif world.odds(0.3):
-            # Few enough that some have more versions than are known.
-            changed = world.chance.choice(list(known)[:3])
+        elif world.odds(0.6):
+            # One at a time, so that some have more versions than are known.
+            changed = next(iter(known))
             known[changed] = world.chance.randrange(VERSIONS)
             if change := drift(world.link.shown.setdefault(changed, [0]), known[changed]):
                 world.account.list_changed(METHOD, change)
