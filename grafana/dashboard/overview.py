@@ -11,6 +11,8 @@ LATENCY_SECONDS = 5
 ERROR_STEPS = [(0.01, YELLOW), (ERROR_RATIO, RED)]
 LATENCY_STEPS = [(2, YELLOW), (LATENCY_SECONDS, RED)]
 REACHABLE = {"1": ("reachable", GREEN), "0": ("DOWN", RED)}
+# The runbook's section on outcomes that are no failures.
+NO_ALERT = "What raises no alert"
 # A number shows its last value, however old: what nobody scrapes any more has to say so itself.
 UNSCRAPED = {"-1": ("no sidecar is scraped", RED)}
 
@@ -76,11 +78,12 @@ def _servers() -> Panel:
 
 def _courses() -> list[Panel]:
     return [
-        time_series(
+        runbook(time_series(
             "Operations by outcome", "What became of operations. `cancelled`, `input_required`, `accepted` and `negotiation` are "
-            "no failures; `unknown` are answers that could not be read (see Errors).",
+            "no failures. `redirected`: clients ask at an address that the server has moved, and ask twice. `unknown`: answers "
+            "that could not be read (see Errors).",
             Query(rate("mcp_requests_total", SERVER, by="status"), "{{status}}"), unit="reqps", stacked=True,
-            colors={"ok": GREEN, "error": RED}),
+            colors={"ok": GREEN, "error": RED}), NO_ALERT),
         runbook(alerting_at(time_series(
             "Error ratio by server", "The ratio that the alert reads, from the recording rules; the line is where it speaks. "
             "A gap is a time without traffic, which never calls anybody.",

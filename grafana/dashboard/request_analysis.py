@@ -21,7 +21,8 @@ def _rates() -> list[Panel]:
     return [
         rows(
             "Methods", "Every method in the time range. Many `tools/list` for each `tools/call`: clients fetch the definitions "
-            "over and over. Click a method to see it alone.",
+            "over and over. `unseen`: refused before its body had come, by a server that is down or wants a login. Click a method to "
+            "see it alone.",
             [
                 Column("method", link=to_variable("method", "Show this method alone"), width=200),
                 Column("Operations", f"{count('mcp_requests_total', METHOD, by='method')} > 0"),

@@ -11,6 +11,7 @@ TOOL_STEPS = [(ERROR_RATIO, YELLOW), (0.5, RED)]
 SIZE_STEPS = [(65536, YELLOW), (262144, RED)]
 SHOW = "Show this tool alone"
 NO_CALLS = "no calls"
+VARIES = 'change="varies"'
 
 
 def panels() -> list[Panel]:
@@ -89,7 +90,13 @@ def _courses() -> list[Panel]:
 def _definitions() -> list[Panel]:
     latest = series("mcp_listed_bytes", SERVER)
     items = series("mcp_listed_items", SERVER)
-    changes = count_with_first("mcp_list_changes_total", SERVER, by="server_name, method, change")
+    by = "server_name, method"
+
+    def changes(change: str) -> str:
+        return count_with_first("mcp_list_changes_total", SERVER, f'change="{change}"', by=by)
+
+    # A state: what varies is not followed until the sidecar starts anew, and its counter goes back to 0 with it.
+    varying = f"max by ({by}) ({series('mcp_list_changes_total', SERVER, VARIES)})"
     return [
         rows(
             "What the definitions cost", "Size of the latest lists: what every conversation pays before its first word, about four "
@@ -104,12 +111,14 @@ def _definitions() -> list[Panel]:
                 Column("Tokens, about", f"max by (server_name, method) ({latest}) / 4"),
             ], sort_by="Bytes", span=12, height=8, no_value="nothing listed yet"),
         runbook(rows(
-            "Drift of definitions", "Definitions that changed under a known name, and names that came later. `changed` outside a "
-            "release is the sign of a server that was tampered with (\"rug pull\"): compare before anybody calls it.",
+            "Drift of definitions", "Items that changed under a known name, and names that came later. `Changed` outside a "
+            "release is the sign of a server that was tampered with (\"rug pull\"): compare before anybody calls it. `Vary now`: items "
+            "with more than four definitions, as where each user has another; what becomes of them is not told any more.",
             [
                 Column("server_name", width=160),
-                Column("method", width=200),
-                Column("change"),
-                Column("Items", changes, steps=[(0.5, RED)]),
-            ], sort_by="Items", span=12, height=8, no_value="no list seen yet"), "MCPDefinitionChanged"),
+                Column("method"),
+                Column("Changed", changes("changed"), steps=[(0.5, RED)], width=100),
+                Column("Added", changes("added"), width=100),
+                Column("Vary now", varying, steps=[(0.5, YELLOW)], width=100),
+            ], sort_by="Changed", span=12, height=8, no_value="no list seen yet"), "MCPDefinitionChanged"),
     ]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from support.cases import answers, result, rpc
+from support.cases import answers, result, rpc, streams
 from support.client import JSON, Connection
 from support.expected import series
 from support.sidecar import Sidecar
@@ -70,6 +70,55 @@ def test_a_read_has_the_label_that_the_other_worker_saw(sidecar: Sidecar, stub: 
     found = values(sidecar.counted(), "mcp_resource_reads_total", "resource_uri")
     assert found == {uri: 1, template: 1, "users:": 1, "notes:": 1}
     assert "secret" not in sidecar.metrics()
+
+
+# Template, a read, and the label: as FastMCP, Python's and TypeScript's SDK write and take them.
+FORMS = [
+    ("docs://{path*}", "docs://a/b", "docs://{path*}"),
+    ("pages://{path*}/raw{?width,height}", "pages://a/b/raw?width=3", "pages://{path*}/raw"),
+    ("files://{+path}", "files://a/b", "files://{+path}"),
+    ("notes://all{/path*}", "notes://all", "notes://all{/path*}"),
+    ("tables://{name}{/column}", "tables://users/age", "tables://{name}{/column}"),
+    ("images://{name}{.form}", "images://logo.png", "images://{name}{.form}"),
+    ("people://{name}", "people://a/b", "people:"),
+]
+
+
+def test_templates_in_the_forms_that_servers_write(sidecar: Sidecar, stub: Stub) -> None:
+    one, two = sidecar.connections()
+    templates = [{"uriTemplate": template, "name": template} for template, *_ in FORMS]
+    ask(sidecar, one, stub, "resources/templates/list", {}, {"resourceTemplates": templates})
+    for _, uri, _ in FORMS:
+        ask(sidecar, two, stub, "resources/read", {"uri": uri}, {"contents": []})
+    found = values(sidecar.counted(), "mcp_resource_reads_total", "resource_uri")
+    assert {label: found.get(label) for *_, label in FORMS} == {label: 1 for *_, label in FORMS}
+
+
+def test_definitions_that_depend_on_who_asks_settle(sidecar: Sidecar, stub: Stub) -> None:
+    """Users list in turn, on both workers, with a description each; then there are more users than definitions are known."""
+    connections = sidecar.connections()
+
+    def listed(user: int) -> None:
+        for connection in connections:
+            ask(sidecar, connection, stub, "tools/list", {}, tools(("send", f"Sends mail as user {user}."), ("read", "Reads mail.")))
+
+    for turn in range(10):
+        listed(turn % 2)
+    assert values(sidecar.counted(), "mcp_list_changes_total", "change") == {"changed": 1, "varies": 0, "added": 0}
+    for turn in range(10):
+        listed(turn)
+    assert values(sidecar.counted(), "mcp_list_changes_total", "change") == {"changed": 3, "varies": 1, "added": 0}
+
+
+def test_listing_more_tools_than_there_are_places_is_no_overflow(sidecar: Sidecar, stub: Stub) -> None:
+    connection, _ = sidecar.connections()
+    stub.on("/ask", streams(result(tools(*((f"t{number}", "Does it.") for number in range(3000))))))
+    connection.post(rpc("tools/list", {}), JSON, "/ask")
+    sidecar.expected.stream()
+    assert sum(values(sidecar.counted(), "mcp_labels_overflowed_total", "label").values()) == 0
+    for name in ("t0", "t2999"):
+        ask(sidecar, connection, stub, "tools/call", {"name": name}, {"content": []})
+    assert values(sidecar.counted(), "mcp_labels_overflowed_total", "label")["tool_name"] == 1
 
 
 def test_a_rug_pull_is_counted_once(sidecar: Sidecar, stub: Stub) -> None:

@@ -1,24 +1,32 @@
 //! What a server offers, remembered by digest, so that a definition which changes under its name is noticed.
 //!
-//! A [`Catalogue`] holds one digest per item name for one server, one list method and one revision; the workers share it.
-//! Names are only ever added: a list may differ by who asks and by page. An item is `changed` when its digest is another
-//! than the one known, `added` when its name appears after the first full list: a page without `nextCursor` that was asked
-//! for without a cursor, or at the end of such a chain. A name that stands twice in one page counts by its first place.
+//! A [`Catalogue`] holds the digests of what each item was defined as, for one server, one list method and one revision; the
+//! workers share it. Names and definitions are only ever added: a list may differ by who asks and by page.
 //!
-//! **Cost:** a page that this worker saw before costs a look-up in this VM; any other page that differs from what it knows
-//! costs a read of the catalogue and a write where it is news. A worker that has not seen a change, and sees the former
-//! definition again, does not ask.
-//! **Memory:** at most [`MOST_ITEMS`] items of 16 bytes, 8 KiB per server, method and revision, once in this VM and once in
-//! the shared data. Items beyond that are not followed.
+//! - `changed`: an item shows a definition that was not seen of it before. A definition that comes back is no news.
+//! - `varies`: an item shows one more than [`MOST_DEFINITIONS`]. It depends on who asks, or on the time, so its changes mean
+//!   nothing: this is counted once, in place of `changed`, and the item is not followed any more.
+//! - `added`: a name appears after the first full list, a page without `nextCursor` that was asked for without a cursor, or at
+//!   the end of such a chain.
+//!
+//! A name that stands twice in one page counts by its first place.
+//!
+//! **Cost:** a page that this worker saw before costs a look-up in this VM, one without news a look-up per item; with news for
+//! this worker a read of the catalogue, and a write where it is news for all.
+//! **Memory:** at most [`MOST_ITEMS`] items with 17 bytes for one definition and 41 for four, so 9 to 21 KiB per server, method
+//! and revision in the shared data, and up to 36 KiB in each VM. Items beyond that are not followed.
 
 use crate::digest::DigestKey;
 use crate::page::Page;
 use crate::shared::{SharedData, update};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::hash_map::Entry;
 use std::num::NonZeroU64;
 
 /// Most items of one list that are followed.
 const MOST_ITEMS: usize = 512;
+/// Most definitions of one item that are known; with one more it varies.
+const MOST_DEFINITIONS: usize = 4;
 /// Most pages that are recognised as a whole.
 const MOST_PAGES: usize = 64;
 /// Flags and the cursor, before the items.
@@ -29,6 +37,16 @@ const HEAD_BYTES: usize = 9;
 pub(crate) struct Changes {
     pub(crate) added: u32,
     pub(crate) changed: u32,
+    pub(crate) varies: u32,
+}
+
+/// What an item was seen to be defined as.
+#[derive(Clone, Debug, PartialEq)]
+enum Definitions {
+    /// All of them, as digests: one to [`MOST_DEFINITIONS`].
+    Seen(Box<[u64]>),
+    /// More than that.
+    Vary,
 }
 
 /// What all workers know of one list.
@@ -38,8 +56,8 @@ struct Known {
     is_full: bool,
     /// The cursor at which the first full list goes on; 0 where none is awaited.
     awaited: u64,
-    /// Definitions by name, both as digests.
-    items: FxHashMap<u64, u64>,
+    /// By the digest of the name.
+    items: FxHashMap<u64, Definitions>,
 }
 
 /// One list of one server, as this VM knows it.
@@ -69,26 +87,25 @@ impl Catalogue {
         if self.pages.contains(&self.page_digest(page)) {
             return None;
         }
-        let named: Vec<(u64, u64)> =
-            page.items.iter().map(|item| (digest_key.digest(&item.name), item.digest)).collect();
+        let mut names = FxHashSet::default();
+        let items = page.items.iter().map(|item| (digest_key.digest(&item.name), item.digest));
+        let items: Vec<(u64, u64)> = items.filter(|(name, _)| names.insert(*name)).collect();
         let Self { key, known, .. } = self;
-        let before = known.clone();
-        if known.clone().take(page, &named).0 {
+        if known.learns_from(page, &items) {
             let found = update(shared, key, |bytes| {
                 *known = Known::from_bytes(bytes);
-                let (is_news, changes) = known.take(page, &named);
+                let is_news = known.learns_from(page, &items);
+                let changes = known.take(page, &items);
                 if is_news {
                     *bytes = known.to_bytes();
                 }
                 (is_news, changes)
             });
             let Some(changes) = found else {
-                *known = before;
+                // What was not written is not so.
+                *known = Known::default();
                 return Some(Changes::default());
             };
-            if before.items.iter().any(|(name, digest)| known.items.get(name) != Some(digest)) {
-                self.pages.clear();
-            }
             self.remember(page);
             return Some(changes);
         }
@@ -112,53 +129,59 @@ impl Catalogue {
 // === impl Known ===
 
 impl Known {
-    /// Takes a page in: whether anything is another than before, and what of it is to be counted.
-    fn take(&mut self, page: &Page<'_>, named: &[(u64, u64)]) -> (bool, Changes) {
-        let mut changes = Changes::default();
-        let mut is_news = false;
-        let mut seen = FxHashSet::default();
-        for &(name, definition) in named {
-            if !seen.insert(name) {
-                continue;
-            }
-            match self.items.get(&name) {
-                Some(&before) if before == definition => continue,
-                Some(_) => changes.changed += 1,
-                None if self.items.len() >= MOST_ITEMS => continue,
-                None => changes.added += u32::from(self.is_full),
-            }
-            self.items.insert(name, definition);
-            is_news = true;
-        }
-        (self.follow(page) || is_news, changes)
+    /// Whether anything in a page is not known yet; its items are names and definitions as digests, each name once.
+    fn learns_from(&self, page: &Page<'_>, items: &[(u64, u64)]) -> bool {
+        let is_news = |&(name, definition): &(u64, u64)| match self.items.get(&name) {
+            Some(Definitions::Seen(seen)) => !seen.contains(&definition),
+            Some(Definitions::Vary) => false,
+            None => self.items.len() < MOST_ITEMS,
+        };
+        self.follow(page).is_some() || items.iter().any(is_news)
     }
 
-    /// Follows the pages of the first full list; whether that led anywhere.
-    fn follow(&mut self, page: &Page<'_>) -> bool {
+    /// Takes a page in: what of it is to be counted.
+    fn take(&mut self, page: &Page<'_>, items: &[(u64, u64)]) -> Changes {
+        let mut changes = Changes::default();
+        for &(name, definition) in items {
+            let has_room = self.items.len() < MOST_ITEMS;
+            match self.items.entry(name) {
+                Entry::Occupied(mut item) => item.get_mut().take(definition, &mut changes),
+                Entry::Vacant(place) if has_room => {
+                    place.insert(Definitions::Seen([definition].into()));
+                    changes.added += u32::from(self.is_full);
+                }
+                Entry::Vacant(_) => {}
+            }
+        }
+        if let Some((is_full, awaited)) = self.follow(page) {
+            (self.is_full, self.awaited) = (is_full, awaited);
+        }
+        changes
+    }
+
+    /// Follows the pages of the first full list: whether it is full now, and the cursor that is awaited next. `None` where the
+    /// page leads nowhere.
+    fn follow(&self, page: &Page<'_>) -> Option<(bool, u64)> {
         let goes_on = page.cursor.is_none_or(|cursor| cursor.get() == self.awaited);
         // Of a page that was not kept as a whole, later ones would bring names that are not new at all.
         if self.is_full || !goes_on || !page.is_whole {
-            return false;
+            return None;
         }
-        let awaited = page.next_cursor.map_or(0, NonZeroU64::get);
-        self.is_full = page.next_cursor.is_none();
-        self.is_full || std::mem::replace(&mut self.awaited, awaited) != awaited
+        let next = (page.next_cursor.is_none(), page.next_cursor.map_or(0, NonZeroU64::get));
+        (next != (self.is_full, self.awaited)).then_some(next)
     }
 
     /// Anything that is no catalogue is an empty one.
     fn from_bytes(bytes: &[u8]) -> Self {
         let parse = || {
-            let (&[is_full, ref awaited @ ..], items) = bytes.split_first_chunk::<HEAD_BYTES>()?;
-            let (items, []) = items.as_chunks::<16>() else { return None };
-            let pair = |item: &[u8; 16]| {
-                let number = u128::from_le_bytes(*item);
-                (number as u64, (number >> 64) as u64)
-            };
-            (is_full <= 1 && items.len() <= MOST_ITEMS).then(|| Self {
-                is_full: is_full == 1,
-                awaited: u64::from_le_bytes(*awaited),
-                items: items.iter().map(pair).collect(),
-            })
+            let (&[is_full, ref awaited @ ..], mut rest) = bytes.split_first_chunk::<HEAD_BYTES>()?;
+            let mut known = Self { is_full: is_full == 1, awaited: u64::from_le_bytes(*awaited), ..Self::default() };
+            while let Some((name, after)) = rest.split_first_chunk::<8>() {
+                let (definitions, after) = Definitions::from_bytes(after)?;
+                known.items.insert(u64::from_le_bytes(*name), definitions);
+                rest = after;
+            }
+            (is_full <= 1 && rest.is_empty() && known.items.len() <= MOST_ITEMS).then_some(known)
         };
         parse().unwrap_or_default()
     }
@@ -166,26 +189,63 @@ impl Known {
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![u8::from(self.is_full)];
         bytes.extend(self.awaited.to_le_bytes());
-        for (name, definition) in &self.items {
+        for (name, definitions) in &self.items {
             bytes.extend(name.to_le_bytes());
-            bytes.extend(definition.to_le_bytes());
+            definitions.write_to(&mut bytes);
         }
         bytes
     }
 }
 
+// === impl Definitions ===
+
+impl Definitions {
+    fn take(&mut self, definition: u64, changes: &mut Changes) {
+        let Self::Seen(seen) = self else { return };
+        if seen.contains(&definition) {
+            return;
+        }
+        if seen.len() < MOST_DEFINITIONS {
+            *seen = seen.iter().copied().chain([definition]).collect();
+            changes.changed += 1;
+        } else {
+            *self = Self::Vary;
+            changes.varies += 1;
+        }
+    }
+
+    /// How many, 0 where they vary, and these.
+    fn write_to(&self, bytes: &mut Vec<u8>) {
+        let seen: &[u64] = if let Self::Seen(seen) = self { seen } else { &[] };
+        bytes.push(u8::try_from(seen.len()).unwrap_or(0));
+        bytes.extend(seen.iter().flat_map(|definition| definition.to_le_bytes()));
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (&count, rest) = bytes.split_first()?;
+        if count == 0 {
+            return Some((Self::Vary, rest));
+        }
+        let count = usize::from(count);
+        let (seen, rest) = rest.split_at_checked(8 * count)?;
+        let seen = seen.as_chunks::<8>().0.iter().map(|definition| u64::from_le_bytes(*definition)).collect();
+        (count <= MOST_DEFINITIONS).then_some((Self::Seen(seen), rest))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Catalogue, Changes, HEAD_BYTES, Known, MOST_ITEMS};
+    use super::{Catalogue, Changes, Definitions, HEAD_BYTES, Known, MOST_ITEMS};
     use crate::digest::DigestKey;
     use crate::page::{Item, Page};
     use crate::shared::{InMemory, SharedData};
     use crate::test;
     use std::num::NonZeroU64;
 
-    const SAME: Option<Changes> = Some(Changes { added: 0, changed: 0 });
-    const ADDED: Option<Changes> = Some(Changes { added: 1, changed: 0 });
-    const CHANGED: Option<Changes> = Some(Changes { added: 0, changed: 1 });
+    const SAME: Option<Changes> = Some(Changes { added: 0, changed: 0, varies: 0 });
+    const ADDED: Option<Changes> = Some(Changes { added: 1, changed: 0, varies: 0 });
+    const CHANGED: Option<Changes> = Some(Changes { added: 0, changed: 1, varies: 0 });
+    const VARIES: Option<Changes> = Some(Changes { added: 0, changed: 0, varies: 1 });
 
     struct Workers {
         shared: InMemory,
@@ -231,8 +291,47 @@ mod tests {
         assert_eq!(workers.list(0, &[("a", 2), ("b", 1)]), CHANGED);
         assert_eq!(workers.list(1, &[("a", 2), ("b", 1)]), SAME);
         assert_eq!(workers.list(0, &[("a", 2), ("b", 1)]), None);
-        assert_eq!(workers.list(1, &[("a", 1), ("b", 1)]), CHANGED, "and back");
-        assert_eq!(workers.list(0, &[("a", 1), ("b", 1)]), SAME);
+        assert_eq!(workers.list(1, &[("a", 1), ("b", 1)]), None, "and back");
+    }
+
+    #[test]
+    fn ok_a_definition_per_user_settles() {
+        let mut workers = Workers::new();
+        let counted =
+            |found: Vec<Option<Changes>>| found.into_iter().filter(|found| !matches!(*found, SAME | None)).collect();
+        let turns: Vec<_> =
+            (0..40).map(|turn| workers.list(turn % 2, &[("a", turn as u64 / 2 % 2), ("b", 1)])).collect();
+        let first: Vec<_> = counted(turns);
+        assert_eq!(first, [CHANGED]);
+        // More users: three more are known, the next is one too many.
+        let turns: Vec<_> = (0..100).map(|turn| workers.list(turn % 2, &[("a", turn as u64), ("b", 1)])).collect();
+        let more: Vec<_> = counted(turns);
+        assert_eq!(more, [CHANGED, CHANGED, VARIES]);
+        assert_eq!(workers.list(0, &[("a", 7), ("b", 2)]), CHANGED, "the others are followed");
+    }
+
+    #[test]
+    fn ok_what_varies_costs_no_shared_data() {
+        let mut workers = Workers::new();
+        for definition in 0..5 {
+            workers.list(0, &[("a", definition)]);
+        }
+        workers.list(1, &[("a", 5)]);
+        workers.shared.write("list", b"foreign", workers.shared.read("list").map(|value| value.version));
+        for definition in 6..100 {
+            assert_eq!(workers.list(definition as usize % 2, &[("a", definition)]), SAME);
+        }
+        assert_eq!(workers.shared.read("list").unwrap().bytes, b"foreign", "nothing was written");
+    }
+
+    #[test]
+    fn ok_what_could_not_be_written_is_not_known() {
+        let mut workers = Workers::new();
+        workers.list(0, &[("a", 1)]);
+        workers.shared.refuse(true);
+        assert_eq!(workers.list(0, &[("a", 2)]), SAME);
+        workers.shared.refuse(false);
+        assert_eq!(workers.list(0, &[("a", 2)]), CHANGED);
     }
 
     #[test]
@@ -284,18 +383,28 @@ mod tests {
         let items: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 1)).collect();
         assert_eq!(workers.list(0, &items).unwrap().added as usize, MOST_ITEMS);
         assert_eq!(workers.list(1, &items), SAME);
-        assert_eq!(workers.shared.size(), "list".len() + HEAD_BYTES + 16 * MOST_ITEMS);
+        assert_eq!(workers.shared.size(), "list".len() + HEAD_BYTES + 17 * MOST_ITEMS);
+        for digest in 2..5 {
+            let items: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), digest)).collect();
+            assert_eq!(workers.list(0, &items).unwrap().changed as usize, MOST_ITEMS);
+        }
+        assert_eq!(workers.shared.size(), "list".len() + HEAD_BYTES + 41 * MOST_ITEMS);
         for digest in 0..1000 {
             workers.list(0, &[("n0", digest)]);
         }
+        assert_eq!(workers.shared.size(), "list".len() + HEAD_BYTES + 41 * MOST_ITEMS - 32);
         assert!(workers.catalogues[0].pages.len() <= super::MOST_PAGES);
     }
 
     #[test]
     fn ok_anything_but_a_catalogue_is_an_empty_one() {
-        let known = Known { is_full: true, awaited: 5, items: [(1, 2), (3, 4)].into_iter().collect() };
+        let seen = |definitions: &[u64]| Definitions::Seen(definitions.into());
+        let items = [(1, seen(&[2])), (3, seen(&[4, 5, 6, 7])), (8, Definitions::Vary)].into_iter().collect();
+        let known = Known { is_full: true, awaited: 5, items };
         assert_eq!(Known::from_bytes(&known.to_bytes()), known);
-        for bytes in [&b""[..], b"x", &[0xff; 25], &[1; 10], &[0; 9 + 16 * (MOST_ITEMS + 1)]] {
+        let crowded = Known { items: (0..=MOST_ITEMS as u64).map(|name| (name, seen(&[1]))).collect(), ..known };
+        let many = [&[0; HEAD_BYTES + 8][..], &[5], &[1; 40]].concat();
+        for bytes in [&b""[..], b"x", &[0xff; 25], &[1; 10], &[0; HEAD_BYTES + 8], &many, &crowded.to_bytes()] {
             assert_eq!(Known::from_bytes(bytes), Known::default());
         }
         let mut workers = Workers::new();

@@ -113,8 +113,10 @@ closed! {
     ListChange {
         /// Its name appeared after the first full list.
         Added = "added",
-        /// Its definition is another than the one known under its name.
+        /// Its definition is none of those known under its name.
         Changed = "changed",
+        /// It had more definitions than are known: it depends on who asks.
+        Varies = "varies",
     }
 }
 

@@ -42,7 +42,7 @@ use std::hash::Hasher as _;
 use std::rc::Rc;
 
 /// Every key begins with it; the number changes when the layout of any value does.
-pub const KEY_PREFIX: &str = "mcp_observability/1/";
+pub const KEY_PREFIX: &str = "mcp_observability/2/";
 /// Length of the key under which ids are hashed.
 pub const HASH_KEY_BYTES: usize = 16;
 

@@ -131,7 +131,7 @@ families! {
     ListedBytes Gauge "mcp_listed_bytes" ["method", "server_name"] &[],
         "Size of the message that brought that list";
     ListChanges Counter "mcp_list_changes_total" ["method", "change", "server_name"] &[],
-        "Listed items whose definition changed under its name, or whose name is new since the first full list";
+        "Listed items whose definition changed under its name, varies with who asks, or whose name is new since the first full list";
     Notifications Counter "mcp_notifications_total" ["method", "direction", "server_name"] &[],
         "Notifications passed, each way";
     ServerRequests Counter "mcp_server_requests_total" ["method", "server_name", "status"] &[],

@@ -117,7 +117,10 @@ impl Recorder {
                 }
             }
             Observation::TaskEnded { tool, status } => {
-                let tool = self.name(BudgetedLabel::ToolName, tool, true, server, metrics);
+                // The call that began it was counted under the same name, and has told an overflow.
+                let label = BudgetedLabel::ToolName;
+                let name = tool.map_or(Name::Other, |tool| self.place(label, tool, true, server, metrics).name);
+                let tool = Value::Name(label, name);
                 self.add(F::Tasks, &[tool, Value::Task(status), to], 1);
             }
             Observation::Unmatched(reason) => self.add(F::Unmatched, &[Value::Unmatched(reason), to], 1),
@@ -213,7 +216,7 @@ impl Recorder {
     fn joint(&mut self, server: Server, ended: &Ended<'_>, tool: Value, metrics: &dyn Metrics) {
         let Ended { operation, error_type, error_code, duration, .. } = *ended;
         let Some(duration) = duration.filter(|_| self.config.semconv && !operation.method.is_listen()) else { return };
-        let code = error_code.map_or(Value::NoName, |code| self.error_code(code, server, metrics));
+        let code = error_code.map_or(Value::NoName, |code| self.known_error_code(code, server, metrics));
         let revision = operation.revision.map_or(Value::NoName, Value::Revision);
         let (error_type, to) = (Value::ErrorType(error_type), server.value());
         let mut values = [Value::Method(operation.method), tool, error_type, code, revision, to];
@@ -250,7 +253,15 @@ impl Recorder {
         self.name(BudgetedLabel::ErrorCode, text.as_deref(), true, server, shared)
     }
 
-    /// The label value for a name; one that was never given is `other` without being an overflow.
+    /// The same for a code that was counted before.
+    fn known_error_code(&mut self, code: Option<i64>, server: Server, shared: &dyn SharedData) -> Value {
+        let label = BudgetedLabel::ErrorCode;
+        let place = |code: i64| self.place(label, &code.to_string(), true, server, shared).name;
+        Value::Name(label, code.map_or(Name::Other, place))
+    }
+
+    /// The label value for a name that something is counted under; one that was never given is `other` without being an
+    /// overflow. Of one operation each label is asked for once here, because a value that was replaced counts once.
     fn name(
         &mut self,
         label: BudgetedLabel,
@@ -260,17 +271,32 @@ impl Recorder {
         shared: &dyn SharedData,
     ) -> Value {
         let Some(text) = name else { return Value::Name(label, Name::Other) };
-        let Admission { name, is_new, overflowed } = self.names.of(label).admit(text, confirmed, Some(shared));
-        let value = Value::Name(label, name);
-        let by_cluster = self.config.server_name_from == ServerNameFrom::Cluster;
-        if if by_cluster { self.born.insert((label, name, server)) } else { is_new } {
-            let stats = &mut self.stats;
-            born::of_name(label, value, server.value(), &mut |family, values| stats.add(family, values, 0));
-        }
+        let Admission { name, overflowed, .. } = self.place(label, text, confirmed, server, shared);
         if overflowed {
             self.overflowed(label, server);
         }
-        value
+        Value::Name(label, name)
+    }
+
+    /// Gives a name its place, if there is one. That there is none is no overflow yet: nothing was replaced.
+    fn place(
+        &mut self,
+        label: BudgetedLabel,
+        text: &str,
+        confirmed: bool,
+        server: Server,
+        shared: &dyn SharedData,
+    ) -> Admission {
+        let admission = self.names.of(label).admit(text, confirmed, Some(shared));
+        let name = admission.name;
+        let by_cluster = self.config.server_name_from == ServerNameFrom::Cluster;
+        if if by_cluster { self.born.insert((label, name, server)) } else { admission.is_new } {
+            let stats = &mut self.stats;
+            born::of_name(label, Value::Name(label, name), server.value(), &mut |family, values| {
+                stats.add(family, values, 0);
+            });
+        }
+        admission
     }
 
     fn overflowed(&mut self, label: BudgetedLabel, server: Server) {

@@ -1,12 +1,21 @@
 //! URI templates (RFC 6570) read backwards: whether a URI may have come from one.
 //!
-//! `{name}` stands for one or more characters within a path segment, as the SDKs' servers take it; `{+name}`, and any other
-//! operator, for one or more characters whatever they are. What the variables hold is of no interest.
+//! | expression | stands for |
+//! |---|---|
+//! | `{name}`, `{a,b}` | one or more characters within a path segment |
+//! | `{+name}`, `{name*}` | one or more characters whatever they are; the second is how FastMCP writes the first |
+//! | `{/name}`, `{.name}`, `{;name}` | the operator's character and then as `{name}`, for each name |
+//! | `{/name*}`, `{.name*}`, `{;name*}` | the same, `/` across segments; or nothing at all |
+//!
+//! Query and fragment are cut off before, see [`crate::resource::plain`]. A literal that no URI can hold as it is, such as an
+//! accent, also stands for its percent-encoding. What the variables hold is of no interest.
 //!
 //! **Cost:** about as many steps as the URI has bytes, at most [`MOST_STEPS`]; no recursion.
 
 /// Steps after which a URI does not match: only a template of many variables with short texts between them needs them.
 const MOST_STEPS: usize = 8 * 1024;
+/// Characters beside letters and digits that stand in a URI as they are, and `%`.
+const URI_CHARACTERS: &[u8] = b"-._~:/?#[]@!$&'()*+,;=%";
 
 /// A part of a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +29,11 @@ enum Piece {
 
 /// A template, ready to be matched.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Template(Box<[Piece]>);
+pub(crate) struct Template {
+    pieces: Box<[Piece]>,
+    /// The same without the expressions that may stand for nothing, where there are any.
+    shorter: Option<Box<[Piece]>>,
+}
 
 /// Where to go on when a match fails: the variable before this piece takes one more byte, the one at `at`.
 #[derive(Clone, Copy, Debug)]
@@ -33,56 +46,91 @@ struct Retry {
 
 impl Template {
     pub(crate) fn new(text: &[u8]) -> Self {
-        let mut pieces = Vec::new();
+        let (mut pieces, mut shorter) = (Vec::new(), Vec::new());
         let mut rest = text;
         while let Some((&byte, tail)) = rest.split_first() {
             let end = if byte == b'{' { tail.iter().position(|&byte| byte == b'}') } else { None };
-            let Some(end) = end else {
+            let Some((expression, after)) = end.and_then(|end| tail.split_at_checked(end)) else {
                 pieces.push(Piece::Byte(byte));
+                shorter.push(Piece::Byte(byte));
                 rest = tail;
                 continue;
             };
-            let is_plain =
-                tail.first().is_some_and(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'%'));
-            pieces.push(if is_plain { Piece::Segment } else { Piece::Path });
-            rest = tail.get(end + 1..).unwrap_or_default();
+            let (expanded, may_be_absent) = expand(expression);
+            pieces.extend(&expanded);
+            if !may_be_absent {
+                shorter.extend(&expanded);
+            }
+            rest = after.get(1..).unwrap_or_default();
         }
-        Self(pieces.into())
+        let shorter = (shorter.len() < pieces.len()).then(|| shorter.into());
+        Self { pieces: pieces.into(), shorter }
     }
 
     /// Whether `uri` may be an expansion.
-    ///
-    /// Each variable takes as little as it can. When that fails the last one takes more: within a segment the last
-    /// [`Piece::Segment`], else the last [`Piece::Path`], which may begin anywhere that an earlier one could have led to.
     pub(crate) fn matches(&self, uri: &[u8]) -> bool {
-        let (mut piece, mut at) = (0, 0);
-        let (mut segment, mut path): (Option<Retry>, Option<Retry>) = (None, None);
-        for _ in 0..MOST_STEPS {
-            let byte = uri.get(at).copied();
-            match (self.0.get(piece), byte) {
-                (None, None) => return true,
-                (Some(&Piece::Byte(wanted)), Some(byte)) if wanted == byte => (piece, at) = (piece + 1, at + 1),
-                (Some(Piece::Segment), Some(byte)) if byte != b'/' => {
-                    (piece, at) = (piece + 1, at + 1);
-                    segment = Some(Retry { piece, at });
+        matches(&self.pieces, uri) || self.shorter.as_ref().is_some_and(|pieces| matches(pieces, uri))
+    }
+}
+
+/// What an expression stands for, and whether it may also stand for nothing.
+fn expand(expression: &[u8]) -> (Vec<Piece>, bool) {
+    let is_exploded = expression.contains(&b'*');
+    match expression.first() {
+        Some(b'+') => (vec![Piece::Path], false),
+        Some(&operator @ (b'/' | b'.')) => {
+            let value = if is_exploded && operator == b'/' { Piece::Path } else { Piece::Segment };
+            let names = expression.split(|&byte| byte == b',');
+            (names.flat_map(|_| [Piece::Byte(operator), value]).collect(), is_exploded)
+        }
+        // All of `;a=1;b=2` is within a segment.
+        Some(b';') => (vec![Piece::Byte(b';'), Piece::Segment], is_exploded),
+        _ if is_exploded => (vec![Piece::Path], false),
+        _ => (vec![Piece::Segment], false),
+    }
+}
+
+/// Whether pieces can be laid over all of `uri`.
+///
+/// Each variable takes as little as it can. When that fails the last one takes more: within a segment the last
+/// [`Piece::Segment`], else the last [`Piece::Path`], which may begin anywhere that an earlier one could have led to.
+fn matches(pieces: &[Piece], uri: &[u8]) -> bool {
+    let (mut piece, mut at) = (0, 0);
+    let (mut segment, mut path): (Option<Retry>, Option<Retry>) = (None, None);
+    for _ in 0..MOST_STEPS {
+        let byte = uri.get(at).copied();
+        match (pieces.get(piece), byte) {
+            (None, None) => return true,
+            (Some(&Piece::Byte(wanted)), Some(byte)) if wanted == byte => (piece, at) = (piece + 1, at + 1),
+            (Some(&Piece::Byte(wanted)), Some(b'%')) if is_encoded(wanted, uri.get(at + 1..at + 3)) => {
+                (piece, at) = (piece + 1, at + 3);
+            }
+            (Some(Piece::Segment), Some(byte)) if byte != b'/' => {
+                (piece, at) = (piece + 1, at + 1);
+                segment = Some(Retry { piece, at });
+            }
+            (Some(Piece::Path), Some(_)) => {
+                (piece, at) = (piece + 1, at + 1);
+                (segment, path) = (None, Some(Retry { piece, at }));
+            }
+            _ => {
+                segment = segment.filter(|retry| uri.get(retry.at).is_some_and(|&byte| byte != b'/'));
+                let Some(retry) = segment.as_mut().or(path.as_mut()) else { return false };
+                if retry.at >= uri.len() {
+                    return false;
                 }
-                (Some(Piece::Path), Some(_)) => {
-                    (piece, at) = (piece + 1, at + 1);
-                    (segment, path) = (None, Some(Retry { piece, at }));
-                }
-                _ => {
-                    segment = segment.filter(|retry| uri.get(retry.at).is_some_and(|&byte| byte != b'/'));
-                    let Some(retry) = segment.as_mut().or(path.as_mut()) else { return false };
-                    if retry.at >= uri.len() {
-                        return false;
-                    }
-                    retry.at += 1;
-                    (piece, at) = (retry.piece, retry.at);
-                }
+                retry.at += 1;
+                (piece, at) = (retry.piece, retry.at);
             }
         }
-        false
     }
+    false
+}
+
+/// Whether two hexadecimal digits are those of a byte that a URI does not hold as it is.
+fn is_encoded(byte: u8, digits: Option<&[u8]>) -> bool {
+    let digits = digits.and_then(|digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok());
+    !byte.is_ascii_alphanumeric() && !URI_CHARACTERS.contains(&byte) && digits == Some(byte)
 }
 
 #[cfg(test)]
@@ -126,7 +174,58 @@ mod tests {
             ("a://{+x}/x/{y}", "a://p/x/q/x/r", true),
             ("a://{+x}/x/{y}/z", "a://p/x/q/x/r", false),
             ("a://{+x}/{+y}", "a://1/2/3", true),
-            ("a://{host}{/path}", "a://h/p/q", true),
+            ("a://{+x}/{y}/z", "a://1/2/3/z", true),
+        ] {
+            assert_eq!(matches(template, uri), expected, "{template} {uri}");
+        }
+    }
+
+    /// FastMCP knows `{name*}` only; Python and TypeScript take the operators as RFC 6570 expands them.
+    #[test]
+    fn ok_the_forms_that_servers_write() {
+        for (template, uri, expected) in [
+            ("docs://{path*}", "docs://a/b", true),
+            ("docs://{path*}", "docs://a", true),
+            ("docs://{path*}", "docs://", false),
+            ("docs://{path*}/raw", "docs://a/b/raw", true),
+            ("docs://{path*}/raw", "docs://a/b", false),
+            ("docs://{id}/{path*}", "docs://1/a/b", true),
+            ("docs://{id}/{path*}", "docs://1", false),
+            ("docs://{+path*}", "docs://a/b", true),
+            ("docs://{a,b}", "docs://1,2", true),
+            ("docs://{a:3}", "docs://abc", true),
+            ("docs://{$top}", "docs://1/2", false),
+            ("docs://x{/path}", "docs://x/a", true),
+            ("docs://x{/path}", "docs://x/a/b", false),
+            ("docs://x{/path}", "docs://xy", false),
+            ("docs://x{/a,b}", "docs://x/1/2", true),
+            ("docs://x{/path*}", "docs://x/a/b", true),
+            ("docs://x{/path*}", "docs://x", true),
+            ("docs://x{/path*}", "docs://xy", false),
+            ("docs://x{.form}", "docs://x.md", true),
+            ("docs://x{.form}", "docs://x", false),
+            ("docs://x{.form}", "docs://xy", false),
+            ("docs://x{.form*}", "docs://x.tar.gz", true),
+            ("docs://x{.form*}", "docs://x.tar/gz", false),
+            ("docs://x{;v,w}/y", "docs://x;v=1;w=2/y", true),
+            ("docs://x{;v}/y", "docs://xv/y", false),
+            ("docs://x{;v*}/y", "docs://x/y", true),
+        ] {
+            assert_eq!(matches(template, uri), expected, "{template} {uri}");
+        }
+    }
+
+    #[test]
+    fn ok_literals_may_be_encoded() {
+        for (template, uri, expected) in [
+            ("file:///caf\u{e9}/{x}", "file:///caf%C3%A9/1", true),
+            ("file:///caf\u{e9}/{x}", "file:///caf%c3%a9/1", true),
+            ("file:///caf\u{e9}/{x}", "file:///caf\u{e9}/1", true),
+            ("file:///a b/{x}", "file:///a%20b/1", true),
+            ("file:///a b/{x}", "file:///a%2", false),
+            ("file:///a b/{x}", "file:///a%+0b/1", false),
+            ("file:///a-b/{x}", "file:///a%2Db/1", false),
+            ("file:///a%20b/{x}", "file:///a%20b/1", true),
         ] {
             assert_eq!(matches(template, uri), expected, "{template} {uri}");
         }
@@ -166,5 +265,6 @@ mod tests {
         assert!(!matches(&format!("{}b", "{x}a".repeat(60)), &uri));
         assert!(!matches(&format!("{}b", "{+x}a".repeat(50)), &uri));
         assert!(!matches(&format!("{{+x}}{}b", "{y}a".repeat(60)), &uri));
+        assert!(!matches(&format!("{}b", "{/x*}a".repeat(30)), &"/a".repeat(500)));
     }
 }

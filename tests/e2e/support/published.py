@@ -14,7 +14,8 @@ NAMES = {
     "resources/templates/list": ("resourceTemplates", "uriTemplate"),
     "prompts/list": ("prompts", "name"),
 }
-EXPRESSION = re.compile(r"\{[^}]*\}")
+EXPRESSION = re.compile(r"\{([^}]*)\}")
+MOST_DEFINITIONS = 4
 
 
 class Published:
@@ -23,7 +24,7 @@ class Published:
     def __init__(self) -> None:
         self.uris: set[str] = set()
         self.templates: dict[str, re.Pattern] = {}
-        self.definitions: dict[tuple[str, str], dict[str, str]] = {}
+        self.definitions: dict[tuple[str, str], dict[str, list[str]]] = {}
 
     def learn(self, parts: list[Part]) -> None:
         """Takes the resources and templates out of whatever list results there are."""
@@ -52,9 +53,10 @@ class Published:
         for name, definition in found.items():
             if name not in known:
                 changes["added"] += not first
-            elif known[name] != definition:
-                changes["changed"] += 1
-            known[name] = definition
+            elif definition not in known[name] and len(known[name]) <= MOST_DEFINITIONS:
+                changes["changed" if len(known[name]) < MOST_DEFINITIONS else "varies"] += 1
+            if definition not in known.setdefault(name, []):
+                known[name].append(definition)
         return changes
 
 
@@ -65,6 +67,16 @@ def entries(result: dict, member: str, naming: str) -> list[dict]:
 
 
 def pattern(template: str) -> re.Pattern:
-    """A template as the URIs it can become: an expression stands for one segment."""
-    fixed = EXPRESSION.split(template)
-    return re.compile("[^/]+".join(re.escape(part) for part in fixed))
+    """A template as the URIs it can become."""
+    parts = EXPRESSION.split(template)
+    return re.compile("".join(expression(part) if place % 2 else re.escape(part) for place, part in enumerate(parts)))
+
+
+def expression(text: str) -> str:
+    """One segment, unless a plus or an asterisk lets it cross slashes; query and fragment may be left out."""
+    if text[:1] in ("?", "&", "#"):
+        return "(?:[?&#].*)?"
+    value = ".+" if "*" in text or text[:1] == "+" else "[^/]+"
+    if text[:1] not in ("/", ".", ";"):
+        return value
+    return f"(?:{re.escape(text[0])}{value})" + ("?" if "*" in text else "")

@@ -197,6 +197,8 @@ class Link:
         self.exchanges = 0
         # What the server lists at the moment, and whose turn it is to change it.
         self.published: dict[str, int] = {}
+        # Every version that one of these has had.
+        self.shown: dict[str, list[int]] = {}
         self.added = 0
         self.turn = asyncio.Lock()
         # Scripts that wait for the plugin to be replaced.

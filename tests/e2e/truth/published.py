@@ -1,4 +1,5 @@
-"""Lists that change: a definition under a known name, a new name. What is only spelled otherwise has not changed."""
+"""Lists that change: a definition under a known name, a new name. What is only spelled otherwise, or is as it was before, has
+not changed; what has had more than four definitions varies, which is told once."""
 
 import json
 
@@ -7,6 +8,8 @@ from .world import MODERN, World
 
 METHOD = "resources/templates/list"
 MOST_ADDED = 30
+MOST_DEFINITIONS = 4
+VERSIONS = 8
 
 
 async def changing(world: World) -> None:
@@ -16,9 +19,12 @@ async def changing(world: World) -> None:
         known = world.link.published
         if not known:
             known.update({name(number): 0 for number in range(5)})
-        elif world.odds(0.3):
-            known[world.chance.choice(list(known))] += 1
-            world.account.list_changed(METHOD, "changed")
+        elif world.odds(0.6):
+            # One at a time, so that some have more versions than are known.
+            changed = next(iter(known))
+            known[changed] = world.chance.randrange(VERSIONS)
+            if change := drift(world.link.shown.setdefault(changed, [0]), known[changed]):
+                world.account.list_changed(METHOD, change)
         elif world.odds(0.2) and world.link.added < MOST_ADDED:
             world.link.added += 1
             # One goes, which is no change of any that stay.
@@ -31,6 +37,14 @@ async def changing(world: World) -> None:
         world.account.ended(operation, "ok")
         world.account.listed(METHOD, len(known), len(message))
         await exchange.answer(200, message)
+
+
+def drift(shown: list[int], version: int) -> str:
+    """What one more version of a definition is after those that were shown before."""
+    if version in shown or len(shown) > MOST_DEFINITIONS:
+        return ""
+    shown.append(version)
+    return "changed" if len(shown) <= MOST_DEFINITIONS else "varies"
 
 
 def name(number: int) -> str:

@@ -250,7 +250,7 @@ fn ok_layout_is_that_of_the_version_in_the_keys() {
     pending.operation.method = Method::Known(KnownMethod::SubscriptionAcknowledged);
     let operation = postcard::to_allocvec(&pending).unwrap();
     let asked = postcard::to_allocvec(&asked(id("q").key().of_server(), 7)).unwrap();
-    assert_eq!(super::KEY_PREFIX, "mcp_observability/1/");
+    assert_eq!(super::KEY_PREFIX, "mcp_observability/2/");
     let first = [0, 0, 1, 140, 217, 135, 176, 200, 137, 247, 177, 175, 1, 0, 35, 1, 3, 97, 100, 100, 0, 0, 0, 0, 0, 0];
     assert_eq!(operation, [first.as_slice(), &[0, 192, 132, 61, 5, 0, 0, 0, 1, 0]].concat());
     assert_eq!(asked, [0, 1, 1, 188, 143, 136, 176, 200, 137, 251, 177, 175, 1, 0, 15, 0, 136, 39, 7, 0]);

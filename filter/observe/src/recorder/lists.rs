@@ -84,7 +84,12 @@ impl Recorder {
         let server_name = self.names.servers.text(server.0);
         let catalogue = self.lists.catalogue(server, server_name, method, revision);
         let Some(changes) = catalogue.compare(page, self.config.digest_key, shared) else { return };
-        for (change, count) in [(ListChange::Added, changes.added), (ListChange::Changed, changes.changed)] {
+        let counts = [
+            (ListChange::Added, changes.added),
+            (ListChange::Changed, changes.changed),
+            (ListChange::Varies, changes.varies),
+        ];
+        for (change, count) in counts {
             let values = [Value::Method(Method::Known(method)), Value::Change(change), server.value()];
             self.add(FamilyName::ListChanges, &values, count.into());
         }
@@ -94,7 +99,7 @@ impl Recorder {
         }
         for item in page.items {
             let text = clean(&item.name, self.config.limits.label_bytes);
-            self.name(label, Some(&text), true, server, shared);
+            self.place(label, &text, true, server, shared);
         }
     }
 
@@ -114,7 +119,7 @@ impl Recorder {
                 None if is_template => continue,
                 None => resource::label(&Text::of(&item.name), &self.config).into_boxed_str(),
             };
-            self.name(BudgetedLabel::ResourceUri, Some(&text), true, server, shared);
+            self.place(BudgetedLabel::ResourceUri, &text, true, server, shared);
         }
     }
 }

@@ -1,6 +1,6 @@
 use super::Metrics;
 use super::Recorder;
-use crate::config::Config;
+use crate::config::{Config, ResourceUriLabel};
 use crate::family::{FamilyName, Kind};
 use crate::observation::{Observation, Observer};
 use crate::shared::{InMemory, SharedData, Versioned};
@@ -147,6 +147,57 @@ fn ok_names_invented_by_clients_are_bounded() {
     assert!(series.contains(&"label=tool_name mcp_labels_overflowed_total 480".to_owned()));
     assert!(series.contains(&"tool_name=other status=error error_type=tool_error mcp_tool_calls_total 480".to_owned()));
     assert!(series.contains(&"tool_name=real status=error error_type=tool_error mcp_tool_calls_total 1".to_owned()));
+}
+
+fn lists(method: &str, member: &str, naming: &str, names: &[String]) -> Script {
+    let items: Vec<_> = names.iter().map(|name| format!(r#"{{"{naming}":"{name}"}}"#)).collect();
+    let answer = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"{member}":[{}]}}}}"#, items.join(","));
+    Script::post(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}"}}"#)).json(&answer)
+}
+
+#[test]
+fn ok_listing_more_than_there_are_places_is_no_overflow() {
+    let names: Vec<_> = (0..300).map(|index| format!("n{index}")).collect();
+    let uris: Vec<_> = (0..300).map(|index| format!("s{index}://{index}")).collect();
+    let lists = [
+        lists("tools/list", "tools", "name", &names),
+        lists("prompts/list", "prompts", "name", &names),
+        lists("resources/list", "resources", "uri", &uris),
+        lists("resources/templates/list", "resourceTemplates", "uriTemplate", &uris),
+    ];
+    for by_list in [ResourceUriLabel::Published, ResourceUriLabel::Scheme] {
+        let config = Config { resource_uri: by_list, ..config() };
+        let overflowed = |scripts: &[Script]| {
+            let (series, _) = play(&config, scripts);
+            series.into_iter().filter(|line| line.contains("overflowed")).collect::<Vec<_>>()
+        };
+        assert_eq!(overflowed(&lists), [""; 0]);
+        let replaced = [&lists[..1], &[call("n299").json(OK), call("n0").json(OK)]].concat();
+        assert_eq!(overflowed(&replaced), ["label=tool_name mcp_labels_overflowed_total 1"]);
+    }
+}
+
+#[test]
+fn ok_a_value_that_was_replaced_counts_once_per_operation() {
+    let config = Config { semconv: true, ..config() };
+    let codes = (0..40).map(|code| {
+        call("add").json(&format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code},"message":"x"}}}}"#))
+    });
+    let (series, _) = play(&config, &codes.collect::<Vec<_>>());
+    let code = format!("label=error_code mcp_labels_overflowed_total {}", 40 - config.limits.error_codes);
+    assert!(series.contains(&code), "{series:?}");
+}
+
+#[test]
+fn ok_a_task_ends_under_the_name_that_its_call_was_counted_under() {
+    let mut config = config();
+    config.limits.tool_names = 1;
+    let begun = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"task","taskId":"t"}}"#;
+    let ended = r#"{"jsonrpc":"2.0","id":1,"result":{"taskId":"t","status":"completed"}}"#;
+    let get = Script::post(r#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"t"}}"#).json(ended);
+    let (series, _) = play(&config, &[call("first").json(OK), call("second").json(begun), get]);
+    assert!(series.contains(&"tool_name=other status=completed mcp_tasks_total 1".to_owned()), "{series:?}");
+    assert!(series.contains(&"label=tool_name mcp_labels_overflowed_total 1".to_owned()), "{series:?}");
 }
 
 #[test]

@@ -168,6 +168,24 @@ fn ok_a_million_tool_names() {
 }
 
 #[test]
+fn ok_three_thousand_tools_are_no_overflow() {
+    let (host, vm) = worker("");
+    let tools: Vec<String> = (0..3000).map(|index| format!(r#"{{"name":"t{index}"}}"#)).collect();
+    let list = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{}]}}}}"#, tools.join(","));
+    let ask = || Exchange::post(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
+    for exchange in [ask().sse(&[&list]), ask().json(&list)] {
+        vm.play(&exchange.in_chunks_of(16 * KIB), Framing::Http1).unwrap();
+    }
+    let table = scrape(&host, &[&vm]);
+    assert_eq!((table.sum("mcp_tools_listed_total"), table.sum("mcp_labels_overflowed_total")), (2, 0));
+    // Those that have a place keep it; of the others each call is one value that was replaced.
+    for id in [0, 199, 600, 2999] {
+        vm.play(&Exchange::post(&call(id, &format!("t{id}"))).json(&result(id)), Framing::Http1).unwrap();
+    }
+    assert_eq!(scrape(&host, &[&vm]).sum("mcp_labels_overflowed_total"), 2);
+}
+
+#[test]
 fn ok_hostile_bodies() {
     let ten = "y".repeat(10 * MIB);
     let bodies: Vec<Vec<u8>> = vec![

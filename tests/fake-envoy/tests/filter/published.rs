@@ -210,6 +210,97 @@ fn ok_a_rug_pull_is_counted_once() {
 }
 
 #[test]
+fn ok_a_definition_for_each_user_settles() {
+    let process = Process::new("");
+    let lists = |user: usize| tools(&[("send", &format!("Sends mail as user {user}.")), ("read", "Reads.")]);
+    for turn in 0..20 {
+        process.play(turn % 2, &lists(turn / 2 % 2));
+    }
+    assert_eq!(process.family("mcp_list_changes_total"), ["{method=tools/list,change=changed} 1"], "two users");
+    for turn in 0..100 {
+        process.play(turn % 2, &lists(turn));
+    }
+    let settled = ["{method=tools/list,change=changed} 3", "{method=tools/list,change=varies} 1"];
+    assert_eq!(process.family("mcp_list_changes_total"), settled);
+    let before = process.shared_calls();
+    for turn in 100..200 {
+        process.play(turn % 2, &lists(turn));
+    }
+    assert_eq!(process.shared_calls(), before, "what varies is not looked up again");
+    assert_eq!(process.family("mcp_list_changes_total"), settled);
+}
+
+#[test]
+fn ok_two_servers_under_one_name_settle() {
+    let process = Process::new("");
+    let one = tools(&[("search", "Searches mail."), ("send", "Sends.")]);
+    let two = tools(&[("search", "Searches files."), ("open", "Opens.")]);
+    for turn in 0..20 {
+        process.play(turn % 2, &one);
+        process.play(turn / 2 % 2, &two);
+    }
+    assert_eq!(
+        process.family("mcp_list_changes_total"),
+        ["{method=tools/list,change=added} 1", "{method=tools/list,change=changed} 1"]
+    );
+}
+
+#[test]
+fn ok_definitions_of_every_list_settle() {
+    for (method, member, naming) in [
+        ("prompts/list", "prompts", "name"),
+        ("resources/list", "resources", "uri"),
+        ("resources/templates/list", "resourceTemplates", "uriTemplate"),
+    ] {
+        let process = Process::new("");
+        for turn in 0..50 {
+            let result = format!(r#""{member}":[{{"{naming}":"a://b","description":"{turn}"}}]"#);
+            process.play(turn % 2, &ask(method, "", &result));
+        }
+        let settled = [format!("{{method={method},change=changed}} 3"), format!("{{method={method},change=varies}} 1")];
+        assert_eq!(process.family("mcp_list_changes_total"), settled);
+    }
+}
+
+#[test]
+fn ok_catalogues_are_bounded_whatever_is_listed() {
+    let process = Process::new("");
+    let names: Vec<String> = (0..1500).map(|index| format!("n{index}")).collect();
+    for version in ["1", "2", "3", "4"] {
+        for page in names.chunks(500) {
+            let items: Vec<(&str, &str)> = page.iter().map(|name| (name.as_str(), version)).collect();
+            process.play(0, &tools(&items));
+        }
+    }
+    let value =
+        process.host.shared_data_keys().into_iter().find(|key| key.windows(12).any(|part| part == b"/definitions"));
+    assert!(value.is_some());
+    // 512 items of 41 bytes, and 200 names beside them.
+    assert!(process.host.shared_data_bytes() < 24 * 1024, "{}", process.host.shared_data_bytes());
+}
+
+#[test]
+fn ok_templates_as_servers_write_them() {
+    for (template, uri, label) in [
+        ("docs://{path*}", "docs://a/b", "docs://{path*}"),
+        ("docs://{path*}{?all,depth}", "docs://a/b?all=1", "docs://{path*}"),
+        ("docs://{+path*}", "docs://a/b", "docs://{+path*}"),
+        ("docs://{path*}/raw", "docs://a/b/raw", "docs://{path*}/raw"),
+        ("docs://{path*}/raw", "docs://a/b", "docs:"),
+        ("docs://all{/path*}", "docs://all", "docs://all{/path*}"),
+        ("docs://all{/path*}", "docs://allowed", "docs:"),
+        ("docs://a{.form}{&q}", "docs://a.md?q=1", "docs://a{.form}"),
+        ("docs://{host}{/page}", "docs://a/b", "docs://{host}{/page}"),
+    ] {
+        let process = Process::new("");
+        let templates = format!(r#""resourceTemplates":[{{"uriTemplate":"{template}","name":"p"}}]"#);
+        process.play(0, &ask("resources/templates/list", "", &templates));
+        process.play(1, &read(uri));
+        assert_eq!(process.family("mcp_resource_reads_total"), [format!("{{resource_uri={label},status=ok}} 1")]);
+    }
+}
+
+#[test]
 fn ok_pages_on_different_workers_are_one_list() {
     let process = Process::new("");
     let page = |cursor: &str, name: &str, next: &str| {
@@ -252,7 +343,7 @@ fn ok_foreign_values_are_none() {
         ];
         exchanges.iter().for_each(|exchange| process.play(0, exchange));
         for key in process.host.shared_data_keys() {
-            assert!(key.starts_with(b"mcp_observability/1/"), "{}", key.escape_ascii());
+            assert!(key.starts_with(b"mcp_observability/2/"), "{}", key.escape_ascii());
             process.host.set_shared_data(&key, value);
         }
         exchanges.iter().for_each(|exchange| process.play(1, exchange));
