@@ -1,11 +1,13 @@
 //! The request side: what is MCP, which operations begin, and whether the headers tell the truth.
 
-use super::{Around, Exchange, Kind, MOST_OPERATIONS, Mirrored, PostHeaders, SESSION_ID_BYTES};
+use super::{Around, Exchange, Kind, MOST_OPERATIONS, Mirrored, PATH_BYTES, PostHeaders, SESSION_ID_BYTES};
 use crate::body::{Body, Format, Part};
 use crate::closed::{Direction, KnownMethod, MirrorHeader, Revision, SkipReason, Transport};
 use crate::config::ResourceUriLabel;
 use crate::correlation::links::Otherwise;
-use crate::headers::{accepts_both, decode_mirrored, is_encoded, is_json, session_query};
+use crate::headers::{
+    accepts_both, decode_mirrored, encoding, is_json, is_well_known, session_query, without_query,
+};
 use crate::id::{Id, RequestId};
 use crate::label::clean;
 use crate::message::{Message, MessageKind, Params};
@@ -14,6 +16,9 @@ use crate::observation::{Observation, Operation};
 use crate::reader::{NAME_BYTES, WORD_BYTES};
 use crate::resource;
 use crate::text::Text;
+
+/// A POST without any of these headers.
+static NOT_MIRRORED: Mirrored = Mirrored { version: None, method: None, name: None };
 
 impl Exchange {
     /// The request's headers passed.
@@ -25,7 +30,7 @@ impl Exchange {
                 let content_type = around.host.request_header("content-type");
                 if content_type.is_some_and(|value| is_json(&value)) { Kind::Post } else { Kind::Other }
             }
-            Some(b"GET") => Kind::Get,
+            Some(b"GET") => self.kind_of_get(around),
             Some(b"DELETE") => Kind::Delete,
             _ => Kind::Other,
         };
@@ -98,34 +103,41 @@ impl Exchange {
 
     /// The exchange is over; if its request did not end, it was cut or refused.
     pub(super) fn break_off_request(&mut self, around: &mut Around<'_>) {
-        if self.kind != Kind::Post || std::mem::replace(&mut self.request_ended, true) {
+        if self.kind != Kind::Post || self.request_ended {
             return;
         }
-        self.finish_request_body(around);
         if around.host.response_status().is_some() {
-            self.begin_by_headers(around);
+            self.begin_unseen(around);
         }
+        self.request_ended = true;
+        self.finish_request_body(around);
         self.report_bytes(around);
     }
 
-    /// Refused before its body was seen, by another filter or by a server in a hurry: only the headers can name it. What
-    /// still comes of the body is not looked at, or it would count twice.
-    pub(super) fn begin_by_headers(&mut self, around: &mut Around<'_>) {
-        let mirrored = self.headers.mirrored.as_deref().filter(|_| self.requests == 0);
-        let Some(Mirrored { method: Some(method), name, .. }) = mirrored else { return };
-        let (method, name) = (method.clone(), name.clone());
-        if method.start().starts_with(b"notifications/") {
+    /// Answered before its body was seen, by the proxy, another filter or a server in a hurry: only the headers can show it.
+    /// What still comes of the body is not looked at, or it would count twice.
+    #[inline(never)]
+    pub(super) fn begin_unseen(&mut self, around: &mut Around<'_>) {
+        let may_come = self.kind == Kind::Post && !self.request_ended;
+        if !may_come || self.request_had_parts || !self.headers.is_mcp {
+            return;
+        }
+        let Mirrored { method, name, .. } = self.headers.mirrored.as_deref().unwrap_or(&NOT_MIRRORED);
+        let (text, name) = (method.clone(), name.clone());
+        let method = text.as_ref().map_or(Method::Unseen, |text| Method::of(text.start(), around.config));
+        if text.as_ref().is_some_and(|text| text.start().starts_with(b"notifications/")) {
             return;
         }
         self.recognise(around);
         self.request = None;
+        self.request_had_parts = true;
+        self.is_unseen = true;
         let message = Message {
             id: Id::Some(RequestId::string(&Text::default())),
-            method: Some(method),
+            method: text.or_else(|| Some(Text::default())),
             params: Some(Box::new(Params { name: name.clone(), uri: name, ..Params::default() })),
             ..Message::default()
         };
-        let method = message.method.as_ref().map_or(Method::Other, |text| Method::of(text.start(), around.config));
         self.begin_operation(&message, method, around);
     }
 
@@ -201,8 +213,8 @@ impl Exchange {
         method: Method,
         around: &mut Around<'_>,
     ) -> Option<Revision> {
-        let none = Mirrored::default();
-        let Mirrored { version, method: header_method, name } = self.headers.mirrored.as_deref().unwrap_or(&none);
+        let Mirrored { version, method: header_method, name } =
+            self.headers.mirrored.as_deref().unwrap_or(&NOT_MIRRORED);
         let body_version = message.params.as_ref().and_then(|params| params.meta_version.as_ref());
         let of_body = body_version.map(|version| Revision::of(version.start()));
         let of_header = version.as_ref().map(|version| Revision::of(version.start()));
@@ -243,7 +255,7 @@ impl Exchange {
         let name = method.as_ref().and_then(|_| header("mcp-name"));
         let has_header = method.is_some() || version.is_some() || self.session_id.is_some();
         let names_mcp = !is_modern && self.session_id.is_none() && self.read_path(around);
-        let is_mcp = has_header || names_mcp || header("accept").is_some_and(|accept| accepts_both(&accept));
+        let is_mcp = has_header || names_mcp || accepts_both_forms(around);
         let mirrored = (method.is_some() || version.is_some()).then(|| {
             Box::new(Mirrored {
                 version: version.map(|value| Text::start_of(value, WORD_BYTES)),
@@ -251,7 +263,7 @@ impl Exchange {
                 name: name.map(|value| Text::start_of(decode_mirrored(value), NAME_BYTES)),
             })
         });
-        let is_encoded = header("content-encoding").is_some_and(|value| is_encoded(&value));
+        let is_encoded = header("content-encoding").is_some_and(|value| encoding(&value).is_some());
         self.headers = PostHeaders { is_mcp, is_encoded, mirrored };
     }
 
@@ -266,8 +278,36 @@ impl Exchange {
         if session_id.is_some() {
             (self.session_id, self.transport) = (session_id, Transport::HttpSse);
         }
-        self.session_id.is_some() || around.config.paths.iter().any(|prefix| path.starts_with(prefix.as_bytes()))
+        let is_mcp =
+            self.session_id.is_some() || around.config.paths.iter().any(|prefix| path.starts_with(prefix.as_bytes()));
+        self.keep_path(path);
+        is_mcp
     }
+
+    /// What describes the host is no stream, even where a client of MCP asks for it.
+    fn kind_of_get(&mut self, around: &Around<'_>) -> Kind {
+        let path = around.host.request_header(":path").unwrap_or_default();
+        if is_well_known(&path) {
+            return Kind::Other;
+        }
+        self.keep_path(path);
+        Kind::Get
+    }
+
+    fn keep_path(&mut self, mut path: Vec<u8>) {
+        let length = without_query(&path).len();
+        if path.len() > PATH_BYTES {
+            path = path.get(..length).unwrap_or_default().to_vec();
+        }
+        path.truncate(length);
+        self.path = Some(path).filter(|path| path.len() <= PATH_BYTES);
+    }
+}
+
+/// The first line of `Accept` names both forms as a rule, and the others are asked for only where it does not.
+fn accepts_both_forms(around: &Around<'_>) -> bool {
+    let Some(first) = around.host.request_header("accept") else { return false };
+    accepts_both(&first) || around.host.request_header_lines("accept").is_some_and(|all| accepts_both(&all))
 }
 
 /// What an operation is about, in label form.

@@ -1,13 +1,15 @@
 //! The response side: answers find their operation, what is left over is judged at the end.
 
-use super::session::Answered;
+use super::session::{Answered, server_name};
 use super::task::task_status;
 use super::verdict::{Verdict, judge};
 use super::{Around, Exchange, Kind, MOST_INFLATED_OPERATIONS, MOST_OPERATIONS, SESSION_ID_BYTES};
 use crate::body::{Body, Format, Part};
-use crate::closed::{Direction, KnownMethod, Revision, SkipReason, Transport, UnmatchedReason};
+use crate::closed::{
+    Direction, ErrorType, KnownMethod, Revision, SkipReason, StreamOpen, Transport, UnmatchedReason,
+};
 use crate::correlation::links::Otherwise;
-use crate::headers::{is_encoded, is_event_stream, is_json};
+use crate::headers::{encoding, is_event_stream, is_json};
 use crate::id::{Id, RequestId};
 use crate::inflate::Coding;
 use crate::message::{Message, MessageKind};
@@ -19,20 +21,17 @@ use crate::text::Text;
 impl Exchange {
     /// The response's headers passed.
     pub fn handle_response_headers(&mut self, around: &mut Around<'_>, end_of_stream: bool) {
+        self.note_open(around);
         if end_of_stream {
-            let status = around.host.response_header(":status").filter(|_| !self.operations.is_empty());
-            self.status = status.and_then(|value| std::str::from_utf8(&value).ok()?.parse().ok());
+            if self.status.is_none() && !self.operations.is_empty() {
+                self.read_status(around);
+            }
             return self.end_response(around);
         }
+        // A GET is recognised by its stream, a POST whose answer begins before its body ended by that body or by the answer's;
+        // anything else not known by now is none of ours.
         let is_early = self.kind == Kind::Post && !self.request_ended;
-        let is_refused =
-            is_early && !around.host.response_header(":status").is_some_and(|status| status.starts_with(b"2"));
-        if is_refused {
-            self.begin_by_headers(around);
-        }
-        // A GET is recognised by its stream, a POST whose answer begins before its body ended by that body; anything else not
-        // known by now is none of ours.
-        let may_be_mcp = self.kind == Kind::Get || is_early && !is_refused && self.headers.is_mcp;
+        let may_be_mcp = self.kind == Kind::Get || is_early && self.headers.is_mcp;
         if !self.recognised && !may_be_mcp {
             return;
         }
@@ -59,9 +58,9 @@ impl Exchange {
         if is_stream && self.kind == Kind::Get {
             body.set_endpoint();
         }
-        let encoding = around.host.response_header("content-encoding").filter(|value| is_encoded(value));
-        if let Some(encoding) = encoding {
-            let coding = Coding::of(&encoding).filter(|_| self.operations.len() <= MOST_INFLATED_OPERATIONS);
+        let encodings = around.host.response_header("content-encoding");
+        if let Some(encoding) = encodings.as_deref().and_then(encoding) {
+            let coding = Coding::of(encoding).filter(|_| self.operations.len() <= MOST_INFLATED_OPERATIONS);
             let Some(coding) = coding else { return self.leave_unread(around) };
             body.set_coding(coding);
         }
@@ -69,6 +68,32 @@ impl Exchange {
         if is_stream && self.kind == Kind::Post && self.transport == Transport::StreamableHttp && !self.is_modern() {
             self.register(around.correlation.name_stream(), Otherwise::NoResponse, around);
         }
+    }
+
+    fn read_status(&mut self, around: &Around<'_>) {
+        let status = around.host.response_header(":status");
+        self.status = status.and_then(|value| std::str::from_utf8(&value).ok()?.parse().ok());
+    }
+
+    /// A GET that its headers show to be MCP was answered. One that is sent elsewhere asks again there.
+    #[inline]
+    pub(super) fn note_open(&mut self, around: &mut Around<'_>) {
+        if self.kind == Kind::Get && self.recognised {
+            self.note_stream_open(around);
+        }
+    }
+
+    #[inline(never)]
+    fn note_stream_open(&mut self, around: &mut Around<'_>) {
+        self.read_status(around);
+        let content_type = around.host.response_header("content-type").unwrap_or_default();
+        let status = match self.status {
+            None | Some(300..400) => return,
+            Some(200..300) if is_event_stream(&content_type) => StreamOpen::Ok,
+            Some(405) => StreamOpen::Unsupported,
+            Some(_) => StreamOpen::Error,
+        };
+        around.observe(Observation::StreamOpened(status));
     }
 
     /// The answer to `initialize` names the session.
@@ -120,6 +145,7 @@ impl Exchange {
         if let Some(mut body) = self.response.take() {
             body.finish(&mut |part| self.response_part(part, around));
         }
+        self.begin_unseen(around);
         if let Some(session) = self.session.filter(|_| self.had_event_ids) {
             // The client may resume at once, on another worker.
             around.correlation.save_events_of(session);
@@ -129,7 +155,7 @@ impl Exchange {
             if let Some(reachable) = verdict.shows_server() {
                 around.observe(Observation::Reachable(reachable));
             }
-            self.is_refused |= matches!(verdict, Verdict::Refused(_));
+            self.is_refused |= matches!(verdict, Verdict::Refused(_) | Verdict::Probed);
             self.end_unanswered(verdict, around);
         }
         self.report_bytes(around);
@@ -138,7 +164,24 @@ impl Exchange {
     fn verdict(&self, around: &mut Around<'_>) -> Verdict {
         let now = around.now();
         let resumable = (self.had_event_ids && !self.is_modern()) || self.transport == Transport::HttpSse;
-        Verdict::of(around.host, now, self.status, self.was_cut, self.unread, resumable)
+        let verdict = Verdict::of(around.host, now, self.status, self.was_cut, self.unread, resumable);
+        let is_probe = verdict == Verdict::Refused(ErrorType::HttpError) && self.is_probe(around);
+        if is_probe { Verdict::Probed } else { verdict }
+    }
+
+    /// Clients are told to find out the transport by an `initialize` that a server of HTTP+SSE refuses: by 405, or by another
+    /// status where its stream is.
+    #[inline(never)]
+    fn is_probe(&self, around: &Around<'_>) -> bool {
+        let begins = self.operations.iter().any(|operation| operation.method == Method::Known(KnownMethod::Initialize));
+        match self.status.or_else(|| around.host.response_status()).filter(|_| begins) {
+            Some(405) => true,
+            Some(400 | 404) => self.path.as_deref().is_some_and(|path| {
+                let server = server_name(around);
+                around.correlation.is_stream_path(server.as_deref().unwrap_or_default().as_bytes(), path)
+            }),
+            _ => false,
+        }
     }
 
     pub(super) fn duration(&self, around: &mut Around<'_>) -> Option<u64> {
@@ -149,14 +192,27 @@ impl Exchange {
     /// Compressed in a way that is not read: nothing in it can be told apart.
     #[inline(never)]
     fn leave_unread(&mut self, around: &mut Around<'_>) {
-        self.unread = true;
         if self.recognised {
-            around.skipped(Direction::Out, SkipReason::ContentEncoding);
+            self.read_status(around);
+            self.skipped_out(SkipReason::ContentEncoding, around);
         }
+        self.unread = true;
+    }
+
+    /// Something in the answer is no JSON-RPC, or cannot be read. Of an error page nothing else was expected: its status tells.
+    #[inline(never)]
+    fn skipped_out(&mut self, reason: SkipReason, around: &mut Around<'_>) {
+        self.status = self.status.or_else(|| around.host.response_status());
+        if self.status.is_some_and(|status| status >= 400) {
+            return;
+        }
+        // JSON that is no JSON-RPC was read: there is just no answer in it.
+        self.unread |= reason != SkipReason::NotJsonRpc;
+        around.skipped(Direction::Out, reason);
     }
 
     fn response_part(&mut self, part: Part<'_>, around: &mut Around<'_>) {
-        if !self.recognised && !self.recognise_stream(&part, around) {
+        if !self.recognised && !self.recognise_by(&part, around) {
             return;
         }
         match part {
@@ -166,25 +222,29 @@ impl Exchange {
                 self.first_event(around);
             }
             Part::Skipped(_) if self.is_replay => {}
-            Part::Skipped(reason) => {
-                // JSON that is no JSON-RPC was read: there is just no answer in it.
-                self.unread |= reason != SkipReason::NotJsonRpc;
-                around.skipped(Direction::Out, reason);
-            }
+            Part::Skipped(reason) => self.skipped_out(reason, around),
             Part::Endpoint(address) => self.endpoint(address, around),
         }
     }
 
-    /// A stream whose first event is `endpoint` or JSON-RPC is MCP; one that begins otherwise is not looked at again.
-    fn recognise_stream(&mut self, part: &Part<'_>, around: &mut Around<'_>) -> bool {
+    /// A stream whose first event is `endpoint` or JSON-RPC is MCP; one that begins otherwise is not looked at again. A POST
+    /// that is answered before its body came will bring no other evidence.
+    fn recognise_by(&mut self, part: &Part<'_>, around: &mut Around<'_>) -> bool {
+        let kind = if let Part::Message(message) = part { message.kind() } else { MessageKind::Invalid };
         match part {
-            _ if self.kind != Kind::Get => return false,
-            Part::Event { .. } => return false,
-            Part::Endpoint(_) => self.recognise(around),
-            Part::Message(message) if message.kind() != MessageKind::Invalid => self.recognise(around),
+            _ if self.kind == Kind::Post && kind == MessageKind::Response => self.begin_unseen(around),
+            _ if self.kind != Kind::Get => {}
+            Part::Event { .. } => {}
+            Part::Endpoint(_) => self.recognise_stream(around),
+            _ if kind != MessageKind::Invalid => self.recognise_stream(around),
             _ => self.kind = Kind::Other,
         }
         self.recognised
+    }
+
+    fn recognise_stream(&mut self, around: &mut Around<'_>) {
+        self.recognise(around);
+        around.observe(Observation::StreamOpened(StreamOpen::Ok));
     }
 
     fn first_event(&mut self, around: &mut Around<'_>) {
@@ -205,7 +265,7 @@ impl Exchange {
             MessageKind::Request => self.server_request(message, around),
             // Some servers prime a stream with an empty object.
             MessageKind::Invalid if self.is_event_stream && message.bytes <= 2 => {}
-            MessageKind::Invalid => around.skipped(Direction::Out, SkipReason::NotJsonRpc),
+            MessageKind::Invalid => self.skipped_out(SkipReason::NotJsonRpc, around),
         }
     }
 
@@ -227,7 +287,7 @@ impl Exchange {
 
     fn answer(&mut self, message: &Message, around: &mut Around<'_>) {
         if let Id::Some(id) = &message.id
-            && let Some(index) = self.operations.iter().position(|operation| operation.id == *id)
+            && let Some(index) = self.operations.iter().position(|operation| self.is_unseen || operation.id == *id)
         {
             let operation = self.operations.swap_remove(index);
             self.note_answered(id);
@@ -256,6 +316,8 @@ impl Exchange {
         }
         match self.answered_elsewhere(id, around) {
             Ok(answered) => (vec![answered], None),
+            // The exchange itself is refused, whatever stands there for an id.
+            Err(_) if message.error.is_some() && self.requests == 0 => (Vec::new(), None),
             Err(reason) => (Vec::new(), Some(reason)),
         }
     }
