@@ -17,7 +17,9 @@
 mod asked;
 mod endings;
 mod request;
+mod request_headers;
 mod response;
+mod response_headers;
 mod session;
 mod task;
 mod verdict;
