@@ -3,7 +3,7 @@
 use super::series::Value;
 use crate::closed::{
     BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, MirrorHeader, Revision, ServerRequestStatus,
-    SkipReason, Status, Transport, UnmatchedReason,
+    SkipReason, Status, StreamOpen, Transport, UnmatchedReason,
 };
 use crate::config::Config;
 use crate::family::FamilyName as F;
@@ -85,6 +85,9 @@ pub(super) fn of_server(to: Value, config: &Config, add: &mut dyn FnMut(F, &[Val
         for status in [ServerRequestStatus::Ok, ServerRequestStatus::Error, ServerRequestStatus::Lost] {
             add(F::ServerRequests, &[Value::Method(Method::Known(method)), to, Value::ServerRequest(status)]);
         }
+    }
+    for &status in StreamOpen::ALL {
+        add(F::StreamOpens, &[Value::StreamOpen(status), to]);
     }
     for &reason in UnmatchedReason::ALL {
         add(F::Unmatched, &[Value::Unmatched(reason), to]);
