@@ -39,7 +39,7 @@ def test_a_whole_machine_lacks_nothing(machine: Machine) -> None:
     ("python3", 'case "$*" in --version) echo Python 3.11.2 ;; *venv*) exit 1 ;; esac',
      "Python 3.11 or newer with venv (Debian packages python3 python3-venv; here: Python 3.11.2 without venv)"),
     ("node", 'case "$*" in --version) echo v18.20.4 ;; *) exit 1 ;; esac',
-     "Node.js 20 or newer (Debian package nodejs; here: v18.20.4)"),
+     "Node.js 20 or newer, which Debian has from 13 on (Debian package nodejs; here: v18.20.4)"),
     ("go", "echo go version go1.19.8 linux/amd64",
      "Go 1.26 or newer, or one from 1.21 that may fetch it (GOTOOLCHAIN) (here: go version go1.19.8 linux/amd64)"),
     ("cc", "exit 1", "a C compiler, for the linker (Debian packages gcc libc6-dev; here: one that cannot link)"),
