@@ -14,7 +14,7 @@
 //! **Cost:** a page that this worker saw before costs a look-up in this VM, one without news a look-up per item; with news for
 //! this worker a read of the catalogue, and a write where it is news for all.
 //! **Memory:** at most [`MOST_ITEMS`] items with 17 bytes for one definition and 41 for four, so 9 to 21 KiB per server, method
-//! and revision in the shared data, and up to 36 KiB in each VM. Items beyond that are not followed.
+//! and revision in the shared data, and up to 37 KiB in each VM. Items beyond that are not followed.
 
 use crate::digest::DigestKey;
 use crate::page::Page;
