@@ -66,9 +66,6 @@ impl Recorder {
             let stats = &mut self.stats;
             born::of_server(server.value(), &self.config, &mut |family, values| stats.add(family, values, 0));
         }
-        if admission.overflowed {
-            self.overflowed(BudgetedLabel::ServerName, server);
-        }
         server
     }
 
@@ -169,6 +166,9 @@ impl Recorder {
     fn operation_ended(&mut self, server: Server, ended: &Ended<'_>, metrics: &dyn Metrics) {
         use FamilyName as F;
         let Ended { operation, status, error_type, error_code, duration, answer_bytes } = *ended;
+        if server.0 == Name::Other {
+            self.overflowed(BudgetedLabel::ServerName, server);
+        }
         let (to, method) = (server.value(), Value::Method(operation.method));
         let (status_value, error_value) = (Value::Status(status), Value::ErrorType(error_type));
         if !operation.method.is_listen() {
