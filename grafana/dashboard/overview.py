@@ -1,7 +1,7 @@
 """Overview: is anything wrong, where, and since when. Read from the top left; everything below explains one of these."""
 
-from panels import (GREEN, NO_TRAFFIC, RED, YELLOW, Column, Panel, Query, alerting_at, number, rows, runbook, time_series,
-                    to_variable)
+from panels import (BLUE, GREEN, GREY, NO_TRAFFIC, RED, YELLOW, Column, Panel, Query, alerting_at, number, rows, runbook,
+                    time_series, to_variable)
 from queries import FAILED, JUDGED, METHOD, NO_PING, SERVER, TRANSPORT, quantile, rate, ratio, series
 
 TITLE = "Overview"
@@ -83,7 +83,7 @@ def _courses() -> list[Panel]:
             "no failures. `redirected`: clients ask at an address that the server has moved, and ask twice. `unknown`: answers "
             "that could not be read (see Errors).",
             Query(rate("mcp_requests_total", SERVER, by="status"), "{{status}}"), unit="reqps", stacked=True,
-            colors={"ok": GREEN, "error": RED}), NO_ALERT),
+            colors={"ok": GREEN, "error": RED, "redirected": BLUE, "negotiation": GREY}), NO_ALERT),
         runbook(alerting_at(time_series(
             "Error ratio by server", "The ratio that the alert reads, from the recording rules; the line is where it speaks. "
             "A gap is a time without traffic, which never calls anybody.",

@@ -6,6 +6,7 @@
 mod born;
 mod budgets;
 mod lists;
+mod names;
 mod series;
 mod stats;
 
@@ -13,7 +14,7 @@ use crate::closed::{BudgetedLabel, Direction, ErrorType, KnownMethod, SkipReason
 use crate::config::{Availability, Config, ServerNameFrom, clean_server_name};
 use crate::family::FamilyName;
 use crate::method::Method;
-use crate::names::{Admission, Name};
+use crate::names::Name;
 use crate::observation::{Ended, Observation, Session};
 use crate::resource;
 use crate::shared::SharedData;
@@ -65,9 +66,6 @@ impl Recorder {
         if admission.is_new {
             let stats = &mut self.stats;
             born::of_server(server.value(), &self.config, &mut |family, values| stats.add(family, values, 0));
-        }
-        if admission.overflowed {
-            self.overflowed(BudgetedLabel::ServerName, server);
         }
         server
     }
@@ -170,6 +168,9 @@ impl Recorder {
     fn operation_ended(&mut self, server: Server, ended: &Ended<'_>, metrics: &dyn Metrics) {
         use FamilyName as F;
         let Ended { operation, status, error_type, error_code, duration, answer_bytes } = *ended;
+        if server.0 == Name::Other {
+            self.overflowed(BudgetedLabel::ServerName, server);
+        }
         let (to, method) = (server.value(), Value::Method(operation.method));
         let (status_value, error_value) = (Value::Status(status), Value::ErrorType(error_type));
         if !operation.method.is_listen() {
@@ -249,61 +250,6 @@ impl Recorder {
         // Clients name themselves: none of these names is ever confirmed by the server, so all of the limit is theirs.
         let client = self.name(BudgetedLabel::ClientName, session.client_name.as_deref(), true, server, shared);
         self.add(FamilyName::Sessions, &[revision, transport, to, client], 1);
-    }
-
-    fn error_code(&mut self, code: Option<i64>, server: Server, shared: &dyn SharedData) -> Value {
-        let text = code.map(|code| code.to_string());
-        self.name(BudgetedLabel::ErrorCode, text.as_deref(), true, server, shared)
-    }
-
-    /// The same for a code that was counted before.
-    fn known_error_code(&mut self, code: Option<i64>, server: Server, shared: &dyn SharedData) -> Value {
-        let label = BudgetedLabel::ErrorCode;
-        let place = |code: i64| self.place(label, &code.to_string(), true, server, shared).name;
-        Value::Name(label, code.map_or(Name::Other, place))
-    }
-
-    /// The label value for a name that something is counted under; one that was never given is `other` without being an
-    /// overflow. Of one operation each label is asked for once here, because a value that was replaced counts once.
-    fn name(
-        &mut self,
-        label: BudgetedLabel,
-        name: Option<&str>,
-        confirmed: bool,
-        server: Server,
-        shared: &dyn SharedData,
-    ) -> Value {
-        let Some(text) = name else { return Value::Name(label, Name::Other) };
-        let Admission { name, overflowed, .. } = self.place(label, text, confirmed, server, shared);
-        if overflowed {
-            self.overflowed(label, server);
-        }
-        Value::Name(label, name)
-    }
-
-    /// Gives a name its place, if there is one. That there is none is no overflow yet: nothing was replaced.
-    fn place(
-        &mut self,
-        label: BudgetedLabel,
-        text: &str,
-        confirmed: bool,
-        server: Server,
-        shared: &dyn SharedData,
-    ) -> Admission {
-        let admission = self.names.of(label).admit(text, confirmed, Some(shared));
-        let name = admission.name;
-        let by_cluster = self.config.server_name_from == ServerNameFrom::Cluster;
-        if if by_cluster { self.born.insert((label, name, server)) } else { admission.is_new } {
-            let stats = &mut self.stats;
-            born::of_name(label, Value::Name(label, name), server.value(), &mut |family, values| {
-                stats.add(family, values, 0);
-            });
-        }
-        admission
-    }
-
-    fn overflowed(&mut self, label: BudgetedLabel, server: Server) {
-        self.add(FamilyName::LabelsOverflowed, &[Value::Label(label), server.value()], 1);
     }
 }
 

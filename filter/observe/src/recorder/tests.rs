@@ -1,6 +1,6 @@
 use super::Metrics;
 use super::Recorder;
-use crate::config::{Config, ResourceUriLabel};
+use crate::config::{Config, ResourceUriLabel, ServerNameFrom};
 use crate::family::{FamilyName, Kind};
 use crate::observation::{Observation, Observer};
 use crate::shared::{InMemory, SharedData, Versioned};
@@ -58,11 +58,12 @@ impl Metrics for Memory {
 struct Pen<'a> {
     recorder: &'a mut Recorder,
     memory: &'a Memory,
+    server: &'a str,
 }
 
 impl Observer for Pen<'_> {
     fn observe(&mut self, observation: Observation<'_>) {
-        let server = self.recorder.server(b"weather");
+        let server = self.recorder.server(self.server.as_bytes());
         self.recorder.record(server, &observation, self.memory);
     }
 }
@@ -74,7 +75,7 @@ fn play(config: &Config, scripts: &[Script]) -> (Vec<String>, usize) {
     let proxy = Proxy::default();
     for script in scripts {
         let script = Script { config: config.clone(), ..script.clone() };
-        script.play_to(&proxy, &mut Pen { recorder: &mut recorder, memory: &memory });
+        script.play_to(&proxy, &mut Pen { recorder: &mut recorder, memory: &memory, server: "weather" });
         recorder.flush(&memory);
     }
     let values = memory.values.borrow();
@@ -186,6 +187,24 @@ fn ok_a_value_that_was_replaced_counts_once_per_operation() {
     let (series, _) = play(&config, &codes.collect::<Vec<_>>());
     let code = format!("label=error_code mcp_labels_overflowed_total {}", 40 - config.limits.error_codes);
     assert!(series.contains(&code), "{series:?}");
+}
+
+#[test]
+fn ok_servers_without_a_place_count_with_each_operation() {
+    let memory = Memory::default();
+    let config = Config { server_name_from: ServerNameFrom::Cluster, ..config() };
+    let mut recorder = Recorder::new(Rc::new(config.clone()));
+    let proxy = Proxy::default();
+    for number in 0..260 {
+        let server = format!("cluster-{number}");
+        for script in [call("add").json(OK), Script::get().without("mcp-protocol-version")] {
+            let script = Script { config: config.clone(), ..script };
+            script.play_to(&proxy, &mut Pen { recorder: &mut recorder, memory: &memory, server: &server });
+        }
+    }
+    recorder.flush(&memory);
+    let overflowed = "label=.=server_name;.;server_name=.=other;.;mcp_labels_overflowed_total";
+    assert_eq!(memory.values.borrow().get(overflowed), Some(&4));
 }
 
 #[test]
