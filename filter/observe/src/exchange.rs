@@ -228,7 +228,7 @@ impl Exchange {
         }
         if self.kind == Kind::Unseen {
             self.handle_request_headers(around, false);
-            self.note_open(around);
+            self.note_open_at_end(around);
         }
         self.break_off_request(around);
         // A request that came after its response began operations that nothing has ended.

@@ -286,8 +286,10 @@ pub trait Host {
     /// A request header, `:method` and `:path` included: in `handle_request_headers` and `handle_log`. Of several lines the
     /// first, or all of them joined by commas.
     fn request_header(&self, name: &str) -> Option<Vec<u8>>;
-    /// All lines of a request header, joined by commas: at the same moments, and more expensive.
-    fn request_header_lines(&self, name: &str) -> Option<Vec<u8>>;
+    /// All lines of a request header, joined by commas: at the same moments, and more expensive where it is another call.
+    fn request_header_lines(&self, name: &str) -> Option<Vec<u8>> {
+        self.request_header(name)
+    }
     /// A response header, `:status` included: in `handle_response_headers` and `handle_log`. Of several lines as above.
     fn response_header(&self, name: &str) -> Option<Vec<u8>>;
     /// The name of the upstream cluster that the route chose.

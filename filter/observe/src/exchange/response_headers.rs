@@ -13,8 +13,8 @@ use crate::text::Text;
 impl Exchange {
     /// The response's headers passed.
     pub fn handle_response_headers(&mut self, around: &mut Around<'_>, end_of_stream: bool) {
-        self.note_open(around);
         if end_of_stream {
+            self.note_open_at_end(around);
             if self.status.is_none() && !self.operations.is_empty() {
                 self.read_status(around);
             }
@@ -29,6 +29,7 @@ impl Exchange {
         }
         self.learn_session(around);
         let content_type = around.host.response_header("content-type").unwrap_or_default();
+        self.note_open(&content_type, around);
         self.is_page = content_type.starts_with(b"text/html");
         let format = if is_event_stream(&content_type) {
             self.is_event_stream = true;
@@ -67,21 +68,24 @@ impl Exchange {
         self.status = status.and_then(|value| std::str::from_utf8(&value).ok()?.parse().ok());
     }
 
-    /// A GET that its headers show to be MCP was answered. One that is sent elsewhere asks again there.
-    #[inline]
-    pub(super) fn note_open(&mut self, around: &mut Around<'_>) {
+    /// The headers of the response were all of it, or passed before those of the request.
+    pub(super) fn note_open_at_end(&mut self, around: &mut Around<'_>) {
         if self.kind == Kind::Get && self.recognised {
-            self.note_stream_open(around);
+            let content_type = around.host.response_header("content-type").unwrap_or_default();
+            self.note_open(&content_type, around);
         }
     }
 
+    /// A GET that its headers show to be MCP was answered. One that is sent elsewhere asks again there.
     #[inline(never)]
-    fn note_stream_open(&mut self, around: &mut Around<'_>) {
+    fn note_open(&mut self, content_type: &[u8], around: &mut Around<'_>) {
+        if self.kind != Kind::Get || !self.recognised {
+            return;
+        }
         self.read_status(around);
-        let content_type = around.host.response_header("content-type").unwrap_or_default();
         let status = match self.status {
             None | Some(300..400) => return,
-            Some(200..300) if is_event_stream(&content_type) => StreamOpen::Ok,
+            Some(200..300) if is_event_stream(content_type) => StreamOpen::Ok,
             Some(405) => StreamOpen::Unsupported,
             Some(_) => StreamOpen::Error,
         };

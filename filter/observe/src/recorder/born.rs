@@ -33,6 +33,9 @@ const COMMON_ERRORS: [ErrorType; 7] = [
     ErrorType::NoResponse,
 ];
 
+/// What requests meet whose body was not seen: during an outage they may be all there is.
+const UNSEEN_ERRORS: [ErrorType; 2] = [ErrorType::HttpError, ErrorType::UpstreamUnavailable];
+
 /// Revisions with an `initialize`.
 const HANDSHAKES: [Revision; 4] =
     [Revision::V2024_11_05, Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
@@ -62,6 +65,10 @@ pub(super) fn of_server(to: Value, config: &Config, add: &mut dyn FnMut(F, &[Val
         for error in COMMON_ERRORS.into_iter().chain(tool_error) {
             add(F::Requests, &[value, to, Value::Status(Status::Error), Value::ErrorType(Some(error))]);
         }
+    }
+    for error in UNSEEN_ERRORS {
+        let error = Value::ErrorType(Some(error));
+        add(F::Requests, &[Value::Method(Method::Unseen), to, Value::Status(Status::Error), error]);
     }
     for &direction in Direction::ALL {
         add(F::MessageBytes, &[Value::Direction(direction), to]);
