@@ -66,6 +66,7 @@ fn run() -> ExitCode {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     print(&mcp_sidecar::misspelt(names));
     with_settings(|settings| {
+        print(&settings.remarks);
         let taken = mcp_sidecar::taken_ports(settings);
         if !taken.is_empty() {
             return refuse(&taken);

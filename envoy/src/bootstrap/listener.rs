@@ -1,8 +1,9 @@
 //! The listener that MCP clients connect to: one HTTP connection manager, the filter, four routes.
 
-use super::{KEEPALIVE, address, set, telemetry, upstream_cluster};
+use super::{KEEPALIVE, address, local_reply, notice, seconds, set, telemetry, upstream_cluster};
 use crate::environment::{HostHeader, Settings};
 use crate::filter_plugin::FilterPlugin;
+use crate::machine::Machine;
 use serde_json::{Value, json};
 
 /// Prefix of the listener's HTTP stats.
@@ -11,8 +12,11 @@ pub(crate) const HTTP_STAT_PREFIX: &str = "mcp";
 /// but the counter they are in.
 pub(crate) const STREAM_PRIORITY: &str = "HIGH";
 
+/// The one upgrade that passes.
+const WEBSOCKET: &str = "websocket";
+
 /// The listener.
-pub(super) fn mcp(settings: &Settings) -> Value {
+pub(super) fn mcp(settings: &Settings, machine: Machine) -> Value {
     let Settings { listener, .. } = settings;
     json!({
         "name": "mcp",
@@ -27,7 +31,7 @@ pub(super) fn mcp(settings: &Settings) -> Value {
         "socket_options": keepalive(),
         "filter_chains": [{"filters": [{
             "name": "envoy.filters.network.http_connection_manager",
-            "typed_config": connection_manager(settings),
+            "typed_config": connection_manager(settings, machine),
         }]}],
     })
 }
@@ -43,7 +47,7 @@ fn keepalive() -> Value {
     ])
 }
 
-fn connection_manager(settings: &Settings) -> Value {
+fn connection_manager(settings: &Settings, machine: Machine) -> Value {
     let mut manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": HTTP_STAT_PREFIX,
@@ -69,8 +73,14 @@ fn connection_manager(settings: &Settings) -> Value {
             "enable_trailers": true,
             "header_key_format": preserve_case(),
             // An upgrade is an offer that a server may ignore; refusing it would fail clients that merely offer h2c.
-            "ignore_http_11_upgrade": [{"safe_regex": {"regex": ".*"}}],
+            "ignore_http_11_upgrade": [{"safe_regex": {"regex": anything_but(WEBSOCKET)}}],
         },
+        "upgrade_configs": [{"upgrade_type": WEBSOCKET}],
+        // Envoy's own is 1,024; a stream may stay open for days.
+        "http2_protocol_options": {"max_concurrent_streams": machine.connections},
+        // Else a client learns a second late that the server broke a stream.
+        "delayed_close_timeout": "0s",
+        "local_reply_config": local_reply::config(settings, machine),
         "early_header_mutation_extensions": [{
             "name": "envoy.http.early_header_mutation.header_mutation",
             "typed_config": {
@@ -88,8 +98,22 @@ fn connection_manager(settings: &Settings) -> Value {
         ],
         "route_config": {"name": "mcp", "virtual_hosts": [{"name": "mcp", "domains": ["*"], "routes": routes(settings)}]},
     });
+    let redirects = settings.upstream.leads_past().then(notice::of_redirects);
+    let logs: Vec<_> = redirects.into_iter().chain(telemetry::access_log(settings)).collect();
+    set(&mut manager, "access_log", logs);
     telemetry::extend(&mut manager, settings);
     manager
+}
+
+/// A regular expression for every other word, in letters of either case: RE2 cannot negate one.
+fn anything_but(word: &str) -> String {
+    let shorter_or_longer = format!(".{{0,{}}}|.{{{},}}", word.len().saturating_sub(1), word.len() + 1);
+    let other_letter = word.char_indices().map(|(index, letter)| {
+        let rest = word.len() - index - 1;
+        format!(".{{{index}}}[^{letter}].{{{rest}}}")
+    });
+    let alternatives: Vec<_> = std::iter::once(shorter_or_longer).chain(other_letter).collect();
+    format!("(?i){}", alternatives.join("|"))
 }
 
 /// Header names go on in the letters they came in.
@@ -148,8 +172,7 @@ fn route(settings: &Settings, headers: &[Value], priority: Option<&str>, limited
     }
     if limited && upstream.timeout_ms > 0 {
         // Without `retry_on` nothing is retried, and the timeout covers the wait for response headers alone.
-        let seconds = format!("{}.{:03}s", upstream.timeout_ms / 1000, upstream.timeout_ms % 1000);
-        set(&mut action, "retry_policy", json!({"per_try_timeout": seconds}));
+        set(&mut action, "retry_policy", json!({"per_try_timeout": seconds(upstream.timeout_ms)}));
     }
     if upstream.endpoint.path != "/" {
         set(&mut action, "regex_rewrite", json!({"pattern": {"regex": "^/$"}, "substitution": upstream.endpoint.path}));
