@@ -73,7 +73,7 @@ fn connection_manager(settings: &Settings, machine: Machine) -> Value {
             "enable_trailers": true,
             "header_key_format": preserve_case(),
             // An upgrade is an offer that a server may ignore; refusing it would fail clients that merely offer h2c.
-            "ignore_http_11_upgrade": [{"safe_regex": {"regex": anything_but(WEBSOCKET)}}],
+            "ignore_http_11_upgrade": anything_but(WEBSOCKET),
         },
         "upgrade_configs": [{"upgrade_type": WEBSOCKET}],
         // Envoy's own is 1,024; a stream may stay open for days.
@@ -105,15 +105,12 @@ fn connection_manager(settings: &Settings, machine: Machine) -> Value {
     manager
 }
 
-/// A regular expression for every other word, in letters of either case: RE2 cannot negate one.
-fn anything_but(word: &str) -> String {
-    let shorter_or_longer = format!(".{{0,{}}}|.{{{},}}", word.len().saturating_sub(1), word.len() + 1);
-    let other_letter = word.char_indices().map(|(index, letter)| {
-        let rest = word.len() - index - 1;
-        format!(".{{{index}}}[^{letter}].{{{rest}}}")
-    });
-    let alternatives: Vec<_> = std::iter::once(shorter_or_longer).chain(other_letter).collect();
-    format!("(?i){}", alternatives.join("|"))
+/// Matchers of every other word, in letters of either case. RE2 cannot negate a word: one is shorter, longer, or has another
+/// letter somewhere.
+fn anything_but(word: &str) -> Vec<Value> {
+    let other_letter = word.char_indices().map(|(index, letter)| format!(".{{{index}}}[^{letter}].*"));
+    let others = [format!(".{{0,{}}}", word.len().saturating_sub(1)), format!("{word}.+")].into_iter().chain(other_letter);
+    others.map(|regex| json!({"safe_regex": {"regex": format!("(?i){regex}")}})).collect()
 }
 
 /// Header names go on in the letters they came in.

@@ -19,7 +19,7 @@ pub(super) fn of_redirects() -> Value {
         json!({"status_code_filter": {"comparison": {"op": operator, "value": value}}})
     };
     let filter = json!({"and_filter": {"filters": [status("GE", 300), status("LE", 399)]}});
-    log(&format!("{REDIRECT} %RESPONSE(LOCATION)%"), &filter)
+    log(&format!("{REDIRECT} %RESP(LOCATION)%"), &filter)
 }
 
 /// A line for every connection that the proxy did not take further.

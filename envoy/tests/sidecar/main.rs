@@ -6,6 +6,7 @@ mod bootstraps;
 mod commands;
 mod drain;
 mod passing;
+mod proxy;
 mod support;
 mod telemetry;
 mod tls;
