@@ -4,6 +4,7 @@
 
 mod bootstraps;
 mod commands;
+mod connections;
 mod drain;
 mod passing;
 mod proxy;
