@@ -1,7 +1,7 @@
 //! Where Envoy connects to: the MCP server, its own admin interface, an OTLP receiver.
 
 use super::listener::{STREAM_PRIORITY, preserve_case};
-use super::{ADMIN_CLUSTER, KEEPALIVE, Keepalive, OTLP_CLUSTER, address, health, seconds, set, tunnel, upstream_cluster};
+use super::{ADMIN_CLUSTER, KEEPALIVE, Keepalive, OTLP_CLUSTER, WEB_SOCKET_CLUSTER, address, health, seconds, set, tunnel, upstream_cluster};
 use crate::endpoint::{Endpoint, EndpointHost, Scheme};
 use crate::environment::{ClientCertificate, Otlp, OtlpProtocol, Settings, Upstream};
 use crate::machine::Machine;
@@ -13,29 +13,45 @@ const OTLP_IDLE_MS: u32 = 1_500;
 
 /// The MCP server.
 pub(super) fn upstream(settings: &Settings, machine: Machine) -> Value {
-    let Upstream { endpoint, ca_file, client_certificate, idle_ms, proxy, .. } = &settings.upstream;
-    let name = upstream_cluster(settings);
-    let location = match proxy {
-        Some(_) => tunnel::socket(settings, &name),
-        None => health::loopback_location(settings).unwrap_or_else(|| location(&name, endpoint)),
+    // TLS negotiates the protocol; without it a server speaks HTTP/1.1.
+    let protocol = match settings.upstream.endpoint.scheme {
+        Scheme::Http => json!({"explicit_http_config": {"http_protocol_options": http1()}}),
+        Scheme::Https => json!({"auto_config": {"http_protocol_options": http1(), "http2_protocol_options": {}}}),
     };
-    let mut cluster = reach(&name, endpoint, ca_file.as_deref(), client_certificate.as_ref(), location);
+    let mut cluster = server(settings, machine, &upstream_cluster(settings), protocol);
+    set(&mut cluster, "health_checks", json!([health::check(settings)]));
+    cluster
+}
+
+/// The same server for WebSocket, where TLS may negotiate HTTP/2: few servers take one there, and others end the whole
+/// connection for it, with every call on it.
+pub(super) fn web_socket(settings: &Settings, machine: Machine) -> Option<Value> {
+    let protocol = json!({"explicit_http_config": {"http_protocol_options": http1()}});
+    has_web_socket_cluster(settings).then(|| server(settings, machine, WEB_SOCKET_CLUSTER, protocol))
+}
+
+/// Whether WebSocket has a cluster of its own.
+pub(super) fn has_web_socket_cluster(settings: &Settings) -> bool {
+    settings.upstream.endpoint.scheme == Scheme::Https
+}
+
+fn http1() -> Value {
+    json!({"enable_trailers": true, "allow_chunked_length": true, "header_key_format": preserve_case()})
+}
+
+/// A cluster of the MCP server.
+fn server(settings: &Settings, machine: Machine, name: &str, protocol: Value) -> Value {
+    let Upstream { endpoint, ca_file, client_certificate, idle_ms, proxy, .. } = &settings.upstream;
+    let location = match proxy {
+        Some(_) => tunnel::location(settings, &upstream_cluster(settings), name),
+        None => health::loopback_location(settings).unwrap_or_else(|| location(name, endpoint)),
+    };
+    let mut cluster = reach(name, endpoint, ca_file.as_deref(), client_certificate.as_ref(), location);
     let thresholds = [thresholds("DEFAULT", machine), thresholds(STREAM_PRIORITY, machine)];
     set(&mut cluster, "circuit_breakers", json!({"thresholds": thresholds}));
-    set(&mut cluster, "health_checks", json!([health::check(settings)]));
     if proxy.is_none() {
         set(&mut cluster, "upstream_connection_options", keepalive());
     }
-    let http1 = json!({
-        "enable_trailers": true,
-        "allow_chunked_length": true,
-        "header_key_format": preserve_case(),
-    });
-    // TLS negotiates the protocol; without it a server speaks HTTP/1.1.
-    let protocol = match endpoint.scheme {
-        Scheme::Http => json!({"explicit_http_config": {"http_protocol_options": http1}}),
-        Scheme::Https => json!({"auto_config": {"http_protocol_options": http1, "http2_protocol_options": {}}}),
-    };
     set(&mut cluster, "typed_extension_protocol_options", http_options(protocol, Some(*idle_ms)));
     cluster
 }
@@ -52,7 +68,7 @@ pub(super) fn admin(port: u16) -> Value {
 /// The OTLP receiver.
 pub(super) fn otlp(settings: &Settings, otlp: &Otlp) -> Value {
     let location = match otlp.proxy {
-        Some(_) => tunnel::socket(settings, OTLP_CLUSTER),
+        Some(_) => tunnel::location(settings, OTLP_CLUSTER, OTLP_CLUSTER),
         None => location(OTLP_CLUSTER, &otlp.endpoint),
     };
     let mut cluster = reach(OTLP_CLUSTER, &otlp.endpoint, otlp.ca_file.as_deref(), None, location);

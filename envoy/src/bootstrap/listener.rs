@@ -1,6 +1,7 @@
 //! The listener that MCP clients connect to: one HTTP connection manager, the filter, four routes.
 
-use super::{KEEPALIVE, address, local_reply, notice, seconds, set, telemetry, upstream_cluster};
+use super::cluster::has_web_socket_cluster;
+use super::{KEEPALIVE, WEB_SOCKET_CLUSTER, address, local_reply, notice, seconds, set, telemetry, upstream_cluster};
 use crate::environment::{HostHeader, Settings};
 use crate::filter_plugin::FilterPlugin;
 use crate::machine::Machine;
@@ -146,19 +147,26 @@ fn filter(plugin: &FilterPlugin) -> Value {
     })
 }
 
-/// First match wins: GETs, subscriptions, other POSTs, the rest. All lead to the upstream; they differ in whether the wait
+/// First match wins: WebSockets, GETs, subscriptions, other POSTs, the rest. All lead to the upstream; they differ in whether the wait
 /// for response headers is limited (POST only: a GET stream may stay silent) and in what a drain waits for (a GET may be a
 /// stream whatever it accepts, and never is an operation).
 fn routes(settings: &Settings) -> Value {
     let get = json!({"name": ":method", "string_match": {"exact": "GET"}});
     let post = json!({"name": ":method", "string_match": {"exact": "POST"}});
     let listen = json!({"name": "mcp-method", "string_match": {"exact": "subscriptions/listen"}});
-    json!([
+    let offer = json!({"name": "upgrade", "string_match": {"exact": WEBSOCKET, "ignore_case": true}});
+    let socket = has_web_socket_cluster(settings).then(|| {
+        let mut socket = route(settings, &[offer], Some(STREAM_PRIORITY), false);
+        socket["route"]["cluster"] = WEB_SOCKET_CLUSTER.into();
+        socket
+    });
+    let others = [
         route(settings, &[get], Some(STREAM_PRIORITY), false),
         route(settings, &[post.clone(), listen], Some(STREAM_PRIORITY), true),
         route(settings, &[post], None, true),
         route(settings, &[], None, false),
-    ])
+    ];
+    socket.into_iter().chain(others).collect()
 }
 
 fn route(settings: &Settings, headers: &[Value], priority: Option<&str>, limited: bool) -> Value {

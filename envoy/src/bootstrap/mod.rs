@@ -27,6 +27,9 @@ const ADMIN_CLUSTER: &str = "sidecar/admin";
 /// Name of the OTLP cluster.
 const OTLP_CLUSTER: &str = "sidecar/otlp";
 
+/// Name of the cluster that WebSockets go to, where they do not go to the upstream's.
+pub(crate) const WEB_SOCKET_CLUSTER: &str = "sidecar/websocket";
+
 /// When TCP asks whether a peer is still there.
 struct Keepalive {
     idle_seconds: u32,
@@ -42,6 +45,7 @@ const KEEPALIVE: Keepalive = Keepalive { idle_seconds: 60, interval_seconds: 10,
 pub fn render(settings: &Settings, machine: Machine) -> Value {
     let Settings { plugin, otlp, admin_port, .. } = settings;
     let mut clusters = vec![cluster::upstream(settings, machine), cluster::admin(*admin_port)];
+    clusters.extend(cluster::web_socket(settings, machine));
     clusters.extend(health::loopback_cluster(settings));
     clusters.extend(otlp.as_ref().map(|otlp| cluster::otlp(settings, otlp)));
     let mut listeners = vec![listener::mcp(settings, machine), probe::listener(settings)];

@@ -5,7 +5,7 @@
 //! and no more, and a health check asks through the proxy as well. An internal listener would save the socket, but it lives
 //! on Envoy's workers alone and health checks run on the main thread.
 
-use super::cluster::{http_options, keepalive, location, thresholds};
+use super::cluster::{self, http_options, keepalive, thresholds};
 use super::{address_of_socket, health, notice};
 use crate::endpoint::Endpoint;
 use crate::environment::Settings;
@@ -18,26 +18,26 @@ const PROXY_CLUSTER: &str = "sidecar/proxy";
 /// The variable of Envoy's environment that holds `Proxy-Authorization`: in the bootstrap the admin interface would show it.
 pub(crate) const AUTHORIZATION_VARIABLE: &str = "MCP_SIDECAR_PROXY_AUTHORIZATION";
 
-/// Where a cluster that is reached through the proxy connects to.
-pub(super) fn socket(settings: &Settings, cluster: &str) -> Value {
-    let address = address_of_tunnel(settings, cluster);
+/// Where a cluster that is reached through the proxy connects to: the tunnel of that name.
+pub(super) fn location(settings: &Settings, tunnel: &str, cluster: &str) -> Value {
+    let address = address_of_tunnel(settings, tunnel);
     json!({"type": "STATIC", "load_assignment": health::assignment(cluster, &[json!({"address": address})])})
 }
 
 /// An abstract name: nothing is left on disk. The admin port is this sidecar's own in the network namespace, as the name is.
-fn address_of_tunnel(settings: &Settings, cluster: &str) -> Value {
-    address_of_socket(&format!("@mcp-sidecar/{}/{cluster}", settings.admin_port))
+fn address_of_tunnel(settings: &Settings, tunnel: &str) -> Value {
+    address_of_socket(&format!("@mcp-sidecar/{}/{tunnel}", settings.admin_port))
 }
 
 /// The listener behind that socket. No limit of connections holds here: those of the MCP listener did already.
-pub(super) fn listener(settings: &Settings, cluster: &str, endpoint: &Endpoint, proxy: &ForwardProxy) -> Value {
+pub(super) fn listener(settings: &Settings, tunnel: &str, endpoint: &Endpoint, proxy: &ForwardProxy) -> Value {
     let authorization = proxy.authorization().map(|_| {
         json!({"header": {"key": "Proxy-Authorization", "value": format!("%ENVIRONMENT({AUTHORIZATION_VARIABLE})%")}})
     });
     let headers: Vec<_> = authorization.into_iter().collect();
     json!({
-        "name": format!("tunnel/{cluster}"),
-        "address": address_of_tunnel(settings, cluster),
+        "name": format!("tunnel/{tunnel}"),
+        "address": address_of_tunnel(settings, tunnel),
         "ignore_global_conn_limit": true,
         "bypass_overload_manager": true,
         "filter_chains": [{"filters": [{
@@ -61,7 +61,7 @@ pub(super) fn listener(settings: &Settings, cluster: &str, endpoint: &Endpoint, 
 /// The proxy.
 pub(super) fn cluster(proxy: &ForwardProxy, machine: Machine) -> Value {
     let protocol = json!({"explicit_http_config": {"http_protocol_options": {}}});
-    let mut cluster = location(PROXY_CLUSTER, &proxy.endpoint);
+    let mut cluster = cluster::location(PROXY_CLUSTER, &proxy.endpoint);
     for (name, value) in [
         ("name", json!(PROXY_CLUSTER)),
         ("connect_timeout", json!("5s")),

@@ -69,12 +69,13 @@ fn ok_other_offers_are_ignored() {
 }
 
 #[test]
-fn ok_a_server_may_ignore_a_web_socket() {
-    let upstream = Upstream::start(|_, stream| say(stream, "a page"));
+fn ok_a_server_may_refuse_a_web_socket() {
+    let head = "HTTP/1.1 426 Upgrade Required\r\nconnection: close\r\ncontent-length: 6\r\n\r\na page";
+    let upstream = Upstream::start(move |_, stream| drop(stream.write_all(head.as_bytes())));
     let sidecar = Sidecar::start(&upstream.url(), &[]);
     let offer = [("Connection", "Upgrade"), ("Upgrade", "websocket"), KEY];
     let mut stream = open(sidecar.port, "GET", "/", &offer, "");
-    assert!(read_until(&mut stream, "a page").starts_with("HTTP/1.1 200 "));
+    assert!(read_until(&mut stream, "a page").starts_with("HTTP/1.1 426 "));
 }
 
 #[test]

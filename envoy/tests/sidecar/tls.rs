@@ -1,6 +1,6 @@
 //! An https upstream: an Envoy that ends TLS and says what it was asked for.
 
-use crate::support::{Authority, Sidecar, TlsServer, seen, until};
+use crate::support::{Authority, Sidecar, TlsServer, open, read_answer, seen, seen_in, until};
 use serde_json::json;
 
 #[test]
@@ -74,4 +74,17 @@ fn ok_a_server_that_asks_for_a_client_certificate_gets_it() {
     until("the health check shows it too", || sidecar.probe("/health") == 200);
     let without = Sidecar::start(&url, &[ca_file]);
     assert_eq!(seen(&without), Err(503));
+}
+
+#[test]
+fn ok_a_web_socket_asks_by_http1_where_all_else_goes_by_http2() {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = Authority::new(directory.path());
+    let server = TlsServer::start(&authority.certify("localhost"), &["h2", "http/1.1"]);
+    let url = format!("https://localhost:{}", server.port);
+    let sidecar = Sidecar::start(&url, &[("MCP_UPSTREAM_CA_FILE", authority.ca_file.to_str().unwrap())]);
+    assert_eq!(seen(&sidecar), Ok(format!("localhost localhost:{} HTTP/2", server.port)));
+    let offer = [("Connection", "Upgrade"), ("Upgrade", "WebSocket")];
+    let answer = read_answer(open(sidecar.port, "GET", "/", &offer, ""));
+    assert_eq!(seen_in(&answer), Ok(format!("localhost localhost:{} HTTP/1.1", server.port)));
 }

@@ -1,6 +1,6 @@
 //! An https upstream: an Envoy that ends TLS and says what it was asked for.
 
-use super::{Sidecar, envoy, free_port, get, post, until};
+use super::{Answer, Sidecar, envoy, free_port, get, post, until};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -66,6 +66,7 @@ fn config(port: u16, admin_port: u16, tls: &Value) -> Value {
     let manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "tls",
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [{
             "match": {"prefix": "/"},
             "direct_response": {"status": 200},
@@ -89,7 +90,11 @@ fn config(port: u16, admin_port: u16, tls: &Value) -> Value {
 
 /// What the server saw of one request, or the status in its place.
 pub(crate) fn seen(sidecar: &Sidecar) -> Result<String, u16> {
-    let answer = post(sidecar.port, "/", "{}");
+    seen_in(&post(sidecar.port, "/", "{}"))
+}
+
+/// The same of an answer.
+pub(crate) fn seen_in(answer: &Answer) -> Result<String, u16> {
     let line = answer.head.lines().find_map(|line| line.strip_prefix("seen: "));
     line.map(|seen| seen.trim().to_owned()).ok_or(answer.status)
 }
