@@ -63,7 +63,8 @@ impl fmt::Debug for ForwardProxy {
 
 /// A value with a user in it is not repeated.
 fn refused(place: &str, has_user: bool) -> String {
-    let shown = if has_user { "the value (not shown, it may hold a password)".to_owned() } else { format!("{place:?}") };
+    let shown =
+        if has_user { "the value (not shown, it may hold a password)".to_owned() } else { format!("{place:?}") };
     format!("{shown} is not allowed; allowed: {ALLOWED}")
 }
 

@@ -22,7 +22,9 @@ mod problem;
 mod process;
 
 pub use endpoint::{Endpoint, EndpointHost, Scheme};
-pub use environment::{ClientCertificate, HostHeader, Lookup, Otlp, OtlpProtocol, Service, Settings, Upstream, misspelt};
+pub use environment::{
+    ClientCertificate, HostHeader, Lookup, Otlp, OtlpProtocol, Service, Settings, Upstream, misspelt,
+};
 pub use envoy_binary::EnvoyBinary;
 pub use filter_plugin::{FilterPlugin, check};
 pub use forward_proxy::ForwardProxy;

@@ -88,7 +88,9 @@ mod tests {
     #[test]
     fn ok_a_redirect_past_the_sidecar_is_told_once_without_its_query() {
         let mut notices = notices();
-        for line in ["redirect /mcp/", "redirect -", "redirect https://login.example.com/", "redirect //mcp.example.com/"] {
+        for line in
+            ["redirect /mcp/", "redirect -", "redirect https://login.example.com/", "redirect //mcp.example.com/"]
+        {
             assert_eq!(notices.text_of(line), None, "{line}");
         }
         let text = notices.text_of("redirect https://mcp.example.com:443/mcp/?key=hunter2").unwrap();

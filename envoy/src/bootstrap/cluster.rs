@@ -1,7 +1,10 @@
 //! Where Envoy connects to: the MCP server, its own admin interface, an OTLP receiver.
 
 use super::listener::{STREAM_PRIORITY, preserve_case};
-use super::{ADMIN_CLUSTER, KEEPALIVE, Keepalive, OTLP_CLUSTER, WEB_SOCKET_CLUSTER, address, health, seconds, set, tunnel, upstream_cluster};
+use super::{
+    ADMIN_CLUSTER, KEEPALIVE, Keepalive, OTLP_CLUSTER, WEB_SOCKET_CLUSTER, address, health, seconds, set, tunnel,
+    upstream_cluster,
+};
 use crate::endpoint::{Endpoint, EndpointHost, Scheme};
 use crate::environment::{ClientCertificate, Otlp, OtlpProtocol, Settings, Upstream};
 use crate::machine::Machine;

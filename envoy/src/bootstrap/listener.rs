@@ -110,7 +110,8 @@ fn connection_manager(settings: &Settings, machine: Machine) -> Value {
 /// letter somewhere.
 fn anything_but(word: &str) -> Vec<Value> {
     let other_letter = word.char_indices().map(|(index, letter)| format!(".{{{index}}}[^{letter}].*"));
-    let others = [format!(".{{0,{}}}", word.len().saturating_sub(1)), format!("{word}.+")].into_iter().chain(other_letter);
+    let others =
+        [format!(".{{0,{}}}", word.len().saturating_sub(1)), format!("{word}.+")].into_iter().chain(other_letter);
     others.map(|regex| json!({"safe_regex": {"regex": format!("(?i){regex}")}})).collect()
 }
 

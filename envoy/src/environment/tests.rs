@@ -176,9 +176,15 @@ fn err_half_a_client_certificate_or_one_without_https() {
     let certificate = ("MCP_UPSTREAM_CERT_FILE", FILE);
     let key = ("MCP_UPSTREAM_KEY_FILE", FILE);
     let cases: [(&[_], &[&str]); 5] = [
-        (&[HTTPS[0], HTTPS[1], certificate], &["MCP_UPSTREAM_KEY_FILE: missing; allowed: the PEM file of the private key"]),
+        (
+            &[HTTPS[0], HTTPS[1], certificate],
+            &["MCP_UPSTREAM_KEY_FILE: missing; allowed: the PEM file of the private key"],
+        ),
         (&[HTTPS[0], HTTPS[1], key], &["MCP_UPSTREAM_CERT_FILE: missing; allowed: the PEM file of the certificate"]),
-        (&[HTTPS[0], HTTPS[1], certificate, (key.0, "/absent.pem")], &["MCP_UPSTREAM_KEY_FILE: \"/absent.pem\" is not"]),
+        (
+            &[HTTPS[0], HTTPS[1], certificate, (key.0, "/absent.pem")],
+            &["MCP_UPSTREAM_KEY_FILE: \"/absent.pem\" is not"],
+        ),
         (&[HTTPS[0], HTTPS[1], (certificate.0, "/"), key], &["MCP_UPSTREAM_CERT_FILE: \"/\" is not allowed"]),
         (&[certificate, key], &["MCP_UPSTREAM_CERT_FILE: ", "MCP_UPSTREAM_KEY_FILE: "]),
     ];
@@ -226,7 +232,12 @@ fn err_a_proxy_that_cannot_be_used_is_told_without_its_password() {
 #[test]
 fn ok_a_proxy_that_is_not_used_is_told() {
     let told = |variables: &[(&str, &str)]| -> Vec<String> {
-        read(variables).unwrap().remarks.iter().map(|remark| remark.to_string().split(':').next().unwrap().to_owned()).collect()
+        read(variables)
+            .unwrap()
+            .remarks
+            .iter()
+            .map(|remark| remark.to_string().split(':').next().unwrap().to_owned())
+            .collect()
     };
     assert_eq!(told(&[("HTTP_PROXY", "one:3128")]), ["HTTP_PROXY"]);
     assert_eq!(told(&[("http_proxy", "one:3128"), ("all_proxy", "socks5://one:1")]), ["http_proxy", "all_proxy"]);

@@ -31,7 +31,10 @@ fn ok_a_web_socket_passes_and_is_no_mcp() {
         let offer = [("Connection", "Upgrade"), ("Upgrade", word), KEY];
         let mut stream = open(sidecar.port, "GET", "/socket", &offer, "");
         let head = read_until(&mut stream, "\r\n\r\n");
-        assert!(head.starts_with("HTTP/1.1 101 ") && head.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+        assert!(
+            head.starts_with("HTTP/1.1 101 ") && head.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+            "{head}"
+        );
         // A frame's bytes, among them some that are JSON-RPC.
         let frame = b"\x81\x85\x01\x02\x03\x04{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\r\n\xff\xfe";
         for _ in 0..3 {
@@ -57,7 +60,9 @@ fn ok_a_web_socket_passes_and_is_no_mcp() {
 fn ok_other_offers_are_ignored() {
     let upstream = socket_echo();
     let sidecar = Sidecar::start(&upstream.url(), &[]);
-    for word in ["h2c", "TLS/1.0", "foo", "websockets", "websocke", "aebsocket", "a-web-socket-and-more", "HTTP/2.0, h2c"] {
+    for word in
+        ["h2c", "TLS/1.0", "foo", "websockets", "websocke", "aebsocket", "a-web-socket-and-more", "HTTP/2.0, h2c"]
+    {
         for (method, body) in [("GET", ""), ("POST", "{}")] {
             let offer = [("Connection", "Upgrade"), ("Upgrade", word)];
             let mut stream = open(sidecar.port, method, "/", &offer, body);
@@ -98,7 +103,8 @@ fn ok_a_stream_that_the_server_breaks_ends_at_once() {
 fn answer_to_a_slow_body(sidecar: &Sidecar, size: usize) -> (u16, String) {
     let mut stream = TcpStream::connect((LOOPBACK, sidecar.port)).unwrap();
     stream.set_read_timeout(Some(LONGEST)).unwrap();
-    write!(stream, "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n\r\n").unwrap();
+    write!(stream, "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n\r\n")
+        .unwrap();
     until("the request is answered", || sidecar.stat("http.mcp.downstream_rq_completed") > 0);
     let _ = stream.write_all(&vec![b' '; size]);
     let answer = read_answer(stream);

@@ -75,7 +75,10 @@ fn err_a_wrong_password_is_told_once_and_is_no_secret() {
     let answer = post(sidecar.port, "/", "{}");
     assert_eq!(answer.status, 503);
     let place = format!("through the proxy http://{} (HTTPS_PROXY)", proxy.address());
-    assert!(answer.body.starts_with(&format!("cannot connect to {} (MCP_UPSTREAM_URL) {place}", scene.url)), "{answer:?}");
+    assert!(
+        answer.body.starts_with(&format!("cannot connect to {} (MCP_UPSTREAM_URL) {place}", scene.url)),
+        "{answer:?}"
+    );
     let told = format!("HTTPS_PROXY: no connection through http://{}: ", proxy.address());
     until("it is told", || sidecar.errors().contains(&told));
     assert_eq!(sidecar.probe("/health"), 503);

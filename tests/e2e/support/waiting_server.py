@@ -5,6 +5,7 @@ but closes one that was idle for `idle_s`.
 """
 
 import asyncio
+import ssl
 import threading
 
 from .cases import RESULT
@@ -17,10 +18,10 @@ BACKLOG = 4096
 class WaitingServer:
     """Listens on a free port of 127.0.0.1 once the constructor returns."""
 
-    def __init__(self, idle_s: float | None = None) -> None:
+    def __init__(self, idle_s: float | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.idle_s = idle_s
         self.loop = asyncio.new_event_loop()
-        start = asyncio.start_server(self.serve, "127.0.0.1", 0, backlog=BACKLOG)
+        start = asyncio.start_server(self.serve, "127.0.0.1", 0, backlog=BACKLOG, ssl=tls)
         self.server = self.loop.run_until_complete(start)
         self.port = self.server.sockets[0].getsockname()[1]
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
