@@ -38,6 +38,12 @@ fn ok_defaults() {
 }
 
 #[test]
+fn ok_the_machine_has_room() {
+    let machine = crate::Machine::prepare(&read(&[]).unwrap());
+    assert!(machine.connections >= 16 && machine.heap_bytes > 0);
+}
+
+#[test]
 fn ok_an_empty_value_is_none() {
     let names = ["PORT", "HOST", "PROBE_PORT", "ADMIN_PORT", "CONCURRENCY", "LOG_LEVEL", "MCP_UPSTREAM_TIMEOUT_MS"];
     let names = names.into_iter().chain(["MCP_UPSTREAM_NAME", "MCP_UPSTREAM_HOST_HEADER", "MCP_UPSTREAM_CA_FILE"]);
