@@ -1,6 +1,6 @@
 //! The end: no new connections, running answers finish, idle streams do not hold it up.
 
-use crate::bootstrap::{HTTP_STAT_PREFIX, READY_KEY, upstream_cluster};
+use crate::bootstrap::{HTTP_STAT_PREFIX, READY_KEY, WEB_SOCKET_CLUSTER, upstream_cluster};
 use crate::environment::Settings;
 use crate::machine::Machine;
 use serde_json::Value;
@@ -69,7 +69,7 @@ impl Admin {
     pub(crate) fn is_drained(&self) -> bool {
         let Self { cluster, machine, .. } = self;
         let filter = format!(
-            "^(http[.]{HTTP_STAT_PREFIX}[.]downstream_(rq_active|cx_tx_bytes_buffered)|cluster[.]{cluster}[.]circuit_breakers[.]high[.]remaining_(rq|pending))$"
+            "^(http[.]{HTTP_STAT_PREFIX}[.]downstream_(rq_active|cx_tx_bytes_buffered)|cluster[.]({cluster}|{WEB_SOCKET_CLUSTER})[.]circuit_breakers[.]high[.]remaining_(rq|pending))$"
         );
         let request = self.agent.get(format!("{}/stats", self.origin)).query("filter", filter).call();
         let text = request.and_then(|mut response| response.body_mut().read_to_string()).unwrap_or_default();
@@ -91,13 +91,18 @@ struct Gauges {
 // === impl Gauges ===
 
 impl Gauges {
-    /// Reads `name: value` lines. The streams are what is missing from their priority's limits.
+    /// Reads `name: value` lines. The streams are what is missing from their priority's limits, in each cluster that has any.
     fn read(text: &str, limit: u64) -> Option<Self> {
-        let gauge = |end: &str| {
-            let mut lines = text.lines().filter_map(|line| line.split_once(": "));
-            lines.find(|(name, _)| name.ends_with(end))?.1.trim().parse::<u64>().ok()
+        let lines = || text.lines().filter_map(|line| line.split_once(": "));
+        let values = |end: &'static str| {
+            let values = lines().filter(move |(name, _)| name.ends_with(end));
+            values.map(|(_, value)| value.trim().parse::<u64>().ok())
         };
-        let used = |end: &str| gauge(end).map(|remaining| limit.saturating_sub(remaining));
+        let gauge = |end| values(end).next().flatten();
+        let used = |end| {
+            let used: Option<Vec<_>> = values(end).map(|value| Some(limit.saturating_sub(value?))).collect();
+            used.filter(|used| !used.is_empty()).map(|used| used.iter().sum::<u64>())
+        };
         Some(Self {
             exchanges: gauge(".downstream_rq_active")?,
             streams: used(".high.remaining_rq")? + used(".high.remaining_pending")?,
@@ -126,6 +131,12 @@ mod tests {
         assert_eq!(gauges, Gauges { exchanges: 5, streams: 4, unsent: 0 });
         assert!(!gauges.are_drained());
         assert!(Gauges { exchanges: 4, ..gauges }.are_drained());
+    }
+
+    #[test]
+    fn ok_streams_of_each_cluster() {
+        let more = TEXT.replace("cluster.weather", "cluster.sidecar/websocket");
+        assert_eq!(Gauges::read(&format!("{TEXT}{more}"), 100).unwrap().streams, 8);
     }
 
     #[test]

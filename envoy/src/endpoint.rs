@@ -71,6 +71,11 @@ impl Endpoint {
         if port == 0 {
             return refuse("has port 0");
         }
+        if let Host::Domain(name) = host
+            && !is_host_name(name)
+        {
+            return refuse("has a host that is no name: labels of 1 to 63 letters, digits, '-' and '_', 253 in all");
+        }
         let authority = url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
         let host = match host {
             Host::Domain(name) => EndpointHost::Name(name.to_owned()),
@@ -89,6 +94,16 @@ impl Endpoint {
         }
     }
 
+    /// `host:port`, with the port in any case.
+    #[must_use]
+    pub fn host_and_port(&self) -> String {
+        match &self.host {
+            EndpointHost::Address(IpAddr::V6(address)) => format!("[{address}]:{}", self.port),
+            EndpointHost::Address(address) => format!("{address}:{}", self.port),
+            EndpointHost::Name(name) => format!("{name}:{}", self.port),
+        }
+    }
+
     /// The URL without anything secret.
     #[must_use]
     pub fn url(&self) -> String {
@@ -98,6 +113,15 @@ impl Endpoint {
         };
         format!("{scheme}://{}{}", self.authority, self.path)
     }
+}
+
+/// Whether DNS could hold the name, with the underscore that Docker and others allow. The URL standard lets more pass, such
+/// as quotes and braces; letters beyond ASCII are punycode here.
+fn is_host_name(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(is_allowed);
+    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 /// What may be repeated of a refused URL.
@@ -134,6 +158,40 @@ mod tests {
     }
 
     #[test]
+    fn err_characters_that_no_host_has() {
+        // Every printable character but those that end a host or are read as something else: `#/:?@\\` and a blank.
+        let others = (33..127_u8).map(char::from).filter(|letter| !letter.is_ascii_alphanumeric());
+        for letter in others.filter(|letter| !"#/:?@\\".contains(*letter)) {
+            let parsed = Endpoint::parse(&format!("http://a{letter}b/"));
+            assert_eq!(parsed.is_ok(), "-_.".contains(letter), "{letter}: {parsed:?}");
+        }
+    }
+
+    #[test]
+    fn ok_the_longest_names() {
+        let label = "a".repeat(63);
+        let name = format!("{label}.{label}.{label}.{}", "a".repeat(61));
+        for (host, taken) in [(label.clone(), true), (format!("{label}a"), false), (format!("{name}."), true)] {
+            assert_eq!(Endpoint::parse(&format!("http://{host}/")).is_ok(), taken, "{host}");
+        }
+        assert!(Endpoint::parse(&format!("http://{name}a/")).is_err());
+    }
+
+    #[test]
+    fn ok_a_path_is_escaped_where_it_must_be() {
+        let endpoint = Endpoint::parse("http://weather/a\"b{c}'d%20e\\f").unwrap();
+        assert_eq!(endpoint.path, "/a%22b%7Bc%7D'd%20e/f");
+    }
+
+    #[test]
+    fn ok_names_beyond_ascii_and_with_underscores() {
+        let cases = [("http://m\u{fc}nchen/", "xn--mnchen-3ya"), ("http://mcp_server.local./", "mcp_server.local.")];
+        for (text, authority) in cases {
+            assert_eq!(Endpoint::parse(text).unwrap().authority, authority);
+        }
+    }
+
+    #[test]
     fn ok_addresses_are_no_names() {
         let endpoint = Endpoint::parse("https://10.0.0.1").unwrap();
         assert_eq!(endpoint.host, EndpointHost::Address([10, 0, 0, 1].into()));
@@ -155,6 +213,10 @@ mod tests {
             ("http://hunter2@weather", "a user or a password"),
             ("http://a:hunter2@weather/mcp", "a user or a password"),
             ("http://a:hunter2@:bad", "a user or a password"),
+            ("http://a..b/", "no name"),
+            ("http://./", "no name"),
+            ("http://a%22b/", "no name"),
+            ("http://[::1%25eth0]/", "cannot be read"),
         ];
         for (text, reason) in cases {
             let message = Endpoint::parse(text).unwrap_err();

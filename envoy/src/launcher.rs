@@ -4,6 +4,7 @@ use crate::bootstrap;
 use crate::drain::Admin;
 use crate::environment::Settings;
 use crate::machine::Machine;
+use crate::notices::Notices;
 use crate::probe::probe;
 use crate::process::{Process, shell_status};
 use nix::sys::signal::Signal;
@@ -49,13 +50,15 @@ pub fn run(settings: &Settings, machine: Machine) -> io::Result<u8> {
     let (sender, events) = mpsc::channel();
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2])?;
     forward_signals(signals, sender.clone());
-    let (process, mut child) = Process::start(settings, &bootstrap::render(settings, machine))?;
+    let (process, mut child, notices) = Process::start(settings, &bootstrap::render(settings, machine))?;
     thread::spawn(move || {
         if let Ok(status) = child.wait() {
             // Nobody listens once the launcher is past waiting.
             let _ = sender.send(Event::Ended(status));
         }
     });
+    let told = Notices::new(settings);
+    thread::spawn(move || told.read(notices, |text| complain(format_args!("{text}"))));
     print_addresses(settings);
     Ok(Sidecar { settings, process, events, admin: Admin::new(settings, machine) }.serve())
 }
@@ -128,6 +131,9 @@ fn print_addresses(settings: &Settings) {
     say(format_args!("metrics  http://{probe}/metrics"));
     say(format_args!("probes   http://{probe}/ready http://{probe}/health"));
     say(format_args!("admin    http://127.0.0.1:{admin_port}"));
+    if let Some(proxy) = settings.proxy() {
+        say(format_args!("proxy    {} for https:// (HTTPS_PROXY)", proxy.url()));
+    }
     if let Some(otlp) = otlp {
         say(format_args!("OTLP     spans and logs to {}", otlp.endpoint.url()));
     }

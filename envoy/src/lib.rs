@@ -12,17 +12,22 @@ mod endpoint;
 mod environment;
 mod envoy_binary;
 mod filter_plugin;
+mod forward_proxy;
 mod launcher;
 mod machine;
+mod notices;
 mod ports;
 mod probe;
 mod problem;
 mod process;
 
 pub use endpoint::{Endpoint, EndpointHost, Scheme};
-pub use environment::{HostHeader, Lookup, Otlp, OtlpProtocol, Service, Settings, Upstream, misspelt};
+pub use environment::{
+    ClientCertificate, HostHeader, Lookup, Otlp, OtlpProtocol, Service, Settings, Upstream, misspelt,
+};
 pub use envoy_binary::EnvoyBinary;
 pub use filter_plugin::{FilterPlugin, check};
+pub use forward_proxy::ForwardProxy;
 pub use launcher::{drain, run};
 pub use machine::Machine;
 pub use ports::taken_ports;

@@ -1,10 +1,15 @@
 //! What the machine allows: open files, and memory. Envoy's limits follow from it.
 
+use crate::environment::Settings;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fs;
 
-/// Streams the sidecar takes at once where the machine allows it.
+/// Streams the sidecar takes at once where the machine allows it. An open one takes about 35 KiB of Envoy's memory, all of them
+/// 690 MiB; where there is less, Envoy's overload manager refuses requests first.
 const MOST_CONNECTIONS: u64 = 20_000;
+/// Files that a stream needs: a connection on each side, and through a forward proxy both ends of the tunnel's socket too.
+const FILES_OF_A_STREAM: u64 = 2;
+const FILES_OF_A_TUNNELLED_STREAM: u64 = 4;
 /// Files that are no connection: listeners, logs, the admin interface, libraries.
 const OTHER_FILES: u64 = 256;
 
@@ -22,21 +27,22 @@ pub struct Machine {
 impl Machine {
     /// Looks at this machine, and raises the soft limit of open files to the hard one, which Envoy inherits.
     #[must_use]
-    pub fn prepare() -> Self {
+    pub fn prepare(settings: &Settings) -> Self {
         let memory = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
             .iter()
             .filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok())
             .chain(physical_memory())
             .min()
             .unwrap_or(1 << 30);
+        let of_a_stream =
+            if settings.upstream.proxy.is_some() { FILES_OF_A_TUNNELLED_STREAM } else { FILES_OF_A_STREAM };
         // A tenth stays for what is not Envoy's heap: the modules' virtual machines, stacks, this process.
-        Self { connections: connections(raise_open_files()), heap_bytes: memory / 10 * 9 }
+        Self { connections: connections(raise_open_files(), of_a_stream), heap_bytes: memory / 10 * 9 }
     }
 }
 
-/// Every stream needs a connection on each side.
-fn connections(open_files: u64) -> u64 {
-    (open_files.saturating_sub(OTHER_FILES) / 2).clamp(16, MOST_CONNECTIONS)
+fn connections(open_files: u64, of_a_stream: u64) -> u64 {
+    (open_files.saturating_sub(OTHER_FILES) / of_a_stream).clamp(16, MOST_CONNECTIONS)
 }
 
 fn raise_open_files() -> u64 {
@@ -53,18 +59,13 @@ fn physical_memory() -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Machine, connections};
+    use super::{FILES_OF_A_STREAM, FILES_OF_A_TUNNELLED_STREAM, connections};
 
     #[test]
     fn ok_connections_fit_the_open_files() {
-        assert_eq!(connections(1024), 384);
-        assert_eq!(connections(1 << 20), 20_000);
-        assert_eq!(connections(0), 16);
-    }
-
-    #[test]
-    fn ok_this_machine() {
-        let machine = Machine::prepare();
-        assert!(machine.connections >= 16 && machine.heap_bytes > 0);
+        assert_eq!(connections(1024, FILES_OF_A_STREAM), 384);
+        assert_eq!(connections(1024, FILES_OF_A_TUNNELLED_STREAM), 192);
+        assert_eq!(connections(1 << 20, FILES_OF_A_STREAM), 20_000);
+        assert_eq!(connections(0, FILES_OF_A_STREAM), 16);
     }
 }

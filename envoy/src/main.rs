@@ -66,11 +66,12 @@ fn run() -> ExitCode {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     print(&mcp_sidecar::misspelt(names));
     with_settings(|settings| {
+        print(&settings.remarks);
         let taken = mcp_sidecar::taken_ports(settings);
         if !taken.is_empty() {
             return refuse(&taken);
         }
-        match mcp_sidecar::run(settings, Machine::prepare()) {
+        match mcp_sidecar::run(settings, Machine::prepare(settings)) {
             Ok(status) => ExitCode::from(status),
             Err(error) => {
                 eprintln!("mcp-sidecar: {error}");
@@ -81,9 +82,9 @@ fn run() -> ExitCode {
 }
 
 fn drain() -> ExitCode {
-    with_settings(
-        |settings| if mcp_sidecar::drain(settings, Machine::prepare()) { ExitCode::SUCCESS } else { ExitCode::FAILURE },
-    )
+    with_settings(|settings| {
+        if mcp_sidecar::drain(settings, Machine::prepare(settings)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    })
 }
 
 fn with_settings(command: impl FnOnce(&Settings) -> ExitCode) -> ExitCode {

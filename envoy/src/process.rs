@@ -3,13 +3,15 @@
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::io::{self, Write};
+use std::io::{self, PipeReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use tempfile::NamedTempFile;
 
+use crate::bootstrap::AUTHORIZATION_VARIABLE;
 use crate::environment::Settings;
+use crate::forward_proxy::ForwardProxy;
 use serde_json::Value;
 
 /// A running Envoy.
@@ -22,12 +24,12 @@ pub(crate) struct Process {
 // === impl Process ===
 
 impl Process {
-    /// Starts Envoy. The child is for whoever waits for its end.
+    /// Starts Envoy. The child is for the thread that waits for its end, the pipe has what Envoy tells while it runs.
     ///
     /// # Errors
     ///
     /// The bootstrap cannot be written to the directory for temporary files, or Envoy does not start.
-    pub(crate) fn start(settings: &Settings, bootstrap: &Value) -> io::Result<(Self, Child)> {
+    pub(crate) fn start(settings: &Settings, bootstrap: &Value) -> io::Result<(Self, Child, PipeReader)> {
         let mut file = tempfile::Builder::new().prefix("mcp-sidecar-").suffix(".json").tempfile()?;
         serde_json::to_writer(&mut file, bootstrap)?;
         file.flush()?;
@@ -43,10 +45,15 @@ impl Process {
             .arg("--disable-hot-restart")
             // A group of its own: an interrupt from the terminal reaches the launcher alone, which drains.
             .process_group(0);
+        if let Some(authorization) = settings.proxy().and_then(ForwardProxy::authorization) {
+            command.env(AUTHORIZATION_VARIABLE, authorization);
+        }
+        let (notices, writer) = io::pipe()?;
+        command.stdin(writer);
         end_with_this_process(&mut command);
         let child = command.spawn()?;
         let id = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
-        Ok((Self { id, bootstrap: Some(file) }, child))
+        Ok((Self { id, bootstrap: Some(file) }, child, notices))
     }
 
     /// The bootstrap, until it is removed.

@@ -1,9 +1,11 @@
 """Calls at the edge of the servers' idle timeouts: Node and uvicorn close an idle connection after 5 s.
 
 A proxy that reuses a connection which the server is just closing loses the call, and must not retry it,
-since calls are not idempotent. One call every 4.5 to 5.5 s for two minutes must all be answered.
+since calls are not idempotent. One call every 4.5 to 5.5 s for two minutes must all be answered. gunicorn closes after 2 s:
+there a call a millisecond later, many side by side.
 """
 
+import asyncio
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,7 @@ from support.cases import rpc
 from support.client import JSON, Connection
 from support.exchange import Ledger
 from support.sidecar import Sidecar
+from support.waiting_server import WaitingServer
 
 SECONDS = 120.0
 GAP = (4.5, 5.5)
@@ -60,3 +63,44 @@ def call(connection: Connection, headers, arguments: dict, number: int) -> None:
     answer = connection.post(rpc("tools/call", {"name": "echo", "arguments": arguments}, id=number), headers)
     assert answer.head.status == 200, answer.head.start
     assert b'"result"' in answer.body and answer.complete
+
+
+GUNICORN_IDLE_S = 2.0
+CLIENTS, CALLS = 200, 5
+
+
+@pytest.mark.soak
+def test_no_call_is_lost_a_moment_after_the_server_closed(logs) -> None:
+    """A thousand calls, each on a connection that was idle for as long as the server keeps one."""
+    server = WaitingServer(GUNICORN_IDLE_S)
+    sidecar = Sidecar(server.port, logs, "soak-gunicorn")
+    try:
+        answers = asyncio.run(call_side_by_side(sidecar.port))
+        assert len(answers) == CLIENTS * CALLS
+        assert [answer for answer in answers if not answer.startswith(b"HTTP/1.1 200 ")] == []
+    finally:
+        sidecar.stop()
+        server.close()
+
+
+async def call_side_by_side(port: int) -> list[bytes]:
+    runs = await asyncio.gather(*(call_after_each_pause(port) for _ in range(CLIENTS)))
+    return [answer for run in runs for answer in run]
+
+
+async def call_after_each_pause(port: int) -> list[bytes]:
+    body = rpc("ping")
+    head = b"POST /mcp HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answers = []
+    for number in range(CALLS + 1):
+        writer.write(head + body)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        length = int(answer.lower().partition(b"content-length:")[2].partition(b"\r")[0])
+        await reader.readexactly(length)
+        # The first call only opens the connection.
+        answers += [answer] if number else []
+        if number < CALLS:
+            await asyncio.sleep(GUNICORN_IDLE_S + 0.001)
+    writer.close()
+    return answers

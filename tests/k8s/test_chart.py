@@ -115,6 +115,7 @@ def test_a_setting_reaches_the_containers() -> None:
     variables = {each["name"]: each["value"] for each in every["sidecar"]["env"]}
     assert variables == {
         "MCP_UPSTREAM_URL": "https://mcp.example.com/mcp", "MCP_UPSTREAM_NAME": "orders", "MCP_UPSTREAM_TIMEOUT_MS": "0",
+        "MCP_UPSTREAM_IDLE_MS": "4000",
         "MCP_UPSTREAM_HOST_HEADER": "upstream", "MCP_FILTER_CONFIG": "/etc/mcp-sidecar/filter.json", "CONCURRENCY": "4",
     }
 
@@ -129,6 +130,20 @@ def test_a_private_authority_is_where_the_sidecar_looks_for_it() -> None:
     assert volume["name"] == "company-ca"
     [item] = volume["items"]
     assert (item["key"], f"{mount['mountPath']}/{item['path']}") == ("roots.pem", file)
+
+
+def test_a_client_certificate_and_a_proxy_reach_the_sidecar() -> None:
+    spec = pod(only("Deployment", charts.objects(charts.variant("client-certificate"))))["spec"]
+    sidecar = containers(spec)["sidecar"]
+    variables = {each["name"]: each.get("value") for each in sidecar["env"]}
+    assert (variables["HTTPS_PROXY"], variables["NO_PROXY"]) == ("http://proxy.example.com:3128", ".svc,10.0.0.0/8")
+    files = [variables["MCP_UPSTREAM_CERT_FILE"], variables["MCP_UPSTREAM_KEY_FILE"]]
+    [mount] = [each for each in sidecar["volumeMounts"] if files[0].startswith(f"{each['mountPath']}/")]
+    assert mount["readOnly"]
+    [secret] = [each["secret"] for each in spec["volumes"] if each["name"] == mount["name"]]
+    assert secret["secretName"] == "orders-client"
+    assert [item["key"] for item in secret["items"]] == ["tls.crt", "tls.key"]
+    assert [f"{mount['mountPath']}/{item['path']}" for item in secret["items"]] == files
 
 
 def test_a_changed_setting_makes_new_pods() -> None:
@@ -228,6 +243,12 @@ def test_without_a_collector_nothing_of_it_is_there() -> None:
     ({"upstream": {"url": URL, "timeoutMs": "30s"}}, "/upstream/timeoutMs"),
     ({"upstream": {"url": URL, "hostHeader": "keep"}}, "/upstream/hostHeader"),
     ({"upstream": {"url": URL, "caConfigMap": {"name": "company-ca"}}}, "upstream.caConfigMap.name"),
+    ({"upstream": {"url": 'http://a"b/'}}, "/upstream/url"),
+    ({"upstream": {"url": URL, "idleMs": 0}}, "/upstream/idleMs"),
+    ({"upstream": {"url": URL, "clientSecret": {"name": "orders-client"}}}, "upstream.clientSecret.name"),
+    ({"upstream": {"url": "https://mcp.example.com", "clientSecret": {"name": "Orders Client"}}}, "/upstream/clientSecret/name"),
+    ({"upstream": {"url": URL}, "sidecar": {"environment": {"HTTPS_PROXY": "http://me:password@proxy:3128"}}}, "/sidecar/environment/HTTPS_PROXY"),
+    ({"upstream": {"url": URL}, "sidecar": {"environment": {"HTTPS_PROXY": "socks5://proxy:1080"}}}, "/sidecar/environment/HTTPS_PROXY"),
     ({"upstream": {"url": "https://mcp.example.com", "caConfigMap": {"name": "Company"}}}, "/upstream/caConfigMap/name"),
     ({"upstream": {"url": "https://mcp.example.com", "caConfigMap": {"name": "company-ca", "key": "../x"}}}, "/upstream/caConfigMap/key"),
     ({"upstream": {"url": URL}, "upstreamUrl": "http://a"}, "upstreamUrl"),

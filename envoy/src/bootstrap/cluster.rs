@@ -1,36 +1,61 @@
 //! Where Envoy connects to: the MCP server, its own admin interface, an OTLP receiver.
 
 use super::listener::{STREAM_PRIORITY, preserve_case};
-use super::{ADMIN_CLUSTER, KEEPALIVE, Keepalive, OTLP_CLUSTER, address, health, set, upstream_cluster};
+use super::{
+    ADMIN_CLUSTER, KEEPALIVE, Keepalive, OTLP_CLUSTER, WEB_SOCKET_CLUSTER, address, health, seconds, set, tunnel,
+    upstream_cluster,
+};
 use crate::endpoint::{Endpoint, EndpointHost, Scheme};
-use crate::environment::{Otlp, OtlpProtocol, Settings};
+use crate::environment::{ClientCertificate, Otlp, OtlpProtocol, Settings, Upstream};
 use crate::machine::Machine;
 use serde_json::{Value, json};
 use std::path::Path;
 
+/// Longest that an idle connection to the OTLP receiver is kept.
+const OTLP_IDLE_MS: u32 = 1_500;
+
 /// The MCP server.
 pub(super) fn upstream(settings: &Settings, machine: Machine) -> Value {
-    let upstream = &settings.upstream;
-    let name = upstream_cluster(settings);
-    let location = health::loopback_location(settings).unwrap_or_else(|| location(&name, &upstream.endpoint));
-    let mut cluster = reach(&name, &upstream.endpoint, upstream.ca_file.as_deref(), location);
-    set(&mut cluster, "circuit_breakers", circuit_breakers(machine));
-    set(&mut cluster, "health_checks", json!([health::check(settings)]));
-    let Keepalive { idle_seconds, interval_seconds, probes } = KEEPALIVE;
-    let keepalive =
-        json!({"keepalive_time": idle_seconds, "keepalive_interval": interval_seconds, "keepalive_probes": probes});
-    set(&mut cluster, "upstream_connection_options", json!({"tcp_keepalive": keepalive}));
-    let http1 = json!({
-        "enable_trailers": true,
-        "allow_chunked_length": true,
-        "header_key_format": preserve_case(),
-    });
     // TLS negotiates the protocol; without it a server speaks HTTP/1.1.
-    let protocol = match upstream.endpoint.scheme {
-        Scheme::Http => json!({"explicit_http_config": {"http_protocol_options": http1}}),
-        Scheme::Https => json!({"auto_config": {"http_protocol_options": http1, "http2_protocol_options": {}}}),
+    let protocol = match settings.upstream.endpoint.scheme {
+        Scheme::Http => json!({"explicit_http_config": {"http_protocol_options": http1()}}),
+        Scheme::Https => json!({"auto_config": {"http_protocol_options": http1(), "http2_protocol_options": {}}}),
     };
-    set(&mut cluster, "typed_extension_protocol_options", http_options(protocol));
+    let mut cluster = server(settings, machine, &upstream_cluster(settings), protocol);
+    set(&mut cluster, "health_checks", json!([health::check(settings)]));
+    cluster
+}
+
+/// The same server for WebSocket, where TLS may negotiate HTTP/2: few servers take one there, and others end the whole
+/// connection for it, with every call on it.
+pub(super) fn web_socket(settings: &Settings, machine: Machine) -> Option<Value> {
+    let protocol = json!({"explicit_http_config": {"http_protocol_options": http1()}});
+    has_web_socket_cluster(settings).then(|| server(settings, machine, WEB_SOCKET_CLUSTER, protocol))
+}
+
+/// Whether WebSocket has a cluster of its own.
+pub(super) fn has_web_socket_cluster(settings: &Settings) -> bool {
+    settings.upstream.endpoint.scheme == Scheme::Https
+}
+
+fn http1() -> Value {
+    json!({"enable_trailers": true, "allow_chunked_length": true, "header_key_format": preserve_case()})
+}
+
+/// A cluster of the MCP server.
+fn server(settings: &Settings, machine: Machine, name: &str, protocol: Value) -> Value {
+    let Upstream { endpoint, ca_file, client_certificate, idle_ms, proxy, .. } = &settings.upstream;
+    let location = match proxy {
+        Some(_) => tunnel::location(settings, &upstream_cluster(settings), name),
+        None => health::loopback_location(settings).unwrap_or_else(|| location(name, endpoint)),
+    };
+    let mut cluster = reach(name, endpoint, ca_file.as_deref(), client_certificate.as_ref(), location);
+    let thresholds = [thresholds("DEFAULT", machine), thresholds(STREAM_PRIORITY, machine)];
+    set(&mut cluster, "circuit_breakers", json!({"thresholds": thresholds}));
+    if proxy.is_none() {
+        set(&mut cluster, "upstream_connection_options", keepalive());
+    }
+    set(&mut cluster, "typed_extension_protocol_options", http_options(protocol, Some(*idle_ms)));
     cluster
 }
 
@@ -44,27 +69,37 @@ pub(super) fn admin(port: u16) -> Value {
 }
 
 /// The OTLP receiver.
-pub(super) fn otlp(otlp: &Otlp) -> Value {
-    let location = location(OTLP_CLUSTER, &otlp.endpoint);
-    let mut cluster = reach(OTLP_CLUSTER, &otlp.endpoint, otlp.ca_file.as_deref(), location);
-    if otlp.protocol == OtlpProtocol::Grpc {
-        let protocol = json!({"explicit_http_config": {"http2_protocol_options": {}}});
-        set(&mut cluster, "typed_extension_protocol_options", http_options(protocol));
-    }
+pub(super) fn otlp(settings: &Settings, otlp: &Otlp) -> Value {
+    let location = match otlp.proxy {
+        Some(_) => tunnel::location(settings, OTLP_CLUSTER, OTLP_CLUSTER),
+        None => location(OTLP_CLUSTER, &otlp.endpoint),
+    };
+    let mut cluster = reach(OTLP_CLUSTER, &otlp.endpoint, otlp.ca_file.as_deref(), None, location);
+    let protocol = match otlp.protocol {
+        OtlpProtocol::Grpc => json!({"explicit_http_config": {"http2_protocol_options": {}}}),
+        OtlpProtocol::Http => json!({"explicit_http_config": {"http_protocol_options": {}}}),
+    };
+    set(&mut cluster, "typed_extension_protocol_options", http_options(protocol, Some(OTLP_IDLE_MS)));
     cluster
 }
 
 /// A cluster of one host at a location.
-fn reach(name: &str, endpoint: &Endpoint, ca_file: Option<&Path>, location: Value) -> Value {
+fn reach(
+    name: &str,
+    endpoint: &Endpoint,
+    ca_file: Option<&Path>,
+    client: Option<&ClientCertificate>,
+    location: Value,
+) -> Value {
     let mut cluster = json!({"name": name, "connect_timeout": "5s"});
     if let (Scheme::Https, Some(ca_file)) = (endpoint.scheme, ca_file) {
-        set(&mut cluster, "transport_socket", tls(&endpoint.host, ca_file));
+        set(&mut cluster, "transport_socket", tls(&endpoint.host, ca_file, client));
     }
     extend(cluster, location)
 }
 
 /// Where an endpoint is. A name is one host with all its addresses, of which a connection takes the first that answers.
-fn location(name: &str, endpoint: &Endpoint) -> Value {
+pub(super) fn location(name: &str, endpoint: &Endpoint) -> Value {
     let at = |host: &str| health::assignment(name, &[json!({"address": address(host, endpoint.port)})]);
     match &endpoint.host {
         EndpointHost::Name(host) => {
@@ -74,18 +109,29 @@ fn location(name: &str, endpoint: &Endpoint) -> Value {
     }
 }
 
-/// Verifies the certificate against the URL's host, whatever `Host` the client sends. An address is never sent as SNI.
-fn tls(host: &EndpointHost, ca_file: &Path) -> Value {
+/// Verifies the certificate against the URL's host, whatever `Host` the client sends. An address is never sent as SNI, and
+/// a name without the dot that may end it.
+fn tls(host: &EndpointHost, ca_file: &Path, client: Option<&ClientCertificate>) -> Value {
     let (kind, name) = match host {
-        EndpointHost::Name(name) => ("DNS", name.clone()),
+        EndpointHost::Name(name) => ("DNS", name.trim_end_matches('.').to_owned()),
         EndpointHost::Address(address) => ("IP_ADDRESS", address.to_string()),
     };
-    let mut context = json!({
-        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-        "common_tls_context": {"validation_context": {
+    let mut common = json!({
+        // Envoy's own maximum for clients is 1.2.
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"},
+        "validation_context": {
             "trusted_ca": {"filename": ca_file.to_string_lossy()},
             "match_typed_subject_alt_names": [{"san_type": kind, "matcher": {"exact": name}}],
-        }},
+        },
+    });
+    if let Some(ClientCertificate { certificate, key }) = client {
+        let file = |path: &Path| json!({"filename": path.to_string_lossy()});
+        let pair = json!({"certificate_chain": file(certificate), "private_key": file(key)});
+        set(&mut common, "tls_certificates", json!([pair]));
+    }
+    let mut context = json!({
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        "common_tls_context": common,
     });
     if kind == "DNS" {
         set(&mut context, "sni", name);
@@ -95,25 +141,35 @@ fn tls(host: &EndpointHost, ca_file: &Path) -> Value {
 
 /// Room for every stream the listener takes. `track_remaining` makes the requests under way readable per priority, which
 /// is how a drain knows what it waits for.
-fn circuit_breakers(machine: Machine) -> Value {
+pub(super) fn thresholds(priority: &str, machine: Machine) -> Value {
     let Machine { connections, .. } = machine;
-    let threshold = |priority: &str| {
-        json!({
-            "priority": priority,
-            "max_connections": connections,
-            "max_pending_requests": connections,
-            "max_requests": connections,
-            "track_remaining": true,
-        })
-    };
-    json!({"thresholds": [threshold("DEFAULT"), threshold(STREAM_PRIORITY)]})
+    json!({
+        "priority": priority,
+        "max_connections": connections,
+        "max_pending_requests": connections,
+        "max_requests": connections,
+        "track_remaining": true,
+    })
 }
 
-fn http_options(protocol: Value) -> Value {
+/// How a dead peer is found.
+pub(super) fn keepalive() -> Value {
+    let Keepalive { idle_seconds, interval_seconds, probes } = KEEPALIVE;
+    let keepalive =
+        json!({"keepalive_time": idle_seconds, "keepalive_interval": interval_seconds, "keepalive_probes": probes});
+    json!({"tcp_keepalive": keepalive})
+}
+
+/// Servers close idle connections (gunicorn after 2 s, Node and uvicorn after 5); a request sent at that moment would be lost,
+/// so Envoy closes them first.
+pub(super) fn http_options(protocol: Value, idle_ms: Option<u32>) -> Value {
+    let mut common = json!({"max_headers_count": 1000, "max_response_headers_kb": 256});
+    if let Some(idle_ms) = idle_ms {
+        set(&mut common, "idle_timeout", seconds(idle_ms));
+    }
     let options = json!({
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        // Node and uvicorn close idle connections after 5 s; a request sent at that moment would be lost.
-        "common_http_protocol_options": {"idle_timeout": "4s", "max_headers_count": 1000, "max_response_headers_kb": 256},
+        "common_http_protocol_options": common,
     });
     json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": extend(options, protocol)})
 }

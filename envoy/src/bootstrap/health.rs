@@ -25,6 +25,9 @@ pub(super) fn cluster_name(settings: &Settings) -> String {
 
 /// The upstream's health check.
 pub(super) fn check(settings: &Settings) -> Value {
+    if settings.upstream.proxy.is_some() {
+        return connect_through_proxy();
+    }
     if !is_localhost(settings) {
         return connect();
     }
@@ -75,6 +78,15 @@ fn is_localhost(settings: &Settings) -> bool {
 /// blocks nothing.
 fn connect() -> Value {
     let mut check = timing("2s", "5s", 2);
+    set(&mut check, "tcp_health_check", json!({}));
+    check
+}
+
+/// The same through the proxy, which needs time of its own. Envoy's first check comes before its listeners, that of the
+/// tunnel too, and fails; the next one follows soon.
+fn connect_through_proxy() -> Value {
+    let mut check = timing("5s", "5s", 2);
+    set(&mut check, "unhealthy_edge_interval", "1s");
     set(&mut check, "tcp_health_check", json!({}));
     check
 }

@@ -1,8 +1,10 @@
 //! The listener that MCP clients connect to: one HTTP connection manager, the filter, four routes.
 
-use super::{KEEPALIVE, address, set, telemetry, upstream_cluster};
+use super::cluster::has_web_socket_cluster;
+use super::{KEEPALIVE, WEB_SOCKET_CLUSTER, address, local_reply, notice, seconds, set, telemetry, upstream_cluster};
 use crate::environment::{HostHeader, Settings};
 use crate::filter_plugin::FilterPlugin;
+use crate::machine::Machine;
 use serde_json::{Value, json};
 
 /// Prefix of the listener's HTTP stats.
@@ -11,8 +13,11 @@ pub(crate) const HTTP_STAT_PREFIX: &str = "mcp";
 /// but the counter they are in.
 pub(crate) const STREAM_PRIORITY: &str = "HIGH";
 
+/// The one upgrade that passes.
+const WEBSOCKET: &str = "websocket";
+
 /// The listener.
-pub(super) fn mcp(settings: &Settings) -> Value {
+pub(super) fn mcp(settings: &Settings, machine: Machine) -> Value {
     let Settings { listener, .. } = settings;
     json!({
         "name": "mcp",
@@ -27,7 +32,7 @@ pub(super) fn mcp(settings: &Settings) -> Value {
         "socket_options": keepalive(),
         "filter_chains": [{"filters": [{
             "name": "envoy.filters.network.http_connection_manager",
-            "typed_config": connection_manager(settings),
+            "typed_config": connection_manager(settings, machine),
         }]}],
     })
 }
@@ -43,7 +48,7 @@ fn keepalive() -> Value {
     ])
 }
 
-fn connection_manager(settings: &Settings) -> Value {
+fn connection_manager(settings: &Settings, machine: Machine) -> Value {
     let mut manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": HTTP_STAT_PREFIX,
@@ -69,8 +74,14 @@ fn connection_manager(settings: &Settings) -> Value {
             "enable_trailers": true,
             "header_key_format": preserve_case(),
             // An upgrade is an offer that a server may ignore; refusing it would fail clients that merely offer h2c.
-            "ignore_http_11_upgrade": [{"safe_regex": {"regex": ".*"}}],
+            "ignore_http_11_upgrade": anything_but(WEBSOCKET),
         },
+        "upgrade_configs": [{"upgrade_type": WEBSOCKET}],
+        // Envoy's own is 1,024; a stream may stay open for days.
+        "http2_protocol_options": {"max_concurrent_streams": machine.connections},
+        // Else a client learns a second late that the server broke a stream.
+        "delayed_close_timeout": "0s",
+        "local_reply_config": local_reply::config(settings, machine),
         "early_header_mutation_extensions": [{
             "name": "envoy.http.early_header_mutation.header_mutation",
             "typed_config": {
@@ -88,8 +99,20 @@ fn connection_manager(settings: &Settings) -> Value {
         ],
         "route_config": {"name": "mcp", "virtual_hosts": [{"name": "mcp", "domains": ["*"], "routes": routes(settings)}]},
     });
+    let redirects = settings.upstream.leads_past().then(notice::of_redirects);
+    let logs: Vec<_> = redirects.into_iter().chain(telemetry::access_log(settings)).collect();
+    set(&mut manager, "access_log", logs);
     telemetry::extend(&mut manager, settings);
     manager
+}
+
+/// Matchers of every other word, in letters of either case. RE2 cannot negate a word: one is shorter, longer, or has another
+/// letter somewhere.
+fn anything_but(word: &str) -> Vec<Value> {
+    let other_letter = word.char_indices().map(|(index, letter)| format!(".{{{index}}}[^{letter}].*"));
+    let others =
+        [format!(".{{0,{}}}", word.len().saturating_sub(1)), format!("{word}.+")].into_iter().chain(other_letter);
+    others.map(|regex| json!({"safe_regex": {"regex": format!("(?i){regex}")}})).collect()
 }
 
 /// Header names go on in the letters they came in.
@@ -125,19 +148,26 @@ fn filter(plugin: &FilterPlugin) -> Value {
     })
 }
 
-/// First match wins: GETs, subscriptions, other POSTs, the rest. All lead to the upstream; they differ in whether the wait
+/// First match wins: WebSockets, GETs, subscriptions, other POSTs, the rest. All lead to the upstream; they differ in whether the wait
 /// for response headers is limited (POST only: a GET stream may stay silent) and in what a drain waits for (a GET may be a
 /// stream whatever it accepts, and never is an operation).
 fn routes(settings: &Settings) -> Value {
     let get = json!({"name": ":method", "string_match": {"exact": "GET"}});
     let post = json!({"name": ":method", "string_match": {"exact": "POST"}});
     let listen = json!({"name": "mcp-method", "string_match": {"exact": "subscriptions/listen"}});
-    json!([
+    let offer = json!({"name": "upgrade", "string_match": {"exact": WEBSOCKET, "ignore_case": true}});
+    let socket = has_web_socket_cluster(settings).then(|| {
+        let mut socket = route(settings, &[offer], Some(STREAM_PRIORITY), false);
+        socket["route"]["cluster"] = WEB_SOCKET_CLUSTER.into();
+        socket
+    });
+    let others = [
         route(settings, &[get], Some(STREAM_PRIORITY), false),
         route(settings, &[post.clone(), listen], Some(STREAM_PRIORITY), true),
         route(settings, &[post], None, true),
         route(settings, &[], None, false),
-    ])
+    ];
+    socket.into_iter().chain(others).collect()
 }
 
 fn route(settings: &Settings, headers: &[Value], priority: Option<&str>, limited: bool) -> Value {
@@ -148,8 +178,7 @@ fn route(settings: &Settings, headers: &[Value], priority: Option<&str>, limited
     }
     if limited && upstream.timeout_ms > 0 {
         // Without `retry_on` nothing is retried, and the timeout covers the wait for response headers alone.
-        let seconds = format!("{}.{:03}s", upstream.timeout_ms / 1000, upstream.timeout_ms % 1000);
-        set(&mut action, "retry_policy", json!({"per_try_timeout": seconds}));
+        set(&mut action, "retry_policy", json!({"per_try_timeout": seconds(upstream.timeout_ms)}));
     }
     if upstream.endpoint.path != "/" {
         set(&mut action, "regex_rewrite", json!({"pattern": {"regex": "^/$"}, "substitution": upstream.endpoint.path}));

@@ -6,21 +6,29 @@
 mod cluster;
 mod health;
 mod listener;
+mod local_reply;
+mod notice;
 mod probe;
 mod stats;
 mod telemetry;
+mod tunnel;
 
 use crate::environment::Settings;
 use crate::machine::Machine;
 use serde_json::{Value, json};
 
 pub(crate) use listener::HTTP_STAT_PREFIX;
+pub(crate) use notice::{PROXY as PROXY_NOTICE, REDIRECT as REDIRECT_NOTICE};
 pub(crate) use probe::READY_KEY;
+pub(crate) use tunnel::AUTHORIZATION_VARIABLE;
 
 /// Name of the admin cluster. A server name cannot hold a slash, so it never meets the upstream cluster's.
 const ADMIN_CLUSTER: &str = "sidecar/admin";
 /// Name of the OTLP cluster.
 const OTLP_CLUSTER: &str = "sidecar/otlp";
+
+/// Name of the cluster that WebSockets go to, where they do not go to the upstream's.
+pub(crate) const WEB_SOCKET_CLUSTER: &str = "sidecar/websocket";
 
 /// When TCP asks whether a peer is still there.
 struct Keepalive {
@@ -37,13 +45,22 @@ const KEEPALIVE: Keepalive = Keepalive { idle_seconds: 60, interval_seconds: 10,
 pub fn render(settings: &Settings, machine: Machine) -> Value {
     let Settings { plugin, otlp, admin_port, .. } = settings;
     let mut clusters = vec![cluster::upstream(settings, machine), cluster::admin(*admin_port)];
+    clusters.extend(cluster::web_socket(settings, machine));
     clusters.extend(health::loopback_cluster(settings));
-    clusters.extend(otlp.as_ref().map(cluster::otlp));
+    clusters.extend(otlp.as_ref().map(|otlp| cluster::otlp(settings, otlp)));
+    let mut listeners = vec![listener::mcp(settings, machine), probe::listener(settings)];
+    let name = upstream_cluster(settings);
+    let to_upstream = (name.as_str(), &settings.upstream.endpoint, settings.upstream.proxy.as_ref());
+    let to_otlp = otlp.as_ref().map(|otlp| (OTLP_CLUSTER, &otlp.endpoint, otlp.proxy.as_ref()));
+    for (name, endpoint, proxy) in [Some(to_upstream), to_otlp].into_iter().flatten() {
+        listeners.extend(proxy.map(|proxy| tunnel::listener(settings, name, endpoint, proxy)));
+    }
+    clusters.extend(settings.proxy().map(|proxy| tunnel::cluster(proxy, machine)));
     json!({
         "node": {"id": "mcp-sidecar", "cluster": plugin.server_name},
         "admin": {"address": address("127.0.0.1", *admin_port), "ignore_global_conn_limit": true},
         "static_resources": {
-            "listeners": [listener::mcp(settings), probe::listener(settings)],
+            "listeners": listeners,
             "clusters": clusters,
         },
         "stats_config": stats::config(),
@@ -98,6 +115,16 @@ fn address(host: &str, port: u16) -> Value {
         set(&mut socket, "ipv4_compat", true);
     }
     json!({"socket_address": socket})
+}
+
+/// A socket of this machine by its path.
+fn address_of_socket(path: &str) -> Value {
+    json!({"pipe": {"path": path}})
+}
+
+/// Milliseconds as a duration of protobuf's JSON form.
+fn seconds(milliseconds: u32) -> String {
+    format!("{}.{:03}s", milliseconds / 1000, milliseconds % 1000)
 }
 
 /// Adds a field to an object.

@@ -22,14 +22,13 @@ const FILTER_STATE: &[&str] = &[
     "mcp.session",
 ];
 
-/// Adds tracing and the access log to a connection manager; nothing without an endpoint.
+/// Adds tracing to a connection manager; nothing without an endpoint.
 pub(super) fn extend(connection_manager: &mut Value, settings: &Settings) {
     let Some(otlp) = &settings.otlp else { return };
     // Envoy's tracer needs a request id; a client's own stays as it came, which else would carry the sampling decision.
     set(connection_manager, "generate_request_id", true);
     set(connection_manager, "request_id_extension", request_id());
     set(connection_manager, "tracing", tracing(settings, otlp));
-    set(connection_manager, "access_log", json!([access_log(settings, otlp)]));
 }
 
 fn request_id() -> Value {
@@ -69,7 +68,9 @@ fn tracing(settings: &Settings, otlp: &Otlp) -> Value {
     })
 }
 
-fn access_log(settings: &Settings, otlp: &Otlp) -> Value {
+/// The access log, if there is an endpoint.
+pub(super) fn access_log(settings: &Settings) -> Option<Value> {
+    let otlp = settings.otlp.as_ref()?;
     let list = |pairs: Vec<(String, String)>| {
         let values: Vec<_> =
             pairs.into_iter().map(|(key, value)| json!({"key": key, "value": {"string_value": value}})).collect();
@@ -91,7 +92,7 @@ fn access_log(settings: &Settings, otlp: &Otlp) -> Value {
         "attributes": list(attributes().chain(request).collect()),
     });
     exporter(otlp, "logs", &mut logger);
-    json!({"name": "envoy.access_loggers.open_telemetry", "typed_config": logger})
+    Some(json!({"name": "envoy.access_loggers.open_telemetry", "typed_config": logger}))
 }
 
 fn attributes() -> impl Iterator<Item = (String, String)> {

@@ -3,12 +3,15 @@
 use crate::problem::Problem;
 
 /// The settings that only this program has; others share `PORT` or `OTEL_*` with it.
-const SETTINGS: [&str; 7] = [
+const SETTINGS: [&str; 10] = [
     "MCP_UPSTREAM_URL",
     "MCP_UPSTREAM_NAME",
     "MCP_UPSTREAM_TIMEOUT_MS",
     "MCP_UPSTREAM_HOST_HEADER",
     "MCP_UPSTREAM_CA_FILE",
+    "MCP_UPSTREAM_CERT_FILE",
+    "MCP_UPSTREAM_KEY_FILE",
+    "MCP_UPSTREAM_IDLE_MS",
     "MCP_FILTER_CONFIG",
     "MCP_FILTER_WASM",
 ];

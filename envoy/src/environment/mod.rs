@@ -4,13 +4,16 @@
 //! version, the module, the plugin configuration, the certificate bundle.
 
 mod misspelt;
+mod proxies;
 mod reader;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 use crate::endpoint::Endpoint;
 use crate::envoy_binary::EnvoyBinary;
 use crate::filter_plugin::FilterPlugin;
+use crate::forward_proxy::ForwardProxy;
 use crate::problem::Problem;
 pub use misspelt::misspelt;
 use reader::Reader;
@@ -43,6 +46,8 @@ pub struct Settings {
     pub service: Service,
     /// Where spans and logs go, if anywhere.
     pub otlp: Option<Otlp>,
+    /// What was set, changes nothing and should be told.
+    pub remarks: Vec<Problem>,
 }
 
 /// The MCP server and how to speak to it.
@@ -56,6 +61,21 @@ pub struct Upstream {
     pub host_header: HostHeader,
     /// Certificates that its own must descend from, for https.
     pub ca_file: Option<PathBuf>,
+    /// What it is shown of who connects, for https.
+    pub client_certificate: Option<ClientCertificate>,
+    /// After so long an idle connection to it is closed.
+    pub idle_ms: u32,
+    /// What it is reached through, for https.
+    pub proxy: Option<ForwardProxy>,
+}
+
+/// A client certificate and its private key, both PEM.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate {
+    /// The certificate and those between it and its authority.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
 }
 
 /// What the MCP server sees as `Host`.
@@ -87,6 +107,8 @@ pub struct Otlp {
     pub protocol: OtlpProtocol,
     /// Certificates that its own must descend from, for https.
     pub ca_file: Option<PathBuf>,
+    /// What it is reached through, for https.
+    pub proxy: Option<ForwardProxy>,
 }
 
 /// OTLP's two transports.
@@ -96,6 +118,15 @@ pub enum OtlpProtocol {
     Http,
     /// gRPC.
     Grpc,
+}
+
+// === impl Upstream ===
+
+impl Upstream {
+    /// Whether the server knows itself by its own name alone, so that an absolute URL in its answers leads past the sidecar.
+    pub(crate) fn leads_past(&self) -> bool {
+        self.host_header == HostHeader::Upstream
+    }
 }
 
 // === impl Settings ===
@@ -129,10 +160,29 @@ impl Settings {
         match (upstream, envoy) {
             (Some(upstream), Some(envoy)) if reader.problems.is_empty() => {
                 let plugin = FilterPlugin::new(module, config, name.as_deref(), otlp.is_some());
-                Ok(Self { upstream, listener, probe, admin_port, concurrency, log_level, plugin, envoy, service, otlp })
+                let remarks = reader.remarks;
+                Ok(Self {
+                    upstream,
+                    listener,
+                    probe,
+                    admin_port,
+                    concurrency,
+                    log_level,
+                    plugin,
+                    envoy,
+                    service,
+                    otlp,
+                    remarks,
+                })
             }
             _ => Err(reader.problems),
         }
+    }
+
+    /// The proxy that anything is reached through; there is one variable for it.
+    pub(crate) fn proxy(&self) -> Option<&ForwardProxy> {
+        let of_otlp = || self.otlp.as_ref().and_then(|otlp| otlp.proxy.as_ref());
+        self.upstream.proxy.as_ref().or_else(of_otlp)
     }
 
     /// Where the sidecar itself reaches its probe listener.

@@ -1,7 +1,7 @@
 //! One variable after the other: its value, its default, or a problem.
 
-use super::{HostHeader, Lookup, Otlp, OtlpProtocol, Service, Upstream};
-use crate::endpoint::{self, Endpoint, Scheme};
+use super::{Lookup, Otlp, OtlpProtocol, Service, Upstream};
+use crate::endpoint::{Endpoint, Scheme};
 use crate::envoy_binary::EnvoyBinary;
 use crate::filter_plugin;
 use crate::problem::Problem;
@@ -20,16 +20,18 @@ const SERVER_NAME: &str = "1 to 64 characters of A-Za-z0-9_.-";
 pub(super) struct Reader<'a> {
     lookup: Lookup<'a>,
     pub(super) problems: Vec<Problem>,
+    /// What changes nothing and should be told.
+    pub(super) remarks: Vec<Problem>,
 }
 
 // === impl Reader ===
 
 impl<'a> Reader<'a> {
     pub(super) fn new(lookup: Lookup<'a>) -> Self {
-        Self { lookup, problems: Vec::new() }
+        Self { lookup, problems: Vec::new(), remarks: Vec::new() }
     }
 
-    fn text(&self, variable: &str) -> Option<String> {
+    pub(super) fn text(&self, variable: &str) -> Option<String> {
         (self.lookup)(variable).filter(|value| !value.is_empty())
     }
 
@@ -63,7 +65,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn choice<T: Copy>(&mut self, variable: &'static str, choices: &[(&str, T)]) -> Option<T> {
+    pub(super) fn choice<T: Copy>(&mut self, variable: &'static str, choices: &[(&str, T)]) -> Option<T> {
         let value = self.text(variable)?;
         let found = choices.iter().find(|(name, _)| *name == value).map(|&(_, choice)| choice);
         if found.is_none() {
@@ -73,7 +75,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    fn endpoint(&mut self, variable: &'static str) -> Option<Endpoint> {
+    pub(super) fn endpoint(&mut self, variable: &'static str) -> Option<Endpoint> {
         let value = self.text(variable)?;
         match Endpoint::parse(&value) {
             Ok(endpoint) => Some(endpoint),
@@ -82,36 +84,6 @@ impl<'a> Reader<'a> {
                 None
             }
         }
-    }
-
-    pub(super) fn upstream(&mut self) -> Option<Upstream> {
-        if self.text("MCP_UPSTREAM_URL").is_none() {
-            self.problems.push(Problem::missing("MCP_UPSTREAM_URL", endpoint::ALLOWED));
-        }
-        let endpoint = self.endpoint("MCP_UPSTREAM_URL");
-        let timeout_ms = self.number(
-            "MCP_UPSTREAM_TIMEOUT_MS",
-            30_000,
-            |_| true,
-            "a whole number of milliseconds from 0 (no timeout) to 4294967295",
-        );
-        let choices =
-            [("auto", None), ("preserve", Some(HostHeader::Preserve)), ("upstream", Some(HostHeader::Upstream))];
-        let host_header = self.choice("MCP_UPSTREAM_HOST_HEADER", &choices).flatten();
-        let given = self.text("MCP_UPSTREAM_CA_FILE").map(PathBuf::from);
-        if let Some(file) = &given {
-            self.refuse_unreadable("MCP_UPSTREAM_CA_FILE", file, "a readable PEM bundle");
-        }
-        let endpoint = endpoint?;
-        let ca_file = match endpoint.scheme {
-            Scheme::Http => None,
-            Scheme::Https => given.or_else(|| self.system_roots("MCP_UPSTREAM_CA_FILE")),
-        };
-        let host_header = host_header.unwrap_or(match endpoint.scheme {
-            Scheme::Http => HostHeader::Preserve,
-            Scheme::Https => HostHeader::Upstream,
-        });
-        Some(Upstream { endpoint, timeout_ms, host_header, ca_file })
     }
 
     pub(super) fn server_name(&mut self) -> Option<String> {
@@ -208,10 +180,11 @@ impl<'a> Reader<'a> {
             Scheme::Http => None,
             Scheme::Https => self.system_roots("OTEL_EXPORTER_OTLP_ENDPOINT"),
         };
-        Some(Otlp { endpoint, protocol: protocol.unwrap_or(by_port), ca_file })
+        let proxy = self.proxy_to(&endpoint);
+        Some(Otlp { endpoint, protocol: protocol.unwrap_or(by_port), ca_file, proxy })
     }
 
-    fn system_roots(&mut self, variable: &'static str) -> Option<PathBuf> {
+    pub(super) fn system_roots(&mut self, variable: &'static str) -> Option<PathBuf> {
         let found = openssl_probe::probe().cert_file;
         if found.is_none() {
             let message = "https needs certificate authorities and this machine has none; install ca-certificates";
@@ -221,7 +194,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether the file can be read.
-    fn refuse_unreadable(&mut self, variable: &'static str, file: &Path, allowed: &str) -> bool {
+    pub(super) fn refuse_unreadable(&mut self, variable: &'static str, file: &Path, allowed: &str) -> bool {
         let readable = File::open(file).and_then(|opened| opened.metadata());
         let reason = match readable {
             Ok(metadata) if metadata.is_file() => return true,

@@ -32,7 +32,15 @@ fn ok_defaults() {
     assert_eq!(settings.service.name, "mcp-sidecar");
     assert_eq!(settings.service.version, env!("CARGO_PKG_VERSION"));
     assert_eq!(settings.service.environment, "dev");
-    assert!(settings.otlp.is_none());
+    assert_eq!(settings.upstream.idle_ms, 1_500);
+    assert!(settings.upstream.client_certificate.is_none() && settings.upstream.proxy.is_none());
+    assert!(settings.otlp.is_none() && settings.remarks.is_empty());
+}
+
+#[test]
+fn ok_the_machine_has_room() {
+    let machine = crate::Machine::prepare(&read(&[]).unwrap());
+    assert!(machine.connections >= 16 && machine.heap_bytes > 0);
 }
 
 #[test]
@@ -40,6 +48,8 @@ fn ok_an_empty_value_is_none() {
     let names = ["PORT", "HOST", "PROBE_PORT", "ADMIN_PORT", "CONCURRENCY", "LOG_LEVEL", "MCP_UPSTREAM_TIMEOUT_MS"];
     let names = names.into_iter().chain(["MCP_UPSTREAM_NAME", "MCP_UPSTREAM_HOST_HEADER", "MCP_UPSTREAM_CA_FILE"]);
     let names = names.chain(["MCP_FILTER_CONFIG", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_ENV", "SERVICE_VERSION"]);
+    let names = names.chain(["MCP_UPSTREAM_CERT_FILE", "MCP_UPSTREAM_KEY_FILE", "MCP_UPSTREAM_IDLE_MS"]);
+    let names = names.chain(["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "NO_PROXY", "no_proxy", "ALL_PROXY"]);
     let empty: Vec<_> = names.map(|name| (name, "")).collect();
     assert_eq!(format!("{:?}", read(&empty).unwrap()), format!("{:?}", read(&[]).unwrap()));
 }
@@ -82,6 +92,7 @@ fn err_one_line_names_variable_and_value_and_what_is_allowed() {
         ("MCP_UPSTREAM_URL", "", "missing; allowed: an http:// or https:// URL"),
         ("MCP_UPSTREAM_URL", "weather", "\"weather\" is not an http:// or https:// URL; allowed:"),
         ("MCP_UPSTREAM_URL", "http://weather:0", "port 0"),
+        ("MCP_UPSTREAM_URL", "http://a\"b/", "\"http://a\\\"b/\" has a host that is no name"),
         ("MCP_UPSTREAM_URL", "http://localhost:4000", "the sidecar's own PORT"),
         ("MCP_UPSTREAM_URL", "http://[::1]:9901", "the sidecar's own ADMIN_PORT"),
         ("MCP_UPSTREAM_NAME", "a b", "\"a b\" is not allowed; allowed: 1 to 64 characters of A-Za-z0-9_.-"),
@@ -90,6 +101,8 @@ fn err_one_line_names_variable_and_value_and_what_is_allowed() {
         ("MCP_UPSTREAM_HOST_HEADER", "keep", "allowed: auto, preserve, upstream"),
         ("MCP_FILTER_WASM", FILE, "(it does not begin as a WebAssembly module does)"),
         ("MCP_UPSTREAM_CA_FILE", "/absent.pem", "\"/absent.pem\" is not allowed; allowed: a readable PEM bundle"),
+        ("MCP_UPSTREAM_IDLE_MS", "0", "allowed: a whole number of milliseconds from 1 to 3600000"),
+        ("MCP_UPSTREAM_IDLE_MS", "3600001", "allowed: a whole number of milliseconds from 1 to 3600000"),
         ("PORT", "0", "\"0\" is not allowed; allowed: a port from 1 to 65535"),
         ("PORT", "65536", "allowed: a port from 1 to 65535"),
         ("PORT", "+80", "allowed: a port from 1 to 65535"),
@@ -152,4 +165,90 @@ fn ok_one_port_on_two_addresses() {
     assert!(read(&[("HOST", "127.0.0.1"), ("PROBE_HOST", "127.0.0.2"), ("PROBE_PORT", "4000")]).is_ok());
     let variables = [("HOST", "10.0.0.1"), ("MCP_UPSTREAM_URL", "http://localhost:4000")];
     assert!(read(&variables).is_ok());
+}
+
+const HTTPS: [(&str, &str); 2] = [("MCP_UPSTREAM_URL", "https://mcp.example.com/mcp"), ("MCP_UPSTREAM_CA_FILE", FILE)];
+
+#[test]
+fn ok_a_client_certificate_and_its_key() {
+    let [certificate, key] = [("MCP_UPSTREAM_CERT_FILE", FILE), ("MCP_UPSTREAM_KEY_FILE", MODULE)];
+    let settings = read(&[&HTTPS[..], &[certificate, key]].concat()).unwrap();
+    let pair = settings.upstream.client_certificate.unwrap();
+    assert_eq!((pair.certificate.to_str(), pair.key.to_str()), (Some(FILE), Some(MODULE)));
+}
+
+#[test]
+fn err_half_a_client_certificate_or_one_without_https() {
+    let certificate = ("MCP_UPSTREAM_CERT_FILE", FILE);
+    let key = ("MCP_UPSTREAM_KEY_FILE", FILE);
+    let cases: [(&[_], &[&str]); 5] = [
+        (
+            &[HTTPS[0], HTTPS[1], certificate],
+            &["MCP_UPSTREAM_KEY_FILE: missing; allowed: the PEM file of the private key"],
+        ),
+        (&[HTTPS[0], HTTPS[1], key], &["MCP_UPSTREAM_CERT_FILE: missing; allowed: the PEM file of the certificate"]),
+        (
+            &[HTTPS[0], HTTPS[1], certificate, (key.0, "/absent.pem")],
+            &["MCP_UPSTREAM_KEY_FILE: \"/absent.pem\" is not"],
+        ),
+        (&[HTTPS[0], HTTPS[1], (certificate.0, "/"), key], &["MCP_UPSTREAM_CERT_FILE: \"/\" is not allowed"]),
+        (&[certificate, key], &["MCP_UPSTREAM_CERT_FILE: ", "MCP_UPSTREAM_KEY_FILE: "]),
+    ];
+    for (variables, expected) in cases {
+        let lines = read(variables).unwrap_err();
+        assert_eq!(lines.len(), expected.len(), "{lines:?}");
+        for (line, begin) in lines.iter().zip(expected) {
+            assert!(line.starts_with(begin), "{lines:?}");
+        }
+    }
+    let lines = read(&[certificate, key]).unwrap_err();
+    assert!(lines[0].ends_with("allowed: none with http://weather/mcp, only with an https:// URL"), "{lines:?}");
+}
+
+#[test]
+fn ok_proxies_by_scheme_and_letter_and_exception() {
+    let proxy = |variables: &[(&str, &str)]| {
+        let settings = read(&[&HTTPS[..], variables].concat()).unwrap();
+        settings.upstream.proxy.map(|proxy| proxy.url())
+    };
+    let one = Some("http://one:3128".to_owned());
+    assert_eq!(proxy(&[("HTTPS_PROXY", "one:3128")]), one);
+    assert_eq!(proxy(&[("https_proxy", "http://one:3128"), ("HTTPS_PROXY", "two:3128")]), one);
+    assert_eq!(proxy(&[("HTTPS_PROXY", "one:3128"), ("NO_PROXY", "example.org")]), one);
+    assert_eq!(proxy(&[("HTTPS_PROXY", "one:3128"), ("NO_PROXY", "example.com")]), None);
+    assert_eq!(proxy(&[("HTTPS_PROXY", "one:3128"), ("no_proxy", "a"), ("NO_PROXY", "example.com")]), one);
+    assert_eq!(proxy(&[("HTTP_PROXY", "one:3128"), ("ALL_PROXY", "one:3128")]), None);
+    assert!(read(&[("HTTPS_PROXY", "one:3128")]).unwrap().upstream.proxy.is_none(), "http:// is reached directly");
+}
+
+#[test]
+fn err_a_proxy_that_cannot_be_used_is_told_without_its_password() {
+    for value in ["socks5://me:hunter2@proxy:1080", "https://me:hunter2@proxy:443", "http://me:hunter2@proxy"] {
+        for variable in ["HTTPS_PROXY", "https_proxy"] {
+            let collector = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example:4318");
+            let lines = read(&[&HTTPS[..], &[(variable, value), collector]].concat()).unwrap_err();
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            assert!(lines[0].starts_with(&format!("{variable}: ")) && !lines[0].contains("hunter2"), "{lines:?}");
+        }
+    }
+    // It would not be used, so it stops nothing.
+    assert!(read(&[("HTTPS_PROXY", "socks5://proxy:1080")]).is_ok());
+}
+
+#[test]
+fn ok_a_proxy_that_is_not_used_is_told() {
+    let told = |variables: &[(&str, &str)]| -> Vec<String> {
+        read(variables)
+            .unwrap()
+            .remarks
+            .iter()
+            .map(|remark| remark.to_string().split(':').next().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(told(&[("HTTP_PROXY", "one:3128")]), ["HTTP_PROXY"]);
+    assert_eq!(told(&[("http_proxy", "one:3128"), ("all_proxy", "socks5://one:1")]), ["http_proxy", "all_proxy"]);
+    assert_eq!(told(&[("HTTP_PROXY", "one:3128"), ("NO_PROXY", "weather")]), Vec::<String>::new());
+    assert_eq!(told(&[HTTPS[0], HTTPS[1], ("ALL_PROXY", "one:3128")]), ["ALL_PROXY"]);
+    let both = [HTTPS[0], HTTPS[1], ("ALL_PROXY", "one:3128"), ("HTTPS_PROXY", "one:3128"), ("HTTP_PROXY", "one:3128")];
+    assert_eq!(told(&both), Vec::<String>::new());
 }

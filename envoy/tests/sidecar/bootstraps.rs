@@ -38,17 +38,34 @@ fn ok_every_kind_of_bootstrap() {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new(directory.path());
     let ca_file = authority.ca_file.to_str().unwrap();
+    let (certificate, key) = authority.certify("sidecar.example");
+    let [certificate, key] = [&certificate, &key].map(|file| file.to_str().unwrap());
     let config = directory.path().join("filter.json");
     fs::write(&config, r#"{"labels": {"resource_uri": "hash", "hash_key": "${LABEL_KEY}"}, "paths": ["/mcp"]}"#)
         .unwrap();
     let https = ("MCP_UPSTREAM_URL", "https://weather.example:8443/mcp");
-    let cases: [&[_]; 12] = [
+    let proxied = [https, ("MCP_UPSTREAM_CA_FILE", ca_file), ("HTTPS_PROXY", "http://me:hunter2@[::1]:3128")];
+    let cases: [&[_]; 15] = [
         &[],
         &[("MCP_UPSTREAM_URL", "http://127.0.0.1:8080")],
         &[("MCP_UPSTREAM_URL", "http://[::1]:8080/mcp"), ("HOST", "::"), ("PROBE_HOST", "::1")],
         &[https, ("MCP_UPSTREAM_CA_FILE", ca_file)],
         &[https, ("MCP_UPSTREAM_CA_FILE", ca_file), ("MCP_UPSTREAM_HOST_HEADER", "preserve")],
         &[("MCP_UPSTREAM_URL", "https://10.0.0.1/"), ("MCP_UPSTREAM_CA_FILE", ca_file)],
+        &[
+            https,
+            ("MCP_UPSTREAM_CA_FILE", ca_file),
+            ("MCP_UPSTREAM_CERT_FILE", certificate),
+            ("MCP_UPSTREAM_KEY_FILE", key),
+        ],
+        &proxied,
+        &[
+            proxied[0],
+            proxied[1],
+            proxied[2],
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:4317"),
+            ("SSL_CERT_FILE", ca_file),
+        ],
         &[("MCP_UPSTREAM_TIMEOUT_MS", "0"), ("MCP_UPSTREAM_HOST_HEADER", "upstream")],
         &[("MCP_UPSTREAM_NAME", "weather.v2"), ("MCP_UPSTREAM_TIMEOUT_MS", "4294967295")],
         &[("MCP_FILTER_CONFIG", config.to_str().unwrap())],
@@ -67,7 +84,9 @@ fn ok_every_kind_of_bootstrap() {
         environment.extend(variables.iter().copied());
         let settings = Settings::read(&|name| environment.get(name).map(|&value| value.to_owned())).unwrap();
         let rendered = bootstrap::render(&settings, MACHINE).to_string();
-        assert!(!rendered.contains("0123456789abcdef"), "a secret of the environment is in the bootstrap");
+        for secret in ["0123456789abcdef", "hunter2", "bWU6"] {
+            assert!(!rendered.contains(secret), "a secret of the environment is in the bootstrap");
+        }
         let file = directory.path().join(format!("{index}.json"));
         fs::write(&file, rendered).unwrap();
         validate(&file);

@@ -4,8 +4,10 @@
 
 mod bootstraps;
 mod commands;
+mod connections;
 mod drain;
 mod passing;
+mod proxy;
 mod support;
 mod telemetry;
 mod tls;

@@ -30,15 +30,14 @@ class Sidecar:
         self.port, self.probe_port, self.admin_port = free_port(), free_port(), free_port()
         self.server_name = settings.get("MCP_UPSTREAM_NAME", "upstream")
         self.expected = Expected(self.server_name)
-        self.process = launch(
-            logs / f"{name}.log",
-            MCP_UPSTREAM_URL=f"http://127.0.0.1:{upstream_port}",
-            PORT=str(self.port),
-            PROBE_PORT=str(self.probe_port),
-            ADMIN_PORT=str(self.admin_port),
-            CONCURRENCY=str(WORKERS),
-            **settings,
-        )
+        own = {
+            "MCP_UPSTREAM_URL": f"http://127.0.0.1:{upstream_port}",
+            "PORT": str(self.port),
+            "PROBE_PORT": str(self.probe_port),
+            "ADMIN_PORT": str(self.admin_port),
+            "CONCURRENCY": str(WORKERS),
+        }
+        self.process = launch(logs / f"{name}.log", **{**own, **settings})
         wait_for("the sidecar to be ready", self.ready, process=self.process)
 
     def ready(self) -> bool:

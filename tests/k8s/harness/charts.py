@@ -27,8 +27,12 @@ VARIANTS: dict[str, dict] = {
     "bare": {"networkPolicy": {"enabled": False}, "monitoring": {"serviceMonitor": {"enabled": False}}},
     "load-balancer": {"proxy": {"service": {"type": "LoadBalancer", "port": 8443}}, "imagePullSecrets": [{"name": "registry"}]},
     "settings": {
-        "upstream": {"url": "https://mcp.example.com/mcp", "name": "orders", "timeoutMs": 0, "hostHeader": "upstream"},
+        "upstream": {"url": "https://mcp.example.com/mcp", "name": "orders", "timeoutMs": 0, "idleMs": 4000, "hostHeader": "upstream"},
         "sidecar": {"filter": {"semconv": True, "limits": {"tool_names": 50}}, "environment": {"CONCURRENCY": "4"}},
+    },
+    "client-certificate": {
+        "upstream": {"url": "https://mcp.example.com/mcp", "clientSecret": {"name": "orders-client"}},
+        "sidecar": {"environment": {"HTTPS_PROXY": "http://proxy.example.com:3128", "NO_PROXY": ".svc,10.0.0.0/8"}},
     },
     "private-ca": {"upstream": {"url": "https://mcp.example.com/mcp", "caConfigMap": {"name": "company-ca", "key": "roots.pem"}}},
     "hashed": {

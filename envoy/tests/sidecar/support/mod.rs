@@ -2,12 +2,16 @@
 
 mod certificates;
 mod client;
+mod connect_proxy;
 mod sidecar;
+mod tls;
 mod upstream;
 
 pub(crate) use certificates::Authority;
-pub(crate) use client::{get, open, post, read_answer, read_until, send};
+pub(crate) use client::{Answer, get, open, post, read_answer, read_until, send};
+pub(crate) use connect_proxy::ConnectProxy;
 pub(crate) use sidecar::{Sidecar, launcher, signal};
+pub(crate) use tls::{TlsServer, seen, seen_in};
 pub(crate) use upstream::{Request, Upstream, begin_events, end_events, say, say_event, say_json, until_closed};
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener};

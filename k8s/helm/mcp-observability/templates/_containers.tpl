@@ -23,6 +23,7 @@
       "MCP_UPSTREAM_URL" $url
       "MCP_UPSTREAM_NAME" $values.upstream.name
       "MCP_UPSTREAM_TIMEOUT_MS" ($values.upstream.timeoutMs | int64 | toString)
+      "MCP_UPSTREAM_IDLE_MS" ($values.upstream.idleMs | int64 | toString)
       "MCP_UPSTREAM_HOST_HEADER" $values.upstream.hostHeader
       "MCP_FILTER_CONFIG" "/etc/mcp-sidecar/filter.json" }}
 {{- if $values.upstream.caConfigMap.name }}
@@ -30,6 +31,15 @@
 {{- fail (printf "upstream.caConfigMap.name: %s is for https, and upstream.url is %s" $values.upstream.caConfigMap.name $url) }}
 {{- end }}
 {{- $_ := set $environment "MCP_UPSTREAM_CA_FILE" (printf "/etc/mcp-upstream-ca/%s" $values.upstream.caConfigMap.key) }}
+{{- end }}
+{{- with $values.upstream.clientSecret }}
+{{- if .name }}
+{{- if not (hasPrefix "https://" $url) }}
+{{- fail (printf "upstream.clientSecret.name: %s is for https, and upstream.url is %s" .name $url) }}
+{{- end }}
+{{- $_ := set $environment "MCP_UPSTREAM_CERT_FILE" (printf "/etc/mcp-upstream-client/%s" .certKey) }}
+{{- $_ := set $environment "MCP_UPSTREAM_KEY_FILE" (printf "/etc/mcp-upstream-client/%s" .keyKey) }}
+{{- end }}
 {{- end }}
 {{- if and $values.collector.otlpEndpoint (not $values.collector.enabled) }}
 {{- fail "collector.otlpEndpoint: needs collector.enabled; the sidecar's own is OTEL_EXPORTER_OTLP_ENDPOINT in sidecar.environment" }}
@@ -78,6 +88,9 @@ volumeMounts:
   - {name: sidecar-tmp, mountPath: /tmp}
   {{- if $values.upstream.caConfigMap.name }}
   - {name: upstream-ca, mountPath: /etc/mcp-upstream-ca, readOnly: true}
+  {{- end }}
+  {{- if $values.upstream.clientSecret.name }}
+  - {name: upstream-client, mountPath: /etc/mcp-upstream-client, readOnly: true}
   {{- end }}
 {{- end }}
 
@@ -146,6 +159,14 @@ volumeMounts:
 {{- if .name }}
 - name: upstream-ca
   configMap: {name: {{ .name | quote }}, items: [{key: {{ .key | quote }}, path: {{ .key | quote }}}]}
+{{- end }}
+{{- end }}
+{{- with $values.upstream.clientSecret }}
+{{- if .name }}
+- name: upstream-client
+  secret:
+    secretName: {{ .name | quote }}
+    items: [{key: {{ .certKey | quote }}, path: {{ .certKey | quote }}}, {key: {{ .keyKey | quote }}, path: {{ .keyKey | quote }}}]
 {{- end }}
 {{- end }}
 {{- if $values.collector.enabled }}

@@ -1,0 +1,40 @@
+//! The text of the answers that Envoy makes itself: which of the failures it was, and the variable to look at.
+//!
+//! Envoy's own text follows where it says more, such as why a certificate was refused.
+
+use crate::environment::Settings;
+use crate::machine::Machine;
+use serde_json::{Value, json};
+
+/// `local_reply_config` of the MCP listener. Statuses stay Envoy's own.
+pub(super) fn config(settings: &Settings, machine: Machine) -> Value {
+    let upstream = &settings.upstream;
+    let url = upstream.endpoint.url();
+    let timeout = format!("no answer within MCP_UPSTREAM_TIMEOUT_MS={}", upstream.timeout_ms);
+    let through = upstream.proxy.as_ref().map(|proxy| format!(" through the proxy {} (HTTPS_PROXY)", proxy.url()));
+    let connect = format!("cannot connect to {url} (MCP_UPSTREAM_URL){}", through.unwrap_or_default());
+    let unresolved = format!("cannot connect to {url} (MCP_UPSTREAM_URL): its name has no address");
+    let closed = format!("{url} (MCP_UPSTREAM_URL) closed the connection before it answered");
+    let full = format!("too many requests at once: at most {} by this machine's open files", machine.connections);
+    let framing = format!("the answer of {url} is no HTTP that Envoy accepts (README.md, Limits)");
+    let texts = [
+        (["UT"], timeout, false),
+        (["UH"], unresolved, false),
+        (["UF"], connect, true),
+        (["UC"], closed, true),
+        (["UO"], full, false),
+        (["UPE"], framing, true),
+    ];
+    let mappers: Vec<_> = texts.into_iter().map(|(flags, text, goes_on)| mapper(&flags, &text, goes_on)).collect();
+    json!({"mappers": mappers})
+}
+
+fn mapper(flags: &[&str], text: &str, goes_on: bool) -> Value {
+    // A percent sign begins a command operator.
+    let text = text.replace('%', "%%");
+    let rest = if goes_on { ": %LOCAL_REPLY_BODY%" } else { "" };
+    json!({
+        "filter": {"response_flag_filter": {"flags": flags}},
+        "body_format_override": {"text_format_source": {"inline_string": format!("{text}{rest}\n")}},
+    })
+}

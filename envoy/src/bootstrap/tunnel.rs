@@ -1,0 +1,75 @@
+//! The way to an `https://` endpoint through a forward proxy: a listener on a local socket, whose every connection becomes
+//! a CONNECT to the proxy.
+//!
+//! The endpoint's own cluster connects to that socket and speaks TLS with the endpoint, so the proxy sees its name and port
+//! and no more, and a health check asks through the proxy as well. An internal listener would save the socket, but it lives
+//! on Envoy's workers alone and health checks run on the main thread.
+
+use super::cluster::{self, http_options, keepalive, thresholds};
+use super::{address_of_socket, health, notice};
+use crate::endpoint::Endpoint;
+use crate::environment::Settings;
+use crate::forward_proxy::ForwardProxy;
+use crate::machine::Machine;
+use serde_json::{Value, json};
+
+/// Name of the proxy's cluster.
+const PROXY_CLUSTER: &str = "sidecar/proxy";
+/// The variable of Envoy's environment that holds `Proxy-Authorization`: in the bootstrap the admin interface would show it.
+pub(crate) const AUTHORIZATION_VARIABLE: &str = "MCP_SIDECAR_PROXY_AUTHORIZATION";
+
+/// Where a cluster that is reached through the proxy connects to: the tunnel of that name.
+pub(super) fn location(settings: &Settings, tunnel: &str, cluster: &str) -> Value {
+    let address = address_of_tunnel(settings, tunnel);
+    json!({"type": "STATIC", "load_assignment": health::assignment(cluster, &[json!({"address": address})])})
+}
+
+/// An abstract name: nothing is left on disk. The admin port is this sidecar's own in the network namespace, as the name is.
+fn address_of_tunnel(settings: &Settings, tunnel: &str) -> Value {
+    address_of_socket(&format!("@mcp-sidecar/{}/{tunnel}", settings.admin_port))
+}
+
+/// The listener behind that socket. No limit of connections holds here: those of the MCP listener did already.
+pub(super) fn listener(settings: &Settings, tunnel: &str, endpoint: &Endpoint, proxy: &ForwardProxy) -> Value {
+    let authorization = proxy.authorization().map(|_| {
+        json!({"header": {"key": "Proxy-Authorization", "value": format!("%ENVIRONMENT({AUTHORIZATION_VARIABLE})%")}})
+    });
+    let headers: Vec<_> = authorization.into_iter().collect();
+    json!({
+        "name": format!("tunnel/{tunnel}"),
+        "address": address_of_tunnel(settings, tunnel),
+        "ignore_global_conn_limit": true,
+        "bypass_overload_manager": true,
+        "filter_chains": [{"filters": [{
+            "name": "envoy.filters.network.tcp_proxy",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+                "stat_prefix": "tunnel",
+                "cluster": PROXY_CLUSTER,
+                "idle_timeout": "0s",
+                "tunneling_config": {
+                    // The proxy resolves the name.
+                    "hostname": endpoint.host_and_port(),
+                    "headers_to_add": headers,
+                },
+                "access_log": [notice::of_the_proxy()],
+            },
+        }]}],
+    })
+}
+
+/// The proxy.
+pub(super) fn cluster(proxy: &ForwardProxy, machine: Machine) -> Value {
+    let protocol = json!({"explicit_http_config": {"http_protocol_options": {}}});
+    let mut cluster = cluster::location(PROXY_CLUSTER, &proxy.endpoint);
+    for (name, value) in [
+        ("name", json!(PROXY_CLUSTER)),
+        ("connect_timeout", json!("5s")),
+        ("circuit_breakers", json!({"thresholds": [thresholds("DEFAULT", machine)]})),
+        ("upstream_connection_options", keepalive()),
+        ("typed_extension_protocol_options", http_options(protocol, None)),
+    ] {
+        super::set(&mut cluster, name, value);
+    }
+    cluster
+}

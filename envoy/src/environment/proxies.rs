@@ -1,0 +1,51 @@
+//! The variables of proxies, which every program of the machine shares, as curl reads them: those in small letters win.
+
+use super::reader::Reader;
+use crate::endpoint::{Endpoint, Scheme};
+use crate::forward_proxy::{ForwardProxy, is_excepted};
+use crate::problem::Problem;
+
+impl Reader<'_> {
+    /// The proxy that an `https://` endpoint is reached through, if any.
+    pub(super) fn proxy_to(&mut self, endpoint: &Endpoint) -> Option<ForwardProxy> {
+        let (variable, value) = self.first_of(&["https_proxy", "HTTPS_PROXY"])?;
+        if endpoint.scheme == Scheme::Http || self.is_excepted(endpoint) {
+            return None;
+        }
+        ForwardProxy::parse(&value)
+            .map_err(|message| {
+                let problem = Problem::new(variable, message);
+                // The upstream and the OTLP endpoint share it.
+                if !self.problems.contains(&problem) {
+                    self.problems.push(problem);
+                }
+            })
+            .ok()
+    }
+
+    /// Says which proxy is not used where another program might use it.
+    pub(super) fn tell_unused_proxy(&mut self, endpoint: &Endpoint) {
+        if self.is_excepted(endpoint) {
+            return;
+        }
+        let of_scheme = match endpoint.scheme {
+            Scheme::Http => self.first_of(&["http_proxy", "HTTP_PROXY"]),
+            Scheme::Https => None,
+        };
+        let is_proxied = self.first_of(&["https_proxy", "HTTPS_PROXY"]).is_some() && endpoint.scheme == Scheme::Https;
+        let any = if is_proxied { None } else { self.first_of(&["all_proxy", "ALL_PROXY"]) };
+        for (variable, _) in [of_scheme, any].into_iter().flatten() {
+            let message =
+                format!("not used, {} is reached directly; only HTTPS_PROXY is, for https:// URLs", endpoint.url());
+            self.remarks.push(Problem::new(variable, message));
+        }
+    }
+
+    fn is_excepted(&self, endpoint: &Endpoint) -> bool {
+        self.first_of(&["no_proxy", "NO_PROXY"]).is_some_and(|(_, list)| is_excepted(endpoint, &list))
+    }
+
+    fn first_of(&self, variables: &[&'static str]) -> Option<(&'static str, String)> {
+        variables.iter().find_map(|&variable| Some((variable, self.text(variable)?)))
+    }
+}

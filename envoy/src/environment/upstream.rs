@@ -1,0 +1,77 @@
+//! The MCP server: its URL, how it is spoken to, who it trusts and who trusts it.
+
+use super::reader::Reader;
+use super::{ClientCertificate, HostHeader, Upstream};
+use crate::endpoint::{self, Endpoint, Scheme};
+use crate::problem::Problem;
+use std::path::PathBuf;
+
+const CERT_FILE: &str = "MCP_UPSTREAM_CERT_FILE";
+const KEY_FILE: &str = "MCP_UPSTREAM_KEY_FILE";
+
+impl Reader<'_> {
+    pub(super) fn upstream(&mut self) -> Option<Upstream> {
+        if self.text("MCP_UPSTREAM_URL").is_none() {
+            self.problems.push(Problem::missing("MCP_UPSTREAM_URL", endpoint::ALLOWED));
+        }
+        let endpoint = self.endpoint("MCP_UPSTREAM_URL");
+        let timeout_ms = self.number(
+            "MCP_UPSTREAM_TIMEOUT_MS",
+            30_000,
+            |_| true,
+            "a whole number of milliseconds from 0 (no timeout) to 4294967295",
+        );
+        let choices =
+            [("auto", None), ("preserve", Some(HostHeader::Preserve)), ("upstream", Some(HostHeader::Upstream))];
+        let host_header = self.choice("MCP_UPSTREAM_HOST_HEADER", &choices).flatten();
+        let given = self.text("MCP_UPSTREAM_CA_FILE").map(PathBuf::from);
+        if let Some(file) = &given {
+            self.refuse_unreadable("MCP_UPSTREAM_CA_FILE", file, "a readable PEM bundle");
+        }
+        let client_certificate = self.client_certificate(endpoint.as_ref());
+        let idle_ms = self.number(
+            "MCP_UPSTREAM_IDLE_MS",
+            1_500,
+            |milliseconds| (1..=3_600_000).contains(&milliseconds),
+            "a whole number of milliseconds from 1 to 3600000",
+        );
+        let endpoint = endpoint?;
+        let ca_file = match endpoint.scheme {
+            Scheme::Http => None,
+            Scheme::Https => given.or_else(|| self.system_roots("MCP_UPSTREAM_CA_FILE")),
+        };
+        let host_header = host_header.unwrap_or(match endpoint.scheme {
+            Scheme::Http => HostHeader::Preserve,
+            Scheme::Https => HostHeader::Upstream,
+        });
+        let proxy = self.proxy_to(&endpoint);
+        self.tell_unused_proxy(&endpoint);
+        Some(Upstream { endpoint, timeout_ms, host_header, ca_file, client_certificate, idle_ms, proxy })
+    }
+
+    /// Both files or none, and only where there is a handshake to show them in.
+    fn client_certificate(&mut self, endpoint: Option<&Endpoint>) -> Option<ClientCertificate> {
+        let [certificate, key] = [CERT_FILE, KEY_FILE].map(|variable| Some((variable, self.text(variable)?)));
+        for (variable, file) in [&certificate, &key].into_iter().flatten() {
+            self.refuse_unreadable(variable, file.as_ref(), "a readable PEM file");
+            if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.scheme == Scheme::Http) {
+                let allowed = format!("none with {}, only with an https:// URL", endpoint.url());
+                self.problems.push(Problem::refused(variable, file, &allowed));
+            }
+        }
+        match (certificate, key) {
+            (Some((_, certificate)), Some((_, key))) => {
+                Some(ClientCertificate { certificate: certificate.into(), key: key.into() })
+            }
+            (Some((variable, _)), None) => self.refuse_half(KEY_FILE, variable, "private key"),
+            (None, Some((variable, _))) => self.refuse_half(CERT_FILE, variable, "certificate"),
+            (None, None) => None,
+        }
+    }
+
+    fn refuse_half<T>(&mut self, missing: &'static str, given: &str, what: &str) -> Option<T> {
+        let allowed = format!("the PEM file of the {what} that belongs to {given}, or neither of the two");
+        self.problems.push(Problem::missing(missing, &allowed));
+        None
+    }
+}

@@ -1,0 +1,117 @@
+//! What Envoy tells the launcher while it runs, in words that say what to do; each thing once.
+
+use crate::bootstrap::{PROXY_NOTICE, REDIRECT_NOTICE};
+use crate::environment::Settings;
+use std::io::{BufRead, BufReader, Read};
+use url::Url;
+
+/// Most different things that are told; a server that breaks in ever new ways must not fill the log.
+const MOST: usize = 16;
+
+/// Turns Envoy's lines into what is to be told.
+pub(crate) struct Notices {
+    origin: Option<url::Origin>,
+    url: String,
+    proxy: String,
+    told: Vec<String>,
+}
+
+// === impl Notices ===
+
+impl Notices {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let url = settings.upstream.endpoint.url();
+        let proxy = settings.proxy().map(crate::ForwardProxy::url).unwrap_or_default();
+        Self { origin: Url::parse(&url).ok().map(|url| url.origin()), url, proxy, told: Vec::new() }
+    }
+
+    /// Reads lines until Envoy is gone, and tells what they mean.
+    pub(crate) fn read(mut self, pipe: impl Read, tell: impl Fn(&str)) {
+        for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+            if let Some(text) = self.text_of(&String::from_utf8_lossy(&line)) {
+                tell(&text);
+            }
+        }
+    }
+
+    /// What to tell of a line, if it was not told yet.
+    fn text_of(&mut self, line: &str) -> Option<String> {
+        let (kind, rest) = line.split_once(' ')?;
+        let text = match kind {
+            REDIRECT_NOTICE => self.text_of_redirect(rest)?,
+            PROXY_NOTICE => self.text_of_proxy(rest),
+            _ => return None,
+        };
+        if self.told.contains(&text) || self.told.len() >= MOST {
+            return None;
+        }
+        self.told.push(text.clone());
+        Some(text)
+    }
+
+    /// Of the `Location` only the origin is repeated: its query may hold a secret.
+    fn text_of_redirect(&self, location: &str) -> Option<String> {
+        let origin = Url::parse(location).ok()?.origin();
+        (Some(&origin) == self.origin.as_ref()).then(|| {
+            format!(
+                "MCP_UPSTREAM_HOST_HEADER: {} redirects to its own {}; clients that follow it go past this sidecar and are \
+                 not counted. Let clients use the URL it redirects to, or set MCP_UPSTREAM_HOST_HEADER=preserve if the \
+                 server accepts the sidecar's name",
+                self.url,
+                origin.ascii_serialization()
+            )
+        })
+    }
+
+    fn text_of_proxy(&self, reason: &str) -> String {
+        let said = match reason.strip_prefix("tunnel_response:") {
+            Some("407") => "it answers 407: it wants another user and password, or any".to_owned(),
+            Some(status) => format!("it answers {status}"),
+            None if reason.is_empty() || reason == "-" => "it refuses CONNECT, or cannot be reached".to_owned(),
+            None => reason.to_owned(),
+        };
+        format!("HTTPS_PROXY: no connection through {}: {said}", self.proxy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Notices;
+    use url::Url;
+
+    fn notices() -> Notices {
+        let url = "https://mcp.example.com/mcp".to_owned();
+        let origin = Some(Url::parse(&url).unwrap().origin());
+        Notices { origin, url, proxy: "http://proxy:3128".to_owned(), told: Vec::new() }
+    }
+
+    #[test]
+    fn ok_a_redirect_past_the_sidecar_is_told_once_without_its_query() {
+        let mut notices = notices();
+        for line in
+            ["redirect /mcp/", "redirect -", "redirect https://login.example.com/", "redirect //mcp.example.com/"]
+        {
+            assert_eq!(notices.text_of(line), None, "{line}");
+        }
+        let text = notices.text_of("redirect https://mcp.example.com:443/mcp/?key=hunter2").unwrap();
+        assert!(text.contains("redirects to its own https://mcp.example.com;") && !text.contains("hunter2"), "{text}");
+        assert_eq!(notices.text_of("redirect https://mcp.example.com/other"), None);
+    }
+
+    #[test]
+    fn ok_each_reason_of_the_proxy_is_told_once() {
+        let mut notices = notices();
+        let text = notices.text_of("proxy tunnel_response:407").unwrap();
+        assert!(text.contains("HTTPS_PROXY: no connection through http://proxy:3128: it answers 407"), "{text}");
+        assert_eq!(notices.text_of("proxy tunnel_response:407"), None);
+        assert!(notices.text_of("proxy tunnel_response:403").unwrap().ends_with("it answers 403"));
+        assert!(notices.text_of("proxy -").unwrap().ends_with("cannot be reached"));
+    }
+
+    #[test]
+    fn ok_the_number_of_things_told_is_bounded() {
+        let mut notices = notices();
+        let told = (0..1000).filter_map(|number| notices.text_of(&format!("proxy reason {number}"))).count();
+        assert_eq!(told, super::MOST);
+    }
+}
