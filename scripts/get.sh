@@ -7,6 +7,8 @@
 #   scripts/get.sh node             tests/node/node_modules, linked into the cache
 #   scripts/get.sh rmcp-server      the MCP server built from tests/peers
 #   scripts/get.sh rmcp-client      the MCP client built from tests/peers
+#   scripts/get.sh go-peers         the directory with the MCP servers and clients built from tests/peers/go
+#   scripts/get.sh supergateway     the script of supergateway, from tests/peers/gateway
 #   scripts/get.sh wasm-opt         the optimiser of the built module
 #   scripts/get.sh wasm-bindgen     the directory that holds wasm-bindgen-test-runner
 #   scripts/get.sh cargo-fuzz       the directory that holds cargo-fuzz
@@ -103,6 +105,15 @@ make_rmcp() {
   CARGO_TARGET_DIR="$1/target" cargo build --release --locked --manifest-path "$root/tests/peers/Cargo.toml" &&
     cp "$1/target/release/rmcp-server" "$1/target/release/rmcp-client" "$1" &&
     rm -rf "$1/target"
+}
+
+make_go_peers() {
+  cd "$root/tests/peers/go" && go_build -ldflags "-s -w" -o "$1/" ./...
+}
+
+make_supergateway() {
+  cp "$root"/tests/peers/gateway/package*.json "$1" &&
+    (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts)
 }
 
 make_binaryen() {
@@ -257,6 +268,16 @@ get() {
       local key; key="rmcp-$(hash_of_rmcp)"
       once "$key" make_rmcp
       echo "$cache/$key/$1" ;;
+    go-peers)
+      need go "Go 1.26 or newer"
+      local key; key="go-peers-$(hash_of "$root"/tests/peers/go/{go.*,*/*.go})"
+      once "$key" make_go_peers
+      echo "$cache/$key" ;;
+    supergateway)
+      need npm "Node.js 20 or newer, with npm"
+      local key; key="supergateway-$(hash_of "$root"/tests/peers/gateway/package-lock.json)"
+      once "$key" make_supergateway
+      echo "$cache/$key/node_modules/supergateway/dist/index.js" ;;
     wasm-opt)
       need npm "Node.js 20 or newer, with npm"
       once "binaryen-$BINARYEN" make_binaryen
@@ -329,7 +350,7 @@ get() {
     all)
       get envoy; get postgres
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
-      get node; get rmcp-server; get rmcp-client; get wasm-opt; get wasm-bindgen; get cargo-fuzz
+      get node; get rmcp-server; get rmcp-client; get go-peers; get supergateway; get wasm-opt; get wasm-bindgen; get cargo-fuzz
       get grafana-schema; get collector; get prometheus; get promtool; get kubectl; get helm; get crds; get istio; get crane; get oras ;;
     *) say "get.sh: unknown name '$1'; see the head of this file"; exit 2 ;;
   esac
