@@ -1,0 +1,64 @@
+"""What a client got, with everything taken out that differs between two runs of the same session."""
+
+import re
+from collections import Counter
+
+from support.exchange import Exchange, Ledger
+from support.http1 import HOP_BY_HOP
+from support.reading import is_sse
+
+# What servers make up anew: the names of sessions, events and tasks, dates, and the ports that tests choose.
+MADE_UP = [
+    (re.compile(rb"^(id|retry): ?.*$", re.M), rb"\1: N"),
+    (re.compile(rb"(session_?id=)[A-Za-z0-9_-]+", re.I), rb"\1S"),
+    (re.compile(rb"127\.0\.0\.1:\d+|localhost:\d+"), rb"HOST"),
+]
+ANSWER = re.compile(rb'data: ?\{(?!.*"method":).*"(?:result|error)":')
+VALUES = {"mcp-session-id": "S", "date": "D", "content-length": "L"}
+# Present or not as Envoy frames the body, or added by it where the server names no date.
+FRAMING = ("date", *HOP_BY_HOP)
+
+
+def of(ledger: Ledger) -> Counter[str]:
+    """All of it in no order, since the streams of a session overlap."""
+    return Counter(entry for exchange in ledger.exchanges for entry in entries(exchange))
+
+
+def entries(exchange: Exchange) -> list[str]:
+    """The whole exchange, whether or not the client waited for its end once it had the answer. Of a stream of its own the answers,
+    and of a stream without one nothing: where it was cut, and what else came before, is chance."""
+    if exchange.request.verb == "GET":
+        return [without_made_up(line) for line in exchange.response_body.splitlines() if ANSWER.match(line)]
+    if is_sse(exchange) and not any(map(ANSWER.match, exchange.response_body.splitlines())):
+        return []
+    return [told(exchange)]
+
+
+def told(exchange: Exchange) -> str:
+    response = exchange.response
+    headers = [
+        f"{name}: {VALUES.get(name.lower(), value)}"
+        for name, value in response.headers
+        if name.lower() not in FRAMING
+    ]
+    # The order of headers is kept.
+    return "\n".join([
+        without_made_up(exchange.request.start.encode()),
+        without_made_up(exchange.request_body),
+        response.start,
+        *headers,
+        without_made_up(exchange.response_body.rstrip()),
+    ])
+
+
+def without_made_up(body: bytes) -> str:
+    for pattern, replacement in MADE_UP:
+        body = pattern.sub(replacement, body)
+    return body.decode("utf-8", "backslashreplace")
+
+
+def differences(direct: Ledger, through: Ledger) -> list[str]:
+    """One entry per exchange that only one of the two runs has."""
+    one, other = of(direct), of(through)
+    return [f"only direct:\n{entry}" for entry in (one - other)] + [f"only through:\n{entry}" for entry in (other - one)]
+
