@@ -10,6 +10,7 @@ from support.matrix import (
     PYTHON_OLD_ANY,
     REFUSED,
     RUST,
+    SAMPLING,
     SSE,
     WAITS,
     Row,
@@ -47,8 +48,20 @@ FASTMCP_ANY = [
 FASTMCP_2 = [PING, *FASTMCP_ANY, read("x://nothing", "rpc_error"), prompt("no-such-prompt", "rpc_error")]
 FASTMCP_4_ANY = [*FASTMCP_ANY, read("x://nothing", "invalid_request"), prompt("no-such-prompt", "invalid_request")]
 FASTMCP_4 = [PING, *FASTMCP_4_ANY]
+# Over HTTP+SSE mcp-go's client answers no server.
+PYTHON_OLD_SILENT = [operation for operation in PYTHON_OLD_ANY if not operation.asks]
 # The drivers of these clients give up no call that tells no progress.
 EVERYTHING_KEPT = [operation for operation in EVERYTHING if not operation.cancel and operation.method != "driver"]
+GATEWAY = [
+    PING,
+    *LISTS,
+    call("echo", message="a"),
+    call("get-sum", "tool_error", a="one", b=2),
+    call("trigger-long-running-operation", progress=2, duration=0.2, steps=2),
+    call("trigger-sampling-request", prompt="a", maxTokens=10, asks=(SAMPLING, "ok")),
+    read("demo://no/such", "invalid_request"),
+    prompt("simple-prompt"),
+]
 
 TABLE = [
     # The official Go SDK.
@@ -72,7 +85,7 @@ TABLE = [
     Row("mcp-go-1.2.1", "go-sdk-1.8.0", "2026-07-28", GO_MODERN, endpoint="/modern"),
     Row("mcp-go-1.2.1", "python-1.30.0", "2025-11-25", PYTHON_OLD_ANY, mode="legacy"),
     Row("mcp-go-1.2.1", "python-2.3.0", "2026-07-28", PYTHON_NEW_ANY),
-    Row("mcp-go-1.2.1", "python-1.30.0-sse", "2025-11-25", PYTHON_OLD_ANY, SSE, mode="legacy"),
+    Row("mcp-go-1.2.1", "python-1.30.0-sse", "2025-11-25", PYTHON_OLD_SILENT, SSE, mode="legacy"),
     # FastMCP, both generations.
     Row("typescript-1.32.2", "fastmcp-2.14.7", "2025-11-25", FASTMCP_2),
     Row("go-sdk-1.8.0", "fastmcp-2.14.7", "2025-11-25", FASTMCP_2, mode="legacy"),
@@ -87,6 +100,6 @@ TABLE = [
     # A server on standard input and output behind supergateway. Over HTTP+SSE it has one server for all sessions, and tells each
     # of them what it says to any.
     Row("typescript-1.32.2", "supergateway-4.0.0", "2025-11-25", EVERYTHING),
-    Row("typescript-1.32.2", "supergateway-4.0.0-sse", "2025-11-25", EVERYTHING_KEPT, SSE, sessions=1),
+    Row("typescript-1.32.2", "supergateway-4.0.0-sse", "2025-11-25", GATEWAY, SSE, sessions=1),
     Row("go-sdk-1.8.0", "supergateway-4.0.0", "2025-11-25", EVERYTHING_KEPT, mode="legacy"),
 ]

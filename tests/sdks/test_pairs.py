@@ -8,12 +8,14 @@ import pytest
 
 import transcript
 from clients import command
+from counts import alarms, operations
 from support.matrix import Row
 from support.relay import Relay
 from support.rows import drive, play
 from table import TABLE
 
-ALARMS = ("mcp_unmatched_responses_total", "mcp_parse_skipped_total", "mcp_requests_in_flight", "mcp_labels_overflowed_total")
+# Ways to end that none of these pairs has.
+NEVER = ("unknown", "no_response", "http_error", "reset", "timeout")
 
 
 def identity(row: Row) -> str:
@@ -30,15 +32,6 @@ def test_pair(row: Row, server, sidecars) -> None:
     through = play(row, sidecar, command)
     assert transcript.of(direct)
     assert not (lines := transcript.differences(direct, through)), "\n\n".join(lines)
-    assert false_alarms(sidecar.samples()) == {}
-
-
-def false_alarms(samples: dict) -> dict:
-    """Series that only a fault may raise: none of these pairs has one."""
-    return {entry: value for entry, value in samples.items() if value and is_alarm(entry[0], dict(entry[1]))}
-
-
-def is_alarm(family: str, labels: dict[str, str]) -> bool:
-    if family == "mcp_requests_total":
-        return labels["status"] == "unknown" or labels["error_type"] in ("no_response", "http_error", "reset", "timeout")
-    return family in ALARMS
+    samples = sidecar.samples()
+    assert alarms(samples) == {}
+    assert [end for end in operations(samples) if end[1] in NEVER] == []

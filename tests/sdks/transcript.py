@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 
+from support import messages
 from support.exchange import Exchange, Ledger
 from support.http1 import HOP_BY_HOP
 from support.reading import is_sse
@@ -11,9 +12,11 @@ from support.reading import is_sse
 MADE_UP = [
     (re.compile(rb"^(id|retry): ?.*$", re.M), rb"\1: N"),
     (re.compile(rb"(session_?id=)[A-Za-z0-9_-]+", re.I), rb"\1S"),
+    (re.compile(rb"\d+:\d+:\d+ [AP]M"), rb"T"),
     (re.compile(rb"127\.0\.0\.1:\d+|localhost:\d+"), rb"HOST"),
 ]
-ANSWER = re.compile(rb'data: ?\{(?!.*"method":).*"(?:result|error)":')
+# The tool whose calls are given up, which its server may or may not answer in time.
+GIVEN_UP = b'"waits"'
 VALUES = {"mcp-session-id": "S", "date": "D", "content-length": "L"}
 # Present or not as Envoy frames the body, or added by it where the server names no date.
 FRAMING = ("date", *HOP_BY_HOP)
@@ -26,12 +29,17 @@ def of(ledger: Ledger) -> Counter[str]:
 
 def entries(exchange: Exchange) -> list[str]:
     """The whole exchange, whether or not the client waited for its end once it had the answer. Of a stream of its own the answers,
-    and of a stream without one nothing: where it was cut, and what else came before, is chance."""
+    and of a stream without one nothing: where it was cut, and what else came before, is chance. So is what a server asks when."""
+    answers = [line for line in exchange.response_body.splitlines() if line.startswith(b"data:") and is_answer(line[5:])]
     if exchange.request.verb == "GET":
-        return [without_made_up(line) for line in exchange.response_body.splitlines() if ANSWER.match(line)]
-    if is_sse(exchange) and not any(map(ANSWER.match, exchange.response_body.splitlines())):
+        return [without_made_up(line) for line in answers]
+    if GIVEN_UP in exchange.request_body or is_answer(exchange.request_body) or (is_sse(exchange) and not answers):
         return []
     return [told(exchange)]
+
+
+def is_answer(text: bytes) -> bool:
+    return any(part.value is not None and messages.is_answer(part.value) for part in messages.split(text))
 
 
 def told(exchange: Exchange) -> str:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -22,14 +23,16 @@ func main() { plan.Main(open) }
 
 func open(ctx context.Context, wanted plan.Plan) (plan.Session, error) {
 	opened := &session{Roots: plan.NewRoots()}
-	client := mcp.NewClient(&mcp.Implementation{Name: "go-sdk", Version: "1"}, &mcp.ClientOptions{
-		CreateMessageHandler: func(context.Context, *mcp.CreateMessageRequest) (*mcp.CreateMessageResult, error) {
-			return &mcp.CreateMessageResult{Role: "assistant", Model: "m", Content: &mcp.TextContent{Text: "an answer"}}, nil
-		},
+	options := &mcp.ClientOptions{
+		CreateMessageHandler: askModel,
 		ProgressNotificationHandler: func(_ context.Context, told *mcp.ProgressNotificationClientRequest) {
 			opened.Told(told.Params.ProgressToken)
 		},
-	})
+	}
+	if wanted.Listens {
+		options.ToolListChangedHandler = func(context.Context, *mcp.ToolListChangedRequest) {}
+	}
+	client := mcp.NewClient(&mcp.Implementation{Name: "go-sdk", Version: "1"}, options)
 	client.AddRoots(&mcp.Root{URI: plan.Root, Name: "here"})
 	client.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
 		return func(ctx context.Context, method string, request mcp.Request) (mcp.Result, error) {
@@ -46,6 +49,13 @@ func open(ctx context.Context, wanted plan.Plan) (plan.Session, error) {
 	var err error
 	opened.ClientSession, err = client.Connect(ctx, transport, &mcp.ClientSessionOptions{ProtocolVersion: wanted.Revision()})
 	return opened, err
+}
+
+func askModel(_ context.Context, request *mcp.CreateMessageRequest) (*mcp.CreateMessageResult, error) {
+	if text, ok := request.Params.Messages[0].Content.(*mcp.TextContent); ok && strings.Contains(text.Text, "refuse") {
+		return nil, &jsonrpc.Error{Code: -1, Message: "this model is refused"}
+	}
+	return &mcp.CreateMessageResult{Role: "assistant", Model: "m", Content: &mcp.TextContent{Text: "an answer"}}, nil
 }
 
 func (s *session) Do(ctx context.Context, operation plan.Operation, onProgress func()) (isError bool, err error) {

@@ -11,10 +11,12 @@ import (
 
 // Plan is read from the first argument. Every session runs all operations, all sessions are open at once.
 type Plan struct {
-	URL        string      `json:"url"`
-	Transport  string      `json:"transport"`
-	Mode       string      `json:"mode"`
-	Sessions   int         `json:"sessions"`
+	URL       string `json:"url"`
+	Transport string `json:"transport"`
+	Mode      string `json:"mode"`
+	Sessions  int    `json:"sessions"`
+	// Listens asks for the server's notices of a changed list, which opens subscriptions/listen in 2026-07-28.
+	Listens    bool        `json:"listens"`
 	Operations []Operation `json:"operations"`
 }
 
