@@ -8,7 +8,7 @@
 #   scripts/get.sh rmcp-server      the MCP server built from tests/peers
 #   scripts/get.sh rmcp-client      the MCP client built from tests/peers
 #   scripts/get.sh go-peers         the directory with the MCP servers and clients built from tests/peers/go
-#   scripts/get.sh supergateway     the script of supergateway, from tests/peers/gateway
+#   scripts/get.sh node-peers       the directory with the packages of tests/peers/node
 #   scripts/get.sh wasm-opt         the optimiser of the built module
 #   scripts/get.sh wasm-bindgen     the directory that holds wasm-bindgen-test-runner
 #   scripts/get.sh cargo-fuzz       the directory that holds cargo-fuzz
@@ -111,8 +111,8 @@ make_go_peers() {
   cd "$root/tests/peers/go" && go_build -ldflags "-s -w" -o "$1/" ./...
 }
 
-make_supergateway() {
-  cp "$root"/tests/peers/gateway/package*.json "$1" &&
+make_node_peers() {
+  cp "$root"/tests/peers/node/package*.json "$1" &&
     (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts)
 }
 
@@ -273,11 +273,12 @@ get() {
       local key; key="go-peers-$(hash_of "$root"/tests/peers/go/{go.*,*/*.go})"
       once "$key" make_go_peers
       echo "$cache/$key" ;;
-    supergateway)
+    node-peers)
       need npm "Node.js 20 or newer, with npm"
-      local key; key="supergateway-$(hash_of "$root"/tests/peers/gateway/package-lock.json)"
-      once "$key" make_supergateway
-      echo "$cache/$key/node_modules/supergateway/dist/index.js" ;;
+      local key; key="node-peers-$(hash_of "$root"/tests/peers/node/package-lock.json)"
+      once "$key" make_node_peers
+      ln -sfn "$cache/$key/node_modules" "$root/tests/peers/node/node_modules"
+      echo "$root/tests/peers/node/node_modules" ;;
     wasm-opt)
       need npm "Node.js 20 or newer, with npm"
       once "binaryen-$BINARYEN" make_binaryen
@@ -350,7 +351,7 @@ get() {
     all)
       get envoy; get postgres
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
-      get node; get rmcp-server; get rmcp-client; get go-peers; get supergateway; get wasm-opt; get wasm-bindgen; get cargo-fuzz
+      get node; get rmcp-server; get rmcp-client; get go-peers; get node-peers; get wasm-opt; get wasm-bindgen; get cargo-fuzz
       get grafana-schema; get collector; get prometheus; get promtool; get kubectl; get helm; get crds; get istio; get crane; get oras ;;
     *) say "get.sh: unknown name '$1'; see the head of this file"; exit 2 ;;
   esac

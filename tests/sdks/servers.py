@@ -16,7 +16,8 @@ def go(program: str) -> list[str]:
 def supergateway(port: int, *options: str) -> list[str]:
     """server-everything on standard input and output behind the gateway."""
     behind = f"node {EVERYTHING} stdio"
-    return ["node", get("supergateway"), "--stdio", behind, "--port", str(port), "--logLevel", "none", *options]
+    program = Path(get("node-peers")) / "supergateway/dist/index.js"
+    return ["node", str(program), "--stdio", behind, "--port", str(port), "--logLevel", "none", *options]
 
 
 def commands(port: int) -> dict[str, list[str]]:
