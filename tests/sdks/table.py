@@ -52,6 +52,8 @@ FASTMCP_4 = [PING, *FASTMCP_4_ANY]
 PYTHON_OLD_SILENT = [operation for operation in PYTHON_OLD_ANY if not operation.asks]
 # The drivers of these clients give up no call that tells no progress.
 EVERYTHING_KEPT = [operation for operation in EVERYTHING if not operation.cancel and operation.method != "driver"]
+# FastMCP 2 gives up a call without a word, and leaves its stream open.
+RUST_KEPT = [operation for operation in RUST if not operation.cancel]
 GATEWAY = [
     PING,
     *LISTS,
@@ -91,12 +93,14 @@ TABLE = [
     Row("go-sdk-1.8.0", "fastmcp-2.14.7", "2025-11-25", FASTMCP_2, mode="legacy"),
     Row("typescript-1.32.2", "fastmcp-2.14.7-sse", "2025-11-25", FASTMCP_2, SSE),
     Row("fastmcp-2.14.7", "go-sdk-1.8.0", "2025-11-25", GO),
-    Row("fastmcp-2.14.7", "rmcp-3.11.0", "2025-11-25", RUST),
+    Row("fastmcp-2.14.7", "rmcp-3.11.0", "2025-11-25", RUST_KEPT),
+    Row("fastmcp-2.14.7", "go-sdk-1.8.0", "2025-11-25", GO, SSE),
     Row("typescript-2.4.0", "fastmcp-4.2.3", "2026-07-28", FASTMCP_4_ANY),
     Row("go-sdk-1.8.0", "fastmcp-4.2.3", "2025-11-25", FASTMCP_4, mode="legacy"),
     Row("typescript-1.32.2", "fastmcp-4.2.3-sse", "2025-11-25", FASTMCP_4, SSE),
     Row("fastmcp-4.2.3", "go-sdk-1.8.0", "2026-07-28", GO_MODERN, endpoint="/modern"),
     Row("fastmcp-4.2.3", "everything", "2025-11-25", EVERYTHING_KEPT, probes=True),
+    Row("fastmcp-4.2.3", "mcp-go-1.2.1", "2025-11-25", MCP_GO, SSE, mode="legacy"),
     # A server on standard input and output behind supergateway. Over HTTP+SSE it has one server for all sessions, and tells each
     # of them what it says to any.
     Row("typescript-1.32.2", "supergateway-4.0.0", "2025-11-25", EVERYTHING),

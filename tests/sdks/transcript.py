@@ -44,6 +44,8 @@ def is_answer(text: bytes) -> bool:
 
 def told(exchange: Exchange) -> str:
     response = exchange.response
+    # Whether a client waits for the text behind "Accepted" is chance too.
+    body = b"" if response.status == 202 else exchange.response_body.rstrip()
     headers = [
         f"{name}: {VALUES.get(name.lower(), value)}"
         for name, value in response.headers
@@ -55,7 +57,7 @@ def told(exchange: Exchange) -> str:
         without_made_up(exchange.request_body),
         response.start,
         *headers,
-        without_made_up(exchange.response_body.rstrip()),
+        without_made_up(body),
     ])
 
 
