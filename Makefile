@@ -45,7 +45,7 @@ test: ## run every check and test; at most 25 minutes from nothing on 2 cores
 test-slow: ## run what takes minutes of waiting, on idle connections for one
 	@scripts/test.sh slow
 
-test-stack: ## run image, load test, examples and the pipeline to Prometheus; builds the collector and Prometheus once
+test-stack: ## run image, load test, examples, the pipeline to Prometheus and more SDKs; builds the collector and Prometheus once
 	@scripts/test.sh stack
 
 compose-test: ## build, start and call docker-compose.yml on a real Docker engine; skipped where none can start

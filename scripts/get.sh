@@ -7,6 +7,8 @@
 #   scripts/get.sh node             tests/node/node_modules, linked into the cache
 #   scripts/get.sh rmcp-server      the MCP server built from tests/peers
 #   scripts/get.sh rmcp-client      the MCP client built from tests/peers
+#   scripts/get.sh go-peers         the directory with the MCP servers and clients built from tests/peers/go
+#   scripts/get.sh node-peers       the directory with the packages of tests/peers/node
 #   scripts/get.sh wasm-opt         the optimiser of the built module
 #   scripts/get.sh wasm-bindgen     the directory that holds wasm-bindgen-test-runner
 #   scripts/get.sh cargo-fuzz       the directory that holds cargo-fuzz
@@ -102,6 +104,15 @@ make_rmcp() {
   CARGO_TARGET_DIR="$1/target" cargo build --release --locked --manifest-path "$root/tests/peers/Cargo.toml" &&
     cp "$1/target/release/rmcp-server" "$1/target/release/rmcp-client" "$1" &&
     rm -rf "$1/target"
+}
+
+make_go_peers() {
+  cd "$root/tests/peers/go" && go_build -ldflags "-s -w" -o "$1/" ./...
+}
+
+make_node_peers() {
+  cp "$root"/tests/peers/node/package*.json "$1" &&
+    (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts)
 }
 
 make_binaryen() {
@@ -255,6 +266,17 @@ get() {
       local key; key="rmcp-$(hash_of_rmcp)"
       once "$key" make_rmcp rust c
       echo "$cache/$key/$1" ;;
+    go-peers)
+      need go "Go 1.26 or newer"
+      local key; key="go-peers-$(hash_of "$root"/tests/peers/go/{go.*,*/*.go})"
+      once "$key" make_go_peers
+      echo "$cache/$key" ;;
+    node-peers)
+      need npm "Node.js 20 or newer, with npm"
+      local key; key="node-peers-$(hash_of "$root"/tests/peers/node/package-lock.json)"
+      once "$key" make_node_peers
+      ln -sfn "$cache/$key/node_modules" "$root/tests/peers/node/node_modules"
+      echo "$root/tests/peers/node/node_modules" ;;
     wasm-opt)
       once "binaryen-$BINARYEN" make_binaryen node
       echo "$cache/binaryen-$BINARYEN/node_modules/.bin/wasm-opt" ;;
@@ -315,7 +337,7 @@ get() {
     all)
       get envoy; get postgres
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
-      get node; get rmcp-server; get rmcp-client; get wasm-opt; get wasm-bindgen; get cargo-fuzz
+      get node; get rmcp-server; get rmcp-client; get go-peers; get node-peers; get wasm-opt; get wasm-bindgen; get cargo-fuzz
       get grafana-schema; get collector; get prometheus; get promtool; get kubectl; get helm; get crds; get istio; get crane; get oras ;;
     *) say "get.sh: unknown name '$1'; see the head of this file"; exit 2 ;;
   esac

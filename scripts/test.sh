@@ -3,7 +3,7 @@
 #
 #   scripts/test.sh         the set behind `make test`
 #   scripts/test.sh slow    the minutes of waiting that `make test-all` adds
-#   scripts/test.sh stack   the module's image, load test, examples and the pipeline to Prometheus, which `make test-all` adds as well
+#   scripts/test.sh stack   the module's image, load test, examples, the pipeline to Prometheus and more SDKs, which `make test-all` adds as well
 #   scripts/test.sh compose docker-compose.yml on a real Docker engine; skipped where none can start
 #   scripts/test.sh k8s     the Kubernetes manifests on a real API server, which `make test-all` adds as well
 #   scripts/test.sh istio   the manifests for Istio with a real istiod, which `make test-all` adds as well
@@ -22,7 +22,7 @@ needs=(rust-all c c++ python node tools cache)
 case $set_name in
   test) steps=(check-format check-text check-licences check-versions test-prerequisites check-dashboard build-filter check-clippy check-docs test-core fuzz test-wasm test-fake-envoy check-envoy test-e2e) ;;
   slow) steps=(test-soak) ;;
-  stack) steps=(check-rules test-image test-loadtest test-examples test-stack) needs+=(go spaces) ;;
+  stack) steps=(check-rules test-image test-loadtest test-examples test-stack test-sdks) needs+=(go spaces) ;;
   compose) steps=(test-compose) needs+=(go) ;;
   k8s) steps=(test-k8s) needs+=(go) ;;
   istio) steps=(test-istio) needs+=(go spaces) ;;

@@ -150,6 +150,9 @@ class Row:
     # A client that knows 2026-07-28 asks for it first; a server that does not know it refuses.
     probes: bool = False
     mode: str = "auto"
+    # Where the server speaks the transport, if not where most do.
+    endpoint: str = ""
+    sessions: int = SESSIONS
 
     def __str__(self) -> str:
         return f"{self.client} to {self.server}, {self.revision}"
@@ -159,7 +162,7 @@ class Row:
         return "server/discover" if self.revision == "2026-07-28" else "initialize"
 
     def path(self) -> str:
-        return "/sse" if self.transport == "http_sse" else "/mcp"
+        return self.endpoint or ("/sse" if self.transport == "http_sse" else "/mcp")
 
 
 SSE = "http_sse"
@@ -216,13 +219,13 @@ Outcomes = Counter[tuple[str, str, str]]
 
 def outcomes(row: Row) -> Outcomes:
     """Method, name and outcome of every operation of all sessions."""
-    found: Outcomes = Counter({(row.opening, "", "ok"): SESSIONS})
+    found: Outcomes = Counter({(row.opening, "", "ok"): row.sessions})
     if row.probes:
-        found["server/discover", "", "negotiation"] += SESSIONS
+        found["server/discover", "", "negotiation"] += row.sessions
     for operation in row.operations:
         for end in operation.ends:
             method, name = (operation.name, "") if operation.method == "driver" else (operation.method, operation.name)
-            found[method, name, end] += SESSIONS
+            found[method, name, end] += row.sessions
     return found
 
 
@@ -232,7 +235,7 @@ def told(row: Row) -> Outcomes:
     for operation in row.operations:
         if operation.method not in ("await", "driver"):
             end = "cancelled" if operation.cancel else operation.ends[-1]
-            found[operation.method, operation.name, end] += SESSIONS
+            found[operation.method, operation.name, end] += row.sessions
     return found
 
 
@@ -249,17 +252,17 @@ def family_totals(row: Row) -> Counter[Series]:
         if method == "tools/call":
             add("mcp_tool_calls_total", count, tool_name=name, status=status, error_type=error_type)
     progress = sum(operation.progress for operation in row.operations)
-    add("mcp_notifications_total", SESSIONS * progress, method="notifications/progress", direction="out")
+    add("mcp_notifications_total", row.sessions * progress, method="notifications/progress", direction="out")
     for operation in row.operations:
         if operation.asks:
             method, status = operation.asks
-            add("mcp_server_requests_total", SESSIONS, method=method, status=status)
+            add("mcp_server_requests_total", row.sessions, method=method, status=status)
     if row.opening == "initialize":
-        add("mcp_sessions_total", SESSIONS, protocol_version=row.revision, transport=row.transport)
-        add("mcp_notifications_total", SESSIONS, method="notifications/initialized", direction="in")
+        add("mcp_sessions_total", row.sessions, protocol_version=row.revision, transport=row.transport)
+        add("mcp_notifications_total", row.sessions, method="notifications/initialized", direction="in")
         given_up = sum(operation.cancel for operation in row.operations)
         if given_up:
-            add("mcp_notifications_total", SESSIONS * given_up, method="notifications/cancelled", direction="in")
+            add("mcp_notifications_total", row.sessions * given_up, method="notifications/cancelled", direction="in")
     return totals
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import Callable
 
 from .processes import Process, accepts, free_port, wait_for
 
@@ -45,7 +46,7 @@ def commands(port: int) -> dict[str, list[str]]:
 class Peer:
     """A running server; `port` accepts connections once the constructor returns."""
 
-    def __init__(self, name: str, logs: Path) -> None:
+    def __init__(self, name: str, logs: Path, commands: Callable[[int], dict[str, list[str]]] = commands) -> None:
         self.name = name
         self.port = free_port()
         if name.startswith("everything"):

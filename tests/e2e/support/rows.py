@@ -1,0 +1,76 @@
+"""Plays a row of a table: its client against its server through a sidecar, and everything that must agree then."""
+
+import json
+import subprocess
+from collections import Counter
+from typing import Callable
+
+from .clients import PACKAGES
+from .exchange import Ledger
+from .expected import Expected, Series, pretty
+from .matrix import Outcomes, Row, family_totals, outcomes, told
+from .peers import ROOT, clean_env
+from .relay import Relay
+from .sidecar import Sidecar
+
+INVALID_REQUEST = ("rpc -32700", "rpc -32600", "rpc -32601", "rpc -32602", "rpc -32002")
+
+
+def drive(row: Row, port: int, command: Callable[[str], list[str]]) -> subprocess.CompletedProcess:
+    """Runs the client, which prints what it did."""
+    plan = {
+        "package": PACKAGES.get(row.client),
+        "url": f"http://127.0.0.1:{port}{row.path()}",
+        "transport": row.transport,
+        "mode": row.mode,
+        "sessions": row.sessions,
+        "operations": [operation.plan() for operation in row.operations if operation.method != "driver"],
+    }
+    return subprocess.run(
+        [*command(row.client), json.dumps(plan)],
+        capture_output=True, text=True, timeout=60, env=clean_env(), cwd=ROOT,
+    )
+
+
+def play(row: Row, sidecar: Sidecar, command: Callable[[str], list[str]]) -> Ledger:
+    """Client, bytes, table and scrape must say the same; returns the bytes."""
+    relay = Relay(sidecar.port)
+    client = drive(row, relay.port, command)
+    ledger = relay.close()
+    # First, so that the account of the sidecar is right for the rows to come, whatever becomes of this one.
+    sidecar.check(ledger)
+    assert client.returncode == 0, client.stderr[-3000:]
+    assert client_outcomes(client.stdout) == told(row)
+    account = Expected(sidecar.server_name)
+    account.ledger(ledger)
+    assert account.operations == outcomes(row)
+    assert differing(account, family_totals(row)) == []
+    return ledger
+
+
+def client_outcomes(printed: str) -> Outcomes:
+    seen = json.loads(printed.splitlines()[-1])
+    return Counter((entry["method"], entry["name"], outcome_label(entry["outcome"])) for entry in seen)
+
+
+def outcome_label(outcome: str) -> str:
+    if outcome.startswith("rpc"):
+        return "invalid_request" if outcome in INVALID_REQUEST else "rpc_error"
+    return outcome
+
+
+def differing(account: Expected, wanted: Counter[Series]) -> list[str]:
+    """Series on which the account of the bytes and the table do not agree, in the families that the table decides."""
+    families = {family for family, _ in wanted} | {"mcp_server_requests_total", "mcp_sessions_total"}
+    found = {entry: count for entry, count in account.totals.items() if entry[0] in families and decided(entry)}
+    return [
+        f"table {wanted[entry]}, bytes {found.get(entry, 0)}: {pretty(entry)}"
+        for entry in sorted(wanted.keys() | found.keys())
+        if wanted[entry] != found.get(entry, 0)
+    ]
+
+
+def decided(entry: Series) -> bool:
+    """Notifications of the server are its own affair, but for the progress that its client asked for."""
+    labels = dict(entry[1])
+    return labels.get("direction") != "out" or labels["method"] == "notifications/progress"

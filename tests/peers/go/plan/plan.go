@@ -1,0 +1,128 @@
+// Package plan is what the clients written in Go share: the plan that a test hands over, and the list that they print.
+package plan
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"sync/atomic"
+)
+
+// Plan is read from the first argument. Every session runs all operations, all sessions are open at once.
+type Plan struct {
+	URL       string `json:"url"`
+	Transport string `json:"transport"`
+	Mode      string `json:"mode"`
+	Sessions  int    `json:"sessions"`
+	// Listens asks for the server's notices of a changed list, which opens subscriptions/listen in 2026-07-28.
+	Listens    bool        `json:"listens"`
+	Operations []Operation `json:"operations"`
+}
+
+// Operation is one request. With Cancel the client gives it up at the first progress notification.
+type Operation struct {
+	Method    string         `json:"method"`
+	Name      string         `json:"name"`
+	Arguments map[string]any `json:"arguments"`
+	Progress  bool           `json:"progress"`
+	Cancel    bool           `json:"cancel"`
+}
+
+// Session is one session of an SDK.
+type Session interface {
+	// Do reports whether the result was a tool's error. It calls onProgress for each progress notification.
+	Do(ctx context.Context, operation Operation, onProgress func()) (isError bool, err error)
+	// Code is the code of an error that the server sent.
+	Code(err error) (int, bool)
+	// AwaitRoots waits until the server has asked for the client's roots.
+	AwaitRoots()
+	Close() error
+}
+
+type seen struct {
+	Method   string `json:"method"`
+	Name     string `json:"name"`
+	Outcome  string `json:"outcome"`
+	Progress int32  `json:"progress"`
+}
+
+// Revision is the newest revision that the client offers; empty leaves it to the SDK.
+func (p Plan) Revision() string {
+	switch p.Mode {
+	case "auto":
+		return ""
+	case "legacy":
+		return "2025-11-25"
+	}
+	return p.Mode
+}
+
+// Main runs the plan and prints what became of each operation, as a JSON list.
+func Main(open func(context.Context, Plan) (Session, error)) {
+	if err := run(open); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(open func(context.Context, Plan) (Session, error)) error {
+	var plan Plan
+	if err := json.Unmarshal([]byte(os.Args[1]), &plan); err != nil {
+		return err
+	}
+	ctx := context.Background()
+	var opened []Session
+	for range plan.Sessions {
+		session, err := open(ctx, plan)
+		if err != nil {
+			return err
+		}
+		opened = append(opened, session)
+	}
+	told := []seen{}
+	for _, session := range opened {
+		for _, operation := range plan.Operations {
+			if operation.Method == "await" {
+				session.AwaitRoots()
+				continue
+			}
+			one, err := runOne(ctx, session, operation)
+			if err != nil {
+				return fmt.Errorf("%s %s: %w", operation.Method, operation.Name, err)
+			}
+			told = append(told, one)
+		}
+	}
+	for _, session := range opened {
+		if err := session.Close(); err != nil {
+			return err
+		}
+	}
+	return json.NewEncoder(os.Stdout).Encode(told)
+}
+
+func runOne(parent context.Context, session Session, operation Operation) (seen, error) {
+	ctx, giveUp := context.WithCancel(parent)
+	defer giveUp()
+	var progress atomic.Int32
+	isError, err := session.Do(ctx, operation, func() {
+		progress.Add(1)
+		if operation.Cancel {
+			giveUp()
+		}
+	})
+	one := seen{operation.Method, operation.Name, "ok", progress.Load()}
+	if ctx.Err() != nil {
+		one.Outcome = "cancelled"
+	} else if err != nil {
+		code, ok := session.Code(err)
+		if !ok {
+			return one, err
+		}
+		one.Outcome = fmt.Sprintf("rpc %d", code)
+	} else if isError {
+		one.Outcome = "tool_error"
+	}
+	return one, nil
+}

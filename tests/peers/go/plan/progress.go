@@ -1,0 +1,33 @@
+package plan
+
+import (
+	"fmt"
+	"sync"
+)
+
+// Progress passes on the notifications of one operation at a time: those of an earlier one may come late.
+type Progress struct {
+	mutex      sync.Mutex
+	number     int
+	onProgress func()
+}
+
+// Expect begins an operation and returns its progress token.
+func (p *Progress) Expect(onProgress func()) string {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.number++
+	p.onProgress = onProgress
+	return p.token()
+}
+
+// Told takes the token of a notification.
+func (p *Progress) Told(token any) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if p.onProgress != nil && token == p.token() {
+		p.onProgress()
+	}
+}
+
+func (p *Progress) token() string { return fmt.Sprintf("operation %d", p.number) }

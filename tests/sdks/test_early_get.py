@@ -1,0 +1,68 @@
+"""A GET without a session, before anything was begun, as clients send it to see whether the server has a stream: the Python SDKs
+refuse it with a JSON-RPC error under an id that answers nothing, which is no fault of anything that was asked."""
+
+import json
+import subprocess
+
+import pytest
+
+from counts import after, alarms, operations, total
+from support.client import Connection
+from support.exchange import Ledger
+from support.peers import PEERS, clean_env, get
+from support.relay import Relay
+
+EARLY = [("Accept", "text/event-stream"), ("MCP-Protocol-Version", "2025-11-25")]
+SERVERS = ["python-1.30.0", "fastmcp-2.14.7", "python-2.3.0", "fastmcp-4.2.3"]
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_early_get(name: str, sidecar_of) -> None:
+    sidecar = sidecar_of(name)
+    ledger = Ledger()
+    for connection in sidecar.connections(ledger):
+        with connection:
+            connection.send("GET", "/mcp", EARLY)
+            refusal = connection.receive()
+            assert refusal.head.status == 400
+            error = json.loads(refusal.body)
+            assert error["id"] in (None, "server-error")
+    samples = after(sidecar, len(ledger.exchanges))
+    code = str(error["error"]["code"])
+    assert total(samples, "mcp_protocol_errors_total", error_code=code, method="none") == len(ledger.exchanges)
+    assert operations(samples) == {}
+    assert alarms(samples) == {}
+
+
+def test_nothing_of_mcp_in_the_headers(sidecar_of) -> None:
+    """Without a header of MCP the same GET is not counted at all."""
+    sidecar = sidecar_of("python-1.30.0")
+    with Connection(sidecar.port) as connection:
+        connection.send("GET", "/mcp", [("Accept", "text/event-stream")])
+        assert connection.receive().head.status == 400
+    samples = after(sidecar, 1)
+    assert total(samples, "mcp_protocol_errors_total") == 0
+    assert operations(samples) == {}
+    assert alarms(samples) == {}
+
+
+def test_the_client_of_the_ai_sdk(sidecar_of) -> None:
+    """It asks for 2026-07-28 first, then for a stream, then it begins a session, whose stream it may ask for twice."""
+    sidecar = sidecar_of("python-1.30.0")
+    get("node-peers")
+    relay = Relay(sidecar.port)
+    program = ["node", str(PEERS / "node/ai-sdk.mjs"), f"http://127.0.0.1:{relay.port}/mcp", "echo", '{"text": "hello"}']
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60, env=clean_env())
+    exchanges = relay.close().exchanges
+    assert (done.returncode, done.stdout) == (0, "hello\n"), done.stderr[-3000:]
+    refused = [exchange for exchange in exchanges if exchange.request.verb == "GET" and exchange.response.status >= 400]
+    assert refused and all(b'"server-error"' in exchange.response_body for exchange in refused), "the pair no longer does this"
+    samples = after(sidecar, len(exchanges))
+    assert operations(samples) == {
+        ("server/discover", "negotiation"): 1,
+        ("initialize", "ok"): 1,
+        ("tools/list", "ok"): 1,
+        ("tools/call", "ok"): 1,
+    }
+    assert total(samples, "mcp_protocol_errors_total", error_code="-32600", method="none") == len(refused)
+    assert alarms(samples) == {}

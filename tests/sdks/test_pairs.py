@@ -1,0 +1,37 @@
+"""SDKs and gateways beyond those of `make test`: what their clients get is the same without the sidecar and with it, and is counted.
+
+`table.py` says what each pair does. Beside what `support/rows.py` holds against each other, no counter may tell of a fault
+that was none.
+"""
+
+import pytest
+
+import transcript
+from clients import command
+from counts import alarms, operations
+from support.matrix import Row
+from support.relay import Relay
+from support.rows import drive, play
+from table import TABLE
+
+# Ways to end that none of these pairs has.
+NEVER = ("unknown", "no_response", "http_error", "reset", "timeout")
+
+
+def identity(row: Row) -> str:
+    return f"{row}{' ' + row.endpoint if row.endpoint else ''}{', ' + row.transport if row.transport == 'http_sse' else ''}"
+
+
+@pytest.mark.parametrize("row", TABLE, ids=identity)
+def test_pair(row: Row, server, sidecars) -> None:
+    relay = Relay(server(row.server).port)
+    alone = drive(row, relay.port, command)
+    direct = relay.close()
+    assert alone.returncode == 0, alone.stderr[-3000:]
+    sidecar = sidecars(row.server)
+    through = play(row, sidecar, command)
+    assert transcript.of(direct)
+    assert not (lines := transcript.differences(direct, through)), "\n\n".join(lines)
+    samples = sidecar.samples()
+    assert alarms(samples) == {}
+    assert [end for end in operations(samples) if end[1] in NEVER] == []

@@ -1,0 +1,46 @@
+"""Clients that probe for the transport as the specification says, before servers of 2024-11-05: a POST of `initialize` first, and
+when that is refused a GET of the event stream. The refusal is no fault where the server is known to be of that kind."""
+
+import json
+import subprocess
+from collections import Counter
+
+import pytest
+
+from counts import after, alarms, operations
+from support.clients import PACKAGES
+from support.peers import NODE, clean_env
+from support.relay import Relay
+
+# How the server refuses, and what becomes of a POST before it has told its first endpoint.
+SERVERS = [
+    pytest.param("python-1.30.0-sse", 405, "negotiation", id="405 of the Python SDK"),
+    pytest.param("fastmcp-4.2.3-sse", 405, "negotiation", id="405 of FastMCP"),
+    pytest.param("everything-sse", 404, "http_error", id="404 of Express"),
+    pytest.param("supergateway-4.0.0-sse", 404, "http_error", id="404 of supergateway"),
+]
+
+
+def probe(port: int) -> int:
+    """One client probes, calls a tool and leaves; how the POST was refused."""
+    plan = {"package": PACKAGES["typescript-1.32.2"], "url": f"http://127.0.0.1:{port}/sse"}
+    client = subprocess.run(
+        ["node", str(NODE / "probe.mjs"), json.dumps(plan)], capture_output=True, text=True, timeout=60, env=clean_env()
+    )
+    assert client.returncode == 0, client.stderr[-3000:]
+    return int(client.stdout)
+
+
+@pytest.mark.parametrize("name, status, first", SERVERS)
+def test_probing(name: str, status: int, first: str, sidecar_of) -> None:
+    sidecar = sidecar_of(name)
+    relay = Relay(sidecar.port)
+    for _ in range(3):
+        assert probe(relay.port) == status
+    exchanges = relay.close().exchanges
+    samples = after(sidecar, len(exchanges))
+    ended = operations(samples)
+    began = {end: count for (method, end), count in ended.items() if method == "initialize"}
+    assert began == Counter({"ok": 3, "negotiation": 2}) + Counter({first: 1})
+    assert ended["tools/list", "ok"] == 3
+    assert alarms(samples) == {}

@@ -1,0 +1,116 @@
+"""The server is down, or refuses by the headers alone: each attempt of a client counts, however its HTTP library cuts a request.
+
+httpx sends headers and body one after the other, so that the answer to the headers may be there before the body. Then the
+filter knows what it was from the headers only.
+"""
+
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clients import DRIVERS, command
+from counts import after, alarms, operations
+from support.matrix import Row
+from support.peers import NODE, PEERS, clean_env, get
+from support.processes import Process, accepts, free_port, wait_for
+from support.relay import Relay
+from support.rows import drive
+from support.sidecar import Sidecar
+
+ATTEMPTS = 40
+POSTS = {
+    "httpx": ("mcp-old", "http1"),
+    "httpx2": ("e2e", "http1"),
+    "httpx2 with HTTP/2": ("e2e", "http2"),
+    "Node's fetch": None,
+}
+CLIENTS = [
+    "python-1.30.0",
+    "python-2.3.0",
+    "fastmcp-2.14.7",
+    "fastmcp-4.2.3",
+    "typescript-1.32.2",
+    "typescript-2.4.0",
+    "go-sdk-1.8.0",
+    "mcp-go-1.2.1",
+]
+METHODS = {"initialize", "unseen"}
+
+
+@pytest.fixture
+def down(logs: Path) -> Iterator[Sidecar]:
+    """A sidecar before a port that no connection can be made to, and that no other process can take."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        sidecar = Sidecar(reserved.getsockname()[1], logs, "down")
+        yield sidecar
+        sidecar.stop()
+
+
+@pytest.fixture
+def protected(logs: Path) -> Iterator[Sidecar]:
+    """A sidecar before a server of the Python SDK that wants a token and looks at headers alone for it."""
+    port = free_port()
+    start = [get("python", "e2e"), str(PEERS / "mcp_auth.py"), str(port), f"http://127.0.0.1:{port}"]
+    server = Process(start, logs / "protected.log", clean_env())
+    wait_for("the server to listen", lambda: accepts(port), process=server)
+    sidecar = Sidecar(port, logs, "protected")
+    yield sidecar
+    sidecar.stop()
+    server.stop()
+
+
+def post(client: str, port: int) -> list[int]:
+    """The statuses that the client got."""
+    url = f"http://127.0.0.1:{port}/mcp"
+    if POSTS[client] is None:
+        program = ["node", str(NODE / "post.mjs"), url, str(ATTEMPTS)]
+    else:
+        environment, version = POSTS[client]
+        program = [get("python", environment), str(DRIVERS / "post_httpx.py"), url, str(ATTEMPTS), version]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60, env=clean_env())
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
+def check(sidecar: Sidecar, error_type: str) -> None:
+    """All attempts ended so, under the method if it was seen."""
+    samples = after(sidecar, ATTEMPTS)
+    ended = operations(samples)
+    assert sum(ended.values()) == ATTEMPTS, ended
+    assert {method for method, _ in ended} <= METHODS
+    assert {end for _, end in ended} == {error_type}
+    assert alarms(samples) == {}
+
+
+@pytest.mark.parametrize("client", POSTS)
+def test_every_attempt_is_counted(client: str, down: Sidecar) -> None:
+    assert post(client, down.port) == [503] * ATTEMPTS
+    check(down, "upstream_unavailable")
+
+
+@pytest.mark.parametrize("client", POSTS)
+def test_refused_by_the_headers(client: str, protected: Sidecar) -> None:
+    assert post(client, protected.port) == [401] * ATTEMPTS
+    check(protected, "unauthorized")
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_client_of_an_sdk(client: str, down: Sidecar) -> None:
+    """As many attempts as it makes, whatever it tries after the first one."""
+    relay = Relay(down.port)
+    drive(Row(client, "down", "2025-11-25", [], sessions=1, mode="legacy"), relay.port, command)
+    exchanges = relay.close().exchanges
+    assert exchanges and {exchange.request.verb for exchange in exchanges} == {"POST"}
+    # Some tell the server that they give up what it never began; those are no operations.
+    asked = [exchange for exchange in exchanges if b'"id"' in exchange.request_body]
+    samples = after(down, len(exchanges))
+    ended = operations(samples)
+    assert sum(ended.values()) == len(asked)
+    assert {method for method, _ in ended} <= METHODS
+    assert {end for _, end in ended} == {"upstream_unavailable"}
+    assert alarms(samples) == {}

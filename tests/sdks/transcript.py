@@ -1,0 +1,74 @@
+"""What a client got, with everything taken out that differs between two runs of the same session."""
+
+import re
+from collections import Counter
+
+from support import messages
+from support.exchange import Exchange, Ledger
+from support.http1 import HOP_BY_HOP
+from support.reading import is_sse
+
+# What servers make up anew: the names of sessions, events and tasks, dates, and the ports that tests choose.
+MADE_UP = [
+    (re.compile(rb"^(id|retry): ?.*$", re.M), rb"\1: N"),
+    (re.compile(rb"(session_?id=)[A-Za-z0-9_-]+", re.I), rb"\1S"),
+    (re.compile(rb"\d+:\d+:\d+ [AP]M"), rb"T"),
+    (re.compile(rb"127\.0\.0\.1:\d+|localhost:\d+"), rb"HOST"),
+]
+# The tool whose calls are given up, which its server may or may not answer in time.
+GIVEN_UP = b'"waits"'
+VALUES = {"mcp-session-id": "S", "date": "D", "content-length": "L"}
+# Present or not as Envoy frames the body, or added by it where the server names no date.
+FRAMING = ("date", *HOP_BY_HOP)
+
+
+def of(ledger: Ledger) -> Counter[str]:
+    """All of it in no order, since the streams of a session overlap."""
+    return Counter(entry for exchange in ledger.exchanges for entry in entries(exchange))
+
+
+def entries(exchange: Exchange) -> list[str]:
+    """The whole exchange, whether or not the client waited for its end once it had the answer. Of a stream of its own the answers,
+    and of a stream without one nothing: where it was cut, and what else came before, is chance. So is what a server asks when."""
+    answers = [line for line in exchange.response_body.splitlines() if line.startswith(b"data:") and is_answer(line[5:])]
+    if exchange.request.verb == "GET":
+        return [without_made_up(line) for line in answers]
+    if GIVEN_UP in exchange.request_body or is_answer(exchange.request_body) or (is_sse(exchange) and not answers):
+        return []
+    return [told(exchange)]
+
+
+def is_answer(text: bytes) -> bool:
+    return any(part.value is not None and messages.is_answer(part.value) for part in messages.split(text))
+
+
+def told(exchange: Exchange) -> str:
+    response = exchange.response
+    # Whether a client waits for the text behind "Accepted" is chance too.
+    body = b"" if response.status == 202 else exchange.response_body.rstrip()
+    headers = [
+        f"{name}: {VALUES.get(name.lower(), value)}"
+        for name, value in response.headers
+        if name.lower() not in FRAMING
+    ]
+    # The order of headers is kept.
+    return "\n".join([
+        without_made_up(exchange.request.start.encode()),
+        without_made_up(exchange.request_body),
+        response.start,
+        *headers,
+        without_made_up(body),
+    ])
+
+
+def without_made_up(body: bytes) -> str:
+    for pattern, replacement in MADE_UP:
+        body = pattern.sub(replacement, body)
+    return body.decode("utf-8", "backslashreplace")
+
+
+def differences(direct: Ledger, through: Ledger) -> list[str]:
+    """One entry per exchange that only one of the two runs has."""
+    one, other = of(direct), of(through)
+    return [f"only direct:\n{entry}" for entry in (one - other)] + [f"only through:\n{entry}" for entry in (other - one)]
+
