@@ -227,7 +227,7 @@ impl Exchange {
 
     fn answer(&mut self, message: &Message, around: &mut Around<'_>) {
         if let Id::Some(id) = &message.id
-            && let Some(index) = self.operations.iter().position(|operation| operation.id == *id)
+            && let Some(index) = self.own_operation(id)
         {
             let operation = self.operations.swap_remove(index);
             self.note_answered(id);
@@ -256,7 +256,7 @@ impl Exchange {
         }
         match self.answered_elsewhere(id, around) {
             Ok(answered) => (vec![answered], None),
-            Err(reason) => (Vec::new(), Some(reason)),
+            Err(reason) => (Vec::new(), reason),
         }
     }
 
@@ -329,7 +329,7 @@ impl Exchange {
         if let Some(revision) = operation.revision.filter(|_| is_initialize) {
             let (client_name, transport) = (operation.client_name.clone(), operation.transport);
             around.observe(Observation::SessionStarted(&Session { revision, client_name, transport }));
-            self.begin_session(revision, around);
+            self.begin_session(revision, operation.transport, around);
         }
         around.task(operation, status, result);
         let wanted = operation.method.list_kind();

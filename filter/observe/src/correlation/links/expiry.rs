@@ -1,7 +1,7 @@
 //! How links end that nothing answers: with their session, after a time, or with the last VM that could follow them.
 
 use super::slot::take;
-use super::{EXPIRY, Ended, Link, SLOTS, Slot, What};
+use super::{EXPIRY, Ended, Link, Otherwise, SLOTS, Slot, What};
 use crate::correlation::{Correlation, SessionKey};
 use crate::observation::Time;
 
@@ -25,10 +25,10 @@ impl Correlation {
         }
     }
 
-    /// The session ended: takes all that waits for another of its exchanges. What an open stream holds ends with that stream,
-    /// at the latest. All in one change: a stream that ends at the same moment either left its operations before, and they
-    /// are here, or finds them abandoned.
-    pub(crate) fn end_links(&self, session: SessionKey) -> Ended {
+    /// The session ended, with its stream where that is how `otherwise` says it ended: takes all that waits for another of
+    /// its exchanges. What an open exchange holds ends with that exchange, at the latest. All in one change: one that ends at
+    /// the same moment either left its operations before, and they are here, or finds them abandoned.
+    pub(crate) fn end_links(&self, session: SessionKey, otherwise: Otherwise) -> Ended {
         let is_waiting = |what: &What| match what {
             What::Operation(pending) => pending.stream == 0,
             // The operations of its stream need to know how long they waited.
@@ -36,11 +36,13 @@ impl Correlation {
             What::Cancelled(..) | What::Answered(_) => false,
         };
         let ended = self.with_links(session, |slot| {
-            let gone = take(slot, session, is_waiting);
+            let mut gone = take(slot, session, is_waiting);
             let mut changed = !gone.is_empty();
-            let ended = Ended::of(gone);
+            gone.iter_mut().filter_map(Link::pending_mut).for_each(|pending| pending.stream_ended(otherwise));
+            let ended = self.ended(gone);
             for pending in slot.iter_mut().filter(|link| link.is(session)).filter_map(Link::pending_mut) {
                 (pending.is_abandoned, changed) = (true, true);
+                pending.stream_ended(otherwise);
                 if ended.asked.iter().any(|asked| asked.stream == pending.stream) {
                     pending.paused = None;
                 }
@@ -86,7 +88,7 @@ impl Correlation {
         let found = self.edit(&key, |slot: &mut Slot| {
             let gone = slot.extract_if(.., |link| has_expired(link)).collect();
             slot.iter_mut().filter(|link| is_renewed(link)).for_each(|link| link.since = now.0);
-            (true, Ended::of(gone))
+            (true, self.ended(gone))
         });
         let found = found.unwrap_or_default();
         ended.operations.extend(found.operations);
