@@ -76,7 +76,9 @@ fn is_of(entry: u64, session: SessionKey) -> bool {
 /// The entries of a slot. A value of unexpected shape counts as absent.
 fn entries(slot: &[u8]) -> Vec<u64> {
     match slot.as_chunks::<ENTRY_BYTES>() {
-        (entries, []) if entries.len() <= MOST_IN_SLOT => entries.iter().map(|entry| u64::from_le_bytes(*entry)).collect(),
+        (entries, []) if entries.len() <= MOST_IN_SLOT => {
+            entries.iter().map(|entry| u64::from_le_bytes(*entry)).collect()
+        }
         _ => Vec::new(),
     }
 }

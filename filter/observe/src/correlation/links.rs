@@ -11,7 +11,6 @@ mod operations;
 mod requests;
 mod slot;
 
-use super::halves::Half;
 use super::{Correlation, SessionKey};
 use crate::closed::{ErrorType, Status, Transport};
 use crate::id::IdKey;
@@ -221,22 +220,6 @@ impl Link {
 impl Correlation {
     fn with_links<T>(&self, session: SessionKey, change: impl FnMut(&mut Slot) -> (bool, T)) -> Option<T> {
         self.edit(&self.key('l', session.0 % SLOTS), change)
-    }
-
-    /// What ended without its other half. The answer to an operation may have passed through another process, where this one
-    /// never saw the stream of its session.
-    fn ended(&self, mut links: Slot) -> Ended {
-        for link in &mut links {
-            let session = SessionKey(link.session);
-            if let Some(pending) = link.pending_mut()
-                && pending.otherwise == Otherwise::NoResponse
-                && pending.cancelled_at.is_none()
-                && !self.saw(session, Half::Streams)
-            {
-                pending.otherwise = Otherwise::Unknown;
-            }
-        }
-        Ended::of(links)
     }
 }
 

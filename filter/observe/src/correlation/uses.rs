@@ -206,7 +206,8 @@ impl Correlation {
         let mut uses = self.uses.borrow_mut();
         uses.due.resize(SLOTS as usize, 0);
         for (slot, due) in uses.due.iter_mut().enumerate().filter(|(_, due)| **due <= now.0).take(SWEPT_AT_ONCE) {
-            *due = self.deactivate_slot(slot as u64, now.0.checked_sub(idle), out).unwrap_or(now.0).saturating_add(idle);
+            *due =
+                self.deactivate_slot(slot as u64, now.0.checked_sub(idle), out).unwrap_or(now.0).saturating_add(idle);
         }
     }
 
@@ -229,7 +230,9 @@ impl Correlation {
                 (!inactive.is_empty(), (inactive, slot.clone()))
             });
             let (inactive, left) = changed.unwrap_or_default();
-            inactive.iter().for_each(|active| out(active.server.as_deref(), Observation::SessionInactive(active.transport)));
+            inactive
+                .iter()
+                .for_each(|active| out(active.server.as_deref(), Observation::SessionInactive(active.transport)));
             known = left;
         }
         known.iter().filter(|known| known.is_active()).map(|known| known.used).min()

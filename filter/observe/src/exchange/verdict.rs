@@ -155,7 +155,7 @@ pub(super) fn judge(operation: &Operation, message: &Message) -> (Status, Option
             _ if is_tool_call && result.is_error => (Status::Error, Some(ErrorType::ToolError)),
             ResultType::InputRequired => (Status::InputRequired, None),
             ResultType::Task if is_tool_call => (Status::Accepted, None),
-            _ if is_tool_call && result.task => (Status::Accepted, None),
+            _ if is_tool_call && (result.task || result.announced_task.is_some()) => (Status::Accepted, None),
             _ => (Status::Ok, None),
         },
         // Probing for the revision, not a fault.

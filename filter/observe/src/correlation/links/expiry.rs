@@ -2,6 +2,7 @@
 
 use super::slot::take;
 use super::{EXPIRY, Ended, Link, Otherwise, SLOTS, Slot, What};
+use crate::correlation::halves::Half;
 use crate::correlation::{Correlation, SessionKey};
 use crate::observation::Time;
 
@@ -39,7 +40,7 @@ impl Correlation {
             let mut gone = take(slot, session, is_waiting);
             let mut changed = !gone.is_empty();
             gone.iter_mut().filter_map(Link::pending_mut).for_each(|pending| pending.stream_ended(otherwise));
-            let ended = self.ended(gone);
+            let ended = Ended::of(gone);
             for pending in slot.iter_mut().filter(|link| link.is(session)).filter_map(Link::pending_mut) {
                 (pending.is_abandoned, changed) = (true, true);
                 pending.stream_ended(otherwise);
@@ -86,12 +87,26 @@ impl Correlation {
             return;
         }
         let found = self.edit(&key, |slot: &mut Slot| {
-            let gone = slot.extract_if(.., |link| has_expired(link)).collect();
+            let gone: Slot = slot.extract_if(.., |link| has_expired(link)).collect();
             slot.iter_mut().filter(|link| is_renewed(link)).for_each(|link| link.since = now.0);
-            (true, self.ended(gone))
+            (true, gone)
         });
-        let found = found.unwrap_or_default();
+        let found = Ended::of(self.seen_nowhere(found.unwrap_or_default()));
         ended.operations.extend(found.operations);
         ended.asked.extend(found.asked);
+    }
+
+    /// The answer to an operation may have passed through another process, where this one never saw a stream of its session.
+    fn seen_nowhere(&self, mut expired: Slot) -> Slot {
+        for link in &mut expired {
+            let session = SessionKey(link.session);
+            let waited = link.pending_mut().filter(|pending| pending.otherwise == Otherwise::NoResponse);
+            if let Some(pending) = waited
+                && !self.saw(session, Half::Streams)
+            {
+                pending.otherwise = Otherwise::Unknown;
+            }
+        }
+        expired
     }
 }

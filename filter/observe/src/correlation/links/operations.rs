@@ -81,7 +81,7 @@ impl Correlation {
             }
             let is_over = |link: &mut Link| link.is(session) && link.pending().is_some_and(Pending::is_over);
             let over: Slot = slot.extract_if(.., is_over).collect();
-            (changed, self.ended(over).operations)
+            (changed, Ended::of(over).operations)
         });
         abandoned.unwrap_or_default()
     }
@@ -132,8 +132,7 @@ impl Correlation {
 
 /// Takes the oldest operation with this id out, of one stream where that is given.
 fn take_pending(slot: &mut Slot, session: SessionKey, id: IdKey, stream: Option<u64>) -> Found<Pending> {
-    let is_meant =
-        |one: &Pending| one.operation.id.key() == id && stream.is_none_or(|stream| one.stream == stream);
+    let is_meant = |one: &Pending| one.operation.id.key() == id && stream.is_none_or(|stream| one.stream == stream);
     let index = slot.iter().position(|link| link.is(session) && link.pending().is_some_and(is_meant));
     let Some(index) = index else { return answered_or_nothing(slot, session, id) };
     let What::Operation(pending) = slot.remove(index).what else { return Found::Nothing };
