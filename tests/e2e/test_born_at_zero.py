@@ -17,6 +17,7 @@ CLOSED = (
     "mcp_resources_listed_total",
     "mcp_prompts_listed_total",
     "mcp_notifications_total",
+    "mcp_sessions_active",
     "mcp_sessions_total",
     "mcp_header_mismatch_total",
     "mcp_parse_skipped_total",

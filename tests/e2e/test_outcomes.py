@@ -41,6 +41,8 @@ def rpc_errors() -> list[Case]:
 ANSWERED = [
     Case("json result", ("ok", ""), answers(200, RESULT)),
     Case("sse result", ("ok", ""), streams(RESULT)),
+    Case("json result with the number as a string", ("ok", ""), answers(200, result({"content": []}, id="7"))),
+    Case("sse result with the number as a string", ("ok", ""), streams(result({"content": []}, id="7"))),
     Case("sse notification, then result", ("ok", ""), streams(NOTIFICATION, RESULT)),
     Case("result after a priming event", ("ok", ""), streams(b"", RESULT)),
     Case("isError", ("error", "tool_error"), answers(200, result({"content": [], "isError": True}))),
@@ -116,7 +118,7 @@ NO_RESPONSE = [
     Case("sse without events", ("error", "no_response"), streams()),
     Case("sse without the answer", ("error", "no_response"), streams(NOTIFICATION)),
     Case("sse with a foreign result", ("error", "no_response"), streams(result({}, id=8))),
-    Case("json with a foreign result", ("error", "no_response"), answers(200, result({}, id="7"))),
+    Case("json with a foreign result", ("error", "no_response"), answers(200, result({}, id="07"))),
     Case("last event without its blank line", ("error", "no_response"), answers(200, b"data: " + RESULT + b"\n", SSE)),
 ]
 

@@ -10,26 +10,29 @@
 //! | table | slots | bytes per slot, at most | holds |
 //! |---|---|---|---|
 //! | [`links`] | 256 | 8192 | operations, cancellations and requests of the server, by session |
-//! | [`sessions`] | 64 | 2000 | when 5760 sessions began, and with which revision |
+//! | [`sessions`] | 64 | 4096 | when 6500 sessions began, with which revision, and whether they are active |
+//! | [`halves`] | 64 | 2048 | of which 16,384 sessions this process saw streams or requests |
 //! | [`tasks`] | 64 | 4096 | which tool started a task, and whether its end was seen |
 //! | [`events`] | 64 | 2560 | the latest 640 event ids of the sessions that share it |
 //! | `endpoints` | 1 | 2560 | the latest 256 unusual addresses of HTTP+SSE |
 //! | `endpoints` | 1 | 2560 | the latest 256 paths of streams of HTTP+SSE |
 //! | [`vms`] | 1 | 2562 | which VMs follow all this |
 //!
-//! **Bound:** 2.6 MiB with the keys, per server name and process, whatever arrives. Links end after [`links::EXPIRY`] unless an
+//! **Bound:** 2.9 MiB with the keys, per server name and process, whatever arrives. Links end after [`links::EXPIRY`] unless an
 //! open stream holds them; for each such stream its VM keeps 8 bytes.
 //!
 //! **Cost:** a look-up is one read and one write of a slot, about 2 us with a few entries. An operation answered by plain JSON,
-//! and everything of 2026-07-28 but tasks, never comes here.
+//! and everything of 2026-07-28 but tasks, never comes here; of its session, [`uses`] keeps a mark in the VM's own memory.
 //!
 //! **What it does not do:** follow clients without a session id; ids repeat among them, so nothing can be told apart.
 
 mod endpoints;
 pub(crate) mod events;
+pub(crate) mod halves;
 pub(crate) mod links;
 pub(crate) mod sessions;
 pub(crate) mod tasks;
+mod uses;
 mod vms;
 
 use crate::closed::Revision;
@@ -69,6 +72,10 @@ pub struct Correlation {
     /// Name of this VM among those of [`vms`], and when it says again that it is one.
     vm: u64,
     lease_renewed_at: Cell<u64>,
+    /// This VM follows nothing any more.
+    is_gone: Cell<bool>,
+    /// Which sessions are used here.
+    uses: RefCell<uses::Uses>,
 }
 
 impl std::fmt::Debug for Correlation {
@@ -104,6 +111,8 @@ impl Correlation {
             open: RefCell::default(),
             vm: seed,
             lease_renewed_at: Cell::default(),
+            is_gone: Cell::default(),
+            uses: RefCell::default(),
         }
     }
 

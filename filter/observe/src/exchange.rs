@@ -135,6 +135,8 @@ pub struct Exchange {
     is_session_stream: bool,
     /// What waits for this stream does not expire.
     holds: bool,
+    /// Digest of the session's id, while the session counts as in use.
+    uses: Option<u64>,
     /// A GET with `Last-Event-ID`.
     resumes: bool,
     /// The event at hand passed before.
@@ -209,6 +211,7 @@ impl Default for Exchange {
             has_asked: false,
             is_session_stream: false,
             holds: false,
+            uses: None,
             resumes: false,
             is_replay: false,
             is_refused: false,
@@ -237,6 +240,7 @@ impl Exchange {
         self.end_asked(around);
         self.end_session(around);
         self.release(around);
+        self.end_use(around);
         if std::mem::take(&mut self.event_stream_open) {
             around.observe(Observation::EventStreamClosed);
         }
@@ -248,6 +252,7 @@ impl Exchange {
     fn recognise(&mut self, around: &mut Around<'_>) {
         if !std::mem::replace(&mut self.recognised, true) {
             around.observe(Observation::ExchangeOpened);
+            self.use_session(around);
             if self.is_event_stream {
                 self.open_event_stream(around);
             }
@@ -257,6 +262,9 @@ impl Exchange {
     fn open_event_stream(&mut self, around: &mut Around<'_>) {
         if !std::mem::replace(&mut self.event_stream_open, true) {
             around.observe(Observation::EventStreamOpened);
+            if self.kind == Kind::Get {
+                self.note_stream(around);
+            }
         }
     }
 

@@ -142,6 +142,8 @@ families! {
         "Time from the server's request to the client's answer: how long the person or the model took";
     FirstEventDuration Histogram "mcp_first_event_duration_microseconds" ["method", "server_name"] OPERATION_BOUNDS,
         "Time to the first event with data of an operation answered by SSE on its own exchange";
+    SessionsActive Gauge "mcp_sessions_active" ["transport", "server_name"] &[],
+        "Sessions with an id whose initialize succeeded here and that did not end; without an exchange for 30 minutes one counts as ended until it comes back";
     Sessions Counter "mcp_sessions_total" ["protocol_version", "transport", "server_name"] &[],
         "Successful initialize; client_name is appended to the labels when labels.client_name is set";
     SessionDuration Histogram "mcp_session_duration_microseconds" ["server_name"] PEOPLE_BOUNDS,

@@ -1,4 +1,4 @@
-//! JSON-RPC ids: strings or integers, `"1"` is not `1`.
+//! JSON-RPC ids: strings or integers. `"1"` is not `1`, but it answers `1` where nothing has the very id: clients take it so.
 
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
@@ -30,15 +30,39 @@ pub(crate) struct RequestId {
 /// What is compared of an id. Both sides number their requests as they like, so those of the server are marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct IdKey {
-    is_number: bool,
+    form: Form,
     is_of_server: bool,
     length: u64,
     digest: u64,
 }
 
+/// How an id is written. Decimal digits without sign or leading zero mean the same number as a string and as a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Form {
+    String,
+    Number,
+    DigitsAsString,
+    DigitsAsNumber,
+}
+
 // === impl IdKey ===
 
 impl IdKey {
+    /// The same number as a string, or the same digits as a number: what this id means where no id is equal to it.
+    pub(crate) fn other_form(self) -> Option<Self> {
+        let form = match self.form {
+            Form::DigitsAsString => Form::DigitsAsNumber,
+            Form::DigitsAsNumber => Form::DigitsAsString,
+            Form::String | Form::Number => return None,
+        };
+        Some(Self { form, ..self })
+    }
+
+    /// This id, and then what else it may mean.
+    pub(crate) fn forms(self) -> impl Iterator<Item = Self> {
+        [Some(self), self.other_form()].into_iter().flatten()
+    }
+
     pub(crate) fn of_server(self) -> Self {
         Self { is_of_server: true, ..self }
     }
@@ -57,27 +81,36 @@ impl RequestId {
     pub(crate) const KEPT_BYTES: usize = SHOWN_BYTES + 1;
 
     pub(crate) fn string(text: &Text) -> Self {
-        Self::new(false, text.length(), text.digest())
+        let is_digits = text.whole().is_some_and(is_plain_number);
+        let form = if is_digits { Form::DigitsAsString } else { Form::String };
+        Self::new(form, text.length(), text.digest())
     }
 
     /// Whole floats equal the integer: peers send `1.0` or `1e0` and answer `1`.
     pub(crate) fn number(text: &Text) -> Self {
         match text.whole().map(integral) {
-            Some(digits) => Self::new(true, digits.len() as u64, Text::digest_of(&digits)),
-            None => Self::new(true, text.length(), text.digest()),
+            Some(digits) => {
+                let form = if is_plain_number(&digits) { Form::DigitsAsNumber } else { Form::Number };
+                Self::new(form, digits.len() as u64, Text::digest_of(&digits))
+            }
+            None => Self::new(Form::Number, text.length(), text.digest()),
         }
     }
 
-    fn new(is_number: bool, length: u64, digest: u64) -> Self {
-        Self { key: IdKey { is_number, is_of_server: false, length, digest }, shown: None }
+    fn new(form: Form, length: u64, digest: u64) -> Self {
+        Self { key: IdKey { form, is_of_server: false, length, digest }, shown: None }
     }
 
     /// Keeps the id's text too, if it is plain enough.
     pub(crate) fn shown_as(mut self, text: &Text) -> Self {
-        let whole = text.whole().map(|whole| if self.key.is_number { integral(whole) } else { whole.into() });
+        let whole = text.whole().map(|whole| if self.is_number() { integral(whole) } else { whole.into() });
         let plain = whole.filter(|bytes| is_shown(bytes));
         self.shown = plain.map(|bytes| String::from_utf8_lossy(&bytes).into_owned().into_boxed_str());
         self
+    }
+
+    fn is_number(&self) -> bool {
+        matches!(self.key.form, Form::Number | Form::DigitsAsNumber)
     }
 
     pub(crate) fn key(&self) -> IdKey {
@@ -120,6 +153,12 @@ fn written_out(number: &[u8]) -> Option<Vec<u8>> {
     Some(sign.into_iter().chain(digits.into_iter().chain(zeros).take(length)).collect())
 }
 
+/// Decimal digits without sign or leading zero.
+fn is_plain_number(text: &[u8]) -> bool {
+    let is_digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    is_digits && (text.len() == 1 || !text.starts_with(b"0"))
+}
+
 fn is_shown(bytes: &[u8]) -> bool {
     (1..=SHOWN_BYTES).contains(&bytes.len())
         && bytes.iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
@@ -155,6 +194,23 @@ mod tests {
         }
         assert_ne!(number("12345678901234567890"), number("12345678901234567891"));
         assert_ne!(number("1"), RequestId::string(&Text::of(b"1")));
+    }
+
+    #[test]
+    fn ok_digits_mean_the_same_as_a_string_and_as_a_number() {
+        let string = |text: &str| RequestId::string(&Text::of(text.as_bytes())).key();
+        for digits in ["0", "5", "120", "12345678901234567890"] {
+            assert_eq!(string(digits).other_form(), Some(number(digits).key()), "{digits}");
+            assert_eq!(number(digits).key().other_form(), Some(string(digits)), "{digits}");
+            assert_eq!(string(digits).of_server().other_form(), Some(number(digits).key().of_server()), "{digits}");
+        }
+        assert_eq!(number("5.0").key().other_form(), Some(string("5")));
+        for text in ["", "05", "00", "-5", "+5", "5.0", "5e0", " 5", "5 ", "٥", "a"] {
+            assert_eq!(string(text).other_form(), None, "{text}");
+        }
+        for text in ["-5", "5.5", "5e400"] {
+            assert_eq!(number(text).key().other_form(), None, "{text}");
+        }
     }
 
     #[test]

@@ -67,6 +67,8 @@ pub(crate) struct Outcome {
     pub(crate) task: bool,
     /// Of the task that the result is or holds.
     pub(crate) task_id: Option<Box<Text>>,
+    /// The task that FastMCP 2 announces in `result._meta`; one that was run at once has no id.
+    pub(crate) announced_task: Option<Box<Text>>,
     pub(crate) status: Option<Box<Text>>,
     /// `result.result.isError`: the task's own (extension of 2026).
     pub(crate) inner_is_error: bool,

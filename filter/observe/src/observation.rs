@@ -48,6 +48,11 @@ pub struct Operation {
 // === impl Operation ===
 
 impl Operation {
+    /// Only its own exchange answers it. Over HTTP+SSE the stream of the session answers everything.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.method.is_listen() && self.transport == Transport::StreamableHttp
+    }
+
     /// Its method.
     #[must_use]
     pub fn method(&self) -> Method {
@@ -183,6 +188,10 @@ pub enum Observation<'a> {
     },
     /// `initialize` succeeded.
     SessionStarted(&'a Session),
+    /// A session counts as active from now on, in all VMs: it began, or was used again. Comes before others can see it.
+    SessionActive(Transport),
+    /// It does no longer.
+    SessionInactive(Transport),
     /// A session whose beginning was seen ended.
     SessionEnded {
         /// How long it lasted.

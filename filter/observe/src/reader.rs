@@ -156,6 +156,7 @@ impl Reader {
             Member::IsError => result.is_error = false,
             Member::ResultType => result.result_type = ResultType::Complete,
             Member::Task => result.task = false,
+            Member::Meta | Member::MetaTask | Member::AnnouncedId => result.announced_task = None,
             Member::TaskId => result.task_id = None,
             Member::TaskStatus => result.status = None,
             Member::TaskResult | Member::TaskIsError => result.inner_is_error = false,
@@ -176,6 +177,7 @@ impl Reader {
             Member::ItemName => self.item_name = Some(text.start().into()),
             Member::ResultType | Member::ProtocolVersion | Member::NextCursor => self.string_of_result(text),
             Member::TaskId | Member::TaskStatus if message.result.is_some() => self.string_of_result(text),
+            Member::AnnouncedId => self.string_of_result(text),
             _ => self.string_of_params(text),
         }
     }
@@ -210,6 +212,7 @@ impl Reader {
                 };
             }
             Member::TaskId => result.task_id = Some(Box::new(text.clone())),
+            Member::AnnouncedId => result.announced_task = Some(Box::new(text.clone())),
             Member::TaskStatus => result.status = Some(Box::new(text.clone())),
             Member::ProtocolVersion => result.protocol_version = Some(Box::new(text.clone())),
             // Some servers end their list with an empty cursor.
@@ -261,6 +264,7 @@ impl Reader {
             (Member::Params, Container::Object) => self.enter(Place::Params),
             (Member::Meta, Container::Object) => self.enter(Place::Meta),
             (Member::ClientInfo, Container::Object) => self.enter(Place::ClientInfo),
+            (Member::MetaTask, Container::Object) => self.enter(Place::Announced),
             (Member::Result, Container::Object) => self.enter(Place::Result),
             (Member::Error, _) => {
                 self.message.error = Some(None);

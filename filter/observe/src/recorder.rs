@@ -105,6 +105,15 @@ impl Recorder {
                 self.add(F::MessageBytes, &[Value::Direction(direction), to], bytes);
             }
             Observation::SessionStarted(session) => self.session_started(server, session, metrics),
+            Observation::SessionActive(transport) => {
+                let values = [Value::Transport(transport), to];
+                self.add(F::SessionsActive, &values, 1);
+                // As with operations: another VM may lower it from now on.
+                self.flush_one(F::SessionsActive, &values, metrics);
+            }
+            Observation::SessionInactive(transport) => {
+                self.add(F::SessionsActive, &[Value::Transport(transport), to], -1);
+            }
             Observation::SessionEnded { microseconds } => {
                 self.histogram(F::SessionDuration, &[to], microseconds, metrics);
             }

@@ -16,7 +16,7 @@ from .expected import Series, classify, label, opened, series
 from .messages import METHODS, REVISIONS, is_answer, is_notification, is_request
 from .reading import is_stream_of_mcp
 
-COUNTED = re.compile(r"mcp_\w+_total|mcp_(session|server_request)_duration_microseconds_count")
+COUNTED = re.compile(r"mcp_\w+_total|mcp_sessions_active|mcp_(session|server_request)_duration_microseconds_count")
 # Of these none may be left once every exchange has ended.
 LEVELS = ("mcp_active_connections", "mcp_sse_streams_active", "mcp_requests_in_flight")
 LEFT_OUT = ("resource_uri", "server_name")
@@ -194,6 +194,8 @@ class Census:
         ended = {session_of(exchange) for exchange in exchanges if ends_session(exchange)}
         if begun & ended - {""}:
             self.add("mcp_session_duration_microseconds_count", len(begun & ended - {""}))
+        if begun - ended - {""}:
+            self.add("mcp_sessions_active", len(begun - ended - {""}), transport="streamable_http")
 
     def tasks(self) -> None:
         """A task is known by the call that made it; it ended when a client was first told so."""

@@ -67,6 +67,8 @@ class Expected:
             if status in ("ok", "error"):
                 self.add("mcp_server_request_duration_microseconds_count", method=method)
         self.add("mcp_session_duration_microseconds_count", self.sessions.ended())
+        for transport, count in self.sessions.active().items():
+            self.add("mcp_sessions_active", count, transport=transport)
 
     # One exchange
 
@@ -140,6 +142,7 @@ class Expected:
         """The requests that this answer ends."""
         identity = message.get("id")
         matching = [request for request in open_requests if same_id(request["id"], identity)]
+        matching = matching or [request for request in open_requests if same_number(request["id"], identity)]
         if matching or "error" not in message:
             return matching[:1]
         return open_requests[:] if identity is None or len(open_requests) == 1 else []
@@ -283,6 +286,12 @@ def answered_elsewhere(exchange: Exchange, answer: Part | None) -> bool:
 
 def same_id(one: Any, other: Any) -> bool:
     return isinstance(one, str) == isinstance(other, str) and one == other
+
+
+def same_number(one: Any, other: Any) -> bool:
+    """Clients take "5" for 5, and the other way round."""
+    return any(isinstance(text, str) and re.fullmatch("0|[1-9][0-9]*", text) and number == int(text) and type(number) is not bool
+               for text, number in ((one, other), (other, one)))
 
 
 def classify(request: dict, answer: dict) -> tuple[str, str]:

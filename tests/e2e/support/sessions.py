@@ -4,6 +4,7 @@ It reads a finished scenario as a whole, so that the order in which exchanges ov
 session each side uses an id once.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,6 +82,13 @@ class Sessions:
             for key, method in session.server_requests.items():
                 ended.append((method, server_request_status(session, key)))
         return ended
+
+    def active(self) -> Counter[str]:
+        """Sessions with an id that were seen to begin and not to end, by transport."""
+        return Counter(
+            session.transport for key, session in self.by_key.items()
+            if isinstance(key, str) and session.begun and not session.ended
+        )
 
     def ended(self) -> int:
         """Sessions that were seen to begin and to end."""

@@ -47,9 +47,11 @@ class Account:
 
     def session_began(self, version: str, transport: str = "streamable_http") -> None:
         self.add("mcp_sessions_total", protocol_version=version, transport=transport)
+        self.add("mcp_sessions_active", transport=transport)
 
-    def session_ended(self) -> None:
+    def session_ended(self, transport: str = "streamable_http") -> None:
         self.add("mcp_session_duration_microseconds_count")
+        self.add("mcp_sessions_active", -1, transport=transport)
 
     def server_request(self, method: str, status: str) -> None:
         """A request of the server ended; the client's answer, good or bad, gives it a duration."""

@@ -92,7 +92,7 @@ class Legacy:
 
     async def end(self) -> None:
         """The stream's end is the session's; any of the three."""
-        self.world.account.session_ended()
+        self.world.account.session_ended("http_sse")
         await self.world.chance.choice((self.stream.end, self.stream.break_off, self.stream.leave))()
 
 
@@ -143,7 +143,7 @@ async def left_open(world: World) -> None:
     if asked:
         method, _ = await legacy.ask_client()
         world.account.server_request(method, "lost")
-    world.account.session_ended()
+    world.account.session_ended("http_sse")
     how, outcome = world.chance.choice(
         (
             (legacy.stream.end, ("error", "no_response")),

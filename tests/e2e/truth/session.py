@@ -256,7 +256,7 @@ async def unmatched(world: World) -> None:
     world.first_events([operation])
     if world.odds(0.6):
         world.account.unmatched("unknown_id")
-        strange = world.chance.choice((str(operation.id), 10**9, "never asked"))
+        strange = world.chance.choice((f"0{operation.id}", 10**9, "never asked"))
         await exchange.send(world.words.event(world.words.result(strange, {})))
     answer = world.ok(operation)
     await exchange.send(world.words.event(answer))
@@ -265,7 +265,10 @@ async def unmatched(world: World) -> None:
         await exchange.send(world.words.event(answer))
     await exchange.end()
     if world.odds(0.5):
-        world.account.unmatched("unknown_id")
+        # Without a GET of the session, another process may have seen the server ask.
+        if world.odds(0.5):
+            await (await session.get()).end()
+            world.account.unmatched("unknown_id")
         stray = await session.post(world.words.result(10**6, {}))
         await stray.answer(202, b"", None)
     await session.end()

@@ -112,6 +112,7 @@ def start(semconv: bool = False) -> Terms:
         "mcp_parse_skipped_total": [(directions, one("reasons", "reason", SETS["SkipReason"]))],
         "mcp_list_changes_total": [(one("lists", "method", LISTS), one("changes", "change", SETS["ListChange"]))],
         "mcp_notifications_total": [(Dimension("notifications", ("method", "direction"), BORN_NOTIFICATIONS),)],
+        "mcp_sessions_active": [(one("transports", "transport", SETS["Transport"]),)],
         "mcp_sessions_total": [
             (one("revisions", "protocol_version", HANDSHAKES), one("transports", "transport", ("streamable_http",))),
         ],

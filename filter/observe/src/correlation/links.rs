@@ -42,7 +42,7 @@ pub(crate) struct Pending {
     /// The server's name, where it is not the plugin's.
     pub(crate) server: Option<Box<str>>,
     pub(crate) started: Time,
-    /// The open stream that may bring the answer; 0 once there is none.
+    /// The open exchange that may bring the answer, or on HTTP+SSE a refusal; 0 once there is none.
     pub(crate) stream: u64,
     /// How it ends if no answer comes: as this, at this time.
     pub(crate) otherwise: Otherwise,
@@ -59,6 +59,10 @@ pub(crate) enum Otherwise {
     NoResponse,
     /// The client's side ended.
     ClientLeft(Time),
+    /// The stream that it waited for broke.
+    Reset(Time),
+    /// The answer may have passed where it was not seen or could not be read.
+    Unknown,
 }
 
 /// A request from server to client that was not answered yet.
@@ -124,13 +128,21 @@ impl Pending {
 
     /// How it ends without an answer, and after how many microseconds where that is known.
     pub(crate) fn without_answer(&self) -> (Status, Option<ErrorType>, Option<u64>) {
-        let left = match self.otherwise {
-            Otherwise::ClientLeft(at) => Some(at),
-            Otherwise::NoResponse => None,
-        };
-        match self.cancelled_at.or(left) {
-            Some(at) => (Status::Cancelled, None, self.duration(at)),
-            None => (Status::Error, Some(ErrorType::NoResponse), None),
+        if let Some(at) = self.cancelled_at {
+            return (Status::Cancelled, None, self.duration(at));
+        }
+        match self.otherwise {
+            Otherwise::ClientLeft(at) => (Status::Cancelled, None, self.duration(at)),
+            Otherwise::Reset(at) => (Status::Error, Some(ErrorType::Reset), self.duration(at)),
+            Otherwise::Unknown => (Status::Unknown, None, None),
+            Otherwise::NoResponse => (Status::Error, Some(ErrorType::NoResponse), None),
+        }
+    }
+
+    /// The stream of its session ended so; what it does not explain stays as it was.
+    fn stream_ended(&mut self, otherwise: Otherwise) {
+        if otherwise != Otherwise::NoResponse {
+            self.otherwise = otherwise;
         }
     }
 

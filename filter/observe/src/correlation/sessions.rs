@@ -1,57 +1,153 @@
-//! When sessions began. A session that just vanishes stays until 90 younger ones of its slot have pushed it out.
+//! When sessions began, and which of them are active: begun here, not ended, and used within the last [`IDLE`].
+//!
+//! Each active session counts once in a gauge that all VMs add to. Who makes one active has raised the gauge before the others
+//! can see it, and whoever takes that from it lowers the gauge: so it never passes below zero, whichever worker is first.
+//! When a session was last used is in [`super::uses`].
+//!
+//! **Bound:** a slot has room for about 100 sessions, fewer where each has the name of its server. Then one that is not active
+//! gives way, else the one that was not used for longest; it counts as ended and is not found again.
 
 use super::{Correlation, SessionKey};
-use crate::closed::Revision;
+use crate::closed::{Revision, Transport};
 use crate::observation::Time;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
-const SLOTS: u64 = 64;
-/// Of at most 22 bytes each.
-const MOST_IN_SLOT: usize = 90;
+/// A session without an exchange for so long is not active, until it comes back.
+pub(super) const IDLE: Duration = Duration::from_secs(30 * 60);
+pub(super) const SLOTS: u64 = 64;
+/// Bytes of a slot as written, and of a session in it beside its server's name, at most.
+const MOST_BYTES: usize = 4096;
+const ENTRY_BYTES: usize = 40;
 
 /// The latest sessions whose revision a VM remembers.
 const MOST_REMEMBERED: usize = 64;
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
-struct Known {
-    session: u64,
-    /// When it began; without a revision, when it was deleted before anything showed that it had begun.
-    at: u64,
-    revision: Option<Revision>,
+pub(super) type Slot = Vec<Known>;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Known {
+    pub(super) session: u64,
+    /// When a VM last told of an exchange, or accepted the session's end.
+    pub(super) used: u64,
+    /// `None` for one that was deleted before anything showed that it had begun.
+    pub(super) begun: Option<Begun>,
 }
 
-impl Correlation {
-    /// An `initialize` that was sent at `asked` succeeded; when the session ended, if a DELETE overtook the answer: a client
-    /// knows the session's id from the headers, and may not wait for the rest.
-    pub(crate) fn begin_session(
-        &self,
-        session: SessionKey,
-        revision: Revision,
-        asked: Time,
-        now: Time,
-    ) -> Option<Time> {
-        self.edit(&self.sessions_key(session), |slot: &mut Vec<Known>| {
-            let earlier = take(slot, session);
-            let deleted = earlier.filter(|known| known.revision.is_none() && known.at >= asked.0);
-            if deleted.is_none() {
-                push(slot, Known { session: session.0, at: now.0, revision: Some(revision) });
-            }
-            (true, deleted.map(|known| Time(known.at)))
-        })?
+/// The beginning of a session.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Begun {
+    at: u64,
+    revision: Revision,
+    transport: Transport,
+    /// The server's name, where it is not the plugin's.
+    server: Option<Box<str>>,
+    pub(super) is_active: bool,
+}
+
+/// What an `initialize` that succeeded says of its session.
+#[derive(Clone, Debug)]
+pub(crate) struct Beginning {
+    pub(crate) revision: Revision,
+    pub(crate) transport: Transport,
+    pub(crate) server: Option<Box<str>>,
+    /// When it was sent.
+    pub(crate) asked: Time,
+}
+
+/// A session that counts as active, or did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Active {
+    pub(crate) transport: Transport,
+    /// The server's name, where it is not the plugin's.
+    pub(crate) server: Option<Box<str>>,
+}
+
+/// What the beginning or end of a session changed.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    /// Of a session that is over: when it began, or when it was deleted before its beginning was known.
+    pub(crate) over: Option<Time>,
+    /// What no longer counts as active.
+    pub(crate) inactive: Vec<Active>,
+}
+
+// === impl Known ===
+
+impl Known {
+    pub(super) fn is_active(&self) -> bool {
+        self.begun.as_ref().is_some_and(|begun| begun.is_active)
     }
 
-    /// The session ended; when it began, if that was seen and is told for the first time. `deleted` is now, where the server
-    /// has accepted a DELETE.
-    pub(crate) fn end_session(&self, session: SessionKey, deleted: Option<Time>) -> Option<Time> {
-        self.edit(&self.sessions_key(session), |slot: &mut Vec<Known>| {
-            let known = take(slot, session);
-            let begun = known.filter(|known| known.revision.is_some());
+    /// Counts it as active no longer; what it counted as.
+    pub(super) fn deactivate(&mut self) -> Option<Active> {
+        let begun = self.begun.as_mut().filter(|begun| begun.is_active)?;
+        begun.is_active = false;
+        Some(begun.as_active())
+    }
+
+    fn size(&self) -> usize {
+        let server = self.begun.as_ref().and_then(|begun| begun.server.as_ref());
+        ENTRY_BYTES + server.map_or(0, |server| server.len())
+    }
+}
+
+// === impl Begun ===
+
+impl Begun {
+    pub(super) fn as_active(&self) -> Active {
+        Active { transport: self.transport, server: self.server.clone() }
+    }
+}
+
+// === impl Correlation ===
+
+impl Correlation {
+    /// An `initialize` succeeded; the session was counted as active before. In `over`: when the session ended, if a DELETE
+    /// overtook the answer: a client knows the session's id from the headers, and may not wait for the rest.
+    pub(crate) fn begin_session(&self, session: SessionKey, beginning: &Beginning, now: Time) -> Change {
+        let is_followed = self.is_followed(now);
+        let Beginning { revision, transport, server, asked } = beginning;
+        let begun = self.edit(&sessions_key(self, session), |slot: &mut Slot| {
+            let mut earlier = take(slot, session);
+            let mut inactive: Vec<Active> = earlier.iter_mut().filter_map(Known::deactivate).collect();
+            let deleted = earlier.filter(|known| known.begun.is_none() && known.used >= asked.0);
+            let begun = Begun {
+                at: now.0,
+                revision: *revision,
+                transport: *transport,
+                server: server.clone(),
+                is_active: is_followed,
+            };
+            if deleted.is_some() || !is_followed {
+                inactive.push(begun.as_active());
+            }
+            if deleted.is_none() {
+                inactive.extend(push(slot, Known { session: session.0, used: now.0, begun: Some(begun) }));
+            }
+            (true, Change { over: deleted.map(|known| Time(known.used)), inactive })
+        });
+        begun.unwrap_or_else(|| {
+            let active = Active { transport: *transport, server: server.clone() };
+            Change { over: None, inactive: vec![active] }
+        })
+    }
+
+    /// The session ended. In `over`: when it began, if that was seen and is told for the first time. `deleted` is now, where
+    /// the server has accepted a DELETE.
+    pub(crate) fn end_session(&self, session: SessionKey, deleted: Option<Time>) -> Change {
+        let ended = self.edit(&sessions_key(self, session), |slot: &mut Slot| {
+            let mut known = take(slot, session);
+            let was_known = known.is_some();
+            let mut inactive: Vec<Active> = known.iter_mut().filter_map(Known::deactivate).collect();
+            let begun = known.and_then(|known| known.begun);
             let trace = deleted.filter(|_| begun.is_none());
             if let Some(at) = trace {
-                push(slot, Known { session: session.0, at: at.0, revision: None });
+                inactive.extend(push(slot, Known { session: session.0, used: at.0, begun: None }));
             }
-            (known.is_some() || trace.is_some(), begun.map(|known| Time(known.at)))
-        })?
+            (was_known || trace.is_some(), Change { over: begun.map(|begun| Time(begun.at)), inactive })
+        });
+        ended.unwrap_or_default()
     }
 
     /// What was negotiated, where that was seen. A VM asks once, as a rule.
@@ -59,8 +155,7 @@ impl Correlation {
         if let Some((_, known)) = self.revisions.borrow().iter().find(|(known, _)| *known == session.0) {
             return *known;
         }
-        let slot: Vec<Known> = self.read(&self.sessions_key(session));
-        let found = slot.iter().find(|known| known.session == session.0).and_then(|known| known.revision);
+        let found = self.known_session(session).and_then(|known| known.begun).map(|begun| begun.revision);
         let mut revisions = self.revisions.borrow_mut();
         if revisions.len() >= MOST_REMEMBERED {
             revisions.remove(0);
@@ -69,19 +164,32 @@ impl Correlation {
         found
     }
 
-    fn sessions_key(&self, session: SessionKey) -> String {
-        self.key('s', session.0 % SLOTS)
+    pub(super) fn known_session(&self, session: SessionKey) -> Option<Known> {
+        let slot: Slot = self.read(&sessions_key(self, session));
+        slot.into_iter().find(|known| known.session == session.0)
     }
 }
 
-fn take(slot: &mut Vec<Known>, session: SessionKey) -> Option<Known> {
+fn sessions_key(correlation: &Correlation, session: SessionKey) -> String {
+    correlation.key('s', session.0 % SLOTS)
+}
+
+fn take(slot: &mut Slot, session: SessionKey) -> Option<Known> {
     let index = slot.iter().position(|known| known.session == session.0)?;
     Some(slot.remove(index))
 }
 
-fn push(slot: &mut Vec<Known>, known: Known) {
-    if slot.len() >= MOST_IN_SLOT {
-        slot.remove(0);
+/// Returns the active ones that had to give way.
+fn push(slot: &mut Slot, known: Known) -> Vec<Active> {
+    let mut gone = Vec::new();
+    let mut bytes = known.size() + slot.iter().map(Known::size).sum::<usize>();
+    while bytes > MOST_BYTES
+        && let Some((index, _)) = slot.iter().enumerate().min_by_key(|(_, known)| (known.is_active(), known.used))
+    {
+        let mut known = slot.remove(index);
+        bytes -= known.size();
+        gone.extend(known.deactivate());
     }
     slot.push(known);
+    gone
 }

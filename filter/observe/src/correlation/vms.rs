@@ -43,11 +43,17 @@ impl Correlation {
 
     /// This VM goes; whether it was the last.
     pub(crate) fn go(&self, now: Time) -> bool {
+        self.is_gone.set(true);
         let is_last = self.edit(&self.key('v', 0), |leases: &mut Vec<Lease>| {
             self.keep_others(leases, now);
             (true, leases.is_empty())
         });
         is_last.unwrap_or(false)
+    }
+
+    /// Whether a VM is left that ends what begins now: streams outlive the plugin that saw them begin.
+    pub(crate) fn is_followed(&self, now: Time) -> bool {
+        !self.is_gone.get() || self.read::<Vec<Lease>>(&self.key('v', 0)).iter().any(|lease| lease.until > now.0)
     }
 
     fn keep_others(&self, leases: &mut Vec<Lease>, now: Time) {

@@ -4,6 +4,7 @@ use super::session::server_name;
 use super::{Around, Exchange, Kind, MOST_OPERATIONS};
 use crate::closed::{Direction, ServerRequestStatus, SkipReason, Transport, UnmatchedReason};
 use crate::correlation::SessionKey;
+use crate::correlation::halves::Half;
 use crate::correlation::links::{Asked, Found};
 use crate::id::Id;
 use crate::message::Message;
@@ -76,6 +77,8 @@ impl Exchange {
                 return around.observe(Observation::ServerRequestEnded { method: asked.method, status, duration });
             }
             Found::Answered => UnmatchedReason::Duplicate,
+            // Asked through another process, where only the requests of the session pass here.
+            Found::Nothing if !around.correlation.saw(session, Half::Streams) => return,
             Found::Nothing => UnmatchedReason::UnknownId,
         };
         around.observe(Observation::Unmatched(reason));

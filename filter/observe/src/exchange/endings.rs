@@ -1,10 +1,10 @@
 //! What ends without the exchange that it began on: with its session, after a time, or because nobody can follow it any more.
 
 use super::Around;
-use super::verdict::Verdict;
-use crate::closed::{ErrorType, ServerRequestStatus, Status};
+use crate::closed::{ServerRequestStatus, Status};
 use crate::correlation::Correlation;
 use crate::correlation::links::{self, Asked, Pending};
+use crate::correlation::sessions::Active;
 use crate::observation::{Ended, Observation, Time};
 
 impl Around<'_> {
@@ -21,30 +21,39 @@ impl Around<'_> {
         }
     }
 
-    pub(super) fn end_pending(&mut self, pending: &Pending, verdict: Option<Verdict>, now: Time) {
-        self.observe(Observation::OperationEnded(without_answer(pending, verdict, now)));
+    pub(super) fn end_pending(&mut self, pending: &Pending) {
+        self.observe(Observation::OperationEnded(without_answer(pending)));
+    }
+
+    pub(super) fn inactive(&mut self, sessions: &[Active]) {
+        for Active { transport, server } in sessions {
+            self.observer.observe_of(server.as_deref(), Observation::SessionInactive(*transport));
+        }
     }
 }
 
 impl Correlation {
-    /// To be called now and then, in every VM: tells the others what passed here, and ends what has waited for too long. `out`
-    /// also gets the server's name, where it is not the plugin's.
+    /// To be called now and then, in every VM: tells the others what passed here, and ends what has waited or was idle for too
+    /// long. `out` also gets the server's name, where it is not the plugin's.
     pub fn tick(&self, now: Time, out: &mut dyn FnMut(Option<&str>, Observation<'_>)) {
         self.stay(now);
         self.save_events();
+        self.tell_uses(now, out);
         let ended = self.sweep(now);
         for pending in &ended.operations {
-            let observation = Observation::OperationEnded(without_answer(pending, None, now));
+            let observation = Observation::OperationEnded(without_answer(pending));
             out(pending.server.as_deref(), observation);
         }
         for asked in &ended.asked {
             out(asked.server.as_deref(), lost(asked));
         }
     }
+
     /// To be called when this VM stops following its links. If it is the last one, it ends what waits for none of its streams.
     pub fn end(&self, now: Time, out: &mut dyn FnMut(Option<&str>, Observation<'_>)) {
         if self.go(now) {
             give_up(&self.take_all(now), out);
+            self.deactivate_all(out);
         }
     }
 }
@@ -66,16 +75,8 @@ fn lost(asked: &Asked) -> Observation<'static> {
     Observation::ServerRequestEnded { method: asked.method, status: ServerRequestStatus::Lost, duration: None }
 }
 
-/// Nobody will answer it any more. `verdict` tells how the stream that it waited for ended.
-fn without_answer(pending: &Pending, verdict: Option<Verdict>, now: Time) -> Ended<'_> {
-    let (status, error_type, duration) = match (pending.cancelled_at, verdict) {
-        (None, Some(verdict @ (Verdict::Failed(_) | Verdict::ClientLeft))) => {
-            let error_type = (verdict != Verdict::ClientLeft).then_some(ErrorType::Reset);
-            let status = if error_type.is_some() { Status::Error } else { Status::Cancelled };
-            (status, error_type, pending.duration(now))
-        }
-        (None, Some(Verdict::Unread)) => (Status::Unknown, None, None),
-        _ => pending.without_answer(),
-    };
+/// Nobody will answer it any more.
+fn without_answer(pending: &Pending) -> Ended<'_> {
+    let (status, error_type, duration) = pending.without_answer();
     Ended { operation: &pending.operation, status, error_type, error_code: None, duration, answer_bytes: None }
 }

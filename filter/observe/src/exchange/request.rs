@@ -52,8 +52,10 @@ impl Exchange {
         }
         if !self.operations.is_empty() {
             self.started = Some(around.now());
-            // The answer comes on the session's stream, and may overtake the 202.
-            if self.transport == Transport::HttpSse {
+            // The answer comes on the session's stream, and may overtake the 202; a refusal comes here.
+            if self.transport == Transport::HttpSse
+                && !self.register(around.correlation.name_stream(), Otherwise::NoResponse, around)
+            {
                 self.register(0, Otherwise::NoResponse, around);
             }
         }

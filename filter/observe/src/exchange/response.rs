@@ -181,7 +181,7 @@ impl Exchange {
 
     fn answer(&mut self, message: &Message, around: &mut Around<'_>) {
         if let Id::Some(id) = &message.id
-            && let Some(index) = self.operations.iter().position(|operation| self.is_unseen || operation.id == *id)
+            && let Some(index) = self.own_operation(id)
         {
             let operation = self.operations.swap_remove(index);
             self.note_answered(id);
@@ -212,7 +212,7 @@ impl Exchange {
             Ok(answered) => (vec![answered], None),
             // The exchange itself is refused, whatever stands there for an id.
             Err(_) if message.error.is_some() && self.requests == 0 => (Vec::new(), None),
-            Err(reason) => (Vec::new(), Some(reason)),
+            Err(reason) => (Vec::new(), reason),
         }
     }
 
@@ -285,7 +285,7 @@ impl Exchange {
         if let Some(revision) = operation.revision.filter(|_| is_initialize) {
             let (client_name, transport) = (operation.client_name.clone(), operation.transport);
             around.observe(Observation::SessionStarted(&Session { revision, client_name, transport }));
-            self.begin_session(revision, around);
+            self.begin_session(revision, operation.transport, around);
         }
         around.task(operation, status, result);
         let wanted = operation.method.list_kind();

@@ -5,7 +5,9 @@ use super::{Around, Exchange, Kind, SESSION_ID_BYTES};
 use crate::closed::{Revision, Status, Transport, UnmatchedReason};
 use crate::config::ServerNameFrom;
 use crate::correlation::SessionKey;
+use crate::correlation::halves::Half;
 use crate::correlation::links::{Found, Otherwise, Pending};
+use crate::correlation::sessions::Beginning;
 use crate::exchange::verdict::Verdict;
 use crate::id::RequestId;
 use crate::observation::{Ended, Observation, Operation, Time};
@@ -30,7 +32,8 @@ impl Exchange {
         self.session
     }
 
-    /// The operations may be answered on another stream than this one. `stream` names this one if it may bring answers too.
+    /// The operations may be answered on another stream than this one. `stream` names this one if it may bring answers too, or
+    /// a refusal.
     #[inline(never)]
     pub(super) fn register(&mut self, stream: u64, otherwise: Otherwise, around: &mut Around<'_>) -> bool {
         let (Some(session), Some(started)) = (self.session(around), self.started) else { return false };
@@ -38,7 +41,7 @@ impl Exchange {
         let pending: Vec<Pending> = self
             .operations
             .iter()
-            .filter(|operation| !operation.method.is_listen())
+            .filter(|operation| !operation.is_bound())
             .map(|operation| Pending {
                 operation: operation.clone(),
                 server: server.clone(),
@@ -87,12 +90,12 @@ impl Exchange {
 
     /// The operation that began here, if no other stream brought its answer first.
     pub(super) fn claim(&mut self, operation: Operation, around: &mut Around<'_>) -> Result<Answered, UnmatchedReason> {
-        let is_shared = self.registered && !operation.method.is_listen();
+        let is_shared = self.registered && !operation.is_bound();
         let Some(session) = self.session.filter(|_| is_shared) else {
             let duration = self.duration(around);
             return Ok(Answered { operation, duration });
         };
-        match around.correlation.answer(session, operation.id.key(), self.stream) {
+        match around.correlation.claim(session, operation.id.key(), self.stream) {
             Found::Some(pending) => {
                 let now = around.now();
                 let duration = self.duration_until(now, &pending, around);
@@ -115,20 +118,29 @@ impl Exchange {
         &mut self,
         id: &RequestId,
         around: &mut Around<'_>,
-    ) -> Result<Answered, UnmatchedReason> {
-        if self.answered.contains(&id.key()) {
-            return Err(UnmatchedReason::Duplicate);
+    ) -> Result<Answered, Option<UnmatchedReason>> {
+        if id.key().forms().any(|key| self.answered.contains(&key)) {
+            return Err(Some(UnmatchedReason::Duplicate));
         }
-        let Some(session) = self.session(around) else { return Err(UnmatchedReason::UnknownId) };
-        match around.correlation.answer(session, id.key(), 0) {
+        let Some(session) = self.session(around) else { return Err(Some(UnmatchedReason::UnknownId)) };
+        match around.correlation.answer(session, id.key()) {
             Found::Some(pending) => {
                 let now = around.now();
                 let duration = pending.duration(now);
                 Ok(Answered { operation: pending.operation, duration })
             }
-            Found::Answered => Err(UnmatchedReason::Duplicate),
-            Found::Nothing => Err(UnmatchedReason::UnknownId),
+            Found::Answered => Err(Some(UnmatchedReason::Duplicate)),
+            // Asked through another process, where only the streams of the session pass here.
+            Found::Nothing if self.kind == Kind::Get && !around.correlation.saw(session, Half::Requests) => Err(None),
+            Found::Nothing => Err(Some(UnmatchedReason::UnknownId)),
         }
+    }
+
+    /// The place of the operation that a message with this id answers, of those that began here.
+    pub(super) fn own_operation(&self, id: &RequestId) -> Option<usize> {
+        let place = |key| self.operations.iter().position(|operation| self.is_unseen || operation.id.key() == key);
+        let other = || id.key().other_form().filter(|_| !self.answered.contains(&id.key()));
+        place(id.key()).or_else(|| place(other()?))
     }
 
     /// The exchange ended without answers to these operations.
@@ -138,18 +150,18 @@ impl Exchange {
             let otherwise = otherwise.unwrap_or(Otherwise::NoResponse);
             if self.registered {
                 let Some(session) = self.session else { return };
-                // On HTTP+SSE they waited elsewhere from the beginning.
+                // Where there was no room for open ones, they waited elsewhere from the beginning.
                 if self.stream != 0 {
                     let now = around.now();
                     let paused = self.paused(session, now, around);
                     let abandoned = around.correlation.leave(session, self.stream, otherwise, paused, now);
                     for pending in &abandoned {
-                        around.end_pending(pending, None, now);
+                        around.end_pending(pending);
                     }
                 }
             }
             if self.registered || self.register(0, otherwise, around) {
-                self.operations.retain(|operation| operation.method.is_listen());
+                self.operations.retain(Operation::is_bound);
             }
         }
         for operation in std::mem::take(&mut self.operations) {
@@ -162,10 +174,10 @@ impl Exchange {
         let id = operation.id.key();
         let mut cancelled_at = None;
         let mut pending = None;
-        if self.registered && !operation.method.is_listen() {
+        if self.registered && !operation.is_bound() {
             let Some(session) = self.session else { return };
             // Found on another stream meanwhile, and counted there.
-            let Found::Some(found) = around.correlation.answer(session, id, self.stream) else { return };
+            let Found::Some(found) = around.correlation.claim(session, id, self.stream) else { return };
             cancelled_at = found.cancelled_at;
             pending = Some(found);
         } else if verdict.may_be_cancelled()
@@ -214,8 +226,36 @@ impl Exchange {
         (self.session_id, self.session) = (Some(Text::start_of(address.session_id, SESSION_ID_BYTES)), None);
         self.transport = Transport::HttpSse;
         self.is_session_stream = true;
-        if self.session(around).is_some() {
+        if let Some(session) = self.session(around) {
             self.hold(around);
+            around.correlation.note_half(session, Half::Streams);
+            self.end_use(around);
+            self.use_session(around);
+        }
+    }
+
+    /// The stream of a session begins.
+    #[inline(never)]
+    pub(super) fn note_stream(&mut self, around: &Around<'_>) {
+        if let Some(session) = self.session(around) {
+            around.correlation.note_half(session, Half::Streams);
+        }
+    }
+
+    /// The session is in use until the exchange is over.
+    pub(super) fn use_session(&mut self, around: &Around<'_>) {
+        let Some(digest) = self.session_id.as_ref().map(Text::digest) else { return };
+        let is_request = self.kind == Kind::Post;
+        if !around.correlation.reuse(digest, is_request) {
+            let Some(session) = self.session(around) else { return };
+            around.correlation.first_use(digest, session, is_request);
+        }
+        self.uses = Some(digest);
+    }
+
+    pub(super) fn end_use(&mut self, around: &Around<'_>) {
+        if let Some(digest) = self.uses.take() {
+            around.correlation.end_use(digest);
         }
     }
 
@@ -241,28 +281,37 @@ impl Exchange {
     fn session_ended(&mut self, around: &mut Around<'_>) {
         let Some(session) = self.session(around) else { return };
         let now = around.now();
-        let verdict = self.is_session_stream.then(|| Verdict::of_stream(around.host, self.was_cut, self.unread));
-        let ended = around.correlation.end_links(session);
+        let otherwise = if self.is_session_stream {
+            Verdict::of_stream(around.host, self.was_cut, self.unread, now)
+        } else {
+            Otherwise::NoResponse
+        };
+        let ended = around.correlation.end_links(session, otherwise);
         for pending in &ended.operations {
-            around.end_pending(pending, verdict, now);
+            around.end_pending(pending);
         }
         around.lost(&ended.asked);
         let deleted = (self.kind == Kind::Delete && around.host.response_status() != Some(404)).then_some(now);
-        if let Some(begun) = around.correlation.end_session(session, deleted) {
+        let change = around.correlation.end_session(session, deleted);
+        if let Some(begun) = change.over {
             around.observe(Observation::SessionEnded { microseconds: now.microseconds_since(begun) });
         }
+        around.inactive(&change.inactive);
     }
 
     /// `initialize` was answered.
     #[inline(never)]
-    pub(super) fn begin_session(&mut self, revision: Revision, around: &mut Around<'_>) {
-        if let Some(session) = self.session(around) {
-            let now = around.now();
-            let asked = self.started.unwrap_or(now);
-            if let Some(ended) = around.correlation.begin_session(session, revision, asked, now) {
-                around.observe(Observation::SessionEnded { microseconds: ended.microseconds_since(asked) });
-            }
+    pub(super) fn begin_session(&mut self, revision: Revision, transport: Transport, around: &mut Around<'_>) {
+        let Some(session) = self.session(around) else { return };
+        let now = around.now();
+        let asked = self.started.unwrap_or(now);
+        around.observe(Observation::SessionActive(transport));
+        let beginning = Beginning { revision, transport, server: server_name(around), asked };
+        let change = around.correlation.begin_session(session, &beginning, now);
+        if let Some(ended) = change.over {
+            around.observe(Observation::SessionEnded { microseconds: ended.microseconds_since(asked) });
         }
+        around.inactive(&change.inactive);
     }
 }
 

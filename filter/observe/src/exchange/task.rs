@@ -21,7 +21,8 @@ impl Around<'_> {
 
     /// A response to an operation that begins, asks for, or waits for a task.
     pub(super) fn task(&mut self, operation: &Operation, status: Status, result: &Outcome) {
-        match (operation.method, &result.task_id, &operation.task_id) {
+        let begun = result.task_id.as_ref().or(result.announced_task.as_ref());
+        match (operation.method, begun, &operation.task_id) {
             (_, Some(id), _) if status == Status::Accepted => {
                 let server = server_name(self).unwrap_or_default();
                 self.correlation.begin_task(server.as_bytes(), id, operation.name.as_deref());

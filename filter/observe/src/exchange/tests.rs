@@ -205,19 +205,39 @@ fn ok_ids_of_every_shape() {
         ("12345678901234567890", "12345678901234567890"),
         ("-5", "-5"),
         ("\"\"", "\"\""),
+        ("1", "\"1\""),
+        ("\"0\"", "0"),
+        ("\"7\"", "7.0"),
     ] {
         let script = Script::post(&format!(r#"{{"id":{sent},"jsonrpc":"2.0","method":"ping"}}"#));
         let answer = format!(r#"{{"result":{{}},"id":{answered},"jsonrpc":"2.0"}}"#);
         assert_eq!(end(&script.json(&answer)), "ping ok", "{sent}");
     }
-    let differs =
-        Script::post(r#"{"id":1,"jsonrpc":"2.0","method":"ping"}"#).json(r#"{"jsonrpc":"2.0","id":"1","result":{}}"#);
-    assert_eq!(end(&differs), "ping error/no_response");
+    for (sent, answered) in [("1", "\"01\""), ("1", "\"+1\""), ("-1", "\"-1\""), ("\"1.0\"", "1"), ("\"a\"", "1")] {
+        let script = Script::post(&format!(r#"{{"id":{sent},"jsonrpc":"2.0","method":"ping"}}"#));
+        let answer = format!(r#"{{"result":{{}},"id":{answered},"jsonrpc":"2.0"}}"#);
+        assert_eq!(end(&script.json(&answer)), "ping error/no_response", "{sent} by {answered}");
+    }
     for odd in ["null", "true", "[1]", "{}"] {
         let lines =
             Script::post(&format!(r#"{{"id":{odd},"jsonrpc":"2.0","method":"ping"}}"#)).answered(202, "", "").play();
         assert!(lines.contains(&"notification in ping".to_owned()), "{odd}: {lines:?}");
     }
+}
+
+#[test]
+fn ok_digits_answer_a_number_where_nothing_has_the_very_id() {
+    let call = |id: &str, method: &str| format!(r#"{{"id":{id},"jsonrpc":"2.0","method":"{method}"}}"#);
+    let answer = |id: &str| format!("data: {{\"result\":{{}},\"id\":{id},\"jsonrpc\":\"2.0\"}}\n\n");
+    let batch = format!("[{},{}]", call("5", "ping"), call("\"5\"", "tools/list"));
+    let lines = Script::post(&batch).sse(&[answer("\"5\""), answer("5"), answer("5")].concat()).play();
+    assert_eq!(Log::ends(&lines).len(), 2);
+    assert!(Log::ends(&lines)[0].starts_with("tools/list ok") && Log::ends(&lines)[1].starts_with("ping ok"));
+    assert!(lines.contains(&"unmatched duplicate".to_owned()), "{lines:?}");
+    // The second answer to 5 is none to "5".
+    let lines = Script::post(&batch).sse(&[answer("5"), answer("5")].concat()).play();
+    assert!(lines.contains(&"unmatched duplicate".to_owned()), "{lines:?}");
+    assert!(Log::ends(&lines)[1].starts_with("tools/list error/no_response"), "{lines:?}");
 }
 
 #[test]

@@ -91,9 +91,13 @@ impl Verdict {
     }
 
     /// How a stream ended that others wait for.
-    pub(super) fn of_stream(host: &dyn Host, was_cut: bool, unread: bool) -> Self {
-        let otherwise = if unread { Self::Unread } else { Self::NoResponse };
-        Self::of_flags(host.response_flags(), was_cut).unwrap_or(otherwise)
+    pub(super) fn of_stream(host: &dyn Host, was_cut: bool, unread: bool, now: Time) -> Otherwise {
+        match Self::of_flags(host.response_flags(), was_cut) {
+            Some(Self::ClientLeft) => Otherwise::ClientLeft(now),
+            Some(_) => Otherwise::Reset(now),
+            None if unread => Otherwise::Unknown,
+            None => Otherwise::NoResponse,
+        }
     }
 
     /// Envoy has a flag for every way in which a response breaks off but one: a client that resets its HTTP/2 stream with
@@ -161,7 +165,7 @@ pub(super) fn judge(operation: &Operation, message: &Message) -> (Status, Option
             _ if is_tool_call && result.is_error => (Status::Error, Some(ErrorType::ToolError)),
             ResultType::InputRequired => (Status::InputRequired, None),
             ResultType::Task if is_tool_call => (Status::Accepted, None),
-            _ if is_tool_call && result.task => (Status::Accepted, None),
+            _ if is_tool_call && (result.task || result.announced_task.is_some()) => (Status::Accepted, None),
             _ => (Status::Ok, None),
         },
         // Probing for the revision, not a fault.

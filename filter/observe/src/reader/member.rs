@@ -17,6 +17,8 @@ pub(super) enum Place {
     Result,
     /// `result.task` of 2025-11-25.
     Task,
+    /// `result._meta["modelcontextprotocol.io/task"]`: how FastMCP 2 announces a task.
+    Announced,
     /// A task's own result, in `result` or in `params`.
     TaskResult,
     List,
@@ -47,6 +49,8 @@ pub(super) enum Member {
     ClientName,
     Meta,
     MetaVersion,
+    MetaTask,
+    AnnouncedId,
     IsError,
     ResultType,
     Task,
@@ -83,7 +87,12 @@ impl Member {
             },
             Place::TaskResult if name == b"isError" => (Self::TaskIsError, 0),
             Place::ClientInfo if name == b"name" => (Self::ClientName, NAME_BYTES),
-            Place::Meta if name == b"io.modelcontextprotocol/protocolVersion" => (Self::MetaVersion, WORD_BYTES),
+            Place::Meta => match name {
+                b"io.modelcontextprotocol/protocolVersion" => (Self::MetaVersion, WORD_BYTES),
+                b"modelcontextprotocol.io/task" => (Self::MetaTask, 0),
+                _ => (Self::None, 0),
+            },
+            Place::Announced if name == b"taskId" => (Self::AnnouncedId, 0),
             Place::Error if name == b"code" => (Self::Code, WORD_BYTES),
             _ => (Self::None, 0),
         }
@@ -115,6 +124,7 @@ fn member_of_result(name: &[u8]) -> (Member, usize) {
         b"task" => (Member::Task, 0),
         b"protocolVersion" => (Member::ProtocolVersion, WORD_BYTES),
         b"nextCursor" => (Member::NextCursor, 0),
+        b"_meta" => (Member::Meta, 0),
         b"tools" => (Member::List(ListKind::Tools), 0),
         b"prompts" => (Member::List(ListKind::Prompts), 0),
         b"resources" => (Member::List(ListKind::Resources), 0),

@@ -88,6 +88,9 @@ pub(super) fn of_server(to: Value, config: &Config, add: &mut dyn FnMut(F, &[Val
     for revision in HANDSHAKES.into_iter().filter(|_| !config.client_name) {
         add(F::Sessions, &[Value::Revision(revision), Value::Transport(Transport::StreamableHttp), to]);
     }
+    for &transport in Transport::ALL {
+        add(F::SessionsActive, &[Value::Transport(transport), to]);
+    }
     for method in SERVER_REQUESTS {
         for status in [ServerRequestStatus::Ok, ServerRequestStatus::Error, ServerRequestStatus::Lost] {
             add(F::ServerRequests, &[Value::Method(Method::Known(method)), to, Value::ServerRequest(status)]);

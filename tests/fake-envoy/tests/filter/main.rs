@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
+mod active;
 mod configuration;
 mod cost;
 mod limits;
 mod neighbours;
 mod published;
+mod replicas;
 mod schedules;
 mod semantics;
 mod support;

@@ -1,7 +1,8 @@
 //! How links end that nothing answers: with their session, after a time, or with the last VM that could follow them.
 
 use super::slot::take;
-use super::{EXPIRY, Ended, Link, SLOTS, Slot, What};
+use super::{EXPIRY, Ended, Link, Otherwise, SLOTS, Slot, What};
+use crate::correlation::halves::Half;
 use crate::correlation::{Correlation, SessionKey};
 use crate::observation::Time;
 
@@ -25,10 +26,10 @@ impl Correlation {
         }
     }
 
-    /// The session ended: takes all that waits for another of its exchanges. What an open stream holds ends with that stream,
-    /// at the latest. All in one change: a stream that ends at the same moment either left its operations before, and they
-    /// are here, or finds them abandoned.
-    pub(crate) fn end_links(&self, session: SessionKey) -> Ended {
+    /// The session ended, with its stream where that is how `otherwise` says it ended: takes all that waits for another of
+    /// its exchanges. What an open exchange holds ends with that exchange, at the latest. All in one change: one that ends at
+    /// the same moment either left its operations before, and they are here, or finds them abandoned.
+    pub(crate) fn end_links(&self, session: SessionKey, otherwise: Otherwise) -> Ended {
         let is_waiting = |what: &What| match what {
             What::Operation(pending) => pending.stream == 0,
             // The operations of its stream need to know how long they waited.
@@ -36,11 +37,13 @@ impl Correlation {
             What::Cancelled(..) | What::Answered(_) => false,
         };
         let ended = self.with_links(session, |slot| {
-            let gone = take(slot, session, is_waiting);
+            let mut gone = take(slot, session, is_waiting);
             let mut changed = !gone.is_empty();
+            gone.iter_mut().filter_map(Link::pending_mut).for_each(|pending| pending.stream_ended(otherwise));
             let ended = Ended::of(gone);
             for pending in slot.iter_mut().filter(|link| link.is(session)).filter_map(Link::pending_mut) {
                 (pending.is_abandoned, changed) = (true, true);
+                pending.stream_ended(otherwise);
                 if ended.asked.iter().any(|asked| asked.stream == pending.stream) {
                     pending.paused = None;
                 }
@@ -84,12 +87,26 @@ impl Correlation {
             return;
         }
         let found = self.edit(&key, |slot: &mut Slot| {
-            let gone = slot.extract_if(.., |link| has_expired(link)).collect();
+            let gone: Slot = slot.extract_if(.., |link| has_expired(link)).collect();
             slot.iter_mut().filter(|link| is_renewed(link)).for_each(|link| link.since = now.0);
-            (true, Ended::of(gone))
+            (true, gone)
         });
-        let found = found.unwrap_or_default();
+        let found = Ended::of(self.seen_nowhere(found.unwrap_or_default()));
         ended.operations.extend(found.operations);
         ended.asked.extend(found.asked);
+    }
+
+    /// The answer to an operation may have passed through another process, where this one never saw a stream of its session.
+    fn seen_nowhere(&self, mut expired: Slot) -> Slot {
+        for link in &mut expired {
+            let session = SessionKey(link.session);
+            let waited = link.pending_mut().filter(|pending| pending.otherwise == Otherwise::NoResponse);
+            if let Some(pending) = waited
+                && !self.saw(session, Half::Streams)
+            {
+                pending.otherwise = Otherwise::Unknown;
+            }
+        }
+        expired
     }
 }

@@ -1,6 +1,6 @@
 //! Operations, from where they began to where they are answered, and their cancellations.
 
-use super::slot::{answered_or_nothing, make_room, note_answered, push_of_few, take, take_cancelled};
+use super::slot::{answered_or_nothing, in_either_form, make_room, note_answered, push_of_few, take, take_cancelled};
 use super::{Ended, Found, Link, MOST_OPEN_BYTES, Otherwise, Pending, Slot, What};
 use crate::correlation::{Correlation, SessionKey};
 use crate::id::IdKey;
@@ -30,15 +30,20 @@ impl Correlation {
         })?
     }
 
-    /// The operation that a message with this id answers: that of `stream`; with 0, the oldest with the id.
-    pub(crate) fn answer(&self, session: SessionKey, id: IdKey, stream: u64) -> Found<Pending> {
+    /// The operation that a message with this id answers, on whatever stream it waits: the oldest with the id.
+    pub(crate) fn answer(&self, session: SessionKey, id: IdKey) -> Found<Pending> {
         let found = self.with_links(session, |slot| {
-            let is_meant = |one: &Pending| one.operation.id.key() == id && (stream == 0 || one.stream == stream);
-            let index = slot.iter().position(|link| link.is(session) && link.pending().is_some_and(is_meant));
-            let Some(index) = index else { return (false, answered_or_nothing(slot, session, id)) };
-            let What::Operation(pending) = slot.remove(index).what else { return (false, Found::Nothing) };
-            note_answered(slot, session, id);
-            (true, Found::Some(*pending))
+            let found = in_either_form(slot, id, |slot, id| take_pending(slot, session, id, None));
+            (matches!(found, Found::Some(_)), found)
+        });
+        found.unwrap_or(Found::Nothing)
+    }
+
+    /// The operation with this id that began on the exchange whose stream this is, unless it was answered elsewhere.
+    pub(crate) fn claim(&self, session: SessionKey, id: IdKey, stream: u64) -> Found<Pending> {
+        let found = self.with_links(session, |slot| {
+            let found = take_pending(slot, session, id, Some(stream));
+            (matches!(found, Found::Some(_)), found)
         });
         found.unwrap_or(Found::Nothing)
     }
@@ -59,7 +64,11 @@ impl Correlation {
             for link in slot.iter_mut().filter(|link| link.is(session)) {
                 match &mut link.what {
                     What::Operation(pending) if pending.stream == stream => {
-                        (pending.stream, pending.otherwise, pending.paused) = (0, otherwise, paused);
+                        // Where the stream of the session ended first, that explains more.
+                        if !pending.is_abandoned || otherwise != Otherwise::NoResponse {
+                            pending.otherwise = otherwise;
+                        }
+                        (pending.stream, pending.paused) = (0, pending.paused.and(paused));
                         link.since = now.0;
                     }
                     What::Asked(asked) if asked.stream == stream => {
@@ -95,8 +104,12 @@ impl Correlation {
     /// The client gave up an operation. If it is not here, the cancellation waits for it.
     pub(crate) fn cancel(&self, session: SessionKey, id: IdKey, now: Time) -> Ended {
         let cancelled = self.with_links(session, |slot| {
-            let links = slot.iter_mut().filter(|link| link.is(session)).filter_map(Link::pending_mut);
-            match links.into_iter().find(|one| one.operation.id.key() == id && one.cancelled_at.is_none()) {
+            let is_meant = |link: &Link, id| {
+                let pending = link.pending().filter(|one| link.is(session) && one.cancelled_at.is_none());
+                pending.is_some_and(|one| one.operation.id.key() == id)
+            };
+            let index = id.forms().find_map(|id| slot.iter().position(|link| is_meant(link, id)));
+            match index.and_then(|index| slot.get_mut(index)).and_then(Link::pending_mut) {
                 Some(pending) => pending.cancelled_at = Some(now),
                 None => {
                     let cancelled = Link { session: session.0, since: now.0, what: What::Cancelled(id, now) };
@@ -115,4 +128,14 @@ impl Correlation {
             (found.is_some(), found)
         })?
     }
+}
+
+/// Takes the oldest operation with this id out, of one stream where that is given.
+fn take_pending(slot: &mut Slot, session: SessionKey, id: IdKey, stream: Option<u64>) -> Found<Pending> {
+    let is_meant = |one: &Pending| one.operation.id.key() == id && stream.is_none_or(|stream| one.stream == stream);
+    let index = slot.iter().position(|link| link.is(session) && link.pending().is_some_and(is_meant));
+    let Some(index) = index else { return answered_or_nothing(slot, session, id) };
+    let What::Operation(pending) = slot.remove(index).what else { return Found::Nothing };
+    note_answered(slot, session, id);
+    Found::Some(*pending)
 }

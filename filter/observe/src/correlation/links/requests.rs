@@ -1,6 +1,6 @@
 //! Requests of the server, from where it asked to where the client answers.
 
-use super::slot::{answered_or_nothing, make_room, note_answered};
+use super::slot::{answered_or_nothing, in_either_form, make_room, note_answered};
 use super::{Asked, Ended, Found, Link, SLOTS, Slot, What};
 use crate::closed::Transport;
 use crate::correlation::{Correlation, SessionKey};
@@ -27,25 +27,8 @@ impl Correlation {
     /// The request that the client's answer, or the server's cancellation, with this id ends.
     pub(crate) fn reply(&self, session: SessionKey, id: IdKey, now: Time) -> Found<Asked> {
         let found = self.with_links(session, |slot| {
-            let of_id = |link: &Link| match &link.what {
-                What::Asked(asked) if link.is(session) && asked.id == id => Some(asked.answered_at.is_some()),
-                _ => None,
-            };
-            let Some(index) = slot.iter().position(|link| of_id(link) == Some(false)) else {
-                let is_answered = slot.iter().any(|link| of_id(link) == Some(true));
-                let known = answered_or_nothing(slot, session, id.of_server());
-                return (false, if is_answered { Found::Answered } else { known });
-            };
-            let Some(asked) = slot.get_mut(index).and_then(Link::asked_mut) else { return (false, Found::Nothing) };
-            asked.answered_at = Some(now);
-            let found = Asked { answered_at: None, ..asked.clone() };
-            let waits = |link: &Link| link.pending().is_some_and(|one| one.stream == found.stream && one.stream != 0);
-            // The operations of its stream need to know how long they waited.
-            if !slot.iter().any(|link| link.is(session) && waits(link)) {
-                slot.remove(index);
-                note_answered(slot, session, id.of_server());
-            }
-            (true, Found::Some(found))
+            let found = in_either_form(slot, id, |slot, id| take_asked(slot, session, id, now));
+            (matches!(found, Found::Some(_)), found)
         });
         found.unwrap_or(Found::Nothing)
     }
@@ -57,4 +40,26 @@ impl Correlation {
         let asked = links.filter_map(|link| if let What::Asked(asked) = link.what { Some(asked) } else { None });
         asked.filter(|asked| asked.stream == stream).collect()
     }
+}
+
+fn take_asked(slot: &mut Slot, session: SessionKey, id: IdKey, now: Time) -> Found<Asked> {
+    let of_id = |link: &Link| match &link.what {
+        What::Asked(asked) if link.is(session) && asked.id == id => Some(asked.answered_at.is_some()),
+        _ => None,
+    };
+    let Some(index) = slot.iter().position(|link| of_id(link) == Some(false)) else {
+        let is_answered = slot.iter().any(|link| of_id(link) == Some(true));
+        let known = answered_or_nothing(slot, session, id.of_server());
+        return if is_answered { Found::Answered } else { known };
+    };
+    let Some(asked) = slot.get_mut(index).and_then(Link::asked_mut) else { return Found::Nothing };
+    asked.answered_at = Some(now);
+    let found = Asked { answered_at: None, ..asked.clone() };
+    let waits = |link: &Link| link.pending().is_some_and(|one| one.stream == found.stream && one.stream != 0);
+    // The operations of its stream need to know how long they waited.
+    if !slot.iter().any(|link| link.is(session) && waits(link)) {
+        slot.remove(index);
+        note_answered(slot, session, id.of_server());
+    }
+    Found::Some(found)
 }

@@ -29,12 +29,24 @@ pub(super) fn push_of_few(slot: &mut Slot, link: Link, most: usize, is_of_kind: 
     slot.push(link);
 }
 
+/// The first form of an id in which something is found.
+pub(super) fn in_either_form<T>(slot: &mut Slot, id: IdKey, find: impl Fn(&mut Slot, IdKey) -> Found<T>) -> Found<T> {
+    for id in id.forms() {
+        let found = find(slot, id);
+        if !matches!(found, Found::Nothing) {
+            return found;
+        }
+    }
+    Found::Nothing
+}
+
 pub(super) fn take_cancelled(slot: &mut Slot, session: SessionKey, id: IdKey) -> Option<Time> {
-    let cancelled = |link: &Link| match link.what {
+    let cancelled = |link: &Link, id| match link.what {
         What::Cancelled(known, at) if link.is(session) && known == id => Some(at),
         _ => None,
     };
-    let (index, at) = slot.iter().enumerate().find_map(|(index, link)| Some((index, cancelled(link)?)))?;
+    let find = |id| slot.iter().enumerate().find_map(|(index, link)| Some((index, cancelled(link, id)?)));
+    let (index, at) = id.forms().find_map(find)?;
     slot.remove(index);
     Some(at)
 }

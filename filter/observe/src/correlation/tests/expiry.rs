@@ -61,8 +61,8 @@ fn ok_an_open_stream_holds_what_waits_for_it_against_all_vms() {
     let ended: usize = (1..60).map(|minute| sweep(&one, minutes(minute)) + sweep(&other, minutes(minute))).sum();
     assert_eq!(ended, 1, "what no open stream holds");
     assert_eq!(one.asked_on(session, 5).len(), 1);
-    assert!(matches!(one.answer(session, id("own").key(), 5), Found::Some(_)));
-    assert!(matches!(one.answer(session, id("legacy").key(), 0), Found::Some(_)));
+    assert!(matches!(one.claim(session, id("own").key(), 5), Found::Some(_)));
+    assert!(matches!(one.answer(session, id("legacy").key()), Found::Some(_)));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn ok_the_last_vm_of_a_server_ends_what_is_left() {
     one.ask(session(&one), &asked(id("q").key(), 0), Transport::StreamableHttp);
     assert_eq!(end(&one, Time(3)), 0);
     assert_eq!(end(&other, Time(3)), 3);
-    assert!(matches!(one.answer(session(&one), id("a").key(), 0), Found::Nothing));
+    assert!(matches!(one.answer(session(&one), id("a").key()), Found::Nothing));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn ok_a_vm_that_is_configured_before_the_others_go_keeps_what_waits() {
     }
     after.stay(minutes(10));
     assert_eq!(end(&before, Time(minutes(10).0 + 1)), 0);
-    assert!(matches!(after.answer(session(&after), id("a").key(), 0), Found::Some(_)));
+    assert!(matches!(after.answer(session(&after), id("a").key()), Found::Some(_)));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn ok_what_a_stream_of_the_last_vm_holds_ends_with_that_stream() {
     one.register(session(&one), &[pending("a", 5)], Time(2));
     one.hold(5);
     assert_eq!(end(&one, Time(3)), 0);
-    assert!(matches!(one.answer(session(&one), id("a").key(), 5), Found::Some(_)));
+    assert!(matches!(one.claim(session(&one), id("a").key(), 5), Found::Some(_)));
 }
 
 #[test]
@@ -145,8 +145,8 @@ fn ok_plugins_with_other_extra_methods_share_no_links() {
     one.register(session(&one), &[pending("a", 0)], Time(1));
     for others in [r#""skills/get","skills/list""#, r#""skills/list""#, ""] {
         let other = vm(others);
-        assert!(matches!(other.answer(session(&other), id("a").key(), 0), Found::Nothing), "{others}");
+        assert!(matches!(other.answer(session(&other), id("a").key()), Found::Nothing), "{others}");
     }
     let same = vm(r#""skills/list","skills/get""#);
-    assert!(matches!(same.answer(session(&same), id("a").key(), 0), Found::Some(_)));
+    assert!(matches!(same.answer(session(&same), id("a").key()), Found::Some(_)));
 }

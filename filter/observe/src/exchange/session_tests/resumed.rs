@@ -18,8 +18,13 @@ fn ok_a_polled_stream_is_answered_by_the_one_that_resumes_it() {
 
 #[test]
 fn ok_a_resumable_stream_that_breaks_waits_for_its_answer() {
-    for (flags, otherwise) in [(1 << 6, "error/no_response"), (1 << 14, "cancelled")] {
+    for (is_stream_seen, flags, otherwise) in
+        [(true, 1 << 6, "error/no_response"), (false, 1 << 6, "unknown"), (false, 1 << 14, "cancelled")]
+    {
         let proxy = Proxy::default();
+        if is_stream_seen {
+            stream().play_in(&proxy);
+        }
         let script = in_session(&call(1)).sse(&event("1", r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#));
         assert_eq!(brief(script.broken(flags).play_in(&proxy)), ["notification out notifications/progress"]);
         proxy.wait(4);
@@ -27,6 +32,26 @@ fn ok_a_resumable_stream_that_breaks_waits_for_its_answer() {
         proxy.wait(2);
         assert_eq!(brief(proxy.tick()), [format!("end tools/call {otherwise}")]);
     }
+}
+
+#[test]
+fn ok_a_refused_get_is_no_stream_of_the_session() {
+    let proxy = Proxy::default();
+    stream().answered(405, "text/plain", "Method Not Allowed").play_in(&proxy);
+    in_session(&call(1)).answered(202, "", "").play_in(&proxy);
+    proxy.wait(6);
+    assert_eq!(brief(proxy.tick()), ["end tools/call unknown"]);
+}
+
+#[test]
+fn ok_where_only_streams_pass_their_answers_are_not_unmatched() {
+    let proxy = Proxy::default();
+    assert!(brief(stream().sse(&event("", &answer(1))).play_in(&proxy)).is_empty());
+    in_session(&call(2)).json(&answer(2)).play_in(&proxy);
+    assert_eq!(brief(stream().sse(&event("", &answer(1))).play_in(&proxy)), ["unmatched unknown_id"]);
+    // An exchange of its own knows what was asked.
+    let other = in_session(&call(3)).header("mcp-session-id", "other").json(&answer(4));
+    assert_eq!(brief(other.play_in(&proxy)), ["unmatched unknown_id", "end tools/call error/no_response"]);
 }
 
 #[test]

@@ -127,3 +127,32 @@ fn ok_a_session_that_ends_while_the_server_waits() {
     let lines = telling(post.event(&event("", &answer(1))));
     assert!(lines[0].starts_with("end tools/call ok in None ms"), "{lines:?}");
 }
+
+#[test]
+fn ok_where_only_requests_pass_the_client_s_answers_are_not_unmatched() {
+    let proxy = Proxy::default();
+    let reply = in_session(r#"{"jsonrpc":"2.0","id":7,"result":{}}"#).answered(202, "", "");
+    assert!(brief(reply.play_in(&proxy)).is_empty());
+    stream().play_in(&proxy);
+    assert_eq!(brief(reply.play_in(&proxy)), ["unmatched unknown_id"]);
+}
+
+#[test]
+fn ok_the_client_answers_with_the_number_as_a_string() {
+    let proxy = Proxy::default();
+    let script = stream();
+    let mut get = open(&proxy, &script);
+    let reply = in_session(r#"{"jsonrpc":"2.0","id":"7","result":{}}"#).answered(202, "", "");
+    get.event(&event("", r#"{"jsonrpc":"2.0","id":7,"method":"elicitation/create","params":{}}"#));
+    assert_eq!(brief(reply.play_in(&proxy)), ["asked elicitation/create ok"]);
+    assert_eq!(brief(reply.play_in(&proxy)), ["unmatched duplicate"]);
+    get.event(&event("", r#"{"jsonrpc":"2.0","id":7,"method":"elicitation/create","params":{}}"#));
+    let gives_up = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"7"}}"#;
+    assert_eq!(brief(get.event(&event("", gives_up)))[1], "asked elicitation/create cancelled");
+    // The client gives up, with the number of its own request as a string.
+    let script = in_session(&call(5)).sse(":\n").broken(1 << 14);
+    let post = open(&proxy, &script);
+    let gives_up = gives_up.replace(r#""7""#, r#""5""#);
+    in_session(&gives_up).answered(202, "", "").play_in(&proxy);
+    assert_eq!(brief(post.finish()), ["end tools/call cancelled"]);
+}

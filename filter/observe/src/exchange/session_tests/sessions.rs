@@ -1,6 +1,6 @@
 //! Where sessions begin and end.
 
-use super::{answer, brief, call, delete, event, in_session, open, play, telling};
+use super::{answer, brief, call, delete, event, in_session, open, play, stream, telling};
 use crate::test;
 use crate::testing::{Proxy, Script};
 
@@ -94,4 +94,57 @@ fn ok_a_404_that_says_nothing_of_the_session() {
     assert_eq!(brief(method.play_in(&proxy)).len(), 2);
     let gone = Script::get().header("mcp-session-id", "5c99c753").answered(404, "text/plain", "Session not found");
     assert_eq!(brief(gone.play_in(&proxy)), ["end tools/call error/no_response"]);
+}
+
+/// What an exchange adds to the gauge of active sessions.
+fn activity(lines: &[String]) -> i64 {
+    let count = |word: &str| lines.iter().filter(|line| line.starts_with(word)).count() as i64;
+    count("SessionActive(StreamableHttp)") - count("SessionInactive(StreamableHttp)")
+}
+
+fn initialize() -> Script {
+    let answer = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18"}}"#;
+    let mut script = Script::post(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#).json(answer);
+    script.response.insert("mcp-session-id", "5c99c753".to_owned());
+    script
+}
+
+#[test]
+fn ok_sessions_are_active_from_initialize_to_their_end() {
+    let proxy = Proxy::default();
+    let mut refused = initialize().json(r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32602}}"#);
+    refused.response.insert("mcp-session-id", "5c99c753".to_owned());
+    let mut nameless = initialize();
+    nameless.response.remove("mcp-session-id");
+    for none in [refused, nameless, in_session(&call(1)).json(&answer(1)), delete(200)] {
+        assert_eq!(activity(&none.play_in(&proxy)), 0);
+    }
+    proxy.wait(1);
+    assert_eq!(activity(&initialize().play_in(&proxy)), 1);
+    assert_eq!(activity(&initialize().play_in(&proxy)), 0);
+    assert_eq!(activity(&delete(200).play_in(&proxy)), -1);
+    assert_eq!(activity(&delete(200).play_in(&proxy)), 0);
+}
+
+#[test]
+fn ok_an_idle_session_is_inactive_until_its_next_exchange() {
+    let proxy = Proxy::default();
+    initialize().play_in(&proxy);
+    let script = stream();
+    let get = open(&proxy, &script);
+    for _ in 0..5 {
+        proxy.wait(20);
+        assert_eq!(activity(&proxy.tick()), 0, "a stream is open");
+    }
+    get.finish();
+    assert_eq!(activity(&proxy.tick()), 0);
+    proxy.wait(29);
+    in_session(&call(1)).json(&answer(1)).play_in(&proxy);
+    proxy.wait(2);
+    assert_eq!(activity(&proxy.tick()), 0);
+    proxy.wait(31);
+    assert_eq!(activity(&proxy.tick()), -1);
+    in_session(&call(1)).json(&answer(1)).play_in(&proxy);
+    assert_eq!(activity(&proxy.tick()), 1);
+    assert_eq!(activity(&delete(200).play_in(&proxy)), -1);
 }

@@ -240,7 +240,7 @@ const UNKNOWN_ID: &str = "mcp_unmatched_responses_total{reason=unknown_id} 1";
 
 #[test]
 fn ok_result_with_a_foreign_id_answers_nothing() {
-    let foreign = r#"{"jsonrpc":"2.0","id":"1","result":{}}"#;
+    let foreign = r#"{"jsonrpc":"2.0","id":"01","result":{}}"#;
     check("alone", &[call().json(foreign)], &[&ended("tools/call", "error", "no_response"), UNKNOWN_ID, BYTES]);
     let own = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
     check(

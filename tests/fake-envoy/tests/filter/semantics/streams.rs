@@ -70,6 +70,17 @@ fn ok_listen() {
 }
 
 #[test]
+fn ok_listen_over_http_sse() {
+    let listen = request("subscriptions/listen").header(":path", "/message?sessionId=5").answer(202, "", "");
+    let endpoint = Exchange::bodiless("GET", "/sse")
+        .head(200, &[("content-type", "text/event-stream")])
+        .chunk("event: endpoint\ndata: /message?sessionId=5\n\n");
+    let answered = endpoint.chunk("data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n");
+    let ok = "mcp_requests_total{method=subscriptions/listen,status=ok} 1";
+    check("answered on the stream", &[listen, answered.end()], &[ok, BYTES]);
+}
+
+#[test]
 fn ok_pending_elsewhere_is_no_failure() {
     // The answer may come on another stream.
     let legacy = request("ping").header(":path", "/message?sessionId=5").answer(202, "text/plain", "Accepted");

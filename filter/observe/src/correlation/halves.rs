@@ -1,0 +1,119 @@
+//! Which halves of a session's traffic this process saw: its streams, its requests. With replicas behind a balancer the other
+//! half may pass elsewhere, and then an answer that does not come, or that answers nothing, shows no fault.
+//!
+//! A stream is the GET of a session, noted when it opens; requests are its POSTs, known at once in their own VM and to the
+//! others from its next tick on.
+//!
+//! A slot is the latest sessions, eight bytes each: a hash whose last two bits say what was seen. Of a session that younger
+//! ones pushed out nothing is known, as if all of it passed elsewhere.
+
+use super::sessions::Begun;
+use super::{Correlation, SessionKey};
+use crate::shared::update;
+
+const SLOTS: u64 = 64;
+const ENTRY_BYTES: usize = 8;
+const MOST_IN_SLOT: usize = 256;
+
+/// One of the two, as its bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Half {
+    Streams = 1,
+    Requests = 2,
+}
+
+const BITS: u64 = Half::Streams as u64 | Half::Requests as u64;
+
+// === impl Half ===
+
+impl Half {
+    fn is_in(self, entry: u64) -> bool {
+        entry & self as u64 != 0
+    }
+}
+
+// === impl Correlation ===
+
+impl Correlation {
+    /// This half of the session passes here.
+    pub(crate) fn note_half(&self, session: SessionKey, half: Half) {
+        update(self.shared.as_ref(), &self.halves_key(session), |bytes| {
+            let mut slot = entries(bytes);
+            let known = slot.iter().position(|entry| is_of(*entry, session)).map(|index| slot.remove(index));
+            if known.is_some_and(|entry| half.is_in(entry)) {
+                return (false, ());
+            }
+            slot.push(known.unwrap_or(session.0 & !BITS) | half as u64);
+            slot.drain(..slot.len().saturating_sub(MOST_IN_SLOT));
+            *bytes = slot.iter().flat_map(|entry| entry.to_le_bytes()).collect();
+            (true, ())
+        });
+    }
+
+    /// Whether this half of the session passed here.
+    #[inline(never)]
+    pub(crate) fn saw(&self, session: SessionKey, half: Half) -> bool {
+        if half == Half::Requests && (self.used_here(session) || self.begun(session).is_some()) {
+            return true;
+        }
+        let slot = self.shared.read(&self.halves_key(session)).map(|value| entries(&value.bytes)).unwrap_or_default();
+        slot.iter().any(|entry| is_of(*entry, session) && half.is_in(*entry))
+    }
+
+    fn begun(&self, session: SessionKey) -> Option<Begun> {
+        self.known_session(session).and_then(|known| known.begun)
+    }
+
+    fn halves_key(&self, session: SessionKey) -> String {
+        self.key('h', session.0 % SLOTS)
+    }
+}
+
+fn is_of(entry: u64, session: SessionKey) -> bool {
+    (entry ^ session.0) & !BITS == 0
+}
+
+/// The entries of a slot. A value of unexpected shape counts as absent.
+fn entries(slot: &[u8]) -> Vec<u64> {
+    match slot.as_chunks::<ENTRY_BYTES>() {
+        (entries, []) if entries.len() <= MOST_IN_SLOT => {
+            entries.iter().map(|entry| u64::from_le_bytes(*entry)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Half;
+    use crate::correlation::SessionKey;
+    use crate::correlation::tests::pair;
+    use crate::shared::SharedData as _;
+    use crate::test;
+
+    #[test]
+    fn ok_halves_are_known_to_all_workers() {
+        let (one, other, _) = pair();
+        let (session, neighbour) = (SessionKey(0x1240), SessionKey(0x1280));
+        assert!(!other.saw(session, Half::Streams));
+        one.note_half(session, Half::Streams);
+        assert!(other.saw(session, Half::Streams) && !other.saw(session, Half::Requests));
+        other.note_half(session, Half::Requests);
+        one.note_half(session, Half::Requests);
+        assert!(one.saw(session, Half::Streams) && one.saw(session, Half::Requests));
+        assert!(!one.saw(neighbour, Half::Streams));
+    }
+
+    #[test]
+    fn ok_a_slot_keeps_the_latest_sessions() {
+        let (one, _, shared) = pair();
+        for number in 0..1_000_u64 {
+            one.note_half(SessionKey(number << 6), Half::Streams);
+        }
+        assert_eq!(shared.read(&one.key('h', 0)).unwrap().bytes.len(), 2048);
+        assert!(one.saw(SessionKey(999 << 6), Half::Streams) && !one.saw(SessionKey(1 << 6), Half::Streams));
+        let version = shared.read(&one.key('h', 0)).map(|value| value.version);
+        assert!(shared.write(&one.key('h', 0), &[1; 9], version));
+        assert!(!one.saw(SessionKey(999 << 6), Half::Streams));
+    }
+}

@@ -1,0 +1,116 @@
+//! Two sidecars in front of one server, and a balancer that knows no sessions: each sees one half of a session.
+
+use std::time::Duration;
+
+use fake_envoy::{Exchange, Framing, Host, Plugin, SeriesTable, Vm};
+
+use crate::support::scrape;
+
+const ENDPOINT: &str = "event: endpoint\ndata: /message?sessionId=5c99c753\n\n";
+const EVENT_STREAM: [(&str, &str); 1] = [("content-type", "text/event-stream")];
+
+/// A process with one worker.
+struct Sidecar {
+    host: Host,
+    vm: Vm,
+}
+
+impl Sidecar {
+    fn start() -> Self {
+        let host = Host::new().unwrap();
+        let vm = host.start(&Plugin::new("")).unwrap();
+        Self { host, vm }
+    }
+
+    fn play(&self, exchange: &Exchange) {
+        self.vm.play(exchange, Framing::Http1).unwrap();
+    }
+
+    /// More than five minutes later.
+    fn later(&self) -> SeriesTable {
+        self.host.advance(Duration::from_secs(301));
+        (0..32).for_each(|_| self.vm.tick().unwrap());
+        scrape(&self.host, &[&self.vm])
+    }
+}
+
+fn message(id: u32, method: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"name":"a"}}}}"#)
+}
+
+fn event(id: &str, data: &str) -> String {
+    if id.is_empty() { format!("data: {data}\n\n") } else { format!("id: {id}\ndata: {data}\n\n") }
+}
+
+const ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
+const REPLY: &str = r#"{"jsonrpc":"2.0","id":0,"result":{"action":"accept"}}"#;
+
+/// What the table says of requests, by status.
+fn requests(table: &SeriesTable) -> Vec<String> {
+    let lines = table.non_zero().into_iter().filter(|line| line.starts_with("mcp_requests_total"));
+    lines.filter_map(|line| Some(line.split_once("status=")?.1.to_owned())).collect()
+}
+
+#[test]
+fn ok_the_stream_through_one_and_the_posts_through_the_other() {
+    let [one, other] = [Sidecar::start(), Sidecar::start()];
+    let initialized = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2024-11-05"}}"#;
+    let stream = Exchange::bodiless("GET", "/sse").head(200, &EVENT_STREAM).chunk(ENDPOINT);
+    let stream = [initialized, ANSWER, &message(0, "elicitation/create")]
+        .into_iter()
+        .fold(stream, |stream, data| stream.chunk(event("", data)))
+        .wait_ms(301_000)
+        .end();
+    one.play(&stream);
+    for body in [&message(0, "initialize"), &message(1, "tools/call"), REPLY] {
+        let post = Exchange::post(body).header(":path", "/message?sessionId=5c99c753");
+        other.play(&post.answer(202, "text/plain", "Accepted"));
+    }
+    assert_eq!(scrape(&other.host, &[&other.vm]).sum("mcp_requests_in_flight"), 2);
+    for (sidecar, ends) in [(one, vec![]), (other, vec!["unknown,server_name=upstream} 1"; 2])] {
+        let table = sidecar.later();
+        let ended: Vec<_> = requests(&table).iter().map(|line| line.replace("server_name=upstream,", "")).collect();
+        assert_eq!(ended.len(), ends.len(), "{ended:?}");
+        assert!(ended.iter().all(|line| line.starts_with("unknown")), "{ended:?}");
+        let none = ["mcp_unmatched_responses_total", "mcp_requests_in_flight", "mcp_sessions_active"];
+        assert_eq!(none.map(|family| table.sum(family)), [0; 3]);
+    }
+}
+
+#[test]
+fn ok_polled_through_one_and_resumed_through_the_other() {
+    let [one, other] = [Sidecar::start(), Sidecar::start()];
+    let call = Exchange::post(&message(1, "tools/call")).header("mcp-session-id", "s");
+    one.play(&call.head(200, &EVENT_STREAM).chunk("id: 1\nretry: 500\ndata: \n\n").end());
+    let get = || Exchange::bodiless("GET", "/mcp").header("mcp-session-id", "s").header("last-event-id", "1");
+    other.play(&get().head(200, &EVENT_STREAM).chunk(event("2", ANSWER)).end());
+    let tables = [one.later(), other.later()];
+    let [ended, none] = tables.each_ref().map(requests);
+    assert!(ended.len() == 1 && ended[0].starts_with("unknown"), "{ended:?}");
+    assert!(none.is_empty(), "{none:?}");
+    for table in tables {
+        assert_eq!(table.sum("mcp_unmatched_responses_total"), 0);
+    }
+}
+
+/// Where both halves pass, nothing is excused: on one worker the stream, on the other the requests.
+#[test]
+fn ok_what_passes_one_process_is_known_to_all_its_workers() {
+    let host = Host::new().unwrap();
+    let [one, other] = [0, 1].map(|_| host.start(&Plugin::new("")).unwrap());
+    let in_session = |exchange: Exchange| exchange.header("mcp-session-id", "s");
+    let get = || in_session(Exchange::bodiless("GET", "/mcp")).head(200, &EVENT_STREAM);
+    one.play(&get().end(), Framing::Http1).unwrap();
+    let pending = in_session(Exchange::post(&message(1, "tools/call"))).answer(202, "", "");
+    other.play(&pending, Framing::Http1).unwrap();
+    other.play(&in_session(Exchange::post(REPLY)).answer(202, "", ""), Framing::Http1).unwrap();
+    other.tick().unwrap();
+    let stray = r#"{"jsonrpc":"2.0","id":9,"result":{}}"#;
+    one.play(&get().chunk(event("", stray)).end(), Framing::Http1).unwrap();
+    host.advance(Duration::from_secs(301));
+    (0..32).for_each(|_| one.tick().unwrap());
+    let table = scrape(&host, &[&one, &other]);
+    let ended = requests(&table);
+    assert!(ended.len() == 1 && ended[0].contains("error_type=no_response"), "{ended:?}");
+    assert_eq!(table.sum("mcp_unmatched_responses_total"), 2);
+}
