@@ -14,5 +14,5 @@ python=$(scripts/get.sh python e2e)
 for name in mcp-old fastmcp-2 fastmcp-4; do scripts/get.sh python "$name" >/dev/null; done
 for name in envoy node rmcp-server go-peers node-peers; do scripts/get.sh "$name" >/dev/null; done
 build_sidecar
-# Most of a test is waiting, so four files run at a time; `-n 0` runs them in one process.
-exec "$python" -m pytest -c tests/sdks/pytest.ini --rootdir tests/sdks -n 4 --dist loadfile tests/sdks "$@"
+# Most of a test is waiting, so four run at a time; `-n 0` runs them in one process.
+exec "$python" -m pytest -c tests/sdks/pytest.ini --rootdir tests/sdks -n 4 --dist loadgroup tests/sdks "$@"

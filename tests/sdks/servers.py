@@ -1,7 +1,6 @@
 """How the servers of this suite start; `sse` in a name: the two endpoints of 2024-11-05."""
 
 from pathlib import Path
-from typing import Callable
 
 from support import peers
 from support.peers import EVERYTHING, PEERS, get
@@ -50,6 +49,3 @@ class Servers:
     def stop(self) -> None:
         for server in self.running.values():
             server.stop()
-
-
-Start = Callable[[str], peers.Peer]

@@ -30,6 +30,7 @@ def test_early_get(name: str, sidecar_of) -> None:
     samples = after(sidecar, len(ledger.exchanges))
     code = str(error["error"]["code"])
     assert total(samples, "mcp_protocol_errors_total", error_code=code, method="none") == len(ledger.exchanges)
+    assert total(samples, "mcp_stream_opens_total", status="error") == len(ledger.exchanges)
     assert operations(samples) == {}
     assert alarms(samples) == {}
 

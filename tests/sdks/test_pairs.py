@@ -22,7 +22,11 @@ def identity(row: Row) -> str:
     return f"{row}{' ' + row.endpoint if row.endpoint else ''}{', ' + row.transport if row.transport == 'http_sse' else ''}"
 
 
-@pytest.mark.parametrize("row", TABLE, ids=identity)
+# The pairs of one server go to one process, which starts it once.
+ROWS = [pytest.param(row, marks=pytest.mark.xdist_group(row.server), id=identity(row)) for row in TABLE]
+
+
+@pytest.mark.parametrize("row", ROWS)
 def test_pair(row: Row, server, sidecars) -> None:
     relay = Relay(server(row.server).port)
     alone = drive(row, relay.port, command)

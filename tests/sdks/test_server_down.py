@@ -7,6 +7,7 @@ filter knows what it was from the headers only.
 import json
 import socket
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,7 +42,7 @@ CLIENTS = [
 METHODS = {"initialize", "unseen"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def down(logs: Path) -> Iterator[Sidecar]:
     """A sidecar before a port that no connection can be made to, and that no other process can take."""
     with socket.socket() as reserved:
@@ -51,7 +52,7 @@ def down(logs: Path) -> Iterator[Sidecar]:
         sidecar.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def protected(logs: Path) -> Iterator[Sidecar]:
     """A sidecar before a server of the Python SDK that wants a token and looks at headers alone for it."""
     port = free_port()
@@ -77,11 +78,11 @@ def post(client: str, port: int) -> list[int]:
     return json.loads(done.stdout)
 
 
-def check(sidecar: Sidecar, error_type: str) -> None:
-    """All attempts ended so, under the method if it was seen."""
-    samples = after(sidecar, ATTEMPTS)
-    ended = operations(samples)
-    assert sum(ended.values()) == ATTEMPTS, ended
+def check(sidecar: Sidecar, before: Counter, exchanges: int, attempts: int, error_type: str) -> None:
+    """Every attempt since then ended so, under its method where that was seen."""
+    samples = after(sidecar, exchanges)
+    ended = operations(samples) - before
+    assert sum(ended.values()) == attempts, ended
     assert {method for method, _ in ended} <= METHODS
     assert {end for _, end in ended} == {error_type}
     assert alarms(samples) == {}
@@ -89,28 +90,25 @@ def check(sidecar: Sidecar, error_type: str) -> None:
 
 @pytest.mark.parametrize("client", POSTS)
 def test_every_attempt_is_counted(client: str, down: Sidecar) -> None:
+    before = operations(down.samples())
     assert post(client, down.port) == [503] * ATTEMPTS
-    check(down, "upstream_unavailable")
+    check(down, before, ATTEMPTS, ATTEMPTS, "upstream_unavailable")
 
 
 @pytest.mark.parametrize("client", POSTS)
 def test_refused_by_the_headers(client: str, protected: Sidecar) -> None:
+    before = operations(protected.samples())
     assert post(client, protected.port) == [401] * ATTEMPTS
-    check(protected, "unauthorized")
+    check(protected, before, ATTEMPTS, ATTEMPTS, "unauthorized")
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_client_of_an_sdk(client: str, down: Sidecar) -> None:
     """As many attempts as it makes, whatever it tries after the first one."""
+    before = operations(down.samples())
     relay = Relay(down.port)
     drive(Row(client, "down", "2025-11-25", [], sessions=1, mode="legacy"), relay.port, command)
     exchanges = relay.close().exchanges
-    assert exchanges and {exchange.request.verb for exchange in exchanges} == {"POST"}
-    # Some tell the server that they give up what it never began; those are no operations.
     asked = [exchange for exchange in exchanges if b'"id"' in exchange.request_body]
-    samples = after(down, len(exchanges))
-    ended = operations(samples)
-    assert sum(ended.values()) == len(asked)
-    assert {method for method, _ in ended} <= METHODS
-    assert {end for _, end in ended} == {"upstream_unavailable"}
-    assert alarms(samples) == {}
+    assert asked and {exchange.request.verb for exchange in exchanges} == {"POST"}
+    check(down, before, len(exchanges), len(asked), "upstream_unavailable")
