@@ -1,6 +1,7 @@
 """Every script names up front what it will need, and the pages name what the list does."""
 
 import re
+from fnmatch import fnmatch
 from functools import cache
 
 import pytest
@@ -85,6 +86,18 @@ def test_the_makefile_names_what_it_will_need() -> None:
     """Each recipe that calls another program than a script has that brought first."""
     for recipe in re.findall(r"^\t@(.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE):
         assert re.match(r"(scripts/|\.ci/run$|awk )", recipe), recipe
+
+
+def test_images_get_what_builds_the_filter() -> None:
+    """.dockerignore leaves every script in that is called there, and what those read."""
+    left_in = re.findall(r"^!(scripts/.*)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
+    called, unread = set(), {"build-filter.sh"}
+    while unread:
+        called |= unread
+        texts = [code(name) for name in unread if name.endswith(".sh")]
+        unread = {name for text in texts for name in re.findall(r"scripts\"?/([a-z0-9-]+\.(?:sh|txt))", text)} - called
+    assert {"prerequisites.txt", "rust-toolchain.sh"} <= called
+    assert not [name for name in called if not any(fnmatch(f"scripts/{name}", pattern) for pattern in left_in)]
 
 
 def test_contributing_names_the_packages() -> None:
