@@ -148,31 +148,29 @@ fn filter(plugin: &FilterPlugin) -> Value {
     })
 }
 
-/// First match wins: WebSockets, GETs, subscriptions, other POSTs, the rest. All lead to the upstream; they differ in whether the wait
-/// for response headers is limited (POST only: a GET stream may stay silent) and in what a drain waits for (a GET may be a
-/// stream whatever it accepts, and never is an operation).
+/// First match wins: WebSockets, GETs, subscriptions, other POSTs, the rest. All lead to the upstream; they differ in
+/// whether the wait for response headers is limited (POST only: a GET stream may stay silent) and in what a drain waits for
+/// (a GET may be a stream whatever it accepts, and never is an operation).
 fn routes(settings: &Settings) -> Value {
     let get = json!({"name": ":method", "string_match": {"exact": "GET"}});
     let post = json!({"name": ":method", "string_match": {"exact": "POST"}});
     let listen = json!({"name": "mcp-method", "string_match": {"exact": "subscriptions/listen"}});
     let offer = json!({"name": "upgrade", "string_match": {"exact": WEBSOCKET, "ignore_case": true}});
-    let socket = has_web_socket_cluster(settings).then(|| {
-        let mut socket = route(settings, &[offer], Some(STREAM_PRIORITY), false);
-        socket["route"]["cluster"] = WEB_SOCKET_CLUSTER.into();
-        socket
-    });
+    let socket = has_web_socket_cluster(settings)
+        .then(|| route(settings, WEB_SOCKET_CLUSTER, &[offer], Some(STREAM_PRIORITY), false));
+    let name = upstream_cluster(settings);
     let others = [
-        route(settings, &[get], Some(STREAM_PRIORITY), false),
-        route(settings, &[post.clone(), listen], Some(STREAM_PRIORITY), true),
-        route(settings, &[post], None, true),
-        route(settings, &[], None, false),
+        route(settings, &name, &[get], Some(STREAM_PRIORITY), false),
+        route(settings, &name, &[post.clone(), listen], Some(STREAM_PRIORITY), true),
+        route(settings, &name, &[post], None, true),
+        route(settings, &name, &[], None, false),
     ];
     socket.into_iter().chain(others).collect()
 }
 
-fn route(settings: &Settings, headers: &[Value], priority: Option<&str>, limited: bool) -> Value {
+fn route(settings: &Settings, cluster: &str, headers: &[Value], priority: Option<&str>, limited: bool) -> Value {
     let upstream = &settings.upstream;
-    let mut action = json!({"cluster": upstream_cluster(settings), "timeout": "0s", "idle_timeout": "0s"});
+    let mut action = json!({"cluster": cluster, "timeout": "0s", "idle_timeout": "0s"});
     if let Some(priority) = priority {
         set(&mut action, "priority", priority);
     }

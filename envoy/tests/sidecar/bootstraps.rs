@@ -94,6 +94,30 @@ fn ok_every_kind_of_bootstrap() {
 }
 
 #[test]
+fn ok_idle_connections_are_closed_before_servers_close_theirs() {
+    let (envoy, module) = (envoy(), module());
+    let options = "/typed_extension_protocol_options/envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    for (value, expected) in [("", "1.500s"), ("1", "0.001s"), ("3600000", "3600.000s")] {
+        let environment = HashMap::from([
+            ("MCP_UPSTREAM_URL", "http://weather/mcp"),
+            ("MCP_UPSTREAM_IDLE_MS", value),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
+            ("ENVOY_BIN", &envoy),
+            ("MCP_FILTER_WASM", &module),
+        ]);
+        let settings = Settings::read(&|name| environment.get(name).map(|&value| value.to_owned())).unwrap();
+        let rendered = bootstrap::render(&settings, MACHINE);
+        let clusters = rendered.pointer("/static_resources/clusters").unwrap().as_array().unwrap();
+        let idle = |name: &str| {
+            let cluster = clusters.iter().find(|cluster| cluster["name"] == name).unwrap();
+            cluster.pointer(options).unwrap()["common_http_protocol_options"]["idle_timeout"].clone()
+        };
+        assert_eq!(idle("upstream"), expected);
+        assert_eq!(idle("sidecar/otlp"), "1.500s", "a receiver closes idle connections as well");
+    }
+}
+
+#[test]
 fn ok_the_snippet() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("snippet.yaml");
