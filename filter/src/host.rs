@@ -30,6 +30,10 @@ impl Host for Envoy {
         hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, name).ok().flatten()
     }
 
+    fn request_header_lines(&self, name: &str) -> Option<Vec<u8>> {
+        property(&["request", "headers", name])
+    }
+
     fn response_header(&self, name: &str) -> Option<Vec<u8>> {
         hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, name).ok().flatten()
     }

@@ -24,6 +24,7 @@ CLOSED = (
     "mcp_filter_streams_total",
     "mcp_active_connections",
     "mcp_sse_streams_active",
+    "mcp_stream_opens_total",
     "mcp_requests_in_flight",
 )
 ERRORS = ("rpc_error", "http_error", "timeout", "upstream_unavailable", "reset", "no_response", "tool_error")

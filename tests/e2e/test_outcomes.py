@@ -21,6 +21,10 @@ from support.stub import Stub, Wire
 INVALID_REQUEST = (-32700, -32600, -32601, -32602, -32002)
 OTHER_ERRORS = (-32603, -32000, -32001, -32020, -32021, -1, 0, 42, 2147483648)
 SSE = "text/event-stream"
+INITIALIZE = rpc("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})
+LIST = rpc("tools/list")
+READ = rpc("resources/read", {"uri": "probe://x"})
+PROMPT = rpc("prompts/get", {"name": "greet"})
 
 
 def rpc_errors() -> list[Case]:
@@ -48,6 +52,12 @@ ANSWERED = [
         ("error", "rpc_error"),
         answers(200, b'{"jsonrpc":"2.0","id":7,"result":null,"error":{"code":-32000,"message":"x"}}'),
     ),
+    Case(
+        "result beside an error",
+        ("error", "rpc_error"),
+        answers(200, b'{"jsonrpc":"2.0","id":7,"result":{"content":[]},"error":{"code":-32603,"message":"x"}}'),
+    ),
+    Case("null error beside a result", ("ok", ""), answers(200, b'{"jsonrpc":"2.0","id":7,"result":{},"error":null}')),
     Case("error with null id", ("error", "rpc_error"), answers(400, error(-32000, id=None))),
     Case("error without id", ("error", "rpc_error"), answers(400, error_without_id(-32000))),
     Case("error with a foreign id", ("error", "rpc_error"), answers(400, error(-32000, id="server-error"))),
@@ -57,7 +67,10 @@ ANSWERED = [
     Case("url elicitation", ("input_required", ""), answers(200, error(-32042))),
     Case("task of the extension", ("accepted", ""), answers(200, result({"resultType": "task", "taskId": "t"}))),
     Case("task of 2025-11-25", ("accepted", ""), answers(200, result({"task": {"taskId": "t", "status": "working"}}))),
-    Case("unsupported version", ("negotiation", ""), answers(400, error(-32022))),
+    Case("unsupported version", ("negotiation", ""), answers(400, error(-32022)), LIST),
+    Case("unsupported version of a call", ("error", "rpc_error"), answers(400, error(-32022))),
+    Case("unsupported version of a read", ("error", "rpc_error"), answers(400, error(-32022)), READ),
+    Case("unsupported version of a prompt", ("error", "rpc_error"), answers(400, error(-32022)), PROMPT),
     Case("discover refused by rpc", ("negotiation", ""), answers(400, error(-32600, id="server-error")), DISCOVER),
     Case("discover refused as unknown", ("negotiation", ""), answers(404, error(-32601)), DISCOVER),
     Case("discover refused by text", ("negotiation", ""), answers(404, b"no", "text/plain"), DISCOVER),
@@ -70,6 +83,11 @@ BY_STATUS = [
     Case("401", ("error", "unauthorized"), answers(401, b"", "text/plain", ("WWW-Authenticate", "Bearer"))),
     Case("403 with html", ("error", "unauthorized"), answers(403, b"<p>no</p>", "text/html")),
     Case("401 with json", ("error", "unauthorized"), answers(401, b'{"error":"invalid_token"}')),
+    Case("404 with json", ("error", "http_error"), answers(404, b'{"detail":"Not Found"}')),
+    Case("422 with a list", ("error", "http_error"), answers(422, b'[{"loc":["body"]}]')),
+    Case("500 with a string", ("error", "http_error"), answers(500, b'"Internal Server Error"')),
+    Case("502 with broken json", ("error", "http_error"), answers(502, b"{bad gateway}")),
+    Case("503 with cut json", ("error", "http_error"), answers(503, b'{"error":"bu'), skipped="truncated"),
     Case("404 text", ("error", "http_error"), answers(404, b"not here", "text/plain")),
     Case("405 empty", ("error", "http_error"), answers(405, b"", "text/plain")),
     Case("413 text", ("error", "http_error"), answers(413, b"Request body too large", "text/plain")),
@@ -77,6 +95,17 @@ BY_STATUS = [
     Case("500 text", ("error", "http_error"), answers(500, b"oops", "text/plain")),
     Case("the server's own 503", ("error", "http_error"), answers(503, b"busy", "text/plain")),
     Case("the server's own 504", ("error", "http_error"), answers(504, b"late", "text/plain")),
+]
+
+ELSEWHERE = [
+    Case("307 to a slash", ("redirected", ""), answers(307, b"", "text/plain", ("Location", "/case/"))),
+    Case("302 with html", ("redirected", ""), answers(302, b"<p>moved</p>", "text/html", ("Location", "/login"))),
+    Case("304", ("redirected", ""), lambda request, wire: wire.raw(b"HTTP/1.1 304 Not Modified\r\n\r\n")),
+    Case("308 of a probe", ("redirected", ""), answers(308, b"", "text/plain", ("Location", "/x")), DISCOVER),
+    Case("307 with an error", ("error", "rpc_error"), answers(307, error(-32000))),
+    Case("405 of initialize", ("negotiation", ""), answers(405, b"Method Not Allowed", "text/plain"), INITIALIZE),
+    Case("405 of initialize by an error", ("error", "rpc_error"), answers(405, error(-32000)), INITIALIZE),
+    Case("404 of initialize", ("error", "http_error"), answers(404, b"no", "text/plain"), INITIALIZE),
 ]
 
 NO_RESPONSE = [
@@ -207,10 +236,10 @@ LEFT = [
 for case in LEFT:
     case.cause = case.outcome
 
-CASES = ANSWERED + BY_STATUS + NO_RESPONSE + UNREAD + BROKEN + LEFT
+CASES = ANSWERED + BY_STATUS + ELSEWHERE + NO_RESPONSE + UNREAD + BROKEN + LEFT
 
 
-STATUSES = {"ok", "error", "cancelled", "input_required", "accepted", "negotiation", "unknown"}
+STATUSES = {"ok", "error", "cancelled", "input_required", "accepted", "negotiation", "redirected", "unknown"}
 ERROR_TYPES = {"tool_error", "invalid_request", "rpc_error", "unauthorized", "http_error", "reset", "no_response"}
 # Envoy's own doing, in test_upstream_down.py: its names say which.
 ENVOYS_OWN = {"timeout", "upstream_unavailable", "overload"}

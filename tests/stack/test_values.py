@@ -116,6 +116,8 @@ def conversing(upstream: Stub, proxy):
     sidecar.call("forecast", 2)
     upstream.on("/mcp", answers(200, error(-32602)))
     sidecar.call("broken")
+    upstream.on("/mcp", answers(200, error(-32603)))
+    sidecar.call("faulty")
     upstream.on("/mcp", answers(200, b'{"jsonrpc":"2.0","id":7,"result":{"isError":true,"content":[]}}'))
     sidecar.call("failing")
     session = ("Mcp-Session-Id", "s-1")
@@ -134,7 +136,7 @@ def conversing(upstream: Stub, proxy):
 def test_semantic_conventions(conversing, stack) -> None:
     running = stack([conversing.instance])
     prometheus = running.prometheus
-    prometheus.await_value(f"sum({SEMCONV})", 6)
+    prometheus.await_value(f"sum({SEMCONV})", 7)
     prometheus.await_value("mcp_server_session_duration_seconds_count", 1)
     dropped = {"__name__", "instance", "job", "server_name"}
     found = {tuple(sorted((name, value) for name, value in labels.items() if name not in dropped)): value
@@ -142,7 +144,9 @@ def test_semantic_conventions(conversing, stack) -> None:
     method = ("mcp_method_name", "tools/call")
     assert found == {
         (("gen_ai_tool_name", "forecast"), method): 2,
-        (("error_type", "-32602"), ("gen_ai_tool_name", "broken"), method, ("rpc_response_status_code", "-32602")): 1,
+        # The caller's fault: only the code.
+        (("gen_ai_tool_name", "broken"), method, ("rpc_response_status_code", "-32602")): 1,
+        (("error_type", "-32603"), ("gen_ai_tool_name", "faulty"), method, ("rpc_response_status_code", "-32603")): 1,
         (("error_type", "tool_error"), ("gen_ai_tool_name", "failing"), method): 1,
         # The revision that it settled.
         (("mcp_method_name", "initialize"), ("mcp_protocol_version", "2025-06-18")): 1,

@@ -133,8 +133,10 @@ closed! {
         InputRequired = "input_required",
         /// A task was started in its place.
         Accepted = "accepted",
-        /// A client probing for the revision was refused.
+        /// A client probing for the revision or the transport was refused.
         Negotiation = "negotiation",
+        /// The client was sent elsewhere, and asks again there.
+        Redirected = "redirected",
         /// Answered, but the answer was not read.
         Unknown = "unknown",
     }
@@ -163,6 +165,18 @@ closed! {
         Overload = "overload",
         /// The exchange ended properly and no answer came.
         NoResponse = "no_response",
+    }
+}
+
+closed! {
+    /// What became of a GET for an event stream.
+    StreamOpen {
+        /// It is one.
+        Ok = "ok",
+        /// The server has none, and says so.
+        Unsupported = "unsupported",
+        /// Anything else.
+        Error = "error",
     }
 }
 

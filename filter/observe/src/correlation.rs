@@ -3,7 +3,7 @@
 //! extension of 2026.
 //!
 //! Everything is kept in [`SharedData`], so that it does not matter which worker sees which half. Nothing can be deleted there:
-//! six tables with a fixed number of slots each hold it, a slot is read, changed and written back over the version that was
+//! seven tables with a fixed number of slots each hold it, a slot is read, changed and written back over the version that was
 //! read, and whatever finds no room pushes out the oldest. Session ids, task ids and event ids are kept as keyed hashes
 //! (SipHash-2-4), never as they are.
 //!
@@ -14,6 +14,7 @@
 //! | [`tasks`] | 64 | 4096 | which tool started a task, and whether its end was seen |
 //! | [`events`] | 64 | 2560 | the latest 640 event ids of the sessions that share it |
 //! | `endpoints` | 1 | 2560 | the latest 256 unusual addresses of HTTP+SSE |
+//! | `endpoints` | 1 | 2560 | the latest 256 paths of streams of HTTP+SSE |
 //! | [`vms`] | 1 | 2562 | which VMs follow all this |
 //!
 //! **Bound:** 2.6 MiB with the keys, per server name and process, whatever arrives. Links end after [`links::EXPIRY`] unless an

@@ -17,7 +17,9 @@
 mod asked;
 mod endings;
 mod request;
+mod request_headers;
 mod response;
+mod response_headers;
 mod session;
 mod task;
 mod verdict;
@@ -38,6 +40,8 @@ const MOST_INFLATED_OPERATIONS: usize = 16;
 
 /// Of longer session ids the digest covers the rest.
 const SESSION_ID_BYTES: usize = 128;
+/// Longer paths are not remembered.
+const PATH_BYTES: usize = 256;
 
 /// What an exchange works with during one callback.
 pub struct Around<'a> {
@@ -92,6 +96,10 @@ pub struct Exchange {
     request_ended: bool,
     /// Anything at all was found in the request's body.
     request_had_parts: bool,
+    /// The operation is known by its headers only, so its id is not.
+    is_unseen: bool,
+    /// Without its query; of a GET, and of a POST that may be outside of any session.
+    path: Option<Vec<u8>>,
     operations: Vec<Operation>,
     /// Requests in the body, also those that ended.
     requests: usize,
@@ -103,7 +111,7 @@ pub struct Exchange {
     response_ended: bool,
     /// The exchange was over before its response was.
     was_cut: bool,
-    /// Known early where the headers are all of the response.
+    /// Where it had to be read before the response ended.
     status: Option<u16>,
     is_event_stream: bool,
     /// The response is a web page.
@@ -178,6 +186,8 @@ impl Default for Exchange {
             request: None,
             request_ended: false,
             request_had_parts: false,
+            is_unseen: false,
+            path: None,
             operations: Vec::new(),
             requests: 0,
             looked_up: 0,
@@ -218,6 +228,7 @@ impl Exchange {
         }
         if self.kind == Kind::Unseen {
             self.handle_request_headers(around, false);
+            self.note_open_at_end(around);
         }
         self.break_off_request(around);
         // A request that came after its response began operations that nothing has ended.

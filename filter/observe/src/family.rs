@@ -122,6 +122,8 @@ families! {
         "1 while the traffic shows that the server can be reached, 0 when it cannot; absent where Envoy's health check tells";
     SseStreamsActive Gauge "mcp_sse_streams_active" ["server_name"] &[],
         "Open text/event-stream responses on MCP exchanges";
+    StreamOpens Counter "mcp_stream_opens_total" ["status", "server_name"] &[],
+        "GETs for an event stream, by what the server answered";
     RequestsInFlight Gauge "mcp_requests_in_flight" ["server_name"] &[],
         "Operations sent and not yet ended; subscriptions/listen does not count";
     ToolResultBytes Histogram "mcp_tool_result_bytes" ["tool_name", "server_name"] SIZE_BOUNDS,

@@ -1,4 +1,7 @@
 //! What a few HTTP headers mean: content types, `Accept`, paths, and the value coding of `Mcp-Name`.
+//!
+//! Envoy joins the lines of some headers with a comma (`content-type`) and gives the first line of others. The first value
+//! counts either way, but for `Accept`, whose lines are one list.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -64,10 +67,20 @@ pub(crate) fn endpoint(address: &[u8]) -> Option<Endpoint> {
     is_path.then(|| Endpoint { session_id: path.to_vec(), is_query: false })
 }
 
-/// Whether a content encoding changes the bytes.
-pub(crate) fn is_encoded(content_encoding: &[u8]) -> bool {
-    let coding = content_encoding.trim_ascii();
-    !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
+/// The content encoding that changes the bytes, if one does.
+pub(crate) fn encoding(content_encoding: &[u8]) -> Option<&[u8]> {
+    let coding = first_value(content_encoding);
+    (!coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")).then_some(coding)
+}
+
+/// The path without its query.
+pub(crate) fn without_query(path: &[u8]) -> &[u8] {
+    path.split(|&byte| byte == b'?').next().unwrap_or_default()
+}
+
+/// Whether the path is one of those that describe a host (RFC 8615), such as OAuth's discovery documents.
+pub(crate) fn is_well_known(path: &[u8]) -> bool {
+    without_query(path).split(|&byte| byte == b'/').any(|segment| segment == b".well-known")
 }
 
 /// A mirrored header value in plain form: `=?base64?...?=` is decoded (2026-07-28, value encoding of headers).
@@ -77,12 +90,19 @@ pub(crate) fn decode_mirrored(value: Vec<u8>) -> Vec<u8> {
 }
 
 fn media_type(value: &[u8]) -> &[u8] {
-    value.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii()
+    value.split(|&byte| matches!(byte, b';' | b',')).next().unwrap_or_default().trim_ascii()
+}
+
+fn first_value(value: &[u8]) -> &[u8] {
+    value.split(|&byte| byte == b',').next().unwrap_or_default().trim_ascii()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{accepts_both, decode_mirrored, endpoint, is_encoded, is_event_stream, is_json, session_query};
+    use super::{
+        accepts_both, decode_mirrored, encoding, endpoint, is_event_stream, is_json, is_well_known, session_query,
+        without_query,
+    };
     use crate::test;
 
     #[test]
@@ -94,7 +114,30 @@ mod tests {
         assert!(is_event_stream(b"text/event-stream;charset=utf-8"));
         assert!(accepts_both(b"text/event-stream, application/json;q=0.9"));
         assert!(!accepts_both(b"*/*") && !accepts_both(b"application/json"));
-        assert!(is_encoded(b"gzip") && !is_encoded(b" Identity ") && !is_encoded(b""));
+        assert_eq!(encoding(b"gzip"), Some(b"gzip".as_slice()));
+        assert!(encoding(b" Identity ").is_none() && encoding(b"").is_none());
+    }
+
+    #[test]
+    fn ok_of_joined_lines_the_first_counts() {
+        assert!(is_json(b"application/json,application/json"));
+        assert!(is_json(b"application/json; charset=utf-8,text/plain"));
+        assert!(!is_json(b"text/plain,application/json"));
+        assert!(is_event_stream(b"text/event-stream,text/event-stream"));
+        assert!(!is_event_stream(b"application/json,text/event-stream"));
+        assert_eq!(encoding(b"gzip,gzip"), Some(b"gzip".as_slice()));
+        assert_eq!(encoding(b"identity,gzip"), None);
+        assert!(accepts_both(b"application/json,text/event-stream"));
+    }
+
+    #[test]
+    fn ok_paths() {
+        assert_eq!(without_query(b"/sse?x=/.well-known/"), b"/sse");
+        assert!(is_well_known(b"/.well-known/oauth-protected-resource/mcp"));
+        assert!(is_well_known(b"/tenant/.well-known/openid-configuration?x"));
+        assert!(is_well_known(b"/.well-known"));
+        assert!(!is_well_known(b"/mcp?next=/.well-known/x"));
+        assert!(!is_well_known(b"/well-known/x") && !is_well_known(b"/.well-known-x/y") && !is_well_known(b"/mcp"));
     }
 
     #[test]

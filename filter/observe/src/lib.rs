@@ -42,7 +42,7 @@ mod testing;
 
 pub use closed::{
     BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, MirrorHeader, Revision, ServerRequestStatus,
-    SkipReason, Status, TaskStatus, Transport, UnmatchedReason,
+    SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
 };
 pub use config::{Availability, Config, Limits, MOST_LABEL_BYTES, ResourceUriLabel, ServerNameFrom};
 pub use correlation::{Correlation, HASH_KEY_BYTES, KEY_PREFIX};

@@ -75,8 +75,6 @@ pub(crate) struct Outcome {
     pub(crate) lists: Vec<List>,
     /// Digest of `nextCursor`, where there is one that is not empty.
     pub(crate) next_cursor: Option<NonZeroU64>,
-    /// The member is `null`, which some servers send beside an error.
-    pub(crate) is_null: bool,
 }
 
 /// A message that was read to its end.

@@ -14,6 +14,8 @@ pub enum Method {
     Extra(u8),
     /// Anything else.
     Other,
+    /// The body that names it was not seen, and no header does.
+    Unseen,
 }
 
 // === impl Method ===
@@ -34,6 +36,7 @@ impl Method {
             Self::Known(known) => known.as_str(),
             Self::Extra(index) => config.extra_methods.get(usize::from(index)).map_or("other", String::as_str),
             Self::Other => "other",
+            Self::Unseen => "unseen",
         }
     }
 

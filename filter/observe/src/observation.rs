@@ -1,8 +1,8 @@
 //! What an exchange has to say: facts without labels, names still as they were sent.
 
 use crate::closed::{
-    Direction, ErrorType, KnownMethod, MirrorHeader, Revision, ServerRequestStatus, SkipReason, Status, TaskStatus,
-    Transport, UnmatchedReason,
+    Direction, ErrorType, KnownMethod, MirrorHeader, Revision, ServerRequestStatus, SkipReason, Status, StreamOpen,
+    TaskStatus, Transport, UnmatchedReason,
 };
 use crate::id::RequestId;
 use crate::method::Method;
@@ -145,6 +145,8 @@ pub enum Observation<'a> {
     EventStreamOpened,
     /// It ended.
     EventStreamClosed,
+    /// A GET that is MCP was answered.
+    StreamOpened(StreamOpen),
     /// A request passed.
     OperationStarted(&'a Operation),
     /// From now on another VM may see how operations that began here end.
@@ -281,9 +283,14 @@ pub trait Observer {
 pub trait Host {
     /// The monotonic clock.
     fn now(&self) -> Time;
-    /// A request header, `:method` and `:path` included: in `handle_request_headers` and `handle_log`.
+    /// A request header, `:method` and `:path` included: in `handle_request_headers` and `handle_log`. Of several lines the
+    /// first, or all of them joined by commas.
     fn request_header(&self, name: &str) -> Option<Vec<u8>>;
-    /// A response header, `:status` included: in `handle_response_headers` and `handle_log`.
+    /// All lines of a request header, joined by commas: at the same moments, and more expensive where it is another call.
+    fn request_header_lines(&self, name: &str) -> Option<Vec<u8>> {
+        self.request_header(name)
+    }
+    /// A response header, `:status` included: in `handle_response_headers` and `handle_log`. Of several lines as above.
     fn response_header(&self, name: &str) -> Option<Vec<u8>>;
     /// The name of the upstream cluster that the route chose.
     fn cluster_name(&self) -> Option<Vec<u8>>;

@@ -246,12 +246,6 @@ impl Reader {
         }
     }
 
-    fn null(&mut self) {
-        if let (Member::Result, Some(result)) = (self.member, &mut self.message.result) {
-            result.is_null = true;
-        }
-    }
-
     /// A container of the member at hand begins; whether it is looked into.
     fn begin(&mut self, container: Container, at: u64) -> bool {
         match (self.member, container) {
@@ -382,8 +376,8 @@ impl<M: Messages> Visitor for Reading<'_, M> {
             Place::Message => {
                 let message = &mut self.reader.message;
                 message.bytes = at - self.reader.begun;
-                // Some servers write both members always, the unused one as null.
-                if message.error.is_some() && message.result.as_ref().is_some_and(|result| result.is_null) {
+                // An error that is not null decides; some servers write both members always.
+                if message.error.is_some() {
                     message.result = None;
                 }
                 self.messages.message(message);
@@ -400,7 +394,7 @@ impl<M: Messages> Visitor for Reading<'_, M> {
             Scalar::String(text) => self.reader.string(text),
             Scalar::Number(text) => self.reader.number(text),
             Scalar::Bool(value) => self.reader.bool(value),
-            Scalar::Null => self.reader.null(),
+            Scalar::Null => {}
         }
     }
 }

@@ -10,7 +10,7 @@ mod names;
 mod series;
 mod stats;
 
-use crate::closed::{BudgetedLabel, Direction, KnownMethod, SkipReason, Status};
+use crate::closed::{BudgetedLabel, Direction, ErrorType, KnownMethod, SkipReason, Status};
 use crate::config::{Availability, Config, ServerNameFrom, clean_server_name};
 use crate::family::FamilyName;
 use crate::method::Method;
@@ -80,6 +80,7 @@ impl Recorder {
             Observation::ExchangeClosed => self.add(F::ActiveConnections, &[to], -1),
             Observation::EventStreamOpened => self.add(F::SseStreamsActive, &[to], 1),
             Observation::EventStreamClosed => self.add(F::SseStreamsActive, &[to], -1),
+            Observation::StreamOpened(status) => self.add(F::StreamOpens, &[Value::StreamOpen(status), to], 1),
             Observation::OperationStarted(operation) => {
                 if !operation.method.is_listen() {
                     self.add(F::RequestsInFlight, &[to], 1);
@@ -219,6 +220,8 @@ impl Recorder {
         let Some(duration) = duration.filter(|_| self.config.semconv && !operation.method.is_listen()) else { return };
         let code = error_code.map_or(Value::NoName, |code| self.known_error_code(code, server, metrics));
         let revision = operation.revision.map_or(Value::NoName, Value::Revision);
+        // The conventions hold these for the caller's fault: only the code is set.
+        let error_type = error_type.filter(|&error_type| error_type != ErrorType::InvalidRequest);
         let (error_type, to) = (Value::ErrorType(error_type), server.value());
         let mut values = [Value::Method(operation.method), tool, error_type, code, revision, to];
         if !self.has_joint(&values, metrics) {

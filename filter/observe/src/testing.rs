@@ -288,7 +288,13 @@ impl Host for Playing<'_> {
 
     fn request_header(&self, name: &str) -> Option<Vec<u8>> {
         assert!(self.request_headers.get(), "request header {name} is not at hand");
-        Some(self.script.request.get(name)?.as_bytes().to_vec())
+        Some(self.script.request.get(name)?.lines().next().unwrap_or_default().as_bytes().to_vec())
+    }
+
+    /// In scripts a line break stands between the lines of a header.
+    fn request_header_lines(&self, name: &str) -> Option<Vec<u8>> {
+        assert!(self.request_headers.get(), "request header {name} is not at hand");
+        Some(self.script.request.get(name)?.replace('\n', ",").into_bytes())
     }
 
     fn response_header(&self, name: &str) -> Option<Vec<u8>> {
@@ -357,6 +363,7 @@ impl Observer for Log {
                 duration.map(|duration| duration / 1_000)
             ),
             Observation::TaskEnded { tool, status } => format!("task of {tool:?} {}", status.as_str()),
+            Observation::StreamOpened(status) => format!("stream {}", status.as_str()),
             Observation::Unmatched(reason) => format!("unmatched {}", reason.as_str()),
             Observation::Reachable(reachable) => format!("reachable {reachable}"),
             other => format!("{other:?}"),

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Iterable
 
 from .exchange import Exchange
-from .expected import Series, classify, label, series
+from .expected import Series, classify, label, opened, series
 from .messages import METHODS, REVISIONS, is_answer, is_notification, is_request
+from .reading import is_stream_of_mcp
 
 COUNTED = re.compile(r"mcp_\w+_total|mcp_(session|server_request)_duration_microseconds_count")
 # Of these none may be left once every exchange has ended.
@@ -52,7 +53,11 @@ class Operation:
         response = self.exchange.response
         if response is None or not self.exchange.complete:
             return ("ok" if self.method == "subscriptions/listen" else "cancelled"), ""
+        if 300 <= response.status < 400:
+            return "redirected", ""
         if response.status >= 400 and self.method == "server/discover":
+            return "negotiation", ""
+        if response.status == 405 and self.method == "initialize":
             return "negotiation", ""
         if response.status >= 400:
             return "error", "unauthorized" if response.status in (401, 403) else "http_error"
@@ -96,6 +101,8 @@ class Census:
     # What one exchange says
 
     def exchange(self, exchange: Exchange) -> None:
+        if is_stream_of_mcp(exchange) and (status := opened(exchange)):
+            self.add("mcp_stream_opens_total", status=status)
         session, own = session_of(exchange), []
         for message in documents(exchange.request_body):
             if is_request(message):

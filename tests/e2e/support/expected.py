@@ -12,11 +12,13 @@ from typing import Any
 from . import messages
 from .exchange import Exchange, Ledger
 from .messages import Part
-from .reading import has_events, is_json, is_mcp, is_stream_of_mcp
+from .reading import has_events, is_json, is_mcp, is_sse, is_stream_of_mcp
 from .published import Published
 from .sessions import Sessions
 
 INVALID_REQUEST_CODES = (-32700, -32600, -32601, -32602, -32002)
+# A client that uses what it found has agreed on a revision before.
+PAST_PROBING = ("tools/call", "resources/read", "prompts/get")
 LISTS = {
     "tools/list": ("tools", "mcp_tools_listed_total"),
     "resources/list": ("resources", "mcp_resources_listed_total"),
@@ -75,6 +77,8 @@ class Expected:
         if verb == "POST" and is_json(exchange.request):
             self.post(exchange)
         elif verb in ("GET", "DELETE") and is_stream_of_mcp(exchange):
+            if status := opened(exchange):
+                self.add("mcp_stream_opens_total", status=status)
             self.count_bytes(exchange)
             for part in self.sessions.parts(exchange):
                 self.unrelated(exchange, part)
@@ -106,14 +110,14 @@ class Expected:
         for part in self.sessions.parts(exchange):
             message = part.value
             if message is None:
-                self.add("mcp_parse_skipped_total", direction="out", reason=part.skipped)
+                self.skipped(exchange, part)
             elif messages.is_notification(message):
                 self.add("mcp_notifications_total", method=messages.method_label(message), direction="out")
             elif messages.is_answer(message):
                 answered = self.answered(message, open_requests)
                 self.count_error(message, answered)
                 if not answered and not self.sessions.answers_another(exchange, message):
-                    self.add("mcp_unmatched_responses_total", reason="unknown_id")
+                    self.unmatched(message, bool(requests))
                 for request in answered:
                     open_requests.remove(request)
                     self.operation(exchange, request, part, *classify(request, message))
@@ -143,13 +147,23 @@ class Expected:
     def unrelated(self, exchange: Exchange, part: Part) -> None:
         """A message on a GET or DELETE. What answers a request of another exchange counts with that."""
         if part.value is None:
-            self.add("mcp_parse_skipped_total", direction="out", reason=part.skipped)
+            self.skipped(exchange, part)
         elif messages.is_notification(part.value):
             self.add("mcp_notifications_total", method=messages.method_label(part.value), direction="out")
         elif not messages.is_request(part.value) and not self.sessions.answers_another(exchange, part.value):
             self.count_error(part.value, [])
             if messages.is_answer(part.value):
-                self.add("mcp_unmatched_responses_total", reason="unknown_id")
+                self.unmatched(part.value, False)
+
+    def skipped(self, exchange: Exchange, part: Part) -> None:
+        """An error page is no message that was missed."""
+        if exchange.response.status < 400:
+            self.add("mcp_parse_skipped_total", direction="out", reason=part.skipped)
+
+    def unmatched(self, message: dict, has_request: bool) -> None:
+        """An error on an exchange without a request refuses the exchange."""
+        if has_request or message.get("error") is None:
+            self.add("mcp_unmatched_responses_total", reason="unknown_id")
 
     def count_error(self, message: dict, answered: list[dict]) -> None:
         if not isinstance(message.get("error"), dict):
@@ -241,11 +255,25 @@ def without_answer(exchange: Exchange, request: dict) -> tuple[str, str]:
     status = exchange.response.status
     if answered_elsewhere(exchange, None):
         return "unknown", ""
+    if 300 <= status < 400:
+        return "redirected", ""
     if status < 400:
         return "error", "no_response"
-    if request["method"] == "server/discover":
+    if request["method"] == "server/discover" or (request["method"] == "initialize" and status == 405):
         return "negotiation", ""
     return "error", "unauthorized" if status in (401, 403) else "http_error"
+
+
+def opened(exchange: Exchange) -> str:
+    """What became of a GET for an event stream; empty where nothing is counted."""
+    if exchange.request.verb != "GET" or exchange.response is None:
+        return ""
+    status = exchange.response.status
+    if 300 <= status < 400:
+        return ""
+    if status < 300 and is_sse(exchange):
+        return "ok"
+    return "unsupported" if status == 405 else "error"
 
 
 def answered_elsewhere(exchange: Exchange, answer: Part | None) -> bool:
@@ -258,9 +286,9 @@ def same_id(one: Any, other: Any) -> bool:
 
 
 def classify(request: dict, answer: dict) -> tuple[str, str]:
-    if "error" in answer:
+    if answer.get("error") is not None:
         code = answer["error"].get("code") if isinstance(answer["error"], dict) else None
-        if request["method"] == "server/discover" or code == -32022:
+        if request["method"] == "server/discover" or (code == -32022 and request["method"] not in PAST_PROBING):
             return "negotiation", ""
         if code == -32042:
             return "input_required", ""

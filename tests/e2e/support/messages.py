@@ -145,4 +145,11 @@ def method_label(message: dict[str, Any]) -> str:
 
 
 def content_type(head: Any) -> str:
-    return head.get("content-type").split(";")[0].strip().lower()
+    """Of several lines the first counts."""
+    first = next(iter(head.all("content-type")), "")
+    return re.split("[;,]", first)[0].strip().lower()
+
+
+def is_well_known(target: str) -> bool:
+    """A document that describes the host (RFC 8615)."""
+    return ".well-known" in target.partition("?")[0].split("/")

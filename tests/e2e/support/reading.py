@@ -94,6 +94,8 @@ def has_events(exchange: Exchange) -> bool:
 
 def is_stream_of_mcp(exchange: Exchange) -> bool:
     """A GET or DELETE that belongs to MCP."""
+    if exchange.request.verb == "GET" and messages.is_well_known(exchange.request.target):
+        return False
     if any(exchange.request.get(name) for name in messages.STREAM_HEADERS):
         return True
     return is_sse(exchange) and bool(messages.endpoint(exchange.response_body))

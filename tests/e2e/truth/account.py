@@ -7,6 +7,7 @@ from support.expected import Series, series
 from .operation import Operation
 
 INVALID_REQUEST = (-32700, -32600, -32601, -32602, -32002)
+PAST_PROBING = ("tools/call", "resources/read", "prompts/get")
 LIST_FAMILIES = {
     "tools/list": "mcp_tools_listed_total",
     "resources/list": "mcp_resources_listed_total",
@@ -30,6 +31,10 @@ class Account:
 
     def notification(self, method: str, direction: str) -> None:
         self.add("mcp_notifications_total", method=method, direction=direction)
+
+    def opened(self, status: str) -> None:
+        """A GET that is MCP was answered."""
+        self.add("mcp_stream_opens_total", status=status)
 
     def skipped(self, reason: str, direction: str) -> None:
         self.add("mcp_parse_skipped_total", reason=reason, direction=direction)
@@ -97,7 +102,7 @@ class Account:
     def refused(self, operation: Operation, code: int, timed: bool = True) -> None:
         """The operation was answered by an error object."""
         self.error_object(code, operation.label)
-        if operation.method == "server/discover" or code == -32022:
+        if operation.method == "server/discover" or (code == -32022 and operation.method not in PAST_PROBING):
             self.ended(operation, "negotiation", timed=timed)
         elif code == -32042:
             self.ended(operation, "input_required", timed=timed)

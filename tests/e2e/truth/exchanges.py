@@ -19,20 +19,55 @@ async def unanswered(world: World) -> None:
     """An operation that gets no JSON-RPC answer that can be read, though its exchange ends in order."""
     operation = any_of(world.chance, world.words.id())
     exchange = await world.ask(operation)
-    ways = (unauthorized, http_error, no_response, foreign_coding, broken_json, cut_json, empty_stream)
+    ways = (unauthorized, http_error, redirected, no_response, foreign_coding, broken_json, cut_json, empty_stream)
     await world.chance.choice(ways)(world, exchange, operation)
 
 
 async def unauthorized(world: World, exchange: Exchange, operation: Operation) -> None:
     world.account.ended(operation, "error", "unauthorized", answered=False)
     challenge = [("WWW-Authenticate", 'Bearer resource_metadata="https://x/.well-known/oauth-protected-resource"')]
-    await exchange.answer(world.chance.choice((401, 403)), b"no", "text/plain", challenge)
+    await exchange.answer(world.chance.choice((401, 403)), *error_page(world), challenge)
 
 
 async def http_error(world: World, exchange: Exchange, operation: Operation) -> None:
     world.account.ended(operation, "error", "http_error", answered=False)
     status = world.chance.choice((400, 404, 405, 406, 409, 413, 415, 429, 500, 502, 503, 504))
-    await exchange.answer(status, *world.chance.choice(((b"", None), (b"<p>no</p>", "text/html"), (b"no", "text/plain"))))
+    await exchange.answer(status, *error_page(world))
+
+
+def error_page(world: World) -> tuple[bytes, str | None]:
+    """What frameworks and gateways say beside the status: no JSON-RPC, and no message that was missed."""
+    return world.chance.choice((
+        (b"", None), (b"<p>no</p>", "text/html"), (b"no", "text/plain"), (b'{"error":"invalid_token"}', "application/json"),
+        (b'{"detail":"Not Found"', "application/json"), (b"[]", "application/json"),
+    ))
+
+
+async def redirected(world: World, exchange: Exchange, operation: Operation) -> None:
+    world.account.ended(operation, "redirected", answered=False)
+    moved = world.chance.choice(((b"", None), (b"<p>moved</p>", "text/html")))
+    await exchange.answer(world.chance.choice((301, 302, 307, 308)), *moved, [("Location", "/mcp/")])
+
+
+async def probe(world: World) -> None:
+    """A client asks a server of HTTP+SSE whether it has the newer transport."""
+    operation = Operation("initialize", world.words.id(), {"protocolVersion": "2025-11-25", "capabilities": {}})
+    exchange = await world.ask(operation)
+    world.account.ended(operation, "negotiation", answered=False)
+    await exchange.answer(405, b"Method Not Allowed", "text/plain")
+
+
+async def error_beside_a_result(world: World) -> None:
+    """The error decides, unless it is null."""
+    operation = call(world.chance, world.words.id())
+    exchange = await world.ask(operation)
+    members = {"jsonrpc": "2.0", "id": operation.id, "result": {"content": []}}
+    if world.odds(0.3):
+        world.account.ended(operation, "ok")
+        await exchange.answer(200, world.words.spell(members | {"error": None}))
+    else:
+        world.account.refused(operation, -32603)
+        await exchange.answer(200, world.words.spell(members | {"error": {"code": -32603, "message": "x"}}))
 
 
 async def no_response(world: World, exchange: Exchange, operation: Operation) -> None:
@@ -121,7 +156,7 @@ async def notification(world: World) -> None:
     else:
         code = world.chance.choice(CODES)
         world.account.error_object(code, "none")
-        await exchange.answer(400, world.words.error(code, id=None))
+        await exchange.answer(400, world.words.error(code, id=world.chance.choice((None, "server-error"))))
 
 
 async def batch(world: World) -> None:
@@ -190,7 +225,8 @@ async def not_mcp(world: World) -> None:
         await exchange.answer(200, b"thanks", "text/plain")
     else:
         verb, target = (("GET", "/.well-known/oauth-protected-resource"), ("OPTIONS", "/mcp"), ("GET", "/health"))[kind - 3]
-        exchange = await world.link.begin(verb, target, (), b"", False)
+        headers = [("MCP-Protocol-Version", "2025-11-25")] if "well-known" in target else []
+        exchange = await world.link.begin(verb, target, headers, b"", False)
         await exchange.answer(200, b'{"resource":"x"}')
 
 
@@ -200,11 +236,15 @@ async def get_stream(world: World) -> None:
     if world.odds(0.2):
         await exchange.answer(405, b"no", "text/plain")
         return
+    if world.odds(0.2):
+        world.account.error_object(-32600, "none")
+        await exchange.answer(400, world.words.error(-32600, id="server-error"))
+        return
     await exchange.open()
     await world.notify(exchange, 5)
     if world.odds(0.2):
         world.account.error_object(-32000, "none")
-        await exchange.send(world.words.event(world.words.error(-32000, id=None)))
+        await exchange.send(world.words.event(world.words.error(-32000, id=world.chance.choice((None, "server-error")))))
     await world.chance.choice((exchange.end, exchange.break_off, exchange.leave))()
 
 

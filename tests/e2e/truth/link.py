@@ -161,6 +161,8 @@ class Exchange:
     async def begun(self, status: int) -> None:
         start, self.head = await self.client.head()
         assert start.split(" ")[1] == str(status), f"{start} instead of {status}"
+        if self.verb == "GET" and self.counted:
+            self.link.account.opened(opened(status, self.head))
         self.pieces = self.client.pieces(self.head, status != 204)
 
     async def seen(self, size: int) -> None:
@@ -268,6 +270,12 @@ class Link:
         """Ends the connections that wait for work, so that the next exchanges open new ones."""
         while self.idle:
             self.idle.pop().close()
+
+
+def opened(status: int, head: dict[str, str]) -> str:
+    if status == 200 and head.get("content-type", "").startswith("text/event-stream"):
+        return "ok"
+    return "unsupported" if status == 405 else "error"
 
 
 def render(start: str, fields: Iterable[tuple[str, str]]) -> bytes:

@@ -23,6 +23,8 @@ ALONE: dict[Script, int] = {
     exchanges.not_mcp: 3,
     exchanges.get_stream: 3,
     exchanges.initialize: 2,
+    exchanges.probe: 1,
+    exchanges.error_beside_a_result: 1,
     modern.asked_again: 2,
     modern.listen: 2,
     exchanges.lists: 5,

@@ -91,6 +91,15 @@ impl Exchange {
         self
     }
 
+    /// Adds a line to a request header that is there already.
+    #[must_use]
+    pub fn another(mut self, name: &str, value: &str) -> Self {
+        if let Some(Step::RequestHeaders(headers)) = self.steps.first_mut() {
+            headers.push((name.to_owned(), value.as_bytes().to_vec()));
+        }
+        self
+    }
+
     /// Removes a request header.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {

@@ -89,6 +89,14 @@ fn link_http(linker: &mut Linker<State>) -> Result<()> {
     Ok(())
 }
 
+/// All lines of a request header, joined: `request.headers.<name>`, while the headers are at hand.
+fn header_lines(state: &State, path: &str) -> Option<Vec<u8>> {
+    let name = path.strip_prefix("request.headers.")?;
+    let lines: Vec<&[u8]> =
+        header_map(state, 0)?.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_slice()).collect();
+    (!lines.is_empty()).then(|| lines.join(&b','))
+}
+
 fn get_buffer(
     mut caller: Caller<'_, State>,
     buffer: i32,
@@ -177,7 +185,9 @@ fn link_properties(linker: &mut Linker<State>) -> Result<()> {
             }
             let state = caller.data();
             let of_stream = state.stream().and_then(|stream| stream.properties.get(&path).cloned());
-            let value = of_stream.or_else(|| state.process.borrow().properties.get(&path).cloned());
+            let value = of_stream
+                .or_else(|| state.process.borrow().properties.get(&path).cloned())
+                .or_else(|| header_lines(state, &path));
             let Some(value) = value else { return Ok(NOT_FOUND) };
             Guest(&mut caller).give(&value, data, size)?;
             Ok(OK)

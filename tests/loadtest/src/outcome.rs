@@ -15,6 +15,7 @@ pub(crate) enum Outcome {
     InputRequired,
     Accepted,
     Negotiation,
+    Redirected,
     Unknown,
     /// It never reached the sidecar.
     NotSent,
@@ -53,7 +54,8 @@ impl Outcome {
         };
         match error.code {
             _ if method == Method::Discover => Self::Negotiation,
-            -32022 => Self::Negotiation,
+            // With a method that uses what it found, a client is past probing.
+            -32022 if !matches!(method, Method::ToolsCall | Method::ResourcesRead) => Self::Negotiation,
             -32042 => Self::InputRequired,
             -32700 | -32600 | -32601 | -32602 | -32002 => Self::Error(ErrorType::InvalidRequest),
             _ => Self::Error(ErrorType::RpcError),
@@ -63,10 +65,12 @@ impl Outcome {
     /// By an HTTP response that holds no JSON-RPC.
     pub(crate) fn of_http(method: Method, status: u16, body: &[u8]) -> Self {
         match status {
+            300..400 => Self::Redirected,
             401 | 403 if method != Method::Discover => Self::Error(ErrorType::Unauthorized),
             400.. => match of_envoy(&String::from_utf8_lossy(body)) {
                 Some(failure) => Self::Error(failure),
                 None if method == Method::Discover => Self::Negotiation,
+                None if method == Method::Initialize && status == 405 => Self::Negotiation,
                 None => Self::Error(ErrorType::HttpError),
             },
             200..300 if !body.is_empty() && serde_json::from_slice::<IgnoredAny>(body).is_err() => Self::Unknown,
@@ -83,6 +87,7 @@ impl Outcome {
             Self::InputRequired => ("input_required", ""),
             Self::Accepted => ("accepted", ""),
             Self::Negotiation => ("negotiation", ""),
+            Self::Redirected => ("redirected", ""),
             Self::Unknown => ("unknown", ""),
             Self::NotSent => return None,
         })
@@ -161,7 +166,8 @@ mod tests {
         assert_answer(Method::ToolsCall, r#"{"id":1,"result":{"task":{"taskId":"a"}}}"#, "accepted");
         assert_answer(Method::ToolsCall, r#"{"id":1,"error":{"code":-32602,"message":""}}"#, "invalid_request");
         assert_answer(Method::ToolsCall, r#"{"id":1,"error":{"code":-32000,"message":""}}"#, "rpc_error");
-        assert_answer(Method::ToolsCall, r#"{"id":1,"error":{"code":-32022,"message":""}}"#, "negotiation");
+        assert_answer(Method::ToolsCall, r#"{"id":1,"error":{"code":-32022,"message":""}}"#, "rpc_error");
+        assert_answer(Method::ToolsList, r#"{"id":1,"error":{"code":-32022,"message":""}}"#, "negotiation");
         assert_answer(Method::Discover, r#"{"id":1,"error":{"code":-32601,"message":""}}"#, "negotiation");
     }
 
@@ -171,6 +177,9 @@ mod tests {
         assert_eq!(of(Method::ToolsList, 401, ""), "unauthorized");
         assert_eq!(of(Method::ToolsList, 404, "no session"), "http_error");
         assert_eq!(of(Method::Discover, 403, ""), "negotiation");
+        assert_eq!(of(Method::Initialize, 405, "no"), "negotiation");
+        assert_eq!(of(Method::ToolsList, 405, "no"), "http_error");
+        assert_eq!(of(Method::ToolsList, 307, ""), "redirected");
         assert_eq!(of(Method::ToolsList, 200, ""), "no_response");
         assert_eq!(of(Method::ToolsList, 200, "{}"), "no_response");
         assert_eq!(of(Method::ToolsList, 200, "{"), "unknown");

@@ -24,6 +24,7 @@ NAMED = ("tools/call", "resources/read", "prompts/get")
 # What is there before any traffic (born.rs).
 BORN_METHODS = ("initialize", "server/discover", "ping", *LISTS[:3], *NAMED)
 BORN_ERRORS = ("rpc_error", "http_error", "timeout", "upstream_unavailable", "reset", "overload", "no_response")
+UNSEEN, UNSEEN_ERRORS = "unseen", ("http_error", "upstream_unavailable")
 BORN_NOTIFICATIONS = (
     ("notifications/initialized", "in"), ("notifications/cancelled", "in"), ("notifications/progress", "out"),
     ("notifications/message", "out"), ("notifications/tools/list_changed", "out"),
@@ -105,6 +106,7 @@ def start(semconv: bool = False) -> Terms:
         "mcp_requests_total": [
             (one("methods", "method", BORN_METHODS), outcomes([OK, *failed(*BORN_ERRORS)])),
             (one("methods", "method", ("tools/call",)), outcomes(failed("tool_error"))),
+            (one("methods", "method", (UNSEEN,)), outcomes(failed(*UNSEEN_ERRORS))),
         ],
         "mcp_message_bytes_total": [(directions,)],
         "mcp_parse_skipped_total": [(directions, one("reasons", "reason", SETS["SkipReason"]))],
@@ -116,6 +118,7 @@ def start(semconv: bool = False) -> Terms:
         "mcp_server_requests_total": [
             (one("methods", "method", SERVER_REQUESTS), one("ends", "status", ("ok", "error", "lost"))),
         ],
+        "mcp_stream_opens_total": [(one("statuses", "status", SETS["StreamOpen"]),)],
         "mcp_unmatched_responses_total": [(one("reasons", "reason", SETS["UnmatchedReason"]),)],
         "mcp_header_mismatch_total": [(one("headers", "header", SETS["MirrorHeader"]),)],
         "mcp_labels_overflowed_total": [(one("labels", "label", budgets),)],
@@ -156,7 +159,8 @@ def typical(server: Typical, semconv: bool = False) -> Terms:
 def joint(server: Typical, tools: Dimension) -> list[Term]:
     """The family behind OpenTelemetry's histogram: all labels multiplied."""
     pair = ("error_type", "error_code")
-    refused = [(error_type(code), str(code)) for code in server.codes]
+    # The conventions hold some codes for the caller's fault: no type.
+    refused = [("" if error_type(code) == "invalid_request" else error_type(code), str(code)) for code in server.codes]
     revisions = one("revisions", "protocol_version", server.revisions)
     call, none = one("methods", "method", ("tools/call",)), one("tools", "tool_name", ("",))
     others = tuple(method for method in server.methods if method != "tools/call")
@@ -184,9 +188,9 @@ def limits(of: Limits, semconv: bool = False) -> Terms:
     ends = outcomes([*((status, "") for status in SETS["Status"] if status != "error"), *failed(*SETS["ErrorType"])])
     most = {JOINT: joint_at_most()} if semconv else {}
     return start(semconv) | most | {
-        "mcp_requests_total": [(methods, ends)],
+        "mcp_requests_total": [(one("methods", "method", (*known, UNSEEN)), ends)],
         "mcp_request_duration_microseconds": [(timed, statuses)],
-        "mcp_protocol_errors_total": [(codes, one("methods", "method", (*known, "none")))],
+        "mcp_protocol_errors_total": [(codes, one("methods", "method", (*known, UNSEEN, "none")))],
         "mcp_tool_calls_total": [(tools, ends)],
         "mcp_tool_duration_microseconds": [(tools,)],
         "mcp_tool_result_bytes": [(tools,)],
@@ -208,7 +212,8 @@ def limits(of: Limits, semconv: bool = False) -> Terms:
 
 def joint_at_most() -> list[Term]:
     """Its own budget, whatever those of its labels are."""
-    return [(one("places", "method", tuple(map(str, range(JOINT_PLACES)))),), (one("error types", "error_type", ("", *SETS["ErrorType"])),)]
+    error_types = ("", *(name for name in SETS["ErrorType"] if name != "invalid_request"))
+    return [(one("places", "method", tuple(map(str, range(JOINT_PLACES)))),), (one("error types", "error_type", error_types),)]
 
 
 def combinations(terms: list[Term]) -> int:

@@ -1,59 +1,22 @@
-//! The request side: what is MCP, which operations begin, and whether the headers tell the truth.
+//! The request's body: what is MCP, which operations begin, and whether the headers tell the truth.
 
-use super::{Around, Exchange, Kind, MOST_OPERATIONS, Mirrored, PostHeaders, SESSION_ID_BYTES};
-use crate::body::{Body, Format, Part};
+use super::{Around, Exchange, Kind, MOST_OPERATIONS, Mirrored};
+use crate::body::Part;
 use crate::closed::{Direction, KnownMethod, MirrorHeader, Revision, SkipReason, Transport};
 use crate::config::ResourceUriLabel;
 use crate::correlation::links::Otherwise;
-use crate::headers::{accepts_both, decode_mirrored, is_encoded, is_json, session_query};
 use crate::id::{Id, RequestId};
 use crate::label::clean;
 use crate::message::{Message, MessageKind, Params};
 use crate::method::Method;
 use crate::observation::{Observation, Operation};
-use crate::reader::{NAME_BYTES, WORD_BYTES};
 use crate::resource;
 use crate::text::Text;
 
-impl Exchange {
-    /// The request's headers passed.
-    pub fn handle_request_headers(&mut self, around: &mut Around<'_>, end_of_stream: bool) {
-        around.observe(Observation::StreamSeen);
-        let http_method = around.host.request_header(":method");
-        self.kind = match http_method.as_deref() {
-            Some(b"POST") => {
-                let content_type = around.host.request_header("content-type");
-                if content_type.is_some_and(|value| is_json(&value)) { Kind::Post } else { Kind::Other }
-            }
-            Some(b"GET") => Kind::Get,
-            Some(b"DELETE") => Kind::Delete,
-            _ => Kind::Other,
-        };
-        match self.kind {
-            Kind::Post => {
-                self.read_post_headers(around);
-                if !self.headers.is_encoded {
-                    let mut body = Body::new(Format::Json);
-                    body.set_ids(around.config.filter_state());
-                    self.request = Some(body);
-                }
-            }
-            Kind::Get | Kind::Delete => {
-                let session_id = around.host.request_header("mcp-session-id");
-                self.session_id = session_id.map(|id| Text::start_of(id, SESSION_ID_BYTES));
-                self.resumes = around.host.request_header("last-event-id").is_some();
-                let is_mcp = self.session_id.is_some() || self.resumes;
-                if is_mcp || around.host.request_header("mcp-protocol-version").is_some() {
-                    self.recognise(around);
-                }
-            }
-            Kind::Other | Kind::Unseen => {}
-        }
-        if end_of_stream {
-            self.end_request(around);
-        }
-    }
+/// A POST without any of these headers.
+static NOT_MIRRORED: Mirrored = Mirrored { version: None, method: None, name: None };
 
+impl Exchange {
     /// Whether the bytes of the request's body are worth fetching.
     #[must_use]
     pub fn wants_request_body(&self) -> bool {
@@ -78,7 +41,7 @@ impl Exchange {
         self.end_request(around);
     }
 
-    fn end_request(&mut self, around: &mut Around<'_>) {
+    pub(super) fn end_request(&mut self, around: &mut Around<'_>) {
         if std::mem::replace(&mut self.request_ended, true) {
             return;
         }
@@ -98,34 +61,41 @@ impl Exchange {
 
     /// The exchange is over; if its request did not end, it was cut or refused.
     pub(super) fn break_off_request(&mut self, around: &mut Around<'_>) {
-        if self.kind != Kind::Post || std::mem::replace(&mut self.request_ended, true) {
+        if self.kind != Kind::Post || self.request_ended {
             return;
         }
-        self.finish_request_body(around);
         if around.host.response_status().is_some() {
-            self.begin_by_headers(around);
+            self.begin_unseen(around);
         }
+        self.request_ended = true;
+        self.finish_request_body(around);
         self.report_bytes(around);
     }
 
-    /// Refused before its body was seen, by another filter or by a server in a hurry: only the headers can name it. What
-    /// still comes of the body is not looked at, or it would count twice.
-    pub(super) fn begin_by_headers(&mut self, around: &mut Around<'_>) {
-        let mirrored = self.headers.mirrored.as_deref().filter(|_| self.requests == 0);
-        let Some(Mirrored { method: Some(method), name, .. }) = mirrored else { return };
-        let (method, name) = (method.clone(), name.clone());
-        if method.start().starts_with(b"notifications/") {
+    /// Answered before its body was seen, by the proxy, another filter or a server in a hurry: only the headers can show it.
+    /// What still comes of the body is not looked at, or it would count twice.
+    #[inline(never)]
+    pub(super) fn begin_unseen(&mut self, around: &mut Around<'_>) {
+        let may_come = self.kind == Kind::Post && !self.request_ended;
+        if !may_come || self.request_had_parts || !self.headers.is_mcp {
+            return;
+        }
+        let Mirrored { method, name, .. } = self.headers.mirrored.as_deref().unwrap_or(&NOT_MIRRORED);
+        let (text, name) = (method.clone(), name.clone());
+        let method = text.as_ref().map_or(Method::Unseen, |text| Method::of(text.start(), around.config));
+        if text.as_ref().is_some_and(|text| text.start().starts_with(b"notifications/")) {
             return;
         }
         self.recognise(around);
         self.request = None;
+        self.request_had_parts = true;
+        self.is_unseen = true;
         let message = Message {
             id: Id::Some(RequestId::string(&Text::default())),
-            method: Some(method),
+            method: text.or_else(|| Some(Text::default())),
             params: Some(Box::new(Params { name: name.clone(), uri: name, ..Params::default() })),
             ..Message::default()
         };
-        let method = message.method.as_ref().map_or(Method::Other, |text| Method::of(text.start(), around.config));
         self.begin_operation(&message, method, around);
     }
 
@@ -201,8 +171,8 @@ impl Exchange {
         method: Method,
         around: &mut Around<'_>,
     ) -> Option<Revision> {
-        let none = Mirrored::default();
-        let Mirrored { version, method: header_method, name } = self.headers.mirrored.as_deref().unwrap_or(&none);
+        let Mirrored { version, method: header_method, name } =
+            self.headers.mirrored.as_deref().unwrap_or(&NOT_MIRRORED);
         let body_version = message.params.as_ref().and_then(|params| params.meta_version.as_ref());
         let of_body = body_version.map(|version| Revision::of(version.start()));
         let of_header = version.as_ref().map(|version| Revision::of(version.start()));
@@ -222,51 +192,6 @@ impl Exchange {
             }
         }
         of_body.or(of_header)
-    }
-}
-
-impl Exchange {
-    /// Reads what can decide anything. Absent headers cost a fraction of present ones, so the rare ones are asked for
-    /// freely and the usual ones only while nothing shows what they would: a session makes the revision a matter of its
-    /// `initialize`, and `Mcp-Method` says that there is no session.
-    fn read_post_headers(&mut self, around: &Around<'_>) {
-        let header = |name| around.host.request_header(name);
-        let method = header("mcp-method");
-        let mut version = method.as_ref().and_then(|_| header("mcp-protocol-version"));
-        let is_modern = version.as_deref() == Some(Revision::V2026_07_28.as_str().as_bytes());
-        if !is_modern {
-            self.session_id = header("mcp-session-id").map(|id| Text::start_of(id, SESSION_ID_BYTES));
-        }
-        if version.is_none() && (self.session_id.is_none() || around.config.wants_revision()) {
-            version = header("mcp-protocol-version");
-        }
-        let name = method.as_ref().and_then(|_| header("mcp-name"));
-        let has_header = method.is_some() || version.is_some() || self.session_id.is_some();
-        let names_mcp = !is_modern && self.session_id.is_none() && self.read_path(around);
-        let is_mcp = has_header || names_mcp || header("accept").is_some_and(|accept| accepts_both(&accept));
-        let mirrored = (method.is_some() || version.is_some()).then(|| {
-            Box::new(Mirrored {
-                version: version.map(|value| Text::start_of(value, WORD_BYTES)),
-                method: method.map(|value| Text::start_of(value, WORD_BYTES)),
-                name: name.map(|value| Text::start_of(decode_mirrored(value), NAME_BYTES)),
-            })
-        });
-        let is_encoded = header("content-encoding").is_some_and(|value| is_encoded(&value));
-        self.headers = PostHeaders { is_mcp, is_encoded, mirrored };
-    }
-
-    /// Whether the path shows MCP: it carries a session of HTTP+SSE, or is one of those configured.
-    fn read_path(&mut self, around: &Around<'_>) -> bool {
-        let Some(path) = around.host.request_header(":path") else { return false };
-        let session_id = match session_query(&path) {
-            Some(id) => Some(id),
-            None => around.correlation.is_endpoint(&path).then_some(path.as_slice()),
-        };
-        let session_id = session_id.map(|id| Text::start_of(id.to_vec(), SESSION_ID_BYTES));
-        if session_id.is_some() {
-            (self.session_id, self.transport) = (session_id, Transport::HttpSse);
-        }
-        self.session_id.is_some() || around.config.paths.iter().any(|prefix| path.starts_with(prefix.as_bytes()))
     }
 }
 

@@ -1,89 +1,18 @@
 //! The response side: answers find their operation, what is left over is judged at the end.
 
-use super::session::Answered;
+use super::session::{Answered, server_name};
 use super::task::task_status;
 use super::verdict::{Verdict, judge};
-use super::{Around, Exchange, Kind, MOST_INFLATED_OPERATIONS, MOST_OPERATIONS, SESSION_ID_BYTES};
-use crate::body::{Body, Format, Part};
-use crate::closed::{Direction, KnownMethod, Revision, SkipReason, Transport, UnmatchedReason};
-use crate::correlation::links::Otherwise;
-use crate::headers::{is_encoded, is_event_stream, is_json};
+use super::{Around, Exchange, Kind, MOST_OPERATIONS};
+use crate::body::Part;
+use crate::closed::{Direction, ErrorType, KnownMethod, Revision, SkipReason, StreamOpen, Transport, UnmatchedReason};
 use crate::id::{Id, RequestId};
-use crate::inflate::Coding;
 use crate::message::{Message, MessageKind};
 use crate::method::Method;
 use crate::observation::{Ended, Observation, Session};
 use crate::page::Page;
-use crate::text::Text;
 
 impl Exchange {
-    /// The response's headers passed.
-    pub fn handle_response_headers(&mut self, around: &mut Around<'_>, end_of_stream: bool) {
-        if end_of_stream {
-            let status = around.host.response_header(":status").filter(|_| !self.operations.is_empty());
-            self.status = status.and_then(|value| std::str::from_utf8(&value).ok()?.parse().ok());
-            return self.end_response(around);
-        }
-        let is_early = self.kind == Kind::Post && !self.request_ended;
-        let is_refused =
-            is_early && !around.host.response_header(":status").is_some_and(|status| status.starts_with(b"2"));
-        if is_refused {
-            self.begin_by_headers(around);
-        }
-        // A GET is recognised by its stream, a POST whose answer begins before its body ended by that body; anything else not
-        // known by now is none of ours.
-        let may_be_mcp = self.kind == Kind::Get || is_early && !is_refused && self.headers.is_mcp;
-        if !self.recognised && !may_be_mcp {
-            return;
-        }
-        self.learn_session(around);
-        let content_type = around.host.response_header("content-type").unwrap_or_default();
-        self.is_page = content_type.starts_with(b"text/html");
-        let format = if is_event_stream(&content_type) {
-            self.is_event_stream = true;
-            if self.recognised {
-                self.open_event_stream(around);
-            }
-            Format::Sse
-        } else if (self.recognised || self.kind == Kind::Post) && is_json(&content_type) {
-            Format::Json
-        } else {
-            return;
-        };
-        let has_lists = self.operations.iter().any(|operation| operation.method.list_kind().is_some());
-        // A stream of the session may answer what was asked on another exchange.
-        let wants_lists = has_lists || self.kind == Kind::Get;
-        let mut body = Body::new(format);
-        body.set_lists(wants_lists.then_some(around.config.digest_key));
-        let is_stream = format == Format::Sse;
-        if is_stream && self.kind == Kind::Get {
-            body.set_endpoint();
-        }
-        let encoding = around.host.response_header("content-encoding").filter(|value| is_encoded(value));
-        if let Some(encoding) = encoding {
-            let coding = Coding::of(&encoding).filter(|_| self.operations.len() <= MOST_INFLATED_OPERATIONS);
-            let Some(coding) = coding else { return self.leave_unread(around) };
-            body.set_coding(coding);
-        }
-        self.response = Some(body);
-        if is_stream && self.kind == Kind::Post && self.transport == Transport::StreamableHttp && !self.is_modern() {
-            self.register(around.correlation.name_stream(), Otherwise::NoResponse, around);
-        }
-    }
-
-    /// The answer to `initialize` names the session.
-    #[inline(never)]
-    fn learn_session(&mut self, around: &Around<'_>) {
-        let begins = self.operations.iter().any(|operation| operation.method == Method::Known(KnownMethod::Initialize));
-        if !begins || self.transport == Transport::HttpSse {
-            return;
-        }
-        // A client may still send the id of a session that is gone.
-        if let Some(id) = around.host.response_header("mcp-session-id") {
-            (self.session_id, self.session) = (Some(Text::start_of(id, SESSION_ID_BYTES)), None);
-        }
-    }
-
     /// Whether the bytes of the response's body are worth fetching.
     #[must_use]
     pub fn wants_response_body(&self) -> bool {
@@ -120,6 +49,7 @@ impl Exchange {
         if let Some(mut body) = self.response.take() {
             body.finish(&mut |part| self.response_part(part, around));
         }
+        self.begin_unseen(around);
         if let Some(session) = self.session.filter(|_| self.had_event_ids) {
             // The client may resume at once, on another worker.
             around.correlation.save_events_of(session);
@@ -129,7 +59,7 @@ impl Exchange {
             if let Some(reachable) = verdict.shows_server() {
                 around.observe(Observation::Reachable(reachable));
             }
-            self.is_refused |= matches!(verdict, Verdict::Refused(_));
+            self.is_refused |= matches!(verdict, Verdict::Refused(_) | Verdict::Probed);
             self.end_unanswered(verdict, around);
         }
         self.report_bytes(around);
@@ -138,7 +68,24 @@ impl Exchange {
     fn verdict(&self, around: &mut Around<'_>) -> Verdict {
         let now = around.now();
         let resumable = (self.had_event_ids && !self.is_modern()) || self.transport == Transport::HttpSse;
-        Verdict::of(around.host, now, self.status, self.was_cut, self.unread, resumable)
+        let verdict = Verdict::of(around.host, now, self.status, self.was_cut, self.unread, resumable);
+        let is_probe = verdict == Verdict::Refused(ErrorType::HttpError) && self.is_probe(around);
+        if is_probe { Verdict::Probed } else { verdict }
+    }
+
+    /// Clients are told to find out the transport by an `initialize` that a server of HTTP+SSE refuses: by 405, or by another
+    /// status where its stream is.
+    #[inline(never)]
+    fn is_probe(&self, around: &Around<'_>) -> bool {
+        let begins = self.operations.iter().any(|operation| operation.method == Method::Known(KnownMethod::Initialize));
+        match self.status.or_else(|| around.host.response_status()).filter(|_| begins) {
+            Some(405) => true,
+            Some(400 | 404) => self.path.as_deref().is_some_and(|path| {
+                let server = server_name(around);
+                around.correlation.is_stream_path(server.as_deref().unwrap_or_default().as_bytes(), path)
+            }),
+            _ => false,
+        }
     }
 
     pub(super) fn duration(&self, around: &mut Around<'_>) -> Option<u64> {
@@ -146,17 +93,20 @@ impl Exchange {
         Some(around.now().microseconds_since(started))
     }
 
-    /// Compressed in a way that is not read: nothing in it can be told apart.
+    /// Something in the answer is no JSON-RPC, or cannot be read. Of an error page nothing else was expected: its status tells.
     #[inline(never)]
-    fn leave_unread(&mut self, around: &mut Around<'_>) {
-        self.unread = true;
-        if self.recognised {
-            around.skipped(Direction::Out, SkipReason::ContentEncoding);
+    pub(super) fn skipped_out(&mut self, reason: SkipReason, around: &mut Around<'_>) {
+        self.status = self.status.or_else(|| around.host.response_status());
+        if self.status.is_some_and(|status| status >= 400) {
+            return;
         }
+        // JSON that is no JSON-RPC was read: there is just no answer in it.
+        self.unread |= reason != SkipReason::NotJsonRpc;
+        around.skipped(Direction::Out, reason);
     }
 
     fn response_part(&mut self, part: Part<'_>, around: &mut Around<'_>) {
-        if !self.recognised && !self.recognise_stream(&part, around) {
+        if !self.recognised && !self.recognise_by(&part, around) {
             return;
         }
         match part {
@@ -166,25 +116,29 @@ impl Exchange {
                 self.first_event(around);
             }
             Part::Skipped(_) if self.is_replay => {}
-            Part::Skipped(reason) => {
-                // JSON that is no JSON-RPC was read: there is just no answer in it.
-                self.unread |= reason != SkipReason::NotJsonRpc;
-                around.skipped(Direction::Out, reason);
-            }
+            Part::Skipped(reason) => self.skipped_out(reason, around),
             Part::Endpoint(address) => self.endpoint(address, around),
         }
     }
 
-    /// A stream whose first event is `endpoint` or JSON-RPC is MCP; one that begins otherwise is not looked at again.
-    fn recognise_stream(&mut self, part: &Part<'_>, around: &mut Around<'_>) -> bool {
+    /// A stream whose first event is `endpoint` or JSON-RPC is MCP; one that begins otherwise is not looked at again. A POST
+    /// that is answered before its body came will bring no other evidence.
+    fn recognise_by(&mut self, part: &Part<'_>, around: &mut Around<'_>) -> bool {
+        let kind = if let Part::Message(message) = part { message.kind() } else { MessageKind::Invalid };
         match part {
-            _ if self.kind != Kind::Get => return false,
-            Part::Event { .. } => return false,
-            Part::Endpoint(_) => self.recognise(around),
-            Part::Message(message) if message.kind() != MessageKind::Invalid => self.recognise(around),
+            _ if self.kind == Kind::Post && kind == MessageKind::Response => self.begin_unseen(around),
+            _ if self.kind != Kind::Get => {}
+            Part::Event { .. } => {}
+            Part::Endpoint(_) => self.recognise_stream(around),
+            _ if kind != MessageKind::Invalid => self.recognise_stream(around),
             _ => self.kind = Kind::Other,
         }
         self.recognised
+    }
+
+    fn recognise_stream(&mut self, around: &mut Around<'_>) {
+        self.recognise(around);
+        around.observe(Observation::StreamOpened(StreamOpen::Ok));
     }
 
     fn first_event(&mut self, around: &mut Around<'_>) {
@@ -205,7 +159,7 @@ impl Exchange {
             MessageKind::Request => self.server_request(message, around),
             // Some servers prime a stream with an empty object.
             MessageKind::Invalid if self.is_event_stream && message.bytes <= 2 => {}
-            MessageKind::Invalid => around.skipped(Direction::Out, SkipReason::NotJsonRpc),
+            MessageKind::Invalid => self.skipped_out(SkipReason::NotJsonRpc, around),
         }
     }
 
@@ -227,7 +181,7 @@ impl Exchange {
 
     fn answer(&mut self, message: &Message, around: &mut Around<'_>) {
         if let Id::Some(id) = &message.id
-            && let Some(index) = self.operations.iter().position(|operation| operation.id == *id)
+            && let Some(index) = self.operations.iter().position(|operation| self.is_unseen || operation.id == *id)
         {
             let operation = self.operations.swap_remove(index);
             self.note_answered(id);
@@ -256,6 +210,8 @@ impl Exchange {
         }
         match self.answered_elsewhere(id, around) {
             Ok(answered) => (vec![answered], None),
+            // The exchange itself is refused, whatever stands there for an id.
+            Err(_) if message.error.is_some() && self.requests == 0 => (Vec::new(), None),
             Err(reason) => (Vec::new(), Some(reason)),
         }
     }

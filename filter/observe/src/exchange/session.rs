@@ -202,6 +202,10 @@ impl Exchange {
     /// The first event of HTTP+SSE says where to post.
     #[inline(never)]
     pub(super) fn endpoint(&mut self, address: &Text, around: &mut Around<'_>) {
+        if let Some(path) = &self.path {
+            let server = server_name(around);
+            around.correlation.note_stream_path(server.as_deref().unwrap_or_default().as_bytes(), path);
+        }
         let Some(address) = address.whole().and_then(crate::headers::endpoint) else { return };
         if !address.is_query {
             around.correlation.note_endpoint(&address.session_id);

@@ -1,4 +1,7 @@
+mod by_headers;
 mod compressed;
+mod http_status;
+mod streams;
 
 use crate::test;
 use crate::testing::{End, Log, Proxy, Script};
@@ -58,7 +61,8 @@ fn ok_status_by_the_answer() {
     for code in ["-32000", "-32603", "0", "7", "\"x\"", "1.5"] {
         assert_eq!(by(&error(code, r#""id":1,"#)), "tools/call error/rpc_error", "{code}");
     }
-    assert_eq!(by(&error("-32022", r#""id":1,"#)), "tools/call negotiation");
+    // A client that calls tools is past probing.
+    assert_eq!(by(&error("-32022", r#""id":1,"#)), "tools/call error/rpc_error");
     assert_eq!(by(&error("-32042", r#""id":1,"#)), "tools/call input_required");
     // isError is a tool's word; elsewhere it is a member like any other.
     let read = Script::post(r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a://b"}}"#);
@@ -110,7 +114,6 @@ fn ok_evidence_of_http() {
     assert_eq!(status(404), "tools/call error/http_error");
     assert_eq!(status(503), "tools/call error/http_error");
     assert_eq!(status(200), "tools/call error/no_response");
-    assert_eq!(status(302), "tools/call error/no_response");
     let mut local = Script::tool_call().answered(503, "text/plain", "text");
     local.details = "direct_response";
     assert_eq!(end(&local), "tools/call error/no_response");
@@ -146,6 +149,19 @@ fn ok_probing_is_negotiation() {
     assert_eq!(end(&discover().answered(404, "text/html", "x")), "server/discover negotiation");
     assert_eq!(end(&discover().json(&result(""))), "server/discover ok");
     assert_eq!(end(&discover().broken(0x20)), "server/discover error/upstream_unavailable");
+    // With a method that uses what was found, it is none.
+    let by = |method: &str, code: &str| {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"uri":"a://b","name":"x"}}}}"#);
+        end(&Script::post(&body).answered(400, "application/json", &error(code, r#""id":1,"#)))
+    };
+    for method in ["initialize", "tools/list", "ping", "subscriptions/listen", "acme/custom"] {
+        let ended = by(method, "-32022");
+        assert!(ended.ends_with(" negotiation"), "{ended}");
+    }
+    for method in ["tools/call", "resources/read", "prompts/get"] {
+        assert_eq!(by(method, "-32022"), format!("{method} error/rpc_error"));
+        assert_eq!(by(method, "-32602"), format!("{method} error/invalid_request"));
+    }
 }
 
 #[test]
@@ -241,7 +257,7 @@ fn ok_streams_are_mcp_by_header_or_first_event() {
     assert_eq!(bare().sse(&format!("data: {{\"tick\":1}}\n\n{note}")).play(), ["StreamSeen"]);
     assert_eq!(bare().answered(200, "text/html", "<p>").play(), ["StreamSeen"]);
     let named = Script::get().sse("").play();
-    assert_eq!(named, ["StreamSeen", "ExchangeOpened", "ExchangeClosed"]);
+    assert_eq!(named, ["StreamSeen", "ExchangeOpened", "stream ok", "ExchangeClosed"]);
     let refused = Script::get().answered(405, "application/json", &error("-32000", r#""id":null,"#)).play();
     assert!(refused.contains(&"error Some(-32000) of none".to_owned()), "{refused:?}");
     let delete = Script::get().header(":method", "DELETE").answered(200, "", "").play();
@@ -268,31 +284,6 @@ fn ok_headers_are_held_against_the_body() {
     assert!(!legacy.iter().any(|line| line.starts_with("mismatch")), "{legacy:?}");
     let lying = Script::tool_call().header("mcp-protocol-version", "2026-07-28").header("mcp-method", "x");
     assert!(lying.answered(200, "", "").play().contains(&"mismatch Mcp-Method".to_owned()));
-}
-
-#[test]
-fn ok_refused_before_the_body_only_the_header_names_it() {
-    let mut script = Script::post("").header("mcp-method", "tools/call").header("mcp-name", "add");
-    script.request_end = End::Never;
-    script.details = "rbac_access_denied";
-    let denied = script.clone().answered(403, "text/plain", "denied");
-    assert_eq!(end(&denied), "tools/call error/unauthorized");
-    assert!(denied.play().contains(&"start tools/call add".to_owned()));
-    let unnamed = denied.without("mcp-method").play();
-    assert_eq!(unnamed, ["StreamSeen"]);
-    // A server in a hurry: its words count, and what still comes of the request does not count twice.
-    let mut early = Script::tool_call().header("mcp-method", "tools/call").header("mcp-name", "add");
-    early.request_body.truncate(20);
-    early.request_end = End::Never;
-    assert_eq!(
-        end(&early.clone().answered(413, "application/json", &error("-32602", r#""id":null,"#))),
-        "tools/call error/invalid_request"
-    );
-    let note = early.header("mcp-method", "notifications/cancelled").answered(413, "text/plain", "x").play();
-    assert!(Log::ends(&note).is_empty(), "{note:?}");
-    // A client that left while it was still sending began no operation.
-    script.request_body = b"{\"jsonrpc\"".to_vec();
-    assert_eq!(script.broken(0x4000).play(), ["StreamSeen", "skip in truncated"]);
 }
 
 #[test]

@@ -44,8 +44,12 @@ pub(super) enum Verdict {
     Failed(ErrorType),
     /// The client's side ended first.
     ClientLeft,
+    /// The client is sent elsewhere.
+    Redirected,
     /// The upstream answered with an HTTP error and no JSON-RPC.
     Refused(ErrorType),
+    /// It did so where clients ask for the transport by trying.
+    Probed,
     /// There was an answer, but it could not be read.
     Unread,
     /// The answer may come on another stream; and if none comes: how the operation ends, where this stream's end tells.
@@ -73,6 +77,7 @@ impl Verdict {
             None => {}
         }
         match status.or_else(|| host.response_status()) {
+            Some(300..400) => Self::Redirected,
             // Whoever refuses a login, server or proxy: the client lacks one.
             Some(401 | 403) => Self::Refused(ErrorType::Unauthorized),
             Some(400..) if host.response_code_details().as_deref() == Some(b"via_upstream") => {
@@ -116,7 +121,12 @@ impl Verdict {
         match self {
             Self::ClientLeft | Self::Elsewhere(Some(_)) if method.is_listen() => (Status::Ok, None),
             Self::ClientLeft | Self::Elsewhere(Some(Otherwise::ClientLeft(_))) => (Status::Cancelled, None),
-            Self::Refused(_) if method == Method::Known(KnownMethod::ServerDiscover) => (Status::Negotiation, None),
+            Self::Redirected => (Status::Redirected, None),
+            Self::Refused(_) | Self::Probed if method == Method::Known(KnownMethod::ServerDiscover) => {
+                (Status::Negotiation, None)
+            }
+            Self::Probed if method == Method::Known(KnownMethod::Initialize) => (Status::Negotiation, None),
+            Self::Probed => (Status::Error, Some(ErrorType::HttpError)),
             Self::Failed(error_type) | Self::Refused(error_type) => (Status::Error, Some(error_type)),
             Self::Unread | Self::Elsewhere(_) => (Status::Unknown, None),
             Self::NoResponse => (Status::Error, Some(ErrorType::NoResponse)),
@@ -127,7 +137,7 @@ impl Verdict {
     pub(super) fn shows_server(self) -> Option<bool> {
         match self {
             Self::Failed(ErrorType::UpstreamUnavailable) => Some(false),
-            Self::Refused(_) | Self::Unread | Self::Elsewhere(None) => Some(true),
+            Self::Redirected | Self::Refused(_) | Self::Probed | Self::Unread | Self::Elsewhere(None) => Some(true),
             Self::Failed(_) | Self::ClientLeft | Self::Elsewhere(Some(_)) | Self::NoResponse => None,
         }
     }
@@ -156,7 +166,7 @@ pub(super) fn judge(operation: &Operation, message: &Message) -> (Status, Option
         },
         // Probing for the revision, not a fault.
         _ if operation.method == Method::Known(KnownMethod::ServerDiscover) => (Status::Negotiation, None),
-        (None, Some(Some(-32022))) => (Status::Negotiation, None),
+        (None, Some(Some(-32022))) if !is_past_probing(operation.method) => (Status::Negotiation, None),
         // A URL to open first (2025-11-25).
         (None, Some(Some(-32042))) => (Status::InputRequired, None),
         (None, Some(Some(-32700 | -32600 | -32601 | -32602 | -32002))) => {
@@ -164,4 +174,10 @@ pub(super) fn judge(operation: &Operation, message: &Message) -> (Status, Option
         }
         (None, _) => (Status::Error, Some(ErrorType::RpcError)),
     }
+}
+
+/// A client that uses what it found has agreed on a revision before.
+fn is_past_probing(method: Method) -> bool {
+    use KnownMethod::{PromptsGet, ResourcesRead, ToolsCall};
+    matches!(method, Method::Known(ToolsCall | ResourcesRead | PromptsGet))
 }

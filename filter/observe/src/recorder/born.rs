@@ -3,7 +3,7 @@
 use super::series::Value;
 use crate::closed::{
     BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, MirrorHeader, Revision, ServerRequestStatus,
-    SkipReason, Status, Transport, UnmatchedReason,
+    SkipReason, Status, StreamOpen, Transport, UnmatchedReason,
 };
 use crate::config::Config;
 use crate::family::FamilyName as F;
@@ -32,6 +32,9 @@ const COMMON_ERRORS: [ErrorType; 7] = [
     ErrorType::Overload,
     ErrorType::NoResponse,
 ];
+
+/// What requests meet whose body was not seen: during an outage they may be all there is.
+const UNSEEN_ERRORS: [ErrorType; 2] = [ErrorType::HttpError, ErrorType::UpstreamUnavailable];
 
 /// Revisions with an `initialize`.
 const HANDSHAKES: [Revision; 4] =
@@ -63,6 +66,10 @@ pub(super) fn of_server(to: Value, config: &Config, add: &mut dyn FnMut(F, &[Val
             add(F::Requests, &[value, to, Value::Status(Status::Error), Value::ErrorType(Some(error))]);
         }
     }
+    for error in UNSEEN_ERRORS {
+        let error = Value::ErrorType(Some(error));
+        add(F::Requests, &[Value::Method(Method::Unseen), to, Value::Status(Status::Error), error]);
+    }
     for &direction in Direction::ALL {
         add(F::MessageBytes, &[Value::Direction(direction), to]);
         for &reason in SkipReason::ALL {
@@ -85,6 +92,9 @@ pub(super) fn of_server(to: Value, config: &Config, add: &mut dyn FnMut(F, &[Val
         for status in [ServerRequestStatus::Ok, ServerRequestStatus::Error, ServerRequestStatus::Lost] {
             add(F::ServerRequests, &[Value::Method(Method::Known(method)), to, Value::ServerRequest(status)]);
         }
+    }
+    for &status in StreamOpen::ALL {
+        add(F::StreamOpens, &[Value::StreamOpen(status), to]);
     }
     for &reason in UnmatchedReason::ALL {
         add(F::Unmatched, &[Value::Unmatched(reason), to]);

@@ -3,7 +3,7 @@
 use super::budgets::Budgets;
 use crate::closed::{
     BudgetedLabel, Direction, ErrorType, ListChange, MirrorHeader, Revision, ServerRequestStatus, SkipReason, Status,
-    TaskStatus, Transport, UnmatchedReason,
+    StreamOpen, TaskStatus, Transport, UnmatchedReason,
 };
 use crate::config::Config;
 use crate::family::FamilyName;
@@ -25,6 +25,7 @@ pub(super) enum Value {
     Reason(SkipReason),
     Revision(Revision),
     Transport(Transport),
+    StreamOpen(StreamOpen),
     ServerRequest(ServerRequestStatus),
     Task(TaskStatus),
     Unmatched(UnmatchedReason),
@@ -88,6 +89,7 @@ impl Value {
             Self::Method(Method::Known(method)) => (1, method as u16),
             Self::Method(Method::Extra(index)) => (2, index.into()),
             Self::Method(Method::Other) => (3, 0),
+            Self::Method(Method::Unseen) => (3, 1),
             Self::NoMethod => (4, 0),
             Self::Status(status) => (5, status as u16),
             Self::ErrorType(None) => (6, 0),
@@ -100,6 +102,7 @@ impl Value {
             Self::Label(label) => (13, label as u16),
             Self::NoName => (14, 0),
             Self::FilterVersion => (15, 0),
+            Self::StreamOpen(status) => (27, status as u16),
             Self::Change(change) => (28, change as u16),
             Self::Name(label, Name::Other) => (16, label as u16),
             Self::ServerRequest(status) => (29, status as u16),
@@ -121,6 +124,7 @@ impl Value {
             Self::Reason(reason) => reason.as_str(),
             Self::Revision(revision) => revision.as_str(),
             Self::Transport(transport) => transport.as_str(),
+            Self::StreamOpen(status) => status.as_str(),
             Self::ServerRequest(status) => status.as_str(),
             Self::Task(status) => status.as_str(),
             Self::Unmatched(reason) => reason.as_str(),

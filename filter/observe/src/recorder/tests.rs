@@ -252,6 +252,44 @@ fn ok_optional_families() {
 }
 
 #[test]
+fn ok_the_caller_s_faults_have_no_error_type_in_the_joint_histogram() {
+    let config = Config { semconv: true, ..config() };
+    let error = |code: i64| call("add").json(&format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code}}}}}"#));
+    for (code, error_type) in [
+        (-32700, ""),
+        (-32600, ""),
+        (-32601, ""),
+        (-32602, ""),
+        (-32002, ""),
+        (-32603, "rpc_error"),
+        (-32000, "rpc_error"),
+        (-32022, "rpc_error"),
+    ] {
+        let (series, _) = play(&config, &[error(code)]);
+        let joint = format!(
+            "method=tools/call tool_name=add error_type={error_type} error_code={code} protocol_version=2025-11-25 \
+             mcp_server_operation_duration_microseconds 1"
+        );
+        assert!(series.contains(&joint), "{series:?}");
+        let kind = if error_type.is_empty() { "invalid_request" } else { error_type };
+        let ended = format!("method=tools/call status=error error_type={kind} mcp_requests_total 1");
+        assert!(series.contains(&ended), "{series:?}");
+    }
+}
+
+#[test]
+fn ok_what_an_outage_leaves_unseen_is_born_at_zero() {
+    let (series, _) = play(&config(), &[]);
+    for error_type in ["http_error", "upstream_unavailable"] {
+        let born = format!("method=unseen status=error error_type={error_type} mcp_requests_total 0");
+        assert!(series.contains(&born), "{series:?}");
+    }
+    for status in ["ok", "unsupported", "error"] {
+        assert!(series.contains(&format!("status={status} mcp_stream_opens_total 0")), "{series:?}");
+    }
+}
+
+#[test]
 fn ok_the_joint_histogram_takes_the_revision_of_the_session() {
     let config = Config { semconv: true, ..config() };
     let initialize = Script::post(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#)

@@ -1,6 +1,6 @@
 //! Operations that a JSON-RPC message answers.
 
-use fake_envoy::{Exchange, Step};
+use fake_envoy::{Exchange, Step, flags};
 
 use super::{BYTES, call, check, check_with, ended, error, request};
 
@@ -156,12 +156,50 @@ fn ok_negotiation() {
     let text = discover.answer(405, "text/plain", "Method Not Allowed");
     check("probe refused in text", &[text], &[&ended("server/discover", "negotiation", ""), BYTES]);
     let message = error("-32022");
-    let counted = "mcp_protocol_errors_total{error_code=-32022,method=tools/call} 1";
+    let counted = "mcp_protocol_errors_total{error_code=-32022,method=ping} 1";
     check(
         "unsupported version",
-        &[call().answer(400, "application/json", &message)],
-        &[&ended("tools/call", "negotiation", ""), BYTES, counted, &result_bytes(&message)],
+        &[request("ping").answer(400, "application/json", &message)],
+        &[&ended("ping", "negotiation", ""), BYTES, counted],
     );
+    let counted = "mcp_protocol_errors_total{error_code=-32022,method=tools/call} 1";
+    check(
+        "a call is past probing",
+        &[call().answer(400, "application/json", &message)],
+        &[&ended("tools/call", "error", "rpc_error"), BYTES, counted, &result_bytes(&message)],
+    );
+    let text = request("initialize").answer(405, "text/plain", "Method Not Allowed");
+    check("another transport", &[text], &[&ended("initialize", "negotiation", ""), BYTES]);
+}
+
+#[test]
+fn ok_initialize_where_a_stream_told_an_endpoint() {
+    let stream = Exchange::bodiless("GET", "/sse?x=1").head(200, &[("content-type", "text/event-stream")]);
+    let stream = stream.chunk("event: endpoint\ndata: /message?sessionId=5\n\n").flags(flags::DC);
+    let probe = || request("initialize").header(":path", "/sse").answer(404, "text/plain", "no");
+    let refused = ended("initialize", "error", "http_error");
+    check("before", &[probe()], &[&refused, BYTES]);
+    let opened = "mcp_stream_opens_total{status=ok} 1";
+    check("after", &[stream.clone(), probe()], &[opened, &ended("initialize", "negotiation", ""), BYTES]);
+    let elsewhere = request("initialize").header(":path", "/mcp").answer(404, "text/plain", "no");
+    check("elsewhere", &[stream, elsewhere], &[opened, &refused, BYTES]);
+}
+
+#[test]
+fn ok_redirected() {
+    for status in [302, 304, 307] {
+        let moved = request("initialize").head(status, &[("location", "/mcp/")]).end();
+        let bytes = "mcp_message_bytes_total{direction=in} IN";
+        check("moved", &[moved], &[&ended("initialize", "redirected", ""), bytes]);
+    }
+}
+
+#[test]
+fn ok_an_error_page_is_no_skipped_message() {
+    for page in [r#"{"error":"invalid_token"}"#, "[]", "{oops", "{\"detail\":\"cut"] {
+        let refused = request("ping").answer(500, "application/json", page);
+        check(page, &[refused], &[&ended("ping", "error", "http_error"), BYTES]);
+    }
 }
 
 #[test]

@@ -223,7 +223,15 @@ fn ok_header_mismatch() {
 fn ok_request_refused_before_its_body() {
     let refused = |exchange: Exchange| exchange.details("ext_authz_denied").answer(403, "text/plain", "denied");
     let unnamed = Exchange { steps: Exchange::post("").steps.into_iter().take(1).collect() };
-    check("unnamed", &[refused(unnamed.clone())], &[]);
+    check("no header of MCP", &[refused(unnamed.clone().header("accept", "*/*"))], &[]);
+    let unseen = [
+        "mcp_requests_total{method=unseen,status=error,error_type=unauthorized} 1",
+        "mcp_message_bytes_total{direction=out} OUT",
+    ];
+    let both = unnamed.clone().header("accept", "application/json, text/event-stream");
+    check("unnamed", &[refused(both)], &unseen);
+    let lines = unnamed.clone().header("accept", "application/json").another("accept", "text/event-stream");
+    check("unnamed, in two lines", &[refused(lines)], &unseen);
     let named = unnamed.header("mcp-method", "tools/call").header("mcp-name", "add");
     check(
         "named",

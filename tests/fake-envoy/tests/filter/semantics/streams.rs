@@ -8,6 +8,8 @@ use crate::support::{self, scrape};
 const EVENT: &str = "event: message\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n";
 const CHANGED: &str = "mcp_notifications_total{method=notifications/tools/list_changed,direction=out} 1";
 
+const OPENED: &str = "mcp_stream_opens_total{status=ok} 1";
+
 fn stream(exchange: Exchange) -> Exchange {
     exchange.head(200, &[("content-type", "text/event-stream")])
 }
@@ -15,11 +17,12 @@ fn stream(exchange: Exchange) -> Exchange {
 #[test]
 fn ok_get_stream() {
     let get = Exchange::bodiless("GET", "/mcp").header("mcp-session-id", "s");
-    check("session", &[stream(get).chunk(EVENT).flags(flags::DC)], &[CHANGED, BYTES]);
+    check("session", &[stream(get).chunk(EVENT).flags(flags::DC)], &[OPENED, CHANGED, BYTES]);
     let bare = Exchange::bodiless("GET", "/sse");
-    check("first event", &[stream(bare.clone()).chunk(EVENT).chunk(EVENT)], &[&CHANGED.replace(" 1", " 2"), BYTES]);
+    let twice = CHANGED.replace(" 1", " 2");
+    check("first event", &[stream(bare.clone()).chunk(EVENT).chunk(EVENT)], &[OPENED, &twice, BYTES]);
     let endpoint = stream(bare.clone()).chunk("event: endpoint\ndata: /message?sessionId=5\n\n").flags(flags::DC);
-    check("endpoint", &[endpoint], &[BYTES]);
+    check("endpoint", &[endpoint], &[OPENED, BYTES]);
     check("another stream", &[stream(bare).chunk("data: {\"price\":1}\n\n").chunk(EVENT)], &[]);
 }
 
@@ -28,9 +31,23 @@ fn ok_error_on_a_get_belongs_to_no_method() {
     let get = Exchange::bodiless("GET", "/mcp").header("mcp-session-id", "s");
     let error = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"no stream here"}}"#;
     let counted = "mcp_protocol_errors_total{error_code=-32000,method=none} 1";
-    check("get", &[get.answer(405, "application/json", error)], &[counted, BYTES]);
+    let unsupported = "mcp_stream_opens_total{status=unsupported} 1";
+    check("get", &[get.answer(405, "application/json", error)], &[counted, unsupported, BYTES]);
     let delete = Exchange::bodiless("DELETE", "/mcp").header("mcp-session-id", "s");
     check("delete", &[delete.answer(404, "application/json", error)], &[counted, BYTES]);
+}
+
+#[test]
+fn ok_streams_that_do_not_open() {
+    let get = || Exchange::bodiless("GET", "/mcp").header("mcp-session-id", "s");
+    let out = "mcp_message_bytes_total{direction=out} OUT";
+    let refused = "mcp_stream_opens_total{status=error} 1";
+    check("busy", &[get().answer(503, "text/plain", "busy")], &[refused, out]);
+    check("no stream", &[get().head(200, &[]).end()], &[refused]);
+    check("elsewhere", &[get().head(307, &[]).end()], &[]);
+    check("left first", &[get().flags(flags::DC)], &[]);
+    let discovery = Exchange::bodiless("GET", "/.well-known/oauth-protected-resource").header("mcp-session-id", "s");
+    check("discovery", &[discovery.answer(404, "application/json", "{}")], &[]);
 }
 
 #[test]

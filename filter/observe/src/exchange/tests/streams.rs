@@ -1,0 +1,92 @@
+//! GETs that are MCP: what became of them, and what refuses them.
+
+use super::{error, event};
+use crate::test;
+use crate::testing::{Log, Proxy, Script};
+
+/// What is said of the opening of a stream.
+fn opens(script: &Script) -> Vec<String> {
+    script.play().into_iter().filter(|line| line.starts_with("stream ")).collect()
+}
+
+#[test]
+fn ok_a_stream_opens_or_is_refused() {
+    let note = event(r#"{"jsonrpc":"2.0","method":"notifications/message"}"#);
+    assert_eq!(opens(&Script::get().sse(&note)), ["stream ok"]);
+    assert_eq!(opens(&Script::get().sse("")), ["stream ok"]);
+    assert_eq!(opens(&Script::get().sse(":\n\n").broken(0x40)), ["stream ok"]);
+    assert_eq!(opens(&Script::get().header("last-event-id", "7").sse(&note)), ["stream ok"]);
+    assert_eq!(opens(&Script::get().answered(405, "text/plain", "no")), ["stream unsupported"]);
+    assert_eq!(opens(&Script::get().answered(405, "", "")), ["stream unsupported"]);
+    for status in [200, 202, 204, 400, 401, 404, 500, 503] {
+        assert_eq!(opens(&Script::get().answered(status, "application/json", "{}")), ["stream error"], "{status}");
+        assert_eq!(opens(&Script::get().answered(status, "", "")), ["stream error"], "{status}");
+    }
+    assert_eq!(opens(&Script::get().answered(503, "text/event-stream", &note)), ["stream error"]);
+    for status in [301, 304, 307] {
+        assert_eq!(opens(&Script::get().answered(status, "", "")), [""; 0], "{status}");
+    }
+    // The client left first.
+    assert_eq!(opens(&Script::get().broken(0x4000)), [""; 0]);
+    assert_eq!(opens(&Script::get().header(":method", "DELETE").answered(200, "", "")), [""; 0]);
+    assert_eq!(opens(&Script::tool_call().sse(&note)), [""; 0]);
+}
+
+#[test]
+fn ok_a_stream_known_by_its_first_event_opens_then() {
+    let bare = || Script::get().without("mcp-protocol-version");
+    let note = event(r#"{"jsonrpc":"2.0","method":"notifications/message"}"#);
+    assert_eq!(opens(&bare().sse(&note.repeat(3))), ["stream ok"]);
+    assert_eq!(opens(&bare().sse("event: endpoint\ndata: /m?sessionId=1\n\n")), ["stream ok"]);
+    assert_eq!(opens(&bare().sse("data: 1\n\n")), [""; 0]);
+    assert_eq!(opens(&bare().answered(405, "text/plain", "no")), [""; 0]);
+}
+
+#[test]
+fn ok_what_describes_the_host_is_never_mcp() {
+    let note = event(r#"{"jsonrpc":"2.0","method":"notifications/message"}"#);
+    let opened = |path: &str, name: &'static str| {
+        Script::get().header(":path", path).header(name, "2025-11-25").sse(&note).play().len() > 1
+    };
+    for name in ["mcp-protocol-version", "mcp-session-id", "last-event-id", "x-other"] {
+        assert!(!opened("/.well-known/oauth-protected-resource", name));
+        assert!(!opened("/.well-known/oauth-authorization-server/mcp?x=1", name));
+        assert!(!opened("/tenant/.well-known/openid-configuration", name));
+        assert!(opened("/mcp?resource=/.well-known/x", name));
+    }
+    let refused = Script::get().header(":path", "/.well-known/x").answered(404, "application/json", "{}");
+    assert_eq!(refused.play(), ["StreamSeen"]);
+}
+
+#[test]
+fn ok_an_error_that_refuses_the_exchange_answers_nothing() {
+    for id in [r#""id":"server-error","#, r#""id":null,"#, "", r#""id":7,"#] {
+        let get = || Script::get().header("mcp-session-id", "s");
+        let answer = error("-32600", id);
+        for script in [
+            get().answered(400, "application/json", &answer),
+            get().sse(&event(&answer)),
+            get().header(":method", "DELETE").answered(400, "application/json", &answer),
+            Script::post(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)
+                .header("mcp-session-id", "s")
+                .answered(400, "application/json", &answer),
+        ] {
+            let lines = script.play();
+            assert!(lines.contains(&"error Some(-32600) of none".to_owned()), "{lines:?}");
+            assert!(!lines.iter().any(|line| line.starts_with("unmatched")), "{lines:?}");
+        }
+    }
+    // A result is another thing.
+    let stray = event(r#"{"jsonrpc":"2.0","id":7,"result":{}}"#);
+    assert!(Script::get().sse(&stray).play().contains(&"unmatched unknown_id".to_owned()));
+}
+
+#[test]
+fn ok_an_error_on_a_stream_still_answers_what_was_asked_elsewhere() {
+    let proxy = Proxy::default();
+    let call = Script::tool_call().header("mcp-session-id", "s").answered(202, "", "");
+    assert!(Log::ends(&call.play_in(&proxy)).is_empty());
+    let stream = Script::get().header("mcp-session-id", "s").sse(&event(&error("-32603", r#""id":1,"#)));
+    let lines = stream.play_in(&proxy);
+    assert!(Log::ends(&lines)[0].starts_with("tools/call error/rpc_error"), "{lines:?}");
+}
