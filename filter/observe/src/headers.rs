@@ -67,9 +67,9 @@ pub(crate) fn endpoint(address: &[u8]) -> Option<Endpoint> {
     is_path.then(|| Endpoint { session_id: path.to_vec(), is_query: false })
 }
 
-/// The content encoding that changes the bytes, if one does.
+/// The content encoding that changes the bytes, if one does; several in one line are a list and stay one.
 pub(crate) fn encoding(content_encoding: &[u8]) -> Option<&[u8]> {
-    let coding = first_value(content_encoding);
+    let coding = first_line(content_encoding);
     (!coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")).then_some(coding)
 }
 
@@ -93,8 +93,10 @@ fn media_type(value: &[u8]) -> &[u8] {
     value.split(|&byte| matches!(byte, b';' | b',')).next().unwrap_or_default().trim_ascii()
 }
 
-fn first_value(value: &[u8]) -> &[u8] {
-    value.split(|&byte| byte == b',').next().unwrap_or_default().trim_ascii()
+/// Envoy joins lines without the blank that stands in a list.
+fn first_line(value: &[u8]) -> &[u8] {
+    let end = value.windows(2).position(|pair| matches!(pair, [b',', next] if !next.is_ascii_whitespace()));
+    value.get(..end.unwrap_or(value.len())).unwrap_or_default().trim_ascii()
 }
 
 #[cfg(test)]
@@ -127,6 +129,7 @@ mod tests {
         assert!(!is_event_stream(b"application/json,text/event-stream"));
         assert_eq!(encoding(b"gzip,gzip"), Some(b"gzip".as_slice()));
         assert_eq!(encoding(b"identity,gzip"), None);
+        assert_eq!(encoding(b"gzip, br"), Some(b"gzip, br".as_slice()));
         assert!(accepts_both(b"application/json,text/event-stream"));
     }
 

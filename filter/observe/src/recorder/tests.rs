@@ -279,16 +279,16 @@ fn ok_the_caller_s_faults_have_no_error_type_in_the_joint_histogram() {
 
 #[test]
 fn ok_what_an_outage_leaves_unseen_is_born_at_zero() {
-    let memory = Memory::default();
-    Recorder::new(Rc::new(config())).flush(&memory);
-    let values = memory.values.borrow();
+    let (memory, mut recorder) = (Memory::default(), Recorder::new(Rc::new(config())));
+    recorder.flush(&memory);
+    let born = |series: &str| assert_eq!(memory.values.borrow().get(series), Some(&0), "{series}");
     for error_type in ["http_error", "upstream_unavailable"] {
-        let labels = format!("method=.=unseen;.;server_name=.=weather;.;status=.=error;.;error_type=.={error_type};.;");
-        assert_eq!(values.get(&format!("{labels}mcp_requests_total")), Some(&0), "{error_type}");
+        born(&format!(
+            "method=.=unseen;.;server_name=.=weather;.;status=.=error;.;error_type=.={error_type};.;mcp_requests_total"
+        ));
     }
     for status in ["ok", "unsupported", "error"] {
-        let stat = format!("status=.={status};.;server_name=.=weather;.;mcp_stream_opens_total");
-        assert_eq!(values.get(&stat), Some(&0), "{status}");
+        born(&format!("status=.={status};.;server_name=.=weather;.;mcp_stream_opens_total"));
     }
 }
 

@@ -66,7 +66,7 @@ fn ok_any_chunking_of_a_compressed_stream() {
 
 #[test]
 fn ok_other_codings_are_unknown() {
-    for coding in ["br", "zstd", "compress", "br, gzip"] {
+    for coding in ["br", "zstd", "compress", "gzip, br", "gzip, gzip", "br,gzip"] {
         let script = coded(Script::tool_call().json(&tool_error()), coding, gzip);
         assert_eq!(end(&script), "tools/call unknown", "{coding}");
         assert_eq!(skips(&script), ["skip out content_encoding"], "{coding}");
@@ -77,12 +77,6 @@ fn ok_other_codings_are_unknown() {
 fn ok_of_a_coding_sent_twice_the_first_counts() {
     let twice = coded(Script::tool_call().json(&tool_error()), "gzip,gzip", gzip);
     assert_eq!(end(&twice), "tools/call error/tool_error");
-    // What is really coded twice shows itself as no JSON.
-    let coded_twice = coded(Script::tool_call().json(&tool_error()), "gzip, gzip", |bytes| gzip(&gzip(bytes)));
-    assert_eq!(end(&coded_twice), "tools/call unknown");
-    assert_eq!(skips(&coded_twice), ["skip out invalid_json"]);
-    let other = coded(Script::tool_call().json(&tool_error()), "gzip, br", |bytes| bytes.to_vec());
-    assert_eq!(skips(&other), ["skip out content_encoding"]);
 }
 
 #[test]
