@@ -160,10 +160,10 @@ fn err_framing_that_envoy_refuses_is_a_502_that_says_so() {
 
 #[test]
 fn err_envoys_own_answers_name_the_failure_and_the_variable() {
-    let nobody = free_port();
-    let sidecar = Sidecar::start(&format!("http://127.0.0.1:{nobody}/100%25mcp"), &[]);
+    let closed = free_port();
+    let sidecar = Sidecar::start(&format!("http://127.0.0.1:{closed}/100%25mcp"), &[]);
     let answer = post(sidecar.port, "/", "{}");
-    let expected = format!("cannot connect to http://127.0.0.1:{nobody}/100%25mcp (MCP_UPSTREAM_URL): ");
+    let expected = format!("cannot connect to http://127.0.0.1:{closed}/100%25mcp (MCP_UPSTREAM_URL): ");
     assert!(answer.status == 503 && answer.body.starts_with(&expected), "{answer:?}");
     assert!(answer.head.to_ascii_lowercase().contains("content-type: text/plain"), "{answer:?}");
 

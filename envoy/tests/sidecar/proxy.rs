@@ -52,7 +52,7 @@ fn ok_traffic_and_health_go_through_it_by_the_servers_name() {
 }
 
 #[test]
-fn ok_the_password_reaches_the_proxy_and_nobody_else() {
+fn ok_the_password_reaches_the_proxy_alone() {
     let (scene, proxy) = (Scene::new(), ConnectProxy::start(Some(AUTHORIZATION)));
     let url = format!("http://{USER}@{}", proxy.address());
     // Small letters win, as with curl.
