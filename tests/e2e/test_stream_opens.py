@@ -5,7 +5,6 @@ import socket
 import pytest
 
 from support.cases import NOTIFICATION, answers, error, streams
-from support.client import Connection
 from support.exchange import Ledger
 from support.expected import series
 from support.sidecar import WORKERS, Sidecar
