@@ -1,5 +1,6 @@
 """A header that arrives twice: its first value counts, but the lines of `Accept` are one list. HTTP/1.1 and HTTP/2."""
 
+import gzip
 import socket
 
 import pytest
@@ -61,6 +62,14 @@ def test_a_request_that_is_json_at_second_is_none(send, stub: Stub, stub_sidecar
 def test_content_type_of_the_answer(kind: str, send, stub: Stub, stub_sidecar: Sidecar) -> None:
     body = RESULT if kind == "application/json" else b"data: " + RESULT + b"\n\n"
     stub.on("/twice", lambda request, wire: wire.answer(200, body, [("Content-Type", kind)] * 2))
+    ledger = Ledger()
+    send(stub_sidecar, ledger, [KIND], CALL)
+    assert counted(stub_sidecar, ledger, "tools/call") == 1
+
+
+def test_coding_of_the_answer(send, stub: Stub, stub_sidecar: Sidecar) -> None:
+    lines = [("Content-Type", "application/json"), *[("Content-Encoding", "gzip")] * 2]
+    stub.on("/twice", lambda request, wire: wire.answer(200, gzip.compress(RESULT), lines))
     ledger = Ledger()
     send(stub_sidecar, ledger, [KIND], CALL)
     assert counted(stub_sidecar, ledger, "tools/call") == 1
