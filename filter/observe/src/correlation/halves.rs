@@ -1,8 +1,8 @@
 //! Which halves of a session's traffic this process saw: its streams, its requests. With replicas behind a balancer the other
 //! half may pass elsewhere, and then an answer that does not come, or that answers nothing, shows no fault.
 //!
-//! A stream is the GET of a session, noted when it opens; requests are its POSTs, known at once in their own VM and to the
-//! others from its next tick on.
+//! A stream is the GET of a session, noted when it opens; requests are its POSTs. Those that are entered in [`super::links`] are
+//! noted then, plain ones are known at once in their own VM and to the others within a minute, or from the session's beginning.
 //!
 //! A slot is the latest sessions, eight bytes each: a hash whose last two bits say what was seen. Of a session that younger
 //! ones pushed out nothing is known, as if all of it passed elsewhere.

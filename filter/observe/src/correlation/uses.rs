@@ -1,15 +1,14 @@
 //! When sessions were last used, so that those without an exchange for [`IDLE`] are active no longer.
 //!
-//! Exchanges only mark their session in their own VM: plain ones must not pay for shared data. The tick does the rest. It
-//! tells [`super::sessions`] of a session that it has not told of lately at once, and of the others as the turn comes to their
-//! slot, one slot at each tick. And it looks for sessions that were idle for too long, in each slot when that can be at the
-//! earliest.
+//! Exchanges only mark their session in their own VM: plain ones must not pay for shared data. The tick tells
+//! [`super::sessions`] of a session once in [`APART`], and at once where a session of its slot is inactive or soon will be: it may
+//! be this one, come back. And the tick looks for sessions that were idle for too long, in each slot when that can be at the
+//! earliest; of sessions from before its time a VM learns within five minutes.
 //!
-//! **Bound:** [`MOST_IDLE`] and a quarter of sessions without an open exchange, 64 bytes each; beside them one for each open
-//! exchange.
+//! **Bound:** [`MOST_IDLE`] and a quarter of sessions without an open exchange, 56 bytes each; beside them one for each open
+//! exchange. Those that give way are told of at the next tick, [`MOST_LEAVING`] of them.
 //!
-//! **Cost:** a look-up in the VM's own map per exchange. At a tick one read, one write where a session of that slot was used,
-//! and as much for each session that was not used for a while.
+//! **Cost:** a look-up in the VM's own map per exchange. At a tick one read and one write for each slot with sessions to tell of.
 
 use super::halves::Half;
 use super::sessions::{Active, IDLE, Known, SLOTS, Slot};
@@ -17,37 +16,59 @@ use super::{Correlation, SessionKey};
 use crate::observation::{Observation, Time};
 use rustc_hash::FxHashMap;
 
-/// Of one VM, without an open exchange; those used first are forgotten first.
-const MOST_IDLE: usize = 4096;
-/// A session without an exchange for so long is forgotten in its VM: the next one is told at once.
-const FORGOTTEN: u64 = 5 * 60 * 1_000_000_000;
-/// Sessions told at once at one tick, the others at the next.
-const MOST_TOLD: usize = 128;
-/// Slots looked through for idle sessions at one tick, at most.
-const SWEPT_AT_ONCE: usize = 4;
+/// Of one VM, without an open exchange.
+const MOST_IDLE: usize = 512;
+/// At one tick.
+const MOST_LEAVING: usize = 1024;
+/// Nanoseconds from one word about a session to the next.
+const APART: u64 = 60_000_000_000;
+/// A session without an exchange for so long is forgotten in its VM.
+const FORGOTTEN: u64 = 5 * APART;
+/// From one slot to the next, when a VM first looks through them.
+const FIRST_LOOKS_APART: u64 = 5_000_000_000;
 
 /// What one VM knows of its sessions' use.
 #[derive(Debug, Default)]
 pub(super) struct Uses {
-    /// By the digest of the session's id.
+    /// By a digest of the session's id.
     pub(super) sessions: FxHashMap<u64, Use>,
-    /// Digests of those that no tick has told of yet.
-    untold: Vec<u64>,
-    /// The slot that the latest tick told of.
-    turn: u64,
+    /// Had to give way before they were told of.
+    leaving: Vec<Word>,
     /// So many sessions are looked through for those to forget.
     full_at: usize,
-    /// When a session of each slot can have been idle for too long, at the earliest.
-    due: Vec<u64>,
+    slots: Vec<Look>,
+}
+
+/// What this VM knows of a slot of [`super::sessions`].
+#[derive(Debug)]
+struct Look {
+    /// When a session can have been idle for too long, at the earliest.
+    due: u64,
+    has_looked: bool,
+    /// One was inactive when it was looked at last.
+    has_inactive: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Use {
     session: SessionKey,
+    /// When the latest tick found it used, and when it was when the others were told.
+    at: u64,
+    told: u64,
+    /// When they are told next.
+    due: u64,
     /// Exchanges that are open.
     open: u32,
     is_used: bool,
-    /// When the latest tick found it used.
+    has_requests: bool,
+    /// Halves that were noted from here.
+    noted: u8,
+}
+
+/// What the others are told.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    session: SessionKey,
     at: u64,
     has_requests: bool,
 }
@@ -55,15 +76,50 @@ pub(super) struct Use {
 /// What a tick changes is said as it happens, with the server's name where it is not the plugin's.
 type Out<'a> = dyn FnMut(Option<&str>, Observation<'_>) + 'a;
 
+// === impl Use ===
+
+impl Use {
+    fn word(&self) -> Word {
+        Word { session: self.session, at: self.at, has_requests: self.has_requests }
+    }
+
+    fn slot(&self) -> usize {
+        (self.session.0 % SLOTS) as usize
+    }
+}
+
+// === impl Look ===
+
+impl Look {
+    /// A session that was not used for a while has to be told of before others take it for idle, or is taken for it already.
+    fn is_urgent(&self, now: Time) -> bool {
+        self.has_inactive || self.has_looked && self.due <= now.0 + 2 * APART
+    }
+}
+
 // === impl Uses ===
 
 impl Uses {
-    fn note(&mut self, now: Time) {
+    /// What is to be told now; and forgets what was told and not used since.
+    fn words(&mut self, now: Time) -> Vec<Word> {
+        let mut words = std::mem::take(&mut self.leaving);
+        // Used since the tick before.
+        words.iter_mut().filter(|word| word.at == 0).for_each(|word| word.at = now.0);
         for one in self.sessions.values_mut() {
             if std::mem::take(&mut one.is_used) || one.open > 0 {
                 one.at = now.0;
             }
+            if one.due == 0 {
+                one.due = now.0 + APART;
+            }
+            let is_urgent = one.told == 0 && self.slots.get(one.slot()).is_some_and(|look| look.is_urgent(now));
+            if one.at != one.told && (is_urgent || one.due <= now.0) {
+                (one.told, one.due) = (one.at, now.0 + APART);
+                words.push(one.word());
+            }
         }
+        self.sessions.retain(|_, one| one.open > 0 || one.at != one.told || now.0.saturating_sub(one.at) < FORGOTTEN);
+        words
     }
 
     fn make_room(&mut self) {
@@ -75,33 +131,28 @@ impl Uses {
         if idle.len() >= MOST_IDLE {
             // A quarter at once, so that the next ones find room.
             let (_, &mut limit, _) = idle.select_nth_unstable(MOST_IDLE / 4);
-            self.sessions.retain(|_, one| one.open > 0 || at(one) > limit);
-            let Self { sessions, untold, .. } = self;
-            untold.retain(|digest| sessions.contains_key(digest));
+            let Self { sessions, leaving, .. } = self;
+            sessions.retain(|_, one| {
+                let stays = one.open > 0 || at(one) > limit;
+                if !stays && (one.is_used || one.at != one.told) && leaving.len() < MOST_LEAVING {
+                    leaving.push(Word { at: if one.is_used { 0 } else { one.at }, ..one.word() });
+                }
+                stays
+            });
         }
         self.full_at = self.sessions.len() + MOST_IDLE / 4;
-    }
-
-    /// The sessions of a slot and when they were used; those that were not for a while are forgotten.
-    fn take_slot(&mut self, slot: u64, now: Time) -> Vec<(SessionKey, u64)> {
-        let is_of_slot = |one: &Use| one.session.0 % SLOTS == slot;
-        let used = self.sessions.values().filter(|one| is_of_slot(one)).map(|one| (one.session, one.at)).collect();
-        self.sessions.retain(|_, one| !is_of_slot(one) || one.open > 0 || now.0.saturating_sub(one.at) < FORGOTTEN);
-        used
     }
 }
 
 // === impl Correlation ===
 
 impl Correlation {
-    /// An exchange of a session that is known here begins; the session is named by the digest of its id. Whether it is known.
+    /// An exchange of a session that is known here begins; the session is named by a digest of its id. Whether it is known.
     pub(crate) fn reuse(&self, digest: u64, is_request: bool) -> bool {
         let mut uses = self.uses.borrow_mut();
         let Some(one) = uses.sessions.get_mut(&digest) else { return false };
         (one.open, one.is_used) = (one.open + 1, true);
-        if is_request && !std::mem::replace(&mut one.has_requests, true) {
-            uses.untold.push(digest);
-        }
+        one.has_requests |= is_request;
         true
     }
 
@@ -110,8 +161,8 @@ impl Correlation {
     pub(crate) fn first_use(&self, digest: u64, session: SessionKey, is_request: bool) {
         let mut uses = self.uses.borrow_mut();
         uses.make_room();
-        uses.untold.push(digest);
-        uses.sessions.insert(digest, Use { session, open: 1, is_used: true, at: 0, has_requests: is_request });
+        let one = Use { session, at: 0, told: 0, due: 0, open: 1, is_used: true, has_requests: is_request, noted: 0 };
+        uses.sessions.insert(digest, one);
     }
 
     /// The exchange is over.
@@ -122,58 +173,58 @@ impl Correlation {
         }
     }
 
+    /// A half of the session passes here that concerns others: told at once, if it was not lately.
+    pub(crate) fn note_here(&self, digest: u64, session: SessionKey, half: Half) {
+        if let Some(one) = self.uses.borrow_mut().sessions.get_mut(&digest) {
+            if one.noted & half as u8 != 0 {
+                return;
+            }
+            one.noted |= half as u8;
+        }
+        self.note_half(session, half);
+    }
+
     /// Whether requests of the session passed this VM lately.
     pub(super) fn used_here(&self, session: SessionKey) -> bool {
         self.uses.borrow().sessions.values().any(|one| one.session == session && one.has_requests)
     }
 
+    /// From now on this VM looks for idle sessions.
+    pub(super) fn await_idle(&self, now: Time) {
+        let slots = &mut self.uses.borrow_mut().slots;
+        if slots.is_empty() {
+            let due = |slot| now.0 + slot * FIRST_LOOKS_APART;
+            slots.extend((1..=SLOTS).map(|slot| Look { due: due(slot), has_looked: false, has_inactive: false }));
+        }
+    }
+
     /// Tells the other VMs which sessions were used here, and ends what was idle for too long.
     pub(crate) fn tell_uses(&self, now: Time, out: &mut Out<'_>) {
-        let (slots, requested) = self.to_tell(now);
-        for slot in slots {
-            let used = self.uses.borrow_mut().take_slot(slot, now);
-            self.tell_slot(slot, &used, out);
-        }
-        for session in requested {
-            if self.known_session(session).is_none_or(|known| known.begun.is_none()) {
-                self.note_half(session, Half::Requests);
+        let mut words = self.uses.borrow_mut().words(now);
+        words.sort_unstable_by_key(|word| word.session.0 % SLOTS);
+        for of_slot in words.chunk_by(|one, other| one.session.0 % SLOTS == other.session.0 % SLOTS) {
+            let known = self.tell_slot(of_slot, out);
+            // Of one that began here that is known anyway.
+            let is_begun =
+                |word: &Word| known.iter().any(|known| known.session == word.session.0 && known.begun.is_some());
+            for word in of_slot.iter().filter(|word| word.has_requests && !is_begun(word)) {
+                self.note_half(word.session, Half::Requests);
             }
         }
         self.sweep_sessions(now, out);
     }
 
-    /// Slots of which a tick tells, and sessions whose requests it has not told of.
-    fn to_tell(&self, now: Time) -> (Vec<u64>, Vec<SessionKey>) {
-        let mut uses = self.uses.borrow_mut();
-        uses.note(now);
-        uses.turn = (uses.turn + 1) % SLOTS;
-        let mut slots = vec![uses.turn];
-        let mut requested = Vec::new();
-        let count = uses.untold.len().min(MOST_TOLD);
-        let digests: Vec<u64> = uses.untold.drain(..count).collect();
-        for one in digests.iter().filter_map(|digest| uses.sessions.get(digest)) {
-            slots.push(one.session.0 % SLOTS);
-            if one.has_requests {
-                requested.push(one.session);
-            }
-        }
-        slots.sort_unstable();
-        slots.dedup();
-        (slots, requested)
-    }
-
-    fn tell_slot(&self, slot: u64, used: &[(SessionKey, u64)], out: &mut Out<'_>) {
-        if used.is_empty() {
-            return;
-        }
+    /// Returns what was known of the sessions in the slot of these words.
+    fn tell_slot(&self, words: &[Word], out: &mut Out<'_>) -> Slot {
+        let Some(key) = words.first().map(|word| self.key('s', word.session.0 % SLOTS)) else { return Slot::new() };
         let later = |known: &Known| {
-            let one = used.iter().find(|(session, _)| session.0 == known.session)?;
-            known.begun.as_ref().map(|_| one.1).filter(|&at| at > known.used)
+            let word = words.iter().find(|word| word.session.0 == known.session)?;
+            known.begun.as_ref().map(|_| word.at).filter(|&at| at > known.used)
         };
-        let before: Slot = self.read(&self.key('s', slot));
+        let before: Slot = self.read(&key);
         let news: Vec<&Known> = before.iter().filter(|known| later(known).is_some()).collect();
         if news.is_empty() {
-            return;
+            return before;
         }
         // The gauge is raised before others can see what they may lower it for.
         let back: Vec<(u64, Active)> = news
@@ -181,8 +232,10 @@ impl Correlation {
             .filter(|known| !known.is_active())
             .filter_map(|known| Some((known.session, known.begun.as_ref()?.as_active())))
             .collect();
-        back.iter().for_each(|(_, active)| out(active.server.as_deref(), Observation::SessionActive(active.transport)));
-        let raised = self.edit(&self.key('s', slot), |slot: &mut Slot| {
+        back.iter().for_each(|(_, active)| {
+            out(active.server.as_deref(), Observation::SessionActive(active.transport));
+        });
+        let raised = self.edit(&key, |slot: &mut Slot| {
             let mut raised = Vec::new();
             for known in slot {
                 let Some(at) = later(known) else { continue };
@@ -197,17 +250,22 @@ impl Correlation {
         });
         // Another VM was faster.
         let raised = raised.unwrap_or_default();
-        let vain = back.iter().filter(|(session, _)| !raised.contains(session));
-        vain.for_each(|(_, active)| out(active.server.as_deref(), Observation::SessionInactive(active.transport)));
+        back.iter().filter(|(session, _)| !raised.contains(session)).for_each(|(_, active)| {
+            out(active.server.as_deref(), Observation::SessionInactive(active.transport));
+        });
+        before
     }
 
     fn sweep_sessions(&self, now: Time, out: &mut Out<'_>) {
         let idle = IDLE.as_nanos() as u64;
-        let mut uses = self.uses.borrow_mut();
-        uses.due.resize(SLOTS as usize, 0);
-        for (slot, due) in uses.due.iter_mut().enumerate().filter(|(_, due)| **due <= now.0).take(SWEPT_AT_ONCE) {
-            *due =
-                self.deactivate_slot(slot as u64, now.0.checked_sub(idle), out).unwrap_or(now.0).saturating_add(idle);
+        for (slot, look) in (0..).zip(&mut self.uses.borrow_mut().slots) {
+            if look.due <= now.0 {
+                let left = self.deactivate_slot(slot, now.0.checked_sub(idle), out);
+                let first = left.iter().filter(|known| known.is_active()).map(|known| known.used).min();
+                look.due = first.unwrap_or(now.0).saturating_add(idle);
+                look.has_looked = true;
+                look.has_inactive = left.iter().any(|known| known.begun.is_some() && !known.is_active());
+            }
         }
     }
 
@@ -218,23 +276,23 @@ impl Correlation {
         }
     }
 
-    /// Those used up to `limit` are active no longer; when the first of the others was used.
-    fn deactivate_slot(&self, slot: u64, limit: Option<u64>, out: &mut Out<'_>) -> Option<u64> {
+    /// Those used up to `limit` are active no longer. Returns the slot as it is then.
+    fn deactivate_slot(&self, slot: u64, limit: Option<u64>, out: &mut Out<'_>) -> Slot {
         let key = self.key('s', slot);
         let is_idle = |known: &Known| known.is_active() && limit.is_some_and(|limit| known.used <= limit);
-        let mut known: Slot = self.read(&key);
-        if known.iter().any(is_idle) {
-            let changed = self.edit(&key, |slot: &mut Slot| {
-                let idle = slot.iter_mut().filter(|known| is_idle(known));
-                let inactive: Vec<Active> = idle.filter_map(Known::deactivate).collect();
-                (!inactive.is_empty(), (inactive, slot.clone()))
-            });
-            let (inactive, left) = changed.unwrap_or_default();
-            inactive
-                .iter()
-                .for_each(|active| out(active.server.as_deref(), Observation::SessionInactive(active.transport)));
-            known = left;
+        let known: Slot = self.read(&key);
+        if !known.iter().any(is_idle) {
+            return known;
         }
-        known.iter().filter(|known| known.is_active()).map(|known| known.used).min()
+        let changed = self.edit(&key, |slot: &mut Slot| {
+            let idle = slot.iter_mut().filter(|known| is_idle(known));
+            let inactive: Vec<Active> = idle.filter_map(Known::deactivate).collect();
+            (!inactive.is_empty(), (inactive, slot.clone()))
+        });
+        let (inactive, left) = changed.unwrap_or_default();
+        for active in inactive {
+            out(active.server.as_deref(), Observation::SessionInactive(active.transport));
+        }
+        left
     }
 }

@@ -25,6 +25,7 @@ struct Lease {
 impl Correlation {
     /// To be called when this VM is configured, and at each tick.
     pub fn stay(&self, now: Time) {
+        self.await_idle(now);
         let renewed_at = self.lease_renewed_at.get();
         if now.0 < renewed_at {
             return;

@@ -12,6 +12,8 @@ use crate::exchange::verdict::Verdict;
 use crate::id::RequestId;
 use crate::observation::{Ended, Observation, Operation, Time};
 use crate::text::Text;
+use rustc_hash::FxBuildHasher;
+use std::hash::BuildHasher as _;
 
 /// An operation that a message answers, wherever it began.
 pub(super) struct Answered {
@@ -61,6 +63,9 @@ impl Exchange {
         // Where there is no way in, they are followed here only.
         let Some(evicted) = around.correlation.register(session, &pending, now) else { return false };
         around.give_way(&evicted);
+        if let Some(digest) = self.uses {
+            around.correlation.note_here(digest, session, Half::Requests);
+        }
         self.stream = stream;
         self.registered = true;
         if stream != 0 {
@@ -237,14 +242,14 @@ impl Exchange {
     /// The stream of a session begins.
     #[inline(never)]
     pub(super) fn note_stream(&mut self, around: &Around<'_>) {
-        if let Some(session) = self.session(around) {
-            around.correlation.note_half(session, Half::Streams);
+        if let (Some(digest), Some(session)) = (self.uses, self.session(around)) {
+            around.correlation.note_here(digest, session, Half::Streams);
         }
     }
 
     /// The session is in use until the exchange is over.
     pub(super) fn use_session(&mut self, around: &Around<'_>) {
-        let Some(digest) = self.session_id.as_ref().map(Text::digest) else { return };
+        let Some(digest) = self.session_id.as_ref().map(quick_digest) else { return };
         let is_request = self.kind == Kind::Post;
         if !around.correlation.reuse(digest, is_request) {
             let Some(session) = self.session(around) else { return };
@@ -313,6 +318,11 @@ impl Exchange {
         }
         around.inactive(&change.inactive);
     }
+}
+
+/// Cheaper than the text's own digest, for what stays in the VM.
+fn quick_digest(id: &Text) -> u64 {
+    id.whole().map_or_else(|| id.digest(), |whole| FxBuildHasher.hash_one(whole))
 }
 
 /// The server's name, where each exchange has that of its cluster.

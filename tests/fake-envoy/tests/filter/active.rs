@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use fake_envoy::{Exchange, Framing, Host, Plugin, Vm};
 
+const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#;
 const INITIALIZED: &str = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18"}}"#;
 
 fn initialize(session: &str) -> Exchange {
-    let exchange = Exchange::post(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#);
+    let exchange = Exchange::post(INITIALIZE);
     exchange.head(200, &[("content-type", "application/json"), ("mcp-session-id", session)]).chunk(INITIALIZED).end()
 }
 
@@ -65,6 +66,8 @@ fn ok_idle_sessions_come_back() {
         host.advance(Duration::from_secs(20 * 60));
         play(&other, &ping("a"));
         assert_eq!(after_ticks(&host, &[&other, &one]), 1);
+        host.advance(Duration::from_secs(61));
+        assert_eq!(after_ticks(&host, &[&other, &one]), 1);
     }
     host.advance(Duration::from_secs(30 * 60));
     assert_eq!(after_ticks(&host, &[&one, &other]), 0);
@@ -99,8 +102,16 @@ fn ok_each_server_has_its_own() {
     let host = Host::new().unwrap();
     let vm = host.start(&Plugin::new(r#"{"server_name_from":"cluster"}"#)).unwrap();
     for cluster in ["first", "second"] {
-        host.set_property("xds.cluster_name", cluster.as_bytes());
-        play(&vm, &initialize(cluster));
+        let mut stream = vm.open();
+        stream.set_property("xds.cluster_name", cluster.as_bytes());
+        let request: [(&str, &[u8]); 2] = [(":method", b"POST"), ("content-type", b"application/json")];
+        let response: [(&str, &[u8]); 3] =
+            [(":status", b"200"), ("content-type", b"application/json"), ("mcp-session-id", b"the same")];
+        stream.request_headers(&request, false).unwrap();
+        stream.request_body(INITIALIZE.as_bytes(), true).unwrap();
+        stream.response_headers(&response, false).unwrap();
+        stream.response_body(INITIALIZED.as_bytes(), true).unwrap();
+        stream.close().unwrap();
     }
     vm.tick().unwrap();
     let lines: Vec<_> = host.series().unwrap().non_zero();

@@ -14,7 +14,8 @@ use content::{content_pool, random_flags, script};
 const RUNS: u64 = 3000;
 
 /// Gauges that describe the last list or the server and stay when all streams are gone.
-const LASTING_GAUGES: [&str; 4] = ["mcp_filter_info", "mcp_listed_bytes", "mcp_listed_items", "mcp_upstream_available"];
+const LASTING_GAUGES: [&str; 5] =
+    ["mcp_filter_info", "mcp_listed_bytes", "mcp_listed_items", "mcp_sessions_active", "mcp_upstream_available"];
 
 /// What the traffic of a run amounts to, to compare with what the filter says.
 #[derive(Default)]
@@ -191,12 +192,16 @@ fn ok_counters_are_flushed_when_the_root_context_ends() {
     for (_, exchange) in &exchanges {
         vm.play(exchange, Framing::Http1).unwrap();
     }
-    let expected = scrape(&ticked, &[&vm]);
+    let mut expected = scrape(&ticked, &[&vm]);
+    assert_eq!(expected.sum("mcp_sessions_active"), 1);
     let (ended, vm) = support::worker("");
     for (_, exchange) in &exchanges {
         vm.play(exchange, Framing::Http1).unwrap();
     }
     vm.end().unwrap();
+    // The one thing that a plugin takes along.
+    let sessions = expected.0.iter_mut().filter(|(series, _)| series.family == "mcp_sessions_active");
+    sessions.for_each(|(_, value)| *value = Value::Gauge(0));
     assert_eq!(ended.series().unwrap(), expected);
 }
 
