@@ -267,14 +267,12 @@ get() {
       once "$key" make_rmcp rust c
       echo "$cache/$key/$1" ;;
     go-peers)
-      need go "Go 1.26 or newer"
       local key; key="go-peers-$(hash_of "$root"/tests/peers/go/{go.*,*/*.go})"
-      once "$key" make_go_peers
+      once "$key" make_go_peers go
       echo "$cache/$key" ;;
     node-peers)
-      need npm "Node.js 20 or newer, with npm"
       local key; key="node-peers-$(hash_of "$root"/tests/peers/node/package-lock.json)"
-      once "$key" make_node_peers
+      once "$key" make_node_peers node
       ln -sfn "$cache/$key/node_modules" "$root/tests/peers/node/node_modules"
       echo "$root/tests/peers/node/node_modules" ;;
     wasm-opt)

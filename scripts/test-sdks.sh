@@ -9,7 +9,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-scripts/prerequisites.sh rust c python node go tools
+scripts/prerequisites.sh rust c python node go cache
 python=$(scripts/get.sh python e2e)
 for name in mcp-old fastmcp-2 fastmcp-4; do scripts/get.sh python "$name" >/dev/null; done
 for name in envoy node rmcp-server go-peers node-peers; do scripts/get.sh "$name" >/dev/null; done

@@ -74,10 +74,16 @@ impl Exchange {
     }
 
     /// Clients are told to find out the transport by an `initialize` that a server of HTTP+SSE refuses: by 405, or by another
-    /// status where its stream is.
+    /// status where its stream is. It may refuse before the body came: outside of a session, and without the version that
+    /// follows it, that is an `initialize` too.
     #[inline(never)]
     fn is_probe(&self, around: &Around<'_>) -> bool {
-        let begins = self.operations.iter().any(|operation| operation.method == Method::Known(KnownMethod::Initialize));
+        let has_version = self.headers.mirrored.as_deref().is_some_and(|mirrored| mirrored.version.is_some());
+        let may_begin = self.session_id.is_none() && !has_version;
+        let begins = self.operations.iter().any(|operation| match operation.method {
+            Method::Unseen => may_begin,
+            method => method == Method::Known(KnownMethod::Initialize),
+        });
         match self.status.or_else(|| around.host.response_status()).filter(|_| begins) {
             Some(405) => true,
             Some(400 | 404) => self.path.as_deref().is_some_and(|path| {

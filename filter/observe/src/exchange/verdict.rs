@@ -129,7 +129,9 @@ impl Verdict {
             Self::Refused(_) | Self::Probed if method == Method::Known(KnownMethod::ServerDiscover) => {
                 (Status::Negotiation, None)
             }
-            Self::Probed if method == Method::Known(KnownMethod::Initialize) => (Status::Negotiation, None),
+            Self::Probed if matches!(method, Method::Known(KnownMethod::Initialize) | Method::Unseen) => {
+                (Status::Negotiation, None)
+            }
             Self::Probed => (Status::Error, Some(ErrorType::HttpError)),
             Self::Failed(error_type) | Self::Refused(error_type) => (Status::Error, Some(error_type)),
             Self::Unread | Self::Elsewhere(_) => (Status::Unknown, None),

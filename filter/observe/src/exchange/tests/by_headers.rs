@@ -55,6 +55,17 @@ fn ok_any_header_that_shows_mcp_shows_it_without_a_body() {
 }
 
 #[test]
+fn ok_refused_as_a_probe_before_the_body_is_probing() {
+    let probe = || headers_only().without("mcp-protocol-version");
+    for refused in [probe().answered(405, "text/plain", "no"), probe().answered(405, "", "")] {
+        assert_eq!(end(&refused), "unseen negotiation");
+    }
+    assert_eq!(end(&probe().answered(404, "text/plain", "no")), "unseen error/http_error");
+    assert_eq!(end(&probe().answered(405, "", "").header("mcp-session-id", "s")), "unseen error/http_error");
+    assert_eq!(end(&headers_only().answered(405, "", "")), "unseen error/http_error", "a version was agreed on");
+}
+
+#[test]
 fn ok_mcp_method_names_what_was_not_seen() {
     let script = headers_only().header("mcp-method", "tools/call").header("mcp-name", "add");
     let mut denied = script.clone().answered(403, "text/plain", "denied");
