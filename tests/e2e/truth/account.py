@@ -45,9 +45,11 @@ class Account:
     def first_event(self, method: str) -> None:
         self.add("mcp_first_event_duration_microseconds_count", method=method)
 
-    def session_began(self, version: str, transport: str = "streamable_http") -> None:
+    def session_began(self, version: str, transport: str = "streamable_http", named: bool = True) -> None:
+        """One without an id, not `named`, counts as begun, and cannot be followed."""
         self.add("mcp_sessions_total", protocol_version=version, transport=transport)
-        self.add("mcp_sessions_active", transport=transport)
+        if named:
+            self.add("mcp_sessions_active", transport=transport)
 
     def session_ended(self, transport: str = "streamable_http") -> None:
         self.add("mcp_session_duration_microseconds_count")

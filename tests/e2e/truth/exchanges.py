@@ -114,12 +114,18 @@ async def empty_stream(world: World, exchange: Exchange, operation: Operation) -
 
 
 async def foreign_result(world: World) -> None:
-    """Without a session: the answer of a JSON exchange belongs to nobody."""
-    operation = any_of(world.chance, 7)
+    """Without a session: the answer of a JSON exchange belongs to nobody, unless its id is the same number as a string."""
+    operation = any_of(world.chance, world.chance.choice((7, "7")))
     exchange = await world.ask(operation)
+    if world.odds(0.5):
+        written, operation.id = operation.id, int(operation.id) if isinstance(operation.id, str) else str(operation.id)
+        answer = world.answer(operation)
+        operation.id = written
+        await world.json(exchange, answer)
+        return
     world.account.unmatched("unknown_id")
     world.account.ended(operation, "error", "no_response", answered=False)
-    await exchange.answer(200, world.words.result("7", {}))
+    await exchange.answer(200, world.words.result("07", {}))
 
 
 async def breaks(world: World) -> None:
@@ -254,7 +260,7 @@ async def initialize(world: World) -> None:
     operation = Operation("initialize", world.words.id(), {"protocolVersion": "2025-11-25", "clientInfo": {"name": "c"}})
     exchange = await world.ask(operation)
     world.account.ended(operation, "ok")
-    world.account.session_began(version if version in HANDSHAKE_REVISIONS else "other")
+    world.account.session_began(version if version in HANDSHAKE_REVISIONS else "other", named=False)
     answer = world.words.result(operation.id, {"protocolVersion": version, "serverInfo": {"name": "s"}})
     if world.odds(0.5):
         await world.json(exchange, answer)

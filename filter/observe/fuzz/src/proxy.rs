@@ -17,6 +17,8 @@ pub struct Tally {
     pub operations_ended: usize,
     pub exchanges: [usize; 2],
     pub streams: [usize; 2],
+    /// Sessions that count as active, of all workers together.
+    pub active_sessions: usize,
 }
 
 /// Writes to a digest.
@@ -165,6 +167,9 @@ impl Observer for Tally {
             Observation::ExchangeClosed => self.exchanges[1] += 1,
             Observation::EventStreamOpened => self.streams[0] += 1,
             Observation::EventStreamClosed => self.streams[1] += 1,
+            Observation::SessionActive(_) => self.active_sessions += 1,
+            // Below zero it panics.
+            Observation::SessionInactive(_) => self.active_sessions -= 1,
             _ => {}
         }
         self.observations += 1;

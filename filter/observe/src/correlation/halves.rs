@@ -38,14 +38,17 @@ impl Correlation {
     /// This half of the session passes here.
     pub(crate) fn note_half(&self, session: SessionKey, half: Half) {
         update(self.shared.as_ref(), &self.halves_key(session), |bytes| {
-            let mut slot = entries(bytes);
-            let known = slot.iter().position(|entry| is_of(*entry, session)).map(|index| slot.remove(index));
-            if known.is_some_and(|entry| half.is_in(entry)) {
+            bytes.truncate(entries(bytes).as_flattened().len());
+            let known = place(bytes, session);
+            let entry = known.map_or(session.0 & !BITS, |(_, entry)| entry);
+            if half.is_in(entry) {
                 return (false, ());
             }
-            slot.push(known.unwrap_or(session.0 & !BITS) | half as u64);
-            slot.drain(..slot.len().saturating_sub(MOST_IN_SLOT));
-            *bytes = slot.iter().flat_map(|entry| entry.to_le_bytes()).collect();
+            if let Some((index, _)) = known {
+                bytes.drain(index * ENTRY_BYTES..(index + 1) * ENTRY_BYTES);
+            }
+            bytes.extend_from_slice(&(entry | half as u64).to_le_bytes());
+            bytes.drain(..bytes.len().saturating_sub(MOST_IN_SLOT * ENTRY_BYTES));
             (true, ())
         });
     }
@@ -56,8 +59,8 @@ impl Correlation {
         if half == Half::Requests && (self.used_here(session) || self.begun(session).is_some()) {
             return true;
         }
-        let slot = self.shared.read(&self.halves_key(session)).map(|value| entries(&value.bytes)).unwrap_or_default();
-        slot.iter().any(|entry| is_of(*entry, session) && half.is_in(*entry))
+        let slot = self.shared.read(&self.halves_key(session)).map(|value| value.bytes).unwrap_or_default();
+        place(&slot, session).is_some_and(|(_, entry)| half.is_in(entry))
     }
 
     fn begun(&self, session: SessionKey) -> Option<Begun> {
@@ -69,17 +72,17 @@ impl Correlation {
     }
 }
 
-fn is_of(entry: u64, session: SessionKey) -> bool {
-    (entry ^ session.0) & !BITS == 0
+/// The place of a session in a slot, and its entry.
+fn place(slot: &[u8], session: SessionKey) -> Option<(usize, u64)> {
+    let entries = entries(slot).iter().map(|entry| u64::from_le_bytes(*entry));
+    entries.enumerate().find(|(_, entry)| (entry ^ session.0) & !BITS == 0)
 }
 
 /// The entries of a slot. A value of unexpected shape counts as absent.
-fn entries(slot: &[u8]) -> Vec<u64> {
-    match slot.as_chunks::<ENTRY_BYTES>() {
-        (entries, []) if entries.len() <= MOST_IN_SLOT => {
-            entries.iter().map(|entry| u64::from_le_bytes(*entry)).collect()
-        }
-        _ => Vec::new(),
+fn entries(slot: &[u8]) -> &[[u8; ENTRY_BYTES]] {
+    match slot.as_chunks() {
+        (entries, []) if entries.len() <= MOST_IN_SLOT => entries,
+        _ => &[],
     }
 }
 

@@ -17,7 +17,7 @@ use crate::observation::{Observation, Time};
 use rustc_hash::FxHashMap;
 
 /// Of one VM, without an open exchange.
-const MOST_IDLE: usize = 512;
+const MOST_IDLE: usize = 400;
 /// At one tick.
 const MOST_LEAVING: usize = 1024;
 /// Nanoseconds from one word about a session to the next.
@@ -126,6 +126,8 @@ impl Uses {
         if self.sessions.len() < self.full_at.max(MOST_IDLE) {
             return;
         }
+        // With so much room the map tidies up in its place, instead of growing once more.
+        self.sessions.reserve((2 * MOST_IDLE).saturating_sub(self.sessions.len()));
         let at = |one: &Use| if one.is_used { u64::MAX } else { one.at };
         let mut idle: Vec<u64> = self.sessions.values().filter(|one| one.open == 0).map(at).collect();
         if idle.len() >= MOST_IDLE {

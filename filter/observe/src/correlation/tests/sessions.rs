@@ -199,7 +199,7 @@ fn ok_of_sessions_in_use_a_vm_remembers_only_so_many() {
     for number in 0..20_000 {
         vm.first_use(number, SessionKey(number), true);
         vm.end_use(number);
-        assert!(vm.uses.borrow().sessions.len() <= 640);
+        assert!(vm.uses.borrow().sessions.len() <= 500);
     }
     for number in 20_000..30_000 {
         vm.first_use(number, SessionKey(number), true);
