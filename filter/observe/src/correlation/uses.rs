@@ -19,7 +19,7 @@ use rustc_hash::FxHashMap;
 /// Of one VM, without an open exchange.
 const MOST_IDLE: usize = 400;
 /// At one tick.
-const MOST_LEAVING: usize = 1024;
+const MOST_LEAVING: usize = 256;
 /// Nanoseconds from one word about a session to the next.
 const APART: u64 = 60_000_000_000;
 /// A session without an exchange for so long is forgotten in its VM.
