@@ -67,7 +67,9 @@ impl Exchange {
 
     fn verdict(&self, around: &mut Around<'_>) -> Verdict {
         let now = around.now();
-        let resumable = (self.had_event_ids && !self.is_modern()) || self.transport == Transport::HttpSse;
+        // A request that the server did not get whole is answered nowhere else.
+        let resumable =
+            !self.is_unseen && (self.had_event_ids && !self.is_modern() || self.transport == Transport::HttpSse);
         let verdict = Verdict::of(around.host, now, self.status, self.was_cut, self.unread, resumable);
         let is_probe = verdict == Verdict::Refused(ErrorType::HttpError) && self.is_probe(around);
         if is_probe { Verdict::Probed } else { verdict }
@@ -99,11 +101,12 @@ impl Exchange {
         Some(around.now().microseconds_since(started))
     }
 
-    /// Something in the answer is no JSON-RPC, or cannot be read. Of an error page nothing else was expected: its status tells.
+    /// Something in the answer is no JSON-RPC, or cannot be read. Of an error page or a redirect nothing else was expected: its
+    /// status tells.
     #[inline(never)]
     pub(super) fn skipped_out(&mut self, reason: SkipReason, around: &mut Around<'_>) {
         self.status = self.status.or_else(|| around.host.response_status());
-        if self.status.is_some_and(|status| status >= 400) {
+        if self.status.is_some_and(|status| status >= 300) {
             return;
         }
         // JSON that is no JSON-RPC was read: there is just no answer in it.

@@ -249,13 +249,21 @@ impl Exchange {
 
     /// The session is in use until the exchange is over.
     pub(super) fn use_session(&mut self, around: &Around<'_>) {
-        let Some(digest) = self.session_id.as_ref().map(quick_digest) else { return };
+        let Some(digest) = self.use_digest(around) else { return };
         let is_request = self.kind == Kind::Post;
         if !around.correlation.reuse(digest, is_request) {
             let Some(session) = self.session(around) else { return };
             around.correlation.first_use(digest, session, is_request);
         }
         self.uses = Some(digest);
+    }
+
+    /// Names the session in the VM. Servers behind one filter may each have a session with this id.
+    fn use_digest(&mut self, around: &Around<'_>) -> Option<u64> {
+        if around.config.server_name_from() == ServerNameFrom::Cluster {
+            return self.session(around).map(SessionKey::stream);
+        }
+        self.session_id.as_ref().map(quick_digest)
     }
 
     pub(super) fn end_use(&mut self, around: &Around<'_>) {

@@ -1,7 +1,8 @@
 //! How links end that nothing answers: with their session, after a time, or with the last VM that could follow them.
 
 use super::slot::take;
-use super::{EXPIRY, Ended, Link, Otherwise, SLOTS, Slot, What};
+use super::{EXPIRY, Ended, Link, Otherwise, Pending, SLOTS, Slot, What};
+use crate::closed::Transport;
 use crate::correlation::halves::Half;
 use crate::correlation::{Correlation, SessionKey};
 use crate::observation::Time;
@@ -39,11 +40,13 @@ impl Correlation {
         let ended = self.with_links(session, |slot| {
             let mut gone = take(slot, session, is_waiting);
             let mut changed = !gone.is_empty();
-            gone.iter_mut().filter_map(Link::pending_mut).for_each(|pending| pending.stream_ended(otherwise));
+            for pending in gone.iter_mut().filter_map(Link::pending_mut) {
+                self.session_ended(session, pending, otherwise);
+            }
             let ended = Ended::of(gone);
             for pending in slot.iter_mut().filter(|link| link.is(session)).filter_map(Link::pending_mut) {
                 (pending.is_abandoned, changed) = (true, true);
-                pending.stream_ended(otherwise);
+                self.session_ended(session, pending, otherwise);
                 if ended.asked.iter().any(|asked| asked.stream == pending.stream) {
                     pending.paused = None;
                 }
@@ -91,22 +94,30 @@ impl Correlation {
             slot.iter_mut().filter(|link| is_renewed(link)).for_each(|link| link.since = now.0);
             (true, gone)
         });
-        let found = Ended::of(self.seen_nowhere(found.unwrap_or_default()));
+        let mut gone = found.unwrap_or_default();
+        for link in &mut gone {
+            let session = SessionKey(link.session);
+            if let Some(pending) = link.pending_mut() {
+                self.doubt(session, pending);
+            }
+        }
+        let found = Ended::of(gone);
         ended.operations.extend(found.operations);
         ended.asked.extend(found.asked);
     }
 
-    /// The answer to an operation may have passed through another process, where this one never saw a stream of its session.
-    fn seen_nowhere(&self, mut expired: Slot) -> Slot {
-        for link in &mut expired {
-            let session = SessionKey(link.session);
-            let waited = link.pending_mut().filter(|pending| pending.otherwise == Otherwise::NoResponse);
-            if let Some(pending) = waited
-                && !self.saw(session, Half::Streams)
-            {
-                pending.otherwise = Otherwise::Unknown;
-            }
+    /// On HTTP+SSE a session always has a stream, so where none was seen it is elsewhere.
+    fn session_ended(&self, session: SessionKey, pending: &mut Pending, otherwise: Otherwise) {
+        pending.stream_ended(otherwise);
+        if pending.operation.transport == Transport::HttpSse {
+            self.doubt(session, pending);
         }
-        expired
+    }
+
+    /// The answer may have passed through another process, where this one never saw a stream of the session.
+    fn doubt(&self, session: SessionKey, pending: &mut Pending) {
+        if pending.otherwise == Otherwise::NoResponse && !self.saw(session, Half::Streams) {
+            pending.otherwise = Otherwise::Unknown;
+        }
     }
 }

@@ -78,6 +78,21 @@ fn ok_http_sse_operations_end_with_their_own_posts_while_these_are_open() {
     assert!(brief(get.finish()).is_empty());
 }
 
+/// Its stream passes through another process, which may have brought the answers before the server forgot the session.
+#[test]
+fn ok_http_sse_a_refused_post_says_nothing_of_what_another_process_follows() {
+    let proxy = Proxy::default();
+    assert!(play(&proxy, &legacy(&call(1))).is_empty());
+    let (accepted, refused) = (legacy(&call(2)), legacy(&call(3)).answered(404, "text/plain", "no such session"));
+    let mut open = proxy.begin(&accepted, &mut Log::default());
+    let ends = brief(refused.play_in(&proxy));
+    assert_eq!(ends, ["end tools/call error/http_error", "end tools/call unknown"]);
+    let mut log = Log::default();
+    open.respond(&mut log);
+    open.end(&mut log);
+    assert_eq!(brief(log.lines), ["end tools/call unknown"]);
+}
+
 #[test]
 fn ok_a_post_that_is_open_when_its_stream_breaks_is_told_how() {
     for (flags, ended) in [(1 << 6, "error/reset"), (1 << 14, "cancelled")] {

@@ -148,3 +148,27 @@ fn ok_an_idle_session_is_inactive_until_its_next_exchange() {
     assert_eq!(activity(&proxy.tick()), 1);
     assert_eq!(activity(&delete(200).play_in(&proxy)), -1);
 }
+
+#[test]
+fn ok_servers_whose_sessions_have_the_same_id_are_told_apart() {
+    let proxy = Proxy::default();
+    let of = |mut script: Script, cluster| {
+        script.config = crate::config::Config::from_json(br#"{"server_name_from":"cluster"}"#, &|_| None).unwrap();
+        script.cluster = cluster;
+        script.play_in(&proxy)
+    };
+    for cluster in ["first", "second"] {
+        assert_eq!(activity(&of(initialize(), cluster)), 1, "{cluster}");
+    }
+    let used = || in_session(&call(1)).json(&answer(1));
+    for _ in 0..5 {
+        of(used(), "first");
+        of(used(), "second");
+        assert_eq!(activity(&proxy.tick()), 0);
+        proxy.wait(20);
+    }
+    of(used(), "second");
+    proxy.wait(20);
+    let idle = proxy.tick();
+    assert_eq!(idle, ["SessionInactive(StreamableHttp)"], "that of the first");
+}

@@ -37,6 +37,14 @@ fn ok_refused_before_the_body_the_method_is_unseen() {
 }
 
 #[test]
+fn ok_a_server_that_breaks_before_the_body_brings_its_answer_nowhere_else() {
+    let legacy = || headers_only().without("mcp-protocol-version").header(":path", "/messages?session_id=7");
+    assert_eq!(end(&legacy().answered(503, "text/plain", "x").broken(0x40)), "unseen error/reset");
+    assert_eq!(end(&legacy().answered(503, "text/plain", "x").broken(0x4000)), "unseen cancelled");
+    assert_eq!(end(&legacy().answered(202, "", "")), "unseen unknown");
+}
+
+#[test]
 fn ok_any_header_that_shows_mcp_shows_it_without_a_body() {
     let bare = || headers_only().without("accept").without("mcp-protocol-version").answered(503, "text/plain", "x");
     assert_eq!(bare().play(), ["StreamSeen"]);

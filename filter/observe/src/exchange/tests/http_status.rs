@@ -31,6 +31,12 @@ fn ok_whoever_is_sent_elsewhere_asks_again() {
         let said = request("tools/list").answered(status, "application/json", &error("-32000", ""));
         assert_eq!(end(&said), "tools/list error/rpc_error");
     }
+    // What stands there for people or browsers is no broken message.
+    for body in [r#"{"detail":"moved"}"#, "{moved", r#"{"jsonrpc":"2.0"#] {
+        let lines = request("tools/list").answered(307, "application/json", body).play();
+        assert!(!lines.iter().any(|line| line.starts_with("skip")), "{lines:?}");
+        assert!(Log::ends(&lines)[0].starts_with("tools/list redirected"), "{lines:?}");
+    }
     // The proxy itself may send them.
     let mut local = request("tools/list").answered(301, "", "");
     local.details = "direct_response";
