@@ -15,6 +15,8 @@ use super::sessions::{Active, IDLE, Known, SLOTS, Slot};
 use super::{Correlation, SessionKey};
 use crate::observation::{Observation, Time};
 use rustc_hash::FxHashMap;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 /// Of one VM, without an open exchange.
 const MOST_IDLE: usize = 400;
@@ -129,10 +131,13 @@ impl Uses {
         // With so much room the map tidies up in its place, instead of growing once more.
         self.sessions.reserve((2 * MOST_IDLE).saturating_sub(self.sessions.len()));
         let at = |one: &Use| if one.is_used { u64::MAX } else { one.at };
-        let mut idle: Vec<u64> = self.sessions.values().filter(|one| one.open == 0).map(at).collect();
-        if idle.len() >= MOST_IDLE {
-            // A quarter at once, so that the next ones find room.
-            let (_, &mut limit, _) = idle.select_nth_unstable(MOST_IDLE / 4);
+        // A sort or a selection would be many times as much code in the module.
+        let idle = self.sessions.values().filter(|one| one.open == 0).map(|one| Reverse(at(one)));
+        let mut idle: BinaryHeap<_> = idle.collect();
+        // A quarter at once, so that the next ones find room.
+        if idle.len() >= MOST_IDLE
+            && let Some(Reverse(limit)) = std::iter::from_fn(|| idle.pop()).nth(MOST_IDLE / 4)
+        {
             let Self { sessions, leaving, .. } = self;
             sessions.retain(|_, one| {
                 let stays = one.open > 0 || at(one) > limit;
@@ -202,13 +207,15 @@ impl Correlation {
 
     /// Tells the other VMs which sessions were used here, and ends what was idle for too long.
     pub(crate) fn tell_uses(&self, now: Time, out: &mut Out<'_>) {
-        let mut words = self.uses.borrow_mut().words(now);
-        words.sort_unstable_by_key(|word| word.session.0 % SLOTS);
-        for of_slot in words.chunk_by(|one, other| one.session.0 % SLOTS == other.session.0 % SLOTS) {
-            let known = self.tell_slot(of_slot, out);
+        let words = self.uses.borrow_mut().words(now);
+        for slot in 0..SLOTS {
+            let of_slot: Vec<Word> = words.iter().filter(|word| word.session.0 % SLOTS == slot).copied().collect();
+            if of_slot.is_empty() {
+                continue;
+            }
+            let known = self.tell_slot(slot, &of_slot, out);
             // Of one that began here that is known anyway.
-            let is_begun =
-                |word: &Word| known.iter().any(|known| known.session == word.session.0 && known.begun.is_some());
+            let is_begun = |word: &Word| known.iter().any(|one| one.session == word.session.0 && one.begun.is_some());
             for word in of_slot.iter().filter(|word| word.has_requests && !is_begun(word)) {
                 self.note_half(word.session, Half::Requests);
             }
@@ -217,8 +224,8 @@ impl Correlation {
     }
 
     /// Returns what was known of the sessions in the slot of these words.
-    fn tell_slot(&self, words: &[Word], out: &mut Out<'_>) -> Slot {
-        let Some(key) = words.first().map(|word| self.key('s', word.session.0 % SLOTS)) else { return Slot::new() };
+    fn tell_slot(&self, slot: u64, words: &[Word], out: &mut Out<'_>) -> Slot {
+        let key = self.key('s', slot);
         let later = |known: &Known| {
             let word = words.iter().find(|word| word.session.0 == known.session)?;
             known.begun.as_ref().map(|_| word.at).filter(|&at| at > known.used)
