@@ -10,7 +10,7 @@ const MOST: usize = 16;
 
 /// Turns Envoy's lines into what is to be told.
 pub(crate) struct Notices {
-    origin: Option<url::Origin>,
+    own: Option<Url>,
     url: String,
     proxy: String,
     told: Vec<String>,
@@ -22,7 +22,7 @@ impl Notices {
     pub(crate) fn new(settings: &Settings) -> Self {
         let url = settings.upstream.endpoint.url();
         let proxy = settings.proxy().map(crate::ForwardProxy::url).unwrap_or_default();
-        Self { origin: Url::parse(&url).ok().map(|url| url.origin()), url, proxy, told: Vec::new() }
+        Self { own: Url::parse(&url).ok(), url, proxy, told: Vec::new() }
     }
 
     /// Reads lines until Envoy is gone, and tells what they mean.
@@ -49,10 +49,13 @@ impl Notices {
         Some(text)
     }
 
-    /// Of the `Location` only the origin is repeated: its query may hold a secret.
+    /// Of the `Location` only the origin is repeated: its query may hold a secret. The server's own name is enough: behind
+    /// something that ends TLS it makes `http://` of it, or adds the port that it listens on.
     fn text_of_redirect(&self, location: &str) -> Option<String> {
-        let origin = Url::parse(location).ok()?.origin();
-        (Some(&origin) == self.origin.as_ref()).then(|| {
+        let own = self.own.as_ref()?;
+        let is_absolute = location.starts_with("//") || Url::parse(location).is_ok();
+        let target = own.join(location).ok().filter(|target| is_absolute && target.host() == own.host())?;
+        Some(target.origin()).map(|origin| {
             format!(
                 "MCP_UPSTREAM_HOST_HEADER: {} redirects to its own {}; clients that follow it go past this sidecar and are \
                  not counted. Let clients use the URL it redirects to, or set MCP_UPSTREAM_HOST_HEADER=preserve if the \
@@ -81,21 +84,36 @@ mod tests {
 
     fn notices() -> Notices {
         let url = "https://mcp.example.com/mcp".to_owned();
-        let origin = Some(Url::parse(&url).unwrap().origin());
-        Notices { origin, url, proxy: "http://proxy:3128".to_owned(), told: Vec::new() }
+        Notices { own: Some(Url::parse(&url).unwrap()), url, proxy: "http://proxy:3128".to_owned(), told: Vec::new() }
     }
 
     #[test]
     fn ok_a_redirect_past_the_sidecar_is_told_once_without_its_query() {
         let mut notices = notices();
-        for line in
-            ["redirect /mcp/", "redirect -", "redirect https://login.example.com/", "redirect //mcp.example.com/"]
-        {
+        for line in [
+            "redirect /mcp/",
+            "redirect -",
+            "redirect https://login.example.com/",
+            "redirect //login.example.com/",
+            "redirect mcp/",
+        ] {
             assert_eq!(notices.text_of(line), None, "{line}");
         }
         let text = notices.text_of("redirect https://mcp.example.com:443/mcp/?key=hunter2").unwrap();
         assert!(text.contains("redirects to its own https://mcp.example.com;") && !text.contains("hunter2"), "{text}");
         assert_eq!(notices.text_of("redirect https://mcp.example.com/other"), None);
+    }
+
+    #[test]
+    fn ok_a_redirect_to_the_servers_name_by_another_scheme_or_port_is_told() {
+        for (location, origin) in [
+            ("http://mcp.example.com/mcp/", "http://mcp.example.com"),
+            ("https://MCP.example.com:8000/mcp/", "https://mcp.example.com:8000"),
+            ("//mcp.example.com/mcp/", "https://mcp.example.com"),
+        ] {
+            let text = notices().text_of(&format!("redirect {location}")).unwrap();
+            assert!(text.contains(&format!("redirects to its own {origin};")), "{text}");
+        }
     }
 
     #[test]

@@ -76,6 +76,12 @@ pub fn render(settings: &Settings, machine: Machine) -> Value {
     })
 }
 
+/// What is enough for Envoy to read the upstream's certificates and keys; nothing without `https://`.
+pub(crate) fn render_tls(settings: &Settings) -> Option<Value> {
+    let clusters = [cluster::tls_alone(&settings.upstream)?];
+    Some(json!({"static_resources": {"clusters": clusters}}))
+}
+
 /// Name of the upstream's cluster, and so its `envoy_cluster_name`, by which its health is known as the server's. A dot
 /// would cut it short there.
 pub(crate) fn upstream_cluster(settings: &Settings) -> String {

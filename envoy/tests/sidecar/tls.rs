@@ -88,3 +88,30 @@ fn ok_a_web_socket_asks_by_http1_where_all_else_goes_by_http2() {
     let answer = read_answer(open(sidecar.port, "GET", "/", &offer, ""));
     assert_eq!(seen_in(&answer), Ok(format!("localhost localhost:{} HTTP/1.1", server.port)));
 }
+
+#[test]
+fn err_files_that_envoy_cannot_use_are_named_by_their_variables() {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = Authority::new(directory.path());
+    let [(certificate, key), (_, other_key)] = ["a.example", "b.example"].map(|name| authority.certify(name));
+    let rubbish = directory.path().join("rubbish.pem");
+    std::fs::write(&rubbish, "rubbish").unwrap();
+    let [ca, certificate, key, other_key, rubbish] =
+        [&authority.ca_file, &certificate, &key, &other_key, &rubbish].map(|file| file.to_str().unwrap());
+    let cases = [
+        ("MCP_UPSTREAM_CA_FILE", rubbish, [rubbish, certificate, key], "a PEM file of certificate authorities"),
+        ("MCP_UPSTREAM_CERT_FILE", rubbish, [ca, rubbish, key], "the PEM file of a certificate"),
+        ("MCP_UPSTREAM_KEY_FILE", rubbish, [ca, certificate, rubbish], "that belongs to MCP_UPSTREAM_CERT_FILE"),
+        ("MCP_UPSTREAM_KEY_FILE", other_key, [ca, certificate, other_key], "KEY_VALUES_MISMATCH"),
+    ];
+    for (variable, file, [ca, certificate, key], expected) in cases {
+        let variables =
+            [("MCP_UPSTREAM_CA_FILE", ca), ("MCP_UPSTREAM_CERT_FILE", certificate), ("MCP_UPSTREAM_KEY_FILE", key)];
+        let (mut sidecar, _) = Sidecar::spawn("https://localhost:1", &variables);
+        assert_eq!(sidecar.ended().code(), Some(2));
+        let start = format!("mcp-sidecar: {variable}: {file:?} is not allowed; allowed: ");
+        until("it is told", || sidecar.errors().contains(&start));
+        let told = sidecar.errors();
+        assert!(told.contains(expected) && told.lines().count() == 1, "{told}");
+    }
+}
