@@ -1,12 +1,14 @@
 //! What Envoy tells the launcher while it runs, in words that say what to do; each thing once.
 
-use crate::bootstrap::{PROXY_NOTICE, REDIRECT_NOTICE};
+use crate::bootstrap::{PROXY_NOTICE, REDIRECT_NOTICE, TLS_NOTICE};
 use crate::environment::Settings;
 use std::io::{BufRead, BufReader, Read};
 use url::Url;
 
 /// Most different things that are told; a server that breaks in ever new ways must not fill the log.
 const MOST: usize = 16;
+/// Letters of a reason that are repeated.
+const LONGEST_REASON: usize = 300;
 
 /// Turns Envoy's lines into what is to be told.
 pub(crate) struct Notices {
@@ -40,6 +42,7 @@ impl Notices {
         let text = match kind {
             REDIRECT_NOTICE => self.text_of_redirect(rest)?,
             PROXY_NOTICE => self.text_of_proxy(rest),
+            TLS_NOTICE => self.text_of_tls(rest)?,
             _ => return None,
         };
         if self.told.contains(&text) || self.told.len() >= MOST {
@@ -74,6 +77,18 @@ impl Notices {
             None => reason.to_owned(),
         };
         format!("HTTPS_PROXY: no connection through {}: {said}", self.proxy)
+    }
+    /// The reason may hold names of the server's certificate, which are whatever it wrote there.
+    fn text_of_tls(&self, reason: &str) -> Option<String> {
+        let (_, reason) = reason.split_once("TLS_error:")?;
+        let reason = reason.rsplit_once("OPENSSL_internal:").map_or(reason, |(_, said)| said);
+        let reason = reason.strip_suffix(":TLS_error_end").unwrap_or(reason);
+        let reason: String = reason.chars().take(LONGEST_REASON).flat_map(char::escape_debug).collect();
+        Some(format!(
+            "MCP_UPSTREAM_URL: no TLS with {}: {reason}; MCP_UPSTREAM_CA_FILE says whose certificates are trusted, \
+             MCP_UPSTREAM_CERT_FILE which one is shown",
+            self.url
+        ))
     }
 }
 
@@ -124,6 +139,18 @@ mod tests {
         assert_eq!(notices.text_of("proxy tunnel_response:407"), None);
         assert!(notices.text_of("proxy tunnel_response:403").unwrap().ends_with("it answers 403"));
         assert!(notices.text_of("proxy -").unwrap().ends_with("cannot be reached"));
+    }
+
+    #[test]
+    fn ok_why_tls_failed_is_told_without_what_a_terminal_obeys() {
+        let mut notices = notices();
+        assert_eq!(notices.text_of("tls delayed_connect_error:_111"), None);
+        let reason = "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify cert failed: \u{1b}[31m";
+        let text = notices.text_of(&format!("tls {reason}{}:TLS_error_end", "x".repeat(1000))).unwrap();
+        assert!(
+            text.starts_with("MCP_UPSTREAM_URL: no TLS with https://mcp.example.com/mcp: CERTIFICATE_VERIFY_FAILED:")
+        );
+        assert!(!text.contains('\u{1b}') && text.len() < 600, "{text}");
     }
 
     #[test]

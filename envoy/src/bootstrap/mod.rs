@@ -18,7 +18,7 @@ use crate::machine::Machine;
 use serde_json::{Value, json};
 
 pub(crate) use listener::HTTP_STAT_PREFIX;
-pub(crate) use notice::{PROXY as PROXY_NOTICE, REDIRECT as REDIRECT_NOTICE};
+pub(crate) use notice::{PROXY as PROXY_NOTICE, REDIRECT as REDIRECT_NOTICE, TLS as TLS_NOTICE};
 pub(crate) use probe::READY_KEY;
 pub(crate) use tunnel::AUTHORIZATION_VARIABLE;
 

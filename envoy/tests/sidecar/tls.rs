@@ -35,13 +35,15 @@ fn ok_an_address_is_verified_and_is_no_sni() {
 fn err_a_certificate_of_another_authority() {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new(directory.path());
-    let server = TlsServer::start(&authority.certify("localhost"), &["h2"]);
+    let server = TlsServer::start(&authority.certify("127.0.0.1"), &["h2"]);
     let elsewhere = tempfile::tempdir().unwrap();
     let other = Authority::new(elsewhere.path());
-    let url = format!("https://localhost:{}", server.port);
+    let url = format!("https://127.0.0.1:{}", server.port);
     let sidecar = Sidecar::start(&url, &[("MCP_UPSTREAM_CA_FILE", other.ca_file.to_str().unwrap())]);
     assert_eq!(seen(&sidecar), Err(503));
     until("the health check fails as well", || sidecar.probe("/health") == 503);
+    let told = format!("mcp-sidecar: MCP_UPSTREAM_URL: no TLS with {url}/: CERTIFICATE_VERIFY_FAILED");
+    until("the reason is told", || sidecar.errors().contains(&told));
 }
 
 #[test]
