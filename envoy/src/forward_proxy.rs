@@ -9,6 +9,9 @@ use std::net::IpAddr;
 /// What a proxy's URL may look like, in the words of a problem.
 const ALLOWED: &str = "http://[user:password@]host:port or [user:password@]host:port";
 
+/// Schemes that curl knows and this program does not.
+const OTHER_SCHEMES: [&str; 6] = ["https", "socks", "socks4", "socks4a", "socks5", "socks5h"];
+
 /// An HTTP proxy that takes CONNECT.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ForwardProxy {
@@ -27,18 +30,17 @@ impl ForwardProxy {
     ///
     /// What is wrong with it, on one line, without user and password.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
-        if !scheme.eq_ignore_ascii_case("http") {
-            let scheme: String = scheme.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
-            return Err(format!("a proxy by {scheme}:// is not supported; allowed: {ALLOWED}"));
+        if text.trim() != text {
+            return Err(format!("begins or ends with a blank or the end of a line; allowed: {ALLOWED}"));
         }
+        let rest = after_scheme(text)?;
         // A password may hold an `@`.
         let (user, place) = rest.rsplit_once('@').map_or((None, rest), |(user, place)| (Some(user), place));
         let place = place.strip_suffix('/').unwrap_or(place);
         let has_port = place.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         let endpoint = Endpoint::parse(&format!("http://{place}")).ok();
         let endpoint = endpoint.filter(|endpoint| has_port && endpoint.path == "/");
-        let endpoint = endpoint.ok_or_else(|| refused(place, user.is_some()))?;
+        let endpoint = endpoint.ok_or_else(|| refused(text))?;
         Ok(Self { endpoint, authorization: user.map(basic) })
     }
 
@@ -61,10 +63,24 @@ impl fmt::Debug for ForwardProxy {
     }
 }
 
-/// A value with a user in it is not repeated.
-fn refused(place: &str, has_user: bool) -> String {
-    let shown =
-        if has_user { "the value (not shown, it may hold a password)".to_owned() } else { format!("{place:?}") };
+/// What follows `http://`, or all where there is no scheme. What precedes `://` in a password is none, and not repeated.
+fn after_scheme(text: &str) -> Result<&str, String> {
+    let Some((scheme, rest)) = text.split_once("://") else { return Ok(text) };
+    if scheme.eq_ignore_ascii_case("http") {
+        return Ok(rest);
+    }
+    let known = OTHER_SCHEMES.iter().find(|known| known.eq_ignore_ascii_case(scheme));
+    Err(known
+        .map_or_else(|| refused(text), |scheme| format!("a proxy by {scheme}:// is not supported; allowed: {ALLOWED}")))
+}
+
+/// Only what is a name and maybe a port is repeated: a user and a password may be anywhere in what cannot be read.
+fn refused(text: &str) -> String {
+    let place = text.strip_prefix("http://").unwrap_or(text);
+    let (name, port) = place.split_once(':').unwrap_or((place, ""));
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+    let is_plain = is_name && port.bytes().all(|byte| byte.is_ascii_digit());
+    let shown = if is_plain { format!("{text:?}") } else { "the value (not shown, it may hold a password)".to_owned() };
     format!("{shown} is not allowed; allowed: {ALLOWED}")
 }
 
@@ -151,10 +167,16 @@ mod tests {
             ("http://me:hunter2@proxy", "not shown"),
             ("http://me:hunter2@proxy:3128/path", "not shown"),
             ("http://me:hunter2@pr\"oxy:3128", "not shown"),
-            ("http://proxy", "\"proxy\" is not allowed"),
-            ("http://proxy:", "\"proxy:\" is not allowed"),
-            ("http://proxy:0", "\"proxy:0\" is not allowed"),
-            ("proxy:3128?a", "\"proxy:3128?a\" is not allowed"),
+            ("me:hunter2://x@proxy:3128", "not shown"),
+            ("hunter2://x@proxy:3128", "not shown"),
+            ("http://me:hunter2%40proxy:3128", "not shown"),
+            ("http://me:hunter2", "not shown"),
+            ("proxy:3128?token=hunter2", "not shown"),
+            (" http://me:hunter2@proxy:3128", "begins or ends with a blank"),
+            ("http://me:hunter2@proxy:3128\n", "the end of a line"),
+            ("http://proxy", "\"http://proxy\" is not allowed"),
+            ("proxy:", "\"proxy:\" is not allowed"),
+            ("http://proxy:0", "\"http://proxy:0\" is not allowed"),
             ("http://", "allowed: http://[user:password@]host:port"),
         ];
         for (text, expected) in cases {

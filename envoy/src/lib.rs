@@ -20,6 +20,7 @@ mod ports;
 mod probe;
 mod problem;
 mod process;
+mod tls_files;
 
 pub use endpoint::{Endpoint, EndpointHost, Scheme};
 pub use environment::{
@@ -33,3 +34,4 @@ pub use machine::Machine;
 pub use ports::taken_ports;
 pub use probe::probe;
 pub use problem::Problem;
+pub use tls_files::refused_files;

@@ -67,9 +67,9 @@ fn run() -> ExitCode {
     print(&mcp_sidecar::misspelt(names));
     with_settings(|settings| {
         print(&settings.remarks);
-        let taken = mcp_sidecar::taken_ports(settings);
-        if !taken.is_empty() {
-            return refuse(&taken);
+        let problems = [mcp_sidecar::taken_ports(settings), mcp_sidecar::refused_files(settings)].concat();
+        if !problems.is_empty() {
+            return refuse(&problems);
         }
         match mcp_sidecar::run(settings, Machine::prepare(settings)) {
             Ok(status) => ExitCode::from(status),

@@ -33,6 +33,14 @@ pub(super) fn web_socket(settings: &Settings, machine: Machine) -> Option<Value>
     has_web_socket_cluster(settings).then(|| server(settings, machine, WEB_SOCKET_CLUSTER, protocol))
 }
 
+/// A cluster of the server's TLS and no host.
+pub(super) fn tls_alone(upstream: &Upstream) -> Option<Value> {
+    let Upstream { endpoint, ca_file, client_certificate, .. } = upstream;
+    let nowhere = json!({"type": "STATIC"});
+    (endpoint.scheme == Scheme::Https)
+        .then(|| reach("upstream", endpoint, ca_file.as_deref(), client_certificate.as_ref(), nowhere))
+}
+
 /// Whether WebSocket has a cluster of its own.
 pub(super) fn has_web_socket_cluster(settings: &Settings) -> bool {
     settings.upstream.endpoint.scheme == Scheme::Https

@@ -2,6 +2,7 @@
 
 use super::cluster::has_web_socket_cluster;
 use super::{KEEPALIVE, WEB_SOCKET_CLUSTER, address, local_reply, notice, seconds, set, telemetry, upstream_cluster};
+use crate::endpoint::Scheme;
 use crate::environment::{HostHeader, Settings};
 use crate::filter_plugin::FilterPlugin;
 use crate::machine::Machine;
@@ -100,7 +101,8 @@ fn connection_manager(settings: &Settings, machine: Machine) -> Value {
         "route_config": {"name": "mcp", "virtual_hosts": [{"name": "mcp", "domains": ["*"], "routes": routes(settings)}]},
     });
     let redirects = settings.upstream.leads_past().then(notice::of_redirects);
-    let logs: Vec<_> = redirects.into_iter().chain(telemetry::access_log(settings)).collect();
+    let handshakes = (settings.upstream.endpoint.scheme == Scheme::Https).then(notice::of_handshakes);
+    let logs: Vec<_> = redirects.into_iter().chain(handshakes).chain(telemetry::access_log(settings)).collect();
     set(&mut manager, "access_log", logs);
     telemetry::extend(&mut manager, settings);
     manager

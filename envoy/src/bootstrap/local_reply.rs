@@ -1,6 +1,6 @@
 //! The text of the answers that Envoy makes itself: which of the failures it was, and the variable to look at.
 //!
-//! Envoy's own text follows where it says more, such as why a certificate was refused.
+//! Envoy's own text follows where it says more. Why a certificate was refused is for the operator alone: `notices`.
 
 use crate::environment::Settings;
 use crate::machine::Machine;

@@ -18,7 +18,7 @@ use crate::machine::Machine;
 use serde_json::{Value, json};
 
 pub(crate) use listener::HTTP_STAT_PREFIX;
-pub(crate) use notice::{PROXY as PROXY_NOTICE, REDIRECT as REDIRECT_NOTICE};
+pub(crate) use notice::{PROXY as PROXY_NOTICE, REDIRECT as REDIRECT_NOTICE, TLS as TLS_NOTICE};
 pub(crate) use probe::READY_KEY;
 pub(crate) use tunnel::AUTHORIZATION_VARIABLE;
 
@@ -74,6 +74,12 @@ pub fn render(settings: &Settings, machine: Machine) -> Value {
             {"name": "admin", "admin_layer": {}},
         ]},
     })
+}
+
+/// What is enough for Envoy to read the upstream's certificates and keys; nothing without `https://`.
+pub(crate) fn render_tls(settings: &Settings) -> Option<Value> {
+    let clusters = [cluster::tls_alone(&settings.upstream)?];
+    Some(json!({"static_resources": {"clusters": clusters}}))
 }
 
 /// Name of the upstream's cluster, and so its `envoy_cluster_name`, by which its health is known as the server's. A dot

@@ -12,6 +12,9 @@ pub(crate) const REDIRECT: &str = "redirect";
 /// First word of a line about a tunnel that the proxy did not make; the rest is Envoy's reason.
 pub(crate) const PROXY: &str = "proxy";
 
+/// First word of a line about a TLS connection to the server that failed; the rest is Envoy's reason.
+pub(crate) const TLS: &str = "tls";
+
 /// A line for every redirect.
 pub(super) fn of_redirects() -> Value {
     let status = |operator: &str, status: u32| {
@@ -28,6 +31,12 @@ pub(super) fn of_the_proxy() -> Value {
         &format!("{PROXY} %UPSTREAM_TRANSPORT_FAILURE_REASON%"),
         &json!({"response_flag_filter": {"flags": ["UF", "UH"]}}),
     )
+}
+
+/// A line for every exchange whose server could not be connected to. Clients are not told the reason, which is Envoy's rule. Of a
+/// name with several addresses it is the last one's.
+pub(super) fn of_handshakes() -> Value {
+    log(&format!("{TLS} %UPSTREAM_TRANSPORT_FAILURE_REASON%"), &json!({"response_flag_filter": {"flags": ["UF"]}}))
 }
 
 fn log(line: &str, filter: &Value) -> Value {

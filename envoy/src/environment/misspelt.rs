@@ -22,6 +22,9 @@ const MOST_WRONG: usize = 3;
 /// a Service called mcp.
 pub fn misspelt(names: impl Iterator<Item = String>) -> Vec<Problem> {
     let near = |name: &str| {
+        if let Some(setting) = begun(name) {
+            return Some(setting);
+        }
         let nearest = SETTINGS.iter().min_by_key(|setting| strsim::damerau_levenshtein(name, setting))?;
         (1..=MOST_WRONG).contains(&strsim::damerau_levenshtein(name, nearest)).then_some(*nearest)
     };
@@ -31,6 +34,12 @@ pub fn misspelt(names: impl Iterator<Item = String>) -> Vec<Problem> {
     let say =
         |(setting, name)| Problem::new(setting, format!("not set by {name}, which is no setting; is it misspelt?"));
     found.into_iter().map(say).collect()
+}
+
+/// The setting that has all words of the name and more: `MCP_UPSTREAM_KEY` is as near to `MCP_UPSTREAM_URL`, letter by letter.
+fn begun(name: &str) -> Option<&'static str> {
+    let is_begun = |setting: &&&str| setting.strip_prefix(name).is_some_and(|end| end.starts_with('_'));
+    SETTINGS.iter().find(is_begun).copied().filter(|_| name.matches('_').count() > 1)
 }
 
 #[cfg(test)]
@@ -43,6 +52,11 @@ mod tests {
             "MCP_UPSTREAM_URI",
             "MCP_UPSTREAM_TIMEOUT",
             "MCP_UPSTREAM_URL",
+            "MCP_UPSTREAM_IDLE",
+            "MCP_UPSTREAM_KEY",
+            "MCP_UPSTREAM_CERT",
+            "MCP_UPSTREAM",
+            "MCP_FILTER",
             "MCP_PORT",
             "MCP_CACHE",
             "PORT",
@@ -52,6 +66,9 @@ mod tests {
         assert_eq!(
             said,
             [
+                "MCP_UPSTREAM_CERT_FILE: not set by MCP_UPSTREAM_CERT, which is no setting; is it misspelt?",
+                "MCP_UPSTREAM_IDLE_MS: not set by MCP_UPSTREAM_IDLE, which is no setting; is it misspelt?",
+                "MCP_UPSTREAM_KEY_FILE: not set by MCP_UPSTREAM_KEY, which is no setting; is it misspelt?",
                 "MCP_UPSTREAM_TIMEOUT_MS: not set by MCP_UPSTREAM_TIMEOUT, which is no setting; is it misspelt?",
                 "MCP_UPSTREAM_URL: not set by MCP_UPSTREAM_URI, which is no setting; is it misspelt?",
             ]

@@ -35,13 +35,15 @@ fn ok_an_address_is_verified_and_is_no_sni() {
 fn err_a_certificate_of_another_authority() {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new(directory.path());
-    let server = TlsServer::start(&authority.certify("localhost"), &["h2"]);
+    let server = TlsServer::start(&authority.certify("127.0.0.1"), &["h2"]);
     let elsewhere = tempfile::tempdir().unwrap();
     let other = Authority::new(elsewhere.path());
-    let url = format!("https://localhost:{}", server.port);
+    let url = format!("https://127.0.0.1:{}", server.port);
     let sidecar = Sidecar::start(&url, &[("MCP_UPSTREAM_CA_FILE", other.ca_file.to_str().unwrap())]);
     assert_eq!(seen(&sidecar), Err(503));
     until("the health check fails as well", || sidecar.probe("/health") == 503);
+    let told = format!("mcp-sidecar: MCP_UPSTREAM_URL: no TLS with {url}/: CERTIFICATE_VERIFY_FAILED");
+    until("the reason is told", || sidecar.errors().contains(&told));
 }
 
 #[test]
@@ -87,4 +89,31 @@ fn ok_a_web_socket_asks_by_http1_where_all_else_goes_by_http2() {
     let offer = [("Connection", "Upgrade"), ("Upgrade", "WebSocket")];
     let answer = read_answer(open(sidecar.port, "GET", "/", &offer, ""));
     assert_eq!(seen_in(&answer), Ok(format!("localhost localhost:{} HTTP/1.1", server.port)));
+}
+
+#[test]
+fn err_files_that_envoy_cannot_use_are_named_by_their_variables() {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = Authority::new(directory.path());
+    let [(certificate, key), (_, other_key)] = ["a.example", "b.example"].map(|name| authority.certify(name));
+    let rubbish = directory.path().join("rubbish.pem");
+    std::fs::write(&rubbish, "rubbish").unwrap();
+    let [ca, certificate, key, other_key, rubbish] =
+        [&authority.ca_file, &certificate, &key, &other_key, &rubbish].map(|file| file.to_str().unwrap());
+    let cases = [
+        ("MCP_UPSTREAM_CA_FILE", rubbish, [rubbish, certificate, key], "a PEM file of certificate authorities"),
+        ("MCP_UPSTREAM_CERT_FILE", rubbish, [ca, rubbish, key], "the PEM file of a certificate"),
+        ("MCP_UPSTREAM_KEY_FILE", rubbish, [ca, certificate, rubbish], "that belongs to MCP_UPSTREAM_CERT_FILE"),
+        ("MCP_UPSTREAM_KEY_FILE", other_key, [ca, certificate, other_key], "KEY_VALUES_MISMATCH"),
+    ];
+    for (variable, file, [ca, certificate, key], expected) in cases {
+        let variables =
+            [("MCP_UPSTREAM_CA_FILE", ca), ("MCP_UPSTREAM_CERT_FILE", certificate), ("MCP_UPSTREAM_KEY_FILE", key)];
+        let (mut sidecar, _) = Sidecar::spawn("https://localhost:1", &variables);
+        assert_eq!(sidecar.ended().code(), Some(2));
+        let start = format!("mcp-sidecar: {variable}: {file:?} is not allowed; allowed: ");
+        until("it is told", || sidecar.errors().contains(&start));
+        let told = sidecar.errors();
+        assert!(told.contains(expected) && told.lines().count() == 1, "{told}");
+    }
 }
