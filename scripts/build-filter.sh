@@ -3,6 +3,8 @@
 # gives the same bytes wherever it is built. Arguments are for cargo, whose output comes before the path.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=progress.sh
+source scripts/progress.sh
 
 scripts/prerequisites.sh rust c node cache
 
@@ -14,7 +16,7 @@ cargo tree --locked --quiet --target wasm32-wasip1 -p mcp-observability >/dev/nu
 for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
   flags+=", '--remap-path-prefix=$crates=cargo'"
 done
-cargo build --locked --quiet --release --target wasm32-wasip1 -p mcp-observability \
+during "building the filter" cargo build --locked --quiet --release --target wasm32-wasip1 -p mcp-observability \
   --config "target.wasm32-wasip1.rustflags=[$flags]" "$@"
 target=${CARGO_TARGET_DIR:-$PWD/target}
 scripts/shrink-filter.sh "$target/wasm32-wasip1/release/mcp_observability.wasm" "$target/mcp_observability.wasm"

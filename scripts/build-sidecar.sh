@@ -6,5 +6,5 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
 scripts/prerequisites.sh rust c
-cargo build --quiet --release --locked -p mcp-sidecar
+during "building the launcher" cargo build --quiet --release --locked -p mcp-sidecar
 echo "$CARGO_TARGET_DIR/release/mcp-sidecar"

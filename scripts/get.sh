@@ -35,17 +35,10 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=../versions.env
 source "$root/versions.env"
+# shellcheck source=progress.sh
+source "$root/scripts/progress.sh"
 cache=${MCP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mcp-observability}
 mkdir -p "$cache"
-
-say() { printf '%s\n' "$*" >&2; }
-
-# progress KEY: says every 15 s that it goes on. It waits on a pipe that nobody writes to: a `sleep` would outlive it.
-progress() {
-  local silence
-  exec {silence}<> <(:) || return
-  while kill -0 $$ && ! read -rt 15 -u "$silence"; do say "  still getting $1, $((SECONDS - begun)) s"; done
-}
 
 # once KEY FUNCTION NAME...: runs FUNCTION with a new directory, and keeps it as $cache/KEY only if it succeeded. NAMES are the
 # prerequisites of that; what is there already needs none.
@@ -60,7 +53,7 @@ once() {
       say "getting $key (once, into $cache)"
       local begun=$SECONDS
       rm -rf "$target" && mkdir -p "$target"
-      progress "$key" 9>&- &
+      progress "getting $key" 9>&- &
       local teller=$! failed=
       (cd "$root" && "$make" "$target") >"$target/.log" 2>&1 || failed=1
       kill "$teller" 2>/dev/null || : # a system without /dev/fd has none

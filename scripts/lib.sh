@@ -6,7 +6,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 target_dir=$(cd "$root" && mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd)
 export CARGO_TARGET_DIR=$target_dir
 
-say() { printf '%s\n' "$*" >&2; }
+# shellcheck source=progress.sh
+source "$root/scripts/progress.sh"
 
 # step TEXT COMMAND...: says what begins, runs it, and says how long it took when that was worth a line.
 step() {
