@@ -10,7 +10,7 @@ from machine import ROOT, listed
 
 SCRIPTS = ROOT / "scripts"
 # What runs for its own ends and brings nothing.
-NONE = {"test.sh", "prerequisites.sh", "rust-toolchain.sh", "debian-packages.sh", "get.sh", "lib.sh", "k8s-rules.sh", "check-versions.sh"}
+NONE = {"test.sh", "prerequisites.sh", "rust-toolchain.sh", "debian-packages.sh", "get.sh", "lib.sh", "progress.sh", "k8s-rules.sh", "check-versions.sh"}
 
 
 def code(name: str) -> str:

@@ -24,7 +24,8 @@ def run(directory: Path, counts: dict[str, str]) -> list[str]:
         recipe = {"test": "test", "slow": "test-slow", "stack": "test-stack", "fresh": "test-fresh"}.get(name, f"{name}-test")
         script = f"echo {counts[name]} >{directory}/target/test/{name}.counts" if name in counts else "echo broken; exit 2"
         (directory / f"bin/make.{recipe}").write_text(script)
-    shutil.copy(ROOT / "scripts/lib.sh", directory / "scripts")
+    for name in ("lib.sh", "progress.sh"):
+        shutil.copy(ROOT / "scripts" / name, directory / "scripts")
     shutil.copytree(ROOT / ".ci", directory / ".ci")
     environment = os.environ | {"PATH": f"{directory}/bin:{os.environ['PATH']}", "CARGO_TARGET_DIR": str(directory / "target")}
     return subprocess.run([directory / ".ci/run"], env=environment, stdout=subprocess.PIPE, text=True, timeout=60).stdout.splitlines()

@@ -16,7 +16,7 @@ EXCUSED = "SKIPPED [1] test_run.py:104: cannot run here: this machine has no IPv
 def run(directory: Path, ci: str, *lines: str, status: int = 0) -> tuple[int, str, str]:
     """The set `slow` with a step that prints these lines: status, counts, output."""
     (directory / "scripts").mkdir()
-    for name in ("test.sh", "lib.sh"):
+    for name in ("test.sh", "lib.sh", "progress.sh"):
         shutil.copy(ROOT / "scripts" / name, directory / "scripts")
     printed = "\n".join(lines)
     for name, script in (("prerequisites.sh", ""), ("test-soak.sh", f"cat <<'END'\n{printed}\nEND\nexit {status}")):
