@@ -1,7 +1,7 @@
 //! When sessions began, and which of them are active: begun here, not ended, and used within the last [`IDLE`].
 //!
-//! Each active session counts once in a gauge that all VMs add to. Who makes one active has raised the gauge before the others
-//! can see it, and whoever takes that from it lowers the gauge: so it never passes below zero, whichever worker is first.
+//! Each active session counts once in a gauge that all VMs add to. The worker that makes one active has raised the gauge before others
+//! can see it, and the worker that ends it lowers the gauge: so it never passes below zero, whichever worker is first.
 //! When a session was last used is in [`super::uses`].
 //!
 //! **Bound:** a slot has room for about 100 sessions, fewer where each has the name of its server. Then one that is not active

@@ -278,7 +278,7 @@ impl Correlation {
         }
     }
 
-    /// Sessions that nobody follows any more are active no longer.
+    /// Sessions that no VM follows any more are active no longer.
     pub(crate) fn deactivate_all(&self, out: &mut Out<'_>) {
         for slot in 0..SLOTS {
             self.deactivate_slot(slot, Some(u64::MAX), out);

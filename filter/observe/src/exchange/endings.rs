@@ -75,7 +75,7 @@ fn lost(asked: &Asked) -> Observation<'static> {
     Observation::ServerRequestEnded { method: asked.method, status: ServerRequestStatus::Lost, duration: None }
 }
 
-/// Nobody will answer it any more.
+/// No answer can come any more.
 fn without_answer(pending: &Pending) -> Ended<'_> {
     let (status, error_type, duration) = pending.without_answer();
     Ended { operation: &pending.operation, status, error_type, error_code: None, duration, answer_bytes: None }
