@@ -207,13 +207,10 @@ impl Correlation {
 
     /// Tells the other VMs which sessions were used here, and ends what was idle for too long.
     pub(crate) fn tell_uses(&self, now: Time, out: &mut Out<'_>) {
-        let words = self.uses.borrow_mut().words(now);
-        for slot in 0..SLOTS {
-            let of_slot: Vec<Word> = words.iter().filter(|word| word.session.0 % SLOTS == slot).copied().collect();
-            if of_slot.is_empty() {
-                continue;
-            }
-            let known = self.tell_slot(slot, &of_slot, out);
+        let mut words = self.uses.borrow_mut().words(now);
+        words.sort_unstable_by_key(|word| word.session.0 % SLOTS);
+        for of_slot in words.chunk_by(|one, other| one.session.0 % SLOTS == other.session.0 % SLOTS) {
+            let known = self.tell_slot(of_slot, out);
             // Of one that began here that is known anyway.
             let is_begun = |word: &Word| known.iter().any(|one| one.session == word.session.0 && one.begun.is_some());
             for word in of_slot.iter().filter(|word| word.has_requests && !is_begun(word)) {
@@ -224,8 +221,8 @@ impl Correlation {
     }
 
     /// Returns what was known of the sessions in the slot of these words.
-    fn tell_slot(&self, slot: u64, words: &[Word], out: &mut Out<'_>) -> Slot {
-        let key = self.key('s', slot);
+    fn tell_slot(&self, words: &[Word], out: &mut Out<'_>) -> Slot {
+        let Some(key) = words.first().map(|word| self.key('s', word.session.0 % SLOTS)) else { return Slot::new() };
         let later = |known: &Known| {
             let word = words.iter().find(|word| word.session.0 == known.session)?;
             known.begun.as_ref().map(|_| word.at).filter(|&at| at > known.used)
