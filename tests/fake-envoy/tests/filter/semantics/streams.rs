@@ -77,7 +77,8 @@ fn ok_listen_over_http_sse() {
         .chunk("event: endpoint\ndata: /message?sessionId=5\n\n");
     let answered = endpoint.chunk("data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n");
     let ok = "mcp_requests_total{method=subscriptions/listen,status=ok} 1";
-    check("answered on the stream", &[listen, answered.end()], &[ok, BYTES]);
+    let opened = "mcp_stream_opens_total{status=ok} 1";
+    check("answered on the stream", &[listen, answered.end()], &[ok, opened, BYTES]);
 }
 
 #[test]
