@@ -114,7 +114,7 @@ async def empty_stream(world: World, exchange: Exchange, operation: Operation) -
 
 
 async def foreign_result(world: World) -> None:
-    """Without a session: the answer of a JSON exchange belongs to nobody, unless its id is the same number as a string."""
+    """Without a session: the answer of a JSON exchange belongs to no request, unless its id is the same number as a string."""
     operation = any_of(world.chance, world.chance.choice((7, "7")))
     exchange = await world.ask(operation)
     if world.odds(0.5):
