@@ -92,10 +92,10 @@ def test_a_resource_that_is_deleted_takes_the_filter_along(edge: Edge, proxy: Pr
     listeners = exchanged(proxy)
     edge.istiod.delete(edge.plugin(registry.image))
     wait_for("the filter to be gone", lambda: "trafficextension" not in active_listeners(proxy))
-    assert edge.call("unseen") == 200
+    assert edge.call("uncounted") == 200
     # Also a second time, after whatever was gathered was handed over.
-    assert edge.call("unseen") == 200
-    assert "unseen" not in proxy.page()
+    assert edge.call("uncounted") == 200
+    assert "uncounted" not in proxy.page()
     # Open streams end with the old listener; README.md says when.
     assert exchanged(proxy) > listeners
 
