@@ -6,7 +6,7 @@ use std::fs;
 
 /// Streams the sidecar takes at once where the machine allows it. An open one takes about 35 KiB of Envoy's memory, all of them
 /// 690 MiB; where there is less, Envoy's overload manager refuses requests first.
-const MOST_CONNECTIONS: u64 = 20_000;
+const MAX_CONNECTIONS: u64 = 20_000;
 /// Files that a stream needs: a connection on each side, and through a forward proxy both ends of the tunnel's socket too.
 const FILES_OF_A_STREAM: u64 = 2;
 const FILES_OF_A_TUNNELLED_STREAM: u64 = 4;
@@ -42,7 +42,7 @@ impl Machine {
 }
 
 fn connections(open_files: u64, of_a_stream: u64) -> u64 {
-    (open_files.saturating_sub(OTHER_FILES) / of_a_stream).clamp(16, MOST_CONNECTIONS)
+    (open_files.saturating_sub(OTHER_FILES) / of_a_stream).clamp(16, MAX_CONNECTIONS)
 }
 
 fn raise_open_files() -> u64 {

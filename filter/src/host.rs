@@ -8,7 +8,7 @@
 //! Measured on Envoy 1.40 (`docs/performance.md`): what returns bytes costs most, because the host calls back for memory;
 //! an absent header, a clock or a metric costs a tenth of that.
 
-use mcp_observe::{FamilyName, Host, Kind, Metrics, SharedData, Time, Versioned};
+use mcp_observe::{FamilyName, Host, MetricKind, Metrics, SharedData, Time, Versioned};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType};
 use std::time::Duration;
@@ -58,9 +58,9 @@ impl Host for Envoy {
 impl Metrics for Envoy {
     fn define(&self, family: FamilyName, stat: &str) -> Option<u32> {
         let metric_type = match family.family().kind {
-            Kind::Counter => MetricType::Counter,
-            Kind::Gauge => MetricType::Gauge,
-            Kind::Histogram => MetricType::Histogram,
+            MetricKind::Counter => MetricType::Counter,
+            MetricKind::Gauge => MetricType::Gauge,
+            MetricKind::Histogram => MetricType::Histogram,
         };
         hostcalls::define_metric(metric_type, stat).ok()
     }

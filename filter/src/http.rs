@@ -2,7 +2,9 @@
 
 use crate::host;
 use crate::plugin::Plugin;
-use mcp_observe::{Around, Exchange, Host, Observation, Observer, Operation, Server, Status, session_hash};
+use mcp_observe::{
+    Context as ExchangeContext, Exchange, Host, Observation, Observer, Operation, Server, Status, session_hash,
+};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use std::rc::Rc;
@@ -41,9 +43,9 @@ impl HttpStream {
         Self { plugin, exchange: Exchange::default(), scribe }
     }
 
-    fn with(&mut self, callback: impl FnOnce(&mut Exchange, &mut Around<'_>)) {
+    fn with(&mut self, callback: impl FnOnce(&mut Exchange, &mut ExchangeContext<'_>)) {
         let Self { plugin, exchange, scribe } = self;
-        callback(exchange, &mut Around::new(&plugin.config, &plugin.envoy, &plugin.correlation, scribe));
+        callback(exchange, &mut ExchangeContext::new(&plugin.config, &plugin.envoy, &plugin.correlation, scribe));
         plugin.flush_if_ended();
     }
 }
@@ -53,41 +55,41 @@ impl Context for HttpStream {}
 impl HttpContext for HttpStream {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
         self.scribe.read_session();
-        self.with(|exchange, around| exchange.handle_request_headers(around, end_of_stream));
+        self.with(|exchange, context| exchange.handle_request_headers(context, end_of_stream));
         Action::Continue
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         let wanted = size > 0 && self.exchange.wants_request_body();
         let bytes = if wanted { host::request_body(size) } else { Vec::new() };
-        self.with(|exchange, around| exchange.handle_request_body(around, size, &bytes, end_of_stream));
+        self.with(|exchange, context| exchange.handle_request_body(context, size, &bytes, end_of_stream));
         Action::Continue
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        self.with(|exchange, around| exchange.handle_request_trailers(around));
+        self.with(|exchange, context| exchange.handle_request_trailers(context));
         Action::Continue
     }
 
     fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
-        self.with(|exchange, around| exchange.handle_response_headers(around, end_of_stream));
+        self.with(|exchange, context| exchange.handle_response_headers(context, end_of_stream));
         Action::Continue
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         let wanted = size > 0 && self.exchange.wants_response_body();
         let bytes = if wanted { host::response_body(size) } else { Vec::new() };
-        self.with(|exchange, around| exchange.handle_response_body(around, size, &bytes, end_of_stream));
+        self.with(|exchange, context| exchange.handle_response_body(context, size, &bytes, end_of_stream));
         Action::Continue
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        self.with(|exchange, around| exchange.handle_response_trailers(around));
+        self.with(|exchange, context| exchange.handle_response_trailers(context));
         Action::Continue
     }
 
     fn on_log(&mut self) {
-        self.with(|exchange, around| exchange.handle_log(around));
+        self.with(|exchange, context| exchange.handle_log(context));
     }
 }
 
@@ -137,7 +139,7 @@ impl Scribe {
 
     fn describe_request(&self, operation: &Operation) {
         let plugin = &self.plugin;
-        host::set_filter_state("mcp.method", operation.method().as_str(&plugin.config));
+        host::set_filter_state("mcp.method", operation.method().as_str(plugin.config.extra_methods()));
         host::set_filter_state("mcp.transport", operation.transport().as_str());
         if let (Some(key), Some(name)) = (operation.name_key(), operation.name()) {
             host::set_filter_state(key, name);

@@ -1,6 +1,6 @@
 //! How the filter's stats become series: one tag per label, one set of buckets per histogram family.
 
-use mcp_observe::{FAMILIES, Kind, LABELS, tag_regex};
+use mcp_observe::{FAMILIES, LABELS, MetricKind, tag_regex};
 use serde_json::{Value, json};
 
 /// `stats_config`, from the filter's own table of families.
@@ -8,7 +8,7 @@ pub(super) fn config() -> Value {
     let tags: Vec<_> = LABELS.iter().map(|label| json!({"tag_name": label, "regex": tag_regex(label)})).collect();
     let buckets: Vec<_> = FAMILIES
         .iter()
-        .filter(|family| family.kind == Kind::Histogram)
+        .filter(|family| family.kind == MetricKind::Histogram)
         // Labels come before the family in a stat's name, so only its end tells the family.
         .map(|family| json!({"match": {"suffix": family.name}, "buckets": family.bounds}))
         .collect();
@@ -18,7 +18,7 @@ pub(super) fn config() -> Value {
 #[cfg(test)]
 mod tests {
     use super::config;
-    use mcp_observe::{FAMILIES, Kind, LABELS, tag_regex};
+    use mcp_observe::{FAMILIES, LABELS, MetricKind, tag_regex};
     use std::fmt::Write;
     use std::{env, fs};
 
@@ -29,7 +29,7 @@ mod tests {
             writeln!(block, "    - {{tag_name: {label}, regex: '{}'}}", tag_regex(label)).unwrap();
         }
         block.push_str("  histogram_bucket_settings:\n");
-        for family in FAMILIES.iter().filter(|family| family.kind == Kind::Histogram) {
+        for family in FAMILIES.iter().filter(|family| family.kind == MetricKind::Histogram) {
             let bounds: Vec<_> = family.bounds.iter().map(u64::to_string).collect();
             writeln!(block, "    - match: {{suffix: {}}}\n      buckets: [{}]", family.name, bounds.join(", "))
                 .unwrap();
@@ -55,7 +55,7 @@ mod tests {
         let config = config();
         assert_eq!(config["stats_tags"].as_array().unwrap().len(), LABELS.len());
         let buckets = config["histogram_bucket_settings"].as_array().unwrap();
-        let histograms = FAMILIES.iter().filter(|family| family.kind == Kind::Histogram);
+        let histograms = FAMILIES.iter().filter(|family| family.kind == MetricKind::Histogram);
         assert_eq!(buckets.len(), histograms.clone().count());
         for (family, settings) in histograms.zip(buckets) {
             assert_eq!(settings["match"]["suffix"], family.name);

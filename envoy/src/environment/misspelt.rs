@@ -16,7 +16,7 @@ const SETTINGS: [&str; 10] = [
     "MCP_FILTER_WASM",
 ];
 /// Letters that may be wrong, missing or too many: `MCP_UPSTREAM_TIMEOUT` lacks three.
-const MOST_WRONG: usize = 3;
+const MAX_WRONG: usize = 3;
 
 /// What to say of each name that is nearly that of a setting. Other names are somebody else's: Kubernetes sets `MCP_PORT` beside
 /// a Service called mcp.
@@ -26,7 +26,7 @@ pub fn misspelt(names: impl Iterator<Item = String>) -> Vec<Problem> {
             return Some(setting);
         }
         let nearest = SETTINGS.iter().min_by_key(|setting| strsim::damerau_levenshtein(name, setting))?;
-        (1..=MOST_WRONG).contains(&strsim::damerau_levenshtein(name, nearest)).then_some(*nearest)
+        (1..=MAX_WRONG).contains(&strsim::damerau_levenshtein(name, nearest)).then_some(*nearest)
     };
     let is_own = |name: &String| name.starts_with("MCP_") && !SETTINGS.contains(&name.as_str());
     let mut found: Vec<_> = names.filter(is_own).filter_map(|name| Some((near(&name)?, name))).collect();

@@ -4,12 +4,14 @@
 //! whole configuration; nothing is guessed and nothing is clamped. Not done here: reading files or the environment (the
 //! caller passes a look-up for `${NAME}`).
 
+pub(crate) mod error;
 mod fields;
 mod structure;
 
 use crate::digest::DigestKey;
-use crate::error::{ConfigError, Problem};
-use crate::label::end_without_dot;
+use crate::label::{ResourceUriLabel, end_without_dot, resource};
+use crate::text::Text;
+use error::{ConfigError, Problem};
 use fields::{Fields, wrong};
 use serde_json::Value;
 
@@ -22,23 +24,6 @@ pub enum ServerNameFrom {
     Cluster,
     /// The proxy's node: `WORKLOAD_NAME` of its metadata, else its cluster.
     Workload,
-}
-
-/// How a resource URI becomes a label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResourceUriLabel {
-    /// Always empty.
-    Off,
-    /// `users:`
-    Scheme,
-    /// `postgres://db/*`
-    Authority,
-    /// The URI as the server listed it, or the listed template that it matches, else as `Scheme`.
-    Published,
-    /// A keyed hash of the URI.
-    Hash,
-    /// The URI as the client sent it.
-    Full,
 }
 
 /// Whether the traffic decides `mcp_upstream_available`.
@@ -86,9 +71,9 @@ pub struct Config {
 }
 
 /// Longest label value that may be configured; also bounds what an exchange keeps of a name.
-pub const MOST_LABEL_BYTES: usize = 256;
+pub const MAX_LABEL_BYTES: usize = 256;
 /// Most distinct values that may be configured for one label.
-const MOST_VALUES: u64 = 2_000;
+const MAX_VALUES: u64 = 2_000;
 /// Shortest hash key: shorter ones can be searched.
 const SHORTEST_HASH_KEY: usize = 16;
 
@@ -189,6 +174,12 @@ impl Config {
         }
     }
 
+    /// Methods beside MCP's that have a label value of their own.
+    #[must_use]
+    pub fn extra_methods(&self) -> &[String] {
+        &self.extra_methods
+    }
+
     /// Value of the `server_name` label where it comes from the configuration.
     #[must_use]
     pub fn server_name(&self) -> &str {
@@ -207,6 +198,11 @@ impl Config {
     pub fn namespace(&self) -> String {
         // No method has a quote in it.
         format!("{:?}/{}/{}", self.server_name_from, self.server_name, self.extra_methods.join("\""))
+    }
+
+    /// A resource's URI in the form that is configured; empty where the label is off.
+    pub(crate) fn resource_label(&self, uri: &Text) -> String {
+        resource::label(uri, self.resource_uri, self.hash_key.as_deref(), self.limits.label_bytes)
     }
 
     /// Whether something is made of the revision of each operation.
@@ -243,12 +239,12 @@ impl Config {
 
 impl Limits {
     fn read(&mut self, limits: &mut Fields) {
-        limits.number("tool_names", 1, MOST_VALUES, &mut self.tool_names);
-        limits.number("prompt_names", 1, MOST_VALUES, &mut self.prompt_names);
-        limits.number("resource_uris", 1, MOST_VALUES, &mut self.resource_uris);
-        limits.number("client_names", 1, MOST_VALUES, &mut self.client_names);
-        limits.number("error_codes", 1, MOST_VALUES, &mut self.error_codes);
-        limits.number("label_bytes", 16, MOST_LABEL_BYTES as u64, &mut self.label_bytes);
+        limits.number("tool_names", 1, MAX_VALUES, &mut self.tool_names);
+        limits.number("prompt_names", 1, MAX_VALUES, &mut self.prompt_names);
+        limits.number("resource_uris", 1, MAX_VALUES, &mut self.resource_uris);
+        limits.number("client_names", 1, MAX_VALUES, &mut self.client_names);
+        limits.number("error_codes", 1, MAX_VALUES, &mut self.error_codes);
+        limits.number("label_bytes", 16, MAX_LABEL_BYTES as u64, &mut self.label_bytes);
     }
 }
 

@@ -35,8 +35,9 @@ pub(crate) mod tasks;
 mod uses;
 mod vms;
 
-use crate::closed::Revision;
-use crate::shared::{SharedData, update};
+use crate::host::SharedData;
+use crate::label::Revision;
+use crate::shared_data::update;
 use crate::text::Text;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

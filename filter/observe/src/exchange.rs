@@ -10,33 +10,35 @@
 //! **What it does not do:** follow an answer to another exchange without a session id. Such an operation (answered 202, or on
 //! a stream with event ids that ended without the answer) ends as `unknown` and stays out of the histograms.
 //!
-//! **Memory:** under 2 KiB for one request and its answer; a batch at most [`MOST_OPERATIONS`] operations with their names,
+//! **Memory:** under 2 KiB for one request and its answer; a batch at most [`MAX_OPERATIONS`] operations with their names,
 //! an event and a list result that are being read at most 32 KiB: under 64 KiB in all. A compressed answer's decoder takes
-//! up to 43 KiB; what is kept beside it (`body`) and operations ([`MOST_INFLATED_OPERATIONS`]) are fewer, for the same sum.
+//! up to 43 KiB; what is kept beside it (`body`) and operations ([`MAX_INFLATED_OPERATIONS`]) are fewer, for the same sum.
 
-mod asked;
-mod endings;
+mod headers;
 mod request;
 mod request_headers;
 mod response;
 mod response_headers;
+mod server_requests;
 mod session;
-mod task;
+mod tasks;
+mod unanswered;
 mod verdict;
 
-use crate::body::Body;
-use crate::closed::{Direction, Revision, SkipReason, Transport};
 use crate::config::Config;
 use crate::correlation::{Correlation, SessionKey};
+use crate::host::{Host, Time};
 use crate::id::IdKey;
-use crate::observation::{Host, Observation, Observer, Operation, Time};
+use crate::label::{Direction, Revision, SkipReason, Transport};
+use crate::observation::{Observation, Observer, Operation};
+use crate::read::body::Body;
 use crate::text::Text;
 
 /// Most operations of one exchange that are followed, and most of the client's answers and cancellations in it; SDKs refuse
 /// batches of more.
-const MOST_OPERATIONS: usize = 100;
+const MAX_OPERATIONS: usize = 100;
 /// Most operations whose compressed answer is read: its decoder takes the place of the others.
-const MOST_INFLATED_OPERATIONS: usize = 16;
+const MAX_INFLATED_OPERATIONS: usize = 16;
 
 /// Of longer session ids the digest covers the rest.
 const SESSION_ID_BYTES: usize = 128;
@@ -44,7 +46,7 @@ const SESSION_ID_BYTES: usize = 128;
 const PATH_BYTES: usize = 256;
 
 /// What an exchange works with during one callback.
-pub struct Around<'a> {
+pub struct Context<'a> {
     config: &'a Config,
     host: &'a dyn Host,
     correlation: &'a Correlation,
@@ -150,9 +152,9 @@ pub struct Exchange {
     closed: bool,
 }
 
-// === impl Around ===
+// === impl Context ===
 
-impl<'a> Around<'a> {
+impl<'a> Context<'a> {
     /// For one callback.
     pub fn new(
         config: &'a Config,
@@ -225,58 +227,58 @@ impl Default for Exchange {
 
 impl Exchange {
     /// The last callback of every exchange. Whatever is still open ends here.
-    pub fn handle_log(&mut self, around: &mut Around<'_>) {
+    pub fn handle_log(&mut self, context: &mut Context<'_>) {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
         if self.kind == Kind::Unseen {
-            self.handle_request_headers(around, false);
-            self.note_open_at_end(around);
+            self.handle_request_headers(context, false);
+            self.note_open_at_end(context);
         }
-        self.break_off_request(around);
+        self.break_off_request(context);
         // A request that came after its response began operations that nothing has ended.
         self.was_cut = !std::mem::take(&mut self.response_ended);
-        self.end_response(around);
-        self.end_asked(around);
-        self.end_session(around);
-        self.release(around);
-        self.end_use(around);
+        self.end_response(context);
+        self.end_asked(context);
+        self.end_session(context);
+        self.release(context);
+        self.end_use(context);
         if std::mem::take(&mut self.event_stream_open) {
-            around.observe(Observation::EventStreamClosed);
+            context.observe(Observation::EventStreamClosed);
         }
         if self.recognised {
-            around.observe(Observation::ExchangeClosed);
+            context.observe(Observation::ExchangeClosed);
         }
     }
 
-    fn recognise(&mut self, around: &mut Around<'_>) {
+    fn recognise(&mut self, context: &mut Context<'_>) {
         if !std::mem::replace(&mut self.recognised, true) {
-            around.observe(Observation::ExchangeOpened);
-            self.use_session(around);
+            context.observe(Observation::ExchangeOpened);
+            self.use_session(context);
             if self.is_event_stream {
-                self.open_event_stream(around);
+                self.open_event_stream(context);
             }
         }
     }
 
-    fn open_event_stream(&mut self, around: &mut Around<'_>) {
+    fn open_event_stream(&mut self, context: &mut Context<'_>) {
         if !std::mem::replace(&mut self.event_stream_open, true) {
-            around.observe(Observation::EventStreamOpened);
+            context.observe(Observation::EventStreamOpened);
             if self.kind == Kind::Get {
-                self.note_stream(around);
+                self.note_stream(context);
             }
         }
     }
 
     /// Adds the bytes that passed since the last time, once the exchange is recognised.
-    fn report_bytes(&mut self, around: &mut Around<'_>) {
+    fn report_bytes(&mut self, context: &mut Context<'_>) {
         if !self.recognised {
             return;
         }
         for (direction, count) in [(Direction::In, &mut self.bytes_in), (Direction::Out, &mut self.bytes_out)] {
             let bytes = std::mem::take(count);
             if bytes > 0 {
-                around.observe(Observation::Bytes { direction, bytes });
+                context.observe(Observation::Bytes { direction, bytes });
             }
         }
     }

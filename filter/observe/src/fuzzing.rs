@@ -1,9 +1,9 @@
 //! Ways in for the fuzz targets, with the feature `fuzzing` only: the parts behind the public interface, fed with chunks.
 
 use crate::digest::{Digest, DigestKey};
-use crate::inflate::{Coding, Decoder};
-use crate::json::{Broken, Container, Ending, Interest, Progress, Scalar, Scanner, Visitor};
-use crate::sse::{EventName, Events, Framer};
+use crate::read::inflate::{Coding, Decoder};
+use crate::read::json::{Broken, Container, Ending, Interest, Progress, Scalar, Scanner, Visitor};
+use crate::read::sse::{EventName, Events, Framer};
 
 /// Everything that a scanner said, as lines.
 #[derive(Debug, Default, PartialEq)]

@@ -7,32 +7,17 @@
 //! **What this crate does not do:** change or hold a byte, talk to Envoy, follow what crosses exchanges (an answer on
 //! another stream, tasks, sessions), read brotli or zstd.
 
-mod body;
-mod catalogue;
-mod closed;
 mod config;
 mod correlation;
 mod digest;
-mod error;
 mod exchange;
-mod family;
-mod headers;
+mod host;
 mod id;
-mod inflate;
-mod json;
 mod label;
-mod message;
-mod method;
-mod names;
 mod observation;
-mod page;
-mod published;
-mod reader;
+mod read;
 mod recorder;
-mod resource;
-mod shared;
-mod sse;
-mod template;
+mod shared_data;
 mod text;
 
 #[cfg(feature = "fuzzing")]
@@ -40,24 +25,23 @@ pub mod fuzzing;
 #[cfg(test)]
 mod testing;
 
-pub use closed::{
-    BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, MirrorHeader, Revision, ServerRequestStatus,
-    SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
-};
-pub use config::{Availability, Config, Limits, MOST_LABEL_BYTES, ResourceUriLabel, ServerNameFrom};
+pub use config::error::{ConfigError, Problem};
+pub use config::{Availability, Config, Limits, MAX_LABEL_BYTES, ServerNameFrom};
 pub use correlation::{Correlation, HASH_KEY_BYTES, KEY_PREFIX};
-pub use error::{ConfigError, Problem};
-pub use exchange::{Around, Exchange};
-pub use family::{
-    FAMILIES, Family, FamilyName, Kind, LABELS, OPERATION_BOUNDS, PEOPLE_BOUNDS, SIZE_BOUNDS, markdown_table, tag_regex,
+pub use exchange::{Context, Exchange};
+pub use host::{Host, Metrics, SharedData, Time, Versioned};
+pub use label::{
+    BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, Method, MirrorHeader, ResourceUriLabel, Revision,
+    ServerRequestStatus, SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
 };
-
-pub use method::Method;
-pub use observation::{Ended, Host, Observation, Observer, Operation, Session, Time};
-
-pub use page::{Item, Page};
-pub use recorder::{Metrics, Recorder, Server, session_hash};
-pub use shared::{InMemory, SharedData, Versioned};
+pub use observation::{Ended, Observation, Observer, Operation, Page, Session};
+pub use read::message::Item;
+pub use recorder::families::{
+    FAMILIES, Family, FamilyName, LABELS, MetricKind, OPERATION_BOUNDS, PEOPLE_BOUNDS, SIZE_BOUNDS, markdown_table,
+    tag_regex,
+};
+pub use recorder::{Recorder, Server, session_hash};
+pub use shared_data::InMemory;
 
 /// The test attribute: the same tests run natively and, as `wasm32-unknown-unknown`, in Node.
 #[cfg(all(test, not(all(target_arch = "wasm32", target_os = "unknown"))))]

@@ -1,29 +1,15 @@
 //! What an exchange has to say: facts without labels, names still as they were sent.
 
-use crate::closed::{
+use crate::id::RequestId;
+use crate::label::Method;
+use crate::label::{
     Direction, ErrorType, KnownMethod, MirrorHeader, Revision, ServerRequestStatus, SkipReason, Status, StreamOpen,
     TaskStatus, Transport, UnmatchedReason,
 };
-use crate::id::RequestId;
-use crate::method::Method;
-use crate::page::Page;
+use crate::read::message::Item;
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU64;
-
-/// A moment on the host's monotonic clock, nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Time(pub u64);
-
-// === impl Time ===
-
-impl Time {
-    /// Microseconds since an earlier moment; 0 if it is not earlier.
-    #[must_use]
-    pub fn microseconds_since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0) / 1_000
-    }
-}
 
 /// A JSON-RPC request from client to server that was not answered yet.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -284,29 +270,40 @@ pub trait Observer {
     }
 }
 
-/// What an exchange may ask of the proxy. Each question costs a host call, so it is asked only when the answer decides
-/// something; header names are in lower case.
-///
-/// Envoy has headers at hand only while they pass, and all of them again in the last callback; asking at another moment is
-/// an error of the caller.
-pub trait Host {
-    /// The monotonic clock.
-    fn now(&self) -> Time;
-    /// A request header, `:method` and `:path` included: in `handle_request_headers` and `handle_log`. Of several lines the
-    /// first, or all of them joined by commas.
-    fn request_header(&self, name: &str) -> Option<Vec<u8>>;
-    /// All lines of a request header, joined by commas: at the same moments, and more expensive where it is another call.
-    fn request_header_lines(&self, name: &str) -> Option<Vec<u8>> {
-        self.request_header(name)
+/// One list result.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    pub(crate) items: &'a [Item],
+    /// Every item of the result is in `items`.
+    pub(crate) is_whole: bool,
+    /// Digest of the cursor it was asked for with.
+    pub(crate) cursor: Option<NonZeroU64>,
+    /// Digest of the cursor that leads to the next page.
+    pub(crate) next_cursor: Option<NonZeroU64>,
+}
+
+// === impl Page ===
+
+impl Page<'_> {
+    /// What it published, as far as it was kept.
+    #[must_use]
+    pub fn items(&self) -> &[Item] {
+        self.items
     }
-    /// A response header, `:status` included: in `handle_response_headers` and `handle_log`. Of several lines as above.
-    fn response_header(&self, name: &str) -> Option<Vec<u8>>;
-    /// The name of the upstream cluster that the route chose.
-    fn cluster_name(&self) -> Option<Vec<u8>>;
-    /// The response's HTTP status, once its headers have passed.
-    fn response_status(&self) -> Option<u16>;
-    /// Envoy's response flags; 0 for none.
-    fn response_flags(&self) -> u64;
-    /// Envoy's response code details, such as `via_upstream`.
-    fn response_code_details(&self) -> Option<Vec<u8>>;
+
+    /// The same for the same items in the same order.
+    pub(crate) fn digest(&self) -> u64 {
+        self.items.iter().fold(self.items.len() as u64, |digest, item| mix(digest, item.digest))
+    }
+
+    /// The same for the same items and cursors.
+    pub(crate) fn place_digest(&self) -> u64 {
+        let cursors = [self.cursor, self.next_cursor].map(|cursor| cursor.map_or(0, NonZeroU64::get));
+        cursors.into_iter().fold(self.digest(), mix)
+    }
+}
+
+/// What goes in is the secret of [`crate::digest`], so this need only keep the order.
+fn mix(digest: u64, next: u64) -> u64 {
+    (digest.rotate_left(23) ^ next).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -3,26 +3,29 @@
 //! Names become label values here, under their budgets. Series that alerts and dashboards build on exist at 0 before
 //! their first event ([`born`]), because a counter that is born at 1 never shows in `increase()`.
 
-mod born;
+mod budget;
 mod budgets;
+mod catalogue;
+pub(crate) mod families;
+mod initial;
 mod lists;
 mod names;
+mod published;
 mod series;
 mod stats;
 
-use crate::closed::{BudgetedLabel, Direction, ErrorType, KnownMethod, SkipReason, Status};
 use crate::config::{Availability, Config, ServerNameFrom, clean_server_name};
-use crate::family::FamilyName;
-use crate::method::Method;
-use crate::names::Name;
+use crate::host::{Metrics, SharedData};
+use crate::label::Method;
+use crate::label::resource;
+use crate::label::{BudgetedLabel, Direction, ErrorType, KnownMethod, SkipReason, Status};
 use crate::observation::{Ended, Observation, Session};
-use crate::resource;
-use crate::shared::SharedData;
+use crate::recorder::budget::Name;
+use crate::recorder::families::FamilyName;
 use budgets::Budgets;
 use lists::Lists;
 use rustc_hash::FxHashSet;
 use series::{Series, Value};
-pub use stats::Metrics;
 use stats::Stats;
 use std::rc::Rc;
 
@@ -65,7 +68,7 @@ impl Recorder {
         let server = Server(admission.name);
         if admission.is_new {
             let stats = &mut self.stats;
-            born::of_server(server.value(), &self.config, &mut |family, values| stats.add(family, values, 0));
+            initial::of_server(server.value(), &self.config, &mut |family, values| stats.add(family, values, 0));
         }
         server
     }

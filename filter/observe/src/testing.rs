@@ -2,9 +2,10 @@
 
 use crate::config::Config;
 use crate::correlation::{Correlation, HASH_KEY_BYTES};
-use crate::exchange::{Around, Exchange};
-use crate::observation::{Host, Observation, Observer, Time};
-use crate::shared::InMemory;
+use crate::exchange::{Context, Exchange};
+use crate::host::{Host, Time};
+use crate::observation::{Observation, Observer};
+use crate::shared_data::InMemory;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -180,14 +181,15 @@ impl Proxy {
         let mut playing =
             Playing { script, proxy: self, exchange: Exchange::default(), request_headers, response_headers };
         let end = script.request_end;
-        playing.with(observer, |exchange, around| exchange.handle_request_headers(around, end == End::Headers));
+        playing.with(observer, |exchange, context| exchange.handle_request_headers(context, end == End::Headers));
         playing.request_headers.set(false);
         for (bytes, last) in chunks(&script.request_body, script.chunk, end) {
             let wanted = if playing.exchange.wants_request_body() { bytes } else { b"" };
-            playing.with(observer, |exchange, around| exchange.handle_request_body(around, bytes.len(), wanted, last));
+            playing
+                .with(observer, |exchange, context| exchange.handle_request_body(context, bytes.len(), wanted, last));
         }
         if end == End::Trailers {
-            playing.with(observer, |exchange, around| exchange.handle_request_trailers(around));
+            playing.with(observer, |exchange, context| exchange.handle_request_trailers(context));
         }
         playing
     }
@@ -210,17 +212,17 @@ impl Proxy {
 // === impl Playing ===
 
 impl Playing<'_> {
-    fn with(&mut self, observer: &mut dyn Observer, callback: impl FnOnce(&mut Exchange, &mut Around<'_>)) {
+    fn with(&mut self, observer: &mut dyn Observer, callback: impl FnOnce(&mut Exchange, &mut Context<'_>)) {
         let mut exchange = std::mem::take(&mut self.exchange);
-        let around = &mut Around::new(&self.script.config, &*self, &self.proxy.correlation, observer);
-        callback(&mut exchange, around);
+        let context = &mut Context::new(&self.script.config, &*self, &self.proxy.correlation, observer);
+        callback(&mut exchange, context);
         self.exchange = exchange;
     }
 
     /// What was still to come of the request.
     pub(crate) fn send_rest(&mut self, rest: &[u8], observer: &mut dyn Observer) {
         let wanted = if self.exchange.wants_request_body() { rest } else { b"" };
-        self.with(observer, |exchange, around| exchange.handle_request_body(around, rest.len(), wanted, true));
+        self.with(observer, |exchange, context| exchange.handle_request_body(context, rest.len(), wanted, true));
     }
 
     /// The whole response of the script.
@@ -231,20 +233,20 @@ impl Playing<'_> {
         }
         let end = script.response_end;
         self.response_headers.set(true);
-        self.with(observer, |exchange, around| exchange.handle_response_headers(around, end == End::Headers));
+        self.with(observer, |exchange, context| exchange.handle_response_headers(context, end == End::Headers));
         self.response_headers.set(false);
         for (bytes, last) in chunks(&script.response_body, script.chunk, end) {
             self.chunk(bytes, last, observer);
         }
         if end == End::Trailers {
-            self.with(observer, |exchange, around| exchange.handle_response_trailers(around));
+            self.with(observer, |exchange, context| exchange.handle_response_trailers(context));
         }
     }
 
     /// One more chunk of the response.
     pub(crate) fn chunk(&mut self, bytes: &[u8], last: bool, observer: &mut dyn Observer) {
         let wanted = if self.exchange.wants_response_body() { bytes } else { b"" };
-        self.with(observer, |exchange, around| exchange.handle_response_body(around, bytes.len(), wanted, last));
+        self.with(observer, |exchange, context| exchange.handle_response_body(context, bytes.len(), wanted, last));
     }
 
     pub(crate) fn event(&mut self, text: &str) -> Vec<String> {
@@ -257,8 +259,8 @@ impl Playing<'_> {
     pub(crate) fn end(mut self, observer: &mut dyn Observer) {
         self.request_headers.set(true);
         self.response_headers.set(true);
-        self.with(observer, |exchange, around| exchange.handle_log(around));
-        self.with(observer, |exchange, around| exchange.handle_log(around));
+        self.with(observer, |exchange, context| exchange.handle_log(context));
+        self.with(observer, |exchange, context| exchange.handle_log(context));
     }
 
     pub(crate) fn finish(self) -> Vec<String> {
@@ -323,33 +325,32 @@ impl Host for Playing<'_> {
 
 impl Observer for Log {
     fn observe(&mut self, observation: Observation<'_>) {
-        let config = Config::default();
         self.lines.push(match observation {
             Observation::OperationStarted(operation) => {
-                format!("start {} {}", operation.method().as_str(&config), operation.name().unwrap_or("-"))
+                format!("start {} {}", operation.method().as_str(&[]), operation.name().unwrap_or("-"))
             }
             Observation::OperationEnded(ended) => format!(
                 "end {} {}{} in {:?} ms, {:?} bytes",
-                ended.operation.method().as_str(&config),
+                ended.operation.method().as_str(&[]),
                 ended.status().as_str(),
                 ended.error_type().map_or(String::new(), |error| format!("/{}", error.as_str())),
                 ended.duration.map(|duration| duration / 1_000),
                 ended.answer_bytes,
             ),
             Observation::Notification { method, direction } => {
-                format!("notification {} {}", direction.as_str(), method.as_str(&config))
+                format!("notification {} {}", direction.as_str(), method.as_str(&[]))
             }
             Observation::Bytes { direction, bytes } => return self.add_bytes(direction.as_str(), bytes),
             Observation::ProtocolError { code, method } => {
-                format!("error {code:?} of {}", method.map_or("none", |method| method.as_str(&config)))
+                format!("error {code:?} of {}", method.map_or("none", |method| method.as_str(&[])))
             }
             Observation::Skipped { direction, reason } => format!("skip {} {}", direction.as_str(), reason.as_str()),
             Observation::FirstEvent { method, microseconds } => {
-                format!("first event {} in {} ms", method.as_str(&config), microseconds / 1_000)
+                format!("first event {} in {} ms", method.as_str(&[]), microseconds / 1_000)
             }
             Observation::HeaderMismatch(header) => format!("mismatch {}", header.as_str()),
             Observation::Listed { method, items, bytes } => {
-                format!("listed {} {items} in {bytes} bytes", method.as_str(&config))
+                format!("listed {} {items} in {bytes} bytes", method.as_str(&[]))
             }
             Observation::Published { page, .. } => format!("published {}", page.items.len()),
             Observation::SessionStarted(session) => {
@@ -358,7 +359,7 @@ impl Observer for Log {
             Observation::SessionEnded { microseconds } => format!("session ended after {} ms", microseconds / 1_000),
             Observation::ServerRequestEnded { method, status, duration } => format!(
                 "asked {} {} in {:?} ms",
-                method.as_str(&config),
+                method.as_str(&[]),
                 status.as_str(),
                 duration.map(|duration| duration / 1_000)
             ),

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use mcp_observe::{
-    Around, Config, Correlation, Exchange, HASH_KEY_BYTES, Host, InMemory, Method, Observation, Observer, Time,
+    Config, Context, Correlation, Exchange, HASH_KEY_BYTES, Host, InMemory, Method, Observation, Observer, Time,
 };
 use serde_json::Value;
 use std::rc::Rc;
@@ -69,8 +69,7 @@ struct Notes {
 
 impl Observer for Notes {
     fn observe(&mut self, observation: Observation<'_>) {
-        let config = Config::default();
-        let name = |method: Method| method.as_str(&config).to_owned();
+        let name = |method: Method| method.as_str(&[]).to_owned();
         let fact = match observation {
             Observation::OperationEnded(ended) => {
                 let error = ended.error_type().map_or(String::new(), |error| format!("/{}", error.as_str()));
@@ -110,22 +109,22 @@ fn check(revision: &'static str, entry: &Value, as_events: bool) {
     let body = if as_events { format!("data: {}\r\n\r\n", entry["answer"]) } else { entry["answer"].to_string() };
     let (config, mut notes, mut exchange) = (Config::default(), Notes::default(), Exchange::default());
     let correlation = Correlation::new(Rc::new(InMemory::default()), "specification", [0; HASH_KEY_BYTES], 0);
-    exchange.handle_request_headers(&mut Around::new(&config, &proxy, &correlation, &mut notes), false);
+    exchange.handle_request_headers(&mut Context::new(&config, &proxy, &correlation, &mut notes), false);
     let request = entry["request"].to_string();
     exchange.handle_request_body(
-        &mut Around::new(&config, &proxy, &correlation, &mut notes),
+        &mut Context::new(&config, &proxy, &correlation, &mut notes),
         request.len(),
         request.as_bytes(),
         true,
     );
-    exchange.handle_response_headers(&mut Around::new(&config, &proxy, &correlation, &mut notes), false);
+    exchange.handle_response_headers(&mut Context::new(&config, &proxy, &correlation, &mut notes), false);
     exchange.handle_response_body(
-        &mut Around::new(&config, &proxy, &correlation, &mut notes),
+        &mut Context::new(&config, &proxy, &correlation, &mut notes),
         body.len(),
         body.as_bytes(),
         true,
     );
-    exchange.handle_log(&mut Around::new(&config, &proxy, &correlation, &mut notes));
+    exchange.handle_log(&mut Context::new(&config, &proxy, &correlation, &mut notes));
     notes.ends.sort();
     notes.facts.sort();
     assert_eq!(notes.ends, texts(&entry["ends"]), "{revision} {entry}");

@@ -38,7 +38,7 @@ struct Options {
     #[arg(long, global = true, env = "ENVOY_CPU", default_value_t = 0)]
     cpu: usize,
     /// Keep-alive connections of the load.
-    #[arg(long, global = true, default_value_t = 16, value_parser = 1..=upstream::MOST_LANES as i64)]
+    #[arg(long, global = true, default_value_t = 16, value_parser = 1..=upstream::MAX_LANES as i64)]
     connections: i64,
     /// Times that all Envoys are started.
     #[arg(long, global = true, env = "STARTS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]

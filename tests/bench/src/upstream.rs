@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 /// Most connections of the load.
-pub(crate) const MOST_LANES: usize = 64;
+pub(crate) const MAX_LANES: usize = 64;
 
 type AnswerBody = Either<Full<Bytes>, Channel<Bytes>>;
 
@@ -31,11 +31,11 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(workloads: Vec<Workload>) -> Self {
-        Self { workloads, received: (0..MOST_LANES).map(|_| Notify::new()).collect() }
+        Self { workloads, received: (0..MAX_LANES).map(|_| Notify::new()).collect() }
     }
 
     pub(crate) fn received(&self, lane: usize) -> Result<&Notify> {
-        self.received.get(lane).with_context(|| format!("connection {lane} of {MOST_LANES}"))
+        self.received.get(lane).with_context(|| format!("connection {lane} of {MAX_LANES}"))
     }
 
     fn workload(&self, path: &str) -> Option<&Workload> {

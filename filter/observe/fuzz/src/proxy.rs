@@ -2,7 +2,7 @@
 
 use crate::chunks::{Chunking, cut};
 use crate::script::{End, Script, Side};
-use mcp_observe::{Around, Config, Correlation, Exchange, Host, Observation, Observer, Time};
+use mcp_observe::{Context, Config, Correlation, Exchange, Host, Observation, Observer, Time};
 use std::cell::Cell;
 use std::fmt::Write as _;
 
@@ -69,45 +69,45 @@ impl<'a> Playing<'a> {
     pub fn request(&mut self, tally: &mut Tally) {
         let side = &self.script.request;
         self.has_request_headers = true;
-        self.call(tally, |exchange, around| exchange.handle_request_headers(around, side.end == End::Headers));
+        self.call(tally, |exchange, context| exchange.handle_request_headers(context, side.end == End::Headers));
         self.has_request_headers = false;
         for (chunk, is_last) in std::mem::take(&mut self.chunks[0]) {
             let wanted = if self.exchange.wants_request_body() { chunk } else { b"" };
-            self.call(tally, |exchange, around| exchange.handle_request_body(around, chunk.len(), wanted, is_last));
+            self.call(tally, |exchange, context| exchange.handle_request_body(context, chunk.len(), wanted, is_last));
         }
         if side.end == End::Trailers {
-            self.call(tally, |exchange, around| exchange.handle_request_trailers(around));
+            self.call(tally, |exchange, context| exchange.handle_request_trailers(context));
         }
     }
 
     pub fn response(&mut self, tally: &mut Tally) {
         let Some(side) = &self.script.response else { return };
         self.has_response_headers = true;
-        self.call(tally, |exchange, around| exchange.handle_response_headers(around, side.end == End::Headers));
+        self.call(tally, |exchange, context| exchange.handle_response_headers(context, side.end == End::Headers));
         self.has_response_headers = false;
         for (chunk, is_last) in std::mem::take(&mut self.chunks[1]) {
             let wanted = if self.exchange.wants_response_body() { chunk } else { b"" };
-            self.call(tally, |exchange, around| exchange.handle_response_body(around, chunk.len(), wanted, is_last));
+            self.call(tally, |exchange, context| exchange.handle_response_body(context, chunk.len(), wanted, is_last));
         }
         if side.end == End::Trailers {
-            self.call(tally, |exchange, around| exchange.handle_response_trailers(around));
+            self.call(tally, |exchange, context| exchange.handle_response_trailers(context));
         }
     }
 
     pub fn end(&mut self, tally: &mut Tally) {
         self.has_request_headers = true;
         self.has_response_headers = self.script.response.is_some();
-        self.call(tally, |exchange, around| exchange.handle_log(around));
+        self.call(tally, |exchange, context| exchange.handle_log(context));
     }
 
-    fn call(&mut self, tally: &mut Tally, callback: impl FnOnce(&mut Exchange, &mut Around<'_>)) {
+    fn call(&mut self, tally: &mut Tally, callback: impl FnOnce(&mut Exchange, &mut Context<'_>)) {
         let questions = Questions {
             script: self.script,
             now: self.now.get(),
             has_request_headers: self.has_request_headers,
             has_response_headers: self.has_response_headers,
         };
-        callback(&mut self.exchange, &mut Around::new(self.config, &questions, self.correlation, tally));
+        callback(&mut self.exchange, &mut Context::new(self.config, &questions, self.correlation, tally));
     }
 }
 

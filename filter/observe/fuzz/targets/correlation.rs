@@ -11,15 +11,15 @@ use mcp_observe_fuzz::script::Script;
 use std::cell::Cell;
 use std::rc::Rc;
 
-const MOST_BYTES: usize = 27 << 17; // 2.9 MiB and a little
-const MOST_EXCHANGES: usize = 8;
+const MAX_BYTES: usize = 27 << 17; // 2.9 MiB and a little
+const MAX_EXCHANGES: usize = 8;
 const MINUTE: u64 = 60_000_000_000;
 /// A tick looks at a few slots; so many look at all.
 const TICKS: usize = 64;
 
 fuzz_target!(|input: &[u8]| {
     let mut scripts = Script::all(input);
-    scripts.truncate(MOST_EXCHANGES);
+    scripts.truncate(MAX_EXCHANGES);
     for order in [one_by_one, all_requests_first, last_response_first] {
         play(&scripts, order);
     }
@@ -50,7 +50,7 @@ fn play(scripts: &[Script<'_>], order: Order) {
     assert_eq!(tally.operations_ended, tally.operations_started);
     assert_eq!(tally.exchanges[0], tally.exchanges[1]);
     assert_eq!(tally.streams[0], tally.streams[1]);
-    assert!(shared.size() <= MOST_BYTES, "{}", shared.size());
+    assert!(shared.size() <= MAX_BYTES, "{}", shared.size());
 }
 
 fn one_by_one(playing: &mut [Playing<'_>], tally: &mut Tally) {

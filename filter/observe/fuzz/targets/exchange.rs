@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 /// The bound of an exchange.
-const MOST_MEMORY: usize = 64 * 1024;
+const MAX_MEMORY: usize = 64 * 1024;
 /// One slot of the store while it is changed: read, taken apart, written.
 const SLOT_BYTES: usize = 3 * 8192;
 
@@ -51,7 +51,7 @@ fn play(script: &Script<'_>, chunking: Chunking) -> Tally {
         playing.response(&mut tally);
         playing.end(&mut tally);
     });
-    let most = MOST_MEMORY + SLOT_BYTES + 3 * script.longest_header();
+    let most = MAX_MEMORY + SLOT_BYTES + 3 * script.longest_header();
     assert!(held <= most, "{held} bytes held");
     tally
 }

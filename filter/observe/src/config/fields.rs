@@ -1,10 +1,10 @@
 //! The fields of a JSON object, taken one by one; every problem is noted with its path.
 
-use crate::error::Problem;
+use crate::config::error::Problem;
 use serde_json::{Map, Value};
 
 /// Most entries of `paths` and of `extra_methods`.
-const MOST_ENTRIES: usize = 64;
+const MAX_ENTRIES: usize = 64;
 
 /// A value that is not allowed.
 pub(super) fn wrong(path: &str, found: &Value, allowed: &str) -> Problem {
@@ -114,9 +114,9 @@ impl Fields {
         is_allowed: impl Fn(&str) -> bool,
     ) -> Option<Vec<String>> {
         let items = match self.take(name)? {
-            Value::Array(items) if items.len() <= MOST_ENTRIES => items,
+            Value::Array(items) if items.len() <= MAX_ENTRIES => items,
             Value::Array(items) => {
-                self.problem(name, &format!("{} entries are too many; allowed: at most {MOST_ENTRIES}", items.len()));
+                self.problem(name, &format!("{} entries are too many; allowed: at most {MAX_ENTRIES}", items.len()));
                 return None;
             }
             other => {

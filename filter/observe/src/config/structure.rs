@@ -6,11 +6,11 @@ use prost_types::{Struct, Value as Field};
 use serde_json::{Map, Number, Value};
 
 /// Deepest nesting that is converted; the settings have two levels.
-const MOST_DEPTH: usize = 8;
+const MAX_DEPTH: usize = 8;
 
 /// The object that the bytes describe; `None` if they are no `Struct`.
 pub(super) fn decode(bytes: &[u8]) -> Option<Map<String, Value>> {
-    object(Struct::decode(bytes).ok()?, MOST_DEPTH)
+    object(Struct::decode(bytes).ok()?, MAX_DEPTH)
 }
 
 fn object(structure: Struct, depth: usize) -> Option<Map<String, Value>> {

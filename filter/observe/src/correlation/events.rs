@@ -15,14 +15,14 @@
 //! On a resumed stream one more read for each event that did not pass this VM lately: another worker may save it meanwhile.
 
 use super::{Correlation, SessionKey};
-use crate::shared::update;
+use crate::shared_data::update;
 
 const SLOTS: u64 = 64;
 const ID_BYTES: usize = 4;
 /// The oldest ids go first.
-const MOST_BYTES_IN_SLOT: usize = 640 * ID_BYTES;
+const MAX_BYTES_IN_SLOT: usize = 640 * ID_BYTES;
 /// Most events of one VM between two ticks; the rest is saved at once.
-const MOST_UNSAVED: usize = 2048;
+const MAX_UNSAVED: usize = 2048;
 
 /// An event of one session, by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Correlation {
     pub(crate) fn note_event(&self, event: EventKey) {
         let mut events = self.events.borrow_mut();
         events.push(event);
-        if events.len() >= MOST_UNSAVED {
+        if events.len() >= MAX_UNSAVED {
             drop(events);
             self.save_events();
         }
@@ -86,7 +86,7 @@ impl Correlation {
         update(self.shared.as_ref(), &self.key('e', slot), |bytes| {
             bytes.truncate(ids(bytes).as_flattened().len());
             bytes.extend_from_slice(&passed);
-            bytes.drain(..bytes.len().saturating_sub(MOST_BYTES_IN_SLOT));
+            bytes.drain(..bytes.len().saturating_sub(MAX_BYTES_IN_SLOT));
             (true, ())
         });
     }
@@ -95,7 +95,7 @@ impl Correlation {
 /// The ids in a slot. A value of unexpected shape counts as absent.
 fn ids(slot: &[u8]) -> &[[u8; ID_BYTES]] {
     match slot.as_chunks() {
-        (ids, []) if slot.len() <= MOST_BYTES_IN_SLOT => ids,
+        (ids, []) if slot.len() <= MAX_BYTES_IN_SLOT => ids,
         _ => &[],
     }
 }

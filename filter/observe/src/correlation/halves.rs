@@ -9,11 +9,11 @@
 
 use super::sessions::Begun;
 use super::{Correlation, SessionKey};
-use crate::shared::update;
+use crate::shared_data::update;
 
 const SLOTS: u64 = 64;
 const ENTRY_BYTES: usize = 8;
-const MOST_IN_SLOT: usize = 256;
+const MAX_IN_SLOT: usize = 256;
 
 /// One of the two, as its bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Correlation {
                 bytes.drain(index * ENTRY_BYTES..(index + 1) * ENTRY_BYTES);
             }
             bytes.extend_from_slice(&(entry | half as u64).to_le_bytes());
-            bytes.drain(..bytes.len().saturating_sub(MOST_IN_SLOT * ENTRY_BYTES));
+            bytes.drain(..bytes.len().saturating_sub(MAX_IN_SLOT * ENTRY_BYTES));
             (true, ())
         });
     }
@@ -81,7 +81,7 @@ fn place(slot: &[u8], session: SessionKey) -> Option<(usize, u64)> {
 /// The entries of a slot. A value of unexpected shape counts as absent.
 fn entries(slot: &[u8]) -> &[[u8; ENTRY_BYTES]] {
     match slot.as_chunks() {
-        (entries, []) if entries.len() <= MOST_IN_SLOT => entries,
+        (entries, []) if entries.len() <= MAX_IN_SLOT => entries,
         _ => &[],
     }
 }
@@ -91,7 +91,7 @@ mod tests {
     use super::Half;
     use crate::correlation::SessionKey;
     use crate::correlation::tests::pair;
-    use crate::shared::SharedData as _;
+    use crate::host::SharedData as _;
     use crate::test;
 
     #[test]

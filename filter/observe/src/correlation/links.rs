@@ -12,10 +12,11 @@ mod requests;
 mod slot;
 
 use super::{Correlation, SessionKey};
-use crate::closed::{ErrorType, Status, Transport};
+use crate::host::Time;
 use crate::id::IdKey;
-use crate::method::Method;
-use crate::observation::{Operation, Time};
+use crate::label::Method;
+use crate::label::{ErrorType, Status, Transport};
+use crate::observation::Operation;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -23,10 +24,10 @@ use std::time::Duration;
 pub(crate) const EXPIRY: Duration = Duration::from_secs(300);
 const SLOTS: u64 = 256;
 /// Bytes of a slot as written.
-const MOST_BYTES: usize = 8192;
+const MAX_BYTES: usize = 8192;
 /// What operations may take of it that are answered on an open stream of their own, as a rule. Those that find no room are
 /// followed by their exchange alone, so nothing is lost but an answer that comes elsewhere.
-const MOST_OPEN_BYTES: usize = MOST_BYTES / 4 * 3;
+const MAX_OPEN_BYTES: usize = MAX_BYTES / 4 * 3;
 /// Bytes of a link beside its texts and what is rare in it, at most.
 const OPERATION_BYTES: usize = 104;
 const ASKED_BYTES: usize = 80;

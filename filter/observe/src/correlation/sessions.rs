@@ -8,8 +8,8 @@
 //! gives way, else the one that was not used for longest; it counts as ended and is not found again.
 
 use super::{Correlation, SessionKey};
-use crate::closed::{Revision, Transport};
-use crate::observation::Time;
+use crate::host::Time;
+use crate::label::{Revision, Transport};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use std::time::Duration;
 pub(super) const IDLE: Duration = Duration::from_secs(30 * 60);
 pub(super) const SLOTS: u64 = 64;
 /// Bytes of a slot as written, and of a session in it beside its server's name, at most.
-const MOST_BYTES: usize = 4096;
+const MAX_BYTES: usize = 4096;
 const ENTRY_BYTES: usize = 40;
 
 /// The latest sessions whose revision a VM remembers.
-const MOST_REMEMBERED: usize = 64;
+const MAX_REMEMBERED: usize = 64;
 
 pub(super) type Slot = Vec<Known>;
 
@@ -157,7 +157,7 @@ impl Correlation {
         }
         let found = self.known_session(session).and_then(|known| known.begun).map(|begun| begun.revision);
         let mut revisions = self.revisions.borrow_mut();
-        if revisions.len() >= MOST_REMEMBERED {
+        if revisions.len() >= MAX_REMEMBERED {
             revisions.remove(0);
         }
         revisions.push((session.0, found));
@@ -183,7 +183,7 @@ fn take(slot: &mut Slot, session: SessionKey) -> Option<Known> {
 fn push(slot: &mut Slot, known: Known) -> Vec<Active> {
     let mut gone = Vec::new();
     let mut bytes = known.size() + slot.iter().map(Known::size).sum::<usize>();
-    while bytes > MOST_BYTES
+    while bytes > MAX_BYTES
         && let Some((index, _)) = slot.iter().enumerate().min_by_key(|(_, known)| (known.is_active(), known.used))
     {
         let mut known = slot.remove(index);

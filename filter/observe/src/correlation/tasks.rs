@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 const SLOTS: u64 = 64;
 /// Bytes of a slot, names included.
-const MOST_BYTES: usize = 4096;
+const MAX_BYTES: usize = 4096;
 /// Bytes of an entry beside its name.
 const ENTRY_BYTES: usize = 16;
 
@@ -62,7 +62,7 @@ impl Correlation {
 fn make_room(slot: &mut Vec<Task>) {
     let size = |task: &Task| ENTRY_BYTES + task.tool.as_ref().map_or(0, |tool| tool.len());
     let mut bytes: usize = slot.iter().map(size).sum();
-    while bytes > MOST_BYTES && !slot.is_empty() {
+    while bytes > MAX_BYTES && !slot.is_empty() {
         bytes -= size(&slot.remove(0));
     }
 }

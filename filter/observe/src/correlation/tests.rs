@@ -1,11 +1,12 @@
 use super::halves::Half;
 use super::links::{Asked, Found, Otherwise, Pending};
 use super::{Correlation, HASH_KEY_BYTES, SessionKey};
-use crate::closed::{KnownMethod, Revision, Status, Transport};
+use crate::host::{SharedData, Time, Versioned};
 use crate::id::{IdKey, RequestId};
-use crate::method::Method;
-use crate::observation::{Operation, Time};
-use crate::shared::{InMemory, SharedData, Versioned};
+use crate::label::Method;
+use crate::label::{KnownMethod, Revision, Status, Transport};
+use crate::observation::Operation;
+use crate::shared_data::InMemory;
 use crate::test;
 use crate::text::Text;
 use std::cell::{Cell, RefCell};

@@ -5,23 +5,24 @@
 //! be this one, come back. And the tick looks for sessions that were idle for too long, in each slot when that can be at the
 //! earliest; of sessions from before its time a VM learns within five minutes.
 //!
-//! **Bound:** [`MOST_IDLE`] and a quarter of sessions without an open exchange, 56 bytes each; beside them one for each open
-//! exchange. Those that give way are told of at the next tick, [`MOST_LEAVING`] of them.
+//! **Bound:** [`MAX_IDLE`] and a quarter of sessions without an open exchange, 56 bytes each; beside them one for each open
+//! exchange. Those that give way are told of at the next tick, [`MAX_LEAVING`] of them.
 //!
 //! **Cost:** a look-up in the VM's own map per exchange. At a tick one read and one write for each slot with sessions to tell of.
 
 use super::halves::Half;
 use super::sessions::{Active, IDLE, Known, SLOTS, Slot};
 use super::{Correlation, SessionKey};
-use crate::observation::{Observation, Time};
+use crate::host::Time;
+use crate::observation::Observation;
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// Of one VM, without an open exchange.
-const MOST_IDLE: usize = 400;
+const MAX_IDLE: usize = 400;
 /// At one tick.
-const MOST_LEAVING: usize = 256;
+const MAX_LEAVING: usize = 256;
 /// Nanoseconds from one word about a session to the next.
 const APART: u64 = 60_000_000_000;
 /// A session without an exchange for so long is forgotten in its VM.
@@ -125,29 +126,29 @@ impl Uses {
     }
 
     fn make_room(&mut self) {
-        if self.sessions.len() < self.full_at.max(MOST_IDLE) {
+        if self.sessions.len() < self.full_at.max(MAX_IDLE) {
             return;
         }
         // With so much room the map tidies up in its place, instead of growing once more.
-        self.sessions.reserve((2 * MOST_IDLE).saturating_sub(self.sessions.len()));
+        self.sessions.reserve((2 * MAX_IDLE).saturating_sub(self.sessions.len()));
         let at = |one: &Use| if one.is_used { u64::MAX } else { one.at };
         // A sort or a selection would be many times as much code in the module.
         let idle = self.sessions.values().filter(|one| one.open == 0).map(|one| Reverse(at(one)));
         let mut idle: BinaryHeap<_> = idle.collect();
         // A quarter at once, so that the next ones find room.
-        if idle.len() >= MOST_IDLE
-            && let Some(Reverse(limit)) = std::iter::from_fn(|| idle.pop()).nth(MOST_IDLE / 4)
+        if idle.len() >= MAX_IDLE
+            && let Some(Reverse(limit)) = std::iter::from_fn(|| idle.pop()).nth(MAX_IDLE / 4)
         {
             let Self { sessions, leaving, .. } = self;
             sessions.retain(|_, one| {
                 let stays = one.open > 0 || at(one) > limit;
-                if !stays && (one.is_used || one.at != one.told) && leaving.len() < MOST_LEAVING {
+                if !stays && (one.is_used || one.at != one.told) && leaving.len() < MAX_LEAVING {
                     leaving.push(Word { at: if one.is_used { 0 } else { one.at }, ..one.word() });
                 }
                 stays
             });
         }
-        self.full_at = self.sessions.len() + MOST_IDLE / 4;
+        self.full_at = self.sessions.len() + MAX_IDLE / 4;
     }
 }
 

@@ -5,7 +5,7 @@
 //! or goes within that while, nobody ends what it leaves.
 
 use super::Correlation;
-use crate::observation::Time;
+use crate::host::Time;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const LEASE: Duration = Duration::from_secs(60);
 /// Before its first tick.
 const FIRST_LEASE: Duration = Duration::from_secs(2);
 /// Of at most 20 bytes each; the one that was renewed first gives way.
-const MOST_VMS: usize = 128;
+const MAX_VMS: usize = 128;
 
 #[derive(Serialize, Deserialize)]
 struct Lease {
@@ -34,7 +34,7 @@ impl Correlation {
         self.lease_renewed_at.set(now.0 + lease / 2);
         self.edit(&self.key('v', 0), |leases: &mut Vec<Lease>| {
             self.keep_others(leases, now);
-            if leases.len() >= MOST_VMS {
+            if leases.len() >= MAX_VMS {
                 leases.remove(0);
             }
             leases.push(Lease { vm: self.vm, until: now.0 + lease });

@@ -1,70 +1,72 @@
 //! The request's headers: what may be MCP, and what shows that it is.
 
-use super::{Around, Exchange, Kind, Mirrored, PATH_BYTES, PostHeaders, SESSION_ID_BYTES};
-use crate::body::{Body, Format};
-use crate::closed::{Revision, Transport};
-use crate::headers::{accepts_both, decode_mirrored, encoding, is_json, is_well_known, session_query, without_query};
+use super::{Context, Exchange, Kind, Mirrored, PATH_BYTES, PostHeaders, SESSION_ID_BYTES};
+use crate::exchange::headers::{
+    accepts_both, decode_mirrored, encoding, is_json, is_well_known, session_query, without_query,
+};
+use crate::label::{Revision, Transport};
 use crate::observation::Observation;
-use crate::reader::{NAME_BYTES, WORD_BYTES};
+use crate::read::body::{Body, Format};
+use crate::read::reader::{NAME_BYTES, WORD_BYTES};
 use crate::text::Text;
 
 impl Exchange {
     /// The request's headers passed.
-    pub fn handle_request_headers(&mut self, around: &mut Around<'_>, end_of_stream: bool) {
-        around.observe(Observation::StreamSeen);
-        let http_method = around.host.request_header(":method");
+    pub fn handle_request_headers(&mut self, context: &mut Context<'_>, end_of_stream: bool) {
+        context.observe(Observation::StreamSeen);
+        let http_method = context.host.request_header(":method");
         self.kind = match http_method.as_deref() {
             Some(b"POST") => {
-                let content_type = around.host.request_header("content-type");
+                let content_type = context.host.request_header("content-type");
                 if content_type.is_some_and(|value| is_json(&value)) { Kind::Post } else { Kind::Other }
             }
-            Some(b"GET") => self.kind_of_get(around),
+            Some(b"GET") => self.kind_of_get(context),
             Some(b"DELETE") => Kind::Delete,
             _ => Kind::Other,
         };
         match self.kind {
             Kind::Post => {
-                self.read_post_headers(around);
+                self.read_post_headers(context);
                 if !self.headers.is_encoded {
                     let mut body = Body::new(Format::Json);
-                    body.set_ids(around.config.filter_state());
+                    body.set_ids(context.config.filter_state());
                     self.request = Some(body);
                 }
             }
             Kind::Get | Kind::Delete => {
-                let session_id = around.host.request_header("mcp-session-id");
+                let session_id = context.host.request_header("mcp-session-id");
                 self.session_id = session_id.map(|id| Text::start_of(id, SESSION_ID_BYTES));
-                self.resumes = around.host.request_header("last-event-id").is_some();
+                self.resumes = context.host.request_header("last-event-id").is_some();
                 let is_mcp = self.session_id.is_some() || self.resumes;
-                if is_mcp || around.host.request_header("mcp-protocol-version").is_some() {
-                    self.recognise(around);
+                if is_mcp || context.host.request_header("mcp-protocol-version").is_some() {
+                    self.recognise(context);
                 }
             }
             Kind::Other | Kind::Unseen => {}
         }
         if end_of_stream {
-            self.end_request(around);
+            self.end_request(context);
         }
     }
 
     /// Reads what can decide anything. Absent headers cost a fraction of present ones, so the rare ones are asked for
     /// freely and the usual ones only while nothing shows what they would: a session makes the revision a matter of its
     /// `initialize`, and `Mcp-Method` says that there is no session.
-    fn read_post_headers(&mut self, around: &Around<'_>) {
-        let header = |name| around.host.request_header(name);
+    fn read_post_headers(&mut self, context: &Context<'_>) {
+        let header = |name| context.host.request_header(name);
         let method = header("mcp-method");
         let mut version = method.as_ref().and_then(|_| header("mcp-protocol-version"));
         let is_modern = version.as_deref() == Some(Revision::V2026_07_28.as_str().as_bytes());
         if !is_modern {
             self.session_id = header("mcp-session-id").map(|id| Text::start_of(id, SESSION_ID_BYTES));
         }
-        if version.is_none() && (self.session_id.is_none() || around.config.wants_revision()) {
+        if version.is_none() && (self.session_id.is_none() || context.config.wants_revision()) {
             version = header("mcp-protocol-version");
         }
         let name = method.as_ref().and_then(|_| header("mcp-name"));
         let has_header = method.is_some() || version.is_some() || self.session_id.is_some();
-        let names_mcp = !is_modern && self.session_id.is_none() && self.read_path(around);
-        let is_mcp = has_header || names_mcp || accepts_both_forms(around);
+        let names_mcp = !is_modern && self.session_id.is_none() && self.read_path(context);
+        let is_mcp = has_header || names_mcp || accepts_both_forms(context);
         let mirrored = (method.is_some() || version.is_some()).then(|| {
             Box::new(Mirrored {
                 version: version.map(|value| Text::start_of(value, WORD_BYTES)),
@@ -77,25 +79,25 @@ impl Exchange {
     }
 
     /// Whether the path shows MCP: it carries a session of HTTP+SSE, or is one of those configured.
-    fn read_path(&mut self, around: &Around<'_>) -> bool {
-        let Some(path) = around.host.request_header(":path") else { return false };
+    fn read_path(&mut self, context: &Context<'_>) -> bool {
+        let Some(path) = context.host.request_header(":path") else { return false };
         let session_id = match session_query(&path) {
             Some(id) => Some(id),
-            None => around.correlation.is_endpoint(&path).then_some(path.as_slice()),
+            None => context.correlation.is_endpoint(&path).then_some(path.as_slice()),
         };
         let session_id = session_id.map(|id| Text::start_of(id.to_vec(), SESSION_ID_BYTES));
         if session_id.is_some() {
             (self.session_id, self.transport) = (session_id, Transport::HttpSse);
         }
         let is_mcp =
-            self.session_id.is_some() || around.config.paths.iter().any(|prefix| path.starts_with(prefix.as_bytes()));
+            self.session_id.is_some() || context.config.paths.iter().any(|prefix| path.starts_with(prefix.as_bytes()));
         self.keep_path(path);
         is_mcp
     }
 
     /// What describes the host is no stream, even where a client of MCP asks for it.
-    fn kind_of_get(&mut self, around: &Around<'_>) -> Kind {
-        let path = around.host.request_header(":path").unwrap_or_default();
+    fn kind_of_get(&mut self, context: &Context<'_>) -> Kind {
+        let path = context.host.request_header(":path").unwrap_or_default();
         if is_well_known(&path) {
             return Kind::Other;
         }
@@ -114,7 +116,7 @@ impl Exchange {
 }
 
 /// The first line of `Accept` names both forms as a rule, and the others are asked for only where it does not.
-fn accepts_both_forms(around: &Around<'_>) -> bool {
-    let Some(first) = around.host.request_header("accept") else { return false };
-    accepts_both(&first) || around.host.request_header_lines("accept").is_some_and(|all| accepts_both(&all))
+fn accepts_both_forms(context: &Context<'_>) -> bool {
+    let Some(first) = context.host.request_header("accept") else { return false };
+    accepts_both(&first) || context.host.request_header_lines("accept").is_some_and(|all| accepts_both(&all))
 }

@@ -1,16 +1,16 @@
 //! The response side: answers find their operation, what is left over is judged at the end.
 
 use super::session::{Answered, server_name};
-use super::task::task_status;
+use super::tasks::task_status;
 use super::verdict::{Verdict, judge};
-use super::{Around, Exchange, Kind, MOST_OPERATIONS};
-use crate::body::Part;
-use crate::closed::{Direction, ErrorType, KnownMethod, Revision, SkipReason, StreamOpen, Transport, UnmatchedReason};
+use super::{Context, Exchange, Kind, MAX_OPERATIONS};
 use crate::id::{Id, RequestId};
-use crate::message::{Message, MessageKind};
-use crate::method::Method;
+use crate::label::Method;
+use crate::label::{Direction, ErrorType, KnownMethod, Revision, SkipReason, StreamOpen, Transport, UnmatchedReason};
+use crate::observation::Page;
 use crate::observation::{Ended, Observation, Session};
-use crate::page::Page;
+use crate::read::body::Part;
+use crate::read::message::{Message, MessageKind};
 
 impl Exchange {
     /// Whether the bytes of the response's body are worth fetching.
@@ -20,10 +20,10 @@ impl Exchange {
     }
 
     /// A chunk of `size` bytes passed; `bytes` is empty where they were not wanted.
-    pub fn handle_response_body(&mut self, around: &mut Around<'_>, size: usize, bytes: &[u8], end_of_stream: bool) {
+    pub fn handle_response_body(&mut self, context: &mut Context<'_>, size: usize, bytes: &[u8], end_of_stream: bool) {
         self.bytes_out += size as u64;
         if let Some(mut body) = self.response.take() {
-            body.push(bytes, &mut |part| self.response_part(part, around));
+            body.push(bytes, &mut |part| self.response_part(part, context));
             self.had_event_ids = body.has_event_ids();
             // A part may have shown that the rest is of no interest.
             if self.kind != Kind::Other {
@@ -31,47 +31,47 @@ impl Exchange {
             }
         }
         if end_of_stream {
-            self.end_response(around);
+            self.end_response(context);
         }
-        self.report_bytes(around);
+        self.report_bytes(context);
     }
 
     /// The response's trailers passed: its body ended before them.
-    pub fn handle_response_trailers(&mut self, around: &mut Around<'_>) {
-        self.end_response(around);
+    pub fn handle_response_trailers(&mut self, context: &mut Context<'_>) {
+        self.end_response(context);
     }
 
     /// No more answers come here: each operation still open gets the verdict of the evidence.
-    pub(super) fn end_response(&mut self, around: &mut Around<'_>) {
+    pub(super) fn end_response(&mut self, context: &mut Context<'_>) {
         if std::mem::replace(&mut self.response_ended, true) {
             return;
         }
         if let Some(mut body) = self.response.take() {
-            body.finish(&mut |part| self.response_part(part, around));
+            body.finish(&mut |part| self.response_part(part, context));
         }
-        self.begin_unseen(around);
+        self.begin_unseen(context);
         if let Some(session) = self.session.filter(|_| self.had_event_ids) {
             // The client may resume at once, on another worker.
-            around.correlation.save_events_of(session);
+            context.correlation.save_events_of(session);
         }
         if !self.operations.is_empty() {
-            let verdict = self.verdict(around);
+            let verdict = self.verdict(context);
             if let Some(reachable) = verdict.shows_server() {
-                around.observe(Observation::Reachable(reachable));
+                context.observe(Observation::Reachable(reachable));
             }
             self.is_refused |= matches!(verdict, Verdict::Refused(_) | Verdict::Probed);
-            self.end_unanswered(verdict, around);
+            self.end_unanswered(verdict, context);
         }
-        self.report_bytes(around);
+        self.report_bytes(context);
     }
 
-    fn verdict(&self, around: &mut Around<'_>) -> Verdict {
-        let now = around.now();
+    fn verdict(&self, context: &mut Context<'_>) -> Verdict {
+        let now = context.now();
         // A request that the server did not get whole is answered nowhere else.
         let resumable =
             !self.is_unseen && (self.had_event_ids && !self.is_modern() || self.transport == Transport::HttpSse);
-        let verdict = Verdict::of(around.host, now, self.status, self.was_cut, self.unread, resumable);
-        let is_probe = verdict == Verdict::Refused(ErrorType::HttpError) && self.is_probe(around);
+        let verdict = Verdict::of(context.host, now, self.status, self.was_cut, self.unread, resumable);
+        let is_probe = verdict == Verdict::Refused(ErrorType::HttpError) && self.is_probe(context);
         if is_probe { Verdict::Probed } else { verdict }
     }
 
@@ -79,129 +79,132 @@ impl Exchange {
     /// status where its stream is. It may refuse before the body came: outside of a session, and without the version that
     /// follows it, that is an `initialize` too.
     #[inline(never)]
-    fn is_probe(&self, around: &Around<'_>) -> bool {
+    fn is_probe(&self, context: &Context<'_>) -> bool {
         let has_version = self.headers.mirrored.as_deref().is_some_and(|mirrored| mirrored.version.is_some());
         let may_begin = self.session_id.is_none() && !has_version;
         let begins = self.operations.iter().any(|operation| match operation.method {
             Method::Unseen => may_begin,
             method => method == Method::Known(KnownMethod::Initialize),
         });
-        match self.status.or_else(|| around.host.response_status()).filter(|_| begins) {
+        match self.status.or_else(|| context.host.response_status()).filter(|_| begins) {
             Some(405) => true,
             Some(400 | 404) => self.path.as_deref().is_some_and(|path| {
-                let server = server_name(around);
-                around.correlation.is_stream_path(server.as_deref().unwrap_or_default().as_bytes(), path)
+                let server = server_name(context);
+                context.correlation.is_stream_path(server.as_deref().unwrap_or_default().as_bytes(), path)
             }),
             _ => false,
         }
     }
 
-    pub(super) fn duration(&self, around: &mut Around<'_>) -> Option<u64> {
+    pub(super) fn duration(&self, context: &mut Context<'_>) -> Option<u64> {
         let started = self.started?;
-        Some(around.now().microseconds_since(started))
+        Some(context.now().microseconds_since(started))
     }
 
     /// Something in the answer is no JSON-RPC, or cannot be read. Of an error page or a redirect nothing else was expected: its
     /// status tells.
     #[inline(never)]
-    pub(super) fn skipped_out(&mut self, reason: SkipReason, around: &mut Around<'_>) {
-        self.status = self.status.or_else(|| around.host.response_status());
+    pub(super) fn skipped_out(&mut self, reason: SkipReason, context: &mut Context<'_>) {
+        self.status = self.status.or_else(|| context.host.response_status());
         if self.status.is_some_and(|status| status >= 300) {
             return;
         }
         // JSON that is no JSON-RPC was read: there is just no answer in it.
         self.unread |= reason != SkipReason::NotJsonRpc;
-        around.skipped(Direction::Out, reason);
+        context.skipped(Direction::Out, reason);
     }
 
-    fn response_part(&mut self, part: Part<'_>, around: &mut Around<'_>) {
-        if !self.recognised && !self.recognise_by(&part, around) {
+    fn response_part(&mut self, part: Part<'_>, context: &mut Context<'_>) {
+        if !self.recognised && !self.recognise_by(&part, context) {
             return;
         }
         match part {
-            Part::Message(message) => self.response_message(message, around),
+            Part::Message(message) => self.response_message(message, context),
             Part::Event { id } => {
-                self.event(id, around);
-                self.first_event(around);
+                self.event(id, context);
+                self.first_event(context);
             }
             Part::Skipped(_) if self.is_replay => {}
-            Part::Skipped(reason) => self.skipped_out(reason, around),
-            Part::Endpoint(address) => self.endpoint(address, around),
+            Part::Skipped(reason) => self.skipped_out(reason, context),
+            Part::Endpoint(address) => self.endpoint(address, context),
         }
     }
 
     /// A stream whose first event is `endpoint` or JSON-RPC is MCP; one that begins otherwise is not looked at again. A POST
     /// that is answered before its body came will bring no other evidence.
-    fn recognise_by(&mut self, part: &Part<'_>, around: &mut Around<'_>) -> bool {
+    fn recognise_by(&mut self, part: &Part<'_>, context: &mut Context<'_>) -> bool {
         let kind = if let Part::Message(message) = part { message.kind() } else { MessageKind::Invalid };
         match part {
-            _ if self.kind == Kind::Post && kind == MessageKind::Response => self.begin_unseen(around),
+            _ if self.kind == Kind::Post && kind == MessageKind::Response => self.begin_unseen(context),
             _ if self.kind != Kind::Get => {}
             Part::Event { .. } => {}
-            Part::Endpoint(_) => self.recognise_stream(around),
-            _ if kind != MessageKind::Invalid => self.recognise_stream(around),
+            Part::Endpoint(_) => self.recognise_stream(context),
+            _ if kind != MessageKind::Invalid => self.recognise_stream(context),
             _ => self.kind = Kind::Other,
         }
         self.recognised
     }
 
-    fn recognise_stream(&mut self, around: &mut Around<'_>) {
-        self.recognise(around);
-        around.observe(Observation::StreamOpened(StreamOpen::Ok));
+    fn recognise_stream(&mut self, context: &mut Context<'_>) {
+        self.recognise(context);
+        context.observe(Observation::StreamOpened(StreamOpen::Ok));
     }
 
-    fn first_event(&mut self, around: &mut Around<'_>) {
+    fn first_event(&mut self, context: &mut Context<'_>) {
         let Some(started) = self.started else { return };
         for operation in &mut self.operations {
             if !std::mem::replace(&mut operation.had_event, true) && !operation.method.is_listen() {
-                let microseconds = around.now().microseconds_since(started);
-                around.observe(Observation::FirstEvent { method: operation.method, microseconds });
+                let microseconds = context.now().microseconds_since(started);
+                context.observe(Observation::FirstEvent { method: operation.method, microseconds });
             }
         }
     }
 
-    fn response_message(&mut self, message: &Message, around: &mut Around<'_>) {
+    fn response_message(&mut self, message: &Message, context: &mut Context<'_>) {
         match message.kind() {
-            MessageKind::Response => self.answer(message, around),
+            MessageKind::Response => self.answer(message, context),
             _ if self.is_replay => {}
-            MessageKind::Notification => self.server_notification(message, around),
-            MessageKind::Request => self.server_request(message, around),
+            MessageKind::Notification => self.server_notification(message, context),
+            MessageKind::Request => self.server_request(message, context),
             // Some servers prime a stream with an empty object.
             MessageKind::Invalid if self.is_event_stream && message.bytes <= 2 => {}
-            MessageKind::Invalid => self.skipped_out(SkipReason::NotJsonRpc, around),
+            MessageKind::Invalid => self.skipped_out(SkipReason::NotJsonRpc, context),
         }
     }
 
     #[inline(never)]
-    fn server_notification(&mut self, message: &Message, around: &mut Around<'_>) {
-        let method = message.method.as_ref().map_or(Method::Other, |text| Method::of(text.start(), around.config));
-        around.observe(Observation::Notification { method, direction: Direction::Out });
+    fn server_notification(&mut self, message: &Message, context: &mut Context<'_>) {
+        let method = message
+            .method
+            .as_ref()
+            .map_or(Method::Other, |text| Method::of(text.start(), &context.config.extra_methods));
+        context.observe(Observation::Notification { method, direction: Direction::Out });
         match (method, message.params.as_deref()) {
-            (Method::Known(KnownMethod::Cancelled), _) => self.cancelled(message, Direction::Out, around),
+            (Method::Known(KnownMethod::Cancelled), _) => self.cancelled(message, Direction::Out, context),
             (Method::Known(KnownMethod::TaskStatusChanged | KnownMethod::TaskChanged), Some(params)) => {
                 let status = task_status(params.status.as_deref(), params.is_error);
                 if let (Some(id), Some(status)) = (&params.task_id, status) {
-                    around.task_ended(id, status);
+                    context.task_ended(id, status);
                 }
             }
             _ => {}
         }
     }
 
-    fn answer(&mut self, message: &Message, around: &mut Around<'_>) {
+    fn answer(&mut self, message: &Message, context: &mut Context<'_>) {
         if let Id::Some(id) = &message.id
             && let Some(index) = self.own_operation(id)
         {
             let operation = self.operations.swap_remove(index);
             self.note_answered(id);
-            let (mut answered, unmatched) = match self.claim(operation, around) {
+            let (mut answered, unmatched) = match self.claim(operation, context) {
                 Ok(answered) => (Some(answered), None),
                 Err(reason) => (None, Some(reason)),
             };
-            return self.conclude(answered.as_mut_slice(), unmatched, message, around);
+            return self.conclude(answered.as_mut_slice(), unmatched, message, context);
         }
-        let (mut answered, unmatched) = self.answered_otherwise(message, around);
-        self.conclude(&mut answered, unmatched, message, around);
+        let (mut answered, unmatched) = self.answered_otherwise(message, context);
+        self.conclude(&mut answered, unmatched, message, context);
     }
 
     /// What a response answers whose id names no operation of this exchange. A result needs its id. An error whose id names
@@ -210,14 +213,14 @@ impl Exchange {
     fn answered_otherwise(
         &mut self,
         message: &Message,
-        around: &mut Around<'_>,
+        context: &mut Context<'_>,
     ) -> (Vec<Answered>, Option<UnmatchedReason>) {
-        let Id::Some(id) = &message.id else { return (self.refused(message, true, around), None) };
-        let refused = self.refused(message, false, around);
+        let Id::Some(id) = &message.id else { return (self.refused(message, true, context), None) };
+        let refused = self.refused(message, false, context);
         if !refused.is_empty() {
             return (refused, None);
         }
-        match self.answered_elsewhere(id, around) {
+        match self.answered_elsewhere(id, context) {
             Ok(answered) => (vec![answered], None),
             // The exchange itself is refused, whatever stands there for an id.
             Err(_) if message.error.is_some() && self.requests == 0 => (Vec::new(), None),
@@ -232,52 +235,52 @@ impl Exchange {
         answered: &mut [Answered],
         unmatched: Option<UnmatchedReason>,
         message: &Message,
-        around: &mut Around<'_>,
+        context: &mut Context<'_>,
     ) {
         if self.is_replay && answered.is_empty() {
             return;
         }
         if let Some(code) = message.error {
             let method = answered.first().map(|answered| answered.operation.method);
-            around.observe(Observation::ProtocolError { code, method });
+            context.observe(Observation::ProtocolError { code, method });
             // On a POST it may also be the method that is not found.
             self.is_refused |= code != Some(-32601);
         }
         if let Some(reason) = unmatched {
-            around.observe(Observation::Unmatched(reason));
+            context.observe(Observation::Unmatched(reason));
         }
         if !answered.is_empty() {
-            around.observe(Observation::Reachable(true));
+            context.observe(Observation::Reachable(true));
         }
         for answered in answered {
-            self.end_operation(answered, message, around);
+            self.end_operation(answered, message, context);
         }
     }
 
     /// What an error answers without naming it.
-    fn refused(&mut self, message: &Message, all: bool, around: &mut Around<'_>) -> Vec<Answered> {
+    fn refused(&mut self, message: &Message, all: bool, context: &mut Context<'_>) -> Vec<Answered> {
         let is_error = message.error.is_some() && message.result.is_none();
         if !is_error || !(all || self.requests == 1) {
             return Vec::new();
         }
-        std::mem::take(&mut self.operations).into_iter().filter_map(|one| self.claim(one, around).ok()).collect()
+        std::mem::take(&mut self.operations).into_iter().filter_map(|one| self.claim(one, context).ok()).collect()
     }
 
     /// Only a stream can bring an answer twice.
     fn note_answered(&mut self, id: &RequestId) {
-        if self.is_event_stream && self.answered.len() < MOST_OPERATIONS {
+        if self.is_event_stream && self.answered.len() < MAX_OPERATIONS {
             self.answered.push(id.key());
         }
     }
 
-    fn end_operation(&mut self, answered: &mut Answered, message: &Message, around: &mut Around<'_>) {
+    fn end_operation(&mut self, answered: &mut Answered, message: &Message, context: &mut Context<'_>) {
         let Answered { operation, duration } = answered;
         let is_initialize = operation.method == Method::Known(KnownMethod::Initialize);
         if is_initialize && let Some(result) = &message.result {
             let version = result.protocol_version.as_ref();
             operation.revision = Some(version.map_or(Revision::Other, |version| Revision::of(version.start())));
-        } else if around.config.wants_revision() && operation.revision.is_none() {
-            operation.revision = self.session(around).and_then(|session| around.correlation.revision(session));
+        } else if context.config.wants_revision() && operation.revision.is_none() {
+            operation.revision = self.session(context).and_then(|session| context.correlation.revision(session));
         }
         let operation = &*operation;
         let (status, error_type) = judge(operation, message);
@@ -289,14 +292,14 @@ impl Exchange {
             duration: *duration,
             answer_bytes: Some(message.bytes),
         };
-        around.observe(Observation::OperationEnded(ended));
+        context.observe(Observation::OperationEnded(ended));
         let Some(result) = &message.result else { return };
         if let Some(revision) = operation.revision.filter(|_| is_initialize) {
             let (client_name, transport) = (operation.client_name.clone(), operation.transport);
-            around.observe(Observation::SessionStarted(&Session { revision, client_name, transport }));
-            self.begin_session(revision, operation.transport, around);
+            context.observe(Observation::SessionStarted(&Session { revision, client_name, transport }));
+            self.begin_session(revision, operation.transport, context);
         }
-        around.task(operation, status, result);
+        context.task(operation, status, result);
         let wanted = operation.method.list_kind();
         let Some(list) = result.lists.iter().find(|list| Some(list.kind) == wanted) else { return };
         let method = operation.method;
@@ -307,10 +310,10 @@ impl Exchange {
             next_cursor: result.next_cursor,
         };
         // In a session only its beginning tells, and nothing but lists depends on it.
-        let revision = operation.revision.or_else(|| around.correlation.revision(self.session(around)?));
-        around.observe(Observation::Published { method, revision, page });
+        let revision = operation.revision.or_else(|| context.correlation.revision(self.session(context)?));
+        context.observe(Observation::Published { method, revision, page });
         if operation.cursor.is_none() {
-            around.observe(Observation::Listed { method, items: list.items, bytes: message.bytes });
+            context.observe(Observation::Listed { method, items: list.items, bytes: message.bytes });
         }
     }
 }

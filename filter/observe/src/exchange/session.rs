@@ -1,16 +1,17 @@
 //! What an exchange has to do with others of its session: operations answered on another stream, replayed events, and the
 //! session's beginning and end. Most is kept out of line, to stay out of the plain path's code.
 
-use super::{Around, Exchange, Kind, SESSION_ID_BYTES};
-use crate::closed::{Revision, Status, Transport, UnmatchedReason};
+use super::{Context, Exchange, Kind, SESSION_ID_BYTES};
 use crate::config::ServerNameFrom;
 use crate::correlation::SessionKey;
 use crate::correlation::halves::Half;
 use crate::correlation::links::{Found, Otherwise, Pending};
 use crate::correlation::sessions::Beginning;
 use crate::exchange::verdict::Verdict;
+use crate::host::Time;
 use crate::id::RequestId;
-use crate::observation::{Ended, Observation, Operation, Time};
+use crate::label::{Revision, Status, Transport, UnmatchedReason};
+use crate::observation::{Ended, Observation, Operation};
 use crate::text::Text;
 use rustc_hash::FxBuildHasher;
 use std::hash::BuildHasher as _;
@@ -24,12 +25,12 @@ pub(super) struct Answered {
 
 impl Exchange {
     /// The session that the exchange belongs to; its id is hashed when it is first needed.
-    pub(super) fn session(&mut self, around: &Around<'_>) -> Option<SessionKey> {
+    pub(super) fn session(&mut self, context: &Context<'_>) -> Option<SessionKey> {
         if self.session.is_none()
             && let Some(id) = &self.session_id
         {
-            let server = server_name(around);
-            self.session = Some(around.correlation.session(server.as_deref().unwrap_or_default().as_bytes(), id));
+            let server = server_name(context);
+            self.session = Some(context.correlation.session(server.as_deref().unwrap_or_default().as_bytes(), id));
         }
         self.session
     }
@@ -37,9 +38,9 @@ impl Exchange {
     /// The operations may be answered on another stream than this one. `stream` names this one if it may bring answers too, or
     /// a refusal.
     #[inline(never)]
-    pub(super) fn register(&mut self, stream: u64, otherwise: Otherwise, around: &mut Around<'_>) -> bool {
-        let (Some(session), Some(started)) = (self.session(around), self.started) else { return false };
-        let server = server_name(around);
+    pub(super) fn register(&mut self, stream: u64, otherwise: Otherwise, context: &mut Context<'_>) -> bool {
+        let (Some(session), Some(started)) = (self.session(context), self.started) else { return false };
+        let server = server_name(context);
         let pending: Vec<Pending> = self
             .operations
             .iter()
@@ -58,32 +59,32 @@ impl Exchange {
         if pending.is_empty() {
             return false;
         }
-        around.observe(Observation::OperationsShared);
-        let now = around.now();
+        context.observe(Observation::OperationsShared);
+        let now = context.now();
         // Where there is no way in, they are followed here only.
-        let Some(evicted) = around.correlation.register(session, &pending, now) else { return false };
-        around.give_way(&evicted);
+        let Some(evicted) = context.correlation.register(session, &pending, now) else { return false };
+        context.give_way(&evicted);
         if let Some(digest) = self.uses {
-            around.correlation.note_here(digest, session, Half::Requests);
+            context.correlation.note_here(digest, session, Half::Requests);
         }
         self.stream = stream;
         self.registered = true;
         if stream != 0 {
-            self.hold(around);
+            self.hold(context);
         }
         true
     }
 
     /// What waits for this stream does not expire while it is open.
-    fn hold(&mut self, around: &Around<'_>) {
+    fn hold(&mut self, context: &Context<'_>) {
         self.holds = true;
-        around.correlation.hold(self.stream_name());
+        context.correlation.hold(self.stream_name());
     }
 
     #[inline]
-    pub(super) fn release(&mut self, around: &Around<'_>) {
+    pub(super) fn release(&mut self, context: &Context<'_>) {
         if std::mem::take(&mut self.holds) {
-            around.correlation.release(self.stream_name());
+            context.correlation.release(self.stream_name());
         }
     }
 
@@ -94,16 +95,20 @@ impl Exchange {
     }
 
     /// The operation that began here, if no other stream brought its answer first.
-    pub(super) fn claim(&mut self, operation: Operation, around: &mut Around<'_>) -> Result<Answered, UnmatchedReason> {
+    pub(super) fn claim(
+        &mut self,
+        operation: Operation,
+        context: &mut Context<'_>,
+    ) -> Result<Answered, UnmatchedReason> {
         let is_shared = self.registered && !operation.is_bound();
         let Some(session) = self.session.filter(|_| is_shared) else {
-            let duration = self.duration(around);
+            let duration = self.duration(context);
             return Ok(Answered { operation, duration });
         };
-        match around.correlation.claim(session, operation.id.key(), self.stream) {
+        match context.correlation.claim(session, operation.id.key(), self.stream) {
             Found::Some(pending) => {
-                let now = around.now();
-                let duration = self.duration_until(now, &pending, around);
+                let now = context.now();
+                let duration = self.duration_until(now, &pending, context);
                 Ok(Answered { operation, duration })
             }
             Found::Answered => Err(UnmatchedReason::Duplicate),
@@ -112,8 +117,8 @@ impl Exchange {
     }
 
     /// How long an operation of this exchange took, without the time for which the server waited for the client.
-    fn duration_until(&self, end: Time, pending: &Pending, around: &Around<'_>) -> Option<u64> {
-        let paused = self.paused(self.session?, end, around)?;
+    fn duration_until(&self, end: Time, pending: &Pending, context: &Context<'_>) -> Option<u64> {
+        let paused = self.paused(self.session?, end, context)?;
         Some(pending.duration(end)?.saturating_sub(paused))
     }
 
@@ -122,21 +127,21 @@ impl Exchange {
     pub(super) fn answered_elsewhere(
         &mut self,
         id: &RequestId,
-        around: &mut Around<'_>,
+        context: &mut Context<'_>,
     ) -> Result<Answered, Option<UnmatchedReason>> {
         if id.key().forms().any(|key| self.answered.contains(&key)) {
             return Err(Some(UnmatchedReason::Duplicate));
         }
-        let Some(session) = self.session(around) else { return Err(Some(UnmatchedReason::UnknownId)) };
-        match around.correlation.answer(session, id.key()) {
+        let Some(session) = self.session(context) else { return Err(Some(UnmatchedReason::UnknownId)) };
+        match context.correlation.answer(session, id.key()) {
             Found::Some(pending) => {
-                let now = around.now();
+                let now = context.now();
                 let duration = pending.duration(now);
                 Ok(Answered { operation: pending.operation, duration })
             }
             Found::Answered => Err(Some(UnmatchedReason::Duplicate)),
             // Asked through another process, where only the streams of the session pass here.
-            Found::Nothing if self.kind == Kind::Get && !around.correlation.saw(session, Half::Requests) => Err(None),
+            Found::Nothing if self.kind == Kind::Get && !context.correlation.saw(session, Half::Requests) => Err(None),
             Found::Nothing => Err(Some(UnmatchedReason::UnknownId)),
         }
     }
@@ -150,181 +155,181 @@ impl Exchange {
 
     /// The exchange ended without answers to these operations.
     #[inline(never)]
-    pub(super) fn end_unanswered(&mut self, verdict: Verdict, around: &mut Around<'_>) {
+    pub(super) fn end_unanswered(&mut self, verdict: Verdict, context: &mut Context<'_>) {
         if let Verdict::Elsewhere(otherwise) = verdict {
             let otherwise = otherwise.unwrap_or(Otherwise::NoResponse);
             if self.registered {
                 let Some(session) = self.session else { return };
                 // Where there was no room for open ones, they waited elsewhere from the beginning.
                 if self.stream != 0 {
-                    let now = around.now();
-                    let paused = self.paused(session, now, around);
-                    let abandoned = around.correlation.leave(session, self.stream, otherwise, paused, now);
+                    let now = context.now();
+                    let paused = self.paused(session, now, context);
+                    let abandoned = context.correlation.leave(session, self.stream, otherwise, paused, now);
                     for pending in &abandoned {
-                        around.end_pending(pending);
+                        context.end_pending(pending);
                     }
                 }
             }
-            if self.registered || self.register(0, otherwise, around) {
+            if self.registered || self.register(0, otherwise, context) {
                 self.operations.retain(Operation::is_bound);
             }
         }
         for operation in std::mem::take(&mut self.operations) {
-            self.end_one_unanswered(operation, verdict, around);
+            self.end_one_unanswered(operation, verdict, context);
         }
     }
 
     #[inline(never)]
-    fn end_one_unanswered(&mut self, operation: Operation, verdict: Verdict, around: &mut Around<'_>) {
+    fn end_one_unanswered(&mut self, operation: Operation, verdict: Verdict, context: &mut Context<'_>) {
         let id = operation.id.key();
         let mut cancelled_at = None;
         let mut pending = None;
         if self.registered && !operation.is_bound() {
             let Some(session) = self.session else { return };
             // Found on another stream meanwhile, and counted there.
-            let Found::Some(found) = around.correlation.claim(session, id, self.stream) else { return };
+            let Found::Some(found) = context.correlation.claim(session, id, self.stream) else { return };
             cancelled_at = found.cancelled_at;
             pending = Some(found);
         } else if verdict.may_be_cancelled()
-            && let Some(session) = self.session(around)
+            && let Some(session) = self.session(context)
         {
-            cancelled_at = around.correlation.cancelled_at(session, id);
+            cancelled_at = context.correlation.cancelled_at(session, id);
         }
         let (status, error_type) = match cancelled_at {
             Some(_) => (Status::Cancelled, None),
             None => verdict.of_operation(&operation),
         };
-        let end = cancelled_at.unwrap_or_else(|| around.now());
+        let end = cancelled_at.unwrap_or_else(|| context.now());
         let duration = match pending {
             _ if cancelled_at.is_none() && verdict.is_unfollowed() => None,
-            Some(pending) => self.duration_until(end, &pending, around),
+            Some(pending) => self.duration_until(end, &pending, context),
             None => self.started.map(|started| end.microseconds_since(started)),
         };
         let ended = Ended { operation: &operation, status, error_type, error_code: None, duration, answer_bytes: None };
-        around.observe(Observation::OperationEnded(ended));
+        context.observe(Observation::OperationEnded(ended));
     }
 
     /// An event begins on a stream of a session. On a resumed one it may have passed before.
-    pub(super) fn event(&mut self, id: Option<u64>, around: &mut Around<'_>) {
+    pub(super) fn event(&mut self, id: Option<u64>, context: &mut Context<'_>) {
         self.is_replay = false;
         let Some(digest) = id else { return };
-        let Some(session) = self.session(around) else { return };
-        let event = around.correlation.event(session, digest);
-        self.is_replay = self.resumes && around.correlation.was_seen(event);
+        let Some(session) = self.session(context) else { return };
+        let event = context.correlation.event(session, digest);
+        self.is_replay = self.resumes && context.correlation.was_seen(event);
         if !self.is_replay {
-            around.correlation.note_event(event);
+            context.correlation.note_event(event);
         }
     }
 
     /// The first event of HTTP+SSE says where to post.
     #[inline(never)]
-    pub(super) fn endpoint(&mut self, address: &Text, around: &mut Around<'_>) {
+    pub(super) fn endpoint(&mut self, address: &Text, context: &mut Context<'_>) {
         if let Some(path) = &self.path {
-            let server = server_name(around);
-            around.correlation.note_stream_path(server.as_deref().unwrap_or_default().as_bytes(), path);
+            let server = server_name(context);
+            context.correlation.note_stream_path(server.as_deref().unwrap_or_default().as_bytes(), path);
         }
-        let Some(address) = address.whole().and_then(crate::headers::endpoint) else { return };
+        let Some(address) = address.whole().and_then(crate::exchange::headers::endpoint) else { return };
         if !address.is_query {
-            around.correlation.note_endpoint(&address.session_id);
+            context.correlation.note_endpoint(&address.session_id);
         }
-        self.release(around);
+        self.release(context);
         (self.session_id, self.session) = (Some(Text::start_of(address.session_id, SESSION_ID_BYTES)), None);
         self.transport = Transport::HttpSse;
         self.is_session_stream = true;
-        if let Some(session) = self.session(around) {
-            self.hold(around);
-            around.correlation.note_half(session, Half::Streams);
-            self.end_use(around);
-            self.use_session(around);
+        if let Some(session) = self.session(context) {
+            self.hold(context);
+            context.correlation.note_half(session, Half::Streams);
+            self.end_use(context);
+            self.use_session(context);
         }
     }
 
     /// The stream of a session begins.
     #[inline(never)]
-    pub(super) fn note_stream(&mut self, around: &Around<'_>) {
-        if let (Some(digest), Some(session)) = (self.uses, self.session(around)) {
-            around.correlation.note_here(digest, session, Half::Streams);
+    pub(super) fn note_stream(&mut self, context: &Context<'_>) {
+        if let (Some(digest), Some(session)) = (self.uses, self.session(context)) {
+            context.correlation.note_here(digest, session, Half::Streams);
         }
     }
 
     /// The session is in use until the exchange is over.
-    pub(super) fn use_session(&mut self, around: &Around<'_>) {
-        let Some(digest) = self.use_digest(around) else { return };
+    pub(super) fn use_session(&mut self, context: &Context<'_>) {
+        let Some(digest) = self.use_digest(context) else { return };
         let is_request = self.kind == Kind::Post;
-        if !around.correlation.reuse(digest, is_request) {
-            let Some(session) = self.session(around) else { return };
-            around.correlation.first_use(digest, session, is_request);
+        if !context.correlation.reuse(digest, is_request) {
+            let Some(session) = self.session(context) else { return };
+            context.correlation.first_use(digest, session, is_request);
         }
         self.uses = Some(digest);
     }
 
     /// Names the session in the VM. Servers behind one filter may each have a session with this id.
-    fn use_digest(&mut self, around: &Around<'_>) -> Option<u64> {
-        if around.config.server_name_from() == ServerNameFrom::Cluster {
-            return self.session(around).map(SessionKey::stream);
+    fn use_digest(&mut self, context: &Context<'_>) -> Option<u64> {
+        if context.config.server_name_from() == ServerNameFrom::Cluster {
+            return self.session(context).map(SessionKey::stream);
         }
         self.session_id.as_ref().map(quick_digest)
     }
 
-    pub(super) fn end_use(&mut self, around: &Around<'_>) {
+    pub(super) fn end_use(&mut self, context: &Context<'_>) {
         if let Some(digest) = self.uses.take() {
-            around.correlation.end_use(digest);
+            context.correlation.end_use(digest);
         }
     }
 
     /// Ends the session where the exchange shows that it ended: the stream of HTTP+SSE closed, a DELETE was accepted, or the
     /// server knows it no longer.
-    pub(super) fn end_session(&mut self, around: &mut Around<'_>) {
+    pub(super) fn end_session(&mut self, context: &mut Context<'_>) {
         let ends = match self.kind {
             _ if self.is_session_stream => true,
             Kind::Delete if self.session_id.is_some() => {
-                around.host.response_status().is_some_and(|status| (200..300).contains(&status) || status == 404)
+                context.host.response_status().is_some_and(|status| (200..300).contains(&status) || status == 404)
             }
             // A page says that there is no such route, not that there is no such session.
-            Kind::Get if self.session_id.is_some() => !self.is_page && around.host.response_status() == Some(404),
-            Kind::Post if self.session_id.is_some() => self.is_refused && around.host.response_status() == Some(404),
+            Kind::Get if self.session_id.is_some() => !self.is_page && context.host.response_status() == Some(404),
+            Kind::Post if self.session_id.is_some() => self.is_refused && context.host.response_status() == Some(404),
             _ => false,
         };
         if ends {
-            self.session_ended(around);
+            self.session_ended(context);
         }
     }
 
     #[inline(never)]
-    fn session_ended(&mut self, around: &mut Around<'_>) {
-        let Some(session) = self.session(around) else { return };
-        let now = around.now();
+    fn session_ended(&mut self, context: &mut Context<'_>) {
+        let Some(session) = self.session(context) else { return };
+        let now = context.now();
         let otherwise = if self.is_session_stream {
-            Verdict::of_stream(around.host, self.was_cut, self.unread, now)
+            Verdict::of_stream(context.host, self.was_cut, self.unread, now)
         } else {
             Otherwise::NoResponse
         };
-        let ended = around.correlation.end_links(session, otherwise);
+        let ended = context.correlation.end_links(session, otherwise);
         for pending in &ended.operations {
-            around.end_pending(pending);
+            context.end_pending(pending);
         }
-        around.lost(&ended.asked);
-        let deleted = (self.kind == Kind::Delete && around.host.response_status() != Some(404)).then_some(now);
-        let change = around.correlation.end_session(session, deleted);
+        context.lost(&ended.asked);
+        let deleted = (self.kind == Kind::Delete && context.host.response_status() != Some(404)).then_some(now);
+        let change = context.correlation.end_session(session, deleted);
         if let Some(begun) = change.over {
-            around.observe(Observation::SessionEnded { microseconds: now.microseconds_since(begun) });
+            context.observe(Observation::SessionEnded { microseconds: now.microseconds_since(begun) });
         }
-        around.inactive(&change.inactive);
+        context.inactive(&change.inactive);
     }
 
     /// `initialize` was answered.
     #[inline(never)]
-    pub(super) fn begin_session(&mut self, revision: Revision, transport: Transport, around: &mut Around<'_>) {
-        let Some(session) = self.session(around) else { return };
-        let now = around.now();
+    pub(super) fn begin_session(&mut self, revision: Revision, transport: Transport, context: &mut Context<'_>) {
+        let Some(session) = self.session(context) else { return };
+        let now = context.now();
         let asked = self.started.unwrap_or(now);
-        around.observe(Observation::SessionActive(transport));
-        let beginning = Beginning { revision, transport, server: server_name(around), asked };
-        let change = around.correlation.begin_session(session, &beginning, now);
+        context.observe(Observation::SessionActive(transport));
+        let beginning = Beginning { revision, transport, server: server_name(context), asked };
+        let change = context.correlation.begin_session(session, &beginning, now);
         if let Some(ended) = change.over {
-            around.observe(Observation::SessionEnded { microseconds: ended.microseconds_since(asked) });
+            context.observe(Observation::SessionEnded { microseconds: ended.microseconds_since(asked) });
         }
-        around.inactive(&change.inactive);
+        context.inactive(&change.inactive);
     }
 }
 
@@ -334,7 +339,7 @@ fn quick_digest(id: &Text) -> u64 {
 }
 
 /// The server's name, where each exchange has that of its cluster.
-pub(super) fn server_name(around: &Around<'_>) -> Option<Box<str>> {
-    let by_cluster = around.config.server_name_from() == ServerNameFrom::Cluster;
-    by_cluster.then(|| crate::config::clean_server_name(&around.host.cluster_name().unwrap_or_default()).into())
+pub(super) fn server_name(context: &Context<'_>) -> Option<Box<str>> {
+    let by_cluster = context.config.server_name_from() == ServerNameFrom::Cluster;
+    by_cluster.then(|| crate::config::clean_server_name(&context.host.cluster_name().unwrap_or_default()).into())
 }

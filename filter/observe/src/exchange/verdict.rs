@@ -1,10 +1,11 @@
 //! How an operation ended: by its answer, or else by what the proxy knows, in a fixed order of evidence.
 
-use crate::closed::{ErrorType, KnownMethod, Status};
 use crate::correlation::links::Otherwise;
-use crate::message::{Message, ResultType};
-use crate::method::Method;
-use crate::observation::{Host, Operation, Time};
+use crate::host::{Host, Time};
+use crate::label::Method;
+use crate::label::{ErrorType, KnownMethod, Status};
+use crate::observation::Operation;
+use crate::read::message::{Message, ResultType};
 
 /// Envoy's response flags (`CoreResponseFlag`), each as the bit that `response.flags` shows; seen on 1.40.
 mod flag {

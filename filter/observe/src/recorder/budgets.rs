@@ -1,15 +1,15 @@
 //! The budgets of all labels whose values peers choose, and of the histogram that has them all.
 
-use crate::closed::BudgetedLabel;
 use crate::config::{Config, ServerNameFrom};
 use crate::correlation::KEY_PREFIX;
-use crate::names::Names;
+use crate::label::BudgetedLabel;
+use crate::recorder::budget::Names;
 use crate::text::Text;
 
 /// Most servers of `server_name_from: "cluster"`; clusters come from the proxy's configuration, so this is a safety net.
-const MOST_SERVERS: u16 = 256;
+const MAX_SERVERS: u16 = 256;
 /// Most series of the joint histogram, whose labels multiply. Five times what a server of a hundred tools needs.
-const MOST_JOINT: u16 = 1000;
+const MAX_JOINT: u16 = 1000;
 
 /// One [`Names`] per label.
 #[derive(Debug)]
@@ -34,13 +34,13 @@ impl Budgets {
             Names::new(format!("{namespace}/names/{}", label.as_str()), limit, config.digest_key)
         };
         Self {
-            servers: names(BudgetedLabel::ServerName, MOST_SERVERS),
+            servers: names(BudgetedLabel::ServerName, MAX_SERVERS),
             tools: names(BudgetedLabel::ToolName, limits.tool_names),
             prompts: names(BudgetedLabel::PromptName, limits.prompt_names),
             resources: names(BudgetedLabel::ResourceUri, limits.resource_uris),
             clients: names(BudgetedLabel::ClientName, limits.client_names),
             codes: names(BudgetedLabel::ErrorCode, limits.error_codes),
-            joint: names(BudgetedLabel::Joint, MOST_JOINT),
+            joint: names(BudgetedLabel::Joint, MAX_JOINT),
         }
     }
 

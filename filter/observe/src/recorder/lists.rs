@@ -2,16 +2,15 @@
 
 use super::series::Value;
 use super::{Recorder, Server};
-use crate::catalogue::Catalogue;
-use crate::closed::{BudgetedLabel, KnownMethod, ListChange, Revision};
-use crate::config::{Config, ResourceUriLabel};
-use crate::family::FamilyName;
+use crate::config::Config;
+use crate::host::SharedData;
+use crate::label::Method;
 use crate::label::clean;
-use crate::method::Method;
-use crate::page::Page;
-use crate::published::Published;
-use crate::resource;
-use crate::shared::SharedData;
+use crate::label::{BudgetedLabel, KnownMethod, ListChange, ResourceUriLabel, Revision};
+use crate::observation::Page;
+use crate::recorder::catalogue::Catalogue;
+use crate::recorder::families::FamilyName;
+use crate::recorder::published::Published;
 use crate::text::Text;
 use rustc_hash::FxHashMap;
 
@@ -117,7 +116,7 @@ impl Recorder {
                 Some(label) => label,
                 // Reads never have the form of a template that is not followed.
                 None if is_template => continue,
-                None => resource::label(&Text::of(&item.name), &self.config).into_boxed_str(),
+                None => self.config.resource_label(&Text::of(&item.name)).into_boxed_str(),
             };
             self.place(BudgetedLabel::ResourceUri, &text, true, server, shared);
         }

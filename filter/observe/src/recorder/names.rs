@@ -1,12 +1,12 @@
 //! Which value of a label stands for a name, and when that counts as an overflow.
 
 use super::series::Value;
-use super::{Recorder, Server, born};
-use crate::closed::BudgetedLabel;
+use super::{Recorder, Server, initial};
 use crate::config::ServerNameFrom;
-use crate::family::FamilyName;
-use crate::names::{Admission, Name};
-use crate::shared::SharedData;
+use crate::host::SharedData;
+use crate::label::BudgetedLabel;
+use crate::recorder::budget::{Admission, Name};
+use crate::recorder::families::FamilyName;
 
 // === impl Recorder ===
 
@@ -55,7 +55,7 @@ impl Recorder {
         let by_cluster = self.config.server_name_from == ServerNameFrom::Cluster;
         if if by_cluster { self.born.insert((label, name, server)) } else { admission.is_new } {
             let stats = &mut self.stats;
-            born::of_name(label, Value::Name(label, name), server.value(), &mut |family, values| {
+            initial::of_name(label, Value::Name(label, name), server.value(), &mut |family, values| {
                 stats.add(family, values, 0);
             });
         }

@@ -1,14 +1,14 @@
 //! A series as a small value, and its name as Envoy's stat.
 
 use super::budgets::Budgets;
-use crate::closed::{
+use crate::config::Config;
+use crate::label::Method;
+use crate::label::{
     BudgetedLabel, Direction, ErrorType, ListChange, MirrorHeader, Revision, ServerRequestStatus, SkipReason, Status,
     StreamOpen, TaskStatus, Transport, UnmatchedReason,
 };
-use crate::config::Config;
-use crate::family::FamilyName;
-use crate::method::Method;
-use crate::names::Name;
+use crate::recorder::budget::Name;
+use crate::recorder::families::FamilyName;
 
 /// Bits of [`Value::code`]: those of six labels and the family fit into 128.
 const VALUE_BITS: u32 = 20;
@@ -116,7 +116,7 @@ impl Value {
 
     fn text<'a>(&self, names: &'a Budgets, config: &'a Config) -> &'a str {
         match *self {
-            Self::Method(method) => method.as_str(config),
+            Self::Method(method) => method.as_str(&config.extra_methods),
             Self::NoMethod => "none",
             Self::Status(status) => status.as_str(),
             Self::ErrorType(error_type) => error_type.map_or("", ErrorType::as_str),

@@ -3,23 +3,13 @@
 //! Counters and gauges are gathered here and handed to the host by [`Stats::flush`], histograms at once. A series is
 //! defined at the host once and its id kept: defining is what costs.
 //!
-//! **Memory:** about 150 bytes per series; the budgets of [`crate::names`] bound how many there are.
+//! **Memory:** about 150 bytes per series; the budgets of [`crate::recorder::budget`] bound how many there are.
 
 use super::series::{Series, Value, key};
-use crate::family::FamilyName;
-use crate::shared::SharedData;
+use crate::host::Metrics;
+use crate::recorder::families::FamilyName;
 use rustc_hash::FxHashMap;
 use std::collections::hash_map::Entry;
-
-/// The host's metrics, beside what its VMs share. All three ignore failures: telemetry must never harm traffic.
-pub trait Metrics: SharedData {
-    /// Defines a stat; `None` if the host refused.
-    fn define(&self, family: FamilyName, stat: &str) -> Option<u32>;
-    /// Adds to a counter or gauge.
-    fn add(&self, id: u32, amount: i64);
-    /// Sets a gauge, or records a value in a histogram.
-    fn record(&self, id: u32, value: u64);
-}
 
 /// A series and what it gathered since the last flush.
 #[derive(Debug)]

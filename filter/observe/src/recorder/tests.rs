@@ -1,9 +1,11 @@
 use super::Metrics;
 use super::Recorder;
-use crate::config::{Config, ResourceUriLabel, ServerNameFrom};
-use crate::family::{FamilyName, Kind};
+use crate::config::{Config, ServerNameFrom};
+use crate::host::{SharedData, Versioned};
+use crate::label::ResourceUriLabel;
 use crate::observation::{Observation, Observer};
-use crate::shared::{InMemory, SharedData, Versioned};
+use crate::recorder::families::{FamilyName, MetricKind};
+use crate::shared_data::InMemory;
 use crate::test;
 use crate::testing::{Proxy, Script};
 use std::cell::RefCell;
@@ -13,7 +15,7 @@ use std::rc::Rc;
 /// A host that keeps what it is told; refuses what Envoy refuses.
 #[derive(Default)]
 struct Memory {
-    stats: RefCell<Vec<(Kind, String)>>,
+    stats: RefCell<Vec<(MetricKind, String)>>,
     values: RefCell<BTreeMap<String, i64>>,
     shared: InMemory,
 }
@@ -39,7 +41,7 @@ impl Metrics for Memory {
 
     fn add(&self, id: u32, amount: i64) {
         let (kind, name) = &self.stats.borrow()[id as usize];
-        assert!(*kind == Kind::Gauge || (*kind == Kind::Counter && amount > 0), "{name} by {amount}");
+        assert!(*kind == MetricKind::Gauge || (*kind == MetricKind::Counter && amount > 0), "{name} by {amount}");
         *self.values.borrow_mut().get_mut(name).unwrap() += amount;
     }
 
@@ -48,9 +50,9 @@ impl Metrics for Memory {
         let mut values = self.values.borrow_mut();
         let slot = values.get_mut(name).unwrap();
         match kind {
-            Kind::Counter => panic!("{name} is set"),
-            Kind::Gauge => *slot = value as i64,
-            Kind::Histogram => *slot += 1,
+            MetricKind::Counter => panic!("{name} is set"),
+            MetricKind::Gauge => *slot = value as i64,
+            MetricKind::Histogram => *slot += 1,
         }
     }
 }

@@ -3,7 +3,7 @@
 #![allow(missing_docs, reason = "the SDK's main! exports a function without any")]
 
 use bench_filters::{ANSWER, REQUEST, Reader};
-use mcp_observe::{Around, Exchange};
+use mcp_observe::{Context, Exchange};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
 use std::cell::RefCell;
@@ -36,9 +36,9 @@ struct Stream {
 }
 
 impl Stream {
-    fn with(&mut self, callback: impl FnOnce(&mut Exchange, &mut Around<'_>)) -> Action {
+    fn with(&mut self, callback: impl FnOnce(&mut Exchange, &mut Context<'_>)) -> Action {
         let Self { reader, exchange } = self;
-        reader.borrow_mut().with(|around| callback(exchange, around));
+        reader.borrow_mut().with(|context| callback(exchange, context));
         Action::Continue
     }
 }
@@ -47,24 +47,24 @@ impl Context for Stream {}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {
-        self.with(|exchange, around| exchange.handle_request_headers(around, end))
+        self.with(|exchange, context| exchange.handle_request_headers(context, end))
     }
 
     fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
         let bytes = if size > 0 { REQUEST } else { b"" };
-        self.with(|exchange, around| exchange.handle_request_body(around, bytes.len(), bytes, end))
+        self.with(|exchange, context| exchange.handle_request_body(context, bytes.len(), bytes, end))
     }
 
     fn on_http_response_headers(&mut self, _count: usize, end: bool) -> Action {
-        self.with(|exchange, around| exchange.handle_response_headers(around, end))
+        self.with(|exchange, context| exchange.handle_response_headers(context, end))
     }
 
     fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
         let bytes = if size > 0 { ANSWER.as_bytes() } else { b"" };
-        self.with(|exchange, around| exchange.handle_response_body(around, bytes.len(), bytes, end))
+        self.with(|exchange, context| exchange.handle_response_body(context, bytes.len(), bytes, end))
     }
 
     fn on_log(&mut self) {
-        self.with(|exchange, around| exchange.handle_log(around));
+        self.with(|exchange, context| exchange.handle_log(context));
     }
 }

@@ -60,7 +60,7 @@ impl HttpContext for Stream {
         let bytes = if wanted { hostcalls::get_buffer(BufferType::HttpResponseBody, 0, size) } else { Ok(None) };
         let bytes = bytes.ok().flatten().unwrap_or_default();
         let Self { exchange, reader } = self;
-        reader.with(|around| exchange.handle_response_body(around, size, &bytes, end));
+        reader.with(|context| exchange.handle_response_body(context, size, &bytes, end));
         if is_timed {
             report("body callback of one event", begin.elapsed());
         }
@@ -72,10 +72,10 @@ fn call(reader: &mut Reader, answer: &[u8]) {
     let mut exchange = Exchange::default();
     reader.begin(&mut exchange);
     for chunk in answer.chunks(CHUNK) {
-        reader.with(|around| exchange.handle_response_body(around, chunk.len(), black_box(chunk), false));
+        reader.with(|context| exchange.handle_response_body(context, chunk.len(), black_box(chunk), false));
     }
-    reader.with(|around| exchange.handle_response_body(around, 0, b"", true));
-    reader.with(|around| exchange.handle_log(around));
+    reader.with(|context| exchange.handle_response_body(context, 0, b"", true));
+    reader.with(|context| exchange.handle_log(context));
 }
 
 fn measure_documents() {

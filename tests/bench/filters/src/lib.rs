@@ -5,7 +5,7 @@ mod floor;
 
 pub use floor::Floor;
 use mcp_observe::{
-    Around, Config, Correlation, Exchange, FamilyName, HASH_KEY_BYTES, Host, InMemory, Metrics, Observation, Observer,
+    Config, Context, Correlation, Exchange, FamilyName, HASH_KEY_BYTES, Host, InMemory, Metrics, Observation, Observer,
     Recorder, Server, SharedData, Time, Versioned,
 };
 use std::hint::black_box;
@@ -118,14 +118,14 @@ impl Reader {
     }
 
     /// One callback.
-    pub fn with(&mut self, callback: impl FnOnce(&mut Around<'_>)) {
-        callback(&mut Around::new(&self.config, &self.host, &self.correlation, &mut self.recording));
+    pub fn with(&mut self, callback: impl FnOnce(&mut Context<'_>)) {
+        callback(&mut Context::new(&self.config, &self.host, &self.correlation, &mut self.recording));
     }
 
     /// A call up to the headers of its answer.
     pub fn begin(&mut self, exchange: &mut Exchange) {
-        self.with(|around| exchange.handle_request_headers(around, false));
-        self.with(|around| exchange.handle_request_body(around, REQUEST.len(), REQUEST, true));
-        self.with(|around| exchange.handle_response_headers(around, false));
+        self.with(|context| exchange.handle_request_headers(context, false));
+        self.with(|context| exchange.handle_request_body(context, REQUEST.len(), REQUEST, true));
+        self.with(|context| exchange.handle_response_headers(context, false));
     }
 }

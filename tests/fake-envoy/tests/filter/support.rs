@@ -45,9 +45,9 @@ fn check_series(series: &Series, value: &Value) {
     let family = mcp_observe::FAMILIES.iter().find(|family| family.name == series.family);
     let family = family.unwrap_or_else(|| panic!("{series} is in no family"));
     let kind = match value {
-        Value::Counter(_) => mcp_observe::Kind::Counter,
-        Value::Gauge(_) => mcp_observe::Kind::Gauge,
-        Value::Histogram(_) => mcp_observe::Kind::Histogram,
+        Value::Counter(_) => mcp_observe::MetricKind::Counter,
+        Value::Gauge(_) => mcp_observe::MetricKind::Gauge,
+        Value::Histogram(_) => mcp_observe::MetricKind::Histogram,
     };
     assert_eq!(kind, family.kind, "{series}");
     // The one label that a setting adds.

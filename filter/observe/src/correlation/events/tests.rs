@@ -1,8 +1,8 @@
 use super::super::tests::pair;
-use super::{MOST_BYTES_IN_SLOT, MOST_UNSAVED, SLOTS};
+use super::{MAX_BYTES_IN_SLOT, MAX_UNSAVED, SLOTS};
 use crate::correlation::{Correlation, HASH_KEY_BYTES, SessionKey};
-use crate::observation::Time;
-use crate::shared::{InMemory, SharedData, Versioned};
+use crate::host::{SharedData, Time, Versioned};
+use crate::shared_data::InMemory;
 use crate::test;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -87,7 +87,7 @@ fn ok_a_slot_keeps_the_latest_ids() {
     note(&one, session, 600..700);
     one.save_events();
     assert_eq!((seen(&other, session, 0..60), seen(&other, session, 60..700)), (0, 640));
-    assert_eq!(size(&one, &shared, session), MOST_BYTES_IN_SLOT);
+    assert_eq!(size(&one, &shared, session), MAX_BYTES_IN_SLOT);
     note(&one, session, 1000..2000);
     one.save_events();
     assert_eq!((seen(&other, session, 1000..1360), seen(&other, session, 1360..2000)), (0, 640));
@@ -114,7 +114,7 @@ fn ok_sessions_and_vms_share_a_slot() {
 fn ok_what_is_not_saved_yet_is_bounded() {
     let (one, other, _) = pair();
     let session = SessionKey(1);
-    let most = MOST_UNSAVED as u64;
+    let most = MAX_UNSAVED as u64;
     note(&one, session, 1..most);
     assert_eq!(seen(&other, session, most - 10..most), 0);
     note(&one, session, most..most + 1);
@@ -124,7 +124,7 @@ fn ok_what_is_not_saved_yet_is_bounded() {
 
 #[test]
 fn ok_a_slot_of_unexpected_shape_counts_as_absent() {
-    for bytes in [vec![0xff; 41], vec![0xff; MOST_BYTES_IN_SLOT + 4]] {
+    for bytes in [vec![0xff; 41], vec![0xff; MAX_BYTES_IN_SLOT + 4]] {
         let (one, other, shared) = pair();
         let session = SessionKey(1);
         note(&one, session, 0..20);

@@ -2,10 +2,10 @@
 
 use super::slot::take;
 use super::{EXPIRY, Ended, Link, Otherwise, Pending, SLOTS, Slot, What};
-use crate::closed::Transport;
 use crate::correlation::halves::Half;
 use crate::correlation::{Correlation, SessionKey};
-use crate::observation::Time;
+use crate::host::Time;
+use crate::label::Transport;
 
 /// Slots looked through at each tick: all of them every sixteen seconds.
 const SWEPT_AT_ONCE: u64 = 8;

@@ -1,13 +1,13 @@
 //! Operations, from where they began to where they are answered, and their cancellations.
 
 use super::slot::{answered_or_nothing, in_either_form, make_room, note_answered, push_of_few, take, take_cancelled};
-use super::{Ended, Found, Link, MOST_OPEN_BYTES, Otherwise, Pending, Slot, What};
+use super::{Ended, Found, Link, MAX_OPEN_BYTES, Otherwise, Pending, Slot, What};
 use crate::correlation::{Correlation, SessionKey};
+use crate::host::Time;
 use crate::id::IdKey;
-use crate::observation::Time;
 
 /// Cancellations of a slot that met nothing yet.
-const MOST_CANCELLED: usize = 16;
+const MAX_CANCELLED: usize = 16;
 
 impl Correlation {
     /// Operations that may be answered elsewhere; those that a cancellation was waiting for get it. Returns what had to give
@@ -23,7 +23,7 @@ impl Correlation {
                 slot.push(Link { session: session.0, since: now.0, what: What::Operation(Box::new(one)) });
             }
             let open: usize = slot.iter().filter(|link| link.is_open()).map(Link::size).sum();
-            if open > MOST_OPEN_BYTES && pending.iter().any(|one| one.stream != 0) {
+            if open > MAX_OPEN_BYTES && pending.iter().any(|one| one.stream != 0) {
                 return (false, None);
             }
             (true, Some(make_room(slot)))
@@ -113,7 +113,7 @@ impl Correlation {
                 Some(pending) => pending.cancelled_at = Some(now),
                 None => {
                     let cancelled = Link { session: session.0, since: now.0, what: What::Cancelled(id, now) };
-                    push_of_few(slot, cancelled, MOST_CANCELLED, |what| matches!(what, What::Cancelled(..)));
+                    push_of_few(slot, cancelled, MAX_CANCELLED, |what| matches!(what, What::Cancelled(..)));
                 }
             }
             (true, make_room(slot))

@@ -2,10 +2,10 @@
 
 use super::slot::{answered_or_nothing, in_either_form, make_room, note_answered};
 use super::{Asked, Ended, Found, Link, SLOTS, Slot, What};
-use crate::closed::Transport;
 use crate::correlation::{Correlation, SessionKey};
+use crate::host::Time;
 use crate::id::IdKey;
-use crate::observation::Time;
+use crate::label::Transport;
 
 impl Correlation {
     /// The server asks the client. On a stream of HTTP+SSE nobody can tell for which operation: the clocks of all stop being

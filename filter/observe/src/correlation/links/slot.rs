@@ -1,12 +1,12 @@
 //! What is done to a slot in more than one place.
 
-use super::{Ended, Found, Link, MOST_BYTES, Slot, What};
+use super::{Ended, Found, Link, MAX_BYTES, Slot, What};
 use crate::correlation::SessionKey;
+use crate::host::Time;
 use crate::id::IdKey;
-use crate::observation::Time;
 
 /// Answered operations of a slot that are remembered, to tell a second answer from one that answers nothing.
-const MOST_ANSWERED: usize = 8;
+const MAX_ANSWERED: usize = 8;
 
 pub(super) fn answered_or_nothing<T>(slot: &Slot, session: SessionKey, id: IdKey) -> Found<T> {
     let answered =
@@ -16,7 +16,7 @@ pub(super) fn answered_or_nothing<T>(slot: &Slot, session: SessionKey, id: IdKey
 
 pub(super) fn note_answered(slot: &mut Slot, session: SessionKey, id: IdKey) {
     let answered = Link { session: session.0, since: 0, what: What::Answered(id) };
-    push_of_few(slot, answered, MOST_ANSWERED, |what| matches!(what, What::Answered(_)));
+    push_of_few(slot, answered, MAX_ANSWERED, |what| matches!(what, What::Answered(_)));
 }
 
 /// The oldest of its kind gives way.
@@ -65,11 +65,11 @@ pub(super) fn take(slot: &mut Slot, session: SessionKey, wanted: impl Fn(&What) 
 }
 
 /// The oldest links give way until the slot is within its bound. Operations whose own stream is open stay: their answer would
-/// find nothing there, and [`super::MOST_OPEN_BYTES`] leaves room beside them.
+/// find nothing there, and [`super::MAX_OPEN_BYTES`] leaves room beside them.
 pub(super) fn make_room(slot: &mut Slot) -> Ended {
     let mut bytes: usize = slot.iter().map(Link::size).sum();
     let mut gone = Slot::new();
-    while bytes > MOST_BYTES
+    while bytes > MAX_BYTES
         && let Some(oldest) = slot.iter().position(|link| !link.is_open())
     {
         let link = slot.remove(oldest);

@@ -1,12 +1,12 @@
 //! What ends without an answer, and what goes on waiting for one.
 
 use super::{asked, id, pair, pending};
-use crate::closed::Transport;
 use crate::config::Config;
 use crate::correlation::links::{EXPIRY, Found};
 use crate::correlation::{Correlation, HASH_KEY_BYTES, SessionKey};
-use crate::observation::Time;
-use crate::shared::InMemory;
+use crate::host::Time;
+use crate::label::Transport;
+use crate::shared_data::InMemory;
 use crate::test;
 use crate::text::Text;
 use std::rc::Rc;

@@ -1,11 +1,12 @@
 //! Sessions: each is counted once as active, and no longer when it ended, was idle, or gave way.
 
 use super::{HASH_KEY_BYTES, pair};
-use crate::closed::{Revision, Transport};
 use crate::correlation::sessions::{Active, Beginning};
 use crate::correlation::{Correlation, SessionKey};
-use crate::observation::{Observation, Time};
-use crate::shared::InMemory;
+use crate::host::Time;
+use crate::label::{Revision, Transport};
+use crate::observation::Observation;
+use crate::shared_data::InMemory;
 use crate::test;
 use crate::text::Text;
 use std::rc::Rc;

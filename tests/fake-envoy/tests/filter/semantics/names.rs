@@ -116,7 +116,7 @@ fn ok_closed_families_are_born_at_zero() {
     vm.open().close().unwrap();
     let zero = scrape(&host, &[&vm]).zero();
     for family in mcp_observe::FAMILIES {
-        let counted = family.kind != mcp_observe::Kind::Histogram
+        let counted = family.kind != mcp_observe::MetricKind::Histogram
             && family.labels == ["server_name"]
             && !["mcp_upstream_available", "mcp_filter_streams_total"].contains(&family.name);
         let series = format!("{}{{server_name=upstream}}", family.name);

@@ -1,0 +1,331 @@
+//! The body of one HTTP message: JSON documents, or an event stream of them; out come [`Part`]s.
+//!
+//! **Cost:** about 1 KiB while a body is read, plus the messages of one event that was not dispatched yet, at most
+//! [`MAX_EVENT_BYTES`]. A compressed body adds its decoder (`inflate`), and may keep less: [`MAX_INFLATED_EVENT_BYTES`].
+
+use crate::digest::DigestKey;
+use crate::label::SkipReason;
+use crate::read::inflate::{Coding, Decoder};
+use crate::read::json::{Broken, Ending, Progress, Scanner};
+use crate::read::message::Message;
+use crate::read::reader::{Messages, Reader, Reading};
+use crate::read::sse::{EventName, Events, Framer};
+use crate::text::Text;
+
+/// What is kept of one event until its end shows that it counts, bytes.
+const MAX_EVENT_BYTES: usize = 21 * 1024;
+/// Longest address in an `endpoint` event that is understood.
+const MAX_ENDPOINT_BYTES: usize = 2048;
+/// The same where a decoder needs its place.
+const MAX_INFLATED_EVENT_BYTES: usize = 5 * 1024;
+/// What the names of a list result may take there.
+const MAX_INFLATED_PUBLISHED_BYTES: usize = 4 * 1024;
+
+/// How a body is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// `application/json`: one document, or several in a row.
+    Json,
+    /// `text/event-stream`.
+    Sse,
+}
+
+/// Something that a body held.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Part<'a> {
+    /// A JSON object; [`Message::kind`] tells whether it is JSON-RPC. Whoever needs it longer takes it.
+    Message(&'a mut Message),
+    /// Something that was not read.
+    Skipped(SkipReason),
+    /// An event with data was dispatched; what it held follows.
+    Event {
+        /// Digest of the event's id, if it has one.
+        id: Option<u64>,
+    },
+    /// The `endpoint` event of HTTP+SSE; its data, of which [`MAX_ENDPOINT_BYTES`] are kept.
+    Endpoint(&'a Text),
+}
+
+/// Reads one body.
+#[derive(Clone, Debug)]
+pub(crate) struct Body {
+    decoder: Option<Box<Decoder>>,
+    documents: Documents,
+    stream: Option<Box<Stream>>,
+}
+
+/// Reads documents one after the other.
+#[derive(Clone, Debug, Default)]
+struct Documents {
+    scanner: Scanner,
+    reader: Reader,
+    broken: bool,
+}
+
+/// What an event stream needs beside its documents.
+#[derive(Clone, Debug, Default)]
+struct Stream {
+    framer: Framer,
+    event: Event,
+}
+
+/// The event at hand: whether it counts is only known at its end.
+#[derive(Clone, Debug)]
+struct Event {
+    held: Vec<Held>,
+    kept: usize,
+    most: usize,
+    overflowed: bool,
+    id: Option<Text>,
+    has_ids: bool,
+    /// The event's data, where an `endpoint` event is wanted.
+    endpoint: Option<Text>,
+}
+
+/// A part that waits for the end of its event.
+#[derive(Clone, Debug)]
+enum Held {
+    Message(Box<Message>),
+    Skipped(SkipReason),
+}
+
+/// Passes messages on as parts.
+struct Pass<'a>(&'a mut dyn FnMut(Part<'_>));
+
+/// An event stream at work.
+struct Dispatching<'a> {
+    documents: &'a mut Documents,
+    event: &'a mut Event,
+    out: &'a mut dyn FnMut(Part<'_>),
+}
+
+// === impl Body ===
+
+impl Body {
+    /// In its place at once: it is too large to be moved about.
+    pub(crate) fn new(format: Format) -> Box<Self> {
+        let stream = (format == Format::Sse).then(Box::default);
+        Box::new(Self { decoder: None, documents: Documents::default(), stream })
+    }
+
+    /// Items of list results are kept, told apart by digests under this key.
+    pub(crate) fn set_lists(&mut self, key: Option<DigestKey>) {
+        self.documents.reader.list_key = key;
+    }
+
+    /// The text of ids is kept.
+    pub(crate) fn set_ids(&mut self, wanted: bool) {
+        self.documents.reader.wants_ids = wanted;
+    }
+
+    /// The stream may be one of HTTP+SSE.
+    pub(crate) fn set_endpoint(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            stream.event.endpoint = Some(Text::start_of(Vec::new(), MAX_ENDPOINT_BYTES));
+        }
+    }
+
+    /// The body is compressed; said before its first byte.
+    pub(crate) fn set_coding(&mut self, coding: Coding) {
+        self.decoder = Some(Box::new(Decoder::new(coding)));
+        self.documents.reader.most_published_bytes = MAX_INFLATED_PUBLISHED_BYTES;
+        if let Some(stream) = &mut self.stream {
+            stream.event.most = MAX_INFLATED_EVENT_BYTES;
+        }
+    }
+
+    /// Reads a chunk and hands over what became known.
+    pub(crate) fn push(&mut self, bytes: &[u8], out: &mut dyn FnMut(Part<'_>)) {
+        let Self { decoder, documents, stream } = self;
+        let Some(decoder) = decoder else { return read(documents, stream, bytes, out) };
+        let result = decoder.push(bytes, &mut |decoded| read(documents, stream, decoded, out));
+        // Where the text was broken before, nothing more is lost.
+        if result.is_err() && !self.has_broken_text() {
+            self.restart();
+            out(Part::Skipped(SkipReason::ContentEncoding));
+        }
+    }
+
+    /// The body ended. An event without its blank line is dropped, as a client drops it.
+    pub(crate) fn finish(&mut self, out: &mut dyn FnMut(Part<'_>)) {
+        if !self.is_done() && self.decoder.as_ref().is_some_and(|decoder| decoder.is_cut()) {
+            self.restart();
+            return out(Part::Skipped(SkipReason::Truncated));
+        }
+        match &mut self.stream {
+            Some(stream) => stream.event.restart(),
+            None => self.documents.finish(out),
+        }
+    }
+
+    /// Forgets what is not complete.
+    fn restart(&mut self) {
+        self.documents.restart();
+        if let Some(stream) = &mut self.stream {
+            stream.event.restart();
+        }
+    }
+
+    /// Nothing more can be learnt: the content ended or is broken, or the JSON is and there is no next event to begin anew
+    /// with.
+    pub(crate) fn is_done(&self) -> bool {
+        self.decoder.as_ref().is_some_and(|decoder| decoder.is_done()) || self.has_broken_text()
+    }
+
+    fn has_broken_text(&self) -> bool {
+        self.stream.is_none() && self.documents.broken
+    }
+
+    /// An event id was given, so the stream may go on elsewhere.
+    pub(crate) fn has_event_ids(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.event.has_ids)
+    }
+}
+
+/// Reads text that bears no coding any more.
+fn read(documents: &mut Documents, stream: &mut Option<Box<Stream>>, bytes: &[u8], out: &mut dyn FnMut(Part<'_>)) {
+    match stream.as_deref_mut() {
+        Some(Stream { framer, event }) => framer.push(bytes, &mut Dispatching { documents, event, out }),
+        None => documents.scan(bytes, out),
+    }
+}
+
+// === impl Documents ===
+
+impl Documents {
+    fn scan(&mut self, bytes: &[u8], out: &mut dyn FnMut(Part<'_>)) {
+        let mut rest = bytes;
+        while !rest.is_empty() && !self.broken {
+            let mut reading = Reading { reader: &mut self.reader, messages: &mut Pass(out) };
+            match self.scanner.scan(rest, &mut reading) {
+                Progress::Partial => return,
+                Progress::Complete(used) => rest = rest.get(used..).unwrap_or_default(),
+                Progress::Broken(broken) => {
+                    self.broken = true;
+                    out(Part::Skipped(match broken {
+                        Broken::Invalid => SkipReason::InvalidJson,
+                        Broken::TooDeep => SkipReason::TooDeep,
+                    }));
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, out: &mut dyn FnMut(Part<'_>)) {
+        let mut reading = Reading { reader: &mut self.reader, messages: &mut Pass(out) };
+        if self.scanner.finish(&mut reading) == Ending::Truncated {
+            out(Part::Skipped(SkipReason::Truncated));
+        }
+        self.restart();
+    }
+
+    fn restart(&mut self) {
+        self.scanner.reset();
+        self.reader.reset();
+        self.broken = false;
+    }
+}
+
+impl Messages for Pass<'_> {
+    fn message(&mut self, message: &mut Message) {
+        (self.0)(Part::Message(message));
+    }
+
+    fn no_message(&mut self) {
+        (self.0)(Part::Skipped(SkipReason::NotJsonRpc));
+    }
+}
+
+// === impl Event ===
+
+impl Default for Event {
+    fn default() -> Self {
+        Self {
+            held: Vec::new(),
+            kept: 0,
+            most: MAX_EVENT_BYTES,
+            overflowed: false,
+            id: None,
+            has_ids: false,
+            endpoint: None,
+        }
+    }
+}
+
+impl Event {
+    fn hold(&mut self, part: Part<'_>) {
+        let (size, held) = match part {
+            Part::Message(message) => (message.retained(), Held::Message(Box::new(std::mem::take(message)))),
+            Part::Skipped(reason) => (size_of::<Held>(), Held::Skipped(reason)),
+            Part::Event { .. } | Part::Endpoint(_) => return,
+        };
+        self.kept += size;
+        if self.kept <= self.most {
+            self.held.push(held);
+        } else if !std::mem::replace(&mut self.overflowed, true) {
+            self.held.push(Held::Skipped(SkipReason::TooLong));
+        }
+    }
+
+    fn release(&mut self, out: &mut dyn FnMut(Part<'_>)) {
+        for held in self.held.drain(..) {
+            match held {
+                Held::Message(mut message) => out(Part::Message(&mut message)),
+                Held::Skipped(reason) => out(Part::Skipped(reason)),
+            }
+        }
+    }
+
+    fn restart(&mut self) {
+        self.held.clear();
+        self.kept = 0;
+        self.overflowed = false;
+        self.id = None;
+        if let Some(endpoint) = &mut self.endpoint {
+            endpoint.restart(MAX_ENDPOINT_BYTES);
+        }
+    }
+}
+
+// === impl Dispatching ===
+
+impl Events for Dispatching<'_> {
+    fn data(&mut self, bytes: &[u8]) {
+        if let Some(endpoint) = &mut self.event.endpoint {
+            endpoint.push(bytes);
+        }
+        self.documents.scan(bytes, &mut |part| self.event.hold(part));
+    }
+
+    fn dispatch(&mut self, name: EventName, data: bool) {
+        match name {
+            EventName::Message => {
+                if data {
+                    (self.out)(Part::Event { id: self.event.id.as_ref().map(Text::digest) });
+                }
+                self.documents.finish(&mut |part| self.event.hold(part));
+                self.event.release(self.out);
+            }
+            EventName::Endpoint => {
+                if let Some(endpoint) = &self.event.endpoint {
+                    (self.out)(Part::Endpoint(endpoint));
+                }
+            }
+            EventName::Other => {}
+        }
+        self.event.restart();
+        self.documents.restart();
+    }
+
+    fn begin_id(&mut self) {
+        self.event.id = None;
+    }
+
+    fn id(&mut self, bytes: &[u8]) {
+        self.event.has_ids = true;
+        self.event.id.get_or_insert_default().push(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! One JSON-RPC message: which of its members are kept, and from where.
+//!
+//! Members come in any order (`id` may follow megabytes of `result`), so everything that some method needs is noted by
+//! [`crate::read::reader`] and read by meaning only when the message is whole.
+//!
+//! **Never kept:** arguments, contents, error messages and data.
+//!
+//! **Cost:** under 1 KiB per message, plus names of a list result where they are wanted (8 KiB).
+
+use crate::id::{Id, RequestId};
+use crate::label::ListKind;
+use crate::text::Text;
+use std::num::NonZeroU64;
+
+/// What `result.resultType` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ResultType {
+    /// `complete`, absent or anything unknown.
+    #[default]
+    Complete,
+    InputRequired,
+    Task,
+}
+
+/// One of the things a list published.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Name, URI or URI template.
+    pub(crate) name: Box<[u8]>,
+    /// Of its whole text but for insignificant white space.
+    pub(crate) digest: u64,
+}
+
+/// A list in a result: how many items, and what it published where that is wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct List {
+    pub(crate) kind: ListKind,
+    pub(crate) items: u64,
+    pub(crate) published: Vec<Item>,
+    pub(crate) published_bytes: usize,
+}
+
+/// Members of `params`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Params {
+    pub(crate) name: Option<Text>,
+    pub(crate) uri: Option<Text>,
+    pub(crate) task_id: Option<Text>,
+    /// Digest of the cursor.
+    pub(crate) cursor: Option<NonZeroU64>,
+    pub(crate) client_name: Option<Text>,
+    /// `_meta["io.modelcontextprotocol/protocolVersion"]`
+    pub(crate) meta_version: Option<Text>,
+    /// Of `notifications/cancelled`.
+    pub(crate) request_id: Option<Box<RequestId>>,
+    /// Of notifications about tasks; their result has `isError`.
+    pub(crate) status: Option<Box<Text>>,
+    pub(crate) is_error: bool,
+}
+
+/// Members of `result`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Outcome {
+    pub(crate) is_error: bool,
+    pub(crate) result_type: ResultType,
+    /// `result.task` is an object (2025-11-25).
+    pub(crate) task: bool,
+    /// Of the task that the result is or holds.
+    pub(crate) task_id: Option<Box<Text>>,
+    /// The task that FastMCP 2 announces in `result._meta`; one that was run at once has no id.
+    pub(crate) announced_task: Option<Box<Text>>,
+    pub(crate) status: Option<Box<Text>>,
+    /// `result.result.isError`: the task's own (extension of 2026).
+    pub(crate) inner_is_error: bool,
+    pub(crate) protocol_version: Option<Box<Text>>,
+    /// At most one of each kind.
+    pub(crate) lists: Vec<List>,
+    /// Digest of `nextCursor`, where there is one that is not empty.
+    pub(crate) next_cursor: Option<NonZeroU64>,
+}
+
+/// A message that was read to its end.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Message {
+    pub(crate) id: Id,
+    pub(crate) method: Option<Text>,
+    /// Absent in answers, which keeps them small.
+    pub(crate) params: Option<Box<Params>>,
+    pub(crate) result: Option<Outcome>,
+    /// The error's code, where it is a whole number.
+    pub(crate) error: Option<Option<i64>>,
+    /// Length of the message's text.
+    pub(crate) bytes: u64,
+    /// `jsonrpc` is `"2.0"`.
+    pub(crate) version: bool,
+}
+
+/// What a message is, in JSON-RPC's order of evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MessageKind {
+    Request,
+    Notification,
+    Response,
+    /// No JSON-RPC 2.0 message.
+    Invalid,
+}
+
+// === impl Message ===
+
+impl Default for Message {
+    fn default() -> Self {
+        Self { id: Id::Absent, method: None, params: None, result: None, error: None, bytes: 0, version: false }
+    }
+}
+
+impl Message {
+    /// Bytes that keeping this message takes.
+    pub(crate) fn retained(&self) -> usize {
+        let lists = self.result.iter().flat_map(|result| &result.lists);
+        let names: usize = lists.map(|list| size_of::<List>() + list.published_bytes).sum();
+        let params = self.params.as_ref().map_or(0, |params| {
+            let texts = [&params.name, &params.uri, &params.client_name].into_iter().flatten();
+            size_of::<Params>() + texts.map(|text| text.start().len()).sum::<usize>()
+        });
+        size_of::<Self>() + names + params + self.method.as_ref().map_or(0, |method| method.start().len())
+    }
+
+    pub(crate) fn kind(&self) -> MessageKind {
+        match (&self.method, &self.id) {
+            _ if !self.version => MessageKind::Invalid,
+            (Some(_), Id::Some(_)) => MessageKind::Request,
+            (Some(_), _) => MessageKind::Notification,
+            _ if self.result.is_some() || self.error.is_some() => MessageKind::Response,
+            _ => MessageKind::Invalid,
+        }
+    }
+}

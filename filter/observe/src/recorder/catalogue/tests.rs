@@ -1,0 +1,179 @@
+use super::known::{Definitions, HEAD_BYTES, Known, MAX_ITEMS};
+use super::{Catalogue, Changes};
+use crate::digest::DigestKey;
+use crate::host::SharedData;
+use crate::observation::Page;
+use crate::read::message::Item;
+use crate::shared_data::InMemory;
+use crate::test;
+use std::num::NonZeroU64;
+
+const SAME: Option<Changes> = Some(Changes { added: 0, changed: 0, varies: 0 });
+const ADDED: Option<Changes> = Some(Changes { added: 1, changed: 0, varies: 0 });
+const CHANGED: Option<Changes> = Some(Changes { added: 0, changed: 1, varies: 0 });
+const VARIES: Option<Changes> = Some(Changes { added: 0, changed: 0, varies: 1 });
+
+struct Workers {
+    shared: InMemory,
+    catalogues: [Catalogue; 2],
+}
+
+impl Workers {
+    fn new() -> Self {
+        let catalogues = [0, 1].map(|_| Catalogue::new("list".to_owned()));
+        Self { shared: InMemory::default(), catalogues }
+    }
+
+    /// A page of names with the digests of their definitions.
+    fn page(
+        &mut self,
+        worker: usize,
+        items: &[(&str, u64)],
+        cursor: Option<u64>,
+        next_cursor: Option<u64>,
+    ) -> Option<Changes> {
+        let items: Vec<Item> =
+            items.iter().map(|&(name, digest)| Item { name: name.as_bytes().into(), digest }).collect();
+        let page = Page {
+            items: &items,
+            is_whole: true,
+            cursor: cursor.and_then(NonZeroU64::new),
+            next_cursor: next_cursor.and_then(NonZeroU64::new),
+        };
+        self.catalogues[worker].compare(&page, DigestKey::default(), &self.shared)
+    }
+
+    fn list(&mut self, worker: usize, items: &[(&str, u64)]) -> Option<Changes> {
+        self.page(worker, items, None, None)
+    }
+}
+
+#[test]
+fn ok_a_change_is_counted_once_in_the_process() {
+    let mut workers = Workers::new();
+    assert_eq!(workers.list(0, &[("a", 1), ("b", 1)]), SAME);
+    assert_eq!(workers.list(1, &[("a", 1), ("b", 1)]), SAME);
+    assert_eq!(workers.list(0, &[("a", 1), ("b", 1)]), None);
+    assert_eq!(workers.list(0, &[("a", 2), ("b", 1)]), CHANGED);
+    assert_eq!(workers.list(1, &[("a", 2), ("b", 1)]), SAME);
+    assert_eq!(workers.list(0, &[("a", 2), ("b", 1)]), None);
+    assert_eq!(workers.list(1, &[("a", 1), ("b", 1)]), None, "and back");
+}
+
+#[test]
+fn ok_a_definition_per_user_settles() {
+    let mut workers = Workers::new();
+    let counted =
+        |found: Vec<Option<Changes>>| found.into_iter().filter(|found| !matches!(*found, SAME | None)).collect();
+    let turns: Vec<_> = (0..40).map(|turn| workers.list(turn % 2, &[("a", turn as u64 / 2 % 2), ("b", 1)])).collect();
+    let first: Vec<_> = counted(turns);
+    assert_eq!(first, [CHANGED]);
+    // More users: three more are known, the next is one too many.
+    let turns: Vec<_> = (0..100).map(|turn| workers.list(turn % 2, &[("a", turn as u64), ("b", 1)])).collect();
+    let more: Vec<_> = counted(turns);
+    assert_eq!(more, [CHANGED, CHANGED, VARIES]);
+    assert_eq!(workers.list(0, &[("a", 7), ("b", 2)]), CHANGED, "the others are followed");
+}
+
+#[test]
+fn ok_what_varies_costs_no_shared_data() {
+    let mut workers = Workers::new();
+    for definition in 0..5 {
+        workers.list(0, &[("a", definition)]);
+    }
+    workers.list(1, &[("a", 5)]);
+    workers.shared.write("list", b"foreign", workers.shared.read("list").map(|value| value.version));
+    for definition in 6..100 {
+        assert_eq!(workers.list(definition as usize % 2, &[("a", definition)]), SAME);
+    }
+    assert_eq!(workers.shared.read("list").unwrap().bytes, b"foreign", "nothing was written");
+}
+
+#[test]
+fn ok_what_could_not_be_written_is_not_known() {
+    let mut workers = Workers::new();
+    workers.list(0, &[("a", 1)]);
+    workers.shared.refuse(true);
+    assert_eq!(workers.list(0, &[("a", 2)]), SAME);
+    workers.shared.refuse(false);
+    assert_eq!(workers.list(0, &[("a", 2)]), CHANGED);
+}
+
+#[test]
+fn ok_names_after_the_first_full_list_are_added() {
+    let mut workers = Workers::new();
+    assert_eq!(workers.list(0, &[("a", 1)]), SAME);
+    assert_eq!(workers.list(1, &[("a", 1), ("b", 1)]), ADDED);
+    assert_eq!(workers.list(0, &[("a", 1), ("b", 1)]), SAME);
+}
+
+#[test]
+fn ok_lists_that_differ_by_scope_are_no_news() {
+    let mut workers = Workers::new();
+    workers.list(0, &[("a", 1), ("b", 1), ("c", 1)]);
+    for _ in 0..3 {
+        for worker in [0, 1] {
+            assert!([SAME, None].contains(&workers.list(worker, &[("a", 1)])));
+            assert!([SAME, None].contains(&workers.list(worker, &[("c", 1), ("b", 1)])));
+            assert!([SAME, None].contains(&workers.list(worker, &[])));
+        }
+    }
+}
+
+#[test]
+fn ok_a_full_list_is_a_chain_of_pages_on_any_worker() {
+    let mut workers = Workers::new();
+    assert_eq!(workers.page(0, &[("a", 1)], None, Some(7)), SAME);
+    assert_eq!(workers.page(1, &[("z", 1)], Some(9), None), SAME, "the end of another chain");
+    assert_eq!(workers.page(1, &[("b", 1)], Some(7), Some(8)), SAME);
+    assert_eq!(workers.page(0, &[("c", 1)], Some(8), None), SAME);
+    assert_eq!(workers.page(1, &[("a", 1)], None, Some(17)), SAME);
+    assert_eq!(workers.page(1, &[("b", 1), ("new", 1)], Some(17), Some(18)), ADDED);
+}
+
+#[test]
+fn ok_a_name_that_stands_twice_is_no_news() {
+    let mut workers = Workers::new();
+    for _ in 0..3 {
+        assert!([SAME, None].contains(&workers.list(0, &[("a", 1), ("a", 2)])));
+        assert!([SAME, None].contains(&workers.list(1, &[("a", 1), ("a", 2)])));
+    }
+}
+
+#[test]
+fn ok_bounded() {
+    let mut workers = Workers::new();
+    workers.list(0, &[]);
+    let names: Vec<String> = (0..2 * MAX_ITEMS).map(|index| format!("n{index}")).collect();
+    let items: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+    assert_eq!(workers.list(0, &items).unwrap().added as usize, MAX_ITEMS);
+    assert_eq!(workers.list(1, &items), SAME);
+    assert_eq!(workers.shared.size(), "list".len() + HEAD_BYTES + 17 * MAX_ITEMS);
+    for digest in 2..5 {
+        let items: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), digest)).collect();
+        assert_eq!(workers.list(0, &items).unwrap().changed as usize, MAX_ITEMS);
+    }
+    assert_eq!(workers.shared.size(), "list".len() + HEAD_BYTES + 41 * MAX_ITEMS);
+    for digest in 0..1000 {
+        workers.list(0, &[("n0", digest)]);
+    }
+    assert_eq!(workers.shared.size(), "list".len() + HEAD_BYTES + 41 * MAX_ITEMS - 32);
+    assert!(workers.catalogues[0].pages.len() <= super::MAX_PAGES);
+}
+
+#[test]
+fn ok_anything_but_a_catalogue_is_an_empty_one() {
+    let seen = |definitions: &[u64]| Definitions::Seen(definitions.into());
+    let items = [(1, seen(&[2])), (3, seen(&[4, 5, 6, 7])), (8, Definitions::Vary)].into_iter().collect();
+    let known = Known { is_full: true, awaited: 5, items };
+    assert_eq!(Known::from_bytes(&known.to_bytes()), known);
+    let crowded = Known { items: (0..=MAX_ITEMS as u64).map(|name| (name, seen(&[1]))).collect(), ..known };
+    let many = [&[0; HEAD_BYTES + 8][..], &[5], &[1; 40]].concat();
+    for bytes in [&b""[..], b"x", &[0xff; 25], &[1; 10], &[0; HEAD_BYTES + 8], &many, &crowded.to_bytes()] {
+        assert_eq!(Known::from_bytes(bytes), Known::default());
+    }
+    let mut workers = Workers::new();
+    workers.shared.write("list", b"foreign", None);
+    assert_eq!(workers.list(0, &[("a", 1)]), SAME);
+    assert_eq!(workers.list(1, &[("a", 2)]), CHANGED);
+}
