@@ -131,7 +131,7 @@ impl Scribe {
                 }
             }
             Observation::SessionStarted(session) => {
-                host::set_filter_state("mcp.protocol_version", session.revision().as_str());
+                host::set_filter_state("mcp.protocol_version", session.protocol_version().as_str());
             }
             _ => {}
         }
@@ -147,8 +147,8 @@ impl Scribe {
         if let Some(id) = operation.shown_id() {
             host::set_filter_state("mcp.request_id", id);
         }
-        if let Some(revision) = operation.revision() {
-            host::set_filter_state("mcp.protocol_version", revision.as_str());
+        if let Some(protocol_version) = operation.protocol_version() {
+            host::set_filter_state("mcp.protocol_version", protocol_version.as_str());
         }
         if let Some(session) = &self.session {
             host::set_filter_state("mcp.session", session);

@@ -1,7 +1,7 @@
 //! Spans and access logs over OTLP, where an endpoint is set: what was done, never what was said.
 //!
 //! Attributes come from the filter's filter state. No request header is exported, no body, and of the URL only the path:
-//! the query of an older revision carries a session id.
+//! the query of an older protocol version carries a session id.
 
 use super::{OTLP_CLUSTER, set};
 use crate::environment::{Otlp, OtlpProtocol, Service, Settings};

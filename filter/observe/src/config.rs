@@ -205,8 +205,8 @@ impl Config {
         resource::label(uri, self.resource_uri, self.hash_key.as_deref(), self.limits.label_bytes)
     }
 
-    /// Whether something is made of the revision of each operation.
-    pub(crate) fn wants_revision(&self) -> bool {
+    /// Whether something is made of the protocol version of each operation.
+    pub(crate) fn wants_protocol_version(&self) -> bool {
         self.semconv || self.filter_state
     }
 

@@ -10,7 +10,7 @@
 //! | table | slots | bytes per slot, at most | holds |
 //! |---|---|---|---|
 //! | [`links`] | 256 | 8192 | operations, cancellations and requests of the server, by session |
-//! | [`sessions`] | 64 | 4096 | when 6500 sessions began, with which revision, and whether they are active |
+//! | [`sessions`] | 64 | 4096 | when 6500 sessions began, with which protocol version, and whether they are active |
 //! | [`halves`] | 64 | 2048 | of which 16,384 sessions this process saw streams or requests |
 //! | [`tasks`] | 64 | 4096 | which tool started a task, and whether its end was seen |
 //! | [`events`] | 64 | 2560 | the latest 640 event ids of the sessions that share it |
@@ -36,7 +36,7 @@ mod uses;
 mod vms;
 
 use crate::host::SharedData;
-use crate::label::Revision;
+use crate::label::ProtocolVersion;
 use crate::shared_data::update;
 use crate::text::Text;
 use serde::Serialize;
@@ -65,7 +65,7 @@ pub struct Correlation {
     /// Events that passed and are not saved yet.
     events: RefCell<Vec<events::EventKey>>,
     /// Of sessions that were asked for, as [`sessions`] knows them.
-    revisions: RefCell<Vec<(u64, Option<Revision>)>>,
+    protocol_versions: RefCell<Vec<(u64, Option<ProtocolVersion>)>>,
     /// The slot of links that is swept next.
     swept: Cell<u64>,
     /// Streams of this VM that links may wait for, sorted.
@@ -107,7 +107,7 @@ impl Correlation {
             hash_key,
             stream: Cell::new(seed),
             events: RefCell::default(),
-            revisions: RefCell::default(),
+            protocol_versions: RefCell::default(),
             swept: Cell::new(seed),
             open: RefCell::default(),
             vm: seed,

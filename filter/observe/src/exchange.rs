@@ -29,7 +29,7 @@ use crate::config::Config;
 use crate::correlation::{Correlation, SessionKey};
 use crate::host::{Host, Time};
 use crate::id::IdKey;
-use crate::label::{Direction, Revision, SkipReason, Transport};
+use crate::label::{Direction, ProtocolVersion, SkipReason, Transport};
 use crate::observation::{Observation, Observer, Operation};
 use crate::read::body::Body;
 use crate::text::Text;
@@ -284,7 +284,7 @@ impl Exchange {
     }
 
     fn is_modern(&self) -> bool {
-        self.operations.iter().any(|operation| operation.revision == Some(Revision::V2026_07_28))
+        self.operations.iter().any(|operation| operation.protocol_version == Some(ProtocolVersion::V2026_07_28))
     }
 }
 

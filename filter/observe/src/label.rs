@@ -21,6 +21,6 @@ pub(crate) use method::ListKind;
 pub use method::Method;
 pub use resource::ResourceUriLabel;
 pub use values::{
-    BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, MirrorHeader, Revision, ServerRequestStatus,
+    BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, MirrorHeader, ProtocolVersion, ServerRequestStatus,
     SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
 };

@@ -31,8 +31,8 @@ pub use correlation::{Correlation, HASH_KEY_BYTES, KEY_PREFIX};
 pub use exchange::{Context, Exchange};
 pub use host::{Host, Metrics, SharedData, Time, Versioned};
 pub use label::{
-    BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, Method, MirrorHeader, ResourceUriLabel, Revision,
-    ServerRequestStatus, SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
+    BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, Method, MirrorHeader, ProtocolVersion,
+    ResourceUriLabel, ServerRequestStatus, SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
 };
 pub use observation::{Ended, Observation, Observer, Operation, Page, Session};
 pub use read::message::Item;

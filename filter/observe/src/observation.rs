@@ -3,8 +3,8 @@
 use crate::id::RequestId;
 use crate::label::Method;
 use crate::label::{
-    Direction, ErrorType, KnownMethod, MirrorHeader, Revision, ServerRequestStatus, SkipReason, Status, StreamOpen,
-    TaskStatus, Transport, UnmatchedReason,
+    Direction, ErrorType, KnownMethod, MirrorHeader, ProtocolVersion, ServerRequestStatus, SkipReason, Status,
+    StreamOpen, TaskStatus, Transport, UnmatchedReason,
 };
 use crate::read::message::Item;
 use crate::text::Text;
@@ -23,7 +23,7 @@ pub struct Operation {
     /// The first event of its answer was seen.
     pub(crate) had_event: bool,
     /// From the body or the header, where it had to be read.
-    pub(crate) revision: Option<Revision>,
+    pub(crate) protocol_version: Option<ProtocolVersion>,
     /// `clientInfo.name` of an `initialize`.
     pub(crate) client_name: Option<Box<str>>,
     pub(crate) transport: Transport,
@@ -62,10 +62,10 @@ impl Operation {
         }
     }
 
-    /// The revision it belongs to, where that had to be looked at.
+    /// The protocol version it belongs to, where that had to be looked at.
     #[must_use]
-    pub fn revision(&self) -> Option<Revision> {
-        self.revision
+    pub fn protocol_version(&self) -> Option<ProtocolVersion> {
+        self.protocol_version
     }
 
     /// What carries it.
@@ -223,8 +223,8 @@ pub enum Observation<'a> {
     Published {
         /// Which list.
         method: Method,
-        /// Of the revision that the operation belongs to, where that is known.
-        revision: Option<Revision>,
+        /// Of the protocol version that the operation belongs to, where that is known.
+        protocol_version: Option<ProtocolVersion>,
         /// What stood in it.
         page: Page<'a>,
     },
@@ -236,7 +236,7 @@ pub enum Observation<'a> {
 #[derive(Clone, Debug)]
 pub struct Session {
     /// Negotiated, from the result.
-    pub(crate) revision: Revision,
+    pub(crate) protocol_version: ProtocolVersion,
     pub(crate) client_name: Option<Box<str>>,
     pub(crate) transport: Transport,
 }
@@ -244,10 +244,10 @@ pub struct Session {
 // === impl Session ===
 
 impl Session {
-    /// The negotiated revision.
+    /// The negotiated protocol version.
     #[must_use]
-    pub fn revision(&self) -> Revision {
-        self.revision
+    pub fn protocol_version(&self) -> ProtocolVersion {
+        self.protocol_version
     }
 }
 

@@ -141,8 +141,8 @@ impl Recorder {
                 self.stats.set(F::ListedItems, &[Value::Method(method), to], items);
                 self.stats.set(F::ListedBytes, &[Value::Method(method), to], bytes);
             }
-            Observation::Published { method, revision, page } => {
-                self.published(server, method, revision, &page, metrics)
+            Observation::Published { method, protocol_version, page } => {
+                self.published(server, method, protocol_version, &page, metrics)
             }
             Observation::Reachable(reachable) => {
                 if self.config.availability == Availability::Passive {
@@ -231,11 +231,11 @@ impl Recorder {
         let Ended { operation, error_type, error_code, duration, .. } = *ended;
         let Some(duration) = duration.filter(|_| self.config.semconv && !operation.method.is_listen()) else { return };
         let code = error_code.map_or(Value::NoName, |code| self.known_error_code(code, server, metrics));
-        let revision = operation.revision.map_or(Value::NoName, Value::Revision);
+        let protocol_version = operation.protocol_version.map_or(Value::NoName, Value::ProtocolVersion);
         // The conventions hold these for the caller's fault: only the code is set.
         let error_type = error_type.filter(|&error_type| error_type != ErrorType::InvalidRequest);
         let (error_type, to) = (Value::ErrorType(error_type), server.value());
-        let mut values = [Value::Method(operation.method), tool, error_type, code, revision, to];
+        let mut values = [Value::Method(operation.method), tool, error_type, code, protocol_version, to];
         if !self.has_joint(&values, metrics) {
             self.overflowed(BudgetedLabel::Joint, server);
             values = [Value::Method(Method::Other), Value::NoName, error_type, Value::NoName, Value::NoName, to];
@@ -255,13 +255,14 @@ impl Recorder {
 
     fn session_started(&mut self, server: Server, session: &Session, shared: &dyn SharedData) {
         let to = server.value();
-        let (revision, transport) = (Value::Revision(session.revision), Value::Transport(session.transport));
+        let (protocol_version, transport) =
+            (Value::ProtocolVersion(session.protocol_version), Value::Transport(session.transport));
         if !self.config.client_name {
-            return self.add(FamilyName::Sessions, &[revision, transport, to], 1);
+            return self.add(FamilyName::Sessions, &[protocol_version, transport, to], 1);
         }
         // Clients name themselves: none of these names is ever confirmed by the server, so all of the limit is theirs.
         let client = self.name(BudgetedLabel::ClientName, session.client_name.as_deref(), true, server, shared);
-        self.add(FamilyName::Sessions, &[revision, transport, to, client], 1);
+        self.add(FamilyName::Sessions, &[protocol_version, transport, to, client], 1);
     }
 }
 

@@ -354,7 +354,7 @@ impl Observer for Log {
             }
             Observation::Published { page, .. } => format!("published {}", page.items.len()),
             Observation::SessionStarted(session) => {
-                format!("session {} over {}", session.revision().as_str(), session.transport.as_str())
+                format!("session {} over {}", session.protocol_version().as_str(), session.transport.as_str())
             }
             Observation::SessionEnded { microseconds } => format!("session ended after {} ms", microseconds / 1_000),
             Observation::ServerRequestEnded { method, status, duration } => format!(

@@ -22,7 +22,7 @@ const REVISIONS: [(&str, &str); 5] = [
 ];
 
 struct Proxy {
-    revision: &'static str,
+    protocol_version: &'static str,
     status: String,
     answer_type: &'static str,
 }
@@ -35,7 +35,7 @@ impl Host for Proxy {
         let value = match name {
             ":method" => "POST",
             "content-type" => "application/json",
-            "mcp-protocol-version" => self.revision,
+            "mcp-protocol-version" => self.protocol_version,
             _ => return None,
         };
         Some(value.as_bytes().to_vec())
@@ -83,7 +83,7 @@ impl Observer for Notes {
             Observation::Notification { method, direction } => {
                 format!("notification {} {}", direction.as_str(), name(method))
             }
-            Observation::SessionStarted(session) => format!("session {}", session.revision().as_str()),
+            Observation::SessionStarted(session) => format!("session {}", session.protocol_version().as_str()),
             Observation::Published { page, .. } if !page.items().is_empty() => {
                 format!("published {}", page.items().len())
             }
@@ -102,10 +102,10 @@ fn texts(value: &Value) -> Vec<String> {
     texts
 }
 
-fn check(revision: &'static str, entry: &Value, as_events: bool) {
+fn check(protocol_version: &'static str, entry: &Value, as_events: bool) {
     let status = entry["status"].to_string();
     let answer_type = if as_events { "text/event-stream" } else { "application/json" };
-    let proxy = Proxy { revision, status, answer_type };
+    let proxy = Proxy { protocol_version, status, answer_type };
     let body = if as_events { format!("data: {}\r\n\r\n", entry["answer"]) } else { entry["answer"].to_string() };
     let (config, mut notes, mut exchange) = (Config::default(), Notes::default(), Exchange::default());
     let correlation = Correlation::new(Rc::new(InMemory::default()), "specification", [0; HASH_KEY_BYTES], 0);
@@ -133,11 +133,11 @@ fn check(revision: &'static str, entry: &Value, as_events: bool) {
 
 #[test]
 fn ok_messages_of_every_revision() {
-    for (revision, text) in REVISIONS {
+    for (protocol_version, text) in REVISIONS {
         let entries: Value = serde_json::from_str(text).unwrap();
         for entry in entries.as_array().unwrap() {
-            check(revision, entry, false);
-            check(revision, entry, true);
+            check(protocol_version, entry, false);
+            check(protocol_version, entry, true);
         }
     }
 }

@@ -51,7 +51,7 @@ impl Workload {
         let modern =
             [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", "get_forecast")];
         let small = || Answer::Json(answer(&text_result(WEATHER)));
-        let (requests, revision, request, answer): (_, &[_], _, _) = match name {
+        let (requests, protocol_version, request, answer): (_, &[_], _, _) = match name {
             "small_json" => (4_000, &legacy, small_request(json!({})), small()),
             "small_json_modern" => (4_000, &modern, small_request(modern_meta()), small()),
             "small_sse" => (500, &legacy, small_request(json!({})), Answer::Sse(events())),
@@ -61,7 +61,7 @@ impl Workload {
             "request_1mb" => (100, &legacy, request(json!({}), &prose()), small()),
             _ => bail!("unknown scenario '{name}'; allowed: {}", names().join(", ")),
         };
-        let headers = COMMON_HEADERS.iter().chain(revision).copied().collect();
+        let headers = COMMON_HEADERS.iter().chain(protocol_version).copied().collect();
         let expected = match &answer {
             Answer::Json(body) => body.clone(),
             Answer::Sse(events) => events.concat().into(),

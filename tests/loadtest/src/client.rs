@@ -1,4 +1,4 @@
-//! One MCP client: a connection for its calls, a session where the revision has them, one request at a time.
+//! One MCP client: a connection for its calls, a session where the protocol version has them, one request at a time.
 //!
 //! It says no more than the load needs: it offers the server nothing, opens no GET stream on Streamable HTTP, and does not
 //! resume a stream that ended without its answer. After a request that nobody answered it gives up its session, as the
@@ -8,7 +8,7 @@ use crate::connection::{Connection, Failure, Outgoing};
 use crate::events::Events;
 use crate::message::{Message, Method, Template};
 use crate::outcome::{ErrorType, Outcome};
-use crate::revision::{Revision, Transport};
+use crate::protocol_version::{ProtocolVersion, Transport};
 use crate::stream::Stream;
 use crate::tally::{Ended, Tally};
 use crate::world::World;
@@ -28,7 +28,7 @@ const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-versi
 /// What a client asks for when it opens a session.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dialect {
-    pub(crate) revision: Revision,
+    pub(crate) protocol_version: ProtocolVersion,
     pub(crate) transport: Transport,
 }
 
@@ -121,16 +121,16 @@ impl Client {
         }
     }
 
-    /// The revision that was agreed on, or that is just spoken.
+    /// The protocol version that was agreed on, or that is just spoken.
     pub(crate) fn version(&self) -> &str {
         self.session.as_ref().map_or("", |session| &session.version)
     }
 
-    /// Opens a session; where the revision has none, only says how to speak. The reply is that of `initialize`, if it was
+    /// Opens a session; where the protocol version has none, only says how to speak. The reply is that of `initialize`, if it was
     /// sent.
     pub(crate) async fn open(&mut self) -> Option<Reply> {
-        let mut session = Session::new(&self.world.url.path, self.dialect.revision);
-        if self.dialect.revision.is_modern() {
+        let mut session = Session::new(&self.world.url.path, self.dialect.protocol_version);
+        if self.dialect.protocol_version.is_modern() {
             self.session = Some(session);
             return None;
         }
@@ -144,7 +144,7 @@ impl Client {
             }
         }
         self.session = Some(session);
-        let reply = self.call(&Template::initialize(self.dialect.revision), self.world.timeout).await;
+        let reply = self.call(&Template::initialize(self.dialect.protocol_version), self.world.timeout).await;
         if reply.outcome == Outcome::Ok {
             self.begin(&reply).await;
         } else {
@@ -161,7 +161,7 @@ impl Client {
         if let Some(id) = &reply.session_id {
             session.headers.insert(SESSION_ID, id.clone());
         }
-        if Revision::parse(version).is_some_and(Revision::has_header)
+        if ProtocolVersion::parse(version).is_some_and(ProtocolVersion::has_header)
             && let Ok(version) = HeaderValue::from_str(version)
         {
             session.headers.insert(PROTOCOL_VERSION, version);
@@ -205,7 +205,8 @@ impl Client {
         let (method, tool, outcome, code) = (template.method, template.tool, reply.outcome, reply.code);
         let took = reply.answered.duration_since(begun);
         self.world.tally(|tally| tally.ended(Ended { method, tool, outcome, code, took }));
-        let lost = reply.status == Some(404) && method != Method::Initialize && !self.dialect.revision.is_modern();
+        let lost =
+            reply.status == Some(404) && method != Method::Initialize && !self.dialect.protocol_version.is_modern();
         if (outcome.is_unanswered() || lost) && method != Method::Initialize {
             self.close().await;
         }
@@ -323,13 +324,13 @@ impl Client {
 // === impl Session ===
 
 impl Session {
-    fn new(path: &PathAndQuery, revision: Revision) -> Self {
+    fn new(path: &PathAndQuery, protocol_version: ProtocolVersion) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         let mut version = "";
-        if revision.is_modern() {
-            version = revision.name();
+        if protocol_version.is_modern() {
+            version = protocol_version.name();
             headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(version));
         }
         Self { headers, path: path.clone(), stream: None, begun: false, version: version.to_owned() }

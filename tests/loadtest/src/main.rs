@@ -1,6 +1,6 @@
 //! Load on an MCP server through the sidecar, from clients that count as strictly as the sidecar does.
 //!
-//! The mix is that of [`mix`]; sessions are opened and ended as the revision wants, answers are read from JSON and event
+//! The mix is that of [`mix`]; sessions are opened and ended as the protocol version wants, answers are read from JSON and event
 //! streams, and at the end every count is held against the sidecar's own. `README.md` says how to use it.
 //!
 //! Clients share one thread, so a load takes one processor at most; memory depends on clients, tools and kinds of errors,
@@ -16,8 +16,8 @@ mod message;
 mod mix;
 mod offer;
 mod outcome;
+mod protocol_version;
 mod report;
-mod revision;
 mod series;
 mod settings;
 mod stream;

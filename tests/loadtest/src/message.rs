@@ -1,6 +1,6 @@
 //! JSON-RPC as far as the load needs it: requests made once and sent often, and the few members of an answer that matter.
 
-use crate::revision::Revision;
+use crate::protocol_version::ProtocolVersion;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -75,14 +75,14 @@ impl Method {
 // === impl Template ===
 
 impl Template {
-    pub(crate) fn new(method: Method, mut params: Value, revision: Revision) -> Self {
+    pub(crate) fn new(method: Method, mut params: Value, protocol_version: ProtocolVersion) -> Self {
         let mut headers = Vec::new();
-        if revision.is_modern() {
+        if protocol_version.is_modern() {
             let name = params.get("name").or_else(|| params.get("uri")).and_then(Value::as_str);
             headers.push((HeaderName::from_static("mcp-method"), HeaderValue::from_static(method.name())));
             headers.extend(name.map(|name| (HeaderName::from_static("mcp-name"), header_value(name))));
             if let Some(params) = params.as_object_mut() {
-                params.insert("_meta".to_owned(), metadata(revision));
+                params.insert("_meta".to_owned(), metadata(protocol_version));
             }
         }
         let rest = format!(r#","method":"{}","params":{params}}}"#, method.name());
@@ -90,10 +90,10 @@ impl Template {
     }
 
     /// `initialize`, as the first message of a session.
-    pub(crate) fn initialize(revision: Revision) -> Self {
+    pub(crate) fn initialize(protocol_version: ProtocolVersion) -> Self {
         let client = json!({"name": "loadtest", "version": env!("CARGO_PKG_VERSION")});
-        let params = json!({"protocolVersion": revision.name(), "capabilities": {}, "clientInfo": client});
-        Self::new(Method::Initialize, params, revision)
+        let params = json!({"protocolVersion": protocol_version.name(), "capabilities": {}, "clientInfo": client});
+        Self::new(Method::Initialize, params, protocol_version)
     }
 
     /// The body under this id.
@@ -130,9 +130,9 @@ impl Message {
     }
 }
 
-fn metadata(revision: Revision) -> Value {
+fn metadata(protocol_version: ProtocolVersion) -> Value {
     json!({
-        "io.modelcontextprotocol/protocolVersion": revision.name(),
+        "io.modelcontextprotocol/protocolVersion": protocol_version.name(),
         "io.modelcontextprotocol/clientCapabilities": {},
         "io.modelcontextprotocol/clientInfo": {"name": "loadtest", "version": env!("CARGO_PKG_VERSION")},
     })
@@ -149,18 +149,18 @@ fn header_value(value: &str) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::{Message, Method, Template, header_value};
-    use crate::revision::Revision;
+    use crate::protocol_version::ProtocolVersion;
     use serde_json::{Value, json};
 
     #[test]
     fn ok_a_request_has_what_its_revision_wants() {
         let params = json!({"name": "echo", "arguments": {}});
-        let old = Template::new(Method::ToolsCall, params.clone(), Revision::V2025_11_25);
+        let old = Template::new(Method::ToolsCall, params.clone(), ProtocolVersion::V2025_11_25);
         assert_eq!(old.headers, []);
         let body: Value = serde_json::from_slice(&old.body(7)).unwrap();
         assert_eq!(body, json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}));
 
-        let new = Template::new(Method::ToolsCall, params, Revision::V2026_07_28);
+        let new = Template::new(Method::ToolsCall, params, ProtocolVersion::V2026_07_28);
         let headers: Vec<_> =
             new.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
         assert_eq!(headers, [("mcp-method", "tools/call"), ("mcp-name", "echo")]);

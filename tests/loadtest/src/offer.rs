@@ -8,7 +8,7 @@ use crate::client::{Client, Dialect};
 use crate::message::{Method, Template};
 use crate::mix::{Card, Kind};
 use crate::outcome::Outcome;
-use crate::revision::{Revision, Transport};
+use crate::protocol_version::{ProtocolVersion, Transport};
 use crate::settings::Settings;
 use crate::world::World;
 use anyhow::{Result, bail};
@@ -26,7 +26,7 @@ const MOST_RESOURCES: usize = 1000;
 #[derive(Debug)]
 pub(crate) struct Offer {
     pub(crate) dialect: Dialect,
-    /// As the server named the revision.
+    /// As the server named the protocol version.
     pub(crate) version: String,
     /// Names; a call's template holds the place of its tool.
     pub(crate) tools: Vec<String>,
@@ -45,10 +45,10 @@ pub(crate) struct Offer {
 impl Offer {
     /// Finds out how the server is spoken to and what it has.
     pub(crate) async fn learn(world: &Arc<World>, settings: &Settings) -> Result<Self> {
-        let mut client = negotiate(world, settings.revision).await?;
+        let mut client = negotiate(world, settings.protocol_version).await?;
         let dialect = client.dialect();
         let version = client.version().to_owned();
-        let template = |method, params| Template::new(method, params, dialect.revision);
+        let template = |method, params| Template::new(method, params, dialect.protocol_version);
         let list_tools = template(Method::ToolsList, json!({}));
         let tools = listed(&mut client, &list_tools, "tools").await.unwrap_or_default();
         let list_resources = template(Method::ResourcesList, json!({}));
@@ -98,7 +98,7 @@ impl Offer {
 
     fn call(&mut self, name: &str, schema: &Value, settings: &Settings) -> Template {
         let params = json!({"name": name, "arguments": fitting(schema, &settings.given)});
-        let mut call = Template::new(Method::ToolsCall, params, self.dialect.revision);
+        let mut call = Template::new(Method::ToolsCall, params, self.dialect.protocol_version);
         call.tool = Some(self.tools.len());
         self.tools.push(name.to_owned());
         call
@@ -151,19 +151,23 @@ fn name_of(tool: &Value) -> &str {
 
 /// A client that has found how to speak to the server: as told, else by `initialize`, else by `server/discover`, else over
 /// HTTP+SSE. `initialize` first, because it is part of the mix where the server has it.
-async fn negotiate(world: &Arc<World>, wanted: Option<Revision>) -> Result<Client> {
+async fn negotiate(world: &Arc<World>, wanted: Option<ProtocolVersion>) -> Result<Client> {
     let attempts = match wanted {
-        Some(revision) => vec![revision],
-        None => vec![Revision::V2025_11_25, Revision::V2026_07_28, Revision::V2024_11_05],
+        Some(protocol_version) => vec![protocol_version],
+        None => vec![ProtocolVersion::V2025_11_25, ProtocolVersion::V2026_07_28, ProtocolVersion::V2024_11_05],
     };
     let mut refusals = Vec::new();
-    for revision in attempts {
-        let transport = if revision == Revision::V2024_11_05 { Transport::HttpSse } else { Transport::StreamableHttp };
-        let mut client = Client::new(world.clone(), Dialect { revision, transport });
+    for protocol_version in attempts {
+        let transport = if protocol_version == ProtocolVersion::V2024_11_05 {
+            Transport::HttpSse
+        } else {
+            Transport::StreamableHttp
+        };
+        let mut client = Client::new(world.clone(), Dialect { protocol_version, transport });
         let opened = client.open().await;
         let reply = match opened {
             Some(reply) => reply,
-            None => client.call(&Template::new(Method::Discover, json!({}), revision), world.timeout).await,
+            None => client.call(&Template::new(Method::Discover, json!({}), protocol_version), world.timeout).await,
         };
         if reply.outcome == Outcome::Ok {
             return Ok(client);
@@ -177,7 +181,7 @@ async fn negotiate(world: &Arc<World>, wanted: Option<Revision>) -> Result<Clien
                 reply.status.map_or(String::new(), |status| format!("(HTTP {status})"))
             ),
         };
-        refusals.push(format!("{}: {}", revision.name(), reason.trim_end()));
+        refusals.push(format!("{}: {}", protocol_version.name(), reason.trim_end()));
     }
     bail!("{} cannot be spoken to; {}", world.url, refusals.join("; "))
 }
@@ -188,14 +192,14 @@ pub(crate) mod tests {
     use crate::client::Dialect;
     use crate::message::{Method, Template};
     use crate::mix::{Card, Kind};
-    use crate::revision::{Revision, Transport};
+    use crate::protocol_version::{ProtocolVersion, Transport};
     use serde_json::json;
 
     pub(crate) fn offer(calls: usize, reads: usize, has_resources: bool) -> Offer {
-        let revision = Revision::V2025_11_25;
-        let template = |method| Template::new(method, json!({}), revision);
+        let protocol_version = ProtocolVersion::V2025_11_25;
+        let template = |method| Template::new(method, json!({}), protocol_version);
         Offer {
-            dialect: Dialect { revision, transport: Transport::StreamableHttp },
+            dialect: Dialect { protocol_version, transport: Transport::StreamableHttp },
             version: String::new(),
             tools: Vec::new(),
             left_out: Vec::new(),

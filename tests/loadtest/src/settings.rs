@@ -2,7 +2,7 @@
 
 use crate::arguments::Given;
 use crate::connection::Address;
-use crate::revision::Revision;
+use crate::protocol_version::ProtocolVersion;
 use clap::Parser;
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ pub(crate) struct CommandLine {
     seed: String,
     /// 2024-11-05 (over HTTP+SSE), 2025-03-26, 2025-06-18, 2025-11-25 or 2026-07-28; negotiated unless given
     #[arg(long, env = "REVISION")]
-    revision: Option<String>,
+    protocol_version: Option<String>,
     /// Call only these tools, by name and with commas between; unless given, every tool that answers soon
     #[arg(long, env = "TOOL", value_delimiter = ',')]
     tool: Vec<String>,
@@ -67,7 +67,7 @@ pub(crate) struct Settings {
     pub(crate) concurrency: usize,
     pub(crate) total: u64,
     pub(crate) seed: u64,
-    pub(crate) revision: Option<Revision>,
+    pub(crate) protocol_version: Option<ProtocolVersion>,
     pub(crate) tools: Vec<String>,
     pub(crate) given: Given,
     pub(crate) timeout: Duration,
@@ -90,15 +90,18 @@ impl Settings {
         let concurrency = problems.number("CONCURRENCY", or(&line.concurrency, CONCURRENCY), 1, MOST_CLIENTS);
         let total = problems.number("TOTAL", or(&line.total, TOTAL), 1, MOST_REQUESTS);
         let seed = problems.number("SEED", or(&line.seed, SEED), 0, u64::MAX);
-        let revision =
-            line.revision.as_deref().filter(|name| !name.is_empty()).and_then(|name| problems.revision(name));
+        let protocol_version = line
+            .protocol_version
+            .as_deref()
+            .filter(|name| !name.is_empty())
+            .and_then(|name| problems.protocol_version(name));
         let given = problems.given(line.arguments.as_deref().unwrap_or_default());
         let timeout = Duration::from_secs(problems.number("TIMEOUT", or(&line.timeout, TIMEOUT), 1, 3600));
         let tools = line.tool.iter().filter(|name| !name.is_empty()).cloned().collect();
         match url {
             Some(url) if problems.0.is_empty() => {
                 let concurrency = concurrency as usize;
-                Ok(Self { url, metrics, concurrency, total, seed, revision, tools, given, timeout })
+                Ok(Self { url, metrics, concurrency, total, seed, protocol_version, tools, given, timeout })
             }
             _ => Err(problems.0),
         }
@@ -137,12 +140,12 @@ impl Problems {
         address
     }
 
-    fn revision(&mut self, value: &str) -> Option<Revision> {
-        let revision = Revision::parse(value);
-        if revision.is_none() {
-            self.add("REVISION", value, &Revision::ALL.map(Revision::name).join(", "));
+    fn protocol_version(&mut self, value: &str) -> Option<ProtocolVersion> {
+        let protocol_version = ProtocolVersion::parse(value);
+        if protocol_version.is_none() {
+            self.add("REVISION", value, &ProtocolVersion::ALL.map(ProtocolVersion::name).join(", "));
         }
-        revision
+        protocol_version
     }
 
     fn given(&mut self, value: &str) -> Given {
@@ -168,13 +171,13 @@ mod tests {
     #[test]
     fn ok_defaults() {
         let settings = check(&["--url", "http://localhost:4000", "--concurrency", "50", "--total", "1000"]).unwrap();
-        assert_eq!((settings.concurrency, settings.total, settings.revision), (50, 1000, None));
+        assert_eq!((settings.concurrency, settings.total, settings.protocol_version), (50, 1000, None));
         assert!(settings.metrics.is_some());
         assert!(check(&["--no-compare"]).unwrap().metrics.is_none());
         let empty =
             check(&["--url=", "--metrics=", "--concurrency=", "--total=", "--revision=", "--tool=", "--arguments="])
                 .unwrap();
-        assert_eq!((empty.concurrency, empty.total, empty.revision, empty.tools.len()), (50, 1000, None, 0));
+        assert_eq!((empty.concurrency, empty.total, empty.protocol_version, empty.tools.len()), (50, 1000, None, 0));
         assert_eq!(check(&["--tool", "a,b", "--tool", "c"]).unwrap().tools, ["a", "b", "c"]);
     }
 

@@ -4,7 +4,7 @@
 
 use crate::message::Method;
 use crate::outcome::Outcome;
-use crate::revision::{Revision, Transport};
+use crate::protocol_version::{ProtocolVersion, Transport};
 use crate::series::{Counts, Series};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
@@ -90,8 +90,8 @@ impl Tally {
 
     /// `initialize` succeeded.
     pub(crate) fn session_begun(&mut self, negotiated: &str, transport: Transport) {
-        let known = Revision::parse(negotiated).map(Revision::name);
-        // Older than any revision, and SDKs still accept it.
+        let known = ProtocolVersion::parse(negotiated).map(ProtocolVersion::name);
+        // Older than any protocol version, and SDKs still accept it.
         let known = known.or_else(|| (negotiated == "2024-10-07").then_some("2024-10-07"));
         *self.sessions.entry((known.unwrap_or("other"), transport)).or_default() += 1;
     }
@@ -169,7 +169,7 @@ mod tests {
     use super::{Ended, Tally, label};
     use crate::message::Method;
     use crate::outcome::{ErrorType, Outcome};
-    use crate::revision::Transport;
+    use crate::protocol_version::Transport;
     use std::time::Duration;
 
     #[test]

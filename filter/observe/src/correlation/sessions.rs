@@ -9,7 +9,7 @@
 
 use super::{Correlation, SessionKey};
 use crate::host::Time;
-use crate::label::{Revision, Transport};
+use crate::label::{ProtocolVersion, Transport};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(super) const SLOTS: u64 = 64;
 const MAX_BYTES: usize = 4096;
 const ENTRY_BYTES: usize = 40;
 
-/// The latest sessions whose revision a VM remembers.
+/// The latest sessions whose protocol version a VM remembers.
 const MAX_REMEMBERED: usize = 64;
 
 pub(super) type Slot = Vec<Known>;
@@ -38,7 +38,7 @@ pub(super) struct Known {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Begun {
     at: u64,
-    revision: Revision,
+    protocol_version: ProtocolVersion,
     transport: Transport,
     /// The server's name, where it is not the plugin's.
     server: Option<Box<str>>,
@@ -48,7 +48,7 @@ pub(super) struct Begun {
 /// What an `initialize` that succeeded says of its session.
 #[derive(Clone, Debug)]
 pub(crate) struct Beginning {
-    pub(crate) revision: Revision,
+    pub(crate) protocol_version: ProtocolVersion,
     pub(crate) transport: Transport,
     pub(crate) server: Option<Box<str>>,
     /// When it was sent.
@@ -107,14 +107,14 @@ impl Correlation {
     /// overtook the answer: a client knows the session's id from the headers, and may not wait for the rest.
     pub(crate) fn begin_session(&self, session: SessionKey, beginning: &Beginning, now: Time) -> Change {
         let is_followed = self.is_followed(now);
-        let Beginning { revision, transport, server, asked } = beginning;
+        let Beginning { protocol_version, transport, server, asked } = beginning;
         let begun = self.edit(&sessions_key(self, session), |slot: &mut Slot| {
             let mut earlier = take(slot, session);
             let mut inactive: Vec<Active> = earlier.iter_mut().filter_map(Known::deactivate).collect();
             let deleted = earlier.filter(|known| known.begun.is_none() && known.used >= asked.0);
             let begun = Begun {
                 at: now.0,
-                revision: *revision,
+                protocol_version: *protocol_version,
                 transport: *transport,
                 server: server.clone(),
                 is_active: is_followed,
@@ -151,16 +151,16 @@ impl Correlation {
     }
 
     /// What was negotiated, where that was seen. A VM asks once, as a rule.
-    pub(crate) fn revision(&self, session: SessionKey) -> Option<Revision> {
-        if let Some((_, known)) = self.revisions.borrow().iter().find(|(known, _)| *known == session.0) {
+    pub(crate) fn protocol_version(&self, session: SessionKey) -> Option<ProtocolVersion> {
+        if let Some((_, known)) = self.protocol_versions.borrow().iter().find(|(known, _)| *known == session.0) {
             return *known;
         }
-        let found = self.known_session(session).and_then(|known| known.begun).map(|begun| begun.revision);
-        let mut revisions = self.revisions.borrow_mut();
-        if revisions.len() >= MAX_REMEMBERED {
-            revisions.remove(0);
+        let found = self.known_session(session).and_then(|known| known.begun).map(|begun| begun.protocol_version);
+        let mut protocol_versions = self.protocol_versions.borrow_mut();
+        if protocol_versions.len() >= MAX_REMEMBERED {
+            protocol_versions.remove(0);
         }
-        revisions.push((session.0, found));
+        protocol_versions.push((session.0, found));
         found
     }
 

@@ -4,7 +4,7 @@ use super::{Correlation, HASH_KEY_BYTES, SessionKey};
 use crate::host::{SharedData, Time, Versioned};
 use crate::id::{IdKey, RequestId};
 use crate::label::Method;
-use crate::label::{KnownMethod, Revision, Status, Transport};
+use crate::label::{KnownMethod, ProtocolVersion, Status, Transport};
 use crate::observation::Operation;
 use crate::shared_data::InMemory;
 use crate::test;
@@ -33,7 +33,7 @@ fn pending(text: &str, stream: u64) -> Pending {
         name: Some("add".into()),
         cursor: None,
         had_event: false,
-        revision: None,
+        protocol_version: None,
         client_name: None,
         transport: Transport::StreamableHttp,
         task_id: None,
@@ -275,7 +275,7 @@ fn ok_a_slot_keeps_its_bound_with_links_of_any_shape() {
         let mut pending = pending(&number.to_string(), one.name_stream());
         pending.operation.name = Some("x".repeat(128).into());
         pending.operation.cursor = std::num::NonZeroU64::new(u64::MAX);
-        pending.operation.revision = Some(Revision::Other);
+        pending.operation.protocol_version = Some(ProtocolVersion::Other);
         pending.operation.task_id = Some(Box::new(Text::start_of(vec![b'x'; 700], 0)));
         pending.server = Some("s".repeat(64).into());
         (pending.started, pending.otherwise) = (big, Otherwise::ClientLeft(big));

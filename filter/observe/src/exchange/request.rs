@@ -5,7 +5,7 @@ use crate::correlation::links::Otherwise;
 use crate::id::{Id, RequestId};
 use crate::label::Method;
 use crate::label::clean;
-use crate::label::{Direction, KnownMethod, MirrorHeader, ResourceUriLabel, Revision, SkipReason, Transport};
+use crate::label::{Direction, KnownMethod, MirrorHeader, ProtocolVersion, ResourceUriLabel, SkipReason, Transport};
 use crate::observation::{Observation, Operation};
 use crate::read::body::Part;
 use crate::read::message::{Message, MessageKind, Params};
@@ -144,14 +144,14 @@ impl Exchange {
         }
         let Message { id: Id::Some(id), method: Some(text), params, .. } = message else { return };
         let params = params.as_deref();
-        let revision = self.compare_headers(message, text, method, context);
+        let protocol_version = self.compare_headers(message, text, method, context);
         let operation = Operation {
             id: id.clone(),
             method,
             name: params.and_then(|params| name_label(method, params, context)),
             cursor: params.and_then(|params| params.cursor),
             had_event: false,
-            revision,
+            protocol_version,
             client_name: params
                 .and_then(|params| params.client_name.as_ref())
                 .filter(|_| method == Method::Known(KnownMethod::Initialize))
@@ -164,19 +164,19 @@ impl Exchange {
         self.operations.push(operation);
     }
 
-    /// Counts headers of 2026-07-28 that contradict the body; the revision that the request is of, as far as it says.
+    /// Counts headers of 2026-07-28 that contradict the body; the protocol version that the request is of, as far as it says.
     fn compare_headers(
         &self,
         message: &Message,
         text: &Text,
         method: Method,
         context: &mut Context<'_>,
-    ) -> Option<Revision> {
+    ) -> Option<ProtocolVersion> {
         let Mirrored { version, method: header_method, name } =
             self.headers.mirrored.as_deref().unwrap_or(&NOT_MIRRORED);
         let body_version = message.params.as_ref().and_then(|params| params.meta_version.as_ref());
-        let of_body = body_version.map(|version| Revision::of(version.start()));
-        let of_header = version.as_ref().map(|version| Revision::of(version.start()));
+        let of_body = body_version.map(|version| ProtocolVersion::of(version.start()));
+        let of_header = version.as_ref().map(|version| ProtocolVersion::of(version.start()));
         let contradicts = |header: &Option<Text>, body: Option<&Text>| {
             header.as_ref().zip(body).is_some_and(|(header, body)| header != body)
         };
@@ -184,7 +184,7 @@ impl Exchange {
         if contradicts(version, body_version) {
             mismatch(MirrorHeader::ProtocolVersion);
         }
-        if [of_body, of_header].contains(&Some(Revision::V2026_07_28)) {
+        if [of_body, of_header].contains(&Some(ProtocolVersion::V2026_07_28)) {
             if contradicts(header_method, Some(text)) {
                 mismatch(MirrorHeader::Method);
             }

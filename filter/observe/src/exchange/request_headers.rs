@@ -4,7 +4,7 @@ use super::{Context, Exchange, Kind, Mirrored, PATH_BYTES, PostHeaders, SESSION_
 use crate::exchange::headers::{
     accepts_both, decode_mirrored, encoding, is_json, is_well_known, session_query, without_query,
 };
-use crate::label::{Revision, Transport};
+use crate::label::{ProtocolVersion, Transport};
 use crate::observation::Observation;
 use crate::read::body::{Body, Format};
 use crate::read::reader::{NAME_BYTES, WORD_BYTES};
@@ -50,17 +50,17 @@ impl Exchange {
     }
 
     /// Reads what can decide anything. Absent headers cost a fraction of present ones, so the rare ones are asked for
-    /// freely and the usual ones only while nothing shows what they would: a session makes the revision a matter of its
+    /// freely and the usual ones only while nothing shows what they would: a session makes the protocol version a matter of its
     /// `initialize`, and `Mcp-Method` says that there is no session.
     fn read_post_headers(&mut self, context: &Context<'_>) {
         let header = |name| context.host.request_header(name);
         let method = header("mcp-method");
         let mut version = method.as_ref().and_then(|_| header("mcp-protocol-version"));
-        let is_modern = version.as_deref() == Some(Revision::V2026_07_28.as_str().as_bytes());
+        let is_modern = version.as_deref() == Some(ProtocolVersion::V2026_07_28.as_str().as_bytes());
         if !is_modern {
             self.session_id = header("mcp-session-id").map(|id| Text::start_of(id, SESSION_ID_BYTES));
         }
-        if version.is_none() && (self.session_id.is_none() || context.config.wants_revision()) {
+        if version.is_none() && (self.session_id.is_none() || context.config.wants_protocol_version()) {
             version = header("mcp-protocol-version");
         }
         let name = method.as_ref().and_then(|_| header("mcp-name"));

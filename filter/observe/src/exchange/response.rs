@@ -6,7 +6,9 @@ use super::verdict::{Verdict, judge};
 use super::{Context, Exchange, Kind, MAX_OPERATIONS};
 use crate::id::{Id, RequestId};
 use crate::label::Method;
-use crate::label::{Direction, ErrorType, KnownMethod, Revision, SkipReason, StreamOpen, Transport, UnmatchedReason};
+use crate::label::{
+    Direction, ErrorType, KnownMethod, ProtocolVersion, SkipReason, StreamOpen, Transport, UnmatchedReason,
+};
 use crate::observation::Page;
 use crate::observation::{Ended, Observation, Session};
 use crate::read::body::Part;
@@ -278,9 +280,11 @@ impl Exchange {
         let is_initialize = operation.method == Method::Known(KnownMethod::Initialize);
         if is_initialize && let Some(result) = &message.result {
             let version = result.protocol_version.as_ref();
-            operation.revision = Some(version.map_or(Revision::Other, |version| Revision::of(version.start())));
-        } else if context.config.wants_revision() && operation.revision.is_none() {
-            operation.revision = self.session(context).and_then(|session| context.correlation.revision(session));
+            operation.protocol_version =
+                Some(version.map_or(ProtocolVersion::Other, |version| ProtocolVersion::of(version.start())));
+        } else if context.config.wants_protocol_version() && operation.protocol_version.is_none() {
+            operation.protocol_version =
+                self.session(context).and_then(|session| context.correlation.protocol_version(session));
         }
         let operation = &*operation;
         let (status, error_type) = judge(operation, message);
@@ -294,10 +298,10 @@ impl Exchange {
         };
         context.observe(Observation::OperationEnded(ended));
         let Some(result) = &message.result else { return };
-        if let Some(revision) = operation.revision.filter(|_| is_initialize) {
+        if let Some(protocol_version) = operation.protocol_version.filter(|_| is_initialize) {
             let (client_name, transport) = (operation.client_name.clone(), operation.transport);
-            context.observe(Observation::SessionStarted(&Session { revision, client_name, transport }));
-            self.begin_session(revision, operation.transport, context);
+            context.observe(Observation::SessionStarted(&Session { protocol_version, client_name, transport }));
+            self.begin_session(protocol_version, operation.transport, context);
         }
         context.task(operation, status, result);
         let wanted = operation.method.list_kind();
@@ -310,8 +314,9 @@ impl Exchange {
             next_cursor: result.next_cursor,
         };
         // In a session only its beginning tells, and nothing but lists depends on it.
-        let revision = operation.revision.or_else(|| context.correlation.revision(self.session(context)?));
-        context.observe(Observation::Published { method, revision, page });
+        let protocol_version =
+            operation.protocol_version.or_else(|| context.correlation.protocol_version(self.session(context)?));
+        context.observe(Observation::Published { method, protocol_version, page });
         if operation.cursor.is_none() {
             context.observe(Observation::Listed { method, items: list.items, bytes: message.bytes });
         }

@@ -10,7 +10,7 @@ use crate::correlation::sessions::Beginning;
 use crate::exchange::verdict::Verdict;
 use crate::host::Time;
 use crate::id::RequestId;
-use crate::label::{Revision, Status, Transport, UnmatchedReason};
+use crate::label::{ProtocolVersion, Status, Transport, UnmatchedReason};
 use crate::observation::{Ended, Observation, Operation};
 use crate::text::Text;
 use rustc_hash::FxBuildHasher;
@@ -319,12 +319,17 @@ impl Exchange {
 
     /// `initialize` was answered.
     #[inline(never)]
-    pub(super) fn begin_session(&mut self, revision: Revision, transport: Transport, context: &mut Context<'_>) {
+    pub(super) fn begin_session(
+        &mut self,
+        protocol_version: ProtocolVersion,
+        transport: Transport,
+        context: &mut Context<'_>,
+    ) {
         let Some(session) = self.session(context) else { return };
         let now = context.now();
         let asked = self.started.unwrap_or(now);
         context.observe(Observation::SessionActive(transport));
-        let beginning = Beginning { revision, transport, server: server_name(context), asked };
+        let beginning = Beginning { protocol_version, transport, server: server_name(context), asked };
         let change = context.correlation.begin_session(session, &beginning, now);
         if let Some(ended) = change.over {
             context.observe(Observation::SessionEnded { microseconds: ended.microseconds_since(asked) });

@@ -171,7 +171,7 @@ pub(super) fn judge(operation: &Operation, message: &Message) -> (Status, Option
             _ if is_tool_call && (result.task || result.announced_task.is_some()) => (Status::Accepted, None),
             _ => (Status::Ok, None),
         },
-        // Probing for the revision, not a fault.
+        // Probing for the protocol version, not a fault.
         _ if operation.method == Method::Known(KnownMethod::ServerDiscover) => (Status::Negotiation, None),
         (None, Some(Some(-32022))) if !is_past_probing(operation.method) => (Status::Negotiation, None),
         // A URL to open first (2025-11-25).
@@ -183,7 +183,7 @@ pub(super) fn judge(operation: &Operation, message: &Message) -> (Status, Option
     }
 }
 
-/// A client that uses what it found has agreed on a revision before.
+/// A client that uses what it found has agreed on a protocol version before.
 fn is_past_probing(method: Method) -> bool {
     use KnownMethod::{PromptsGet, ResourcesRead, ToolsCall};
     matches!(method, Method::Known(ToolsCall | ResourcesRead | PromptsGet))

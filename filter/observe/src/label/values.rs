@@ -1,6 +1,6 @@
 //! The label values that are known beforehand: each set is an enum, so a free string cannot reach a label by accident.
 //!
-//! What the values mean is written at each variant. Source: the project's `docs/metrics.md`, MCP's schemas of all six revisions.
+//! What the values mean is written at each variant. Source: the project's `docs/metrics.md`, MCP's schemas of all six protocol versions.
 
 /// Declares an enum whose variants each have one label value.
 macro_rules! closed {
@@ -31,9 +31,9 @@ macro_rules! closed {
 }
 
 closed! {
-    /// Methods and notifications of all MCP revisions, 2024-11-05 to 2026-07-28, extensions included.
+    /// Methods and notifications of all MCP protocol versions, 2024-11-05 to 2026-07-28, extensions included.
     KnownMethod {
-        /// Handshake of the revisions before 2026-07-28.
+        /// Handshake of the protocol versions before 2026-07-28.
         Initialize = "initialize",
         /// Liveness, both ways.
         Ping = "ping",
@@ -133,7 +133,7 @@ closed! {
         InputRequired = "input_required",
         /// A task was started in its place.
         Accepted = "accepted",
-        /// A client probing for the revision or the transport was refused.
+        /// A client probing for the protocol version or the transport was refused.
         Negotiation = "negotiation",
         /// The client was sent elsewhere, and asks again there.
         Redirected = "redirected",
@@ -212,7 +212,7 @@ closed! {
 
 closed! {
     /// Revisions of MCP. `2024-10-07` is older than the first release and still accepted by SDKs.
-    Revision {
+    ProtocolVersion {
         /// Before the first release.
         V2024_10_07 = "2024-10-07",
         /// HTTP+SSE.
@@ -230,8 +230,8 @@ closed! {
     }
 }
 
-impl Revision {
-    /// The revision named by `text`; [`Revision::Other`] for anything else.
+impl ProtocolVersion {
+    /// The protocol version named by `text`; [`ProtocolVersion::Other`] for anything else.
     #[must_use]
     pub fn of(text: &[u8]) -> Self {
         Self::from_bytes(text).unwrap_or(Self::Other)
@@ -293,7 +293,7 @@ closed! {
         Method = "Mcp-Method",
         /// The tool, prompt, resource or task.
         Name = "Mcp-Name",
-        /// The revision.
+        /// The protocol version.
         ProtocolVersion = "MCP-Protocol-Version",
     }
 }
@@ -320,7 +320,7 @@ closed! {
 
 #[cfg(test)]
 mod tests {
-    use super::{ErrorType, KnownMethod, Revision};
+    use super::{ErrorType, KnownMethod, ProtocolVersion};
     use crate::test;
 
     #[test]
@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn ok_unknown_revision_is_other() {
-        assert_eq!(Revision::of(b"2026-07-28"), Revision::V2026_07_28);
-        assert_eq!(Revision::of(b"v999.0.0"), Revision::Other);
+        assert_eq!(ProtocolVersion::of(b"2026-07-28"), ProtocolVersion::V2026_07_28);
+        assert_eq!(ProtocolVersion::of(b"v999.0.0"), ProtocolVersion::Other);
     }
 }

@@ -1,6 +1,6 @@
 //! What a server offers, remembered by digest, so that a definition which changes under its name is noticed.
 //!
-//! A [`Catalogue`] holds the digests of what each item was defined as, for one server, one list method and one revision; the
+//! A [`Catalogue`] holds the digests of what each item was defined as, for one server, one list method and one protocol version; the
 //! workers share it. Names and definitions are only ever added: a list may differ by who asks and by page.
 //!
 //! - `changed`: an item shows a definition that was not seen of it before. A definition that comes back is no news.
@@ -14,7 +14,7 @@
 //! **Cost:** a page that this worker saw before costs a look-up in this VM, one without news a look-up per item; with news for
 //! this worker a read of the catalogue, and a write where it is news for all.
 //! **Memory:** at most 512 items with 17 bytes for one definition and 41 for four, so 9 to 21 KiB per server, method
-//! and revision in the shared data, and up to 37 KiB in each VM. Items beyond that are not followed.
+//! and protocol version in the shared data, and up to 37 KiB in each VM. Items beyond that are not followed.
 
 mod known;
 

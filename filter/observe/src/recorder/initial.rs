@@ -4,7 +4,7 @@ use super::series::Value;
 use crate::config::Config;
 use crate::label::Method;
 use crate::label::{
-    BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, MirrorHeader, Revision, ServerRequestStatus,
+    BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, MirrorHeader, ProtocolVersion, ServerRequestStatus,
     SkipReason, Status, StreamOpen, Transport, UnmatchedReason,
 };
 use crate::recorder::families::FamilyName as F;
@@ -37,8 +37,12 @@ const COMMON_ERRORS: [ErrorType; 7] = [
 const UNSEEN_ERRORS: [ErrorType; 2] = [ErrorType::HttpError, ErrorType::UpstreamUnavailable];
 
 /// Revisions with an `initialize`.
-const HANDSHAKES: [Revision; 4] =
-    [Revision::V2024_11_05, Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
+const HANDSHAKES: [ProtocolVersion; 4] = [
+    ProtocolVersion::V2024_11_05,
+    ProtocolVersion::V2025_03_26,
+    ProtocolVersion::V2025_06_18,
+    ProtocolVersion::V2025_11_25,
+];
 
 /// Notifications that dashboards show.
 const NOTIFICATIONS: [(KnownMethod, Direction); 5] = [
@@ -85,8 +89,8 @@ pub(super) fn of_server(to: Value, config: &Config, add: &mut dyn FnMut(F, &[Val
         add(F::Notifications, &[Value::Method(Method::Known(method)), Value::Direction(direction), to]);
     }
     // With client names the labels of a session are not known beforehand.
-    for revision in HANDSHAKES.into_iter().filter(|_| !config.client_name) {
-        add(F::Sessions, &[Value::Revision(revision), Value::Transport(Transport::StreamableHttp), to]);
+    for protocol_version in HANDSHAKES.into_iter().filter(|_| !config.client_name) {
+        add(F::Sessions, &[Value::ProtocolVersion(protocol_version), Value::Transport(Transport::StreamableHttp), to]);
     }
     for &transport in Transport::ALL {
         add(F::SessionsActive, &[Value::Transport(transport), to]);

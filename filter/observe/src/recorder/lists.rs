@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::host::SharedData;
 use crate::label::Method;
 use crate::label::clean;
-use crate::label::{BudgetedLabel, KnownMethod, ListChange, ResourceUriLabel, Revision};
+use crate::label::{BudgetedLabel, KnownMethod, ListChange, ProtocolVersion, ResourceUriLabel};
 use crate::observation::Page;
 use crate::recorder::catalogue::Catalogue;
 use crate::recorder::families::FamilyName;
@@ -19,7 +19,7 @@ use rustc_hash::FxHashMap;
 pub(super) struct Lists {
     /// Begins the keys of the shared data.
     namespace: String,
-    catalogues: FxHashMap<(Server, Method, Option<Revision>), Catalogue>,
+    catalogues: FxHashMap<(Server, Method, Option<ProtocolVersion>), Catalogue>,
     published: FxHashMap<Server, Published>,
 }
 
@@ -36,12 +36,12 @@ impl Lists {
         server: Server,
         server_name: &str,
         method: KnownMethod,
-        revision: Option<Revision>,
+        protocol_version: Option<ProtocolVersion>,
     ) -> &mut Catalogue {
         let Self { namespace, catalogues, .. } = self;
-        catalogues.entry((server, Method::Known(method), revision)).or_insert_with(|| {
-            let revision = revision.map_or("", Revision::as_str);
-            Catalogue::new(format!("{namespace}/definitions/{server_name}/{}/{revision}", method.as_str()))
+        catalogues.entry((server, Method::Known(method), protocol_version)).or_insert_with(|| {
+            let protocol_version = protocol_version.map_or("", ProtocolVersion::as_str);
+            Catalogue::new(format!("{namespace}/definitions/{server_name}/{}/{protocol_version}", method.as_str()))
         })
     }
 
@@ -69,7 +69,7 @@ impl Recorder {
         &mut self,
         server: Server,
         method: Method,
-        revision: Option<Revision>,
+        protocol_version: Option<ProtocolVersion>,
         page: &Page<'_>,
         shared: &dyn SharedData,
     ) {
@@ -81,7 +81,7 @@ impl Recorder {
             _ => return,
         };
         let server_name = self.names.servers.text(server.0);
-        let catalogue = self.lists.catalogue(server, server_name, method, revision);
+        let catalogue = self.lists.catalogue(server, server_name, method, protocol_version);
         let Some(changes) = catalogue.compare(page, self.config.digest_key, shared) else { return };
         let counts = [
             (ListChange::Added, changes.added),

@@ -4,8 +4,8 @@ use super::budgets::Budgets;
 use crate::config::Config;
 use crate::label::Method;
 use crate::label::{
-    BudgetedLabel, Direction, ErrorType, ListChange, MirrorHeader, Revision, ServerRequestStatus, SkipReason, Status,
-    StreamOpen, TaskStatus, Transport, UnmatchedReason,
+    BudgetedLabel, Direction, ErrorType, ListChange, MirrorHeader, ProtocolVersion, ServerRequestStatus, SkipReason,
+    Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
 };
 use crate::recorder::budget::Name;
 use crate::recorder::families::FamilyName;
@@ -23,7 +23,7 @@ pub(super) enum Value {
     ErrorType(Option<ErrorType>),
     Direction(Direction),
     Reason(SkipReason),
-    Revision(Revision),
+    ProtocolVersion(ProtocolVersion),
     Transport(Transport),
     StreamOpen(StreamOpen),
     ServerRequest(ServerRequestStatus),
@@ -96,7 +96,7 @@ impl Value {
             Self::ErrorType(Some(error_type)) => (7, error_type as u16),
             Self::Direction(direction) => (8, direction as u16),
             Self::Reason(reason) => (9, reason as u16),
-            Self::Revision(revision) => (10, revision as u16),
+            Self::ProtocolVersion(protocol_version) => (10, protocol_version as u16),
             Self::Transport(transport) => (11, transport as u16),
             Self::Mirror(header) => (12, header as u16),
             Self::Label(label) => (13, label as u16),
@@ -122,7 +122,7 @@ impl Value {
             Self::ErrorType(error_type) => error_type.map_or("", ErrorType::as_str),
             Self::Direction(direction) => direction.as_str(),
             Self::Reason(reason) => reason.as_str(),
-            Self::Revision(revision) => revision.as_str(),
+            Self::ProtocolVersion(protocol_version) => protocol_version.as_str(),
             Self::Transport(transport) => transport.as_str(),
             Self::StreamOpen(status) => status.as_str(),
             Self::ServerRequest(status) => status.as_str(),

@@ -3,7 +3,7 @@
 #![allow(missing_docs, reason = "the SDK's main! exports a function without any")]
 
 use bench_filters::{ANSWER, REQUEST, Reader};
-use mcp_observe::{Context, Exchange};
+use mcp_observe::{Context as ExchangeContext, Exchange};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
 use std::cell::RefCell;

@@ -48,9 +48,9 @@ fn ask(method: &str, params: &str, result: &str) -> Exchange {
     ask_in("2025-11-25", method, params, result)
 }
 
-fn ask_in(revision: &str, method: &str, params: &str, result: &str) -> Exchange {
+fn ask_in(protocol_version: &str, method: &str, params: &str, result: &str) -> Exchange {
     Exchange::post(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{params}}}}}"#))
-        .header("mcp-protocol-version", revision)
+        .header("mcp-protocol-version", protocol_version)
         .header("mcp-session-id", "one")
         .json(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{{result}}}}}"#))
 }
@@ -67,10 +67,10 @@ fn tools(items: &[(&str, &str)]) -> Exchange {
     tools_in("2025-11-25", items)
 }
 
-fn tools_in(revision: &str, items: &[(&str, &str)]) -> Exchange {
+fn tools_in(protocol_version: &str, items: &[(&str, &str)]) -> Exchange {
     let item = |(name, text): &(&str, &str)| format!(r#"{{"name":"{name}","description":"{text}"}}"#);
     let items: Vec<String> = items.iter().map(item).collect();
-    ask_in(revision, "tools/list", "", &format!(r#""tools":[{}]"#, items.join(",")))
+    ask_in(protocol_version, "tools/list", "", &format!(r#""tools":[{}]"#, items.join(",")))
 }
 
 fn tool_names(table: &SeriesTable) -> BTreeSet<String> {
@@ -324,9 +324,10 @@ fn ok_pages_on_different_workers_are_one_list() {
 #[test]
 fn ok_revisions_do_not_mix() {
     let process = Process::new("");
-    for (revision, text) in [("2026-07-28", "one"), ("2025-11-25", "two"), ("2026-07-28", "one"), ("2025-11-25", "two")]
+    for (protocol_version, text) in
+        [("2026-07-28", "one"), ("2025-11-25", "two"), ("2026-07-28", "one"), ("2025-11-25", "two")]
     {
-        process.play(0, &tools_in(revision, &[("a", text)]).header("mcp-method", "tools/list"));
+        process.play(0, &tools_in(protocol_version, &[("a", text)]).header("mcp-method", "tools/list"));
     }
     assert_eq!(process.family("mcp_list_changes_total"), [""; 0]);
 }

@@ -4,7 +4,7 @@ use super::{HASH_KEY_BYTES, pair};
 use crate::correlation::sessions::{Active, Beginning};
 use crate::correlation::{Correlation, SessionKey};
 use crate::host::Time;
-use crate::label::{Revision, Transport};
+use crate::label::{ProtocolVersion, Transport};
 use crate::observation::Observation;
 use crate::shared_data::InMemory;
 use crate::test;
@@ -14,7 +14,12 @@ use std::rc::Rc;
 const MINUTE: u64 = 60_000_000_000;
 
 pub(super) fn beginning(asked: Time) -> Beginning {
-    Beginning { revision: Revision::V2025_06_18, transport: Transport::StreamableHttp, server: None, asked }
+    Beginning {
+        protocol_version: ProtocolVersion::V2025_06_18,
+        transport: Transport::StreamableHttp,
+        server: None,
+        asked,
+    }
 }
 
 fn active() -> Vec<Active> {
@@ -52,7 +57,7 @@ fn ok_a_session_ends_once() {
     let session = one.session(b"", &Text::of(b"s"));
     let begun = one.begin_session(session, &beginning(Time(2)), Time(3));
     assert_eq!((begun.over, begun.inactive), (None, vec![]));
-    assert_eq!(other.revision(session), Some(Revision::V2025_06_18));
+    assert_eq!(other.protocol_version(session), Some(ProtocolVersion::V2025_06_18));
     let ended = other.end_session(session, Some(Time(4)));
     assert_eq!((ended.over, ended.inactive), (Some(Time(3)), active()));
     let again = one.end_session(session, None);

@@ -1,8 +1,8 @@
-//! The revisions of MCP and how a client speaks each.
+//! The protocol versions of MCP and how a client speaks each.
 
-/// A revision that can be asked for.
+/// A protocol version that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Revision {
+pub(crate) enum ProtocolVersion {
     /// The transport HTTP+SSE; the others use Streamable HTTP.
     V2024_11_05,
     V2025_03_26,
@@ -19,9 +19,9 @@ pub(crate) enum Transport {
     HttpSse,
 }
 
-// === impl Revision ===
+// === impl ProtocolVersion ===
 
-impl Revision {
+impl ProtocolVersion {
     pub(crate) const ALL: [Self; 5] =
         [Self::V2024_11_05, Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25, Self::V2026_07_28];
 
@@ -36,7 +36,7 @@ impl Revision {
     }
 
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|revision| revision.name() == name)
+        Self::ALL.into_iter().find(|protocol_version| protocol_version.name() == name)
     }
 
     /// Without `initialize` and sessions, with the headers that mirror the body.
@@ -44,7 +44,7 @@ impl Revision {
         self == Self::V2026_07_28
     }
 
-    /// Whether requests in a session name their revision in a header.
+    /// Whether requests in a session name their protocol version in a header.
     pub(crate) fn has_header(self) -> bool {
         self >= Self::V2025_06_18
     }
