@@ -36,7 +36,7 @@ struct Stream {
 }
 
 impl Stream {
-    fn with(&mut self, callback: impl FnOnce(&mut Exchange, &mut Context<'_>)) -> Action {
+    fn with(&mut self, callback: impl FnOnce(&mut Exchange, &mut ExchangeContext<'_>)) -> Action {
         let Self { reader, exchange } = self;
         reader.borrow_mut().with(|context| callback(exchange, context));
         Action::Continue
