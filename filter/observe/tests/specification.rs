@@ -127,8 +127,8 @@ fn check(protocol_version: &'static str, entry: &Value, as_events: bool) {
     exchange.handle_log(&mut Context::new(&config, &proxy, &correlation, &mut notes));
     notes.ends.sort();
     notes.facts.sort();
-    assert_eq!(notes.ends, texts(&entry["ends"]), "{revision} {entry}");
-    assert_eq!(notes.facts, texts(&entry["facts"]), "{revision} {entry}");
+    assert_eq!(notes.ends, texts(&entry["ends"]), "{protocol_version} {entry}");
+    assert_eq!(notes.facts, texts(&entry["facts"]), "{protocol_version} {entry}");
 }
 
 #[test]
