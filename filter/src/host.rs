@@ -8,9 +8,12 @@
 //! Measured on Envoy 1.40 (`docs/performance.md`): what returns bytes costs most, because the host calls back for memory;
 //! an absent header, a clock or a metric costs a tenth of that.
 
-use mcp_observe::{FamilyName, Host, MetricKind, Metrics, SharedData, Time, Versioned};
+use crate::response_flags;
+use mcp_observe::{Failure, FamilyName, Host, MetricKind, Metrics, SharedData, Shell, Time, Versioned};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType};
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 /// Envoy, as any VM sees it.
@@ -46,12 +49,17 @@ impl Host for Envoy {
         number(&["response", "code"]).and_then(|code| u16::try_from(code).ok())
     }
 
-    fn response_flags(&self) -> u64 {
-        number(&["response", "flags"]).unwrap_or_default()
+    fn failure(&self) -> Option<Failure> {
+        response_flags::failure(number(&["response", "flags"]).unwrap_or_default())
     }
 
-    fn response_code_details(&self) -> Option<Vec<u8>> {
-        property(&["response", "code_details"])
+    fn is_from_upstream(&self) -> bool {
+        property(&["response", "code_details"]).as_deref() == Some(b"via_upstream")
+    }
+
+    /// Access logs and spans read it with `%FILTER_STATE(wasm.<key>:PLAIN)%`.
+    fn set_attribute(&self, key: &str, value: &str) {
+        let _ = hostcalls::set_property(vec![key], Some(value.as_bytes()));
     }
 }
 
@@ -88,8 +96,23 @@ impl SharedData for Envoy {
     }
 }
 
+impl Shell for Envoy {
+    fn random(&self) -> u64 {
+        RandomState::new().hash_one(0_u8)
+    }
+
+    /// The node's `WORKLOAD_NAME`, as Istio sets it, or else the node's cluster.
+    fn workload_name(&self) -> Vec<u8> {
+        let node = |path: &[&str]| property(&[&["xds", "node"], path].concat());
+        node(&["metadata", "WORKLOAD_NAME"]).filter(|name| !name.is_empty()).unwrap_or_else(|| {
+            log::warn!("server_name_from \"workload\": node metadata has no WORKLOAD_NAME, using the node's cluster");
+            node(&["cluster"]).unwrap_or_default()
+        })
+    }
+}
+
 /// A property of the exchange or of the proxy.
-pub(crate) fn property(path: &[&str]) -> Option<Vec<u8>> {
+fn property(path: &[&str]) -> Option<Vec<u8>> {
     hostcalls::get_property(path.to_vec()).ok().flatten()
 }
 
@@ -114,11 +137,6 @@ pub(crate) fn plugin_configuration(size: usize) -> Vec<u8> {
         return Vec::new();
     }
     hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size).ok().flatten().unwrap_or_default()
-}
-
-/// Writes a key that access logs and spans read with `%FILTER_STATE(wasm.<key>:PLAIN)%`.
-pub(crate) fn set_filter_state(key: &str, value: &str) {
-    let _ = hostcalls::set_property(vec![key], Some(value.as_bytes()));
 }
 
 /// Asks for a tick of every VM.

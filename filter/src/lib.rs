@@ -1,13 +1,13 @@
-//! The Envoy filter: proxy-wasm callbacks in, host calls out, everything between them in [`mcp_observe`].
+//! The Envoy filter: proxy-wasm callbacks in, host calls out. Everything between them is in [`mcp_observe`].
 //!
-//! It observes only: every callback answers `Continue`, nothing is written to the traffic. Host calls are what it costs, so
-//! they all live in `host` and each is made only when its answer decides something.
+//! The filter only observes: every callback answers `Continue`, and nothing is written to the traffic. Host calls are most of
+//! its cost, so all of them are in `host`.
 
 #![expect(missing_docs, reason = "the SDK's macro defines the entry point without documentation")]
 
 mod host;
 mod http;
-mod plugin;
+mod response_flags;
 mod root;
 
 use proxy_wasm::types::LogLevel;

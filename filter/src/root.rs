@@ -1,9 +1,8 @@
 //! The root context: takes the configuration, makes streams, and flushes the plugin's stats at every tick and at its end.
 
-use crate::host;
-use crate::http::HttpStream;
-use crate::plugin::Plugin;
-use mcp_observe::Config;
+use crate::host::{self, Envoy};
+use crate::http::Stream;
+use mcp_observe::{Config, HttpStream, Plugin};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 use std::rc::Rc;
@@ -41,7 +40,7 @@ impl RootContext for Root {
             }
         };
         // A configuration that replaces another in the same root context must not lose what that one gathered.
-        if let Some(before) = self.plugin.replace(Rc::new(Plugin::new(config))) {
+        if let Some(before) = self.plugin.replace(Rc::new(Plugin::new(config, Rc::new(Envoy)))) {
             before.end();
         }
         if let Some(plugin) = &self.plugin {
@@ -59,8 +58,8 @@ impl RootContext for Root {
 
     fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
         // Without a plugin there was no configuration to accept; Envoy does not send traffic then.
-        let plugin = self.plugin.clone().unwrap_or_else(|| Rc::new(Plugin::new(Config::default())));
-        Some(Box::new(HttpStream::new(plugin)))
+        let plugin = self.plugin.clone().unwrap_or_else(|| Rc::new(Plugin::new(Config::default(), Rc::new(Envoy))));
+        Some(Box::new(Stream(HttpStream::new(plugin))))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -30,7 +30,7 @@ use crate::correlation::{Correlation, SessionKey};
 use crate::host::{Host, Time};
 use crate::id::IdKey;
 use crate::label::{Direction, ProtocolVersion, SkipReason, Transport};
-use crate::observation::{Observation, Observer, Operation};
+use crate::observation::{Observation, Observer, Operation, PublishedLabels};
 use crate::read::body::Body;
 use crate::text::Text;
 
@@ -50,6 +50,7 @@ pub struct Context<'a> {
     config: &'a Config,
     host: &'a dyn Host,
     correlation: &'a Correlation,
+    published_labels: Option<&'a dyn PublishedLabels>,
     observer: &'a mut dyn Observer,
     now: Option<Time>,
 }
@@ -162,7 +163,18 @@ impl<'a> Context<'a> {
         correlation: &'a Correlation,
         observer: &'a mut dyn Observer,
     ) -> Self {
-        Self { config, host, correlation, observer, now: None }
+        Self { config, host, correlation, published_labels: None, observer, now: None }
+    }
+
+    /// Resources get the labels under which the server listed them.
+    #[must_use]
+    pub fn with_published_labels(mut self, labels: &'a dyn PublishedLabels) -> Self {
+        self.published_labels = Some(labels);
+        self
+    }
+
+    fn published_label(&self, uri: &[u8]) -> Option<Box<str>> {
+        self.published_labels?.label(uri)
     }
 
     /// The clock is read at most once per callback.

@@ -1,4 +1,14 @@
-//! Everything that a shell implements.
+//! What a shell implements: the proxy as the core sees it.
+//!
+//! | trait | what the core asks | when |
+//! |---|---|---|
+//! | [`Host`] | clock, headers, status, how an exchange ended | during a callback of the exchange, see each method |
+//! | [`Metrics`] | to define and change stats | at any time |
+//! | [`SharedData`] | values that all VMs of the process share | at any time |
+//! | [`Shell`] | all of these, a random number, the workload's name | at any time |
+//!
+//! Every question is a host call and costs time, so the core asks only when the answer decides something. No method fails:
+//! what the host refuses is missing, and traffic goes on.
 
 use crate::recorder::families::FamilyName;
 use serde::{Deserialize, Serialize};
@@ -7,44 +17,54 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Time(pub u64);
 
-// === impl Time ===
-
-impl Time {
-    /// Microseconds since an earlier moment; 0 if it is not earlier.
-    #[must_use]
-    pub fn microseconds_since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0) / 1_000
-    }
+/// Why the proxy ended an exchange before the response was complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The upstream did not respond in time.
+    Timeout,
+    /// A limit of the proxy refused the request.
+    Overload,
+    /// The proxy could not connect to the upstream.
+    Unavailable,
+    /// The upstream's side was reset.
+    UpstreamReset,
+    /// The client's side was reset or closed.
+    ClientReset,
+    /// The proxy names another reason.
+    Other,
 }
 
-/// What an exchange may ask of the proxy. Each question costs a host call, so it is asked only when the answer decides
-/// something; header names are in lower case.
+/// The proxy during one exchange. Header names are in lower case.
 ///
-/// Envoy has headers at hand only while they pass, and all of them again in the last callback; asking at another moment is
-/// an error of the caller.
+/// Envoy has headers only during their own callback, and all of them again in the last one. Asking at another moment is an
+/// error of the caller.
 pub trait Host {
     /// The monotonic clock.
     fn now(&self) -> Time;
-    /// A request header, `:method` and `:path` included: in `handle_request_headers` and `handle_log`. Of several lines the
-    /// first, or all of them joined by commas.
+    /// A request header, `:method` and `:path` included. Legal in `handle_request_headers` and `handle_log`. With several
+    /// lines: the first line, or all lines joined by commas.
     fn request_header(&self, name: &str) -> Option<Vec<u8>>;
-    /// All lines of a request header, joined by commas: at the same moments, and more expensive where it is another call.
+    /// All lines of a request header, joined by commas. Legal as above; on Envoy it costs more.
     fn request_header_lines(&self, name: &str) -> Option<Vec<u8>> {
         self.request_header(name)
     }
-    /// A response header, `:status` included: in `handle_response_headers` and `handle_log`. Of several lines as above.
+    /// A response header, `:status` included. Legal in `handle_response_headers` and `handle_log`. Several lines as above.
     fn response_header(&self, name: &str) -> Option<Vec<u8>>;
-    /// The name of the upstream cluster that the route chose.
+    /// The name of the upstream cluster that the route chose. Legal once a route is chosen.
     fn cluster_name(&self) -> Option<Vec<u8>>;
-    /// The response's HTTP status, once its headers have passed.
+    /// The HTTP status of the response. Legal once its headers have passed.
     fn response_status(&self) -> Option<u16>;
-    /// Envoy's response flags; 0 for none.
-    fn response_flags(&self) -> u64;
-    /// Envoy's response code details, such as `via_upstream`.
-    fn response_code_details(&self) -> Option<Vec<u8>>;
+    /// Why the proxy ended the exchange; `None` if it names no reason. Legal once the response ended.
+    fn failure(&self) -> Option<Failure>;
+    /// Whether the response came from the upstream and not from the proxy. Legal once the response ended.
+    fn is_from_upstream(&self) -> bool;
+    /// Sets a value that access logs and spans of this exchange can show.
+    fn set_attribute(&self, key: &str, value: &str) {
+        let _ = (key, value);
+    }
 }
 
-/// The host's metrics, beside what its VMs share. All three ignore failures: telemetry must never harm traffic.
+/// The stats of the proxy, beside what its VMs share.
 pub trait Metrics: SharedData {
     /// Defines a stat; `None` if the host refused.
     fn define(&self, family: FamilyName, stat: &str) -> Option<u32>;
@@ -63,10 +83,29 @@ pub struct Versioned {
     pub version: u32,
 }
 
-/// A map that all VMs of the process share.
+/// A map that all VMs of the process share. Keys are never deleted.
 pub trait SharedData {
     /// The value under a key.
     fn read(&self, key: &str) -> Option<Versioned>;
-    /// Sets a value, unless it changed since `version` was read; with `None`, unless there is one by now. Whether it did.
+    /// Sets a value and returns whether it did. It does so only if the value is still the one that was read with `version`;
+    /// with `None`, only if there is no value yet.
     fn write(&self, key: &str, value: &[u8], version: Option<u32>) -> bool;
+}
+
+/// All that a [`Plugin`](crate::Plugin) needs.
+pub trait Shell: Host + Metrics {
+    /// A number that other VMs of the process do not get.
+    fn random(&self) -> u64;
+    /// The name of the workload that the proxy belongs to; empty if it has none.
+    fn workload_name(&self) -> Vec<u8>;
+}
+
+// === impl Time ===
+
+impl Time {
+    /// Microseconds since an earlier moment; 0 if it is not earlier.
+    #[must_use]
+    pub fn microseconds_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0) / 1_000
+    }
 }

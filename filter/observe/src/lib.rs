@@ -15,6 +15,7 @@ mod host;
 mod id;
 mod label;
 mod observation;
+mod plugin;
 mod read;
 mod recorder;
 mod shared_data;
@@ -29,12 +30,13 @@ pub use config::error::{ConfigError, Problem};
 pub use config::{Availability, Config, Limits, MAX_LABEL_BYTES, ServerNameFrom};
 pub use correlation::{Correlation, HASH_KEY_BYTES, KEY_PREFIX};
 pub use exchange::{Context, Exchange};
-pub use host::{Host, Metrics, SharedData, Time, Versioned};
+pub use host::{Failure, Host, Metrics, SharedData, Shell, Time, Versioned};
 pub use label::{
     BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, Method, MirrorHeader, ProtocolVersion,
     ResourceUriLabel, ServerRequestStatus, SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
 };
-pub use observation::{Ended, Observation, Observer, Operation, Page, Session};
+pub use observation::{Ended, Observation, Observer, Operation, Page, PublishedLabels, Session};
+pub use plugin::{HttpStream, Plugin};
 pub use read::message::Item;
 pub use recorder::families::{
     FAMILIES, Family, FamilyName, LABELS, MetricKind, OPERATION_BOUNDS, PEOPLE_BOUNDS, SIZE_BOUNDS, markdown_table,

@@ -253,21 +253,21 @@ impl Session {
 
 /// Receives observations as they are made.
 pub trait Observer {
-    /// One more fact.
+    /// One more fact about this exchange.
     fn observe(&mut self, observation: Observation<'_>);
 
-    /// One more fact, about what began on an exchange that has nothing to do with this one; with the name of its server
-    /// where each exchange has its own.
-    fn observe_of(&mut self, server: Option<&str>, observation: Observation<'_>) {
+    /// One more fact about something that began on an exchange of another session. `server` is the name of its server, if each
+    /// exchange has its own.
+    fn observe_other(&mut self, server: Option<&str>, observation: Observation<'_>) {
         let _ = server;
         self.observe(observation);
     }
+}
 
-    /// The label of a resource that the server published, or that matches a template of its; `None` where nothing is known.
-    fn published_label(&mut self, uri: &[u8]) -> Option<Box<str>> {
-        let _ = uri;
-        None
-    }
+/// What the exchange asks of the observations made so far: which label a resource has.
+pub trait PublishedLabels {
+    /// The label of a resource that the server listed, or that matches a URI template it listed; `None` if it is not known.
+    fn label(&self, uri: &[u8]) -> Option<Box<str>>;
 }
 
 /// One list result.

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::correlation::{Correlation, HASH_KEY_BYTES};
 use crate::exchange::{Context, Exchange};
-use crate::host::{Host, Time};
+use crate::host::{Failure, Host, Time};
 use crate::observation::{Observation, Observer};
 use crate::shared_data::InMemory;
 use std::cell::Cell;
@@ -33,8 +33,8 @@ pub(crate) struct Script {
     pub(crate) response: BTreeMap<&'static str, String>,
     pub(crate) response_body: Vec<u8>,
     pub(crate) response_end: End,
-    pub(crate) flags: u64,
-    pub(crate) details: &'static str,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) is_from_upstream: bool,
     /// Size of each chunk.
     pub(crate) chunk: usize,
     pub(crate) config: Config,
@@ -85,8 +85,8 @@ impl Script {
             response: BTreeMap::new(),
             response_body: Vec::new(),
             response_end: End::Never,
-            flags: 0,
-            details: "via_upstream",
+            failure: None,
+            is_from_upstream: true,
             chunk: usize::MAX,
             config: Config::default(),
             cluster: "cluster",
@@ -135,13 +135,13 @@ impl Script {
 
     /// The response does not end by itself.
     pub(crate) fn open(self) -> Self {
-        self.broken(0)
+        self.broken(None)
     }
 
-    /// The response breaks off after what was sent of it, with these flags.
-    pub(crate) fn broken(mut self, flags: u64) -> Self {
+    /// The response breaks off after what was sent of it, for this reason.
+    pub(crate) fn broken(mut self, failure: impl Into<Option<Failure>>) -> Self {
         self.response_end = End::Never;
-        self.flags = flags;
+        self.failure = failure.into();
         self
     }
 
@@ -312,12 +312,12 @@ impl Host for Playing<'_> {
         self.script.response.get(":status")?.parse().ok()
     }
 
-    fn response_flags(&self) -> u64 {
-        self.script.flags
+    fn failure(&self) -> Option<Failure> {
+        self.script.failure
     }
 
-    fn response_code_details(&self) -> Option<Vec<u8>> {
-        Some(self.script.details.as_bytes().to_vec())
+    fn is_from_upstream(&self) -> bool {
+        self.script.is_from_upstream
     }
 }
 
@@ -371,7 +371,7 @@ impl Observer for Log {
         });
     }
 
-    fn observe_of(&mut self, server: Option<&str>, observation: Observation<'_>) {
+    fn observe_other(&mut self, server: Option<&str>, observation: Observation<'_>) {
         self.observe(observation);
         if let (Some(server), Some(line)) = (server, self.lines.last_mut()) {
             *line = format!("{line} at {server}");

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use mcp_observe::{
-    Config, Context, Correlation, Exchange, HASH_KEY_BYTES, Host, InMemory, Method, Observation, Observer, Time,
+    Config, Context, Correlation, Exchange, Failure, HASH_KEY_BYTES, Host, InMemory, Method, Observation, Observer,
+    Time,
 };
 use serde_json::Value;
 use std::rc::Rc;
@@ -53,11 +54,12 @@ impl Host for Proxy {
     fn response_status(&self) -> Option<u16> {
         self.status.parse().ok()
     }
-    fn response_flags(&self) -> u64 {
-        0
+    fn failure(&self) -> Option<Failure> {
+        None
     }
-    fn response_code_details(&self) -> Option<Vec<u8>> {
-        Some(b"via_upstream".to_vec())
+
+    fn is_from_upstream(&self) -> bool {
+        true
     }
 }
 

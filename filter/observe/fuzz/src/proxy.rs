@@ -2,7 +2,7 @@
 
 use crate::chunks::{Chunking, cut};
 use crate::script::{End, Script, Side};
-use mcp_observe::{Context, Config, Correlation, Exchange, Host, Observation, Observer, Time};
+use mcp_observe::{Context, Config, Correlation, Exchange, Failure, Host, Observation, Observer, Time};
 use std::cell::Cell;
 use std::fmt::Write as _;
 
@@ -144,13 +144,23 @@ impl Host for Questions<'_> {
         self.script.response.as_ref()?.number(":status")?.try_into().ok()
     }
 
-    fn response_flags(&self) -> u64 {
-        self.script.response.as_ref().and_then(|side| side.number(":flags")).unwrap_or(0)
+    /// Any number names one of the reasons, 0 none.
+    fn failure(&self) -> Option<Failure> {
+        const ALL: [Failure; 6] = [
+            Failure::Other,
+            Failure::Timeout,
+            Failure::Overload,
+            Failure::Unavailable,
+            Failure::UpstreamReset,
+            Failure::ClientReset,
+        ];
+        let number = self.script.response.as_ref().and_then(|side| side.number(":failure")).filter(|&number| number > 0)?;
+        ALL.get((number % 6) as usize).copied()
     }
 
-    fn response_code_details(&self) -> Option<Vec<u8>> {
+    fn is_from_upstream(&self) -> bool {
         let given = self.script.response.as_ref().and_then(|side| side.header(":details"));
-        Some(given.unwrap_or(b"via_upstream").to_vec())
+        given.is_none_or(|details| details == b"via_upstream")
     }
 }
 

@@ -2,7 +2,7 @@
 //! before the next exchange. Any bytes are a script.
 //!
 //! `:end` in the headers says how that side ends: `chunk` (with the last one), `trailers`, `headers` (there is no body) or
-//! `never`; without it an empty chunk does. `:flags` and `:details` in the response are what Envoy says about it.
+//! `never`; without it an empty chunk does. `:failure` (a number) and `:details` in the response are what the proxy says about it.
 
 /// How one side of an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -206,7 +206,7 @@ fn name_label(method: Method, params: &Params, context: &mut Context<'_>) -> Opt
         Method::Known(KnownMethod::ResourcesRead) => {
             let uri = params.uri.as_ref()?;
             let published = config.resource_uri == ResourceUriLabel::Published;
-            let known = uri.whole().filter(|_| published).and_then(|uri| context.observer.published_label(uri));
+            let known = uri.whole().filter(|_| published).and_then(|uri| context.published_label(uri));
             return Some(known.unwrap_or_else(|| config.resource_label(uri).into_boxed_str()));
         }
         _ => return None,

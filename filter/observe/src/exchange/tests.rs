@@ -3,6 +3,7 @@ mod compressed;
 mod http_status;
 mod streams;
 
+use crate::host::Failure;
 use crate::test;
 use crate::testing::{End, Log, Proxy, Script};
 
@@ -84,26 +85,21 @@ fn ok_errors_with_useless_ids_answer_the_only_request() {
 
 #[test]
 fn ok_evidence_of_the_proxy() {
-    let flagged = |flags| end(&Script::tool_call().answered(503, "text/plain", "upstream gone").broken(flags));
-    for flags in [0x4, 0x1_0000, 0x40_0000, 0x8_0000] {
-        assert_eq!(flagged(flags), "tools/call error/timeout", "{flags:#x}");
-    }
-    for flags in [0x20, 0x2, 0x100_0000, 0x400_0000] {
-        assert_eq!(flagged(flags), "tools/call error/upstream_unavailable", "{flags:#x}");
-    }
-    for flags in [0x40, 0x10, 0x80_0000, 0x8] {
-        assert_eq!(flagged(flags), "tools/call error/reset", "{flags:#x}");
-    }
-    for flags in [0x80, 0x200_0000] {
-        assert_eq!(flagged(flags), "tools/call error/overload", "{flags:#x}");
-    }
-    for flags in [0x4000, 0x1000_0000] {
-        assert_eq!(flagged(flags), "tools/call cancelled", "{flags:#x}");
+    let failed = |failure| end(&Script::tool_call().answered(503, "text/plain", "upstream gone").broken(failure));
+    for (failure, ended) in [
+        (Failure::Timeout, "tools/call error/timeout"),
+        (Failure::Unavailable, "tools/call error/upstream_unavailable"),
+        (Failure::UpstreamReset, "tools/call error/reset"),
+        (Failure::Overload, "tools/call error/overload"),
+        (Failure::ClientReset, "tools/call cancelled"),
+        (Failure::Other, "tools/call error/http_error"),
+    ] {
+        assert_eq!(failed(failure), ended, "{failure:?}");
     }
     // Before any response headers.
-    assert_eq!(end(&Script::tool_call().broken(0x4000)), "tools/call cancelled");
+    assert_eq!(end(&Script::tool_call().broken(Failure::ClientReset)), "tools/call cancelled");
     // An answer that came counts, whatever broke afterwards.
-    assert_eq!(end(&Script::tool_call().sse(&event(&result(""))).broken(0x40)), "tools/call ok");
+    assert_eq!(end(&Script::tool_call().sse(&event(&result(""))).broken(Failure::UpstreamReset)), "tools/call ok");
 }
 
 #[test]
@@ -115,7 +111,7 @@ fn ok_evidence_of_http() {
     assert_eq!(status(503), "tools/call error/http_error");
     assert_eq!(status(200), "tools/call error/no_response");
     let mut local = Script::tool_call().answered(503, "text/plain", "text");
-    local.details = "direct_response";
+    local.is_from_upstream = false;
     assert_eq!(end(&local), "tools/call error/no_response");
     // Headers only.
     assert_eq!(end(&Script::tool_call().answered(404, "", "")), "tools/call error/http_error");
@@ -148,7 +144,7 @@ fn ok_probing_is_negotiation() {
     assert_eq!(end(&discover().answered(400, "application/json", &error("-32600", ""))), "server/discover negotiation");
     assert_eq!(end(&discover().answered(404, "text/html", "x")), "server/discover negotiation");
     assert_eq!(end(&discover().json(&result(""))), "server/discover ok");
-    assert_eq!(end(&discover().broken(0x20)), "server/discover error/upstream_unavailable");
+    assert_eq!(end(&discover().broken(Failure::Unavailable)), "server/discover error/upstream_unavailable");
     // With a method that uses what was found, it is none.
     let by = |method: &str, code: &str| {
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"uri":"a://b","name":"x"}}}}"#);
@@ -168,7 +164,7 @@ fn ok_probing_is_negotiation() {
 fn ok_listen_is_no_request_in_flight() {
     let listen = Script::post(r#"{"jsonrpc":"2.0","id":"L","method":"subscriptions/listen"}"#);
     let acknowledged = event(r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged"}"#);
-    let script = listen.sse(&acknowledged).broken(0x1000_0000);
+    let script = listen.sse(&acknowledged).broken(Failure::ClientReset);
     let lines = script.play();
     assert_eq!(Log::ends(&lines), ["subscriptions/listen ok in Some(1) ms, None bytes"]);
     assert!(!lines.iter().any(|line| line.starts_with("first event")), "{lines:?}");

@@ -12,7 +12,7 @@ impl Context<'_> {
     /// What had to make room in the store cannot be followed any more.
     #[inline(never)]
     pub(super) fn give_way(&mut self, ended: &links::Ended) {
-        give_up(ended, &mut |server, observation| self.observer.observe_of(server, observation));
+        give_up(ended, &mut |server, observation| self.observer.observe_other(server, observation));
     }
 
     #[inline(never)]
@@ -28,7 +28,7 @@ impl Context<'_> {
 
     pub(super) fn inactive(&mut self, sessions: &[Active]) {
         for Active { transport, server } in sessions {
-            self.observer.observe_of(server.as_deref(), Observation::SessionInactive(*transport));
+            self.observer.observe_other(server.as_deref(), Observation::SessionInactive(*transport));
         }
     }
 }

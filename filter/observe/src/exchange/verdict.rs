@@ -1,42 +1,11 @@
 //! How an operation ended: by its answer, or else by what the proxy knows, in a fixed order of evidence.
 
 use crate::correlation::links::Otherwise;
-use crate::host::{Host, Time};
+use crate::host::{Failure, Host, Time};
 use crate::label::Method;
 use crate::label::{ErrorType, KnownMethod, Status};
 use crate::observation::Operation;
 use crate::read::message::{Message, ResultType};
-
-/// Envoy's response flags (`CoreResponseFlag`), each as the bit that `response.flags` shows; seen on 1.40.
-mod flag {
-    pub(super) const NO_HEALTHY_UPSTREAM: u64 = 1 << 1;
-    pub(super) const UPSTREAM_REQUEST_TIMEOUT: u64 = 1 << 2;
-    pub(super) const LOCAL_RESET: u64 = 1 << 3;
-    pub(super) const UPSTREAM_REMOTE_RESET: u64 = 1 << 4;
-    pub(super) const UPSTREAM_CONNECTION_FAILURE: u64 = 1 << 5;
-    pub(super) const UPSTREAM_CONNECTION_TERMINATION: u64 = 1 << 6;
-    pub(super) const UPSTREAM_OVERFLOW: u64 = 1 << 7;
-    pub(super) const DOWNSTREAM_CONNECTION_TERMINATION: u64 = 1 << 14;
-    pub(super) const DOWNSTREAM_PROTOCOL_ERROR: u64 = 1 << 18;
-    pub(super) const STREAM_IDLE_TIMEOUT: u64 = 1 << 16;
-    pub(super) const UPSTREAM_MAX_STREAM_DURATION_REACHED: u64 = 1 << 19;
-    pub(super) const DURATION_TIMEOUT: u64 = 1 << 22;
-    pub(super) const UPSTREAM_PROTOCOL_ERROR: u64 = 1 << 23;
-    pub(super) const NO_CLUSTER_FOUND: u64 = 1 << 24;
-    pub(super) const OVERLOAD_MANAGER: u64 = 1 << 25;
-    pub(super) const DNS_RESOLUTION_FAILED: u64 = 1 << 26;
-    pub(super) const DOWNSTREAM_REMOTE_RESET: u64 = 1 << 28;
-
-    pub(super) const TIMEOUT: u64 =
-        UPSTREAM_REQUEST_TIMEOUT | STREAM_IDLE_TIMEOUT | DURATION_TIMEOUT | UPSTREAM_MAX_STREAM_DURATION_REACHED;
-    pub(super) const UNAVAILABLE: u64 =
-        UPSTREAM_CONNECTION_FAILURE | NO_HEALTHY_UPSTREAM | NO_CLUSTER_FOUND | DNS_RESOLUTION_FAILED;
-    pub(super) const OVERLOAD: u64 = UPSTREAM_OVERFLOW | OVERLOAD_MANAGER;
-    pub(super) const RESET: u64 =
-        UPSTREAM_CONNECTION_TERMINATION | UPSTREAM_REMOTE_RESET | UPSTREAM_PROTOCOL_ERROR | LOCAL_RESET;
-    pub(super) const CLIENT_LEFT: u64 =
-        DOWNSTREAM_CONNECTION_TERMINATION | DOWNSTREAM_REMOTE_RESET | DOWNSTREAM_PROTOCOL_ERROR;
-}
 
 /// What became of operations that no message answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +40,7 @@ impl Verdict {
         unread: bool,
         resumable: bool,
     ) -> Self {
-        match Self::of_flags(host.response_flags(), was_cut) {
+        match Self::of_failure(host.failure(), was_cut) {
             Some(Self::Failed(ErrorType::Reset)) if resumable => return Self::Elsewhere(None),
             Some(Self::ClientLeft) if resumable => return Self::Elsewhere(Some(Otherwise::ClientLeft(now))),
             Some(flagged) => return flagged,
@@ -81,9 +50,7 @@ impl Verdict {
             Some(300..400) => Self::Redirected,
             // Whoever refuses a login, server or proxy: the client lacks one.
             Some(401 | 403) => Self::Refused(ErrorType::Unauthorized),
-            Some(400..) if host.response_code_details().as_deref() == Some(b"via_upstream") => {
-                Self::Refused(ErrorType::HttpError)
-            }
+            Some(400..) if host.is_from_upstream() => Self::Refused(ErrorType::HttpError),
             Some(200..300) if unread => Self::Unread,
             Some(202) => Self::Elsewhere(None),
             Some(200..300) if resumable => Self::Elsewhere(None),
@@ -93,7 +60,7 @@ impl Verdict {
 
     /// How a stream ended that others wait for.
     pub(super) fn of_stream(host: &dyn Host, was_cut: bool, unread: bool, now: Time) -> Otherwise {
-        match Self::of_flags(host.response_flags(), was_cut) {
+        match Self::of_failure(host.failure(), was_cut) {
             Some(Self::ClientLeft) => Otherwise::ClientLeft(now),
             Some(_) => Otherwise::Reset(now),
             None if unread => Otherwise::Unknown,
@@ -101,22 +68,17 @@ impl Verdict {
         }
     }
 
-    /// Envoy has a flag for every way in which a response breaks off but one: a client that resets its HTTP/2 stream with
-    /// `NO_ERROR`, as Node does by default.
-    fn of_flags(flags: u64, was_cut: bool) -> Option<Self> {
-        let any = |bits: u64| flags & bits != 0;
-        if any(flag::TIMEOUT) {
-            Some(Self::Failed(ErrorType::Timeout))
-        } else if any(flag::OVERLOAD) {
-            Some(Self::Failed(ErrorType::Overload))
-        } else if any(flag::UNAVAILABLE) {
-            Some(Self::Failed(ErrorType::UpstreamUnavailable))
-        } else if any(flag::RESET) {
-            Some(Self::Failed(ErrorType::Reset))
-        } else if any(flag::CLIENT_LEFT) || flags == 0 && was_cut {
-            Some(Self::ClientLeft)
-        } else {
-            None
+    /// Envoy names the reason of every early end but one: a client that resets its HTTP/2 stream with `NO_ERROR`, as Node does
+    /// by default.
+    fn of_failure(failure: Option<Failure>, was_cut: bool) -> Option<Self> {
+        match failure {
+            Some(Failure::Timeout) => Some(Self::Failed(ErrorType::Timeout)),
+            Some(Failure::Overload) => Some(Self::Failed(ErrorType::Overload)),
+            Some(Failure::Unavailable) => Some(Self::Failed(ErrorType::UpstreamUnavailable)),
+            Some(Failure::UpstreamReset) => Some(Self::Failed(ErrorType::Reset)),
+            Some(Failure::ClientReset) => Some(Self::ClientLeft),
+            None if was_cut => Some(Self::ClientLeft),
+            Some(Failure::Other) | None => None,
         }
     }
 

@@ -1,7 +1,7 @@
 use super::Metrics;
 use super::Recorder;
 use crate::config::{Config, ServerNameFrom};
-use crate::host::{SharedData, Versioned};
+use crate::host::{Failure, SharedData, Versioned};
 use crate::label::ResourceUriLabel;
 use crate::observation::{Observation, Observer};
 use crate::recorder::families::{FamilyName, MetricKind};
@@ -335,7 +335,7 @@ fn ok_availability_follows_the_traffic() {
     let gauge = |scripts: &[Script], config: &Config| {
         play(config, scripts).0.into_iter().any(|line| line == "mcp_upstream_available 1")
     };
-    let down = call("add").answered(503, "text/plain", "x").broken(0x20);
+    let down = call("add").answered(503, "text/plain", "x").broken(Failure::Unavailable);
     assert!(!gauge(&[call("add").json(OK), down.clone()], &config()));
     assert!(gauge(&[down, call("add").json(OK)], &config()));
     let off = Config { availability: crate::config::Availability::Off, ..config() };

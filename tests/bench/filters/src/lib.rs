@@ -5,8 +5,8 @@ mod floor;
 
 pub use floor::Floor;
 use mcp_observe::{
-    Config, Context, Correlation, Exchange, FamilyName, HASH_KEY_BYTES, Host, InMemory, Metrics, Observation, Observer,
-    Recorder, Server, SharedData, Time, Versioned,
+    Config, Context, Correlation, Exchange, Failure, FamilyName, HASH_KEY_BYTES, Host, InMemory, Metrics, Observation,
+    Observer, Recorder, Server, SharedData, Time, Versioned,
 };
 use std::hint::black_box;
 use std::rc::Rc;
@@ -50,12 +50,12 @@ impl Host for Stub {
         Some(200)
     }
 
-    fn response_flags(&self) -> u64 {
-        0
+    fn failure(&self) -> Option<Failure> {
+        None
     }
 
-    fn response_code_details(&self) -> Option<Vec<u8>> {
-        None
+    fn is_from_upstream(&self) -> bool {
+        true
     }
 }
 

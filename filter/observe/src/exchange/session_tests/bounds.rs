@@ -1,6 +1,7 @@
 //! Traffic that nobody expects, and more of it than there is room for.
 
 use super::{answer, brief, call, event, in_session, legacy, legacy_stream, open, play, telling};
+use crate::host::Failure;
 use crate::test;
 use crate::testing::{Log, Proxy};
 
@@ -122,7 +123,7 @@ fn ok_operations_that_find_no_way_into_the_store_are_counted_all_the_same() {
     proxy.shared.refuse(true);
     let script = in_session(&call(1)).sse(&event("", &answer(1)));
     assert_eq!(brief(script.play_in(&proxy)), ["end tools/call ok"]);
-    let script = in_session(&call(2)).sse(":\n").broken(1 << 6);
+    let script = in_session(&call(2)).sse(":\n").broken(Failure::UpstreamReset);
     assert_eq!(brief(script.play_in(&proxy)), ["end tools/call error/reset"]);
     assert_eq!(brief(legacy(&call(3)).play_in(&proxy)), ["end tools/call unknown"]);
 }

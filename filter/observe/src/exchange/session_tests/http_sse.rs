@@ -1,6 +1,7 @@
 //! HTTP+SSE of 2024-11-05.
 
 use super::{answer, brief, call, event, legacy, legacy_stream, open, open_session, play, telling};
+use crate::host::Failure;
 use crate::test;
 use crate::testing::{Log, Proxy};
 
@@ -28,7 +29,7 @@ fn ok_http_sse_answers_on_the_stream_before_and_after_the_202() {
 #[test]
 fn ok_http_sse_session_from_initialize_to_the_end_of_its_stream() {
     let proxy = Proxy::default();
-    let script = legacy_stream().broken(1 << 6);
+    let script = legacy_stream().broken(Failure::UpstreamReset);
     let mut get = open_session(&proxy, &script);
     play(&proxy, &legacy(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#));
     let initialized = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2024-11-05"}}"#;
@@ -95,9 +96,9 @@ fn ok_http_sse_a_refused_post_says_nothing_of_what_another_process_follows() {
 
 #[test]
 fn ok_a_post_that_is_open_when_its_stream_breaks_is_told_how() {
-    for (flags, ended) in [(1 << 6, "error/reset"), (1 << 14, "cancelled")] {
+    for (failure, ended) in [(Failure::UpstreamReset, "error/reset"), (Failure::ClientReset, "cancelled")] {
         let proxy = Proxy::default();
-        let stream = legacy_stream().broken(flags);
+        let stream = legacy_stream().broken(failure);
         let get = open_session(&proxy, &stream);
         let script = legacy(&call(1));
         let mut post = proxy.begin(&script, &mut Log::default());
@@ -127,9 +128,9 @@ fn ok_a_post_that_is_answered_late_does_not_expire() {
 #[test]
 fn ok_a_listen_over_http_sse_is_answered_on_the_stream() {
     let listen = |id| legacy(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"subscriptions/listen"}}"#));
-    for (flags, ended) in [(1 << 6, "error/reset"), (1 << 14, "cancelled")] {
+    for (failure, ended) in [(Failure::UpstreamReset, "error/reset"), (Failure::ClientReset, "cancelled")] {
         let proxy = Proxy::default();
-        let stream = legacy_stream().broken(flags);
+        let stream = legacy_stream().broken(failure);
         let mut get = open_session(&proxy, &stream);
         for id in [1, 2] {
             assert!(play(&proxy, &listen(id)).is_empty());

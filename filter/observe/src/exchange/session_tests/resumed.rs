@@ -1,6 +1,7 @@
 //! Answers on another stream than that of the POST.
 
 use super::{answer, brief, call, event, in_session, open, play, stream, telling};
+use crate::host::Failure;
 use crate::test;
 use crate::testing::{Log, Proxy};
 
@@ -18,15 +19,17 @@ fn ok_a_polled_stream_is_answered_by_the_one_that_resumes_it() {
 
 #[test]
 fn ok_a_resumable_stream_that_breaks_waits_for_its_answer() {
-    for (is_stream_seen, flags, otherwise) in
-        [(true, 1 << 6, "error/no_response"), (false, 1 << 6, "unknown"), (false, 1 << 14, "cancelled")]
-    {
+    for (is_stream_seen, failure, otherwise) in [
+        (true, Failure::UpstreamReset, "error/no_response"),
+        (false, Failure::UpstreamReset, "unknown"),
+        (false, Failure::ClientReset, "cancelled"),
+    ] {
         let proxy = Proxy::default();
         if is_stream_seen {
             stream().play_in(&proxy);
         }
         let script = in_session(&call(1)).sse(&event("1", r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#));
-        assert_eq!(brief(script.broken(flags).play_in(&proxy)), ["notification out notifications/progress"]);
+        assert_eq!(brief(script.broken(failure).play_in(&proxy)), ["notification out notifications/progress"]);
         proxy.wait(4);
         assert!(proxy.tick().is_empty());
         proxy.wait(2);
@@ -59,7 +62,8 @@ fn ok_an_operation_answered_elsewhere_takes_no_other_with_its_id() {
     let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
     for is_answered_again in [true, false] {
         let proxy = Proxy::default();
-        let [first, second] = [call(1), list.to_owned()].map(|body| in_session(&body).sse(":\n").broken(1 << 6));
+        let [first, second] =
+            [call(1), list.to_owned()].map(|body| in_session(&body).sse(":\n").broken(Failure::UpstreamReset));
         let [mut first, mut second] = [&first, &second].map(|script| open(&proxy, script));
         let elsewhere = stream().sse(&event("", &answer(1)));
         assert_eq!(brief(elsewhere.play_in(&proxy)), ["end tools/call ok"]);
@@ -75,9 +79,10 @@ fn ok_an_operation_answered_elsewhere_takes_no_other_with_its_id() {
 fn ok_a_listen_among_others_ends_with_its_stream() {
     let proxy = Proxy::default();
     let listen = r#"{"jsonrpc":"2.0","id":2,"method":"subscriptions/listen"}"#;
-    let script = in_session(&format!("[{},{listen}]", call(1))).sse(&event("1", &answer(1))).broken(1 << 14);
+    let script =
+        in_session(&format!("[{},{listen}]", call(1))).sse(&event("1", &answer(1))).broken(Failure::ClientReset);
     assert_eq!(brief(script.play_in(&proxy)), ["end tools/call ok", "end subscriptions/listen ok"]);
-    let script = in_session(&format!("[{},{listen}]", call(3))).sse("id: 1\ndata: \n\n").broken(1 << 14);
+    let script = in_session(&format!("[{},{listen}]", call(3))).sse("id: 1\ndata: \n\n").broken(Failure::ClientReset);
     assert_eq!(brief(script.play_in(&proxy)), ["end subscriptions/listen ok"]);
 }
 
@@ -100,7 +105,7 @@ fn ok_cancellations_in_any_order() {
     cancelled.play_in(&proxy);
     assert_eq!(brief(post.event(&event("", &answer(1)))), ["end tools/call ok"]);
     // Before anything shows that the operation needs a place: it finds the cancellation when it ends without an answer.
-    let script = in_session(&call(1)).answered(200, "application/json", "").broken(1 << 6);
+    let script = in_session(&call(1)).answered(200, "application/json", "").broken(Failure::UpstreamReset);
     let post = proxy.begin(&script, &mut Log::default());
     cancelled.play_in(&proxy);
     assert_eq!(brief(post.finish()), ["end tools/call cancelled"]);

@@ -1,6 +1,7 @@
 //! What the server asks, and the clock that stands meanwhile.
 
 use super::{answer, brief, call, delete, event, in_session, open, play, stream, telling};
+use crate::host::Failure;
 use crate::test;
 use crate::testing::Proxy;
 
@@ -50,7 +51,7 @@ fn ok_the_clock_stands_also_for_operations_that_end_without_an_answer() {
     let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
     for is_cancelled in [false, true] {
         let proxy = Proxy::default();
-        let script = in_session(&call(1)).sse(":\n").broken(1 << 6);
+        let script = in_session(&call(1)).sse(":\n").broken(Failure::UpstreamReset);
         let mut post = open(&proxy, &script);
         post.event(&asks);
         proxy.wait(10);
@@ -68,7 +69,7 @@ fn ok_the_clock_stands_also_for_operations_that_end_without_an_answer() {
     }
     // The client never answered: nobody knows for how long the server would have waited.
     let proxy = Proxy::default();
-    let script = in_session(&call(1)).sse(":\n").broken(1 << 14);
+    let script = in_session(&call(1)).sse(":\n").broken(Failure::ClientReset);
     let mut post = open(&proxy, &script);
     post.event(&asks);
     proxy.wait(10);
@@ -150,7 +151,7 @@ fn ok_the_client_answers_with_the_number_as_a_string() {
     let gives_up = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"7"}}"#;
     assert_eq!(brief(get.event(&event("", gives_up)))[1], "asked elicitation/create cancelled");
     // The client gives up, with the number of its own request as a string.
-    let script = in_session(&call(5)).sse(":\n").broken(1 << 14);
+    let script = in_session(&call(5)).sse(":\n").broken(Failure::ClientReset);
     let post = open(&proxy, &script);
     let gives_up = gives_up.replace(r#""7""#, r#""5""#);
     in_session(&gives_up).answered(202, "", "").play_in(&proxy);

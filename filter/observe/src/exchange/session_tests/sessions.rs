@@ -1,6 +1,7 @@
 //! Where sessions begin and end.
 
 use super::{answer, brief, call, delete, event, in_session, open, play, stream, telling};
+use crate::host::Failure;
 use crate::test;
 use crate::testing::{Proxy, Script};
 
@@ -62,7 +63,7 @@ fn ok_a_delete_that_overtakes_the_answer_to_initialize() {
 fn ok_a_session_that_ends_before_the_stream_of_its_operation() {
     let proxy = Proxy::default();
     let progress = event("1", r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#);
-    let script = in_session(&call(1)).sse(&progress).broken(1 << 14);
+    let script = in_session(&call(1)).sse(&progress).broken(Failure::ClientReset);
     let post = open(&proxy, &script);
     assert!(play(&proxy, &delete(200)).is_empty());
     assert_eq!(brief(post.finish()), ["end tools/call cancelled"]);

@@ -1,6 +1,7 @@
 //! What the headers show: of a request whose body never came, and of headers that come twice.
 
 use super::{end, error, event, result};
+use crate::host::Failure;
 use crate::test;
 use crate::testing::{End, Log, Proxy, Script};
 
@@ -28,9 +29,9 @@ fn ok_refused_before_the_body_the_method_is_unseen() {
             "ExchangeClosed",
         ]
     );
-    let local = |flags, status| end(&headers_only().answered(status, "text/plain", "x").broken(flags));
-    assert_eq!(local(0x20, 503), "unseen error/upstream_unavailable");
-    assert_eq!(local(0x4, 504), "unseen error/timeout");
+    let local = |failure, status| end(&headers_only().answered(status, "text/plain", "x").broken(failure));
+    assert_eq!(local(Failure::Unavailable, 503), "unseen error/upstream_unavailable");
+    assert_eq!(local(Failure::Timeout, 504), "unseen error/timeout");
     assert_eq!(end(&headers_only().answered(500, "", "")), "unseen error/http_error");
     assert_eq!(end(&headers_only().answered(307, "", "")), "unseen redirected");
     assert_eq!(end(&headers_only().answered(202, "", "")), "unseen unknown");
@@ -39,8 +40,8 @@ fn ok_refused_before_the_body_the_method_is_unseen() {
 #[test]
 fn ok_a_server_that_breaks_before_the_body_brings_its_answer_nowhere_else() {
     let legacy = || headers_only().without("mcp-protocol-version").header(":path", "/messages?session_id=7");
-    assert_eq!(end(&legacy().answered(503, "text/plain", "x").broken(0x40)), "unseen error/reset");
-    assert_eq!(end(&legacy().answered(503, "text/plain", "x").broken(0x4000)), "unseen cancelled");
+    assert_eq!(end(&legacy().answered(503, "text/plain", "x").broken(Failure::UpstreamReset)), "unseen error/reset");
+    assert_eq!(end(&legacy().answered(503, "text/plain", "x").broken(Failure::ClientReset)), "unseen cancelled");
     assert_eq!(end(&legacy().answered(202, "", "")), "unseen unknown");
 }
 
@@ -77,7 +78,7 @@ fn ok_refused_as_a_probe_before_the_body_is_probing() {
 fn ok_mcp_method_names_what_was_not_seen() {
     let script = headers_only().header("mcp-method", "tools/call").header("mcp-name", "add");
     let mut denied = script.clone().answered(403, "text/plain", "denied");
-    denied.details = "rbac_access_denied";
+    denied.is_from_upstream = false;
     assert_eq!(end(&denied), "tools/call error/unauthorized");
     assert!(denied.play().contains(&"start tools/call add".to_owned()));
     let note = script.header("mcp-method", "notifications/cancelled").answered(413, "text/plain", "x").play();
@@ -107,10 +108,10 @@ fn ok_part_of_a_body_is_not_seen_either() {
     assert!(Log::ends(&lines)[0].starts_with("unseen error/http_error"), "{lines:?}");
     assert!(!lines.iter().any(|line| line.starts_with("skip")), "{lines:?}");
     // A client that left while it was still sending began no operation.
-    assert_eq!(headers_only().broken(0x4000).play(), ["StreamSeen"]);
+    assert_eq!(headers_only().broken(Failure::ClientReset).play(), ["StreamSeen"]);
     script.request_body.truncate(9);
     script.response.clear();
-    assert_eq!(script.broken(0x4000).play(), ["StreamSeen", "skip in truncated"]);
+    assert_eq!(script.broken(Failure::ClientReset).play(), ["StreamSeen", "skip in truncated"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Answers without JSON-RPC: the HTTP status tells.
 
 use super::{end, error, event, result};
+use crate::host::Failure;
 use crate::test;
 use crate::testing::{Log, Proxy, Script};
 
@@ -39,10 +40,13 @@ fn ok_whoever_is_sent_elsewhere_asks_again() {
     }
     // The proxy itself may send them.
     let mut local = request("tools/list").answered(301, "", "");
-    local.details = "direct_response";
+    local.is_from_upstream = false;
     assert_eq!(end(&local), "tools/list redirected");
     // What broke is not redirected.
-    assert_eq!(end(&request("tools/list").answered(307, "text/html", "mo").broken(0x40)), "tools/list error/reset");
+    assert_eq!(
+        end(&request("tools/list").answered(307, "text/html", "mo").broken(Failure::UpstreamReset)),
+        "tools/list error/reset"
+    );
 }
 
 #[test]

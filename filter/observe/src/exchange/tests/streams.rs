@@ -1,6 +1,7 @@
 //! GETs that are MCP: what became of them, and what refuses them.
 
 use super::{error, event};
+use crate::host::Failure;
 use crate::test;
 use crate::testing::{Log, Proxy, Script};
 
@@ -14,7 +15,7 @@ fn ok_a_stream_opens_or_is_refused() {
     let note = event(r#"{"jsonrpc":"2.0","method":"notifications/message"}"#);
     assert_eq!(opens(&Script::get().sse(&note)), ["stream ok"]);
     assert_eq!(opens(&Script::get().sse("")), ["stream ok"]);
-    assert_eq!(opens(&Script::get().sse(":\n\n").broken(0x40)), ["stream ok"]);
+    assert_eq!(opens(&Script::get().sse(":\n\n").broken(Failure::UpstreamReset)), ["stream ok"]);
     assert_eq!(opens(&Script::get().header("last-event-id", "7").sse(&note)), ["stream ok"]);
     assert_eq!(opens(&Script::get().answered(405, "text/plain", "no")), ["stream unsupported"]);
     assert_eq!(opens(&Script::get().answered(405, "", "")), ["stream unsupported"]);
@@ -27,7 +28,7 @@ fn ok_a_stream_opens_or_is_refused() {
         assert_eq!(opens(&Script::get().answered(status, "", "")), [""; 0], "{status}");
     }
     // The client left first.
-    assert_eq!(opens(&Script::get().broken(0x4000)), [""; 0]);
+    assert_eq!(opens(&Script::get().broken(Failure::ClientReset)), [""; 0]);
     assert_eq!(opens(&Script::get().header(":method", "DELETE").answered(200, "", "")), [""; 0]);
     assert_eq!(opens(&Script::tool_call().sse(&note)), [""; 0]);
 }

@@ -1,0 +1,101 @@
+//! One plugin in one VM: its configuration, its stats, and what its exchanges share.
+//!
+//! A shell creates a [`Plugin`] from a configuration, calls [`Plugin::tick`] about twice a second and [`Plugin::end`] at its
+//! end, and hands every HTTP stream to an [`HttpStream`].
+
+mod attributes;
+mod stream;
+
+use crate::config::{Config, ServerNameFrom};
+use crate::correlation::{Correlation, HASH_KEY_BYTES, KEY_PREFIX};
+use crate::host::Shell;
+use crate::observation::Observation;
+use crate::recorder::{Recorder, Server};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+pub use stream::HttpStream;
+
+/// What the HTTP streams of a plugin share.
+pub struct Plugin {
+    config: Rc<Config>,
+    shell: Rc<dyn Shell>,
+    recorder: RefCell<Recorder>,
+    correlation: Correlation,
+    /// The server of all streams; `None` if each stream has the server of its cluster.
+    server: Option<Server>,
+    /// Key of the session hashes in access logs and spans.
+    session_key: Vec<u8>,
+    /// The plugin has ended: no tick will flush.
+    has_ended: Cell<bool>,
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Plugin").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+// === impl Plugin ===
+
+impl Plugin {
+    /// Starts a plugin: its initial series exist after the first flush.
+    #[must_use]
+    pub fn new(mut config: Config, shell: Rc<dyn Shell>) -> Self {
+        if config.server_name_from == ServerNameFrom::Workload {
+            config = config.with_server_name(&shell.workload_name());
+        }
+        let process_key = process_key(&*shell);
+        let config = Rc::new(config.with_process_secret(&process_key));
+        let mut recorder = Recorder::new(Rc::clone(&config));
+        let server = match config.server_name_from {
+            ServerNameFrom::Cluster => None,
+            ServerNameFrom::Config | ServerNameFrom::Workload => Some(recorder.server(config.server_name.as_bytes())),
+        };
+        let correlation =
+            Correlation::new(Rc::<dyn Shell>::clone(&shell), &config.namespace(), process_key, shell.random());
+        correlation.stay(shell.now());
+        let session_key = config.hash_key.as_ref().map_or_else(|| process_key.to_vec(), |key| key.as_bytes().to_vec());
+        let recorder = RefCell::new(recorder);
+        Self { config, shell, recorder, correlation, server, session_key, has_ended: Cell::new(false) }
+    }
+
+    /// To be called about twice a second: ends what expired and flushes.
+    pub fn tick(&self) {
+        self.correlation.tick(self.shell.now(), &mut |name, observation| self.record(name, &observation));
+        self.flush();
+    }
+
+    /// Hands the counters and gauges that were gathered to the host.
+    pub fn flush(&self) {
+        self.recorder.borrow_mut().flush(&*self.shell);
+    }
+
+    /// The plugin ends. From now on each of its streams flushes at its end, because no tick does.
+    pub fn end(&self) {
+        self.correlation.end(self.shell.now(), &mut |name, observation| self.record(name, &observation));
+        self.has_ended.set(true);
+        self.flush();
+    }
+
+    /// Records an observation that belongs to no stream of this VM. `name` is the server's, if streams have their own.
+    fn record(&self, name: Option<&str>, observation: &Observation<'_>) {
+        let mut recorder = self.recorder.borrow_mut();
+        let server = name.map(|name| recorder.server(name.as_bytes())).or(self.server);
+        if let Some(server) = server {
+            recorder.record(server, observation, &*self.shell);
+        }
+    }
+
+    fn flush_if_ended(&self) {
+        if self.has_ended.get() {
+            self.flush();
+        }
+    }
+}
+
+/// The key under which ids are hashed: random, and the same in all VMs of the process. The first VM writes it.
+fn process_key(shell: &dyn Shell) -> [u8; HASH_KEY_BYTES] {
+    let name = format!("{KEY_PREFIX}hash_key");
+    shell.write(&name, &[shell.random().to_le_bytes(), shell.random().to_le_bytes()].concat(), None);
+    shell.read(&name).and_then(|key| key.bytes.try_into().ok()).unwrap_or_default()
+}

@@ -1,0 +1,93 @@
+//! What access logs and spans can show of an exchange: section "access logs and spans" of `docs/metrics.md`.
+//!
+//! Of a batch, the attributes describe the first request. Only names, codes and keyed hashes are set, never contents or ids of
+//! sessions. **Cost:** one host call per attribute, and one for the session's header; only with `filter_state`.
+
+use crate::config::Config;
+use crate::host::Host;
+use crate::label::{ErrorType, KnownMethod, Method, Status};
+use crate::observation::{Ended, Observation, Operation};
+use crate::recorder::session_hash;
+
+/// The attributes of one exchange.
+#[derive(Debug, Default)]
+pub(super) struct Attributes {
+    /// Keyed hash of the session's id.
+    session: Option<String>,
+    progress: Progress,
+}
+
+/// How much of the first request is described.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Progress {
+    #[default]
+    NoRequest,
+    /// Its method and names.
+    Request,
+    /// And how it ended.
+    End,
+}
+
+// === impl Attributes ===
+
+impl Attributes {
+    /// The host has request headers only while they pass.
+    pub(super) fn read_session(&mut self, host: &dyn Host, key: &[u8]) {
+        let session = host.request_header("mcp-session-id");
+        self.session = session.map(|id| session_hash(key, &id));
+    }
+
+    pub(super) fn describe(&mut self, observation: &Observation<'_>, config: &Config, host: &dyn Host) {
+        match observation {
+            Observation::OperationStarted(operation) if self.progress == Progress::NoRequest => {
+                self.progress = Progress::Request;
+                self.describe_request(operation, config, host);
+            }
+            Observation::OperationEnded(ended) if self.progress != Progress::End => {
+                self.progress = Progress::End;
+                describe_end(ended, host);
+            }
+            Observation::SessionStarted(session) => {
+                host.set_attribute("mcp.protocol_version", session.protocol_version.as_str());
+            }
+            _ => {}
+        }
+    }
+
+    fn describe_request(&self, operation: &Operation, config: &Config, host: &dyn Host) {
+        host.set_attribute("mcp.method", operation.method.as_str(&config.extra_methods));
+        host.set_attribute("mcp.transport", operation.transport.as_str());
+        if let (Some(key), Some(name)) = (name_key(operation.method), &operation.name) {
+            host.set_attribute(key, name);
+        }
+        if let Some(id) = operation.id.shown() {
+            host.set_attribute("mcp.request_id", id);
+        }
+        if let Some(protocol_version) = operation.protocol_version {
+            host.set_attribute("mcp.protocol_version", protocol_version.as_str());
+        }
+        if let Some(session) = &self.session {
+            host.set_attribute("mcp.session", session);
+        }
+    }
+}
+
+fn describe_end(ended: &Ended<'_>, host: &dyn Host) {
+    host.set_attribute("mcp.status", ended.status.as_str());
+    if ended.status == Status::Error {
+        host.set_attribute("mcp.error_type", ended.error_type.map_or("", ErrorType::as_str));
+    }
+    if let Some(code) = ended.error_code.flatten() {
+        host.set_attribute("mcp.error_code", &code.to_string());
+    }
+}
+
+/// The attribute that shows the name of an operation.
+fn name_key(method: Method) -> Option<&'static str> {
+    match method {
+        Method::Known(KnownMethod::ToolsCall) => Some("mcp.tool"),
+        Method::Known(KnownMethod::PromptsGet) => Some("mcp.prompt"),
+        Method::Known(KnownMethod::ResourcesRead) => Some("mcp.resource"),
+        _ => None,
+    }
+}
