@@ -56,11 +56,6 @@ impl Host for Envoy {
     fn is_from_upstream(&self) -> bool {
         property(&["response", "code_details"]).as_deref() == Some(b"via_upstream")
     }
-
-    /// Access logs and spans read it with `%FILTER_STATE(wasm.<key>:PLAIN)%`.
-    fn set_attribute(&self, key: &str, value: &str) {
-        let _ = hostcalls::set_property(vec![key], Some(value.as_bytes()));
-    }
 }
 
 impl Metrics for Envoy {
@@ -97,6 +92,11 @@ impl SharedData for Envoy {
 }
 
 impl Shell for Envoy {
+    /// Access logs and spans read it with `%FILTER_STATE(wasm.<key>:PLAIN)%`.
+    fn set_attribute(&self, key: &str, value: &str) {
+        let _ = hostcalls::set_property(vec![key], Some(value.as_bytes()));
+    }
+
     fn random(&self) -> u64 {
         RandomState::new().hash_one(0_u8)
     }

@@ -1,12 +1,12 @@
 //! One HTTP stream: Envoy's callbacks to one [`mcp_observe::HttpStream`]. Every callback answers `Continue`.
 
-use crate::host;
+use crate::host::{self, Envoy};
 use mcp_observe::HttpStream;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 /// The stream context.
-pub(crate) struct Stream(pub(crate) HttpStream);
+pub(crate) struct Stream(pub(crate) HttpStream<Envoy>);
 
 impl Context for Stream {}
 

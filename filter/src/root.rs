@@ -13,7 +13,7 @@ const FLUSH_PERIOD: Duration = Duration::from_millis(500);
 /// The root context.
 #[derive(Default)]
 pub(crate) struct Root {
-    plugin: Option<Rc<Plugin>>,
+    plugin: Option<Rc<Plugin<Envoy>>>,
 }
 
 // === impl Root ===
@@ -40,7 +40,7 @@ impl RootContext for Root {
             }
         };
         // A configuration that replaces another in the same root context must not lose what that one gathered.
-        if let Some(before) = self.plugin.replace(Rc::new(Plugin::new(config, Rc::new(Envoy)))) {
+        if let Some(before) = self.plugin.replace(Rc::new(Plugin::new(config, Envoy))) {
             before.end();
         }
         if let Some(plugin) = &self.plugin {
@@ -58,7 +58,7 @@ impl RootContext for Root {
 
     fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
         // Without a plugin there was no configuration to accept; Envoy does not send traffic then.
-        let plugin = self.plugin.clone().unwrap_or_else(|| Rc::new(Plugin::new(Config::default(), Rc::new(Envoy))));
+        let plugin = self.plugin.clone().unwrap_or_else(|| Rc::new(Plugin::new(Config::default(), Envoy)));
         Some(Box::new(Stream(HttpStream::new(plugin))))
     }
 

@@ -5,7 +5,7 @@
 //! | [`Host`] | clock, headers, status, how an exchange ended | during a callback of the exchange, see each method |
 //! | [`Metrics`] | to define and change stats | at any time |
 //! | [`SharedData`] | values that all VMs of the process share | at any time |
-//! | [`Shell`] | all of these, a random number, the workload's name | at any time |
+//! | [`Shell`] | all of these, and what only the plugin needs | see each method |
 //!
 //! Every question is a host call and costs time, so the core asks only when the answer decides something. No method fails:
 //! what the host refuses is missing, and traffic goes on.
@@ -58,10 +58,6 @@ pub trait Host {
     fn failure(&self) -> Option<Failure>;
     /// Whether the response came from the upstream and not from the proxy. Legal once the response ended.
     fn is_from_upstream(&self) -> bool;
-    /// Sets a value that access logs and spans of this exchange can show.
-    fn set_attribute(&self, key: &str, value: &str) {
-        let _ = (key, value);
-    }
 }
 
 /// The stats of the proxy, beside what its VMs share.
@@ -93,7 +89,9 @@ pub trait SharedData {
 }
 
 /// All that a [`Plugin`](crate::Plugin) needs.
-pub trait Shell: Host + Metrics {
+pub trait Shell: Host + Metrics + 'static {
+    /// Sets a value that access logs and spans of the exchange at hand can show.
+    fn set_attribute(&self, key: &str, value: &str);
     /// A number that other VMs of the process do not get.
     fn random(&self) -> u64;
     /// The name of the workload that the proxy belongs to; empty if it has none.

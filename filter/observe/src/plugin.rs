@@ -16,9 +16,9 @@ use std::rc::Rc;
 pub use stream::HttpStream;
 
 /// What the HTTP streams of a plugin share.
-pub struct Plugin {
+pub struct Plugin<S> {
     config: Rc<Config>,
-    shell: Rc<dyn Shell>,
+    shell: Rc<S>,
     recorder: RefCell<Recorder>,
     correlation: Correlation,
     /// The server of all streams; `None` if each stream has the server of its cluster.
@@ -29,7 +29,7 @@ pub struct Plugin {
     has_ended: Cell<bool>,
 }
 
-impl std::fmt::Debug for Plugin {
+impl<S> std::fmt::Debug for Plugin<S> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Plugin").field("config", &self.config).finish_non_exhaustive()
     }
@@ -37,13 +37,14 @@ impl std::fmt::Debug for Plugin {
 
 // === impl Plugin ===
 
-impl Plugin {
+impl<S: Shell> Plugin<S> {
     /// Starts a plugin: its initial series exist after the first flush.
     #[must_use]
-    pub fn new(mut config: Config, shell: Rc<dyn Shell>) -> Self {
+    pub fn new(mut config: Config, shell: S) -> Self {
         if config.server_name_from == ServerNameFrom::Workload {
             config = config.with_server_name(&shell.workload_name());
         }
+        let shell = Rc::new(shell);
         let process_key = process_key(&*shell);
         let config = Rc::new(config.with_process_secret(&process_key));
         let mut recorder = Recorder::new(Rc::clone(&config));
@@ -51,8 +52,7 @@ impl Plugin {
             ServerNameFrom::Cluster => None,
             ServerNameFrom::Config | ServerNameFrom::Workload => Some(recorder.server(config.server_name.as_bytes())),
         };
-        let correlation =
-            Correlation::new(Rc::<dyn Shell>::clone(&shell), &config.namespace(), process_key, shell.random());
+        let correlation = Correlation::new(Rc::<S>::clone(&shell), &config.namespace(), process_key, shell.random());
         correlation.stay(shell.now());
         let session_key = config.hash_key.as_ref().map_or_else(|| process_key.to_vec(), |key| key.as_bytes().to_vec());
         let recorder = RefCell::new(recorder);
@@ -94,7 +94,7 @@ impl Plugin {
 }
 
 /// The key under which ids are hashed: random, and the same in all VMs of the process. The first VM writes it.
-fn process_key(shell: &dyn Shell) -> [u8; HASH_KEY_BYTES] {
+fn process_key(shell: &impl Shell) -> [u8; HASH_KEY_BYTES] {
     let name = format!("{KEY_PREFIX}hash_key");
     shell.write(&name, &[shell.random().to_le_bytes(), shell.random().to_le_bytes()].concat(), None);
     shell.read(&name).and_then(|key| key.bytes.try_into().ok()).unwrap_or_default()

@@ -4,7 +4,7 @@
 //! sessions. **Cost:** one host call per attribute, and one for the session's header; only with `filter_state`.
 
 use crate::config::Config;
-use crate::host::Host;
+use crate::host::Shell;
 use crate::label::{ErrorType, KnownMethod, Method, Status};
 use crate::observation::{Ended, Observation, Operation};
 use crate::recorder::session_hash;
@@ -32,12 +32,12 @@ enum Progress {
 
 impl Attributes {
     /// The host has request headers only while they pass.
-    pub(super) fn read_session(&mut self, host: &dyn Host, key: &[u8]) {
+    pub(super) fn read_session(&mut self, host: &impl Shell, key: &[u8]) {
         let session = host.request_header("mcp-session-id");
         self.session = session.map(|id| session_hash(key, &id));
     }
 
-    pub(super) fn describe(&mut self, observation: &Observation<'_>, config: &Config, host: &dyn Host) {
+    pub(super) fn describe(&mut self, observation: &Observation<'_>, config: &Config, host: &impl Shell) {
         match observation {
             Observation::OperationStarted(operation) if self.progress == Progress::NoRequest => {
                 self.progress = Progress::Request;
@@ -54,7 +54,7 @@ impl Attributes {
         }
     }
 
-    fn describe_request(&self, operation: &Operation, config: &Config, host: &dyn Host) {
+    fn describe_request(&self, operation: &Operation, config: &Config, host: &impl Shell) {
         host.set_attribute("mcp.method", operation.method.as_str(&config.extra_methods));
         host.set_attribute("mcp.transport", operation.transport.as_str());
         if let (Some(key), Some(name)) = (name_key(operation.method), &operation.name) {
@@ -72,7 +72,7 @@ impl Attributes {
     }
 }
 
-fn describe_end(ended: &Ended<'_>, host: &dyn Host) {
+fn describe_end(ended: &Ended<'_>, host: &impl Shell) {
     host.set_attribute("mcp.status", ended.status.as_str());
     if ended.status == Status::Error {
         host.set_attribute("mcp.error_type", ended.error_type.map_or("", ErrorType::as_str));

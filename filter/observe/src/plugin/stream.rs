@@ -3,6 +3,7 @@
 use super::Plugin;
 use super::attributes::Attributes;
 use crate::exchange::{Context, Exchange};
+use crate::host::Shell;
 use crate::observation::{Observation, Observer, PublishedLabels};
 use crate::recorder::Server;
 use std::cell::Cell;
@@ -11,8 +12,8 @@ use std::rc::Rc;
 /// One HTTP stream. Call its methods in the order of the proxy's callbacks; all but [`HttpStream::log`] may be missing.
 /// Methods that take `end_of_stream` get `true` if no body and no trailers follow.
 #[derive(Debug)]
-pub struct HttpStream {
-    plugin: Rc<Plugin>,
+pub struct HttpStream<S> {
+    plugin: Rc<Plugin<S>>,
     exchange: Exchange,
     /// Known from the first observation on.
     server: Cell<Option<Server>>,
@@ -20,23 +21,23 @@ pub struct HttpStream {
 }
 
 /// What an exchange sees of its stream during one callback.
-struct Recording<'a> {
-    stream: &'a StreamServer<'a>,
+struct Recording<'a, S> {
+    stream: &'a StreamServer<'a, S>,
     attributes: &'a mut Attributes,
 }
 
 /// The server of one stream.
-struct StreamServer<'a> {
-    plugin: &'a Plugin,
+struct StreamServer<'a, S> {
+    plugin: &'a Plugin<S>,
     known: &'a Cell<Option<Server>>,
 }
 
 // === impl HttpStream ===
 
-impl HttpStream {
+impl<S: Shell> HttpStream<S> {
     /// A stream that begins.
     #[must_use]
-    pub fn new(plugin: Rc<Plugin>) -> Self {
+    pub fn new(plugin: Rc<Plugin<S>>) -> Self {
         let server = Cell::new(plugin.server);
         Self { plugin, exchange: Exchange::default(), server, attributes: Attributes::default() }
     }
@@ -93,7 +94,7 @@ impl HttpStream {
 
 // === impl StreamServer ===
 
-impl StreamServer<'_> {
+impl<S: Shell> StreamServer<'_, S> {
     fn server(&self) -> Server {
         self.known.get().unwrap_or_else(|| {
             let cluster = self.plugin.shell.cluster_name().unwrap_or_default();
@@ -104,7 +105,7 @@ impl StreamServer<'_> {
     }
 }
 
-impl PublishedLabels for StreamServer<'_> {
+impl<S: Shell> PublishedLabels for StreamServer<'_, S> {
     fn label(&self, uri: &[u8]) -> Option<Box<str>> {
         let server = self.server();
         self.plugin.recorder.borrow_mut().published_label(server, uri, &*self.plugin.shell)
@@ -113,7 +114,7 @@ impl PublishedLabels for StreamServer<'_> {
 
 // === impl Recording ===
 
-impl Observer for Recording<'_> {
+impl<S: Shell> Observer for Recording<'_, S> {
     fn observe(&mut self, observation: Observation<'_>) {
         let plugin = self.stream.plugin;
         if plugin.config.filter_state {
