@@ -39,7 +39,7 @@ impl Plugin {
             ServerNameFrom::Config | ServerNameFrom::Workload => Some(recorder.server(config.server_name().as_bytes())),
         };
         let correlation = Correlation::new(Rc::new(Envoy), &config.namespace(), process_key, random());
-        correlation.stay(Envoy.now());
+        correlation.renew_lease(Envoy.now());
         let session_key = config.hash_key().map_or_else(|| process_key.to_vec(), |key| key.as_bytes().to_vec());
         let recorder = RefCell::new(recorder);
         Self { config, recorder, correlation, envoy: Envoy, server, session_key, ended: Cell::new(false) }

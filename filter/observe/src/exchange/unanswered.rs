@@ -2,8 +2,8 @@
 
 use super::Context;
 use crate::correlation::Correlation;
-use crate::correlation::links::{self, Asked, Pending};
-use crate::correlation::sessions::Active;
+use crate::correlation::links::{self, PendingOperation, ServerRequest};
+use crate::correlation::sessions::ActiveSession;
 use crate::host::Time;
 use crate::label::{ServerRequestStatus, Status};
 use crate::observation::{Ended, Observation};
@@ -11,23 +11,23 @@ use crate::observation::{Ended, Observation};
 impl Context<'_> {
     /// What had to make room in the store cannot be followed any more.
     #[inline(never)]
-    pub(super) fn give_way(&mut self, ended: &links::Ended) {
+    pub(super) fn end_evicted(&mut self, ended: &links::EndedLinks) {
         give_up(ended, &mut |server, observation| self.observer.observe_of(server, observation));
     }
 
     #[inline(never)]
-    pub(super) fn lost(&mut self, asked: &[Asked]) {
+    pub(super) fn lost(&mut self, asked: &[ServerRequest]) {
         for asked in asked {
             self.observe(lost(asked));
         }
     }
 
-    pub(super) fn end_pending(&mut self, pending: &Pending) {
+    pub(super) fn end_pending(&mut self, pending: &PendingOperation) {
         self.observe(Observation::OperationEnded(without_answer(pending)));
     }
 
-    pub(super) fn inactive(&mut self, sessions: &[Active]) {
-        for Active { transport, server } in sessions {
+    pub(super) fn inactive(&mut self, sessions: &[ActiveSession]) {
+        for ActiveSession { transport, server } in sessions {
             self.observer.observe_of(server.as_deref(), Observation::SessionInactive(*transport));
         }
     }
@@ -37,47 +37,47 @@ impl Correlation {
     /// To be called now and then, in every VM: tells the others what passed here, and ends what has waited or was idle for too
     /// long. `out` also gets the server's name, where it is not the plugin's.
     pub fn tick(&self, now: Time, out: &mut dyn FnMut(Option<&str>, Observation<'_>)) {
-        self.stay(now);
-        self.save_events();
-        self.tell_uses(now, out);
-        let ended = self.sweep(now);
+        self.renew_lease(now);
+        self.save_event_ids();
+        self.publish_activity(now, out);
+        let ended = self.expire_links(now);
         for pending in &ended.operations {
             let observation = Observation::OperationEnded(without_answer(pending));
             out(pending.server.as_deref(), observation);
         }
-        for asked in &ended.asked {
+        for asked in &ended.server_requests {
             out(asked.server.as_deref(), lost(asked));
         }
     }
 
     /// To be called when this VM stops following its links. If it is the last one, it ends what waits for none of its streams.
     pub fn end(&self, now: Time, out: &mut dyn FnMut(Option<&str>, Observation<'_>)) {
-        if self.go(now) {
-            give_up(&self.take_all(now), out);
+        if self.release_lease(now) {
+            give_up(&self.take_unheld_links(now), out);
             self.deactivate_all(out);
         }
     }
 }
 
 /// Nobody can follow these any more.
-fn give_up(ended: &links::Ended, out: &mut dyn FnMut(Option<&str>, Observation<'_>)) {
+fn give_up(ended: &links::EndedLinks, out: &mut dyn FnMut(Option<&str>, Observation<'_>)) {
     for pending in &ended.operations {
         let operation = &pending.operation;
         let (status, error_type) = (Status::Unknown, None);
         let ended = Ended { operation, status, error_type, error_code: None, duration: None, answer_bytes: None };
         out(pending.server.as_deref(), Observation::OperationEnded(ended));
     }
-    for asked in &ended.asked {
+    for asked in &ended.server_requests {
         out(asked.server.as_deref(), lost(asked));
     }
 }
 
-fn lost(asked: &Asked) -> Observation<'static> {
+fn lost(asked: &ServerRequest) -> Observation<'static> {
     Observation::ServerRequestEnded { method: asked.method, status: ServerRequestStatus::Lost, duration: None }
 }
 
 /// No answer can come any more.
-fn without_answer(pending: &Pending) -> Ended<'_> {
-    let (status, error_type, duration) = pending.without_answer();
+fn without_answer(pending: &PendingOperation) -> Ended<'_> {
+    let (status, error_type, duration) = pending.outcome_without_answer();
     Ended { operation: &pending.operation, status, error_type, error_code: None, duration, answer_bytes: None }
 }
