@@ -33,7 +33,9 @@ pub(crate) mod event_ids;
 mod leases;
 pub(crate) mod links;
 pub(crate) mod sessions;
+mod stream_id;
 pub(crate) mod tasks;
+mod tick;
 
 use crate::host::SharedData;
 use crate::label::ProtocolVersion;
@@ -45,6 +47,7 @@ use siphasher::sip::SipHasher24;
 use std::cell::{Cell, RefCell};
 use std::hash::Hasher as _;
 use std::rc::Rc;
+pub(crate) use stream_id::StreamId;
 
 /// Every key begins with it; the number changes when the layout of any value does.
 pub const KEY_PREFIX: &str = "mcp_observability/2/";
@@ -60,16 +63,16 @@ pub struct Correlation {
     shared: Rc<dyn SharedData>,
     prefix: String,
     hash_key: [u8; HASH_KEY_BYTES],
-    /// The next name of a stream.
-    stream: Cell<u64>,
+    /// Number of the latest stream id of this VM.
+    last_stream: Cell<u64>,
     /// Events that passed and are not saved yet.
     events: RefCell<Vec<event_ids::EventKey>>,
     /// Of sessions that were asked for, as [`sessions`] knows them.
     protocol_versions: RefCell<Vec<(u64, Option<ProtocolVersion>)>>,
     /// The slot of links that is swept next.
     swept: Cell<u64>,
-    /// Streams of this VM that links may wait for, sorted.
-    open: RefCell<Vec<u64>>,
+    /// Open streams of this VM that links may wait for, sorted.
+    open: RefCell<Vec<StreamId>>,
     /// Name of this VM among those of [`leases`], and when it says again that it is one.
     vm: u64,
     lease_renewed_at: Cell<u64>,
@@ -88,9 +91,14 @@ impl std::fmt::Debug for Correlation {
 // === impl SessionKey ===
 
 impl SessionKey {
-    /// The name under which operations wait for the stream of a session on HTTP+SSE.
-    pub(crate) fn stream_id(self) -> u64 {
+    /// A number that is the same in all VMs of the process.
+    pub(crate) fn digest(self) -> u64 {
         self.0
+    }
+
+    /// Of the session's stream on HTTP+SSE, which is open as long as the session.
+    pub(crate) fn stream_id(self) -> StreamId {
+        StreamId::of_hash(self.0)
     }
 }
 
@@ -105,7 +113,7 @@ impl Correlation {
             // The key is the same in all VMs of the process, so this is as well.
             prefix: format!("{KEY_PREFIX}{:016x}/", hash(&hash_key, &[namespace.as_bytes()])),
             hash_key,
-            stream: Cell::new(seed),
+            last_stream: Cell::new(seed),
             events: RefCell::default(),
             protocol_versions: RefCell::default(),
             swept: Cell::new(seed),
@@ -122,10 +130,11 @@ impl Correlation {
         SessionKey(self.hash(&[server, id.start(), &id.length().to_le_bytes(), &id.digest().to_le_bytes()]))
     }
 
-    /// A name for a stream that no other VM gives; never 0.
-    pub(crate) fn new_stream_id(&self) -> u64 {
-        self.stream.set(self.stream.get().wrapping_add(1));
-        self.hash(&[&self.stream.get().to_le_bytes()]).max(1)
+    /// For a stream that opens. No other VM makes the same one.
+    pub(crate) fn new_stream_id(&self) -> StreamId {
+        let number = self.last_stream.get().wrapping_add(1);
+        self.last_stream.set(number);
+        StreamId::of_hash(self.hash(&[&number.to_le_bytes()]))
     }
 
     fn hash(&self, parts: &[&[u8]]) -> u64 {

@@ -12,9 +12,9 @@
 
 use super::coverage::Traffic;
 use super::sessions::{ActiveSession, IDLE, SLOTS, SessionEntry, Slot};
+use super::tick::Report;
 use super::{Correlation, SessionKey};
 use crate::host::Time;
-use crate::observation::Observation;
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -75,9 +75,6 @@ struct Word {
     at: u64,
     has_requests: bool,
 }
-
-/// What a tick changes is said as it happens, with the server's name where it is not the plugin's.
-type Out<'a> = dyn FnMut(Option<&str>, Observation<'_>) + 'a;
 
 // === impl Use ===
 
@@ -207,22 +204,22 @@ impl Correlation {
     }
 
     /// Tells the other VMs which sessions were used here, and ends what was idle for too long.
-    pub(crate) fn publish_activity(&self, now: Time, out: &mut Out<'_>) {
+    pub(crate) fn publish_activity(&self, now: Time, report: &mut Report<'_>) {
         let mut words = self.uses.borrow_mut().words(now);
         words.sort_unstable_by_key(|word| word.session.0 % SLOTS);
         for of_slot in words.chunk_by(|one, other| one.session.0 % SLOTS == other.session.0 % SLOTS) {
-            let known = self.tell_slot(of_slot, out);
+            let known = self.tell_slot(of_slot, report);
             // Of one that began here that is known anyway.
             let is_begun = |word: &Word| known.iter().any(|one| one.session == word.session.0 && one.begun.is_some());
             for word in of_slot.iter().filter(|word| word.has_requests && !is_begun(word)) {
                 self.note_traffic(word.session, Traffic::Requests);
             }
         }
-        self.sweep_sessions(now, out);
+        self.sweep_sessions(now, report);
     }
 
     /// Returns what was known of the sessions in the slot of these words.
-    fn tell_slot(&self, words: &[Word], out: &mut Out<'_>) -> Slot {
+    fn tell_slot(&self, words: &[Word], report: &mut Report<'_>) -> Slot {
         let Some(key) = words.first().map(|word| self.key('s', word.session.0 % SLOTS)) else { return Slot::new() };
         let later = |known: &SessionEntry| {
             let word = words.iter().find(|word| word.session.0 == known.session)?;
@@ -240,7 +237,7 @@ impl Correlation {
             .filter_map(|known| Some((known.session, known.begun.as_ref()?.as_active())))
             .collect();
         back.iter().for_each(|(_, active)| {
-            out(active.server.as_deref(), Observation::SessionActive(active.transport));
+            report(active.server.as_deref(), active.became_active());
         });
         let raised = self.edit(&key, |slot: &mut Slot| {
             let mut raised = Vec::new();
@@ -258,16 +255,16 @@ impl Correlation {
         // Another VM was faster.
         let raised = raised.unwrap_or_default();
         back.iter().filter(|(session, _)| !raised.contains(session)).for_each(|(_, active)| {
-            out(active.server.as_deref(), Observation::SessionInactive(active.transport));
+            report(active.server.as_deref(), active.became_inactive());
         });
         before
     }
 
-    fn sweep_sessions(&self, now: Time, out: &mut Out<'_>) {
+    fn sweep_sessions(&self, now: Time, report: &mut Report<'_>) {
         let idle = IDLE.as_nanos() as u64;
         for (slot, look) in (0..).zip(&mut self.uses.borrow_mut().slots) {
             if look.due <= now.0 {
-                let left = self.deactivate_slot(slot, now.0.checked_sub(idle), out);
+                let left = self.deactivate_slot(slot, now.0.checked_sub(idle), report);
                 let first = left.iter().filter(|known| known.is_active()).map(|known| known.used).min();
                 look.due = first.unwrap_or(now.0).saturating_add(idle);
                 look.has_looked = true;
@@ -277,14 +274,14 @@ impl Correlation {
     }
 
     /// Sessions that no VM follows any more are active no longer.
-    pub(crate) fn deactivate_all(&self, out: &mut Out<'_>) {
+    pub(crate) fn deactivate_all(&self, report: &mut Report<'_>) {
         for slot in 0..SLOTS {
-            self.deactivate_slot(slot, Some(u64::MAX), out);
+            self.deactivate_slot(slot, Some(u64::MAX), report);
         }
     }
 
     /// Those used up to `limit` are active no longer. Returns the slot as it is then.
-    fn deactivate_slot(&self, slot: u64, limit: Option<u64>, out: &mut Out<'_>) -> Slot {
+    fn deactivate_slot(&self, slot: u64, limit: Option<u64>, report: &mut Report<'_>) -> Slot {
         let key = self.key('s', slot);
         let is_idle = |known: &SessionEntry| known.is_active() && limit.is_some_and(|limit| known.used <= limit);
         let known: Slot = self.read(&key);
@@ -298,7 +295,7 @@ impl Correlation {
         });
         let (inactive, left) = changed.unwrap_or_default();
         for active in inactive {
-            out(active.server.as_deref(), Observation::SessionInactive(active.transport));
+            report(active.server.as_deref(), active.became_inactive());
         }
         left
     }

@@ -11,7 +11,7 @@ mod operations;
 mod server_requests;
 mod slot;
 
-use super::{Correlation, SessionKey};
+use super::{Correlation, SessionKey, StreamId, stream_id};
 use crate::host::Time;
 use crate::id::IdKey;
 use crate::label::Method;
@@ -43,8 +43,9 @@ pub(crate) struct PendingOperation {
     /// The server's name, where it is not the plugin's.
     pub(crate) server: Option<Box<str>>,
     pub(crate) started: Time,
-    /// The open exchange that may bring the answer, or on HTTP+SSE a refusal; 0 once there is none.
-    pub(crate) stream: u64,
+    /// The open exchange that may bring the answer, or on HTTP+SSE a refusal.
+    #[serde(with = "stream_id")]
+    pub(crate) stream: Option<StreamId>,
     /// How it ends if no answer comes: as this, at this time.
     pub(crate) fallback: Fallback,
     /// Its session ended: no other stream will bring the answer.
@@ -73,8 +74,9 @@ pub(crate) struct ServerRequest {
     pub(crate) method: Method,
     pub(crate) server: Option<Box<str>>,
     pub(crate) sent_at: Time,
-    /// The open stream that it was asked on; 0 for none that tells when it ended.
-    pub(crate) stream: u64,
+    /// The open stream that it was sent on, where the end of that stream ends it.
+    #[serde(with = "stream_id")]
+    pub(crate) stream: Option<StreamId>,
     /// Kept while that stream needs to know how long its operations waited.
     pub(crate) answered_at: Option<Time>,
 }
@@ -119,7 +121,7 @@ pub(crate) struct EndedLinks {
 impl PendingOperation {
     /// Nobody is left to answer it.
     fn is_over(&self) -> bool {
-        self.has_session_ended && self.stream == 0
+        self.has_session_ended && self.stream.is_none()
     }
 
     /// Its answer is still to come on the stream of its session.
@@ -183,18 +185,20 @@ impl Link {
 
     /// What holds it while that is open: the stream that may bring its answer, on HTTP+SSE that of its session. The server
     /// owes no answer to what was cancelled.
-    fn holder(&self) -> Option<u64> {
+    fn holder(&self) -> Option<StreamId> {
         match &self.what {
-            LinkKind::Operation(pending) if pending.stream != 0 => Some(pending.stream),
-            LinkKind::Operation(pending) if pending.is_on_session_stream() => Some(self.session),
-            LinkKind::ServerRequest(asked) if asked.stream != 0 => Some(asked.stream),
-            _ => None,
+            LinkKind::Operation(pending) if pending.stream.is_none() && pending.is_on_session_stream() => {
+                Some(SessionKey(self.session).stream_id())
+            }
+            LinkKind::Operation(pending) => pending.stream,
+            LinkKind::ServerRequest(request) => request.stream,
+            LinkKind::Cancelled(..) | LinkKind::Answered(_) => None,
         }
     }
 
     /// An operation whose own stream is open.
     fn is_open(&self) -> bool {
-        self.pending().is_some_and(|pending| pending.stream != 0)
+        self.pending().is_some_and(|pending| pending.stream.is_some())
     }
 
     fn size(&self) -> usize {

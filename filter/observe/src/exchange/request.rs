@@ -52,9 +52,9 @@ impl Exchange {
             self.started = Some(context.now());
             // The answer comes on the session's stream, and may overtake the 202; a refusal comes here.
             if self.transport == Transport::HttpSse
-                && !self.register(context.correlation.new_stream_id(), Fallback::NoResponse, context)
+                && !self.register(Some(context.correlation.new_stream_id()), Fallback::NoResponse, context)
             {
-                self.register(0, Fallback::NoResponse, context);
+                self.register(None, Fallback::NoResponse, context);
             }
         }
     }

@@ -59,7 +59,7 @@ impl Exchange {
         }
         self.response = Some(body);
         if is_stream && self.kind == Kind::Post && self.transport == Transport::StreamableHttp && !self.is_modern() {
-            self.register(context.correlation.new_stream_id(), Fallback::NoResponse, context);
+            self.register(Some(context.correlation.new_stream_id()), Fallback::NoResponse, context);
         }
     }
 

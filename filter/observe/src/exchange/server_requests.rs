@@ -17,10 +17,8 @@ impl Exchange {
     /// missing.
     #[inline(never)]
     pub(super) fn client_wait(&self, session: SessionKey, end: Time, context: &Context<'_>) -> Option<u64> {
-        if !self.has_asked {
-            return Some(0);
-        }
-        let asked = context.correlation.server_requests_on(session, self.stream);
+        let Some(stream) = self.stream.filter(|_| self.has_asked) else { return Some(0) };
+        let asked = context.correlation.server_requests_on(session, stream);
         let asked = asked.iter().filter(|asked| asked.sent_at < end);
         let waits: Option<Vec<(Time, Time)>> =
             asked.map(|asked| Some((asked.sent_at, asked.answered_at?.min(end)))).collect();
@@ -34,8 +32,9 @@ impl Exchange {
         if self.kind == Kind::Get && self.had_event_ids {
             return;
         }
-        let ended = context.correlation.end_stream_links(session, self.stream);
-        context.lost(&ended.server_requests);
+        let Some(stream) = self.stream else { return };
+        let ended = context.correlation.end_stream_links(session, stream);
+        context.end_unanswered_server_requests(&ended.server_requests);
     }
 
     /// The server asks the client; the answer comes with another exchange.
@@ -45,12 +44,12 @@ impl Exchange {
         let Some(session) = self.session(context) else { return };
         // All of HTTP+SSE ends with the session.
         let is_own = self.kind == Kind::Get && self.transport == Transport::StreamableHttp;
-        if is_own && self.stream == 0 {
-            self.stream = context.correlation.new_stream_id();
+        if is_own {
+            self.stream.get_or_insert_with(|| context.correlation.new_stream_id());
         }
-        let stream = if self.registered || is_own { self.stream } else { 0 };
-        self.has_asked |= stream != 0;
-        if stream == 0 && self.transport == Transport::StreamableHttp {
+        let stream = self.stream.filter(|_| self.registered || is_own);
+        self.has_asked |= stream.is_some();
+        if stream.is_none() && self.transport == Transport::StreamableHttp {
             // Operations that are followed here only: nobody will know how long they waited for the client.
             self.started = None;
         }

@@ -3,10 +3,10 @@
 
 use super::{Context, Exchange, Kind, SESSION_ID_BYTES};
 use crate::config::ServerNameFrom;
-use crate::correlation::SessionKey;
 use crate::correlation::coverage::Traffic;
 use crate::correlation::links::{Fallback, Lookup, PendingOperation};
 use crate::correlation::sessions::NewSession;
+use crate::correlation::{SessionKey, StreamId};
 use crate::exchange::verdict::Verdict;
 use crate::host::Time;
 use crate::id::RequestId;
@@ -38,7 +38,7 @@ impl Exchange {
     /// The operations may be answered on another stream than this one. `stream` names this one if it may bring answers too, or
     /// a refusal.
     #[inline(never)]
-    pub(super) fn register(&mut self, stream: u64, fallback: Fallback, context: &mut Context<'_>) -> bool {
+    pub(super) fn register(&mut self, stream: Option<StreamId>, fallback: Fallback, context: &mut Context<'_>) -> bool {
         let (Some(session), Some(started)) = (self.session(context), self.started) else { return false };
         let server = server_name(context);
         let pending: Vec<PendingOperation> = self
@@ -69,7 +69,7 @@ impl Exchange {
         }
         self.stream = stream;
         self.registered = true;
-        if stream != 0 {
+        if stream.is_some() {
             self.hold(context);
         }
         true
@@ -78,20 +78,24 @@ impl Exchange {
     /// What waits for this stream does not expire while it is open.
     fn hold(&mut self, context: &Context<'_>) {
         self.holds = true;
-        context.correlation.stream_opened(self.stream_name());
+        if let Some(stream) = self.held_stream() {
+            context.correlation.stream_opened(stream);
+        }
     }
 
     #[inline]
     pub(super) fn release(&mut self, context: &Context<'_>) {
-        if std::mem::take(&mut self.holds) {
-            context.correlation.stream_closed(self.stream_name());
+        if std::mem::take(&mut self.holds)
+            && let Some(stream) = self.held_stream()
+        {
+            context.correlation.stream_closed(stream);
         }
     }
 
     /// How links know this stream.
-    fn stream_name(&self) -> u64 {
+    fn held_stream(&self) -> Option<StreamId> {
         let session = self.session.filter(|_| self.is_session_stream);
-        session.map_or(self.stream, SessionKey::stream_id)
+        session.map(SessionKey::stream_id).or(self.stream)
     }
 
     /// The operation that began here, if no other stream brought its answer first.
@@ -165,16 +169,16 @@ impl Exchange {
             if self.registered {
                 let Some(session) = self.session else { return };
                 // Where there was no room for open ones, they waited elsewhere from the beginning.
-                if self.stream != 0 {
+                if let Some(stream) = self.stream {
                     let now = context.now();
                     let client_wait = self.client_wait(session, now, context);
-                    let abandoned = context.correlation.detach_stream(session, self.stream, fallback, client_wait, now);
+                    let abandoned = context.correlation.detach_stream(session, stream, fallback, client_wait, now);
                     for pending in &abandoned {
-                        context.end_pending(pending);
+                        context.end_unanswered_operation(pending);
                     }
                 }
             }
-            if self.registered || self.register(0, fallback, context) {
+            if self.registered || self.register(None, fallback, context) {
                 self.operations.retain(Operation::is_bound);
             }
         }
@@ -270,7 +274,7 @@ impl Exchange {
     /// Names the session in the VM. Servers behind one filter may each have a session with this id.
     fn use_digest(&mut self, context: &Context<'_>) -> Option<u64> {
         if context.config.server_name_from() == ServerNameFrom::Cluster {
-            return self.session(context).map(SessionKey::stream_id);
+            return self.session(context).map(SessionKey::digest);
         }
         self.session_id.as_ref().map(quick_digest)
     }
@@ -310,15 +314,15 @@ impl Exchange {
         };
         let ended = context.correlation.end_session_links(session, fallback);
         for pending in &ended.operations {
-            context.end_pending(pending);
+            context.end_unanswered_operation(pending);
         }
-        context.lost(&ended.server_requests);
+        context.end_unanswered_server_requests(&ended.server_requests);
         let deleted = (self.kind == Kind::Delete && context.host.response_status() != Some(404)).then_some(now);
         let change = context.correlation.end_session(session, deleted);
         if let Some(begun) = change.other_end {
             context.observe(Observation::SessionEnded { microseconds: now.microseconds_since(begun) });
         }
-        context.inactive(&change.inactive);
+        context.deactivate_sessions(&change.inactive);
     }
 
     /// `initialize` was answered.
@@ -338,7 +342,7 @@ impl Exchange {
         if let Some(ended) = change.other_end {
             context.observe(Observation::SessionEnded { microseconds: ended.microseconds_since(requested_at) });
         }
-        context.inactive(&change.inactive);
+        context.deactivate_sessions(&change.inactive);
     }
 }
 

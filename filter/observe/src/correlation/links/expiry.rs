@@ -3,7 +3,7 @@
 use super::slot::take;
 use super::{EXPIRY, EndedLinks, Fallback, Link, LinkKind, PendingOperation, SLOTS, Slot};
 use crate::correlation::coverage::Traffic;
-use crate::correlation::{Correlation, SessionKey};
+use crate::correlation::{Correlation, SessionKey, StreamId};
 use crate::host::Time;
 use crate::label::Transport;
 
@@ -12,17 +12,17 @@ const SWEPT_AT_ONCE: u64 = 8;
 
 impl Correlation {
     /// A stream is open in this VM: what waits for it does not expire. Links know it by this name.
-    pub(crate) fn stream_opened(&self, name: u64) {
+    pub(crate) fn stream_opened(&self, stream: StreamId) {
         let mut open = self.open.borrow_mut();
-        let place = open.partition_point(|&other| other < name);
-        open.insert(place, name);
+        let place = open.partition_point(|&other| other < stream);
+        open.insert(place, stream);
     }
 
     /// It is open no longer.
     #[inline(never)]
-    pub(crate) fn stream_closed(&self, name: u64) {
+    pub(crate) fn stream_closed(&self, stream: StreamId) {
         let mut open = self.open.borrow_mut();
-        if let Ok(place) = open.binary_search(&name) {
+        if let Ok(place) = open.binary_search(&stream) {
             open.remove(place);
         }
     }
@@ -32,7 +32,7 @@ impl Correlation {
     /// the same moment either left its operations before, and they are here, or finds them abandoned.
     pub(crate) fn end_session_links(&self, session: SessionKey, fallback: Fallback) -> EndedLinks {
         let is_waiting = |what: &LinkKind| match what {
-            LinkKind::Operation(pending) => pending.stream == 0,
+            LinkKind::Operation(pending) => pending.stream.is_none(),
             // The operations of its stream need to know how long they waited.
             LinkKind::ServerRequest(asked) => asked.answered_at.is_none(),
             LinkKind::Cancelled(..) | LinkKind::Answered(_) => false,
@@ -81,7 +81,7 @@ impl Correlation {
     fn sweep_slot(&self, slot: u64, now: Time, expiry: u64, ended: &mut EndedLinks) {
         let key = self.key('l', slot);
         let open = self.open.borrow();
-        let is_held = |link: &Link| link.holder().is_some_and(|name| open.binary_search(&name).is_ok());
+        let is_held = |link: &Link| link.holder().is_some_and(|stream| open.binary_search(&stream).is_ok());
         let waited = |link: &Link| if link.since == 0 { 0 } else { now.0.saturating_sub(link.since) };
         let has_expired = |link: &Link| waited(link) >= expiry && !is_held(link);
         let is_renewed = |link: &Link| waited(link) >= expiry / 2 && is_held(link);

@@ -2,7 +2,7 @@
 
 use super::slot::{answered_or_nothing, in_either_form, make_room, note_answered, push_of_few, take, take_cancelled};
 use super::{EndedLinks, Fallback, Link, LinkKind, Lookup, MAX_OPEN_BYTES, PendingOperation, Slot};
-use crate::correlation::{Correlation, SessionKey};
+use crate::correlation::{Correlation, SessionKey, StreamId};
 use crate::host::Time;
 use crate::id::IdKey;
 
@@ -28,7 +28,7 @@ impl Correlation {
                 slot.push(Link { session: session.0, since: now.0, what: LinkKind::Operation(Box::new(one)) });
             }
             let open: usize = slot.iter().filter(|link| link.is_open()).map(Link::size).sum();
-            if open > MAX_OPEN_BYTES && pending.iter().any(|one| one.stream != 0) {
+            if open > MAX_OPEN_BYTES && pending.iter().any(|one| one.stream.is_some()) {
                 return (false, None);
             }
             (true, Some(make_room(slot)))
@@ -38,16 +38,21 @@ impl Correlation {
     /// The operation that a message with this id answers, on whatever stream it waits: the oldest with the id.
     pub(crate) fn take_operation(&self, session: SessionKey, id: IdKey) -> Lookup<PendingOperation> {
         let found = self.with_links(session, |slot| {
-            let found = in_either_form(slot, id, |slot, id| take_pending(slot, session, id, None));
+            let found = in_either_form(slot, id, |slot, id| take_pending(slot, session, id, &|_| true));
             (matches!(found, Lookup::Found(_)), found)
         });
         found.unwrap_or(Lookup::Unknown)
     }
 
     /// The operation with this id that began on the exchange whose stream this is, unless it was answered elsewhere.
-    pub(crate) fn take_own_operation(&self, session: SessionKey, id: IdKey, stream: u64) -> Lookup<PendingOperation> {
+    pub(crate) fn take_own_operation(
+        &self,
+        session: SessionKey,
+        id: IdKey,
+        stream: Option<StreamId>,
+    ) -> Lookup<PendingOperation> {
         let found = self.with_links(session, |slot| {
-            let found = take_pending(slot, session, id, Some(stream));
+            let found = take_pending(slot, session, id, &|pending| pending.stream == stream);
             (matches!(found, Lookup::Found(_)), found)
         });
         found.unwrap_or(Lookup::Unknown)
@@ -59,7 +64,7 @@ impl Correlation {
     pub(crate) fn detach_stream(
         &self,
         session: SessionKey,
-        stream: u64,
+        stream: StreamId,
         fallback: Fallback,
         client_wait: Option<u64>,
         now: Time,
@@ -68,16 +73,16 @@ impl Correlation {
             let mut changed = false;
             for link in slot.iter_mut().filter(|link| link.is(session)) {
                 match &mut link.what {
-                    LinkKind::Operation(pending) if pending.stream == stream => {
+                    LinkKind::Operation(pending) if pending.stream == Some(stream) => {
                         // Where the stream of the session ended first, that explains more.
                         if !pending.has_session_ended || fallback != Fallback::NoResponse {
                             pending.fallback = fallback;
                         }
-                        (pending.stream, pending.client_wait) = (0, pending.client_wait.and(client_wait));
+                        (pending.stream, pending.client_wait) = (None, pending.client_wait.and(client_wait));
                         link.since = now.0;
                     }
-                    LinkKind::ServerRequest(asked) if asked.stream == stream => {
-                        asked.stream = 0;
+                    LinkKind::ServerRequest(asked) if asked.stream == Some(stream) => {
+                        asked.stream = None;
                         link.since = now.0;
                     }
                     _ => continue,
@@ -93,10 +98,10 @@ impl Correlation {
 
     /// A stream ended for good: takes its operations that were not answered elsewhere, and what the server asked on it and
     /// got no answer to.
-    pub(crate) fn end_stream_links(&self, session: SessionKey, stream: u64) -> EndedLinks {
+    pub(crate) fn end_stream_links(&self, session: SessionKey, stream: StreamId) -> EndedLinks {
         let is_of_stream = |what: &LinkKind| match what {
-            LinkKind::Operation(pending) => pending.stream == stream,
-            LinkKind::ServerRequest(asked) => asked.stream == stream,
+            LinkKind::Operation(pending) => pending.stream == Some(stream),
+            LinkKind::ServerRequest(asked) => asked.stream == Some(stream),
             LinkKind::Cancelled(..) | LinkKind::Answered(_) => false,
         };
         let finished = self.with_links(session, |slot| {
@@ -135,10 +140,14 @@ impl Correlation {
     }
 }
 
-/// Takes the oldest operation with this id out, of one stream where that is given.
-fn take_pending(slot: &mut Slot, session: SessionKey, id: IdKey, stream: Option<u64>) -> Lookup<PendingOperation> {
-    let is_meant =
-        |one: &PendingOperation| one.operation.id.key() == id && stream.is_none_or(|stream| one.stream == stream);
+/// Takes the oldest operation with this id out, of those that `is_meant` accepts.
+fn take_pending(
+    slot: &mut Slot,
+    session: SessionKey,
+    id: IdKey,
+    is_meant: &dyn Fn(&PendingOperation) -> bool,
+) -> Lookup<PendingOperation> {
+    let is_meant = |pending: &PendingOperation| pending.operation.id.key() == id && is_meant(pending);
     let index = slot.iter().position(|link| link.is(session) && link.pending().is_some_and(is_meant));
     let Some(index) = index else { return answered_or_nothing(slot, session, id) };
     let LinkKind::Operation(pending) = slot.remove(index).what else { return Lookup::Unknown };

@@ -2,7 +2,7 @@
 
 use super::slot::{answered_or_nothing, in_either_form, make_room, note_answered};
 use super::{EndedLinks, Link, LinkKind, Lookup, SLOTS, ServerRequest, Slot};
-use crate::correlation::{Correlation, SessionKey};
+use crate::correlation::{Correlation, SessionKey, StreamId};
 use crate::host::Time;
 use crate::id::IdKey;
 use crate::label::Transport;
@@ -43,12 +43,12 @@ impl Correlation {
     }
 
     /// What the server asked on a stream so far, with the times of the answers.
-    pub(crate) fn server_requests_on(&self, session: SessionKey, stream: u64) -> Vec<ServerRequest> {
+    pub(crate) fn server_requests_on(&self, session: SessionKey, stream: StreamId) -> Vec<ServerRequest> {
         let slot: Slot = self.read(&self.key('l', session.0 % SLOTS));
         let links = slot.into_iter().filter(|link| link.is(session));
         let asked =
             links.filter_map(|link| if let LinkKind::ServerRequest(asked) = link.what { Some(asked) } else { None });
-        asked.filter(|asked| asked.stream == stream).collect()
+        asked.filter(|asked| asked.stream == Some(stream)).collect()
     }
 }
 
@@ -65,7 +65,7 @@ fn take_asked(slot: &mut Slot, session: SessionKey, id: IdKey, now: Time) -> Loo
     let Some(asked) = slot.get_mut(index).and_then(Link::asked_mut) else { return Lookup::Unknown };
     asked.answered_at = Some(now);
     let found = ServerRequest { answered_at: None, ..asked.clone() };
-    let waits = |link: &Link| link.pending().is_some_and(|one| one.stream == found.stream && one.stream != 0);
+    let waits = |link: &Link| link.pending().is_some_and(|one| one.stream.is_some() && one.stream == found.stream);
     // The operations of its stream need to know how long they waited.
     if !slot.iter().any(|link| link.is(session) && waits(link)) {
         slot.remove(index);
