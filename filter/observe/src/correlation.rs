@@ -11,29 +11,31 @@
 //! |---|---|---|---|
 //! | [`links`] | 256 | 8192 | operations, cancellations and requests of the server, by session |
 //! | [`sessions`] | 64 | 4096 | when 6500 sessions began, with which protocol version, and whether they are active |
-//! | [`halves`] | 64 | 2048 | of which 16,384 sessions this process saw streams or requests |
+//! | [`coverage`] | 64 | 2048 | of which 16,384 sessions this process saw streams or requests |
 //! | [`tasks`] | 64 | 4096 | which tool started a task, and whether its end was seen |
-//! | [`events`] | 64 | 2560 | the latest 640 event ids of the sessions that share it |
+//! | [`event_ids`] | 64 | 2560 | the latest 640 event ids of the sessions that share it |
 //! | `endpoints` | 1 | 2560 | the latest 256 unusual addresses of HTTP+SSE |
 //! | `endpoints` | 1 | 2560 | the latest 256 paths of streams of HTTP+SSE |
-//! | [`vms`] | 1 | 2562 | which VMs follow all this |
+//! | [`leases`] | 1 | 2562 | which VMs follow all this |
 //!
 //! **Bound:** 2.9 MiB with the keys, per server name and process, whatever arrives. Links end after [`links::EXPIRY`] unless an
 //! open stream holds them; for each such stream its VM keeps 8 bytes.
 //!
 //! **Cost:** a look-up is one read and one write of a slot, about 2 us with a few entries. An operation answered by plain JSON,
-//! and everything of 2026-07-28 but tasks, never comes here; of its session, [`uses`] keeps a mark in the VM's own memory.
+//! and everything of 2026-07-28 but tasks, never comes here; of its session, [`activity`] keeps a mark in the VM's own memory.
 //!
 //! **What it does not do:** follow clients without a session id; ids repeat among them, so nothing can be told apart.
 
+mod activity;
+pub(crate) mod coverage;
 mod endpoints;
-pub(crate) mod events;
-pub(crate) mod halves;
+pub(crate) mod event_ids;
+mod leases;
 pub(crate) mod links;
 pub(crate) mod sessions;
+mod stream_id;
 pub(crate) mod tasks;
-mod uses;
-mod vms;
+mod tick;
 
 use crate::host::SharedData;
 use crate::label::ProtocolVersion;
@@ -45,6 +47,7 @@ use siphasher::sip::SipHasher24;
 use std::cell::{Cell, RefCell};
 use std::hash::Hasher as _;
 use std::rc::Rc;
+pub(crate) use stream_id::StreamId;
 
 /// Every key begins with it; the number changes when the layout of any value does.
 pub const KEY_PREFIX: &str = "mcp_observability/2/";
@@ -60,23 +63,23 @@ pub struct Correlation {
     shared: Rc<dyn SharedData>,
     prefix: String,
     hash_key: [u8; HASH_KEY_BYTES],
-    /// The next name of a stream.
-    stream: Cell<u64>,
+    /// Number of the latest stream id of this VM.
+    last_stream: Cell<u64>,
     /// Events that passed and are not saved yet.
-    events: RefCell<Vec<events::EventKey>>,
+    events: RefCell<Vec<event_ids::EventKey>>,
     /// Of sessions that were asked for, as [`sessions`] knows them.
     protocol_versions: RefCell<Vec<(u64, Option<ProtocolVersion>)>>,
     /// The slot of links that is swept next.
     swept: Cell<u64>,
-    /// Streams of this VM that links may wait for, sorted.
-    open: RefCell<Vec<u64>>,
-    /// Name of this VM among those of [`vms`], and when it says again that it is one.
+    /// Open streams of this VM that links may wait for, sorted.
+    open: RefCell<Vec<StreamId>>,
+    /// Name of this VM among those of [`leases`], and when it says again that it is one.
     vm: u64,
     lease_renewed_at: Cell<u64>,
     /// This VM follows nothing any more.
     is_gone: Cell<bool>,
     /// Which sessions are used here.
-    uses: RefCell<uses::Uses>,
+    uses: RefCell<activity::Uses>,
 }
 
 impl std::fmt::Debug for Correlation {
@@ -88,9 +91,14 @@ impl std::fmt::Debug for Correlation {
 // === impl SessionKey ===
 
 impl SessionKey {
-    /// The name under which operations wait for the stream of a session on HTTP+SSE.
-    pub(crate) fn stream(self) -> u64 {
+    /// A number that is the same in all VMs of the process.
+    pub(crate) fn digest(self) -> u64 {
         self.0
+    }
+
+    /// Of the session's stream on HTTP+SSE, which is open as long as the session.
+    pub(crate) fn stream_id(self) -> StreamId {
+        StreamId::of_hash(self.0)
     }
 }
 
@@ -105,7 +113,7 @@ impl Correlation {
             // The key is the same in all VMs of the process, so this is as well.
             prefix: format!("{KEY_PREFIX}{:016x}/", hash(&hash_key, &[namespace.as_bytes()])),
             hash_key,
-            stream: Cell::new(seed),
+            last_stream: Cell::new(seed),
             events: RefCell::default(),
             protocol_versions: RefCell::default(),
             swept: Cell::new(seed),
@@ -122,10 +130,11 @@ impl Correlation {
         SessionKey(self.hash(&[server, id.start(), &id.length().to_le_bytes(), &id.digest().to_le_bytes()]))
     }
 
-    /// A name for a stream that no other VM gives; never 0.
-    pub(crate) fn name_stream(&self) -> u64 {
-        self.stream.set(self.stream.get().wrapping_add(1));
-        self.hash(&[&self.stream.get().to_le_bytes()]).max(1)
+    /// For a stream that opens. No other VM makes the same one.
+    pub(crate) fn new_stream_id(&self) -> StreamId {
+        let number = self.last_stream.get().wrapping_add(1);
+        self.last_stream.set(number);
+        StreamId::of_hash(self.hash(&[&number.to_le_bytes()]))
     }
 
     fn hash(&self, parts: &[&[u8]]) -> u64 {

@@ -26,7 +26,7 @@ mod unanswered;
 mod verdict;
 
 use crate::config::Config;
-use crate::correlation::{Correlation, SessionKey};
+use crate::correlation::{Correlation, SessionKey, StreamId};
 use crate::host::{Host, Time};
 use crate::id::IdKey;
 use crate::label::{Direction, ProtocolVersion, SkipReason, Transport};
@@ -128,8 +128,8 @@ pub struct Exchange {
     /// As it was sent, at most [`SESSION_ID_BYTES`] of it; it never leaves.
     session_id: Option<Text>,
     session: Option<SessionKey>,
-    /// Name of this stream in the store, once its operations are there, or what the server asks on it; else 0.
-    stream: u64,
+    /// This stream in the store, once its operations are there, or what the server asks on it.
+    stream: Option<StreamId>,
     /// The operations are in the store.
     registered: bool,
     /// The server asked the client on this stream.
@@ -220,7 +220,7 @@ impl Default for Exchange {
             transport: Transport::StreamableHttp,
             session_id: None,
             session: None,
-            stream: 0,
+            stream: None,
             registered: false,
             has_asked: false,
             is_session_stream: false,

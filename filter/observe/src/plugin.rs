@@ -53,7 +53,7 @@ impl<S: Shell> Plugin<S> {
             ServerNameFrom::Config | ServerNameFrom::Workload => Some(recorder.server(config.server_name.as_bytes())),
         };
         let correlation = Correlation::new(Rc::<S>::clone(&shell), &config.namespace(), process_key, shell.random());
-        correlation.stay(shell.now());
+        correlation.renew_lease(shell.now());
         let session_key = config.hash_key.as_ref().map_or_else(|| process_key.to_vec(), |key| key.as_bytes().to_vec());
         let recorder = RefCell::new(recorder);
         Self { config, shell, recorder, correlation, server, session_key, has_ended: Cell::new(false) }

@@ -8,10 +8,10 @@
 
 mod expiry;
 mod operations;
-mod requests;
+mod server_requests;
 mod slot;
 
-use super::{Correlation, SessionKey};
+use super::{Correlation, SessionKey, StreamId, stream_id};
 use crate::host::Time;
 use crate::id::IdKey;
 use crate::label::Method;
@@ -30,7 +30,7 @@ const MAX_BYTES: usize = 8192;
 const MAX_OPEN_BYTES: usize = MAX_BYTES / 4 * 3;
 /// Bytes of a link beside its texts and what is rare in it, at most.
 const OPERATION_BYTES: usize = 104;
-const ASKED_BYTES: usize = 80;
+const SERVER_REQUEST_BYTES: usize = 80;
 const MARK_BYTES: usize = 48;
 /// Of a cursor and of the task that is asked for.
 const CURSOR_BYTES: usize = 10;
@@ -38,25 +38,26 @@ const TASK_BYTES: usize = 18;
 
 /// An operation that may be answered on another stream than its own.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Pending {
+pub(crate) struct PendingOperation {
     pub(crate) operation: Operation,
     /// The server's name, where it is not the plugin's.
     pub(crate) server: Option<Box<str>>,
     pub(crate) started: Time,
-    /// The open exchange that may bring the answer, or on HTTP+SSE a refusal; 0 once there is none.
-    pub(crate) stream: u64,
+    /// The open exchange that may bring the answer, or on HTTP+SSE a refusal.
+    #[serde(with = "stream_id")]
+    pub(crate) stream: Option<StreamId>,
     /// How it ends if no answer comes: as this, at this time.
-    pub(crate) otherwise: Otherwise,
+    pub(crate) fallback: Fallback,
     /// Its session ended: no other stream will bring the answer.
-    pub(crate) is_abandoned: bool,
+    pub(crate) has_session_ended: bool,
     pub(crate) cancelled_at: Option<Time>,
     /// For so many microseconds the server waited for the client; `None` where that cannot be known.
-    pub(crate) paused: Option<u64>,
+    pub(crate) client_wait: Option<u64>,
 }
 
 /// What becomes of an operation that no message answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Otherwise {
+pub(crate) enum Fallback {
     NoResponse,
     /// The client's side ended.
     ClientLeft(Time),
@@ -68,21 +69,22 @@ pub(crate) enum Otherwise {
 
 /// A request from server to client that was not answered yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Asked {
+pub(crate) struct ServerRequest {
     pub(crate) id: IdKey,
     pub(crate) method: Method,
     pub(crate) server: Option<Box<str>>,
-    pub(crate) at: Time,
-    /// The open stream that it was asked on; 0 for none that tells when it ended.
-    pub(crate) stream: u64,
+    pub(crate) sent_at: Time,
+    /// The open stream that it was sent on, where the end of that stream ends it.
+    #[serde(with = "stream_id")]
+    pub(crate) stream: Option<StreamId>,
     /// Kept while that stream needs to know how long its operations waited.
     pub(crate) answered_at: Option<Time>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-enum What {
-    Operation(Box<Pending>),
-    Asked(Asked),
+enum LinkKind {
+    Operation(Box<PendingOperation>),
+    ServerRequest(ServerRequest),
     Cancelled(IdKey, Time),
     Answered(IdKey),
 }
@@ -93,33 +95,33 @@ struct Link {
     session: u64,
     /// When it was entered, left by its stream, or last seen to be held; 0 for what does not wait.
     since: u64,
-    what: What,
+    what: LinkKind,
 }
 
 type Slot = Vec<Link>;
 
 /// What a message with an id belongs to.
 #[derive(Debug)]
-pub(crate) enum Found<T> {
-    Some(T),
+pub(crate) enum Lookup<T> {
+    Found(T),
     /// It was answered before.
     Answered,
-    Nothing,
+    Unknown,
 }
 
 /// Links that ended without their other half.
 #[derive(Debug, Default)]
-pub(crate) struct Ended {
-    pub(crate) operations: Vec<Pending>,
-    pub(crate) asked: Vec<Asked>,
+pub(crate) struct EndedLinks {
+    pub(crate) operations: Vec<PendingOperation>,
+    pub(crate) server_requests: Vec<ServerRequest>,
 }
 
 // === impl Pending ===
 
-impl Pending {
+impl PendingOperation {
     /// Nobody is left to answer it.
     fn is_over(&self) -> bool {
-        self.is_abandoned && self.stream == 0
+        self.has_session_ended && self.stream.is_none()
     }
 
     /// Its answer is still to come on the stream of its session.
@@ -128,28 +130,28 @@ impl Pending {
     }
 
     /// How it ends without an answer, and after how many microseconds where that is known.
-    pub(crate) fn without_answer(&self) -> (Status, Option<ErrorType>, Option<u64>) {
+    pub(crate) fn outcome_without_answer(&self) -> (Status, Option<ErrorType>, Option<u64>) {
         if let Some(at) = self.cancelled_at {
             return (Status::Cancelled, None, self.duration(at));
         }
-        match self.otherwise {
-            Otherwise::ClientLeft(at) => (Status::Cancelled, None, self.duration(at)),
-            Otherwise::Reset(at) => (Status::Error, Some(ErrorType::Reset), self.duration(at)),
-            Otherwise::Unknown => (Status::Unknown, None, None),
-            Otherwise::NoResponse => (Status::Error, Some(ErrorType::NoResponse), None),
+        match self.fallback {
+            Fallback::ClientLeft(at) => (Status::Cancelled, None, self.duration(at)),
+            Fallback::Reset(at) => (Status::Error, Some(ErrorType::Reset), self.duration(at)),
+            Fallback::Unknown => (Status::Unknown, None, None),
+            Fallback::NoResponse => (Status::Error, Some(ErrorType::NoResponse), None),
         }
     }
 
     /// The stream of its session ended so; what it does not explain stays as it was.
-    fn stream_ended(&mut self, otherwise: Otherwise) {
-        if otherwise != Otherwise::NoResponse {
-            self.otherwise = otherwise;
+    fn stream_ended(&mut self, fallback: Fallback) {
+        if fallback != Fallback::NoResponse {
+            self.fallback = fallback;
         }
     }
 
     /// Microseconds up to `end`, without those that the server waited.
     pub(crate) fn duration(&self, end: Time) -> Option<u64> {
-        self.paused.map(|paused| end.microseconds_since(self.started).saturating_sub(paused))
+        self.client_wait.map(|client_wait| end.microseconds_since(self.started).saturating_sub(client_wait))
     }
 }
 
@@ -160,47 +162,49 @@ impl Link {
         self.session == session.0
     }
 
-    fn pending(&self) -> Option<&Pending> {
+    fn pending(&self) -> Option<&PendingOperation> {
         match &self.what {
-            What::Operation(pending) => Some(pending),
+            LinkKind::Operation(pending) => Some(pending),
             _ => None,
         }
     }
 
-    fn pending_mut(&mut self) -> Option<&mut Pending> {
+    fn pending_mut(&mut self) -> Option<&mut PendingOperation> {
         match &mut self.what {
-            What::Operation(pending) => Some(pending),
+            LinkKind::Operation(pending) => Some(pending),
             _ => None,
         }
     }
 
-    fn asked_mut(&mut self) -> Option<&mut Asked> {
+    fn asked_mut(&mut self) -> Option<&mut ServerRequest> {
         match &mut self.what {
-            What::Asked(asked) => Some(asked),
+            LinkKind::ServerRequest(asked) => Some(asked),
             _ => None,
         }
     }
 
     /// What holds it while that is open: the stream that may bring its answer, on HTTP+SSE that of its session. The server
     /// owes no answer to what was cancelled.
-    fn holder(&self) -> Option<u64> {
+    fn holder(&self) -> Option<StreamId> {
         match &self.what {
-            What::Operation(pending) if pending.stream != 0 => Some(pending.stream),
-            What::Operation(pending) if pending.is_on_session_stream() => Some(self.session),
-            What::Asked(asked) if asked.stream != 0 => Some(asked.stream),
-            _ => None,
+            LinkKind::Operation(pending) if pending.stream.is_none() && pending.is_on_session_stream() => {
+                Some(SessionKey(self.session).stream_id())
+            }
+            LinkKind::Operation(pending) => pending.stream,
+            LinkKind::ServerRequest(request) => request.stream,
+            LinkKind::Cancelled(..) | LinkKind::Answered(_) => None,
         }
     }
 
     /// An operation whose own stream is open.
     fn is_open(&self) -> bool {
-        self.pending().is_some_and(|pending| pending.stream != 0)
+        self.pending().is_some_and(|pending| pending.stream.is_some())
     }
 
     fn size(&self) -> usize {
         let length = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
         match &self.what {
-            What::Operation(pending) => {
+            LinkKind::Operation(pending) => {
                 let operation = &pending.operation;
                 let rare = [(operation.cursor.is_some(), CURSOR_BYTES), (operation.task_id.is_some(), TASK_BYTES)];
                 let rare: usize = rare.into_iter().filter_map(|(is_some, bytes)| is_some.then_some(bytes)).sum();
@@ -210,8 +214,8 @@ impl Link {
                     + length(&operation.client_name)
                     + length(&pending.server)
             }
-            What::Asked(asked) => ASKED_BYTES + length(&asked.server),
-            What::Cancelled(..) | What::Answered(_) => MARK_BYTES,
+            LinkKind::ServerRequest(asked) => SERVER_REQUEST_BYTES + length(&asked.server),
+            LinkKind::Cancelled(..) | LinkKind::Answered(_) => MARK_BYTES,
         }
     }
 }
@@ -226,15 +230,15 @@ impl Correlation {
 
 // === impl Ended ===
 
-impl Ended {
+impl EndedLinks {
     fn of(links: Slot) -> Self {
         let mut ended = Self::default();
         for link in links {
             match link.what {
-                What::Operation(pending) => ended.operations.push(*pending),
+                LinkKind::Operation(pending) => ended.operations.push(*pending),
                 // An answered one was counted then.
-                What::Asked(asked) if asked.answered_at.is_none() => ended.asked.push(asked),
-                What::Asked(_) | What::Cancelled(..) | What::Answered(_) => {}
+                LinkKind::ServerRequest(asked) if asked.answered_at.is_none() => ended.server_requests.push(asked),
+                LinkKind::ServerRequest(_) | LinkKind::Cancelled(..) | LinkKind::Answered(_) => {}
             }
         }
         ended

@@ -2,7 +2,7 @@
 //!
 //! Each active session counts once in a gauge that all VMs add to. The worker that makes one active has raised the gauge before others
 //! can see it, and the worker that ends it lowers the gauge: so it never passes below zero, whichever worker is first.
-//! When a session was last used is in [`super::uses`].
+//! When a session was last used is in [`super::activity`].
 //!
 //! **Bound:** a slot has room for about 100 sessions, fewer where each has the name of its server. Then one that is not active
 //! gives way, else the one that was not used for longest; it counts as ended and is not found again.
@@ -23,20 +23,20 @@ const ENTRY_BYTES: usize = 40;
 /// The latest sessions whose protocol version a VM remembers.
 const MAX_REMEMBERED: usize = 64;
 
-pub(super) type Slot = Vec<Known>;
+pub(super) type Slot = Vec<SessionEntry>;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Known {
+pub(super) struct SessionEntry {
     pub(super) session: u64,
     /// When a VM last told of an exchange, or accepted the session's end.
     pub(super) used: u64,
     /// `None` for one that was deleted before anything showed that it had begun.
-    pub(super) begun: Option<Begun>,
+    pub(super) begun: Option<SessionStart>,
 }
 
 /// The beginning of a session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Begun {
+pub(super) struct SessionStart {
     at: u64,
     protocol_version: ProtocolVersion,
     transport: Transport,
@@ -47,17 +47,17 @@ pub(super) struct Begun {
 
 /// What an `initialize` that succeeded says of its session.
 #[derive(Clone, Debug)]
-pub(crate) struct Beginning {
+pub(crate) struct NewSession {
     pub(crate) protocol_version: ProtocolVersion,
     pub(crate) transport: Transport,
     pub(crate) server: Option<Box<str>>,
     /// When it was sent.
-    pub(crate) asked: Time,
+    pub(crate) requested_at: Time,
 }
 
 /// A session that counts as active, or did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Active {
+pub(crate) struct ActiveSession {
     pub(crate) transport: Transport,
     /// The server's name, where it is not the plugin's.
     pub(crate) server: Option<Box<str>>,
@@ -65,22 +65,22 @@ pub(crate) struct Active {
 
 /// What the beginning or end of a session changed.
 #[derive(Debug, Default)]
-pub(crate) struct Change {
+pub(crate) struct SessionChange {
     /// Of a session that is over: when it began, or when it was deleted before its beginning was known.
-    pub(crate) over: Option<Time>,
+    pub(crate) other_end: Option<Time>,
     /// What no longer counts as active.
-    pub(crate) inactive: Vec<Active>,
+    pub(crate) inactive: Vec<ActiveSession>,
 }
 
 // === impl Known ===
 
-impl Known {
+impl SessionEntry {
     pub(super) fn is_active(&self) -> bool {
         self.begun.as_ref().is_some_and(|begun| begun.is_active)
     }
 
     /// Counts it as active no longer; what it counted as.
-    pub(super) fn deactivate(&mut self) -> Option<Active> {
+    pub(super) fn deactivate(&mut self) -> Option<ActiveSession> {
         let begun = self.begun.as_mut().filter(|begun| begun.is_active)?;
         begun.is_active = false;
         Some(begun.as_active())
@@ -94,9 +94,9 @@ impl Known {
 
 // === impl Begun ===
 
-impl Begun {
-    pub(super) fn as_active(&self) -> Active {
-        Active { transport: self.transport, server: self.server.clone() }
+impl SessionStart {
+    pub(super) fn as_active(&self) -> ActiveSession {
+        ActiveSession { transport: self.transport, server: self.server.clone() }
     }
 }
 
@@ -105,14 +105,14 @@ impl Begun {
 impl Correlation {
     /// An `initialize` succeeded; the session was counted as active before. In `over`: when the session ended, if a DELETE
     /// overtook the answer: a client knows the session's id from the headers, and may not wait for the rest.
-    pub(crate) fn begin_session(&self, session: SessionKey, beginning: &Beginning, now: Time) -> Change {
-        let is_followed = self.is_followed(now);
-        let Beginning { protocol_version, transport, server, asked } = beginning;
+    pub(crate) fn start_session(&self, session: SessionKey, beginning: &NewSession, now: Time) -> SessionChange {
+        let is_followed = self.has_live_vm(now);
+        let NewSession { protocol_version, transport, server, requested_at } = beginning;
         let begun = self.edit(&sessions_key(self, session), |slot: &mut Slot| {
             let mut earlier = take(slot, session);
-            let mut inactive: Vec<Active> = earlier.iter_mut().filter_map(Known::deactivate).collect();
-            let deleted = earlier.filter(|known| known.begun.is_none() && known.used >= asked.0);
-            let begun = Begun {
+            let mut inactive: Vec<ActiveSession> = earlier.iter_mut().filter_map(SessionEntry::deactivate).collect();
+            let deleted = earlier.filter(|known| known.begun.is_none() && known.used >= requested_at.0);
+            let begun = SessionStart {
                 at: now.0,
                 protocol_version: *protocol_version,
                 transport: *transport,
@@ -123,29 +123,29 @@ impl Correlation {
                 inactive.push(begun.as_active());
             }
             if deleted.is_none() {
-                inactive.extend(push(slot, Known { session: session.0, used: now.0, begun: Some(begun) }));
+                inactive.extend(push(slot, SessionEntry { session: session.0, used: now.0, begun: Some(begun) }));
             }
-            (true, Change { over: deleted.map(|known| Time(known.used)), inactive })
+            (true, SessionChange { other_end: deleted.map(|known| Time(known.used)), inactive })
         });
         begun.unwrap_or_else(|| {
-            let active = Active { transport: *transport, server: server.clone() };
-            Change { over: None, inactive: vec![active] }
+            let active = ActiveSession { transport: *transport, server: server.clone() };
+            SessionChange { other_end: None, inactive: vec![active] }
         })
     }
 
     /// The session ended. In `over`: when it began, if that was seen and is told for the first time. `deleted` is now, where
     /// the server has accepted a DELETE.
-    pub(crate) fn end_session(&self, session: SessionKey, deleted: Option<Time>) -> Change {
+    pub(crate) fn end_session(&self, session: SessionKey, deleted: Option<Time>) -> SessionChange {
         let ended = self.edit(&sessions_key(self, session), |slot: &mut Slot| {
             let mut known = take(slot, session);
             let was_known = known.is_some();
-            let mut inactive: Vec<Active> = known.iter_mut().filter_map(Known::deactivate).collect();
+            let mut inactive: Vec<ActiveSession> = known.iter_mut().filter_map(SessionEntry::deactivate).collect();
             let begun = known.and_then(|known| known.begun);
             let trace = deleted.filter(|_| begun.is_none());
             if let Some(at) = trace {
-                inactive.extend(push(slot, Known { session: session.0, used: at.0, begun: None }));
+                inactive.extend(push(slot, SessionEntry { session: session.0, used: at.0, begun: None }));
             }
-            (was_known || trace.is_some(), Change { over: begun.map(|begun| Time(begun.at)), inactive })
+            (was_known || trace.is_some(), SessionChange { other_end: begun.map(|begun| Time(begun.at)), inactive })
         });
         ended.unwrap_or_default()
     }
@@ -155,7 +155,7 @@ impl Correlation {
         if let Some((_, known)) = self.protocol_versions.borrow().iter().find(|(known, _)| *known == session.0) {
             return *known;
         }
-        let found = self.known_session(session).and_then(|known| known.begun).map(|begun| begun.protocol_version);
+        let found = self.session_entry(session).and_then(|known| known.begun).map(|begun| begun.protocol_version);
         let mut protocol_versions = self.protocol_versions.borrow_mut();
         if protocol_versions.len() >= MAX_REMEMBERED {
             protocol_versions.remove(0);
@@ -164,7 +164,7 @@ impl Correlation {
         found
     }
 
-    pub(super) fn known_session(&self, session: SessionKey) -> Option<Known> {
+    pub(super) fn session_entry(&self, session: SessionKey) -> Option<SessionEntry> {
         let slot: Slot = self.read(&sessions_key(self, session));
         slot.into_iter().find(|known| known.session == session.0)
     }
@@ -174,15 +174,15 @@ fn sessions_key(correlation: &Correlation, session: SessionKey) -> String {
     correlation.key('s', session.0 % SLOTS)
 }
 
-fn take(slot: &mut Slot, session: SessionKey) -> Option<Known> {
+fn take(slot: &mut Slot, session: SessionKey) -> Option<SessionEntry> {
     let index = slot.iter().position(|known| known.session == session.0)?;
     Some(slot.remove(index))
 }
 
 /// Returns the active ones that had to give way.
-fn push(slot: &mut Slot, known: Known) -> Vec<Active> {
+fn push(slot: &mut Slot, known: SessionEntry) -> Vec<ActiveSession> {
     let mut gone = Vec::new();
-    let mut bytes = known.size() + slot.iter().map(Known::size).sum::<usize>();
+    let mut bytes = known.size() + slot.iter().map(SessionEntry::size).sum::<usize>();
     while bytes > MAX_BYTES
         && let Some((index, _)) = slot.iter().enumerate().min_by_key(|(_, known)| (known.is_active(), known.used))
     {

@@ -22,7 +22,7 @@ struct Task {
 
 impl Correlation {
     /// A call of `tool` was answered by this task.
-    pub(crate) fn begin_task(&self, server: &[u8], id: &Text, tool: Option<&str>) {
+    pub(crate) fn start_task(&self, server: &[u8], id: &Text, tool: Option<&str>) {
         self.with_task(server, id, |task, is_new| {
             if is_new {
                 task.tool = tool.map(Into::into);

@@ -1,7 +1,7 @@
 //! The request's body: what is MCP, which operations begin, and whether the headers tell the truth.
 
 use super::{Context, Exchange, Kind, MAX_OPERATIONS, Mirrored};
-use crate::correlation::links::Otherwise;
+use crate::correlation::links::Fallback;
 use crate::id::{Id, RequestId};
 use crate::label::Method;
 use crate::label::clean;
@@ -52,9 +52,9 @@ impl Exchange {
             self.started = Some(context.now());
             // The answer comes on the session's stream, and may overtake the 202; a refusal comes here.
             if self.transport == Transport::HttpSse
-                && !self.register(context.correlation.name_stream(), Otherwise::NoResponse, context)
+                && !self.register(Some(context.correlation.new_stream_id()), Fallback::NoResponse, context)
             {
-                self.register(0, Otherwise::NoResponse, context);
+                self.register(None, Fallback::NoResponse, context);
             }
         }
     }

@@ -54,7 +54,7 @@ impl Exchange {
         self.begin_unseen(context);
         if let Some(session) = self.session.filter(|_| self.had_event_ids) {
             // The client may resume at once, on another worker.
-            context.correlation.save_events_of(session);
+            context.correlation.save_event_ids_of(session);
         }
         if !self.operations.is_empty() {
             let verdict = self.verdict(context);

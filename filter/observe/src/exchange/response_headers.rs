@@ -1,7 +1,7 @@
 //! The response's headers: whether an event stream opened, how the body is read, and which session begins.
 
 use super::{Context, Exchange, Kind, MAX_INFLATED_OPERATIONS, SESSION_ID_BYTES};
-use crate::correlation::links::Otherwise;
+use crate::correlation::links::Fallback;
 use crate::exchange::headers::{encoding, is_event_stream, is_json};
 use crate::label::Method;
 use crate::label::{KnownMethod, SkipReason, StreamOpen, Transport};
@@ -59,7 +59,7 @@ impl Exchange {
         }
         self.response = Some(body);
         if is_stream && self.kind == Kind::Post && self.transport == Transport::StreamableHttp && !self.is_modern() {
-            self.register(context.correlation.name_stream(), Otherwise::NoResponse, context);
+            self.register(Some(context.correlation.new_stream_id()), Fallback::NoResponse, context);
         }
     }
 

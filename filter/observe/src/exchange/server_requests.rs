@@ -3,8 +3,8 @@
 use super::session::server_name;
 use super::{Context, Exchange, Kind, MAX_OPERATIONS};
 use crate::correlation::SessionKey;
-use crate::correlation::halves::Half;
-use crate::correlation::links::{Asked, Found};
+use crate::correlation::coverage::Traffic;
+use crate::correlation::links::{Lookup, ServerRequest};
 use crate::host::Time;
 use crate::id::Id;
 use crate::label::Method;
@@ -16,14 +16,12 @@ impl Exchange {
     /// For how long the server had waited until `end` for answers to what it asked on this stream; `None` if one is still
     /// missing.
     #[inline(never)]
-    pub(super) fn paused(&self, session: SessionKey, end: Time, context: &Context<'_>) -> Option<u64> {
-        if !self.has_asked {
-            return Some(0);
-        }
-        let asked = context.correlation.asked_on(session, self.stream);
-        let asked = asked.iter().filter(|asked| asked.at < end);
+    pub(super) fn client_wait(&self, session: SessionKey, end: Time, context: &Context<'_>) -> Option<u64> {
+        let Some(stream) = self.stream.filter(|_| self.has_asked) else { return Some(0) };
+        let asked = context.correlation.server_requests_on(session, stream);
+        let asked = asked.iter().filter(|asked| asked.sent_at < end);
         let waits: Option<Vec<(Time, Time)>> =
-            asked.map(|asked| Some((asked.at, asked.answered_at?.min(end)))).collect();
+            asked.map(|asked| Some((asked.sent_at, asked.answered_at?.min(end)))).collect();
         waits.map(covered)
     }
 
@@ -34,8 +32,9 @@ impl Exchange {
         if self.kind == Kind::Get && self.had_event_ids {
             return;
         }
-        let ended = context.correlation.finish(session, self.stream);
-        context.lost(&ended.asked);
+        let Some(stream) = self.stream else { return };
+        let ended = context.correlation.end_stream_links(session, stream);
+        context.end_unanswered_server_requests(&ended.server_requests);
     }
 
     /// The server asks the client; the answer comes with another exchange.
@@ -45,21 +44,21 @@ impl Exchange {
         let Some(session) = self.session(context) else { return };
         // All of HTTP+SSE ends with the session.
         let is_own = self.kind == Kind::Get && self.transport == Transport::StreamableHttp;
-        if is_own && self.stream == 0 {
-            self.stream = context.correlation.name_stream();
+        if is_own {
+            self.stream.get_or_insert_with(|| context.correlation.new_stream_id());
         }
-        let stream = if self.registered || is_own { self.stream } else { 0 };
-        self.has_asked |= stream != 0;
-        if stream == 0 && self.transport == Transport::StreamableHttp {
+        let stream = self.stream.filter(|_| self.registered || is_own);
+        self.has_asked |= stream.is_some();
+        if stream.is_none() && self.transport == Transport::StreamableHttp {
             // Operations that are followed here only: nobody will know how long they waited for the client.
             self.started = None;
         }
         let method = Method::of(text.start(), &context.config.extra_methods);
         let id = id.key();
-        let at = context.now();
-        let asked = Asked { id, method, server: server_name(context), at, stream, answered_at: None };
-        let evicted = context.correlation.ask(session, &asked, self.transport);
-        context.give_way(&evicted);
+        let sent_at = context.now();
+        let asked = ServerRequest { id, method, server: server_name(context), sent_at, stream, answered_at: None };
+        let evicted = context.correlation.add_server_request(session, &asked, self.transport);
+        context.end_evicted(&evicted);
     }
 
     /// The client answers what the server asked.
@@ -70,17 +69,17 @@ impl Exchange {
             return;
         }
         let now = context.now();
-        let reason = match context.correlation.reply(session, id.key(), now) {
-            Found::Some(asked) => {
+        let reason = match context.correlation.end_server_request(session, id.key(), now) {
+            Lookup::Found(asked) => {
                 let is_error = message.result.is_none();
                 let status = if is_error { ServerRequestStatus::Error } else { ServerRequestStatus::Ok };
-                let duration = Some(now.microseconds_since(asked.at));
+                let duration = Some(now.microseconds_since(asked.sent_at));
                 return context.observe(Observation::ServerRequestEnded { method: asked.method, status, duration });
             }
-            Found::Answered => UnmatchedReason::Duplicate,
+            Lookup::Answered => UnmatchedReason::Duplicate,
             // Asked through another process, where only the requests of the session pass here.
-            Found::Nothing if !context.correlation.saw(session, Half::Streams) => return,
-            Found::Nothing => UnmatchedReason::UnknownId,
+            Lookup::Unknown if !context.correlation.saw_traffic(session, Traffic::Streams) => return,
+            Lookup::Unknown => UnmatchedReason::UnknownId,
         };
         context.observe(Observation::Unmatched(reason));
     }
@@ -104,11 +103,11 @@ impl Exchange {
         match direction {
             Direction::In if !self.may_look_up(context) => {}
             Direction::In => {
-                let evicted = context.correlation.cancel(session, id.key(), now);
-                context.give_way(&evicted);
+                let evicted = context.correlation.cancel_operation(session, id.key(), now);
+                context.end_evicted(&evicted);
             }
             Direction::Out => {
-                if let Found::Some(asked) = context.correlation.reply(session, id.key(), now) {
+                if let Lookup::Found(asked) = context.correlation.end_server_request(session, id.key(), now) {
                     let (method, status) = (asked.method, ServerRequestStatus::Cancelled);
                     context.observe(Observation::ServerRequestEnded { method, status, duration: None });
                 }

@@ -3,10 +3,10 @@
 
 use super::{Context, Exchange, Kind, SESSION_ID_BYTES};
 use crate::config::ServerNameFrom;
-use crate::correlation::SessionKey;
-use crate::correlation::halves::Half;
-use crate::correlation::links::{Found, Otherwise, Pending};
-use crate::correlation::sessions::Beginning;
+use crate::correlation::coverage::Traffic;
+use crate::correlation::links::{Fallback, Lookup, PendingOperation};
+use crate::correlation::sessions::NewSession;
+use crate::correlation::{SessionKey, StreamId};
 use crate::exchange::verdict::Verdict;
 use crate::host::Time;
 use crate::id::RequestId;
@@ -38,22 +38,22 @@ impl Exchange {
     /// The operations may be answered on another stream than this one. `stream` names this one if it may bring answers too, or
     /// a refusal.
     #[inline(never)]
-    pub(super) fn register(&mut self, stream: u64, otherwise: Otherwise, context: &mut Context<'_>) -> bool {
+    pub(super) fn register(&mut self, stream: Option<StreamId>, fallback: Fallback, context: &mut Context<'_>) -> bool {
         let (Some(session), Some(started)) = (self.session(context), self.started) else { return false };
         let server = server_name(context);
-        let pending: Vec<Pending> = self
+        let pending: Vec<PendingOperation> = self
             .operations
             .iter()
             .filter(|operation| !operation.is_bound())
-            .map(|operation| Pending {
+            .map(|operation| PendingOperation {
                 operation: operation.clone(),
                 server: server.clone(),
                 started,
                 stream,
-                otherwise,
-                is_abandoned: false,
+                fallback,
+                has_session_ended: false,
                 cancelled_at: None,
-                paused: Some(0),
+                client_wait: Some(0),
             })
             .collect();
         if pending.is_empty() {
@@ -62,14 +62,14 @@ impl Exchange {
         context.observe(Observation::OperationsShared);
         let now = context.now();
         // Where there is no way in, they are followed here only.
-        let Some(evicted) = context.correlation.register(session, &pending, now) else { return false };
-        context.give_way(&evicted);
+        let Some(evicted) = context.correlation.add_operations(session, &pending, now) else { return false };
+        context.end_evicted(&evicted);
         if let Some(digest) = self.uses {
-            context.correlation.note_here(digest, session, Half::Requests);
+            context.correlation.note_traffic_once(digest, session, Traffic::Requests);
         }
         self.stream = stream;
         self.registered = true;
-        if stream != 0 {
+        if stream.is_some() {
             self.hold(context);
         }
         true
@@ -78,20 +78,24 @@ impl Exchange {
     /// What waits for this stream does not expire while it is open.
     fn hold(&mut self, context: &Context<'_>) {
         self.holds = true;
-        context.correlation.hold(self.stream_name());
+        if let Some(stream) = self.held_stream() {
+            context.correlation.stream_opened(stream);
+        }
     }
 
     #[inline]
     pub(super) fn release(&mut self, context: &Context<'_>) {
-        if std::mem::take(&mut self.holds) {
-            context.correlation.release(self.stream_name());
+        if std::mem::take(&mut self.holds)
+            && let Some(stream) = self.held_stream()
+        {
+            context.correlation.stream_closed(stream);
         }
     }
 
     /// How links know this stream.
-    fn stream_name(&self) -> u64 {
+    fn held_stream(&self) -> Option<StreamId> {
         let session = self.session.filter(|_| self.is_session_stream);
-        session.map_or(self.stream, SessionKey::stream)
+        session.map(SessionKey::stream_id).or(self.stream)
     }
 
     /// The operation that began here, if no other stream brought its answer first.
@@ -105,21 +109,21 @@ impl Exchange {
             let duration = self.duration(context);
             return Ok(Answered { operation, duration });
         };
-        match context.correlation.claim(session, operation.id.key(), self.stream) {
-            Found::Some(pending) => {
+        match context.correlation.take_own_operation(session, operation.id.key(), self.stream) {
+            Lookup::Found(pending) => {
                 let now = context.now();
                 let duration = self.duration_until(now, &pending, context);
                 Ok(Answered { operation, duration })
             }
-            Found::Answered => Err(UnmatchedReason::Duplicate),
-            Found::Nothing => Err(UnmatchedReason::UnknownId),
+            Lookup::Answered => Err(UnmatchedReason::Duplicate),
+            Lookup::Unknown => Err(UnmatchedReason::UnknownId),
         }
     }
 
     /// How long an operation of this exchange took, without the time for which the server waited for the client.
-    fn duration_until(&self, end: Time, pending: &Pending, context: &Context<'_>) -> Option<u64> {
-        let paused = self.paused(self.session?, end, context)?;
-        Some(pending.duration(end)?.saturating_sub(paused))
+    fn duration_until(&self, end: Time, pending: &PendingOperation, context: &Context<'_>) -> Option<u64> {
+        let client_wait = self.client_wait(self.session?, end, context)?;
+        Some(pending.duration(end)?.saturating_sub(client_wait))
     }
 
     /// An answer that belongs to no operation of this exchange may belong to one of its session.
@@ -133,16 +137,20 @@ impl Exchange {
             return Err(Some(UnmatchedReason::Duplicate));
         }
         let Some(session) = self.session(context) else { return Err(Some(UnmatchedReason::UnknownId)) };
-        match context.correlation.answer(session, id.key()) {
-            Found::Some(pending) => {
+        match context.correlation.take_operation(session, id.key()) {
+            Lookup::Found(pending) => {
                 let now = context.now();
                 let duration = pending.duration(now);
                 Ok(Answered { operation: pending.operation, duration })
             }
-            Found::Answered => Err(Some(UnmatchedReason::Duplicate)),
+            Lookup::Answered => Err(Some(UnmatchedReason::Duplicate)),
             // Asked through another process, where only the streams of the session pass here.
-            Found::Nothing if self.kind == Kind::Get && !context.correlation.saw(session, Half::Requests) => Err(None),
-            Found::Nothing => Err(Some(UnmatchedReason::UnknownId)),
+            Lookup::Unknown
+                if self.kind == Kind::Get && !context.correlation.saw_traffic(session, Traffic::Requests) =>
+            {
+                Err(None)
+            }
+            Lookup::Unknown => Err(Some(UnmatchedReason::UnknownId)),
         }
     }
 
@@ -156,21 +164,21 @@ impl Exchange {
     /// The exchange ended without answers to these operations.
     #[inline(never)]
     pub(super) fn end_unanswered(&mut self, verdict: Verdict, context: &mut Context<'_>) {
-        if let Verdict::Elsewhere(otherwise) = verdict {
-            let otherwise = otherwise.unwrap_or(Otherwise::NoResponse);
+        if let Verdict::Elsewhere(fallback) = verdict {
+            let fallback = fallback.unwrap_or(Fallback::NoResponse);
             if self.registered {
                 let Some(session) = self.session else { return };
                 // Where there was no room for open ones, they waited elsewhere from the beginning.
-                if self.stream != 0 {
+                if let Some(stream) = self.stream {
                     let now = context.now();
-                    let paused = self.paused(session, now, context);
-                    let abandoned = context.correlation.leave(session, self.stream, otherwise, paused, now);
+                    let client_wait = self.client_wait(session, now, context);
+                    let abandoned = context.correlation.detach_stream(session, stream, fallback, client_wait, now);
                     for pending in &abandoned {
-                        context.end_pending(pending);
+                        context.end_unanswered_operation(pending);
                     }
                 }
             }
-            if self.registered || self.register(0, otherwise, context) {
+            if self.registered || self.register(None, fallback, context) {
                 self.operations.retain(Operation::is_bound);
             }
         }
@@ -187,13 +195,13 @@ impl Exchange {
         if self.registered && !operation.is_bound() {
             let Some(session) = self.session else { return };
             // Found on another stream meanwhile, and counted there.
-            let Found::Some(found) = context.correlation.claim(session, id, self.stream) else { return };
+            let Lookup::Found(found) = context.correlation.take_own_operation(session, id, self.stream) else { return };
             cancelled_at = found.cancelled_at;
             pending = Some(found);
         } else if verdict.may_be_cancelled()
             && let Some(session) = self.session(context)
         {
-            cancelled_at = context.correlation.cancelled_at(session, id);
+            cancelled_at = context.correlation.take_cancellation(session, id);
         }
         let (status, error_type) = match cancelled_at {
             Some(_) => (Status::Cancelled, None),
@@ -214,8 +222,8 @@ impl Exchange {
         self.is_replay = false;
         let Some(digest) = id else { return };
         let Some(session) = self.session(context) else { return };
-        let event = context.correlation.event(session, digest);
-        self.is_replay = self.resumes && context.correlation.was_seen(event);
+        let event = context.correlation.event_key(session, digest);
+        self.is_replay = self.resumes && context.correlation.has_event(event);
         if !self.is_replay {
             context.correlation.note_event(event);
         }
@@ -238,7 +246,7 @@ impl Exchange {
         self.is_session_stream = true;
         if let Some(session) = self.session(context) {
             self.hold(context);
-            context.correlation.note_half(session, Half::Streams);
+            context.correlation.note_traffic(session, Traffic::Streams);
             self.end_use(context);
             self.use_session(context);
         }
@@ -248,7 +256,7 @@ impl Exchange {
     #[inline(never)]
     pub(super) fn note_stream(&mut self, context: &Context<'_>) {
         if let (Some(digest), Some(session)) = (self.uses, self.session(context)) {
-            context.correlation.note_here(digest, session, Half::Streams);
+            context.correlation.note_traffic_once(digest, session, Traffic::Streams);
         }
     }
 
@@ -256,9 +264,9 @@ impl Exchange {
     pub(super) fn use_session(&mut self, context: &Context<'_>) {
         let Some(digest) = self.use_digest(context) else { return };
         let is_request = self.kind == Kind::Post;
-        if !context.correlation.reuse(digest, is_request) {
+        if !context.correlation.exchange_started(digest, is_request) {
             let Some(session) = self.session(context) else { return };
-            context.correlation.first_use(digest, session, is_request);
+            context.correlation.first_exchange_started(digest, session, is_request);
         }
         self.uses = Some(digest);
     }
@@ -266,14 +274,14 @@ impl Exchange {
     /// Names the session in the VM. Servers behind one filter may each have a session with this id.
     fn use_digest(&mut self, context: &Context<'_>) -> Option<u64> {
         if context.config.server_name_from() == ServerNameFrom::Cluster {
-            return self.session(context).map(SessionKey::stream);
+            return self.session(context).map(SessionKey::digest);
         }
         self.session_id.as_ref().map(quick_digest)
     }
 
     pub(super) fn end_use(&mut self, context: &Context<'_>) {
         if let Some(digest) = self.uses.take() {
-            context.correlation.end_use(digest);
+            context.correlation.exchange_ended(digest);
         }
     }
 
@@ -299,22 +307,22 @@ impl Exchange {
     fn session_ended(&mut self, context: &mut Context<'_>) {
         let Some(session) = self.session(context) else { return };
         let now = context.now();
-        let otherwise = if self.is_session_stream {
+        let fallback = if self.is_session_stream {
             Verdict::of_stream(context.host, self.was_cut, self.unread, now)
         } else {
-            Otherwise::NoResponse
+            Fallback::NoResponse
         };
-        let ended = context.correlation.end_links(session, otherwise);
+        let ended = context.correlation.end_session_links(session, fallback);
         for pending in &ended.operations {
-            context.end_pending(pending);
+            context.end_unanswered_operation(pending);
         }
-        context.lost(&ended.asked);
+        context.end_unanswered_server_requests(&ended.server_requests);
         let deleted = (self.kind == Kind::Delete && context.host.response_status() != Some(404)).then_some(now);
         let change = context.correlation.end_session(session, deleted);
-        if let Some(begun) = change.over {
+        if let Some(begun) = change.other_end {
             context.observe(Observation::SessionEnded { microseconds: now.microseconds_since(begun) });
         }
-        context.inactive(&change.inactive);
+        context.deactivate_sessions(&change.inactive);
     }
 
     /// `initialize` was answered.
@@ -327,14 +335,14 @@ impl Exchange {
     ) {
         let Some(session) = self.session(context) else { return };
         let now = context.now();
-        let asked = self.started.unwrap_or(now);
+        let requested_at = self.started.unwrap_or(now);
         context.observe(Observation::SessionActive(transport));
-        let beginning = Beginning { protocol_version, transport, server: server_name(context), asked };
-        let change = context.correlation.begin_session(session, &beginning, now);
-        if let Some(ended) = change.over {
-            context.observe(Observation::SessionEnded { microseconds: ended.microseconds_since(asked) });
+        let beginning = NewSession { protocol_version, transport, server: server_name(context), requested_at };
+        let change = context.correlation.start_session(session, &beginning, now);
+        if let Some(ended) = change.other_end {
+            context.observe(Observation::SessionEnded { microseconds: ended.microseconds_since(requested_at) });
         }
-        context.inactive(&change.inactive);
+        context.deactivate_sessions(&change.inactive);
     }
 }
 

@@ -25,7 +25,7 @@ impl Context<'_> {
         match (operation.method, begun, &operation.task_id) {
             (_, Some(id), _) if status == Status::Accepted => {
                 let server = server_name(self).unwrap_or_default();
-                self.correlation.begin_task(server.as_bytes(), id, operation.name.as_deref());
+                self.correlation.start_task(server.as_bytes(), id, operation.name.as_deref());
             }
             (Method::Known(TasksGet), _, Some(id)) => {
                 if let Some(status) = task_status(result.status.as_deref(), result.inner_is_error) {

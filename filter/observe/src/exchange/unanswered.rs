@@ -1,83 +1,30 @@
-//! What ends without the exchange that it began on: with its session, after a time, or because nobody can follow it any more.
+//! What ends without the exchange that it began on.
 
 use super::Context;
-use crate::correlation::Correlation;
-use crate::correlation::links::{self, Asked, Pending};
-use crate::correlation::sessions::Active;
-use crate::host::Time;
-use crate::label::{ServerRequestStatus, Status};
-use crate::observation::{Ended, Observation};
+use crate::correlation::links::{EndedLinks, PendingOperation, ServerRequest};
+use crate::correlation::sessions::ActiveSession;
 
 impl Context<'_> {
     /// What had to make room in the store cannot be followed any more.
     #[inline(never)]
-    pub(super) fn give_way(&mut self, ended: &links::Ended) {
-        give_up(ended, &mut |server, observation| self.observer.observe_other(server, observation));
+    pub(super) fn end_evicted(&mut self, evicted: &EndedLinks) {
+        evicted.report_unknown(&mut |server, observation| self.observer.observe_other(server, observation));
     }
 
     #[inline(never)]
-    pub(super) fn lost(&mut self, asked: &[Asked]) {
-        for asked in asked {
-            self.observe(lost(asked));
+    pub(super) fn end_unanswered_server_requests(&mut self, requests: &[ServerRequest]) {
+        for request in requests {
+            self.observe(request.lost());
         }
     }
 
-    pub(super) fn end_pending(&mut self, pending: &Pending) {
-        self.observe(Observation::OperationEnded(without_answer(pending)));
+    pub(super) fn end_unanswered_operation(&mut self, pending: &PendingOperation) {
+        self.observe(pending.unanswered());
     }
 
-    pub(super) fn inactive(&mut self, sessions: &[Active]) {
-        for Active { transport, server } in sessions {
-            self.observer.observe_other(server.as_deref(), Observation::SessionInactive(*transport));
+    pub(super) fn deactivate_sessions(&mut self, sessions: &[ActiveSession]) {
+        for session in sessions {
+            self.observer.observe_other(session.server.as_deref(), session.became_inactive());
         }
     }
-}
-
-impl Correlation {
-    /// To be called now and then, in every VM: tells the others what passed here, and ends what has waited or was idle for too
-    /// long. `out` also gets the server's name, where it is not the plugin's.
-    pub fn tick(&self, now: Time, out: &mut dyn FnMut(Option<&str>, Observation<'_>)) {
-        self.stay(now);
-        self.save_events();
-        self.tell_uses(now, out);
-        let ended = self.sweep(now);
-        for pending in &ended.operations {
-            let observation = Observation::OperationEnded(without_answer(pending));
-            out(pending.server.as_deref(), observation);
-        }
-        for asked in &ended.asked {
-            out(asked.server.as_deref(), lost(asked));
-        }
-    }
-
-    /// To be called when this VM stops following its links. If it is the last one, it ends what waits for none of its streams.
-    pub fn end(&self, now: Time, out: &mut dyn FnMut(Option<&str>, Observation<'_>)) {
-        if self.go(now) {
-            give_up(&self.take_all(now), out);
-            self.deactivate_all(out);
-        }
-    }
-}
-
-/// Nobody can follow these any more.
-fn give_up(ended: &links::Ended, out: &mut dyn FnMut(Option<&str>, Observation<'_>)) {
-    for pending in &ended.operations {
-        let operation = &pending.operation;
-        let (status, error_type) = (Status::Unknown, None);
-        let ended = Ended { operation, status, error_type, error_code: None, duration: None, answer_bytes: None };
-        out(pending.server.as_deref(), Observation::OperationEnded(ended));
-    }
-    for asked in &ended.asked {
-        out(asked.server.as_deref(), lost(asked));
-    }
-}
-
-fn lost(asked: &Asked) -> Observation<'static> {
-    Observation::ServerRequestEnded { method: asked.method, status: ServerRequestStatus::Lost, duration: None }
-}
-
-/// No answer can come any more.
-fn without_answer(pending: &Pending) -> Ended<'_> {
-    let (status, error_type, duration) = pending.without_answer();
-    Ended { operation: &pending.operation, status, error_type, error_code: None, duration, answer_bytes: None }
 }

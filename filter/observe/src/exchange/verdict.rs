@@ -1,6 +1,6 @@
 //! How an operation ended: by its answer, or else by what the proxy knows, in a fixed order of evidence.
 
-use crate::correlation::links::Otherwise;
+use crate::correlation::links::Fallback;
 use crate::host::{Failure, Host, Time};
 use crate::label::Method;
 use crate::label::{ErrorType, KnownMethod, Status};
@@ -23,7 +23,7 @@ pub(super) enum Verdict {
     /// There was an answer, but it could not be read.
     Unread,
     /// The answer may come on another stream; and if none comes: how the operation ends, where this stream's end tells.
-    Elsewhere(Option<Otherwise>),
+    Elsewhere(Option<Fallback>),
     /// Properly ended, nothing said.
     NoResponse,
 }
@@ -42,7 +42,7 @@ impl Verdict {
     ) -> Self {
         match Self::of_failure(host.failure(), was_cut) {
             Some(Self::Failed(ErrorType::Reset)) if resumable => return Self::Elsewhere(None),
-            Some(Self::ClientLeft) if resumable => return Self::Elsewhere(Some(Otherwise::ClientLeft(now))),
+            Some(Self::ClientLeft) if resumable => return Self::Elsewhere(Some(Fallback::ClientLeft(now))),
             Some(flagged) => return flagged,
             None => {}
         }
@@ -59,12 +59,12 @@ impl Verdict {
     }
 
     /// How a stream ended that others wait for.
-    pub(super) fn of_stream(host: &dyn Host, was_cut: bool, unread: bool, now: Time) -> Otherwise {
+    pub(super) fn of_stream(host: &dyn Host, was_cut: bool, unread: bool, now: Time) -> Fallback {
         match Self::of_failure(host.failure(), was_cut) {
-            Some(Self::ClientLeft) => Otherwise::ClientLeft(now),
-            Some(_) => Otherwise::Reset(now),
-            None if unread => Otherwise::Unknown,
-            None => Otherwise::NoResponse,
+            Some(Self::ClientLeft) => Fallback::ClientLeft(now),
+            Some(_) => Fallback::Reset(now),
+            None if unread => Fallback::Unknown,
+            None => Fallback::NoResponse,
         }
     }
 
@@ -87,7 +87,7 @@ impl Verdict {
         let method = operation.method;
         match self {
             Self::ClientLeft | Self::Elsewhere(Some(_)) if method.is_listen() => (Status::Ok, None),
-            Self::ClientLeft | Self::Elsewhere(Some(Otherwise::ClientLeft(_))) => (Status::Cancelled, None),
+            Self::ClientLeft | Self::Elsewhere(Some(Fallback::ClientLeft(_))) => (Status::Cancelled, None),
             Self::Redirected => (Status::Redirected, None),
             Self::Refused(_) | Self::Probed if method == Method::Known(KnownMethod::ServerDiscover) => {
                 (Status::Negotiation, None)

@@ -1,7 +1,7 @@
 //! Sessions: each is counted once as active, and no longer when it ended, was idle, or gave way.
 
 use super::{HASH_KEY_BYTES, pair};
-use crate::correlation::sessions::{Active, Beginning};
+use crate::correlation::sessions::{ActiveSession, NewSession};
 use crate::correlation::{Correlation, SessionKey};
 use crate::host::Time;
 use crate::label::{ProtocolVersion, Transport};
@@ -13,17 +13,17 @@ use std::rc::Rc;
 
 const MINUTE: u64 = 60_000_000_000;
 
-pub(super) fn beginning(asked: Time) -> Beginning {
-    Beginning {
+pub(super) fn new_session(requested_at: Time) -> NewSession {
+    NewSession {
         protocol_version: ProtocolVersion::V2025_06_18,
         transport: Transport::StreamableHttp,
         server: None,
-        asked,
+        requested_at,
     }
 }
 
-fn active() -> Vec<Active> {
-    vec![Active { transport: Transport::StreamableHttp, server: None }]
+fn active() -> Vec<ActiveSession> {
+    vec![ActiveSession { transport: Transport::StreamableHttp, server: None }]
 }
 
 /// What the ticks of a while add to the gauge.
@@ -45,46 +45,46 @@ fn change(observation: &Observation<'_>) -> i64 {
 
 /// An exchange of the session, by the digest of its id.
 fn exchange(vm: &Correlation, session: SessionKey) {
-    if !vm.reuse(session.0, true) {
-        vm.first_use(session.0, session, true);
+    if !vm.exchange_started(session.0, true) {
+        vm.first_exchange_started(session.0, session, true);
     }
-    vm.end_use(session.0);
+    vm.exchange_ended(session.0);
 }
 
 #[test]
 fn ok_a_session_ends_once() {
     let (one, other, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
-    let begun = one.begin_session(session, &beginning(Time(2)), Time(3));
-    assert_eq!((begun.over, begun.inactive), (None, vec![]));
+    let begun = one.start_session(session, &new_session(Time(2)), Time(3));
+    assert_eq!((begun.other_end, begun.inactive), (None, vec![]));
     assert_eq!(other.protocol_version(session), Some(ProtocolVersion::V2025_06_18));
     let ended = other.end_session(session, Some(Time(4)));
-    assert_eq!((ended.over, ended.inactive), (Some(Time(3)), active()));
+    assert_eq!((ended.other_end, ended.inactive), (Some(Time(3)), active()));
     let again = one.end_session(session, None);
-    assert_eq!((again.over, again.inactive), (None, vec![]));
+    assert_eq!((again.other_end, again.inactive), (None, vec![]));
 }
 
 #[test]
 fn ok_a_session_that_was_deleted_before_it_began_to_be_known() {
     let (one, other, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
-    assert_eq!(one.end_session(session, Some(Time(5))).over, None);
-    let begun = other.begin_session(session, &beginning(Time(4)), Time(6));
-    assert_eq!((begun.over, begun.inactive), (Some(Time(5)), active()));
-    assert_eq!(other.end_session(session, None).over, None);
+    assert_eq!(one.end_session(session, Some(Time(5))).other_end, None);
+    let begun = other.start_session(session, &new_session(Time(4)), Time(6));
+    assert_eq!((begun.other_end, begun.inactive), (Some(Time(5)), active()));
+    assert_eq!(other.end_session(session, None).other_end, None);
     // A trace from before is of an earlier session with this id.
-    assert_eq!(one.end_session(session, Some(Time(7))).over, None);
-    let begun = other.begin_session(session, &beginning(Time(8)), Time(9));
-    assert_eq!((begun.over, begun.inactive), (None, vec![]));
-    assert_eq!(one.end_session(session, Some(Time(10))).over, Some(Time(9)));
+    assert_eq!(one.end_session(session, Some(Time(7))).other_end, None);
+    let begun = other.start_session(session, &new_session(Time(8)), Time(9));
+    assert_eq!((begun.other_end, begun.inactive), (None, vec![]));
+    assert_eq!(one.end_session(session, Some(Time(10))).other_end, Some(Time(9)));
 }
 
 #[test]
 fn ok_a_session_that_is_begun_twice_counts_once() {
     let (one, other, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
-    assert_eq!(one.begin_session(session, &beginning(Time(2)), Time(3)).inactive, vec![]);
-    assert_eq!(other.begin_session(session, &beginning(Time(4)), Time(5)).inactive, active());
+    assert_eq!(one.start_session(session, &new_session(Time(2)), Time(3)).inactive, vec![]);
+    assert_eq!(other.start_session(session, &new_session(Time(4)), Time(5)).inactive, active());
     assert_eq!(one.end_session(session, Some(Time(6))).inactive, active());
 }
 
@@ -93,14 +93,14 @@ fn ok_a_session_that_finds_no_way_into_the_store_does_not_count() {
     let (one, _, shared) = pair();
     let session = one.session(b"", &Text::of(b"s"));
     shared.refuse(true);
-    assert_eq!(one.begin_session(session, &beginning(Time(2)), Time(3)).inactive, active());
+    assert_eq!(one.start_session(session, &new_session(Time(2)), Time(3)).inactive, active());
 }
 
 #[test]
 fn ok_an_idle_session_is_not_active_until_it_comes_back() {
     let (one, other, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
-    one.begin_session(session, &beginning(Time(1)), Time(1));
+    one.start_session(session, &new_session(Time(1)), Time(1));
     for vm in [&one, &other] {
         assert_eq!(ticks(vm, Time(20 * MINUTE)), 0);
     }
@@ -124,9 +124,9 @@ fn ok_an_idle_session_is_not_active_until_it_comes_back() {
 #[test]
 fn ok_a_session_that_comes_back_is_told_at_the_next_tick() {
     let (one, _, _) = pair();
-    one.stay(Time(1));
+    one.renew_lease(Time(1));
     let session = one.session(b"", &Text::of(b"s"));
-    one.begin_session(session, &beginning(Time(1)), Time(1));
+    one.start_session(session, &new_session(Time(1)), Time(1));
     assert_eq!(ticks(&one, Time(40 * MINUTE)), -1);
     exchange(&one, session);
     let mut gauge = 0;
@@ -138,11 +138,11 @@ fn ok_a_session_that_comes_back_is_told_at_the_next_tick() {
 fn ok_a_session_that_is_used_at_the_last_moment_stays() {
     let (one, other, _) = pair();
     for vm in [&one, &other] {
-        vm.stay(Time(1));
+        vm.renew_lease(Time(1));
         assert_eq!(ticks(vm, Time(6 * MINUTE)), 0);
     }
     let session = one.session(b"", &Text::of(b"s"));
-    one.begin_session(session, &beginning(Time(6 * MINUTE)), Time(6 * MINUTE));
+    one.start_session(session, &new_session(Time(6 * MINUTE)), Time(6 * MINUTE));
     exchange(&other, session);
     assert_eq!(ticks(&other, Time(36 * MINUTE - 1)), 0);
     assert_eq!(ticks(&one, Time(36 * MINUTE)), 0);
@@ -152,12 +152,12 @@ fn ok_a_session_that_is_used_at_the_last_moment_stays() {
 fn ok_an_open_exchange_keeps_its_session() {
     let (one, _, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
-    one.begin_session(session, &beginning(Time(1)), Time(1));
-    one.first_use(session.0, session, false);
+    one.start_session(session, &new_session(Time(1)), Time(1));
+    one.first_exchange_started(session.0, session, false);
     for minute in (10..90).step_by(10) {
         assert_eq!(ticks(&one, Time(minute * MINUTE)), 0, "{minute}");
     }
-    one.end_use(session.0);
+    one.exchange_ended(session.0);
     assert_eq!(ticks(&one, Time(91 * MINUTE)), 0);
     assert_eq!(ticks(&one, Time(122 * MINUTE)), -1);
 }
@@ -167,7 +167,7 @@ fn ok_sessions_that_give_way_count_as_ended() {
     let (one, _, _) = pair();
     let mut gauge = 0;
     for number in 0..500_u64 {
-        gauge += 1 - one.begin_session(SessionKey(number << 6), &beginning(Time(1)), Time(number + 1)).inactive.len();
+        gauge += 1 - one.start_session(SessionKey(number << 6), &new_session(Time(1)), Time(number + 1)).inactive.len();
     }
     assert_eq!(gauge, 102);
     // The ones that were used last have stayed.
@@ -183,19 +183,19 @@ fn ok_the_last_vm_to_go_takes_the_sessions_along() {
     let (one, other, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
     for vm in [&one, &other] {
-        vm.stay(Time(1));
+        vm.renew_lease(Time(1));
     }
-    one.begin_session(session, &beginning(Time(2)), Time(3));
+    one.start_session(session, &new_session(Time(2)), Time(3));
     let mut gauge = 0;
     one.end(Time(4), &mut |_, observation| gauge += change(&observation));
     assert_eq!(gauge, 0);
     // A stream that outlives its plugin: another VM still follows.
     let late = one.session(b"", &Text::of(b"late"));
-    assert_eq!(one.begin_session(late, &beginning(Time(5)), Time(6)).inactive, vec![]);
+    assert_eq!(one.start_session(late, &new_session(Time(5)), Time(6)).inactive, vec![]);
     other.end(Time(7), &mut |_, observation| gauge += change(&observation));
     assert_eq!(gauge, -2);
     let latest = one.session(b"", &Text::of(b"latest"));
-    assert_eq!(one.begin_session(latest, &beginning(Time(8)), Time(9)).inactive, active());
+    assert_eq!(one.start_session(latest, &new_session(Time(8)), Time(9)).inactive, active());
 }
 
 #[test]
@@ -203,12 +203,12 @@ fn ok_of_sessions_in_use_a_vm_remembers_only_so_many() {
     let shared = Rc::new(InMemory::default());
     let vm = Correlation::new(shared, "test", [7; HASH_KEY_BYTES], 1);
     for number in 0..20_000 {
-        vm.first_use(number, SessionKey(number), true);
-        vm.end_use(number);
+        vm.first_exchange_started(number, SessionKey(number), true);
+        vm.exchange_ended(number);
         assert!(vm.uses.borrow().sessions.len() <= 500);
     }
     for number in 20_000..30_000 {
-        vm.first_use(number, SessionKey(number), true);
+        vm.first_exchange_started(number, SessionKey(number), true);
     }
     assert!(vm.uses.borrow().sessions.contains_key(&20_000), "an open exchange");
 }

@@ -10,11 +10,11 @@
 //!
 //! **Cost:** a look-up in the VM's own map per exchange. At a tick one read and one write for each slot with sessions to tell of.
 
-use super::halves::Half;
-use super::sessions::{Active, IDLE, Known, SLOTS, Slot};
+use super::coverage::Traffic;
+use super::sessions::{ActiveSession, IDLE, SLOTS, SessionEntry, Slot};
+use super::tick::Report;
 use super::{Correlation, SessionKey};
 use crate::host::Time;
-use crate::observation::Observation;
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -75,9 +75,6 @@ struct Word {
     at: u64,
     has_requests: bool,
 }
-
-/// What a tick changes is said as it happens, with the server's name where it is not the plugin's.
-type Out<'a> = dyn FnMut(Option<&str>, Observation<'_>) + 'a;
 
 // === impl Use ===
 
@@ -156,7 +153,7 @@ impl Uses {
 
 impl Correlation {
     /// An exchange of a session that is known here begins; the session is named by a digest of its id. Whether it is known.
-    pub(crate) fn reuse(&self, digest: u64, is_request: bool) -> bool {
+    pub(crate) fn exchange_started(&self, digest: u64, is_request: bool) -> bool {
         let mut uses = self.uses.borrow_mut();
         let Some(one) = uses.sessions.get_mut(&digest) else { return false };
         (one.open, one.is_used) = (one.open + 1, true);
@@ -166,7 +163,7 @@ impl Correlation {
 
     /// The same for one that is not.
     #[inline(never)]
-    pub(crate) fn first_use(&self, digest: u64, session: SessionKey, is_request: bool) {
+    pub(crate) fn first_exchange_started(&self, digest: u64, session: SessionKey, is_request: bool) {
         let mut uses = self.uses.borrow_mut();
         uses.make_room();
         let one = Use { session, at: 0, told: 0, due: 0, open: 1, is_used: true, has_requests: is_request, noted: 0 };
@@ -174,7 +171,7 @@ impl Correlation {
     }
 
     /// The exchange is over.
-    pub(crate) fn end_use(&self, digest: u64) {
+    pub(crate) fn exchange_ended(&self, digest: u64) {
         let mut uses = self.uses.borrow_mut();
         if let Some(one) = uses.sessions.get_mut(&digest) {
             (one.open, one.is_used) = (one.open.saturating_sub(1), true);
@@ -182,23 +179,23 @@ impl Correlation {
     }
 
     /// A half of the session passes here that concerns others: told at once, if it was not lately.
-    pub(crate) fn note_here(&self, digest: u64, session: SessionKey, half: Half) {
+    pub(crate) fn note_traffic_once(&self, digest: u64, session: SessionKey, half: Traffic) {
         if let Some(one) = self.uses.borrow_mut().sessions.get_mut(&digest) {
             if one.noted & half as u8 != 0 {
                 return;
             }
             one.noted |= half as u8;
         }
-        self.note_half(session, half);
+        self.note_traffic(session, half);
     }
 
     /// Whether requests of the session passed this VM lately.
-    pub(super) fn used_here(&self, session: SessionKey) -> bool {
+    pub(super) fn has_local_requests(&self, session: SessionKey) -> bool {
         self.uses.borrow().sessions.values().any(|one| one.session == session && one.has_requests)
     }
 
     /// From now on this VM looks for idle sessions.
-    pub(super) fn await_idle(&self, now: Time) {
+    pub(super) fn schedule_idle_checks(&self, now: Time) {
         let slots = &mut self.uses.borrow_mut().slots;
         if slots.is_empty() {
             let due = |slot| now.0 + slot * FIRST_LOOKS_APART;
@@ -207,40 +204,40 @@ impl Correlation {
     }
 
     /// Tells the other VMs which sessions were used here, and ends what was idle for too long.
-    pub(crate) fn tell_uses(&self, now: Time, out: &mut Out<'_>) {
+    pub(crate) fn publish_activity(&self, now: Time, report: &mut Report<'_>) {
         let mut words = self.uses.borrow_mut().words(now);
         words.sort_unstable_by_key(|word| word.session.0 % SLOTS);
         for of_slot in words.chunk_by(|one, other| one.session.0 % SLOTS == other.session.0 % SLOTS) {
-            let known = self.tell_slot(of_slot, out);
+            let known = self.tell_slot(of_slot, report);
             // Of one that began here that is known anyway.
             let is_begun = |word: &Word| known.iter().any(|one| one.session == word.session.0 && one.begun.is_some());
             for word in of_slot.iter().filter(|word| word.has_requests && !is_begun(word)) {
-                self.note_half(word.session, Half::Requests);
+                self.note_traffic(word.session, Traffic::Requests);
             }
         }
-        self.sweep_sessions(now, out);
+        self.sweep_sessions(now, report);
     }
 
     /// Returns what was known of the sessions in the slot of these words.
-    fn tell_slot(&self, words: &[Word], out: &mut Out<'_>) -> Slot {
+    fn tell_slot(&self, words: &[Word], report: &mut Report<'_>) -> Slot {
         let Some(key) = words.first().map(|word| self.key('s', word.session.0 % SLOTS)) else { return Slot::new() };
-        let later = |known: &Known| {
+        let later = |known: &SessionEntry| {
             let word = words.iter().find(|word| word.session.0 == known.session)?;
             known.begun.as_ref().map(|_| word.at).filter(|&at| at > known.used)
         };
         let before: Slot = self.read(&key);
-        let news: Vec<&Known> = before.iter().filter(|known| later(known).is_some()).collect();
+        let news: Vec<&SessionEntry> = before.iter().filter(|known| later(known).is_some()).collect();
         if news.is_empty() {
             return before;
         }
         // The gauge is raised before others can see what they may lower it for.
-        let back: Vec<(u64, Active)> = news
+        let back: Vec<(u64, ActiveSession)> = news
             .iter()
             .filter(|known| !known.is_active())
             .filter_map(|known| Some((known.session, known.begun.as_ref()?.as_active())))
             .collect();
         back.iter().for_each(|(_, active)| {
-            out(active.server.as_deref(), Observation::SessionActive(active.transport));
+            report(active.server.as_deref(), active.became_active());
         });
         let raised = self.edit(&key, |slot: &mut Slot| {
             let mut raised = Vec::new();
@@ -258,16 +255,16 @@ impl Correlation {
         // Another VM was faster.
         let raised = raised.unwrap_or_default();
         back.iter().filter(|(session, _)| !raised.contains(session)).for_each(|(_, active)| {
-            out(active.server.as_deref(), Observation::SessionInactive(active.transport));
+            report(active.server.as_deref(), active.became_inactive());
         });
         before
     }
 
-    fn sweep_sessions(&self, now: Time, out: &mut Out<'_>) {
+    fn sweep_sessions(&self, now: Time, report: &mut Report<'_>) {
         let idle = IDLE.as_nanos() as u64;
         for (slot, look) in (0..).zip(&mut self.uses.borrow_mut().slots) {
             if look.due <= now.0 {
-                let left = self.deactivate_slot(slot, now.0.checked_sub(idle), out);
+                let left = self.deactivate_slot(slot, now.0.checked_sub(idle), report);
                 let first = left.iter().filter(|known| known.is_active()).map(|known| known.used).min();
                 look.due = first.unwrap_or(now.0).saturating_add(idle);
                 look.has_looked = true;
@@ -277,28 +274,28 @@ impl Correlation {
     }
 
     /// Sessions that no VM follows any more are active no longer.
-    pub(crate) fn deactivate_all(&self, out: &mut Out<'_>) {
+    pub(crate) fn deactivate_all(&self, report: &mut Report<'_>) {
         for slot in 0..SLOTS {
-            self.deactivate_slot(slot, Some(u64::MAX), out);
+            self.deactivate_slot(slot, Some(u64::MAX), report);
         }
     }
 
     /// Those used up to `limit` are active no longer. Returns the slot as it is then.
-    fn deactivate_slot(&self, slot: u64, limit: Option<u64>, out: &mut Out<'_>) -> Slot {
+    fn deactivate_slot(&self, slot: u64, limit: Option<u64>, report: &mut Report<'_>) -> Slot {
         let key = self.key('s', slot);
-        let is_idle = |known: &Known| known.is_active() && limit.is_some_and(|limit| known.used <= limit);
+        let is_idle = |known: &SessionEntry| known.is_active() && limit.is_some_and(|limit| known.used <= limit);
         let known: Slot = self.read(&key);
         if !known.iter().any(is_idle) {
             return known;
         }
         let changed = self.edit(&key, |slot: &mut Slot| {
             let idle = slot.iter_mut().filter(|known| is_idle(known));
-            let inactive: Vec<Active> = idle.filter_map(Known::deactivate).collect();
+            let inactive: Vec<ActiveSession> = idle.filter_map(SessionEntry::deactivate).collect();
             (!inactive.is_empty(), (inactive, slot.clone()))
         });
         let (inactive, left) = changed.unwrap_or_default();
         for active in inactive {
-            out(active.server.as_deref(), Observation::SessionInactive(active.transport));
+            report(active.server.as_deref(), active.became_inactive());
         }
         left
     }

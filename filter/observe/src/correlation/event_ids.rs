@@ -33,7 +33,7 @@ pub(crate) struct EventKey {
 
 impl Correlation {
     /// The event with this id, given as its digest.
-    pub(crate) fn event(&self, session: SessionKey, digest: u64) -> EventKey {
+    pub(crate) fn event_key(&self, session: SessionKey, digest: u64) -> EventKey {
         let [a, b, c, d, ..] = self.hash(&[&session.0.to_le_bytes(), &digest.to_le_bytes()]).to_le_bytes();
         EventKey { slot: session.0 % SLOTS, id: [a, b, c, d] }
     }
@@ -44,12 +44,12 @@ impl Correlation {
         events.push(event);
         if events.len() >= MAX_UNSAVED {
             drop(events);
-            self.save_events();
+            self.save_event_ids();
         }
     }
 
     /// Whether the event passed before, on any stream.
-    pub(crate) fn was_seen(&self, event: EventKey) -> bool {
+    pub(crate) fn has_event(&self, event: EventKey) -> bool {
         if self.events.borrow().contains(&event) {
             return true;
         }
@@ -59,12 +59,12 @@ impl Correlation {
 
     /// A stream of the session ended: makes what passed here known to the other VMs.
     #[inline(never)]
-    pub(crate) fn save_events_of(&self, session: SessionKey) {
+    pub(crate) fn save_event_ids_of(&self, session: SessionKey) {
         self.save_slot(session.0 % SLOTS);
     }
 
     /// The same for all sessions.
-    pub(crate) fn save_events(&self) {
+    pub(crate) fn save_event_ids(&self) {
         loop {
             let first = self.events.borrow().first().copied();
             let Some(event) = first else { return };

@@ -7,7 +7,7 @@
 //! A slot is the latest sessions, eight bytes each: a hash whose last two bits say what was seen. Of a session that younger
 //! ones pushed out nothing is known, as if all of it passed elsewhere.
 
-use super::sessions::Begun;
+use super::sessions::SessionStart;
 use super::{Correlation, SessionKey};
 use crate::shared_data::update;
 
@@ -17,16 +17,16 @@ const MAX_IN_SLOT: usize = 256;
 
 /// One of the two, as its bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Half {
+pub(crate) enum Traffic {
     Streams = 1,
     Requests = 2,
 }
 
-const BITS: u64 = Half::Streams as u64 | Half::Requests as u64;
+const BITS: u64 = Traffic::Streams as u64 | Traffic::Requests as u64;
 
 // === impl Half ===
 
-impl Half {
+impl Traffic {
     fn is_in(self, entry: u64) -> bool {
         entry & self as u64 != 0
     }
@@ -36,7 +36,7 @@ impl Half {
 
 impl Correlation {
     /// This half of the session passes here.
-    pub(crate) fn note_half(&self, session: SessionKey, half: Half) {
+    pub(crate) fn note_traffic(&self, session: SessionKey, half: Traffic) {
         update(self.shared.as_ref(), &self.halves_key(session), |bytes| {
             bytes.truncate(entries(bytes).as_flattened().len());
             let known = place(bytes, session);
@@ -55,16 +55,16 @@ impl Correlation {
 
     /// Whether this half of the session passed here.
     #[inline(never)]
-    pub(crate) fn saw(&self, session: SessionKey, half: Half) -> bool {
-        if half == Half::Requests && (self.used_here(session) || self.begun(session).is_some()) {
+    pub(crate) fn saw_traffic(&self, session: SessionKey, half: Traffic) -> bool {
+        if half == Traffic::Requests && (self.has_local_requests(session) || self.begun(session).is_some()) {
             return true;
         }
         let slot = self.shared.read(&self.halves_key(session)).map(|value| value.bytes).unwrap_or_default();
         place(&slot, session).is_some_and(|(_, entry)| half.is_in(entry))
     }
 
-    fn begun(&self, session: SessionKey) -> Option<Begun> {
-        self.known_session(session).and_then(|known| known.begun)
+    fn begun(&self, session: SessionKey) -> Option<SessionStart> {
+        self.session_entry(session).and_then(|known| known.begun)
     }
 
     fn halves_key(&self, session: SessionKey) -> String {
@@ -88,7 +88,7 @@ fn entries(slot: &[u8]) -> &[[u8; ENTRY_BYTES]] {
 
 #[cfg(test)]
 mod tests {
-    use super::Half;
+    use super::Traffic;
     use crate::correlation::SessionKey;
     use crate::correlation::tests::pair;
     use crate::host::SharedData as _;
@@ -98,25 +98,28 @@ mod tests {
     fn ok_halves_are_known_to_all_workers() {
         let (one, other, _) = pair();
         let (session, neighbour) = (SessionKey(0x1240), SessionKey(0x1280));
-        assert!(!other.saw(session, Half::Streams));
-        one.note_half(session, Half::Streams);
-        assert!(other.saw(session, Half::Streams) && !other.saw(session, Half::Requests));
-        other.note_half(session, Half::Requests);
-        one.note_half(session, Half::Requests);
-        assert!(one.saw(session, Half::Streams) && one.saw(session, Half::Requests));
-        assert!(!one.saw(neighbour, Half::Streams));
+        assert!(!other.saw_traffic(session, Traffic::Streams));
+        one.note_traffic(session, Traffic::Streams);
+        assert!(other.saw_traffic(session, Traffic::Streams) && !other.saw_traffic(session, Traffic::Requests));
+        other.note_traffic(session, Traffic::Requests);
+        one.note_traffic(session, Traffic::Requests);
+        assert!(one.saw_traffic(session, Traffic::Streams) && one.saw_traffic(session, Traffic::Requests));
+        assert!(!one.saw_traffic(neighbour, Traffic::Streams));
     }
 
     #[test]
     fn ok_a_slot_keeps_the_latest_sessions() {
         let (one, _, shared) = pair();
         for number in 0..1_000_u64 {
-            one.note_half(SessionKey(number << 6), Half::Streams);
+            one.note_traffic(SessionKey(number << 6), Traffic::Streams);
         }
         assert_eq!(shared.read(&one.key('h', 0)).unwrap().bytes.len(), 2048);
-        assert!(one.saw(SessionKey(999 << 6), Half::Streams) && !one.saw(SessionKey(1 << 6), Half::Streams));
+        assert!(
+            one.saw_traffic(SessionKey(999 << 6), Traffic::Streams)
+                && !one.saw_traffic(SessionKey(1 << 6), Traffic::Streams)
+        );
         let version = shared.read(&one.key('h', 0)).map(|value| value.version);
         assert!(shared.write(&one.key('h', 0), &[1; 9], version));
-        assert!(!one.saw(SessionKey(999 << 6), Half::Streams));
+        assert!(!one.saw_traffic(SessionKey(999 << 6), Traffic::Streams));
     }
 }

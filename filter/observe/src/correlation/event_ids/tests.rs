@@ -28,12 +28,12 @@ impl SharedData for Counting {
 }
 
 fn note(vm: &Correlation, session: SessionKey, digests: std::ops::Range<u64>) {
-    digests.for_each(|digest| vm.note_event(vm.event(session, digest)));
+    digests.for_each(|digest| vm.note_event(vm.event_key(session, digest)));
 }
 
 /// How many of these events the VM knows.
 fn seen(vm: &Correlation, session: SessionKey, digests: std::ops::Range<u64>) -> usize {
-    digests.filter(|digest| vm.was_seen(vm.event(session, *digest))).count()
+    digests.filter(|digest| vm.has_event(vm.event_key(session, *digest))).count()
 }
 
 /// Bytes of the slot.
@@ -48,7 +48,7 @@ fn ok_all_vms_know_what_passed_in_a_stream_that_ended() {
     note(&one, ended, 0..20);
     note(&one, running, 0..20);
     assert_eq!((seen(&one, ended, 0..21), seen(&other, ended, 0..21)), (20, 0));
-    one.save_events_of(ended);
+    one.save_event_ids_of(ended);
     assert_eq!((seen(&one, ended, 0..21), seen(&other, ended, 0..21)), (20, 20));
     assert_eq!((seen(&one, running, 0..21), seen(&other, running, 0..21)), (20, 0));
     one.tick(Time(0), &mut |_, _| ());
@@ -65,9 +65,9 @@ fn ok_the_end_of_a_stream_costs_one_read_and_one_write() {
     note(&vm, running, 0..20);
     assert_eq!(seen(&vm, ended, 0..20), 20);
     assert_eq!(cost(), (0, 0));
-    vm.save_events_of(ended);
+    vm.save_event_ids_of(ended);
     assert_eq!(cost(), (1, 1));
-    vm.save_events_of(ended);
+    vm.save_event_ids_of(ended);
     assert_eq!(cost(), (0, 0));
     vm.tick(Time(0), &mut |_, _| ());
     assert_eq!(cost(), (1, 1));
@@ -83,13 +83,13 @@ fn ok_a_slot_keeps_the_latest_ids() {
     let [session, neighbour] = [SessionKey(1), SessionKey(2)];
     note(&one, neighbour, 0..20);
     note(&one, session, 0..600);
-    one.save_events();
+    one.save_event_ids();
     note(&one, session, 600..700);
-    one.save_events();
+    one.save_event_ids();
     assert_eq!((seen(&other, session, 0..60), seen(&other, session, 60..700)), (0, 640));
     assert_eq!(size(&one, &shared, session), MAX_BYTES_IN_SLOT);
     note(&one, session, 1000..2000);
-    one.save_events();
+    one.save_event_ids();
     assert_eq!((seen(&other, session, 1000..1360), seen(&other, session, 1360..2000)), (0, 640));
     assert_eq!(seen(&other, neighbour, 0..20), 20);
 }
@@ -100,8 +100,8 @@ fn ok_sessions_and_vms_share_a_slot() {
     let [first, second, third] = [SessionKey(5), SessionKey(5 + SLOTS), SessionKey(5 + 2 * SLOTS)];
     note(&one, first, 0..20);
     note(&other, second, 10..30);
-    one.save_events_of(first);
-    other.save_events_of(second);
+    one.save_event_ids_of(first);
+    other.save_event_ids_of(second);
     for vm in [&one, &other] {
         assert_eq!((seen(vm, first, 0..20), seen(vm, first, 20..30)), (20, 0));
         assert_eq!((seen(vm, second, 0..10), seen(vm, second, 10..30)), (0, 20));
@@ -128,13 +128,13 @@ fn ok_a_slot_of_unexpected_shape_counts_as_absent() {
         let (one, other, shared) = pair();
         let session = SessionKey(1);
         note(&one, session, 0..20);
-        one.save_events();
+        one.save_event_ids();
         let key = one.key('e', session.0 % SLOTS);
         let version = shared.read(&key).map(|value| value.version);
         assert!(shared.write(&key, &bytes, version));
         assert_eq!(seen(&other, session, 0..20), 0);
         note(&one, session, 20..30);
-        one.save_events();
+        one.save_event_ids();
         assert_eq!((seen(&other, session, 0..20), seen(&other, session, 20..30)), (0, 10));
         assert_eq!(size(&one, &shared, session), 40);
     }

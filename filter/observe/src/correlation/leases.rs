@@ -24,8 +24,8 @@ struct Lease {
 
 impl Correlation {
     /// To be called when this VM is configured, and at each tick.
-    pub fn stay(&self, now: Time) {
-        self.await_idle(now);
+    pub fn renew_lease(&self, now: Time) {
+        self.schedule_idle_checks(now);
         let renewed_at = self.lease_renewed_at.get();
         if now.0 < renewed_at {
             return;
@@ -43,7 +43,7 @@ impl Correlation {
     }
 
     /// This VM goes; whether it was the last.
-    pub(crate) fn go(&self, now: Time) -> bool {
+    pub(crate) fn release_lease(&self, now: Time) -> bool {
         self.is_gone.set(true);
         let is_last = self.edit(&self.key('v', 0), |leases: &mut Vec<Lease>| {
             self.keep_others(leases, now);
@@ -53,7 +53,7 @@ impl Correlation {
     }
 
     /// Whether a VM is left that ends what begins now: streams outlive the plugin that saw them begin.
-    pub(crate) fn is_followed(&self, now: Time) -> bool {
+    pub(crate) fn has_live_vm(&self, now: Time) -> bool {
         !self.is_gone.get() || self.read::<Vec<Lease>>(&self.key('v', 0)).iter().any(|lease| lease.until > now.0)
     }
 

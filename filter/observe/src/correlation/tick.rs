@@ -1,0 +1,104 @@
+//! What a VM does at each tick and at its end, and the observations that this makes.
+//!
+//! These concern exchanges that are over, so each is reported with the name of its server, where it is not the plugin's.
+
+use super::Correlation;
+use super::links::{EndedLinks, PendingOperation, ServerRequest};
+use super::sessions::ActiveSession;
+use crate::host::Time;
+use crate::label::{ErrorType, ServerRequestStatus, Status};
+use crate::observation::{Ended, Observation};
+
+/// Receives an observation, and the name of its server where it is not the plugin's.
+pub(crate) type Report<'a> = dyn FnMut(Option<&str>, Observation<'_>) + 'a;
+
+// === impl Correlation ===
+
+impl Correlation {
+    /// To be called periodically in every VM. Renews the VM's lease, shares what the VM gathered, and ends the operations and
+    /// server requests that expired and the sessions that were idle for too long.
+    pub fn tick(&self, now: Time, report: &mut Report<'_>) {
+        self.renew_lease(now);
+        self.save_event_ids();
+        self.publish_activity(now, report);
+        self.expire_links(now).report(report);
+    }
+
+    /// To be called when this VM stops following the links of its server name. If it is the last one, all links and active
+    /// sessions end, except what an open stream of this VM holds.
+    pub fn end(&self, now: Time, report: &mut Report<'_>) {
+        if self.release_lease(now) {
+            self.take_unheld_links(now).report_unknown(report);
+            self.deactivate_all(report);
+        }
+    }
+}
+
+// === impl EndedLinks ===
+
+impl EndedLinks {
+    /// No answer can come any more.
+    fn report(&self, report: &mut Report<'_>) {
+        for pending in &self.operations {
+            report(pending.server.as_deref(), pending.unanswered());
+        }
+        self.report_server_requests(report);
+    }
+
+    /// An answer may come, but it will not find its operation: each operation ends as `unknown`.
+    pub(crate) fn report_unknown(&self, report: &mut Report<'_>) {
+        for pending in &self.operations {
+            report(pending.server.as_deref(), pending.ended(Status::Unknown, None, None));
+        }
+        self.report_server_requests(report);
+    }
+
+    fn report_server_requests(&self, report: &mut Report<'_>) {
+        for request in &self.server_requests {
+            report(request.server.as_deref(), request.lost());
+        }
+    }
+}
+
+// === impl PendingOperation ===
+
+impl PendingOperation {
+    /// The end of an operation that no message answers.
+    pub(crate) fn unanswered(&self) -> Observation<'_> {
+        let (status, error_type, duration) = self.outcome_without_answer();
+        self.ended(status, error_type, duration)
+    }
+
+    fn ended(&self, status: Status, error_type: Option<ErrorType>, duration: Option<u64>) -> Observation<'_> {
+        let operation = &self.operation;
+        Observation::OperationEnded(Ended {
+            operation,
+            status,
+            error_type,
+            error_code: None,
+            duration,
+            answer_bytes: None,
+        })
+    }
+}
+
+// === impl ServerRequest ===
+
+impl ServerRequest {
+    /// The end of a server request that no message answers.
+    pub(crate) fn lost(&self) -> Observation<'static> {
+        Observation::ServerRequestEnded { method: self.method, status: ServerRequestStatus::Lost, duration: None }
+    }
+}
+
+// === impl ActiveSession ===
+
+impl ActiveSession {
+    pub(crate) fn became_active(&self) -> Observation<'static> {
+        Observation::SessionActive(self.transport)
+    }
+
+    pub(crate) fn became_inactive(&self) -> Observation<'static> {
+        Observation::SessionInactive(self.transport)
+    }
+}
