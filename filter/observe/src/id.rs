@@ -86,6 +86,11 @@ impl RequestId {
         Self::new(form, text.length(), text.digest())
     }
 
+    /// Of a request whose body did not pass. Any response on its exchange answers it.
+    pub(crate) fn unknown() -> Self {
+        Self::string(&Text::default())
+    }
+
     /// Whole floats equal the integer: peers send `1.0` or `1e0` and answer `1`.
     pub(crate) fn number(text: &Text) -> Self {
         match text.whole().map(integral) {

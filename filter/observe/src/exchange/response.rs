@@ -1,36 +1,32 @@
-//! The response side: answers find their operation, what is left over is judged at the end.
+//! The response: JSON-RPC responses find their operation. What is left is judged at the end.
 
 use super::session::{Answered, server_name};
+use super::state::{Clock, Content, End, Evidence, ResponseBody};
 use super::tasks::task_status;
 use super::verdict::{Verdict, judge};
-use super::{Context, Exchange, Kind, MAX_OPERATIONS};
+use super::{Context, Exchange, MAX_OPERATIONS};
 use crate::id::{Id, RequestId};
-use crate::label::Method;
 use crate::label::{
-    Direction, ErrorType, KnownMethod, ProtocolVersion, SkipReason, StreamOpen, Transport, UnmatchedReason,
+    Direction, ErrorType, KnownMethod, Method, ProtocolVersion, SkipReason, StreamOpen, Transport, UnmatchedReason,
 };
-use crate::observation::Page;
-use crate::observation::{Ended, Observation, Session};
+use crate::observation::{Ended, Observation, Operation, Page, Session};
 use crate::read::body::Part;
-use crate::read::message::{Message, MessageKind};
+use crate::read::message::{Message, MessageKind, Outcome};
 
 impl Exchange {
     /// Whether the bytes of the response's body are worth fetching.
     #[must_use]
     pub fn wants_response_body(&self) -> bool {
-        self.response.as_ref().is_some_and(|body| !body.is_done())
+        matches!(&self.response.body, ResponseBody::Reading(body) if !body.is_done())
     }
 
-    /// A chunk of `size` bytes passed; `bytes` is empty where they were not wanted.
+    /// A chunk of `size` bytes passed; `bytes` is empty if they were not wanted.
     pub fn handle_response_body(&mut self, context: &mut Context<'_>, size: usize, bytes: &[u8], end_of_stream: bool) {
-        self.bytes_out += size as u64;
-        if let Some(mut body) = self.response.take() {
+        self.response.bytes += size as u64;
+        if let Some(mut body) = self.response.take_body() {
             body.push(bytes, &mut |part| self.response_part(part, context));
-            self.had_event_ids = body.has_event_ids();
-            // A part may have shown that the rest is of no interest.
-            if self.kind != Kind::Other {
-                self.response = Some(body);
-            }
+            self.response.has_event_ids = body.has_event_ids();
+            self.response.put_back(body);
         }
         if end_of_stream {
             self.end_response(context);
@@ -43,54 +39,62 @@ impl Exchange {
         self.end_response(context);
     }
 
-    /// No more answers come here: each operation still open gets the verdict of the evidence.
+    /// The response is complete.
     pub(super) fn end_response(&mut self, context: &mut Context<'_>) {
-        if std::mem::replace(&mut self.response_ended, true) {
-            return;
+        if self.response.end == End::Open {
+            self.response.end = End::Complete;
+            self.settle(context);
         }
-        if let Some(mut body) = self.response.take() {
+    }
+
+    /// No more responses come here: each operation that is still open gets the verdict of the evidence.
+    pub(super) fn settle(&mut self, context: &mut Context<'_>) {
+        if let Some(mut body) = self.response.take_body() {
             body.finish(&mut |part| self.response_part(part, context));
         }
-        self.begin_unseen(context);
-        if let Some(session) = self.session.filter(|_| self.had_event_ids) {
+        self.begin_by_headers(context);
+        if let Some(session) = self.session.key.filter(|_| self.response.has_event_ids) {
             // The client may resume at once, on another worker.
             context.correlation.save_event_ids_of(session);
         }
-        if !self.operations.is_empty() {
+        if !self.operations.open.is_empty() {
             let verdict = self.verdict(context);
             if let Some(reachable) = verdict.shows_server() {
                 context.observe(Observation::Reachable(reachable));
             }
-            self.is_refused |= matches!(verdict, Verdict::Refused(_) | Verdict::Probed);
+            self.response.is_refused |= matches!(verdict, Verdict::Refused(_) | Verdict::Probed);
             self.end_unanswered(verdict, context);
         }
         self.report_bytes(context);
     }
 
     fn verdict(&self, context: &mut Context<'_>) -> Verdict {
-        let now = context.now();
-        // A request that the server did not get whole is answered nowhere else.
-        let resumable =
-            !self.is_unseen && (self.had_event_ids && !self.is_modern() || self.transport == Transport::HttpSse);
-        let verdict = Verdict::of(context.host, now, self.status, self.was_cut, self.unread, resumable);
+        let verdict = Verdict::of(&self.response, self.can_be_resumed(), context.now(), context.host);
         let is_probe = verdict == Verdict::Refused(ErrorType::HttpError) && self.is_probe(context);
         if is_probe { Verdict::Probed } else { verdict }
     }
 
-    /// Clients are told to find out the transport by an `initialize` that a server of HTTP+SSE refuses: by 405, or by another
-    /// status where its stream is. It may refuse before the body came: outside of a session, and without the version that
-    /// follows it, that is an `initialize` too.
+    /// Whether another stream can bring the responses. A request that the server did not get whole has no response elsewhere.
+    fn can_be_resumed(&self) -> bool {
+        let has_event_ids = self.response.has_event_ids && !self.is_modern();
+        self.request.evidence != Evidence::HeadersOnly
+            && (has_event_ids || self.session.transport == Transport::HttpSse)
+    }
+
+    /// A client finds out the transport with an `initialize` that a server of HTTP+SSE refuses: with 405, or with 400 or 404 at
+    /// the path of its stream. The server may refuse it before the body came; then a request without session and without
+    /// protocol version is taken for an `initialize`.
     #[inline(never)]
     fn is_probe(&self, context: &Context<'_>) -> bool {
-        let has_version = self.headers.mirrored.as_deref().is_some_and(|mirrored| mirrored.version.is_some());
-        let may_begin = self.session_id.is_none() && !has_version;
-        let begins = self.operations.iter().any(|operation| match operation.method {
-            Method::Unseen => may_begin,
+        let has_version = self.request.mirrored().is_some_and(|headers| headers.version.is_some());
+        let may_be_initialize = self.session.id.is_none() && !has_version;
+        let has_initialize = self.operations.open.iter().any(|operation| match operation.method {
+            Method::Unseen => may_be_initialize,
             method => method == Method::Known(KnownMethod::Initialize),
         });
-        match self.status.or_else(|| context.host.response_status()).filter(|_| begins) {
+        match self.response.status.or_else(|| context.host.response_status()).filter(|_| has_initialize) {
             Some(405) => true,
-            Some(400 | 404) => self.path.as_deref().is_some_and(|path| {
+            Some(400 | 404) => self.request.path.as_deref().is_some_and(|path| {
                 let server = server_name(context);
                 context.correlation.is_stream_path(server.as_deref().unwrap_or_default().as_bytes(), path)
             }),
@@ -99,25 +103,25 @@ impl Exchange {
     }
 
     pub(super) fn duration(&self, context: &mut Context<'_>) -> Option<u64> {
-        let started = self.started?;
+        let started = self.operations.clock.started()?;
         Some(context.now().microseconds_since(started))
     }
 
-    /// Something in the answer is no JSON-RPC, or cannot be read. Of an error page or a redirect nothing else was expected: its
-    /// status tells.
+    /// A part of the response is not JSON-RPC, or cannot be read. In an error page or a redirect that is expected, and not
+    /// counted.
     #[inline(never)]
     pub(super) fn skipped_out(&mut self, reason: SkipReason, context: &mut Context<'_>) {
-        self.status = self.status.or_else(|| context.host.response_status());
-        if self.status.is_some_and(|status| status >= 300) {
+        self.response.status = self.response.status.or_else(|| context.host.response_status());
+        if self.response.status.is_some_and(|status| status >= 300) {
             return;
         }
-        // JSON that is no JSON-RPC was read: there is just no answer in it.
-        self.unread |= reason != SkipReason::NotJsonRpc;
+        // JSON that is not JSON-RPC was read, and has no response in it.
+        self.response.is_unread |= reason != SkipReason::NotJsonRpc;
         context.skipped(Direction::Out, reason);
     }
 
     fn response_part(&mut self, part: Part<'_>, context: &mut Context<'_>) {
-        if !self.recognised && !self.recognise_by(&part, context) {
+        if !self.is_recognised() && !self.recognise_by(&part, context) {
             return;
         }
         match part {
@@ -126,25 +130,32 @@ impl Exchange {
                 self.event(id, context);
                 self.first_event(context);
             }
-            Part::Skipped(_) if self.is_replay => {}
+            Part::Skipped(_) if self.response.is_replay => {}
             Part::Skipped(reason) => self.skipped_out(reason, context),
             Part::Endpoint(address) => self.endpoint(address, context),
         }
     }
 
-    /// A stream whose first event is `endpoint` or JSON-RPC is MCP; one that begins otherwise is not looked at again. A POST
-    /// that is answered before its body came will bring no other evidence.
+    /// A GET stream is MCP if its first event is `endpoint` or JSON-RPC; otherwise its body is dropped. A POST with a response
+    /// that begins before its body shows MCP by that response.
     fn recognise_by(&mut self, part: &Part<'_>, context: &mut Context<'_>) -> bool {
+        if matches!(self.response.body, ResponseBody::Dropped) {
+            return false;
+        }
         let kind = if let Part::Message(message) = part { message.kind() } else { MessageKind::Invalid };
+        if !self.request.kind.is_get() {
+            if kind == MessageKind::Response {
+                self.begin_by_headers(context);
+            }
+            return self.is_recognised();
+        }
         match part {
-            _ if self.kind == Kind::Post && kind == MessageKind::Response => self.begin_unseen(context),
-            _ if self.kind != Kind::Get => {}
             Part::Event { .. } => {}
             Part::Endpoint(_) => self.recognise_stream(context),
             _ if kind != MessageKind::Invalid => self.recognise_stream(context),
-            _ => self.kind = Kind::Other,
+            _ => self.response.body = ResponseBody::Dropped,
         }
-        self.recognised
+        self.is_recognised()
     }
 
     fn recognise_stream(&mut self, context: &mut Context<'_>) {
@@ -153,8 +164,8 @@ impl Exchange {
     }
 
     fn first_event(&mut self, context: &mut Context<'_>) {
-        let Some(started) = self.started else { return };
-        for operation in &mut self.operations {
+        let Clock::Started(started) = self.operations.clock else { return };
+        for operation in &mut self.operations.open {
             if !std::mem::replace(&mut operation.had_event, true) && !operation.method.is_listen() {
                 let microseconds = context.now().microseconds_since(started);
                 context.observe(Observation::FirstEvent { method: operation.method, microseconds });
@@ -165,11 +176,11 @@ impl Exchange {
     fn response_message(&mut self, message: &Message, context: &mut Context<'_>) {
         match message.kind() {
             MessageKind::Response => self.answer(message, context),
-            _ if self.is_replay => {}
+            _ if self.response.is_replay => {}
             MessageKind::Notification => self.server_notification(message, context),
             MessageKind::Request => self.server_request(message, context),
-            // Some servers prime a stream with an empty object.
-            MessageKind::Invalid if self.is_event_stream && message.bytes <= 2 => {}
+            // Some servers begin a stream with an empty object.
+            MessageKind::Invalid if self.response.content == Content::EventStream && message.bytes <= 2 => {}
             MessageKind::Invalid => self.skipped_out(SkipReason::NotJsonRpc, context),
         }
     }
@@ -197,7 +208,7 @@ impl Exchange {
         if let Id::Some(id) = &message.id
             && let Some(index) = self.own_operation(id)
         {
-            let operation = self.operations.swap_remove(index);
+            let operation = self.operations.open.swap_remove(index);
             self.note_answered(id);
             let (mut answered, unmatched) = match self.claim(operation, context) {
                 Ok(answered) => (Some(answered), None),
@@ -209,8 +220,8 @@ impl Exchange {
         self.conclude(&mut answered, unmatched, message, context);
     }
 
-    /// What a response answers whose id names no operation of this exchange. A result needs its id. An error whose id names
-    /// nothing answers the only request of its exchange; one without a usable id answers all that is open.
+    /// What a response answers if its id is not that of an operation of this exchange. A result needs its id. An error with an
+    /// unknown id answers the only request of its exchange; an error without a usable id answers all open operations.
     #[inline(never)]
     fn answered_otherwise(
         &mut self,
@@ -224,8 +235,8 @@ impl Exchange {
         }
         match self.answered_elsewhere(id, context) {
             Ok(answered) => (vec![answered], None),
-            // The exchange itself is refused, whatever stands there for an id.
-            Err(_) if message.error.is_some() && self.requests == 0 => (Vec::new(), None),
+            // The exchange itself is refused, whatever the id is.
+            Err(_) if message.error.is_some() && self.operations.begun == 0 => (Vec::new(), None),
             Err(reason) => (Vec::new(), reason),
         }
     }
@@ -239,14 +250,14 @@ impl Exchange {
         message: &Message,
         context: &mut Context<'_>,
     ) {
-        if self.is_replay && answered.is_empty() {
+        if self.response.is_replay && answered.is_empty() {
             return;
         }
         if let Some(code) = message.error {
             let method = answered.first().map(|answered| answered.operation.method);
             context.observe(Observation::ProtocolError { code, method });
-            // On a POST it may also be the method that is not found.
-            self.is_refused |= code != Some(-32601);
+            // The method may be unknown and not the session.
+            self.response.is_refused |= code != Some(-32601);
         }
         if let Some(reason) = unmatched {
             context.observe(Observation::Unmatched(reason));
@@ -259,19 +270,19 @@ impl Exchange {
         }
     }
 
-    /// What an error answers without naming it.
+    /// The operations that an error without their id answers.
     fn refused(&mut self, message: &Message, all: bool, context: &mut Context<'_>) -> Vec<Answered> {
         let is_error = message.error.is_some() && message.result.is_none();
-        if !is_error || !(all || self.requests == 1) {
+        if !is_error || !(all || self.operations.begun == 1) {
             return Vec::new();
         }
-        std::mem::take(&mut self.operations).into_iter().filter_map(|one| self.claim(one, context).ok()).collect()
+        std::mem::take(&mut self.operations.open).into_iter().filter_map(|one| self.claim(one, context).ok()).collect()
     }
 
-    /// Only a stream can bring an answer twice.
+    /// Only a stream can bring a response twice.
     fn note_answered(&mut self, id: &RequestId) {
-        if self.is_event_stream && self.answered.len() < MAX_OPERATIONS {
-            self.answered.push(id.key());
+        if self.response.content == Content::EventStream && self.operations.answered.len() < MAX_OPERATIONS {
+            self.operations.answered.push(id.key());
         }
     }
 
@@ -292,7 +303,7 @@ impl Exchange {
             operation,
             status,
             error_type,
-            error_code: if message.result.is_some() { None } else { message.error },
+            error_code: message.error,
             duration: *duration,
             answer_bytes: Some(message.bytes),
         };
@@ -304,6 +315,11 @@ impl Exchange {
             self.begin_session(protocol_version, operation.transport, context);
         }
         context.task(operation, status, result);
+        self.list_published(operation, result, message.bytes, context);
+    }
+
+    /// The response to a list request shows what the server offers.
+    fn list_published(&mut self, operation: &Operation, result: &Outcome, bytes: u64, context: &mut Context<'_>) {
         let wanted = operation.method.list_kind();
         let Some(list) = result.lists.iter().find(|list| Some(list.kind) == wanted) else { return };
         let method = operation.method;
@@ -313,12 +329,12 @@ impl Exchange {
             cursor: operation.cursor,
             next_cursor: result.next_cursor,
         };
-        // In a session only its beginning tells, and nothing but lists depends on it.
+        // Requests of a session do not repeat what its `initialize` negotiated, and only lists depend on it.
         let protocol_version =
             operation.protocol_version.or_else(|| context.correlation.protocol_version(self.session(context)?));
         context.observe(Observation::Published { method, protocol_version, page });
         if operation.cursor.is_none() {
-            context.observe(Observation::Listed { method, items: list.items, bytes: message.bytes });
+            context.observe(Observation::Listed { method, items: list.items, bytes });
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Requests of the server, answered by another exchange, and cancellations from either side.
+//! Requests from server to client, whose responses come with another exchange, and cancellations from either side.
 
 use super::session::server_name;
-use super::{Context, Exchange, Kind, MAX_OPERATIONS};
+use super::state::Clock;
+use super::{Context, Exchange, MAX_OPERATIONS};
 use crate::correlation::SessionKey;
 use crate::correlation::coverage::Traffic;
 use crate::correlation::links::{Lookup, ServerRequest};
@@ -13,55 +14,56 @@ use crate::observation::Observation;
 use crate::read::message::Message;
 
 impl Exchange {
-    /// For how long the server had waited until `end` for answers to what it asked on this stream; `None` if one is still
-    /// missing.
+    /// For how many microseconds the server had waited until `end` for responses to its requests on this stream; `None` if one
+    /// is still missing.
     #[inline(never)]
     pub(super) fn client_wait(&self, session: SessionKey, end: Time, context: &Context<'_>) -> Option<u64> {
-        let Some(stream) = self.stream.filter(|_| self.has_asked) else { return Some(0) };
-        let asked = context.correlation.server_requests_on(session, stream);
-        let asked = asked.iter().filter(|asked| asked.sent_at < end);
+        let Some(stream) = self.session.server_requests else { return Some(0) };
+        let sent = context.correlation.server_requests_on(session, stream);
+        let sent = sent.iter().filter(|request| request.sent_at < end);
         let waits: Option<Vec<(Time, Time)>> =
-            asked.map(|asked| Some((asked.sent_at, asked.answered_at?.min(end)))).collect();
+            sent.map(|request| Some((request.sent_at, request.answered_at?.min(end)))).collect();
         waits.map(covered)
     }
 
-    /// The stream is over: what the server asked on it and got no answer to is lost, unless the stream goes on elsewhere.
-    pub(super) fn end_asked(&mut self, context: &mut Context<'_>) {
-        let Some(session) = self.session.filter(|_| std::mem::take(&mut self.has_asked)) else { return };
-        // A GET that may be resumed: nobody can tell, so time does.
-        if self.kind == Kind::Get && self.had_event_ids {
+    /// The stream is over. Requests that the server sent on it and that have no response are lost, unless the client can
+    /// resume the stream.
+    pub(super) fn end_server_requests(&mut self, context: &mut Context<'_>) {
+        let (Some(session), Some(stream)) = (self.session.key, self.session.server_requests.take()) else { return };
+        // A GET stream that the client can resume: they expire instead.
+        if self.request.kind.is_get() && self.response.has_event_ids {
             return;
         }
-        let Some(stream) = self.stream else { return };
         let ended = context.correlation.end_stream_links(session, stream);
         context.end_unanswered_server_requests(&ended.server_requests);
     }
 
-    /// The server asks the client; the answer comes with another exchange.
+    /// The server sends a request to the client. The response comes with another exchange.
     #[inline(never)]
     pub(super) fn server_request(&mut self, message: &Message, context: &mut Context<'_>) {
         let (Id::Some(id), Some(text)) = (&message.id, &message.method) else { return };
         let Some(session) = self.session(context) else { return };
-        // All of HTTP+SSE ends with the session.
-        let is_own = self.kind == Kind::Get && self.transport == Transport::StreamableHttp;
-        if is_own {
-            self.stream.get_or_insert_with(|| context.correlation.new_stream_id());
-        }
-        let stream = self.stream.filter(|_| self.registered || is_own);
-        self.has_asked |= stream.is_some();
-        if stream.is_none() && self.transport == Transport::StreamableHttp {
-            // Operations that are followed here only: nobody will know how long they waited for the client.
-            self.started = None;
+        let is_streamable = self.session.transport == Transport::StreamableHttp;
+        // The requests on the GET stream of HTTP+SSE end with the session.
+        let is_own_get = self.request.kind.is_get() && is_streamable;
+        let stream = match self.session.registration.stream() {
+            None if is_own_get => self.session.server_requests.or_else(|| Some(context.correlation.new_stream_id())),
+            stream => stream,
+        };
+        self.session.server_requests = self.session.server_requests.or(stream);
+        if stream.is_none() && is_streamable {
+            // Only this exchange follows its operations, so their wait for the client is unknown.
+            self.operations.clock = Clock::Unknown;
         }
         let method = Method::of(text.start(), &context.config.extra_methods);
         let id = id.key();
         let sent_at = context.now();
-        let asked = ServerRequest { id, method, server: server_name(context), sent_at, stream, answered_at: None };
-        let evicted = context.correlation.add_server_request(session, &asked, self.transport);
+        let request = ServerRequest { id, method, server: server_name(context), sent_at, stream, answered_at: None };
+        let evicted = context.correlation.add_server_request(session, &request, self.session.transport);
         context.end_evicted(&evicted);
     }
 
-    /// The client answers what the server asked.
+    /// The client responds to a request of the server.
     #[inline(never)]
     pub(super) fn client_response(&mut self, message: &Message, context: &mut Context<'_>) {
         let (Id::Some(id), Some(session)) = (&message.id, self.session(context)) else { return };
@@ -70,31 +72,31 @@ impl Exchange {
         }
         let now = context.now();
         let reason = match context.correlation.end_server_request(session, id.key(), now) {
-            Lookup::Found(asked) => {
+            Lookup::Found(request) => {
                 let is_error = message.result.is_none();
                 let status = if is_error { ServerRequestStatus::Error } else { ServerRequestStatus::Ok };
-                let duration = Some(now.microseconds_since(asked.sent_at));
-                return context.observe(Observation::ServerRequestEnded { method: asked.method, status, duration });
+                let duration = Some(now.microseconds_since(request.sent_at));
+                return context.observe(Observation::ServerRequestEnded { method: request.method, status, duration });
             }
             Lookup::Answered => UnmatchedReason::Duplicate,
-            // Asked through another process, where only the requests of the session pass here.
+            // The server's request passed another process. Only the client's requests of the session pass here.
             Lookup::Unknown if !context.correlation.saw_traffic(session, Traffic::Streams) => return,
             Lookup::Unknown => UnmatchedReason::UnknownId,
         };
         context.observe(Observation::Unmatched(reason));
     }
 
-    /// A look-up takes many times as long as the message itself, and whoever sends thousands would hold up the worker.
+    /// A look-up takes much longer than reading the message, so a client that sends thousands would block the worker.
     fn may_look_up(&mut self, context: &mut Context<'_>) -> bool {
-        self.looked_up += 1;
-        let may = self.looked_up <= MAX_OPERATIONS;
+        self.session.looked_up += 1;
+        let may = self.session.looked_up <= MAX_OPERATIONS;
         if !may {
             context.skipped(Direction::In, SkipReason::TooLong);
         }
         may
     }
 
-    /// `notifications/cancelled`: the client gives up an operation, or the server what it asked.
+    /// `notifications/cancelled`: the client cancels an operation, or the server one of its own requests.
     #[inline(never)]
     pub(super) fn cancelled(&mut self, message: &Message, direction: Direction, context: &mut Context<'_>) {
         let Some(id) = message.params.as_ref().and_then(|params| params.request_id.as_ref()) else { return };
@@ -107,8 +109,8 @@ impl Exchange {
                 context.end_evicted(&evicted);
             }
             Direction::Out => {
-                if let Lookup::Found(asked) = context.correlation.end_server_request(session, id.key(), now) {
-                    let (method, status) = (asked.method, ServerRequestStatus::Cancelled);
+                if let Lookup::Found(request) = context.correlation.end_server_request(session, id.key(), now) {
+                    let (method, status) = (request.method, ServerRequestStatus::Cancelled);
                     context.observe(Observation::ServerRequestEnded { method, status, duration: None });
                 }
             }

@@ -1,7 +1,8 @@
-//! What an exchange has to do with others of its session: operations answered on another stream, replayed events, and the
-//! session's beginning and end. Most is kept out of line, to stay out of the plain path's code.
+//! What an exchange has in common with others of its session: operations that another stream answers, replayed events, and the
+//! session's beginning and end. Most functions are not inlined, to keep the code of plain exchanges small.
 
-use super::{Context, Exchange, Kind, SESSION_ID_BYTES};
+use super::state::{Clock, Content, Evidence, Registration, RequestKind};
+use super::{Context, Exchange, SESSION_ID_BYTES};
 use crate::config::ServerNameFrom;
 use crate::correlation::coverage::Traffic;
 use crate::correlation::links::{Fallback, Lookup, PendingOperation};
@@ -24,25 +25,28 @@ pub(super) struct Answered {
 }
 
 impl Exchange {
-    /// The session that the exchange belongs to; its id is hashed when it is first needed.
+    /// The session that the exchange belongs to. Its id is hashed when it is first needed.
     pub(super) fn session(&mut self, context: &Context<'_>) -> Option<SessionKey> {
-        if self.session.is_none()
-            && let Some(id) = &self.session_id
+        if self.session.key.is_none()
+            && let Some(id) = &self.session.id
         {
             let server = server_name(context);
-            self.session = Some(context.correlation.session(server.as_deref().unwrap_or_default().as_bytes(), id));
+            self.session.key = Some(context.correlation.session(server.as_deref().unwrap_or_default().as_bytes(), id));
         }
-        self.session
+        self.session.key
     }
 
-    /// The operations may be answered on another stream than this one. `stream` names this one if it may bring answers too, or
-    /// a refusal.
+    /// Enters the operations into the correlation store, because another stream may answer them. `stream` is this one if it may
+    /// answer them too, or refuse them. Returns whether they are in.
     #[inline(never)]
     pub(super) fn register(&mut self, stream: Option<StreamId>, fallback: Fallback, context: &mut Context<'_>) -> bool {
-        let (Some(session), Some(started)) = (self.session(context), self.started) else { return false };
+        let (Some(session), Clock::Started(started)) = (self.session(context), self.operations.clock) else {
+            return false;
+        };
         let server = server_name(context);
         let pending: Vec<PendingOperation> = self
             .operations
+            .open
             .iter()
             .filter(|operation| !operation.is_bound())
             .map(|operation| PendingOperation {
@@ -61,55 +65,44 @@ impl Exchange {
         }
         context.observe(Observation::OperationsShared);
         let now = context.now();
-        // Where there is no way in, they are followed here only.
+        // If they find no room, only this exchange follows them.
         let Some(evicted) = context.correlation.add_operations(session, &pending, now) else { return false };
         context.end_evicted(&evicted);
-        if let Some(digest) = self.uses {
+        if let Some(digest) = self.session.activity {
             context.correlation.note_traffic_once(digest, session, Traffic::Requests);
         }
-        self.stream = stream;
-        self.registered = true;
-        if stream.is_some() {
-            self.hold(context);
+        self.session.registration = stream.map_or(Registration::Elsewhere, Registration::Here);
+        if let Some(stream) = stream {
+            self.hold(stream, context);
         }
         true
     }
 
     /// What waits for this stream does not expire while it is open.
-    fn hold(&mut self, context: &Context<'_>) {
-        self.holds = true;
-        if let Some(stream) = self.held_stream() {
-            context.correlation.stream_opened(stream);
-        }
+    fn hold(&mut self, stream: StreamId, context: &Context<'_>) {
+        self.session.held = Some(stream);
+        context.correlation.stream_opened(stream);
     }
 
     #[inline]
     pub(super) fn release(&mut self, context: &Context<'_>) {
-        if std::mem::take(&mut self.holds)
-            && let Some(stream) = self.held_stream()
-        {
+        if let Some(stream) = self.session.held.take() {
             context.correlation.stream_closed(stream);
         }
     }
 
-    /// How links know this stream.
-    fn held_stream(&self) -> Option<StreamId> {
-        let session = self.session.filter(|_| self.is_session_stream);
-        session.map(SessionKey::stream_id).or(self.stream)
-    }
-
-    /// The operation that began here, if no other stream brought its answer first.
+    /// Takes an operation of this exchange, if no other stream answered it first.
     pub(super) fn claim(
         &mut self,
         operation: Operation,
         context: &mut Context<'_>,
     ) -> Result<Answered, UnmatchedReason> {
-        let is_shared = self.registered && !operation.is_bound();
-        let Some(session) = self.session.filter(|_| is_shared) else {
+        let is_shared = self.is_registered() && !operation.is_bound();
+        let Some(session) = self.session.key.filter(|_| is_shared) else {
             let duration = self.duration(context);
             return Ok(Answered { operation, duration });
         };
-        match context.correlation.take_own_operation(session, operation.id.key(), self.stream) {
+        match context.correlation.take_own_operation(session, operation.id.key(), self.session.registration.stream()) {
             Lookup::Found(pending) => {
                 let now = context.now();
                 let duration = self.duration_until(now, &pending, context);
@@ -120,20 +113,24 @@ impl Exchange {
         }
     }
 
+    fn is_registered(&self) -> bool {
+        self.session.registration != Registration::None
+    }
+
     /// How long an operation of this exchange took, without the time for which the server waited for the client.
     fn duration_until(&self, end: Time, pending: &PendingOperation, context: &Context<'_>) -> Option<u64> {
-        let client_wait = self.client_wait(self.session?, end, context)?;
+        let client_wait = self.client_wait(self.session.key?, end, context)?;
         Some(pending.duration(end)?.saturating_sub(client_wait))
     }
 
-    /// An answer that belongs to no operation of this exchange may belong to one of its session.
+    /// A response to no operation of this exchange may answer one of its session.
     #[inline(never)]
     pub(super) fn answered_elsewhere(
         &mut self,
         id: &RequestId,
         context: &mut Context<'_>,
     ) -> Result<Answered, Option<UnmatchedReason>> {
-        if id.key().forms().any(|key| self.answered.contains(&key)) {
+        if id.key().forms().any(|key| self.operations.answered.contains(&key)) {
             return Err(Some(UnmatchedReason::Duplicate));
         }
         let Some(session) = self.session(context) else { return Err(Some(UnmatchedReason::UnknownId)) };
@@ -144,9 +141,9 @@ impl Exchange {
                 Ok(Answered { operation: pending.operation, duration })
             }
             Lookup::Answered => Err(Some(UnmatchedReason::Duplicate)),
-            // Asked through another process, where only the streams of the session pass here.
+            // The request passed another process. Only the streams of the session pass here.
             Lookup::Unknown
-                if self.kind == Kind::Get && !context.correlation.saw_traffic(session, Traffic::Requests) =>
+                if self.request.kind.is_get() && !context.correlation.saw_traffic(session, Traffic::Requests) =>
             {
                 Err(None)
             }
@@ -154,36 +151,45 @@ impl Exchange {
         }
     }
 
-    /// The place of the operation that a message with this id answers, of those that began here.
+    /// The index of the operation of this exchange that a message with this id answers.
     pub(super) fn own_operation(&self, id: &RequestId) -> Option<usize> {
-        let place = |key| self.operations.iter().position(|operation| self.is_unseen || operation.id.key() == key);
-        let other = || id.key().other_form().filter(|_| !self.answered.contains(&id.key()));
-        place(id.key()).or_else(|| place(other()?))
+        let open = &self.operations.open;
+        if self.request.evidence == Evidence::HeadersOnly {
+            return (!open.is_empty()).then_some(0);
+        }
+        let index = |key| open.iter().position(|operation| operation.id.key() == key);
+        let other = || id.key().other_form().filter(|_| !self.operations.answered.contains(&id.key()));
+        index(id.key()).or_else(|| index(other()?))
     }
 
-    /// The exchange ended without answers to these operations.
+    /// The exchange ended, and its open operations have no response.
     #[inline(never)]
     pub(super) fn end_unanswered(&mut self, verdict: Verdict, context: &mut Context<'_>) {
         if let Verdict::Elsewhere(fallback) = verdict {
-            let fallback = fallback.unwrap_or(Fallback::NoResponse);
-            if self.registered {
-                let Some(session) = self.session else { return };
-                // Where there was no room for open ones, they waited elsewhere from the beginning.
-                if let Some(stream) = self.stream {
-                    let now = context.now();
-                    let client_wait = self.client_wait(session, now, context);
-                    let abandoned = context.correlation.detach_stream(session, stream, fallback, client_wait, now);
-                    for pending in &abandoned {
-                        context.end_unanswered_operation(pending);
-                    }
-                }
-            }
-            if self.registered || self.register(None, fallback, context) {
-                self.operations.retain(Operation::is_bound);
-            }
+            self.wait_elsewhere(fallback.unwrap_or(Fallback::NoResponse), context);
         }
-        for operation in std::mem::take(&mut self.operations) {
+        for operation in std::mem::take(&mut self.operations.open) {
             self.end_one_unanswered(operation, verdict, context);
+        }
+    }
+
+    /// Operations that another stream may answer stay in the correlation store, and not here.
+    fn wait_elsewhere(&mut self, fallback: Fallback, context: &mut Context<'_>) {
+        let is_registered = match (self.session.registration, self.session.key) {
+            (Registration::Here(stream), Some(session)) => {
+                let now = context.now();
+                let client_wait = self.client_wait(session, now, context);
+                let abandoned = context.correlation.detach_stream(session, stream, fallback, client_wait, now);
+                for pending in &abandoned {
+                    context.end_unanswered_operation(pending);
+                }
+                true
+            }
+            (Registration::Here(_) | Registration::Elsewhere, _) => true,
+            (Registration::None, _) => self.register(None, fallback, context),
+        };
+        if is_registered {
+            self.operations.open.retain(Operation::is_bound);
         }
     }
 
@@ -192,10 +198,11 @@ impl Exchange {
         let id = operation.id.key();
         let mut cancelled_at = None;
         let mut pending = None;
-        if self.registered && !operation.is_bound() {
-            let Some(session) = self.session else { return };
-            // Found on another stream meanwhile, and counted there.
-            let Lookup::Found(found) = context.correlation.take_own_operation(session, id, self.stream) else { return };
+        if self.is_registered() && !operation.is_bound() {
+            let Some(session) = self.session.key else { return };
+            let stream = self.session.registration.stream();
+            // Otherwise another stream answered it and counted it.
+            let Lookup::Found(found) = context.correlation.take_own_operation(session, id, stream) else { return };
             cancelled_at = found.cancelled_at;
             pending = Some(found);
         } else if verdict.may_be_cancelled()
@@ -211,95 +218,96 @@ impl Exchange {
         let duration = match pending {
             _ if cancelled_at.is_none() && verdict.is_unfollowed() => None,
             Some(pending) => self.duration_until(end, &pending, context),
-            None => self.started.map(|started| end.microseconds_since(started)),
+            None => self.operations.clock.started().map(|started| end.microseconds_since(started)),
         };
         let ended = Ended { operation: &operation, status, error_type, error_code: None, duration, answer_bytes: None };
         context.observe(Observation::OperationEnded(ended));
     }
 
-    /// An event begins on a stream of a session. On a resumed one it may have passed before.
+    /// An event begins. On a resumed stream it may have passed before.
     pub(super) fn event(&mut self, id: Option<u64>, context: &mut Context<'_>) {
-        self.is_replay = false;
+        self.response.is_replay = false;
         let Some(digest) = id else { return };
         let Some(session) = self.session(context) else { return };
         let event = context.correlation.event_key(session, digest);
-        self.is_replay = self.resumes && context.correlation.has_event(event);
-        if !self.is_replay {
+        let is_resumed = matches!(self.request.kind, RequestKind::Get { resumes: true });
+        self.response.is_replay = is_resumed && context.correlation.has_event(event);
+        if !self.response.is_replay {
             context.correlation.note_event(event);
         }
     }
 
-    /// The first event of HTTP+SSE says where to post.
+    /// The first event of HTTP+SSE names the address for POSTs.
     #[inline(never)]
     pub(super) fn endpoint(&mut self, address: &Text, context: &mut Context<'_>) {
-        if let Some(path) = &self.path {
+        if let Some(path) = &self.request.path {
             let server = server_name(context);
             context.correlation.note_stream_path(server.as_deref().unwrap_or_default().as_bytes(), path);
         }
-        let Some(address) = address.whole().and_then(crate::exchange::headers::endpoint) else { return };
+        let Some(address) = address.whole().and_then(super::headers::endpoint) else { return };
         if !address.is_query {
             context.correlation.note_endpoint(&address.session_id);
         }
         self.release(context);
-        (self.session_id, self.session) = (Some(Text::start_of(address.session_id, SESSION_ID_BYTES)), None);
-        self.transport = Transport::HttpSse;
-        self.is_session_stream = true;
+        self.session.set_id(Text::start_of(address.session_id, SESSION_ID_BYTES));
+        self.session.transport = Transport::HttpSse;
         if let Some(session) = self.session(context) {
-            self.hold(context);
+            self.hold(session.stream_id(), context);
             context.correlation.note_traffic(session, Traffic::Streams);
-            self.end_use(context);
-            self.use_session(context);
+            self.end_activity(context);
+            self.start_activity(context);
         }
     }
 
-    /// The stream of a session begins.
+    /// The GET stream of a session opens.
     #[inline(never)]
     pub(super) fn note_stream(&mut self, context: &Context<'_>) {
-        if let (Some(digest), Some(session)) = (self.uses, self.session(context)) {
+        if let (Some(digest), Some(session)) = (self.session.activity, self.session(context)) {
             context.correlation.note_traffic_once(digest, session, Traffic::Streams);
         }
     }
 
-    /// The session is in use until the exchange is over.
-    pub(super) fn use_session(&mut self, context: &Context<'_>) {
-        let Some(digest) = self.use_digest(context) else { return };
-        let is_request = self.kind == Kind::Post;
+    /// The session is active until the exchange is over.
+    pub(super) fn start_activity(&mut self, context: &Context<'_>) {
+        let Some(digest) = self.activity_digest(context) else { return };
+        let is_request = self.request.kind.post().is_some();
         if !context.correlation.exchange_started(digest, is_request) {
             let Some(session) = self.session(context) else { return };
             context.correlation.first_exchange_started(digest, session, is_request);
         }
-        self.uses = Some(digest);
+        self.session.activity = Some(digest);
     }
 
-    /// Names the session in the VM. Servers behind one filter may each have a session with this id.
-    fn use_digest(&mut self, context: &Context<'_>) -> Option<u64> {
+    /// Identifies the session in the VM. With several servers behind one filter, each may have a session with this id.
+    fn activity_digest(&mut self, context: &Context<'_>) -> Option<u64> {
         if context.config.server_name_from() == ServerNameFrom::Cluster {
             return self.session(context).map(SessionKey::digest);
         }
-        self.session_id.as_ref().map(quick_digest)
+        self.session.id.as_ref().map(quick_digest)
     }
 
-    pub(super) fn end_use(&mut self, context: &Context<'_>) {
-        if let Some(digest) = self.uses.take() {
+    pub(super) fn end_activity(&mut self, context: &Context<'_>) {
+        if let Some(digest) = self.session.activity.take() {
             context.correlation.exchange_ended(digest);
         }
     }
 
-    /// Ends the session where the exchange shows that it ended: the stream of HTTP+SSE closed, a DELETE was accepted, or the
-    /// server knows it no longer.
+    /// Ends the session if the exchange shows that it ended: the stream of HTTP+SSE closed, a DELETE was accepted, or the
+    /// server no longer knows the session.
     pub(super) fn end_session(&mut self, context: &mut Context<'_>) {
-        let ends = match self.kind {
-            _ if self.is_session_stream => true,
-            Kind::Delete if self.session_id.is_some() => {
-                context.host.response_status().is_some_and(|status| (200..300).contains(&status) || status == 404)
-            }
-            // A page says that there is no such route, not that there is no such session.
-            Kind::Get if self.session_id.is_some() => !self.is_page && context.host.response_status() == Some(404),
-            Kind::Post if self.session_id.is_some() => self.is_refused && context.host.response_status() == Some(404),
-            _ => false,
-        };
-        if ends {
+        if self.is_session_stream() || self.session.id.is_some() && self.is_session_gone(context) {
             self.session_ended(context);
+        }
+    }
+
+    fn is_session_gone(&self, context: &Context<'_>) -> bool {
+        let status = || context.host.response_status();
+        match self.request.kind {
+            RequestKind::Delete => status().is_some_and(|status| (200..300).contains(&status) || status == 404),
+            // A page says that there is no such route, not that there is no such session.
+            RequestKind::Get { .. } => self.response.content != Content::Page && status() == Some(404),
+            RequestKind::Post(_) => self.response.is_refused && status() == Some(404),
+            RequestKind::Unseen | RequestKind::Other => false,
         }
     }
 
@@ -307,8 +315,8 @@ impl Exchange {
     fn session_ended(&mut self, context: &mut Context<'_>) {
         let Some(session) = self.session(context) else { return };
         let now = context.now();
-        let fallback = if self.is_session_stream {
-            Verdict::of_stream(context.host, self.was_cut, self.unread, now)
+        let fallback = if self.is_session_stream() {
+            Verdict::of_stream(&self.response, now, context.host)
         } else {
             Fallback::NoResponse
         };
@@ -317,7 +325,8 @@ impl Exchange {
             context.end_unanswered_operation(pending);
         }
         context.end_unanswered_server_requests(&ended.server_requests);
-        let deleted = (self.kind == Kind::Delete && context.host.response_status() != Some(404)).then_some(now);
+        let is_delete = matches!(self.request.kind, RequestKind::Delete);
+        let deleted = (is_delete && context.host.response_status() != Some(404)).then_some(now);
         let change = context.correlation.end_session(session, deleted);
         if let Some(begun) = change.other_end {
             context.observe(Observation::SessionEnded { microseconds: now.microseconds_since(begun) });
@@ -335,7 +344,7 @@ impl Exchange {
     ) {
         let Some(session) = self.session(context) else { return };
         let now = context.now();
-        let requested_at = self.started.unwrap_or(now);
+        let requested_at = self.operations.clock.started().unwrap_or(now);
         context.observe(Observation::SessionActive(transport));
         let beginning = NewSession { protocol_version, transport, server: server_name(context), requested_at };
         let change = context.correlation.start_session(session, &beginning, now);
@@ -346,12 +355,12 @@ impl Exchange {
     }
 }
 
-/// Cheaper than the text's own digest, for what stays in the VM.
+/// Cheaper than the text's own digest. For use inside the VM only.
 fn quick_digest(id: &Text) -> u64 {
     id.whole().map_or_else(|| id.digest(), |whole| FxBuildHasher.hash_one(whole))
 }
 
-/// The server's name, where each exchange has that of its cluster.
+/// The server's name, if each exchange has that of its cluster.
 pub(super) fn server_name(context: &Context<'_>) -> Option<Box<str>> {
     let by_cluster = context.config.server_name_from() == ServerNameFrom::Cluster;
     by_cluster.then(|| crate::config::clean_server_name(&context.host.cluster_name().unwrap_or_default()).into())

@@ -1,5 +1,6 @@
 //! How an operation ended: by its answer, or else by what the proxy knows, in a fixed order of evidence.
 
+use super::state::{End, Response};
 use crate::correlation::links::Fallback;
 use crate::host::{Failure, Host, Time};
 use crate::label::Method;
@@ -31,53 +32,47 @@ pub(super) enum Verdict {
 // === impl Verdict ===
 
 impl Verdict {
-    /// Asks for the evidence in its order and stops at the first that decides.
-    pub(super) fn of(
-        host: &dyn Host,
-        now: Time,
-        status: Option<u16>,
-        was_cut: bool,
-        unread: bool,
-        resumable: bool,
-    ) -> Self {
-        match Self::of_failure(host.failure(), was_cut) {
-            Some(Self::Failed(ErrorType::Reset)) if resumable => return Self::Elsewhere(None),
-            Some(Self::ClientLeft) if resumable => return Self::Elsewhere(Some(Fallback::ClientLeft(now))),
-            Some(flagged) => return flagged,
+    /// Asks for the evidence in its order and stops at the first that decides. `can_be_resumed`: another stream can bring the
+    /// response.
+    pub(super) fn of(response: &Response, can_be_resumed: bool, now: Time, host: &dyn Host) -> Self {
+        match Self::of_failure(host.failure(), response.end) {
+            Some(Self::Failed(ErrorType::Reset)) if can_be_resumed => return Self::Elsewhere(None),
+            Some(Self::ClientLeft) if can_be_resumed => return Self::Elsewhere(Some(Fallback::ClientLeft(now))),
+            Some(failed) => return failed,
             None => {}
         }
-        match status.or_else(|| host.response_status()) {
+        match response.status.or_else(|| host.response_status()) {
             Some(300..400) => Self::Redirected,
-            // Whoever refuses a login, server or proxy: the client lacks one.
+            // From the server or from the proxy: the client has no login.
             Some(401 | 403) => Self::Refused(ErrorType::Unauthorized),
             Some(400..) if host.is_from_upstream() => Self::Refused(ErrorType::HttpError),
-            Some(200..300) if unread => Self::Unread,
+            Some(200..300) if response.is_unread => Self::Unread,
             Some(202) => Self::Elsewhere(None),
-            Some(200..300) if resumable => Self::Elsewhere(None),
+            Some(200..300) if can_be_resumed => Self::Elsewhere(None),
             _ => Self::NoResponse,
         }
     }
 
-    /// How a stream ended that others wait for.
-    pub(super) fn of_stream(host: &dyn Host, was_cut: bool, unread: bool, now: Time) -> Fallback {
-        match Self::of_failure(host.failure(), was_cut) {
+    /// How the operations that wait for a stream end with it.
+    pub(super) fn of_stream(response: &Response, now: Time, host: &dyn Host) -> Fallback {
+        match Self::of_failure(host.failure(), response.end) {
             Some(Self::ClientLeft) => Fallback::ClientLeft(now),
             Some(_) => Fallback::Reset(now),
-            None if unread => Fallback::Unknown,
+            None if response.is_unread => Fallback::Unknown,
             None => Fallback::NoResponse,
         }
     }
 
     /// Envoy names the reason of every early end but one: a client that resets its HTTP/2 stream with `NO_ERROR`, as Node does
     /// by default.
-    fn of_failure(failure: Option<Failure>, was_cut: bool) -> Option<Self> {
+    fn of_failure(failure: Option<Failure>, end: End) -> Option<Self> {
         match failure {
             Some(Failure::Timeout) => Some(Self::Failed(ErrorType::Timeout)),
             Some(Failure::Overload) => Some(Self::Failed(ErrorType::Overload)),
             Some(Failure::Unavailable) => Some(Self::Failed(ErrorType::UpstreamUnavailable)),
             Some(Failure::UpstreamReset) => Some(Self::Failed(ErrorType::Reset)),
             Some(Failure::ClientReset) => Some(Self::ClientLeft),
-            None if was_cut => Some(Self::ClientLeft),
+            None if end == End::Cut => Some(Self::ClientLeft),
             Some(Failure::Other) | None => None,
         }
     }
