@@ -44,7 +44,7 @@ use crate::config::Config;
 use crate::correlation::Correlation;
 use crate::host::{Host, Time};
 use crate::label::{Direction, ProtocolVersion, SkipReason, Transport};
-use crate::observation::{Observation, Observer, PublishedLabels};
+use crate::observation::{Observation, Observer};
 use state::{Content, End, Membership, Operations, Recognition, Request, RequestKind, Response};
 
 /// Most operations of one exchange that are followed, and most of the client's responses and cancellations in it. SDKs refuse
@@ -63,7 +63,6 @@ pub struct Context<'a> {
     config: &'a Config,
     host: &'a dyn Host,
     correlation: &'a Correlation,
-    published_labels: Option<&'a dyn PublishedLabels>,
     observer: &'a mut dyn Observer,
     now: Option<Time>,
 }
@@ -99,24 +98,14 @@ pub struct Exchange {
 
 impl<'a> Context<'a> {
     /// For one callback.
+    #[inline]
     pub fn new(
         config: &'a Config,
         host: &'a dyn Host,
         correlation: &'a Correlation,
         observer: &'a mut dyn Observer,
     ) -> Self {
-        Self { config, host, correlation, published_labels: None, observer, now: None }
-    }
-
-    /// Resources get the labels under which the server listed them.
-    #[must_use]
-    pub fn with_published_labels(mut self, labels: &'a dyn PublishedLabels) -> Self {
-        self.published_labels = Some(labels);
-        self
-    }
-
-    fn published_label(&self, uri: &[u8]) -> Option<Box<str>> {
-        self.published_labels?.label(uri)
+        Self { config, host, correlation, observer, now: None }
     }
 
     /// The clock is read at most once per callback.
@@ -136,6 +125,7 @@ impl<'a> Context<'a> {
 // === impl Exchange ===
 
 impl Default for Exchange {
+    #[inline]
     fn default() -> Self {
         Self {
             recognition: Recognition::NotYet,

@@ -252,7 +252,7 @@ impl Session {
 }
 
 /// Receives observations as they are made.
-pub trait Observer {
+pub trait Observer: PublishedLabels {
     /// One more fact about this exchange.
     fn observe(&mut self, observation: Observation<'_>);
 
@@ -264,10 +264,13 @@ pub trait Observer {
     }
 }
 
-/// What the exchange asks of the observations made so far: which label a resource has.
+/// The one question that an exchange asks of what was observed before: the label of a resource depends on the server's lists.
 pub trait PublishedLabels {
     /// The label of a resource that the server listed, or that matches a URI template it listed; `None` if it is not known.
-    fn label(&self, uri: &[u8]) -> Option<Box<str>>;
+    fn published_label(&mut self, uri: &[u8]) -> Option<Box<str>> {
+        let _ = uri;
+        None
+    }
 }
 
 /// One list result.

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::correlation::{Correlation, HASH_KEY_BYTES};
 use crate::exchange::{Context, Exchange};
 use crate::host::{Failure, Host, Time};
-use crate::observation::{Observation, Observer};
+use crate::observation::{Observation, Observer, PublishedLabels};
 use crate::shared_data::InMemory;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -322,6 +322,8 @@ impl Host for Playing<'_> {
 }
 
 // === impl Log ===
+
+impl PublishedLabels for Log {}
 
 impl Observer for Log {
     fn observe(&mut self, observation: Observation<'_>) {

@@ -4,7 +4,7 @@
 
 use mcp_observe::{
     Config, Context, Correlation, Exchange, Failure, HASH_KEY_BYTES, Host, InMemory, Method, Observation, Observer,
-    Time,
+    PublishedLabels, Time,
 };
 use serde_json::Value;
 use std::rc::Rc;
@@ -68,6 +68,8 @@ struct Notes {
     ends: Vec<String>,
     facts: Vec<String>,
 }
+
+impl PublishedLabels for Notes {}
 
 impl Observer for Notes {
     fn observe(&mut self, observation: Observation<'_>) {

@@ -2,7 +2,7 @@
 
 use crate::chunks::{Chunking, cut};
 use crate::script::{End, Script, Side};
-use mcp_observe::{Context, Config, Correlation, Exchange, Failure, Host, Observation, Observer, Time};
+use mcp_observe::{Context, Config, Correlation, Exchange, Failure, Host, Observation, Observer, PublishedLabels, Time};
 use std::cell::Cell;
 use std::fmt::Write as _;
 
@@ -163,6 +163,8 @@ impl Host for Questions<'_> {
         given.is_none_or(|details| details == b"via_upstream")
     }
 }
+
+impl PublishedLabels for Tally {}
 
 impl Observer for Tally {
     fn observe(&mut self, observation: Observation<'_>) {

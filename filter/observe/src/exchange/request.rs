@@ -216,7 +216,7 @@ impl MirroredHeaders {
 }
 
 /// The label of the tool, prompt or resource that an operation names; `None` for other methods.
-fn name_label(method: Method, name: &Text, context: &Context<'_>) -> Option<Box<str>> {
+fn name_label(method: Method, name: &Text, context: &mut Context<'_>) -> Option<Box<str>> {
     let config = context.config;
     match method {
         Method::Known(KnownMethod::ToolsCall | KnownMethod::PromptsGet) => {
@@ -224,7 +224,7 @@ fn name_label(method: Method, name: &Text, context: &Context<'_>) -> Option<Box<
         }
         Method::Known(KnownMethod::ResourcesRead) => {
             let is_published = config.resource_uri == ResourceUriLabel::Published;
-            let published = name.whole().filter(|_| is_published).and_then(|uri| context.published_label(uri));
+            let published = name.whole().filter(|_| is_published).and_then(|uri| context.observer.published_label(uri));
             Some(published.unwrap_or_else(|| config.resource_label(name).into_boxed_str()))
         }
         _ => None,

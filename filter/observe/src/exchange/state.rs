@@ -220,6 +220,7 @@ impl RequestKind {
 // === impl Request ===
 
 impl Default for Request {
+    #[inline]
     fn default() -> Self {
         Self {
             kind: RequestKind::Unseen,
@@ -241,6 +242,7 @@ impl Request {
 // === impl Response ===
 
 impl Default for Response {
+    #[inline]
     fn default() -> Self {
         Self {
             body: ResponseBody::NotRead,
@@ -279,6 +281,7 @@ impl Response {
 // === impl Operations ===
 
 impl Default for Operations {
+    #[inline]
     fn default() -> Self {
         Self { open: Vec::new(), begun: 0, answered: Vec::new(), clock: Clock::NotStarted }
     }
@@ -295,6 +298,7 @@ impl Clock {
 // === impl Membership ===
 
 impl Default for Membership {
+    #[inline]
     fn default() -> Self {
         Self {
             transport: Transport::StreamableHttp,

@@ -6,7 +6,6 @@ use crate::exchange::{Context, Exchange};
 use crate::host::Shell;
 use crate::observation::{Observation, Observer, PublishedLabels};
 use crate::recorder::Server;
-use std::cell::Cell;
 use std::rc::Rc;
 
 /// One HTTP stream. Call its methods in the order of the proxy's callbacks; all but [`HttpStream::log`] may be missing.
@@ -15,21 +14,16 @@ use std::rc::Rc;
 pub struct HttpStream<S> {
     plugin: Rc<Plugin<S>>,
     exchange: Exchange,
+    recording: Recording<S>,
+}
+
+/// Where the observations of one stream go.
+#[derive(Debug)]
+struct Recording<S> {
+    plugin: Rc<Plugin<S>>,
     /// Known from the first observation on.
-    server: Cell<Option<Server>>,
+    server: Option<Server>,
     attributes: Attributes,
-}
-
-/// What an exchange sees of its stream during one callback.
-struct Recording<'a, S> {
-    stream: &'a StreamServer<'a, S>,
-    attributes: &'a mut Attributes,
-}
-
-/// The server of one stream.
-struct StreamServer<'a, S> {
-    plugin: &'a Plugin<S>,
-    known: &'a Cell<Option<Server>>,
 }
 
 // === impl HttpStream ===
@@ -37,15 +31,17 @@ struct StreamServer<'a, S> {
 impl<S: Shell> HttpStream<S> {
     /// A stream that begins.
     #[must_use]
+    #[inline]
     pub fn new(plugin: Rc<Plugin<S>>) -> Self {
-        let server = Cell::new(plugin.server);
-        Self { plugin, exchange: Exchange::default(), server, attributes: Attributes::default() }
+        let (server, attributes) = (plugin.server, Attributes::default());
+        let recording = Recording { plugin: Rc::clone(&plugin), server, attributes };
+        Self { plugin, exchange: Exchange::default(), recording }
     }
 
     /// The request's headers pass.
     pub fn request_headers(&mut self, end_of_stream: bool) {
         if self.plugin.config.filter_state {
-            self.attributes.read_session(&*self.plugin.shell, &self.plugin.session_key);
+            self.recording.attributes.read_session(&*self.plugin.shell, &self.plugin.session_key);
         }
         self.call(|exchange, context| exchange.handle_request_headers(context, end_of_stream));
     }
@@ -83,53 +79,45 @@ impl<S: Shell> HttpStream<S> {
     }
 
     fn call(&mut self, callback: impl FnOnce(&mut Exchange, &mut Context<'_>)) {
-        let Self { plugin, exchange, server, attributes } = self;
-        let stream = StreamServer { plugin, known: server };
-        let mut recording = Recording { stream: &stream, attributes };
-        let context = Context::new(&plugin.config, &*plugin.shell, &plugin.correlation, &mut recording);
-        callback(exchange, &mut context.with_published_labels(&stream));
+        let Self { plugin, exchange, recording } = self;
+        callback(exchange, &mut Context::new(&plugin.config, &*plugin.shell, &plugin.correlation, recording));
         plugin.flush_if_ended();
-    }
-}
-
-// === impl StreamServer ===
-
-impl<S: Shell> StreamServer<'_, S> {
-    fn server(&self) -> Server {
-        self.known.get().unwrap_or_else(|| {
-            let cluster = self.plugin.shell.cluster_name().unwrap_or_default();
-            let server = self.plugin.recorder.borrow_mut().server(&cluster);
-            self.known.set(Some(server));
-            server
-        })
-    }
-}
-
-impl<S: Shell> PublishedLabels for StreamServer<'_, S> {
-    fn label(&self, uri: &[u8]) -> Option<Box<str>> {
-        let server = self.server();
-        self.plugin.recorder.borrow_mut().published_label(server, uri, &*self.plugin.shell)
     }
 }
 
 // === impl Recording ===
 
-impl<S: Shell> Observer for Recording<'_, S> {
+impl<S: Shell> Recording<S> {
+    fn server(&mut self) -> Server {
+        let plugin = &self.plugin;
+        *self.server.get_or_insert_with(|| {
+            let cluster = plugin.shell.cluster_name().unwrap_or_default();
+            plugin.recorder.borrow_mut().server(&cluster)
+        })
+    }
+}
+
+impl<S: Shell> PublishedLabels for Recording<S> {
+    fn published_label(&mut self, uri: &[u8]) -> Option<Box<str>> {
+        let server = self.server();
+        self.plugin.recorder.borrow_mut().published_label(server, uri, &*self.plugin.shell)
+    }
+}
+
+impl<S: Shell> Observer for Recording<S> {
     fn observe(&mut self, observation: Observation<'_>) {
-        let plugin = self.stream.plugin;
-        if plugin.config.filter_state {
-            self.attributes.describe(&observation, &plugin.config, &*plugin.shell);
+        if self.plugin.config.filter_state {
+            self.attributes.describe(&observation, &self.plugin.config, &*self.plugin.shell);
         }
-        let server = self.stream.server();
-        plugin.recorder.borrow_mut().record(server, &observation, &*plugin.shell);
+        let server = self.server();
+        self.plugin.recorder.borrow_mut().record(server, &observation, &*self.plugin.shell);
     }
 
     /// The attributes are those of this exchange, so they do not change.
     fn observe_other(&mut self, server: Option<&str>, observation: Observation<'_>) {
-        let plugin = self.stream.plugin;
-        let own = self.stream.server();
-        let mut recorder = plugin.recorder.borrow_mut();
+        let own = self.server();
+        let mut recorder = self.plugin.recorder.borrow_mut();
         let server = server.map_or(own, |name| recorder.server(name.as_bytes()));
-        recorder.record(server, &observation, &*plugin.shell);
+        recorder.record(server, &observation, &*self.plugin.shell);
     }
 }

@@ -3,7 +3,7 @@ use super::Recorder;
 use crate::config::{Config, ServerNameFrom};
 use crate::host::{Failure, SharedData, Versioned};
 use crate::label::ResourceUriLabel;
-use crate::observation::{Observation, Observer};
+use crate::observation::{Observation, Observer, PublishedLabels};
 use crate::recorder::families::{FamilyName, MetricKind};
 use crate::shared_data::InMemory;
 use crate::test;
@@ -62,6 +62,8 @@ struct Pen<'a> {
     memory: &'a Memory,
     server: &'a str,
 }
+
+impl PublishedLabels for Pen<'_> {}
 
 impl Observer for Pen<'_> {
     fn observe(&mut self, observation: Observation<'_>) {

@@ -6,7 +6,7 @@ mod floor;
 pub use floor::Floor;
 use mcp_observe::{
     Config, Context, Correlation, Exchange, Failure, FamilyName, HASH_KEY_BYTES, Host, InMemory, Metrics, Observation,
-    Observer, Recorder, Server, SharedData, Time, Versioned,
+    Observer, PublishedLabels, Recorder, Server, SharedData, Time, Versioned,
 };
 use std::hint::black_box;
 use std::rc::Rc;
@@ -89,6 +89,8 @@ struct Recording {
     server: Server,
     stub: Stub,
 }
+
+impl PublishedLabels for Recording {}
 
 impl Observer for Recording {
     fn observe(&mut self, observation: Observation<'_>) {
