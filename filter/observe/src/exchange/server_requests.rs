@@ -34,7 +34,7 @@ impl Exchange {
         }
         let Some(stream) = self.stream else { return };
         let ended = context.correlation.end_stream_links(session, stream);
-        context.end_unanswered_server_requests(&ended.server_requests);
+        context.end_without_answer(&ended);
     }
 
     /// The server asks the client; the answer comes with another exchange.

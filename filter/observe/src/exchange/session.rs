@@ -173,9 +173,7 @@ impl Exchange {
                     let now = context.now();
                     let client_wait = self.client_wait(session, now, context);
                     let abandoned = context.correlation.detach_stream(session, stream, fallback, client_wait, now);
-                    for pending in &abandoned {
-                        context.end_unanswered_operation(pending);
-                    }
+                    context.end_without_answer(&abandoned);
                 }
             }
             if self.registered || self.register(None, fallback, context) {
@@ -313,10 +311,7 @@ impl Exchange {
             Fallback::NoResponse
         };
         let ended = context.correlation.end_session_links(session, fallback);
-        for pending in &ended.operations {
-            context.end_unanswered_operation(pending);
-        }
-        context.end_unanswered_server_requests(&ended.server_requests);
+        context.end_without_answer(&ended);
         let deleted = (self.kind == Kind::Delete && context.host.response_status() != Some(404)).then_some(now);
         let change = context.correlation.end_session(session, deleted);
         if let Some(begun) = change.other_end {
