@@ -1,85 +1,130 @@
-//! What crosses exchanges: operations answered on another stream, requests of the server, cancellations, sessions, tasks and
-//! replayed events. MCP 2024-11-05 (HTTP+SSE), 2025-03-26 to 2025-11-25 (sessions, resumed streams, tasks), and the tasks
-//! extension of 2026.
+//! The correlation store: what one exchange needs to know of others. Operations answered on another stream, server requests,
+//! cancellations, sessions, tasks, and events that a resumed stream repeats.
 //!
-//! Everything is kept in [`SharedData`], so that it does not matter which worker sees which half. Nothing can be deleted there:
-//! seven tables with a fixed number of slots each hold it, a slot is read, changed and written back over the version that was
-//! read, and whatever finds no room pushes out the oldest. Session ids, task ids and event ids are kept as keyed hashes
-//! (SipHash-2-4), never as they are.
+//! It covers MCP 2024-11-05 (HTTP+SSE), 2025-03-26 to 2025-11-25 (sessions, resumed streams, tasks), and the tasks extension of
+//! 2026.
 //!
-//! | table | slots | bytes per slot, at most | holds |
+//! The store is in [`SharedData`], so it does not matter which worker sees which exchange. Shared data cannot be deleted.
+//! So each table has a fixed number of slots. A slot is read, changed, and written over the version that was read. When a
+//! slot is full, its oldest entries are evicted. Session ids, task ids and event ids are stored as keyed hashes (SipHash-2-4).
+//!
+//! | table | slots | bytes per slot, at most | entries |
 //! |---|---|---|---|
-//! | [`links`] | 256 | 8192 | operations, cancellations and requests of the server, by session |
-//! | [`sessions`] | 64 | 4096 | when 6500 sessions began, with which protocol version, and whether they are active |
+//! | [`links`] | 256 | 8192 | operations, cancellations and server requests, by session |
+//! | [`sessions`] | 64 | 4096 | start, protocol version and latest use of 6500 sessions, and whether they are active |
 //! | [`coverage`] | 64 | 2048 | of which 16,384 sessions this process saw streams or requests |
-//! | [`tasks`] | 64 | 4096 | which tool started a task, and whether its end was seen |
-//! | [`event_ids`] | 64 | 2560 | the latest 640 event ids of the sessions that share it |
-//! | `endpoints` | 1 | 2560 | the latest 256 unusual addresses of HTTP+SSE |
-//! | `endpoints` | 1 | 2560 | the latest 256 paths of streams of HTTP+SSE |
-//! | [`leases`] | 1 | 2562 | which VMs follow all this |
+//! | [`tasks`] | 64 | 4096 | which tool created a task, and whether the task's end was seen |
+//! | [`event_ids`] | 64 | 2560 | latest 640 event ids of the sessions that share the slot |
+//! | [`endpoints`] | 1 | 2048 | latest 256 unusual endpoints of HTTP+SSE |
+//! | stream paths (in [`endpoints`]) | 1 | 2048 | latest 256 paths of streams of HTTP+SSE |
+//! | [`leases`] | 1 | 2048 | which VMs follow the store |
 //!
-//! **Bound:** 2.9 MiB with the keys, per server name and process, whatever arrives. Links end after [`links::EXPIRY`] unless an
-//! open stream holds them; for each such stream its VM keeps 8 bytes.
+//! What an exchange does with it:
 //!
-//! **Cost:** a look-up is one read and one write of a slot, about 2 us with a few entries. An operation answered by plain JSON,
-//! and everything of 2026-07-28 but tasks, never comes here; of its session, [`activity`] keeps a mark in the VM's own memory.
+//! | when | method | table | what it does |
+//! |---|---|---|---|
+//! | the exchange is recognised | `exchange_started`, `first_exchange_started` | memory of the VM ([`activity`]) | marks its session as used |
+//! | POST outside of a session | `is_endpoint` | endpoints | recognises an unusual endpoint |
+//! | request body ends, HTTP+SSE | `add_operations` | links | the answers come on the session's stream |
+//! | response to a POST is an event stream | `add_operations`, `stream_opened` | links | the answers may come on another stream |
+//! | GET opens an event stream | `note_traffic_once` | coverage | this process sees streams of the session |
+//! | `endpoint` event | `note_endpoint`, `note_stream_path`, `stream_opened` | endpoints, stream paths | remembers the addresses |
+//! | event with an id | `note_event`; if the stream was resumed, `has_event` | event_ids | finds events that are repeated |
+//! | response message | `take_own_operation`, else `take_operation` | links | finds the operation that it answers |
+//! | result of `initialize` | `start_session` | sessions | the session is active |
+//! | result without a protocol version | `protocol_version` | sessions | what `initialize` negotiated |
+//! | server request | `add_server_request` | links | the response comes with another exchange |
+//! | client's response to it, server's cancellation of it | `end_server_request` | links | finds the server request |
+//! | client's cancellation | `cancel_operation` | links | marks the operation, or waits for it |
+//! | result that creates a task, result or notification that shows its end | `start_task`, `end_task` | tasks | finds the tool |
+//! | response ends without an answer | `add_operations`, `detach_stream` or `take_cancellation` | links | the answer may come later |
+//! | stream with event ids ends | `save_event_ids_of` | event_ids | other workers may see the stream resumed |
+//! | `initialize` is refused | `is_stream_path` | stream paths | recognises a client that tries transports |
+//! | session ends | `end_session_links`, `end_session` | links, sessions | ends all that waits for it |
+//! | exchange ends | `end_stream_links`, `stream_closed`, `exchange_ended` | links | ends what waits for its stream |
+//! | tick | [`Correlation::tick`] | all but tasks and endpoints | see [`tick`] |
+//! | root context ends | [`Correlation::end`] | leases, links, sessions | see [`tick`] |
 //!
-//! **What it does not do:** follow clients without a session id; ids repeat among them, so nothing can be told apart.
+//! **Bound:** [`MAX_BYTES`] with the keys (2.81 MiB), per server name and process. Links expire after [`links::EXPIRY`]
+//! unless an open stream holds them; for each such stream its VM keeps 8 bytes.
+//!
+//! **Cost:** one read and one write of a slot per method, about 2 us with a few entries. Operations answered by plain JSON do
+//! not use the store. Nor does anything of 2026-07-28 except tasks.
+//!
+//! **What it does not do:** follow clients without a session id. Their ids repeat, so their messages cannot be distinguished.
 
 mod activity;
 pub(crate) mod coverage;
 mod endpoints;
 pub(crate) mod event_ids;
+mod idle;
 mod leases;
 pub(crate) mod links;
 pub(crate) mod sessions;
 mod stream_id;
-pub(crate) mod tasks;
+mod table;
+mod tasks;
 mod tick;
+mod time;
 
-use crate::host::SharedData;
+use crate::host::{SharedData, Time};
 use crate::label::ProtocolVersion;
-use crate::shared_data::update;
 use crate::text::Text;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 use std::cell::{Cell, RefCell};
 use std::hash::Hasher as _;
 use std::rc::Rc;
 pub(crate) use stream_id::StreamId;
+use table::Table;
 
-/// Every key begins with it; the number changes when the layout of any value does.
-pub const KEY_PREFIX: &str = "mcp_observability/2/";
+/// Every key begins with it. The number changes when the layout of any value does.
+pub const KEY_PREFIX: &str = "mcp_observability/3/";
 /// Length of the key under which ids are hashed.
 pub const HASH_KEY_BYTES: usize = 16;
 
+/// All tables of the store.
+const TABLES: [Table; 8] = [
+    links::TABLE,
+    sessions::TABLE,
+    coverage::TABLE,
+    tasks::TABLE,
+    event_ids::TABLE,
+    endpoints::ENDPOINTS,
+    endpoints::STREAM_PATHS,
+    leases::TABLE,
+];
+/// Bytes of the store for one namespace, with its keys.
+pub(crate) const MAX_BYTES: usize = table::max_bytes(&TABLES);
+const _: () = assert!(MAX_BYTES <= 281 * 1024 * 1024 / 100);
+
 /// A session of one server, as a keyed hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SessionKey(u64);
 
 /// The correlation store, as one VM sees it.
 pub struct Correlation {
     shared: Rc<dyn SharedData>,
+    /// Begins the keys of this namespace.
     prefix: String,
     hash_key: [u8; HASH_KEY_BYTES],
+    /// Identifies this VM in its lease.
+    vm: u64,
+    /// When this VM renews its lease; `None` before the first one.
+    renew_lease_at: Cell<Option<Time>>,
+    /// This VM follows nothing any more.
+    has_ended: Cell<bool>,
     /// Number of the latest stream id of this VM.
     last_stream: Cell<u64>,
-    /// Events that passed and are not saved yet.
-    events: RefCell<Vec<event_ids::EventKey>>,
-    /// Of sessions that were asked for, as [`sessions`] knows them.
-    protocol_versions: RefCell<Vec<(u64, Option<ProtocolVersion>)>>,
-    /// The slot of links that is swept next.
-    swept: Cell<u64>,
     /// Open streams of this VM that links may wait for, sorted.
-    open: RefCell<Vec<StreamId>>,
-    /// Name of this VM among those of [`leases`], and when it says again that it is one.
-    vm: u64,
-    lease_renewed_at: Cell<u64>,
-    /// This VM follows nothing any more.
-    is_gone: Cell<bool>,
-    /// Which sessions are used here.
-    uses: RefCell<activity::Uses>,
+    open_streams: RefCell<Vec<StreamId>>,
+    /// The slot of links that is checked next for expired ones.
+    next_expiry_slot: Cell<u64>,
+    /// Events that passed this VM and are not saved.
+    unsaved_events: RefCell<Vec<event_ids::EventKey>>,
+    /// Protocol versions that were read lately.
+    protocol_versions: RefCell<Vec<(SessionKey, Option<ProtocolVersion>)>>,
+    activity: RefCell<activity::Activity>,
 }
 
 impl std::fmt::Debug for Correlation {
@@ -96,7 +141,7 @@ impl SessionKey {
         self.0
     }
 
-    /// Of the session's stream on HTTP+SSE, which is open as long as the session.
+    /// Identifies the session's stream on HTTP+SSE, which is open as long as the session.
     pub(crate) fn stream_id(self) -> StreamId {
         StreamId::of_hash(self.0)
     }
@@ -105,23 +150,24 @@ impl SessionKey {
 // === impl Correlation ===
 
 impl Correlation {
-    /// For all plugins with the same [`Config::namespace`](crate::Config::namespace). `seed` differs between the VMs of a process.
+    /// The store of all plugins with the same [`Config::namespace`](crate::Config::namespace). `seed` differs between the VMs
+    /// of a process.
     #[must_use]
     pub fn new(shared: Rc<dyn SharedData>, namespace: &str, hash_key: [u8; HASH_KEY_BYTES], seed: u64) -> Self {
         Self {
             shared,
-            // The key is the same in all VMs of the process, so this is as well.
+            // The hash key is the same in all VMs of the process, so the prefix is as well.
             prefix: format!("{KEY_PREFIX}{:016x}/", hash(&hash_key, &[namespace.as_bytes()])),
             hash_key,
-            last_stream: Cell::new(seed),
-            events: RefCell::default(),
-            protocol_versions: RefCell::default(),
-            swept: Cell::new(seed),
-            open: RefCell::default(),
             vm: seed,
-            lease_renewed_at: Cell::default(),
-            is_gone: Cell::default(),
-            uses: RefCell::default(),
+            renew_lease_at: Cell::default(),
+            has_ended: Cell::default(),
+            last_stream: Cell::new(seed),
+            open_streams: RefCell::default(),
+            next_expiry_slot: Cell::new(seed),
+            unsaved_events: RefCell::default(),
+            protocol_versions: RefCell::default(),
+            activity: RefCell::default(),
         }
     }
 
@@ -130,7 +176,7 @@ impl Correlation {
         SessionKey(self.hash(&[server, id.start(), &id.length().to_le_bytes(), &id.digest().to_le_bytes()]))
     }
 
-    /// For a stream that opens. No other VM makes the same one.
+    /// An id for a stream that opens. No other VM makes the same one.
     pub(crate) fn new_stream_id(&self) -> StreamId {
         let number = self.last_stream.get().wrapping_add(1);
         self.last_stream.set(number);
@@ -140,53 +186,9 @@ impl Correlation {
     fn hash(&self, parts: &[&[u8]]) -> u64 {
         hash(&self.hash_key, parts)
     }
-
-    fn key(&self, table: char, slot: u64) -> String {
-        format!("{}{table}{slot:x}", self.prefix)
-    }
-
-    /// Changes a slot; `change` says whether it did. A value of unexpected shape counts as absent.
-    fn edit<S, T>(&self, key: &str, mut change: impl FnMut(&mut S) -> (bool, T)) -> Option<T>
-    where
-        S: Default + Serialize + DeserializeOwned,
-    {
-        let mut found = None;
-        let is_done = self.edit_table(key, &mut |slot: &mut S| {
-            let (changed, new) = change(slot);
-            found = Some(new);
-            changed
-        });
-        found.filter(|_| is_done)
-    }
-
-    /// [`Correlation::edit`] for every `change`, so that reading and writing a table is compiled once. Whether it came through.
-    #[inline(never)]
-    fn edit_table<S>(&self, key: &str, change: &mut dyn FnMut(&mut S) -> bool) -> bool
-    where
-        S: Default + Serialize + DeserializeOwned,
-    {
-        let done = update(self.shared.as_ref(), key, |bytes| {
-            let mut slot: S = postcard::from_bytes(bytes).unwrap_or_default();
-            if !change(&mut slot) {
-                return (false, ());
-            }
-            // A Vec has room for everything.
-            match postcard::to_allocvec(&slot) {
-                Ok(written) => *bytes = written,
-                Err(_) => return (false, ()),
-            }
-            (true, ())
-        });
-        done.is_some()
-    }
-
-    fn read<S: Default + DeserializeOwned>(&self, key: &str) -> S {
-        let value = self.shared.read(key);
-        value.and_then(|value| postcard::from_bytes(&value.bytes).ok()).unwrap_or_default()
-    }
 }
 
-/// SipHash-2-4 of the parts, each behind its length.
+/// SipHash-2-4 of the parts, each after its length.
 fn hash(key: &[u8; HASH_KEY_BYTES], parts: &[&[u8]]) -> u64 {
     let mut hasher = SipHasher24::new_with_key(key);
     for part in parts {

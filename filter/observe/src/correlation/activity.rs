@@ -1,302 +1,195 @@
-//! When sessions were last used, so that those without an exchange for [`IDLE`] are active no longer.
+//! When this VM last saw an exchange of a session.
 //!
-//! Exchanges only mark their session in their own VM: plain ones must not pay for shared data. The tick tells
-//! [`super::sessions`] of a session once in [`APART`], and at once where a session of its slot is inactive or soon will be: it may
-//! be this one, come back. And the tick looks for sessions that were idle for too long, in each slot when that can be at the
-//! earliest; of sessions from before its time a VM learns within five minutes.
+//! An exchange only marks its session in the VM's own memory: plain exchanges must not pay for shared data. A tick publishes
+//! the marks in the store ([`super::idle`]): each session once in [`PUBLISH_INTERVAL`], and at once if a session of its slot
+//! is inactive or soon will be, as it may be this one that comes back.
 //!
-//! **Bound:** [`MAX_IDLE`] and a quarter of sessions without an open exchange, 56 bytes each; beside them one for each open
-//! exchange. Those that give way are told of at the next tick, [`MAX_LEAVING`] of them.
+//! | limit | value |
+//! |---|---|
+//! | sessions without an open exchange | [`MAX_IDLE`] and a quarter, 88 bytes each |
+//! | sessions with one | as many as open exchanges |
+//! | evicted sessions that the next tick publishes | [`MAX_EVICTED`], 88 bytes each |
 //!
-//! **Cost:** a look-up in the VM's own map per exchange. At a tick one read and one write for each slot with sessions to tell of.
+//! **Cost:** one look-up in the VM's own map per exchange.
 
 use super::coverage::Traffic;
-use super::sessions::{ActiveSession, IDLE, SLOTS, SessionEntry, Slot};
-use super::tick::Report;
+use super::idle::{IdleCheck, PUBLISH_INTERVAL};
+use super::sessions;
 use super::{Correlation, SessionKey};
 use crate::host::Time;
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::time::Duration;
 
-/// Of one VM, without an open exchange.
+/// Sessions of one VM without an open exchange.
 const MAX_IDLE: usize = 400;
-/// At one tick.
-const MAX_LEAVING: usize = 256;
-/// Nanoseconds from one word about a session to the next.
-const APART: u64 = 60_000_000_000;
-/// A session without an exchange for so long is forgotten in its VM.
-const FORGOTTEN: u64 = 5 * APART;
-/// From one slot to the next, when a VM first looks through them.
-const FIRST_LOOKS_APART: u64 = 5_000_000_000;
+/// Between two ticks.
+const MAX_EVICTED: usize = 256;
+/// A session without an exchange for this long is dropped from the VM's memory.
+const RETENTION: Duration = Duration::from_secs(5 * 60);
 
-/// What one VM knows of its sessions' use.
+/// The sessions of which this VM saw exchanges.
 #[derive(Debug, Default)]
-pub(super) struct Uses {
-    /// By a digest of the session's id.
-    pub(super) sessions: FxHashMap<u64, Use>,
-    /// Had to give way before they were told of.
-    leaving: Vec<Word>,
-    /// So many sessions are looked through for those to forget.
-    full_at: usize,
-    slots: Vec<Look>,
+pub(super) struct Activity {
+    /// By a digest of the session id.
+    pub(super) sessions: FxHashMap<u64, LocalSession>,
+    /// Sessions that were evicted before their last use was published.
+    evicted: Vec<LocalSession>,
+    /// Number of sessions at which some are evicted.
+    evict_at: usize,
+    /// One per slot of [`super::sessions`]; empty until this VM looks for idle sessions.
+    pub(super) checks: Vec<IdleCheck>,
 }
 
-/// What this VM knows of a slot of [`super::sessions`].
-#[derive(Debug)]
-struct Look {
-    /// When a session can have been idle for too long, at the earliest.
-    due: u64,
-    has_looked: bool,
-    /// One was inactive when it was looked at last.
-    has_inactive: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct Use {
+/// A session in the memory of one VM.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LocalSession {
     session: SessionKey,
-    /// When the latest tick found it used, and when it was when the others were told.
-    at: u64,
-    told: u64,
-    /// When they are told next.
-    due: u64,
-    /// Exchanges that are open.
-    open: u32,
+    open_exchanges: u32,
+    /// Since the latest tick.
     is_used: bool,
     has_requests: bool,
-    /// Halves that were noted from here.
+    /// Bits of [`Traffic`] that this VM has noted in the store.
     noted: u8,
+    /// The latest tick that found it used.
+    used: Option<Time>,
+    /// The value of `used` that was published last.
+    published: Option<Time>,
+    /// When `used` is published next.
+    publish_at: Option<Time>,
 }
 
-/// What the others are told.
+/// The latest use of a session, to be published.
 #[derive(Clone, Copy, Debug)]
-struct Word {
-    session: SessionKey,
-    at: u64,
-    has_requests: bool,
+pub(super) struct LastUse {
+    pub(super) session: SessionKey,
+    pub(super) at: Time,
+    pub(super) has_requests: bool,
 }
 
-// === impl Use ===
+// === impl LocalSession ===
 
-impl Use {
-    fn word(&self) -> Word {
-        Word { session: self.session, at: self.at, has_requests: self.has_requests }
+impl LocalSession {
+    fn new(session: SessionKey, is_request: bool) -> Self {
+        let (used, published, publish_at) = (None, None, None);
+        Self {
+            session,
+            open_exchanges: 1,
+            is_used: true,
+            has_requests: is_request,
+            noted: 0,
+            used,
+            published,
+            publish_at,
+        }
     }
 
-    fn slot(&self) -> usize {
-        (self.session.0 % SLOTS) as usize
+    /// A tick at `now`: returns the latest use.
+    fn tick(&mut self, now: Time) -> LastUse {
+        if std::mem::take(&mut self.is_used) || self.open_exchanges > 0 {
+            self.used = Some(now);
+        }
+        self.publish_at.get_or_insert_with(|| now.plus(PUBLISH_INTERVAL));
+        LastUse { session: self.session, at: self.used.unwrap_or(now), has_requests: self.has_requests }
+    }
+
+    fn is_published(&self) -> bool {
+        !self.is_used && self.used == self.published
     }
 }
 
-// === impl Look ===
+// === impl Activity ===
 
-impl Look {
-    /// A session that was not used for a while has to be told of before others take it for idle, or is taken for it already.
-    fn is_urgent(&self, now: Time) -> bool {
-        self.has_inactive || self.has_looked && self.due <= now.0 + 2 * APART
-    }
-}
-
-// === impl Uses ===
-
-impl Uses {
-    /// What is to be told now; and forgets what was told and not used since.
-    fn words(&mut self, now: Time) -> Vec<Word> {
-        let mut words = std::mem::take(&mut self.leaving);
-        // Used since the tick before.
-        words.iter_mut().filter(|word| word.at == 0).for_each(|word| word.at = now.0);
-        for one in self.sessions.values_mut() {
-            if std::mem::take(&mut one.is_used) || one.open > 0 {
-                one.at = now.0;
-            }
-            if one.due == 0 {
-                one.due = now.0 + APART;
-            }
-            let is_urgent = one.told == 0 && self.slots.get(one.slot()).is_some_and(|look| look.is_urgent(now));
-            if one.at != one.told && (is_urgent || one.due <= now.0) {
-                (one.told, one.due) = (one.at, now.0 + APART);
-                words.push(one.word());
+impl Activity {
+    /// What the tick at `now` publishes. Drops sessions whose latest use was published and is long ago.
+    pub(super) fn take_due(&mut self, now: Time) -> Vec<LastUse> {
+        let mut due: Vec<LastUse> = self.evicted.drain(..).map(|mut evicted| evicted.tick(now)).collect();
+        for local in self.sessions.values_mut() {
+            let last_use = local.tick(now);
+            let slot = sessions::TABLE.slot_of(local.session.0) as usize;
+            let is_urgent =
+                local.published.is_none() && self.checks.get(slot).is_some_and(|check| check.is_urgent(now));
+            if local.used != local.published && (is_urgent || local.publish_at <= Some(now)) {
+                (local.published, local.publish_at) = (local.used, Some(now.plus(PUBLISH_INTERVAL)));
+                due.push(last_use);
             }
         }
-        self.sessions.retain(|_, one| one.open > 0 || one.at != one.told || now.0.saturating_sub(one.at) < FORGOTTEN);
-        words
+        self.sessions.retain(|_, local| {
+            let is_recent = local.used.is_some_and(|used| now < used.plus(RETENTION));
+            local.open_exchanges > 0 || !local.is_published() || is_recent
+        });
+        due
     }
 
     fn make_room(&mut self) {
-        if self.sessions.len() < self.full_at.max(MAX_IDLE) {
+        if self.sessions.len() < self.evict_at.max(MAX_IDLE) {
             return;
         }
         // With so much room the map tidies up in its place, instead of growing once more.
         self.sessions.reserve((2 * MAX_IDLE).saturating_sub(self.sessions.len()));
-        let at = |one: &Use| if one.is_used { u64::MAX } else { one.at };
+        let used = |local: &LocalSession| if local.is_used { Some(Time(u64::MAX)) } else { local.used };
         // A sort or a selection would be many times as much code in the module.
-        let idle = self.sessions.values().filter(|one| one.open == 0).map(|one| Reverse(at(one)));
+        let idle = self.sessions.values().filter(|local| local.open_exchanges == 0).map(|local| Reverse(used(local)));
         let mut idle: BinaryHeap<_> = idle.collect();
         // A quarter at once, so that the next ones find room.
         if idle.len() >= MAX_IDLE
             && let Some(Reverse(limit)) = std::iter::from_fn(|| idle.pop()).nth(MAX_IDLE / 4)
         {
-            let Self { sessions, leaving, .. } = self;
-            sessions.retain(|_, one| {
-                let stays = one.open > 0 || at(one) > limit;
-                if !stays && (one.is_used || one.at != one.told) && leaving.len() < MAX_LEAVING {
-                    leaving.push(Word { at: if one.is_used { 0 } else { one.at }, ..one.word() });
+            let Self { sessions, evicted, .. } = self;
+            sessions.retain(|_, local| {
+                let is_kept = local.open_exchanges > 0 || used(local) > limit;
+                if !is_kept && !local.is_published() && evicted.len() < MAX_EVICTED {
+                    evicted.push(*local);
                 }
-                stays
+                is_kept
             });
         }
-        self.full_at = self.sessions.len() + MAX_IDLE / 4;
+        self.evict_at = self.sessions.len() + MAX_IDLE / 4;
     }
 }
 
 // === impl Correlation ===
 
 impl Correlation {
-    /// An exchange of a session that is known here begins; the session is named by a digest of its id. Whether it is known.
+    /// An exchange of a session starts; `digest` is of the session's id. Returns whether this VM knows the session.
     pub(crate) fn exchange_started(&self, digest: u64, is_request: bool) -> bool {
-        let mut uses = self.uses.borrow_mut();
-        let Some(one) = uses.sessions.get_mut(&digest) else { return false };
-        (one.open, one.is_used) = (one.open + 1, true);
-        one.has_requests |= is_request;
+        let mut activity = self.activity.borrow_mut();
+        let Some(local) = activity.sessions.get_mut(&digest) else { return false };
+        (local.open_exchanges, local.is_used) = (local.open_exchanges + 1, true);
+        local.has_requests |= is_request;
         true
     }
 
-    /// The same for one that is not.
+    /// [`exchange_started`](Self::exchange_started) for a session that this VM does not know.
     #[inline(never)]
     pub(crate) fn first_exchange_started(&self, digest: u64, session: SessionKey, is_request: bool) {
-        let mut uses = self.uses.borrow_mut();
-        uses.make_room();
-        let one = Use { session, at: 0, told: 0, due: 0, open: 1, is_used: true, has_requests: is_request, noted: 0 };
-        uses.sessions.insert(digest, one);
+        let mut activity = self.activity.borrow_mut();
+        activity.make_room();
+        activity.sessions.insert(digest, LocalSession::new(session, is_request));
     }
 
-    /// The exchange is over.
+    /// An exchange of a session ended.
     pub(crate) fn exchange_ended(&self, digest: u64) {
-        let mut uses = self.uses.borrow_mut();
-        if let Some(one) = uses.sessions.get_mut(&digest) {
-            (one.open, one.is_used) = (one.open.saturating_sub(1), true);
+        let mut activity = self.activity.borrow_mut();
+        if let Some(local) = activity.sessions.get_mut(&digest) {
+            (local.open_exchanges, local.is_used) = (local.open_exchanges.saturating_sub(1), true);
         }
     }
 
-    /// A half of the session passes here that concerns others: told at once, if it was not lately.
-    pub(crate) fn note_traffic_once(&self, digest: u64, session: SessionKey, half: Traffic) {
-        if let Some(one) = self.uses.borrow_mut().sessions.get_mut(&digest) {
-            if one.noted & half as u8 != 0 {
+    /// [`note_traffic`](Self::note_traffic), unless this VM did so lately.
+    pub(crate) fn note_traffic_once(&self, digest: u64, session: SessionKey, traffic: Traffic) {
+        if let Some(local) = self.activity.borrow_mut().sessions.get_mut(&digest) {
+            if local.noted & traffic as u8 != 0 {
                 return;
             }
-            one.noted |= half as u8;
+            local.noted |= traffic as u8;
         }
-        self.note_traffic(session, half);
+        self.note_traffic(session, traffic);
     }
 
-    /// Whether requests of the session passed this VM lately.
+    /// Whether this VM saw requests of the session lately.
     pub(super) fn has_local_requests(&self, session: SessionKey) -> bool {
-        self.uses.borrow().sessions.values().any(|one| one.session == session && one.has_requests)
-    }
-
-    /// From now on this VM looks for idle sessions.
-    pub(super) fn schedule_idle_checks(&self, now: Time) {
-        let slots = &mut self.uses.borrow_mut().slots;
-        if slots.is_empty() {
-            let due = |slot| now.0 + slot * FIRST_LOOKS_APART;
-            slots.extend((1..=SLOTS).map(|slot| Look { due: due(slot), has_looked: false, has_inactive: false }));
-        }
-    }
-
-    /// Tells the other VMs which sessions were used here, and ends what was idle for too long.
-    pub(crate) fn publish_activity(&self, now: Time, report: &mut Report<'_>) {
-        let mut words = self.uses.borrow_mut().words(now);
-        words.sort_unstable_by_key(|word| word.session.0 % SLOTS);
-        for of_slot in words.chunk_by(|one, other| one.session.0 % SLOTS == other.session.0 % SLOTS) {
-            let known = self.tell_slot(of_slot, report);
-            // Of one that began here that is known anyway.
-            let is_begun = |word: &Word| known.iter().any(|one| one.session == word.session.0 && one.begun.is_some());
-            for word in of_slot.iter().filter(|word| word.has_requests && !is_begun(word)) {
-                self.note_traffic(word.session, Traffic::Requests);
-            }
-        }
-        self.sweep_sessions(now, report);
-    }
-
-    /// Returns what was known of the sessions in the slot of these words.
-    fn tell_slot(&self, words: &[Word], report: &mut Report<'_>) -> Slot {
-        let Some(key) = words.first().map(|word| self.key('s', word.session.0 % SLOTS)) else { return Slot::new() };
-        let later = |known: &SessionEntry| {
-            let word = words.iter().find(|word| word.session.0 == known.session)?;
-            known.begun.as_ref().map(|_| word.at).filter(|&at| at > known.used)
-        };
-        let before: Slot = self.read(&key);
-        let news: Vec<&SessionEntry> = before.iter().filter(|known| later(known).is_some()).collect();
-        if news.is_empty() {
-            return before;
-        }
-        // The gauge is raised before others can see what they may lower it for.
-        let back: Vec<(u64, ActiveSession)> = news
-            .iter()
-            .filter(|known| !known.is_active())
-            .filter_map(|known| Some((known.session, known.begun.as_ref()?.as_active())))
-            .collect();
-        back.iter().for_each(|(_, active)| {
-            report(active.server.as_deref(), active.became_active());
-        });
-        let raised = self.edit(&key, |slot: &mut Slot| {
-            let mut raised = Vec::new();
-            for known in slot {
-                let Some(at) = later(known) else { continue };
-                known.used = at;
-                let is_back = back.iter().any(|(session, _)| *session == known.session);
-                if let Some(begun) = known.begun.as_mut().filter(|begun| is_back && !begun.is_active) {
-                    begun.is_active = true;
-                    raised.push(known.session);
-                }
-            }
-            (true, raised)
-        });
-        // Another VM was faster.
-        let raised = raised.unwrap_or_default();
-        back.iter().filter(|(session, _)| !raised.contains(session)).for_each(|(_, active)| {
-            report(active.server.as_deref(), active.became_inactive());
-        });
-        before
-    }
-
-    fn sweep_sessions(&self, now: Time, report: &mut Report<'_>) {
-        let idle = IDLE.as_nanos() as u64;
-        for (slot, look) in (0..).zip(&mut self.uses.borrow_mut().slots) {
-            if look.due <= now.0 {
-                let left = self.deactivate_slot(slot, now.0.checked_sub(idle), report);
-                let first = left.iter().filter(|known| known.is_active()).map(|known| known.used).min();
-                look.due = first.unwrap_or(now.0).saturating_add(idle);
-                look.has_looked = true;
-                look.has_inactive = left.iter().any(|known| known.begun.is_some() && !known.is_active());
-            }
-        }
-    }
-
-    /// Sessions that no VM follows any more are active no longer.
-    pub(crate) fn deactivate_all(&self, report: &mut Report<'_>) {
-        for slot in 0..SLOTS {
-            self.deactivate_slot(slot, Some(u64::MAX), report);
-        }
-    }
-
-    /// Those used up to `limit` are active no longer. Returns the slot as it is then.
-    fn deactivate_slot(&self, slot: u64, limit: Option<u64>, report: &mut Report<'_>) -> Slot {
-        let key = self.key('s', slot);
-        let is_idle = |known: &SessionEntry| known.is_active() && limit.is_some_and(|limit| known.used <= limit);
-        let known: Slot = self.read(&key);
-        if !known.iter().any(is_idle) {
-            return known;
-        }
-        let changed = self.edit(&key, |slot: &mut Slot| {
-            let idle = slot.iter_mut().filter(|known| is_idle(known));
-            let inactive: Vec<ActiveSession> = idle.filter_map(SessionEntry::deactivate).collect();
-            (!inactive.is_empty(), (inactive, slot.clone()))
-        });
-        let (inactive, left) = changed.unwrap_or_default();
-        for active in inactive {
-            report(active.server.as_deref(), active.became_inactive());
-        }
-        left
+        self.activity.borrow().sessions.values().any(|local| local.session == session && local.has_requests)
     }
 }

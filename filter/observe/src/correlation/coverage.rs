@@ -1,30 +1,38 @@
-//! Which halves of a session's traffic this process saw: its streams, its requests. With replicas behind a balancer the other
-//! half may pass elsewhere, and then an answer that does not come, or that answers nothing, shows no fault.
+//! Which part of a session's traffic this process saw: its streams, its requests.
 //!
-//! A stream is the GET of a session, noted when it opens; requests are its POSTs. Those that are entered in [`super::links`] are
-//! noted then, plain ones are known at once in their own VM and to the others within a minute, or from the session's beginning.
+//! With several replicas behind a load balancer, a stream of a session may pass through one process and its requests through
+//! another. Then an operation without an answer, or an answer without an operation, shows no fault.
 //!
-//! A slot is the latest sessions, eight bytes each: a hash whose last two bits say what was seen. Of a session that younger
-//! ones pushed out nothing is known, as if all of it passed elsewhere.
+//! | traffic | noted |
+//! |---|---|
+//! | streams | when a GET of the session opens an event stream |
+//! | requests that are in [`links`](super::links) | when they are added |
+//! | other requests | in this VM at once; for the other VMs within a minute, or when the session starts |
+//!
+//! A slot is the latest sessions as [`records`] of eight bytes: the session's hash, whose last two bits are replaced by what was
+//! seen. An evicted session counts as one of which nothing was seen.
 
-use super::sessions::SessionStart;
-use super::{Correlation, SessionKey};
-use crate::shared_data::update;
+use super::{Correlation, SessionKey, Table};
+use crate::shared_data::{append_records, records};
 
-const SLOTS: u64 = 64;
 const ENTRY_BYTES: usize = 8;
-const MAX_IN_SLOT: usize = 256;
+/// The oldest entry is evicted.
+const MAX_ENTRIES: usize = 256;
 
-/// One of the two, as its bit.
+pub(super) const TABLE: Table = Table { letter: 'h', slots: 64, max_bytes: MAX_ENTRIES * ENTRY_BYTES };
+
+/// A part of a session's traffic, as its bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Traffic {
+    /// Event streams that a GET opened.
     Streams = 1,
+    /// POST requests.
     Requests = 2,
 }
 
 const BITS: u64 = Traffic::Streams as u64 | Traffic::Requests as u64;
 
-// === impl Half ===
+// === impl Traffic ===
 
 impl Traffic {
     fn is_in(self, entry: u64) -> bool {
@@ -35,67 +43,48 @@ impl Traffic {
 // === impl Correlation ===
 
 impl Correlation {
-    /// This half of the session passes here.
-    pub(crate) fn note_traffic(&self, session: SessionKey, half: Traffic) {
-        update(self.shared.as_ref(), &self.halves_key(session), |bytes| {
-            bytes.truncate(entries(bytes).as_flattened().len());
-            let known = place(bytes, session);
+    /// This process saw this part of the session's traffic.
+    pub(crate) fn note_traffic(&self, session: SessionKey, traffic: Traffic) {
+        self.edit_bytes(&TABLE, session.0, &mut |bytes| {
+            let known = find(bytes, session);
             let entry = known.map_or(session.0 & !BITS, |(_, entry)| entry);
-            if half.is_in(entry) {
-                return (false, ());
+            if traffic.is_in(entry) {
+                return false;
             }
             if let Some((index, _)) = known {
                 bytes.drain(index * ENTRY_BYTES..(index + 1) * ENTRY_BYTES);
             }
-            bytes.extend_from_slice(&(entry | half as u64).to_le_bytes());
-            bytes.drain(..bytes.len().saturating_sub(MAX_IN_SLOT * ENTRY_BYTES));
-            (true, ())
+            append_records::<ENTRY_BYTES>(bytes, MAX_ENTRIES, &(entry | traffic as u64).to_le_bytes());
+            true
         });
     }
 
-    /// Whether this half of the session passed here.
+    /// Whether this process saw this part of the session's traffic.
     #[inline(never)]
-    pub(crate) fn saw_traffic(&self, session: SessionKey, half: Traffic) -> bool {
-        if half == Traffic::Requests && (self.has_local_requests(session) || self.begun(session).is_some()) {
+    pub(crate) fn saw_traffic(&self, session: SessionKey, traffic: Traffic) -> bool {
+        if traffic == Traffic::Requests && (self.has_local_requests(session) || self.session_start(session).is_some()) {
             return true;
         }
-        let slot = self.shared.read(&self.halves_key(session)).map(|value| value.bytes).unwrap_or_default();
-        place(&slot, session).is_some_and(|(_, entry)| half.is_in(entry))
-    }
-
-    fn begun(&self, session: SessionKey) -> Option<SessionStart> {
-        self.session_entry(session).and_then(|known| known.begun)
-    }
-
-    fn halves_key(&self, session: SessionKey) -> String {
-        self.key('h', session.0 % SLOTS)
+        find(&self.read_bytes(&TABLE, session.0), session).is_some_and(|(_, entry)| traffic.is_in(entry))
     }
 }
 
-/// The place of a session in a slot, and its entry.
-fn place(slot: &[u8], session: SessionKey) -> Option<(usize, u64)> {
-    let entries = entries(slot).iter().map(|entry| u64::from_le_bytes(*entry));
+/// The index of a session's entry in a slot, and the entry.
+fn find(slot: &[u8], session: SessionKey) -> Option<(usize, u64)> {
+    let entries = records(slot, MAX_ENTRIES).iter().map(|entry| u64::from_le_bytes(*entry));
     entries.enumerate().find(|(_, entry)| (entry ^ session.0) & !BITS == 0)
-}
-
-/// The entries of a slot. A value of unexpected shape counts as absent.
-fn entries(slot: &[u8]) -> &[[u8; ENTRY_BYTES]] {
-    match slot.as_chunks() {
-        (entries, []) if entries.len() <= MAX_IN_SLOT => entries,
-        _ => &[],
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Traffic;
+    use super::{TABLE, Traffic};
     use crate::correlation::SessionKey;
     use crate::correlation::tests::pair;
     use crate::host::SharedData as _;
     use crate::test;
 
     #[test]
-    fn ok_halves_are_known_to_all_workers() {
+    fn traffic_noted_by_one_vm_is_seen_by_all() {
         let (one, other, _) = pair();
         let (session, neighbour) = (SessionKey(0x1240), SessionKey(0x1280));
         assert!(!other.saw_traffic(session, Traffic::Streams));
@@ -108,18 +97,27 @@ mod tests {
     }
 
     #[test]
-    fn ok_a_slot_keeps_the_latest_sessions() {
+    fn full_slot_keeps_the_latest_sessions() {
         let (one, _, shared) = pair();
         for number in 0..1_000_u64 {
             one.note_traffic(SessionKey(number << 6), Traffic::Streams);
         }
-        assert_eq!(shared.read(&one.key('h', 0)).unwrap().bytes.len(), 2048);
-        assert!(
-            one.saw_traffic(SessionKey(999 << 6), Traffic::Streams)
-                && !one.saw_traffic(SessionKey(1 << 6), Traffic::Streams)
-        );
-        let version = shared.read(&one.key('h', 0)).map(|value| value.version);
-        assert!(shared.write(&one.key('h', 0), &[1; 9], version));
-        assert!(!one.saw_traffic(SessionKey(999 << 6), Traffic::Streams));
+        let key = one.key(&TABLE, 0);
+        assert_eq!(shared.read(&key).unwrap().bytes.len(), TABLE.max_bytes);
+        assert!(one.saw_traffic(SessionKey(999 << 6), Traffic::Streams));
+        assert!(!one.saw_traffic(SessionKey(1 << 6), Traffic::Streams));
+    }
+
+    #[test]
+    fn value_of_unexpected_size_counts_as_missing() {
+        let (one, _, shared) = pair();
+        let session = SessionKey(1 << 6);
+        one.note_traffic(session, Traffic::Streams);
+        let key = one.key(&TABLE, 0);
+        let version = shared.read(&key).map(|value| value.version);
+        assert!(shared.write(&key, &[1; 9], version));
+        assert!(!one.saw_traffic(session, Traffic::Streams));
+        one.note_traffic(session, Traffic::Streams);
+        assert!(one.saw_traffic(session, Traffic::Streams));
     }
 }

@@ -1,46 +1,58 @@
-//! Addresses of HTTP+SSE. Those that carry the session in an unusual place, as `endpoint` events gave them: servers that put it
-//! into a query parameter, as all SDKs do, never come here; for the others one small value is read per POST without any
-//! session. And the paths of the streams that such events came on: read where an `initialize` is refused.
+//! Addresses of HTTP+SSE (MCP 2024-11-05).
+//!
+//! * `endpoints`: paths that the `endpoint` event named and that carry the session in an unusual place. All SDKs put it into
+//!   a query parameter; such paths are never stored.
+//! * `stream paths`: paths of the streams that such events came on. Read when a server refuses an `initialize`.
+//!
+//! **Cost:** one read of a small value per POST without any session.
 
-use super::Correlation;
+use super::{Correlation, Table};
+use crate::shared_data::{append_records, records};
 
-/// Of at most 10 bytes each; the oldest goes first.
-const MOST: usize = 256;
+/// The oldest address is evicted.
+const MAX_ADDRESSES: usize = 256;
+/// A hash.
+const ADDRESS_BYTES: usize = 8;
+
+pub(super) const ENDPOINTS: Table = Table { letter: 'p', slots: 1, max_bytes: MAX_ADDRESSES * ADDRESS_BYTES };
+pub(super) const STREAM_PATHS: Table = Table { letter: 'g', slots: 1, max_bytes: MAX_ADDRESSES * ADDRESS_BYTES };
 
 impl Correlation {
-    /// A stream told its client to post to this path.
+    /// An `endpoint` event named this path.
     pub(crate) fn note_endpoint(&self, path: &[u8]) {
-        self.note_address('p', self.hash(&[b"endpoint", path]));
+        self.note_address(&ENDPOINTS, self.hash(&[b"endpoint", path]));
     }
 
-    /// Whether a stream told its client to post to this path.
+    /// Whether an `endpoint` event named this path.
     pub(crate) fn is_endpoint(&self, path: &[u8]) -> bool {
-        self.is_address('p', || self.hash(&[b"endpoint", path]))
+        self.is_address(&ENDPOINTS, || self.hash(&[b"endpoint", path]))
     }
 
-    /// A stream of HTTP+SSE is at this path of the server.
+    /// A stream of HTTP+SSE opened at this path of the server.
     pub(crate) fn note_stream_path(&self, server: &[u8], path: &[u8]) {
-        self.note_address('g', self.hash(&[b"stream", server, path]));
+        self.note_address(&STREAM_PATHS, self.hash(&[b"stream", server, path]));
     }
 
-    /// Whether a stream of HTTP+SSE is, or was, at this path of the server.
+    /// Whether a stream of HTTP+SSE is or was at this path of the server.
     pub(crate) fn is_stream_path(&self, server: &[u8], path: &[u8]) -> bool {
-        self.is_address('g', || self.hash(&[b"stream", server, path]))
+        self.is_address(&STREAM_PATHS, || self.hash(&[b"stream", server, path]))
     }
 
-    fn note_address(&self, table: char, address: u64) {
-        self.edit(&self.key(table, 0), |slot: &mut Vec<u64>| {
-            if slot.contains(&address) {
-                return (false, ());
+    fn note_address(&self, table: &Table, address: u64) {
+        let address = address.to_le_bytes();
+        self.edit_bytes(table, 0, &mut |bytes| {
+            let is_new = !records(bytes, MAX_ADDRESSES).contains(&address);
+            if is_new {
+                append_records::<ADDRESS_BYTES>(bytes, MAX_ADDRESSES, &address);
             }
-            slot.push(address);
-            slot.drain(..slot.len().saturating_sub(MOST));
-            (true, ())
+            is_new
         });
     }
 
-    fn is_address(&self, table: char, address: impl Fn() -> u64) -> bool {
-        let known: Vec<u64> = self.read(&self.key(table, 0));
-        !known.is_empty() && known.contains(&address())
+    /// Makes the hash only if there is an address to compare it with.
+    fn is_address(&self, table: &Table, address: impl Fn() -> u64) -> bool {
+        let bytes = self.read_bytes(table, 0);
+        let known = records(&bytes, MAX_ADDRESSES);
+        !known.is_empty() && known.contains(&address().to_le_bytes())
     }
 }

@@ -1,28 +1,34 @@
-//! Ids of events that passed, so that a resumed stream does not count them again.
+//! Ids of SSE events that passed, so that the events which a resumed stream repeats are not counted again.
 //!
-//! Gathered in the VM, and saved by session: at once when a stream with event ids ends, because its client may resume on
-//! another worker, and what still runs at each tick. All ids of a session are in one slot, which other sessions share; a slot
-//! is the latest ids, four bytes each, without any frame.
+//! A VM gathers the ids and saves them by session: when a stream with event ids ends, because its client may resume it on
+//! another worker, and those of open streams at each tick. All ids of a session are in one slot, which other sessions share.
+//! A slot is the latest ids as [`records`] of four bytes.
 //!
-//! **How many:** a resumed stream repeats what passed on its way to a client that was gone, and with some servers what passed
-//! on the session's other streams meanwhile: 640 ids are 32 streams of 20 events. The Python SDK's example
-//! store keeps 100 events of a stream.
+//! | limit | value | why |
+//! |---|---|---|
+//! | ids in a slot | 640 | 32 streams of 20 events; the Python SDK's example store keeps 100 events per stream |
+//! | unsaved ids in a VM | 2048 | 32 KiB; more are saved at once |
+//! | collisions | one in 6.7 million | new events of a resumed stream, if the slot is full |
 //!
-//! **Collisions:** an id is 32 bits of a keyed hash of session and id. Where a slot is full, one new event in 6.7 million of a
-//! resumed stream is taken for a repetition: it is not counted, unless it answers an operation, which counts in any case.
+//! A resumed stream repeats the events that passed while its client was disconnected. Some servers also repeat what passed
+//! on other streams of the session meanwhile.
 //!
-//! **Cost:** one read and one write per stream with event ids, and per slot that a tick saves; nothing where no event has an id.
-//! On a resumed stream one more read for each event that did not pass this VM lately: another worker may save it meanwhile.
+//! **Collisions:** an id is 32 bits of a keyed hash of session and id. An event whose id collides is taken for a repetition and
+//! is not counted, unless it answers an operation, which is always counted.
+//!
+//! **Cost:** one read and one write per stream with event ids, and per slot that a tick saves; nothing if no event has an id.
+//! On a resumed stream one more read for each event that this VM has not gathered: another worker may have saved it.
 
-use super::{Correlation, SessionKey};
-use crate::shared_data::update;
+use super::{Correlation, SessionKey, Table};
+use crate::shared_data::{append_records, records};
 
-const SLOTS: u64 = 64;
 const ID_BYTES: usize = 4;
-/// The oldest ids go first.
-const MAX_BYTES_IN_SLOT: usize = 640 * ID_BYTES;
-/// Most events of one VM between two ticks; the rest is saved at once.
+/// The oldest ids are evicted.
+const MAX_IDS: usize = 640;
+/// Ids of one VM between two ticks.
 const MAX_UNSAVED: usize = 2048;
+
+pub(super) const TABLE: Table = Table { letter: 'e', slots: 64, max_bytes: MAX_IDS * ID_BYTES };
 
 /// An event of one session, by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,15 +38,15 @@ pub(crate) struct EventKey {
 }
 
 impl Correlation {
-    /// The event with this id, given as its digest.
+    /// The event whose id has this digest.
     pub(crate) fn event_key(&self, session: SessionKey, digest: u64) -> EventKey {
         let [a, b, c, d, ..] = self.hash(&[&session.0.to_le_bytes(), &digest.to_le_bytes()]).to_le_bytes();
-        EventKey { slot: session.0 % SLOTS, id: [a, b, c, d] }
+        EventKey { slot: TABLE.slot_of(session.0), id: [a, b, c, d] }
     }
 
     /// An event passed.
     pub(crate) fn note_event(&self, event: EventKey) {
-        let mut events = self.events.borrow_mut();
+        let mut events = self.unsaved_events.borrow_mut();
         events.push(event);
         if events.len() >= MAX_UNSAVED {
             drop(events);
@@ -48,55 +54,41 @@ impl Correlation {
         }
     }
 
-    /// Whether the event passed before, on any stream.
+    /// Whether the event passed before, on any stream of its session.
     pub(crate) fn has_event(&self, event: EventKey) -> bool {
-        if self.events.borrow().contains(&event) {
-            return true;
-        }
-        let slot = self.shared.read(&self.key('e', event.slot)).map(|value| value.bytes).unwrap_or_default();
-        ids(&slot).contains(&event.id)
+        self.unsaved_events.borrow().contains(&event)
+            || records(&self.read_bytes(&TABLE, event.slot), MAX_IDS).contains(&event.id)
     }
 
-    /// A stream of the session ended: makes what passed here known to the other VMs.
+    /// A stream of the session ended: saves the session's ids for the other VMs.
     #[inline(never)]
     pub(crate) fn save_event_ids_of(&self, session: SessionKey) {
-        self.save_slot(session.0 % SLOTS);
+        self.save_slot(TABLE.slot_of(session.0));
     }
 
-    /// The same for all sessions.
+    /// Saves the ids of all sessions.
     pub(crate) fn save_event_ids(&self) {
         loop {
-            let first = self.events.borrow().first().copied();
+            let first = self.unsaved_events.borrow().first().copied();
             let Some(event) = first else { return };
             self.save_slot(event.slot);
         }
     }
 
     fn save_slot(&self, slot: u64) {
-        let mut passed = Vec::new();
-        self.events.borrow_mut().retain(|event| {
+        let mut ids = Vec::new();
+        self.unsaved_events.borrow_mut().retain(|event| {
             if event.slot == slot {
-                passed.extend_from_slice(&event.id);
+                ids.extend_from_slice(&event.id);
             }
             event.slot != slot
         });
-        if passed.is_empty() {
-            return;
+        if !ids.is_empty() {
+            self.edit_bytes(&TABLE, slot, &mut |bytes| {
+                append_records::<ID_BYTES>(bytes, MAX_IDS, &ids);
+                true
+            });
         }
-        update(self.shared.as_ref(), &self.key('e', slot), |bytes| {
-            bytes.truncate(ids(bytes).as_flattened().len());
-            bytes.extend_from_slice(&passed);
-            bytes.drain(..bytes.len().saturating_sub(MAX_BYTES_IN_SLOT));
-            (true, ())
-        });
-    }
-}
-
-/// The ids in a slot. A value of unexpected shape counts as absent.
-fn ids(slot: &[u8]) -> &[[u8; ID_BYTES]] {
-    match slot.as_chunks() {
-        (ids, []) if slot.len() <= MAX_BYTES_IN_SLOT => ids,
-        _ => &[],
     }
 }
 

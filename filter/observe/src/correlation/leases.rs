@@ -1,63 +1,85 @@
-//! Which VMs follow the links of a server name, so that the last one to go ends what none will follow any more.
+//! Which VMs follow the links of a server name, so that the last one to stop ends all links and active sessions.
 //!
-//! Each says so for a while, and again before that is over. A VM that traps goes without a word, and so does the one in which
-//! Envoy only tries a configuration; that one never ticks, so the first word holds for a short while. If the last VM traps,
-//! or goes within that while, nobody ends what it leaves.
+//! Each VM holds a lease and renews it. A VM that traps does not release its lease, and neither does the one in which Envoy
+//! only validates a configuration; that VM never ticks, so the first lease is short.
+//!
+//! **What it does not do:** if the last VM traps, or stops while the lease of a validated configuration is valid, its links and
+//! active sessions do not end.
 
-use super::Correlation;
+use super::{Correlation, Table};
 use crate::host::Time;
-use serde::{Deserialize, Serialize};
+use crate::shared_data::{append_records, records};
 use std::time::Duration;
 
-/// For so long a VM's word holds; it is renewed at half.
+/// How long a lease is valid. It is renewed after half of that.
 const LEASE: Duration = Duration::from_secs(60);
-/// Before its first tick.
+/// How long the lease is valid that a VM takes before its first tick.
 const FIRST_LEASE: Duration = Duration::from_secs(2);
-/// Of at most 20 bytes each; the one that was renewed first gives way.
-const MAX_VMS: usize = 128;
+/// The lease that was renewed first is evicted.
+const MAX_LEASES: usize = 128;
+/// Two numbers.
+const LEASE_BYTES: usize = 16;
 
-#[derive(Serialize, Deserialize)]
+pub(super) const TABLE: Table = Table { letter: 'v', slots: 1, max_bytes: MAX_LEASES * LEASE_BYTES };
+
 struct Lease {
     vm: u64,
-    until: u64,
+    until: Time,
 }
+
+// === impl Lease ===
+
+impl Lease {
+    fn from_record(record: &[u8; LEASE_BYTES]) -> Self {
+        let record = u128::from_le_bytes(*record);
+        Self { vm: record as u64, until: Time((record >> 64) as u64) }
+    }
+
+    fn to_record(&self) -> [u8; LEASE_BYTES] {
+        (u128::from(self.until.0) << 64 | u128::from(self.vm)).to_le_bytes()
+    }
+}
+
+// === impl Correlation ===
 
 impl Correlation {
     /// To be called when this VM is configured, and at each tick.
     pub fn renew_lease(&self, now: Time) {
         self.schedule_idle_checks(now);
-        let renewed_at = self.lease_renewed_at.get();
-        if now.0 < renewed_at {
+        let renew_at = self.renew_lease_at.get();
+        if renew_at.is_some_and(|renew_at| now < renew_at) {
             return;
         }
-        let lease = if renewed_at == 0 { FIRST_LEASE } else { LEASE }.as_nanos() as u64;
-        self.lease_renewed_at.set(now.0 + lease / 2);
-        self.edit(&self.key('v', 0), |leases: &mut Vec<Lease>| {
-            self.keep_others(leases, now);
-            if leases.len() >= MAX_VMS {
-                leases.remove(0);
-            }
-            leases.push(Lease { vm: self.vm, until: now.0 + lease });
-            (true, ())
-        });
+        let duration = if renew_at.is_none() { FIRST_LEASE } else { LEASE };
+        self.renew_lease_at.set(Some(now.plus(duration / 2)));
+        self.replace_lease(now, Some(Lease { vm: self.vm, until: now.plus(duration) }));
     }
 
-    /// This VM goes; whether it was the last.
+    /// This VM stops following links. Returns whether it was the last one.
     pub(crate) fn release_lease(&self, now: Time) -> bool {
-        self.is_gone.set(true);
-        let is_last = self.edit(&self.key('v', 0), |leases: &mut Vec<Lease>| {
-            self.keep_others(leases, now);
-            (true, leases.is_empty())
-        });
-        is_last.unwrap_or(false)
+        self.has_ended.set(true);
+        self.replace_lease(now, None) == Some(0)
     }
 
-    /// Whether a VM is left that ends what begins now: streams outlive the plugin that saw them begin.
+    /// Whether a VM is left that ends what starts now: a stream may outlive the plugin that saw it open.
     pub(crate) fn has_live_vm(&self, now: Time) -> bool {
-        !self.is_gone.get() || self.read::<Vec<Lease>>(&self.key('v', 0)).iter().any(|lease| lease.until > now.0)
+        let is_valid = |record| Lease::from_record(record).until > now;
+        !self.has_ended.get() || records(&self.read_bytes(&TABLE, 0), MAX_LEASES).iter().any(is_valid)
     }
 
-    fn keep_others(&self, leases: &mut Vec<Lease>, now: Time) {
-        leases.retain(|lease| lease.vm != self.vm && lease.until > now.0);
+    /// Replaces the lease of this VM and drops those that expired. Returns how many other VMs hold one.
+    fn replace_lease(&self, now: Time, lease: Option<Lease>) -> Option<usize> {
+        let mut others = Vec::new();
+        let is_done = self.edit_bytes(&TABLE, 0, &mut |bytes| {
+            let leases = records(bytes, MAX_LEASES).iter().map(Lease::from_record);
+            let valid = leases.filter(|lease| lease.vm != self.vm && lease.until > now);
+            others = valid.flat_map(|lease| lease.to_record()).collect();
+            bytes.clone_from(&others);
+            if let Some(lease) = &lease {
+                append_records::<LEASE_BYTES>(bytes, MAX_LEASES, &lease.to_record());
+            }
+            true
+        });
+        is_done.then_some(others.len() / LEASE_BYTES)
     }
 }

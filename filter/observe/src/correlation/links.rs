@@ -1,17 +1,24 @@
-//! What waits for another exchange of its session: operations, requests of the server, cancellations.
+//! What waits for another exchange of its session: operations, server requests, cancellations.
 //!
-//! All links of a session are in one slot, so that its end finds them. Who takes a link out counts it, so each is counted once
-//! whichever worker is first.
+//! All links of a session are in one slot, so that the session's end finds them. The VM that removes a link counts it. So each
+//! link is counted once, whichever VM is first.
 //!
-//! A link ends [`EXPIRY`] after it was entered, unless an open stream holds it: then the VM of that stream begins its time anew
-//! now and then (`expiry`). So what a trapped VM held ends as well.
+//! A link expires [`EXPIRY`] after it was added or its stream ended. While a stream that may bring its answer is open, the VM of
+//! that stream renews the link ([`expiry`]). So the links of a VM that trapped expire as well.
+//!
+//! | limit of a slot | value | what happens |
+//! |---|---|---|
+//! | all links | [`TABLE`]`.max_bytes` | the oldest links are evicted that are not open operations |
+//! | open operations | [`MAX_OPEN_BYTES`] | a further one is not added; its exchange follows it alone |
+//! | cancellations without an operation | 16 | the oldest is evicted |
+//! | marks of what was answered | 8 | the oldest is evicted |
 
 mod expiry;
 mod operations;
 mod server_requests;
 mod slot;
 
-use super::{Correlation, SessionKey, StreamId, stream_id};
+use super::{SessionKey, StreamId, Table, stream_id};
 use crate::host::Time;
 use crate::id::IdKey;
 use crate::label::Method;
@@ -20,19 +27,17 @@ use crate::observation::Operation;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How long a link waits once no open stream holds it.
+/// How long a link waits while no open stream holds it.
 pub(crate) const EXPIRY: Duration = Duration::from_secs(300);
-const SLOTS: u64 = 256;
-/// Bytes of a slot as written.
-const MAX_BYTES: usize = 8192;
-/// What operations may take of it that are answered on an open stream of their own, as a rule. Those that find no room are
-/// followed by their exchange alone, so nothing is lost but an answer that comes elsewhere.
-const MAX_OPEN_BYTES: usize = MAX_BYTES / 4 * 3;
-/// Bytes of a link beside its texts and what is rare in it, at most.
+pub(super) const TABLE: Table = Table { letter: 'l', slots: 256, max_bytes: 8192 };
+/// Bytes of a slot for operations whose own stream is open. Of an operation that finds no room, only an answer on another
+/// stream is lost.
+const MAX_OPEN_BYTES: usize = TABLE.max_bytes / 4 * 3;
+/// Bytes of a link beside its texts and rare members, at most.
 const OPERATION_BYTES: usize = 104;
 const SERVER_REQUEST_BYTES: usize = 80;
 const MARK_BYTES: usize = 48;
-/// Of a cursor and of the task that is asked for.
+/// Bytes of the rare members of an operation: its cursor, and the task that it requests.
 const CURSOR_BYTES: usize = 10;
 const TASK_BYTES: usize = 18;
 
@@ -40,30 +45,31 @@ const TASK_BYTES: usize = 18;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PendingOperation {
     pub(crate) operation: Operation,
-    /// The server's name, where it is not the plugin's.
+    /// The server's name, if it is not the plugin's.
     pub(crate) server: Option<Box<str>>,
     pub(crate) started: Time,
-    /// The open exchange that may bring the answer, or on HTTP+SSE a refusal.
+    /// The operation's own stream, while it is open: it may bring the answer, or on HTTP+SSE a refusal.
     #[serde(with = "stream_id")]
     pub(crate) stream: Option<StreamId>,
-    /// How it ends if no answer comes: as this, at this time.
+    /// How the operation ends if no answer comes.
     pub(crate) fallback: Fallback,
-    /// Its session ended: no other stream will bring the answer.
+    /// Only the operation's own stream can still bring the answer.
     pub(crate) has_session_ended: bool,
     pub(crate) cancelled_at: Option<Time>,
-    /// For so many microseconds the server waited for the client; `None` where that cannot be known.
+    /// Microseconds for which the server waited for the client; `None` if that is not known.
     pub(crate) client_wait: Option<u64>,
 }
 
-/// What becomes of an operation that no message answers.
+/// How an operation ends that no message answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Fallback {
+    /// As an error: all its streams ended properly.
     NoResponse,
-    /// The client's side ended.
+    /// As cancelled: the client closed the stream at this time.
     ClientLeft(Time),
-    /// The stream that it waited for broke.
+    /// As an error: the stream was reset at this time.
     Reset(Time),
-    /// The answer may have passed where it was not seen or could not be read.
+    /// As unknown: the answer may have passed another process, or could not be read.
     Unknown,
 }
 
@@ -72,30 +78,41 @@ pub(crate) enum Fallback {
 pub(crate) struct ServerRequest {
     pub(crate) id: IdKey,
     pub(crate) method: Method,
+    /// The server's name, if it is not the plugin's.
     pub(crate) server: Option<Box<str>>,
     pub(crate) sent_at: Time,
-    /// The open stream that it was sent on, where the end of that stream ends it.
+    /// The open stream that it was sent on, if the request ends with that stream.
     #[serde(with = "stream_id")]
     pub(crate) stream: Option<StreamId>,
-    /// Kept while that stream needs to know how long its operations waited.
+    /// The link is kept after the answer while operations of its stream need to know how long they waited.
     pub(crate) answered_at: Option<Time>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-enum LinkKind {
-    Operation(Box<PendingOperation>),
-    ServerRequest(ServerRequest),
-    Cancelled(IdKey, Time),
-    Answered(IdKey),
+/// A link of a session.
+#[derive(Debug, Serialize, Deserialize)]
+struct Link {
+    session: SessionKey,
+    kind: LinkKind,
 }
 
-/// One link of a session.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Link {
-    session: u64,
-    /// When it was entered, left by its stream, or last seen to be held; 0 for what does not wait.
-    since: u64,
-    what: LinkKind,
+/// `since` is when the link was added, when its stream ended, or when it was last renewed.
+#[derive(Debug, Serialize, Deserialize)]
+enum LinkKind {
+    Operation {
+        pending: Box<PendingOperation>,
+        since: Time,
+    },
+    ServerRequest {
+        request: ServerRequest,
+        since: Time,
+    },
+    /// The client cancelled an operation that was not here.
+    Cancelled {
+        id: IdKey,
+        at: Time,
+    },
+    /// Distinguishes a second answer from one that answers nothing.
+    Answered(IdKey),
 }
 
 type Slot = Vec<Link>;
@@ -109,138 +126,105 @@ pub(crate) enum Lookup<T> {
     Unknown,
 }
 
-/// Links that ended without their other half.
+/// Links that ended without an answer.
 #[derive(Debug, Default)]
-pub(crate) struct EndedLinks {
-    pub(crate) operations: Vec<PendingOperation>,
-    pub(crate) server_requests: Vec<ServerRequest>,
-}
+pub(crate) struct EndedLinks(Slot);
 
-// === impl Pending ===
+// === impl PendingOperation ===
 
 impl PendingOperation {
-    /// Nobody is left to answer it.
+    /// Whether no stream can bring the answer.
     fn is_over(&self) -> bool {
         self.has_session_ended && self.stream.is_none()
     }
 
-    /// Its answer is still to come on the stream of its session.
+    /// Whether the stream of its session is to bring the answer. A cancelled operation gets none.
     fn is_on_session_stream(&self) -> bool {
         self.operation.transport == Transport::HttpSse && self.cancelled_at.is_none()
     }
 
-    /// How it ends without an answer, and after how many microseconds where that is known.
+    /// How the operation ends without an answer, and after how many microseconds, if that is known.
     pub(crate) fn outcome_without_answer(&self) -> (Status, Option<ErrorType>, Option<u64>) {
-        if let Some(at) = self.cancelled_at {
-            return (Status::Cancelled, None, self.duration(at));
-        }
-        match self.fallback {
-            Fallback::ClientLeft(at) => (Status::Cancelled, None, self.duration(at)),
-            Fallback::Reset(at) => (Status::Error, Some(ErrorType::Reset), self.duration(at)),
-            Fallback::Unknown => (Status::Unknown, None, None),
-            Fallback::NoResponse => (Status::Error, Some(ErrorType::NoResponse), None),
+        match (self.cancelled_at, self.fallback) {
+            (Some(at), _) | (None, Fallback::ClientLeft(at)) => (Status::Cancelled, None, self.duration(at)),
+            (None, Fallback::Reset(at)) => (Status::Error, Some(ErrorType::Reset), self.duration(at)),
+            (None, Fallback::Unknown) => (Status::Unknown, None, None),
+            (None, Fallback::NoResponse) => (Status::Error, Some(ErrorType::NoResponse), None),
         }
     }
 
-    /// The stream of its session ended so; what it does not explain stays as it was.
-    fn stream_ended(&mut self, fallback: Fallback) {
-        if fallback != Fallback::NoResponse {
-            self.fallback = fallback;
-        }
-    }
-
-    /// Microseconds up to `end`, without those that the server waited.
+    /// Microseconds up to `end`, without those for which the server waited for the client.
     pub(crate) fn duration(&self, end: Time) -> Option<u64> {
-        self.client_wait.map(|client_wait| end.microseconds_since(self.started).saturating_sub(client_wait))
+        self.client_wait.map(|wait| end.microseconds_since(self.started).saturating_sub(wait))
     }
 }
 
 // === impl Link ===
 
 impl Link {
-    fn is(&self, session: SessionKey) -> bool {
-        self.session == session.0
+    fn operation(session: SessionKey, pending: PendingOperation, since: Time) -> Self {
+        Self { session, kind: LinkKind::Operation { pending: Box::new(pending), since } }
     }
 
     fn pending(&self) -> Option<&PendingOperation> {
-        match &self.what {
-            LinkKind::Operation(pending) => Some(pending),
-            _ => None,
-        }
+        if let LinkKind::Operation { pending, .. } = &self.kind { Some(pending) } else { None }
     }
 
     fn pending_mut(&mut self) -> Option<&mut PendingOperation> {
-        match &mut self.what {
-            LinkKind::Operation(pending) => Some(pending),
-            _ => None,
+        if let LinkKind::Operation { pending, .. } = &mut self.kind { Some(pending) } else { None }
+    }
+
+    fn server_request(&self) -> Option<&ServerRequest> {
+        if let LinkKind::ServerRequest { request, .. } = &self.kind { Some(request) } else { None }
+    }
+
+    /// The open stream of an operation or a server request.
+    fn stream(&self) -> Option<StreamId> {
+        match &self.kind {
+            LinkKind::Operation { pending, .. } => pending.stream,
+            LinkKind::ServerRequest { request, .. } => request.stream,
+            LinkKind::Cancelled { .. } | LinkKind::Answered(_) => None,
         }
     }
 
-    fn asked_mut(&mut self) -> Option<&mut ServerRequest> {
-        match &mut self.what {
-            LinkKind::ServerRequest(asked) => Some(asked),
-            _ => None,
-        }
-    }
-
-    /// What holds it while that is open: the stream that may bring its answer, on HTTP+SSE that of its session. The server
-    /// owes no answer to what was cancelled.
+    /// The stream that holds the link while it is open: its own, or on HTTP+SSE that of its session.
     fn holder(&self) -> Option<StreamId> {
-        match &self.what {
-            LinkKind::Operation(pending) if pending.stream.is_none() && pending.is_on_session_stream() => {
-                Some(SessionKey(self.session).stream_id())
-            }
-            LinkKind::Operation(pending) => pending.stream,
-            LinkKind::ServerRequest(request) => request.stream,
-            LinkKind::Cancelled(..) | LinkKind::Answered(_) => None,
-        }
+        let on_session_stream = self.pending().filter(|pending| pending.is_on_session_stream());
+        self.stream().or_else(|| on_session_stream.map(|_| self.session.stream_id()))
     }
 
-    /// An operation whose own stream is open.
+    /// Whether it is an operation whose own stream is open.
     fn is_open(&self) -> bool {
         self.pending().is_some_and(|pending| pending.stream.is_some())
     }
 
+    /// At least the bytes of the link as written.
     fn size(&self) -> usize {
         let length = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
-        match &self.what {
-            LinkKind::Operation(pending) => {
+        match &self.kind {
+            LinkKind::Operation { pending, .. } => {
                 let operation = &pending.operation;
-                let rare = [(operation.cursor.is_some(), CURSOR_BYTES), (operation.task_id.is_some(), TASK_BYTES)];
-                let rare: usize = rare.into_iter().filter_map(|(is_some, bytes)| is_some.then_some(bytes)).sum();
-                OPERATION_BYTES
-                    + rare
-                    + length(&operation.name)
-                    + length(&operation.client_name)
-                    + length(&pending.server)
+                let cursor = if operation.cursor.is_some() { CURSOR_BYTES } else { 0 };
+                let task = if operation.task_id.is_some() { TASK_BYTES } else { 0 };
+                let texts = length(&operation.name) + length(&operation.client_name) + length(&pending.server);
+                OPERATION_BYTES + cursor + task + texts
             }
-            LinkKind::ServerRequest(asked) => SERVER_REQUEST_BYTES + length(&asked.server),
-            LinkKind::Cancelled(..) | LinkKind::Answered(_) => MARK_BYTES,
+            LinkKind::ServerRequest { request, .. } => SERVER_REQUEST_BYTES + length(&request.server),
+            LinkKind::Cancelled { .. } | LinkKind::Answered(_) => MARK_BYTES,
         }
     }
 }
 
-// === impl Correlation ===
-
-impl Correlation {
-    fn with_links<T>(&self, session: SessionKey, change: impl FnMut(&mut Slot) -> (bool, T)) -> Option<T> {
-        self.edit(&self.key('l', session.0 % SLOTS), change)
-    }
-}
-
-// === impl Ended ===
+// === impl EndedLinks ===
 
 impl EndedLinks {
-    fn of(links: Slot) -> Self {
-        let mut ended = Self::default();
-        for link in links {
-            match link.what {
-                LinkKind::Operation(pending) => ended.operations.push(*pending),
-                // An answered one was counted then.
-                LinkKind::ServerRequest(asked) if asked.answered_at.is_none() => ended.server_requests.push(asked),
-                LinkKind::ServerRequest(_) | LinkKind::Cancelled(..) | LinkKind::Answered(_) => {}
-            }
-        }
-        ended
+    /// The operations among them.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = &PendingOperation> {
+        self.0.iter().filter_map(Link::pending)
+    }
+
+    /// The server requests among them. One that was answered was counted then.
+    pub(crate) fn server_requests(&self) -> impl Iterator<Item = &ServerRequest> {
+        self.0.iter().filter_map(Link::server_request).filter(|request| request.answered_at.is_none())
     }
 }

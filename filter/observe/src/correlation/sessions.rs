@@ -1,98 +1,98 @@
-//! When sessions began, and which of them are active: begun here, not ended, and used within the last [`IDLE`].
+//! When sessions started, and which of them are active: started, not ended, and used within the last [`IDLE`].
 //!
-//! Each active session counts once in a gauge that all VMs add to. The worker that makes one active has raised the gauge before others
-//! can see it, and the worker that ends it lowers the gauge: so it never passes below zero, whichever worker is first.
-//! When a session was last used is in [`super::activity`].
+//! Each active session counts once in a gauge to which all VMs add. The VM that makes a session active raises the gauge before it
+//! writes the session here, and the VM that ends it lowers the gauge after. So the gauge is never below zero, whichever VM is
+//! first. [`super::activity`] tracks when a session was last used.
 //!
-//! **Bound:** a slot has room for about 100 sessions, fewer where each has the name of its server. Then one that is not active
-//! gives way, else the one that was not used for longest; it counts as ended and is not found again.
+//! **Bound:** a slot has room for about 100 sessions, fewer if each has the name of its server. Then an inactive session is
+//! evicted, or else the one that was used least recently. An evicted session counts as ended.
 
-use super::{Correlation, SessionKey};
+use super::{Correlation, SessionKey, Table};
 use crate::host::Time;
 use crate::label::{ProtocolVersion, Transport};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// A session without an exchange for so long is not active, until it comes back.
+/// A session without an exchange for this long is inactive until its next exchange.
 pub(super) const IDLE: Duration = Duration::from_secs(30 * 60);
-pub(super) const SLOTS: u64 = 64;
-/// Bytes of a slot as written, and of a session in it beside its server's name, at most.
-const MAX_BYTES: usize = 4096;
+pub(super) const TABLE: Table = Table { letter: 's', slots: 64, max_bytes: 4096 };
+/// Bytes of an entry beside its server's name, at most.
 const ENTRY_BYTES: usize = 40;
-
-/// The latest sessions whose protocol version a VM remembers.
+/// Latest sessions whose protocol version a VM remembers.
 const MAX_REMEMBERED: usize = 64;
 
 pub(super) type Slot = Vec<SessionEntry>;
 
+/// A session that started, or that a DELETE ended before its start was seen.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct SessionEntry {
-    pub(super) session: u64,
-    /// When a VM last told of an exchange, or accepted the session's end.
-    pub(super) used: u64,
-    /// `None` for one that was deleted before anything showed that it had begun.
-    pub(super) begun: Option<SessionStart>,
+    pub(super) session: SessionKey,
+    /// When a VM last published an exchange of it, or when its end was accepted.
+    pub(super) used: Time,
+    /// `None` if the session was deleted before its start was seen.
+    pub(super) start: Option<SessionStart>,
 }
 
-/// The beginning of a session.
+/// The start of a session, as it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct SessionStart {
-    at: u64,
-    protocol_version: ProtocolVersion,
+    at: Time,
+    pub(super) protocol_version: ProtocolVersion,
     transport: Transport,
-    /// The server's name, where it is not the plugin's.
+    /// The server's name, if it is not the plugin's.
     server: Option<Box<str>>,
     pub(super) is_active: bool,
 }
 
-/// What an `initialize` that succeeded says of its session.
+/// A session that a successful `initialize` starts.
 #[derive(Clone, Debug)]
 pub(crate) struct NewSession {
     pub(crate) protocol_version: ProtocolVersion,
     pub(crate) transport: Transport,
+    /// The server's name, if it is not the plugin's.
     pub(crate) server: Option<Box<str>>,
-    /// When it was sent.
+    /// When the `initialize` was sent.
     pub(crate) requested_at: Time,
 }
 
-/// A session that counts as active, or did.
+/// A session that is or was counted as active.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ActiveSession {
     pub(crate) transport: Transport,
-    /// The server's name, where it is not the plugin's.
+    /// The server's name, if it is not the plugin's.
     pub(crate) server: Option<Box<str>>,
 }
 
-/// What the beginning or end of a session changed.
+/// What the start or the end of a session changed.
 #[derive(Debug, Default)]
 pub(crate) struct SessionChange {
-    /// Of a session that is over: when it began, or when it was deleted before its beginning was known.
+    /// Set if the session is over. For its end: when it started. For its start: when it was deleted, before.
     pub(crate) other_end: Option<Time>,
-    /// What no longer counts as active.
+    /// Sessions that no longer count as active.
     pub(crate) inactive: Vec<ActiveSession>,
 }
 
-// === impl Known ===
+// === impl SessionEntry ===
 
 impl SessionEntry {
     pub(super) fn is_active(&self) -> bool {
-        self.begun.as_ref().is_some_and(|begun| begun.is_active)
+        self.start.as_ref().is_some_and(|start| start.is_active)
     }
 
-    /// Counts it as active no longer; what it counted as.
+    /// Makes the session inactive. Returns it if it was active.
     pub(super) fn deactivate(&mut self) -> Option<ActiveSession> {
-        let begun = self.begun.as_mut().filter(|begun| begun.is_active)?;
-        begun.is_active = false;
-        Some(begun.as_active())
+        let start = self.start.as_mut().filter(|start| start.is_active)?;
+        start.is_active = false;
+        Some(start.as_active())
     }
 
     fn size(&self) -> usize {
-        let server = self.begun.as_ref().and_then(|begun| begun.server.as_ref());
+        let server = self.start.as_ref().and_then(|start| start.server.as_ref());
         ENTRY_BYTES + server.map_or(0, |server| server.len())
     }
 }
 
-// === impl Begun ===
+// === impl SessionStart ===
 
 impl SessionStart {
     pub(super) fn as_active(&self) -> ActiveSession {
@@ -103,93 +103,93 @@ impl SessionStart {
 // === impl Correlation ===
 
 impl Correlation {
-    /// An `initialize` succeeded; the session was counted as active before. In `over`: when the session ended, if a DELETE
-    /// overtook the answer: a client knows the session's id from the headers, and may not wait for the rest.
-    pub(crate) fn start_session(&self, session: SessionKey, beginning: &NewSession, now: Time) -> SessionChange {
-        let is_followed = self.has_live_vm(now);
-        let NewSession { protocol_version, transport, server, requested_at } = beginning;
-        let begun = self.edit(&sessions_key(self, session), |slot: &mut Slot| {
+    /// An `initialize` succeeded; the caller has counted the session as active. A client may send a DELETE as soon as it has
+    /// the headers of the answer, so the DELETE may pass first; then `other_end` is its time.
+    pub(crate) fn start_session(&self, session: SessionKey, new: &NewSession, now: Time) -> SessionChange {
+        let is_active = self.has_live_vm(now);
+        let NewSession { protocol_version, transport, server, requested_at } = new;
+        let change = self.edit(&TABLE, session.0, |slot: &mut Slot| {
             let mut earlier = take(slot, session);
             let mut inactive: Vec<ActiveSession> = earlier.iter_mut().filter_map(SessionEntry::deactivate).collect();
-            let deleted = earlier.filter(|known| known.begun.is_none() && known.used >= requested_at.0);
-            let begun = SessionStart {
-                at: now.0,
+            let deleted = earlier.filter(|entry| entry.start.is_none() && entry.used >= *requested_at);
+            let start = SessionStart {
+                at: now,
                 protocol_version: *protocol_version,
                 transport: *transport,
                 server: server.clone(),
-                is_active: is_followed,
+                is_active,
             };
-            if deleted.is_some() || !is_followed {
-                inactive.push(begun.as_active());
+            if deleted.is_some() || !is_active {
+                inactive.push(start.as_active());
             }
             if deleted.is_none() {
-                inactive.extend(push(slot, SessionEntry { session: session.0, used: now.0, begun: Some(begun) }));
+                inactive.extend(push(slot, SessionEntry { session, used: now, start: Some(start) }));
             }
-            (true, SessionChange { other_end: deleted.map(|known| Time(known.used)), inactive })
+            (true, SessionChange { other_end: deleted.map(|entry| entry.used), inactive })
         });
-        begun.unwrap_or_else(|| {
+        change.unwrap_or_else(|| {
             let active = ActiveSession { transport: *transport, server: server.clone() };
             SessionChange { other_end: None, inactive: vec![active] }
         })
     }
 
-    /// The session ended. In `over`: when it began, if that was seen and is told for the first time. `deleted` is now, where
-    /// the server has accepted a DELETE.
+    /// The session ended. `deleted` is the time at which the server accepted a DELETE, if that is how it ended. `other_end` is
+    /// set for the first end that is seen, if the start was seen.
     pub(crate) fn end_session(&self, session: SessionKey, deleted: Option<Time>) -> SessionChange {
-        let ended = self.edit(&sessions_key(self, session), |slot: &mut Slot| {
-            let mut known = take(slot, session);
-            let was_known = known.is_some();
-            let mut inactive: Vec<ActiveSession> = known.iter_mut().filter_map(SessionEntry::deactivate).collect();
-            let begun = known.and_then(|known| known.begun);
-            let trace = deleted.filter(|_| begun.is_none());
-            if let Some(at) = trace {
-                inactive.extend(push(slot, SessionEntry { session: session.0, used: at.0, begun: None }));
+        let change = self.edit(&TABLE, session.0, |slot: &mut Slot| {
+            let mut entry = take(slot, session);
+            let was_known = entry.is_some();
+            let mut inactive: Vec<ActiveSession> = entry.iter_mut().filter_map(SessionEntry::deactivate).collect();
+            let start = entry.and_then(|entry| entry.start);
+            let deleted_early = deleted.filter(|_| start.is_none());
+            if let Some(used) = deleted_early {
+                inactive.extend(push(slot, SessionEntry { session, used, start: None }));
             }
-            (was_known || trace.is_some(), SessionChange { other_end: begun.map(|begun| Time(begun.at)), inactive })
+            let other_end = start.map(|start| start.at);
+            (was_known || deleted_early.is_some(), SessionChange { other_end, inactive })
         });
-        ended.unwrap_or_default()
+        change.unwrap_or_default()
     }
 
-    /// What was negotiated, where that was seen. A VM asks once, as a rule.
+    /// The negotiated protocol version, if the session's start was seen. A VM reads it once, as a rule.
     pub(crate) fn protocol_version(&self, session: SessionKey) -> Option<ProtocolVersion> {
-        if let Some((_, known)) = self.protocol_versions.borrow().iter().find(|(known, _)| *known == session.0) {
-            return *known;
+        let mut remembered = self.protocol_versions.borrow_mut();
+        if let Some((_, version)) = remembered.iter().find(|(known, _)| *known == session) {
+            return *version;
         }
-        let found = self.session_entry(session).and_then(|known| known.begun).map(|begun| begun.protocol_version);
-        let mut protocol_versions = self.protocol_versions.borrow_mut();
-        if protocol_versions.len() >= MAX_REMEMBERED {
-            protocol_versions.remove(0);
+        let version = self.session_start(session).map(|start| start.protocol_version);
+        if remembered.len() >= MAX_REMEMBERED {
+            remembered.remove(0);
         }
-        protocol_versions.push((session.0, found));
-        found
+        remembered.push((session, version));
+        version
     }
 
-    pub(super) fn session_entry(&self, session: SessionKey) -> Option<SessionEntry> {
-        let slot: Slot = self.read(&sessions_key(self, session));
-        slot.into_iter().find(|known| known.session == session.0)
+    /// The session's start, if it was seen.
+    #[inline(never)]
+    pub(super) fn session_start(&self, session: SessionKey) -> Option<SessionStart> {
+        let slot: Slot = self.read(&TABLE, session.0);
+        slot.into_iter().find(|entry| entry.session == session)?.start
     }
-}
-
-fn sessions_key(correlation: &Correlation, session: SessionKey) -> String {
-    correlation.key('s', session.0 % SLOTS)
 }
 
 fn take(slot: &mut Slot, session: SessionKey) -> Option<SessionEntry> {
-    let index = slot.iter().position(|known| known.session == session.0)?;
+    let index = slot.iter().position(|entry| entry.session == session)?;
     Some(slot.remove(index))
 }
 
-/// Returns the active ones that had to give way.
-fn push(slot: &mut Slot, known: SessionEntry) -> Vec<ActiveSession> {
-    let mut gone = Vec::new();
-    let mut bytes = known.size() + slot.iter().map(SessionEntry::size).sum::<usize>();
-    while bytes > MAX_BYTES
-        && let Some((index, _)) = slot.iter().enumerate().min_by_key(|(_, known)| (known.is_active(), known.used))
+/// Returns the active sessions that were evicted.
+#[inline(never)]
+fn push(slot: &mut Slot, entry: SessionEntry) -> Vec<ActiveSession> {
+    let mut evicted = Vec::new();
+    let mut bytes = entry.size() + slot.iter().map(SessionEntry::size).sum::<usize>();
+    while bytes > TABLE.max_bytes
+        && let Some((index, _)) = slot.iter().enumerate().min_by_key(|(_, entry)| (entry.is_active(), entry.used))
     {
-        let mut known = slot.remove(index);
-        bytes -= known.size();
-        gone.extend(known.deactivate());
+        let mut oldest = slot.remove(index);
+        bytes -= oldest.size();
+        evicted.extend(oldest.deactivate());
     }
-    slot.push(known);
-    gone
+    slot.push(entry);
+    evicted
 }

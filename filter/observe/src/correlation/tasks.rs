@@ -1,23 +1,22 @@
-//! Tasks (2025-11-25, and the extension of 2026): which tool started one, and whether its end was seen.
+//! Tasks (MCP 2025-11-25, and the extension of 2026): which tool created a task, and whether its end was seen.
 //!
-//! A task may be asked for in any session and run for hours, so it is known by its server and id alone and stays until younger ones push
-//! it out.
+//! A task may be requested in any session and may run for hours. So its key is its server and id, and it does not expire; when a
+//! slot is full, the oldest task is evicted.
 
-use super::Correlation;
+use super::{Correlation, Table};
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 
-const SLOTS: u64 = 64;
-/// Bytes of a slot, names included.
-const MAX_BYTES: usize = 4096;
-/// Bytes of an entry beside its name.
+pub(super) const TABLE: Table = Table { letter: 't', slots: 64, max_bytes: 4096 };
+/// Bytes of an entry beside the tool's name, at most.
 const ENTRY_BYTES: usize = 16;
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Task {
     id: u64,
+    /// `None` if the call that created the task was not seen.
     tool: Option<Box<str>>,
-    ended: bool,
+    has_ended: bool,
 }
 
 impl Correlation {
@@ -31,11 +30,11 @@ impl Correlation {
         });
     }
 
-    /// The task's end was seen; if for the first time, the tool that began it, where that was seen.
+    /// The task's end was seen. The first time, returns the tool that created it, if that is known.
     pub(crate) fn end_task(&self, server: &[u8], id: &Text) -> Option<Option<Box<str>>> {
         self.with_task(server, id, |task, _| {
-            let first = !std::mem::replace(&mut task.ended, true);
-            (first, first.then(|| task.tool.clone()))
+            let is_first = !std::mem::replace(&mut task.has_ended, true);
+            (is_first, is_first.then(|| task.tool.clone()))
         })?
     }
 
@@ -46,15 +45,15 @@ impl Correlation {
         mut change: impl FnMut(&mut Task, bool) -> (bool, T),
     ) -> Option<T> {
         let id = self.hash(&[b"task", server, &id.length().to_le_bytes(), &id.digest().to_le_bytes()]);
-        self.edit(&self.key('t', id % SLOTS), |slot: &mut Vec<Task>| {
+        self.edit(&TABLE, id, |slot: &mut Vec<Task>| {
             if let Some(task) = slot.iter_mut().find(|task| task.id == id) {
                 return change(task, false);
             }
-            let mut task = Task { id, tool: None, ended: false };
-            let (changed, found) = change(&mut task, true);
+            let mut task = Task { id, tool: None, has_ended: false };
+            let result = change(&mut task, true);
             slot.push(task);
             make_room(slot);
-            (changed, found)
+            result
         })
     }
 }
@@ -62,7 +61,7 @@ impl Correlation {
 fn make_room(slot: &mut Vec<Task>) {
     let size = |task: &Task| ENTRY_BYTES + task.tool.as_ref().map_or(0, |tool| tool.len());
     let mut bytes: usize = slot.iter().map(size).sum();
-    while bytes > MAX_BYTES && !slot.is_empty() {
+    while bytes > TABLE.max_bytes && !slot.is_empty() {
         bytes -= size(&slot.remove(0));
     }
 }

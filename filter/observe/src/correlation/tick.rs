@@ -38,8 +38,8 @@ impl Correlation {
 
 impl EndedLinks {
     /// No answer can come any more.
-    fn report(&self, report: &mut Report<'_>) {
-        for pending in &self.operations {
+    pub(crate) fn report(&self, report: &mut Report<'_>) {
+        for pending in self.operations() {
             report(pending.server.as_deref(), pending.unanswered());
         }
         self.report_server_requests(report);
@@ -47,14 +47,14 @@ impl EndedLinks {
 
     /// An answer may come, but it will not find its operation: each operation ends as `unknown`.
     pub(crate) fn report_unknown(&self, report: &mut Report<'_>) {
-        for pending in &self.operations {
+        for pending in self.operations() {
             report(pending.server.as_deref(), pending.ended(Status::Unknown, None, None));
         }
         self.report_server_requests(report);
     }
 
     fn report_server_requests(&self, report: &mut Report<'_>) {
-        for request in &self.server_requests {
+        for request in self.server_requests() {
             report(request.server.as_deref(), request.lost());
         }
     }

@@ -35,7 +35,7 @@ impl Exchange {
             return;
         }
         let ended = context.correlation.end_stream_links(session, stream);
-        context.end_unanswered_server_requests(&ended.server_requests);
+        context.end_without_answer(&ended);
     }
 
     /// The server sends a request to the client. The response comes with another exchange.

@@ -180,9 +180,7 @@ impl Exchange {
                 let now = context.now();
                 let client_wait = self.client_wait(session, now, context);
                 let abandoned = context.correlation.detach_stream(session, stream, fallback, client_wait, now);
-                for pending in &abandoned {
-                    context.end_unanswered_operation(pending);
-                }
+                context.end_without_answer(&abandoned);
                 true
             }
             (Registration::Here(_) | Registration::Elsewhere, _) => true,
@@ -321,10 +319,7 @@ impl Exchange {
             Fallback::NoResponse
         };
         let ended = context.correlation.end_session_links(session, fallback);
-        for pending in &ended.operations {
-            context.end_unanswered_operation(pending);
-        }
-        context.end_unanswered_server_requests(&ended.server_requests);
+        context.end_without_answer(&ended);
         let is_delete = matches!(self.request.kind, RequestKind::Delete);
         let deleted = (is_delete && context.host.response_status() != Some(404)).then_some(now);
         let change = context.correlation.end_session(session, deleted);

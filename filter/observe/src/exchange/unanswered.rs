@@ -1,7 +1,7 @@
 //! What ends without the exchange that it began on.
 
 use super::Context;
-use crate::correlation::links::{EndedLinks, PendingOperation, ServerRequest};
+use crate::correlation::links::EndedLinks;
 use crate::correlation::sessions::ActiveSession;
 
 impl Context<'_> {
@@ -11,15 +11,10 @@ impl Context<'_> {
         evicted.report_unknown(&mut |server, observation| self.observer.observe_other(server, observation));
     }
 
+    /// No answer can come any more.
     #[inline(never)]
-    pub(super) fn end_unanswered_server_requests(&mut self, requests: &[ServerRequest]) {
-        for request in requests {
-            self.observe(request.lost());
-        }
-    }
-
-    pub(super) fn end_unanswered_operation(&mut self, pending: &PendingOperation) {
-        self.observe(pending.unanswered());
+    pub(super) fn end_without_answer(&mut self, ended: &EndedLinks) {
+        ended.report(&mut |_, observation| self.observe(observation));
     }
 
     pub(super) fn deactivate_sessions(&mut self, sessions: &[ActiveSession]) {

@@ -1,5 +1,5 @@
 use super::super::tests::pair;
-use super::{MAX_BYTES_IN_SLOT, MAX_UNSAVED, SLOTS};
+use super::{MAX_UNSAVED, TABLE};
 use crate::correlation::{Correlation, HASH_KEY_BYTES, SessionKey};
 use crate::host::{SharedData, Time, Versioned};
 use crate::shared_data::InMemory;
@@ -38,11 +38,11 @@ fn seen(vm: &Correlation, session: SessionKey, digests: std::ops::Range<u64>) ->
 
 /// Bytes of the slot.
 fn size(vm: &Correlation, shared: &InMemory, session: SessionKey) -> usize {
-    shared.read(&vm.key('e', session.0 % SLOTS)).unwrap().bytes.len()
+    shared.read(&vm.key(&TABLE, session.0)).unwrap().bytes.len()
 }
 
 #[test]
-fn ok_all_vms_know_what_passed_in_a_stream_that_ended() {
+fn events_of_ended_stream_are_known_to_all_vms() {
     let (one, other, _) = pair();
     let [ended, running] = [SessionKey(1), SessionKey(2)];
     note(&one, ended, 0..20);
@@ -56,7 +56,7 @@ fn ok_all_vms_know_what_passed_in_a_stream_that_ended() {
 }
 
 #[test]
-fn ok_the_end_of_a_stream_costs_one_read_and_one_write() {
+fn stream_end_costs_one_read_and_one_write() {
     let shared = Rc::new(Counting::default());
     let vm = Correlation::new(shared.clone(), "test", [7; HASH_KEY_BYTES], 1);
     let cost = || (shared.reads.take(), shared.writes.take());
@@ -78,7 +78,7 @@ fn ok_the_end_of_a_stream_costs_one_read_and_one_write() {
 }
 
 #[test]
-fn ok_a_slot_keeps_the_latest_ids() {
+fn full_slot_keeps_the_latest_ids() {
     let (one, other, shared) = pair();
     let [session, neighbour] = [SessionKey(1), SessionKey(2)];
     note(&one, neighbour, 0..20);
@@ -87,7 +87,7 @@ fn ok_a_slot_keeps_the_latest_ids() {
     note(&one, session, 600..700);
     one.save_event_ids();
     assert_eq!((seen(&other, session, 0..60), seen(&other, session, 60..700)), (0, 640));
-    assert_eq!(size(&one, &shared, session), MAX_BYTES_IN_SLOT);
+    assert_eq!(size(&one, &shared, session), TABLE.max_bytes);
     note(&one, session, 1000..2000);
     one.save_event_ids();
     assert_eq!((seen(&other, session, 1000..1360), seen(&other, session, 1360..2000)), (0, 640));
@@ -95,9 +95,9 @@ fn ok_a_slot_keeps_the_latest_ids() {
 }
 
 #[test]
-fn ok_sessions_and_vms_share_a_slot() {
+fn sessions_and_vms_share_a_slot() {
     let (one, other, shared) = pair();
-    let [first, second, third] = [SessionKey(5), SessionKey(5 + SLOTS), SessionKey(5 + 2 * SLOTS)];
+    let [first, second, third] = [SessionKey(5), SessionKey(5 + TABLE.slots), SessionKey(5 + 2 * TABLE.slots)];
     note(&one, first, 0..20);
     note(&other, second, 10..30);
     one.save_event_ids_of(first);
@@ -111,25 +111,25 @@ fn ok_sessions_and_vms_share_a_slot() {
 }
 
 #[test]
-fn ok_what_is_not_saved_yet_is_bounded() {
+fn unsaved_ids_beyond_the_maximum_are_saved_at_once() {
     let (one, other, _) = pair();
     let session = SessionKey(1);
-    let most = MAX_UNSAVED as u64;
-    note(&one, session, 1..most);
-    assert_eq!(seen(&other, session, most - 10..most), 0);
-    note(&one, session, most..most + 1);
-    assert_eq!(seen(&other, session, most - 10..most + 1), 11);
-    assert!(one.events.borrow().is_empty());
+    let max = MAX_UNSAVED as u64;
+    note(&one, session, 1..max);
+    assert_eq!(seen(&other, session, max - 10..max), 0);
+    note(&one, session, max..max + 1);
+    assert_eq!(seen(&other, session, max - 10..max + 1), 11);
+    assert!(one.unsaved_events.borrow().is_empty());
 }
 
 #[test]
-fn ok_a_slot_of_unexpected_shape_counts_as_absent() {
-    for bytes in [vec![0xff; 41], vec![0xff; MAX_BYTES_IN_SLOT + 4]] {
+fn value_of_unexpected_size_counts_as_missing() {
+    for bytes in [vec![0xff; 41], vec![0xff; TABLE.max_bytes + 4]] {
         let (one, other, shared) = pair();
         let session = SessionKey(1);
         note(&one, session, 0..20);
         one.save_event_ids();
-        let key = one.key('e', session.0 % SLOTS);
+        let key = one.key(&TABLE, session.0);
         let version = shared.read(&key).map(|value| value.version);
         assert!(shared.write(&key, &bytes, version));
         assert_eq!(seen(&other, session, 0..20), 0);

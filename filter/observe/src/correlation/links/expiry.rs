@@ -1,123 +1,148 @@
-//! How links end that nothing answers: with their session, after a time, or with the last VM that could follow them.
+//! How links end that no message answers: with their session, after [`EXPIRY`], or with the last VM.
 
 use super::slot::take;
-use super::{EXPIRY, EndedLinks, Fallback, Link, LinkKind, PendingOperation, SLOTS, Slot};
+use super::{EXPIRY, EndedLinks, Fallback, Link, LinkKind, PendingOperation, Slot, TABLE};
 use crate::correlation::coverage::Traffic;
 use crate::correlation::{Correlation, SessionKey, StreamId};
 use crate::host::Time;
 use crate::label::Transport;
+use std::time::Duration;
 
-/// Slots looked through at each tick: all of them every sixteen seconds.
-const SWEPT_AT_ONCE: u64 = 8;
+/// Slots that each tick checks: all of them every 16 seconds.
+const SLOTS_PER_TICK: u64 = 8;
+
+// === impl Correlation ===
 
 impl Correlation {
-    /// A stream is open in this VM: what waits for it does not expire. Links know it by this name.
+    /// A stream opened in this VM. What it holds does not expire.
     pub(crate) fn stream_opened(&self, stream: StreamId) {
-        let mut open = self.open.borrow_mut();
-        let place = open.partition_point(|&other| other < stream);
-        open.insert(place, stream);
+        let mut open = self.open_streams.borrow_mut();
+        let index = open.partition_point(|&other| other < stream);
+        open.insert(index, stream);
     }
 
-    /// It is open no longer.
+    /// A stream closed in this VM. One that opened twice, as two streams of one session may, is still open.
     #[inline(never)]
     pub(crate) fn stream_closed(&self, stream: StreamId) {
-        let mut open = self.open.borrow_mut();
-        if let Ok(place) = open.binary_search(&stream) {
-            open.remove(place);
+        let mut open = self.open_streams.borrow_mut();
+        if let Ok(index) = open.binary_search(&stream) {
+            open.remove(index);
         }
     }
 
-    /// The session ended, with its stream where that is how `fallback` says it ended: takes all that waits for another of
-    /// its exchanges. What an open exchange holds ends with that exchange, at the latest. All in one change: one that ends at
-    /// the same moment either left its operations before, and they are here, or finds them abandoned.
+    /// The session ended; `fallback` says how, if it ended with its stream. Takes the links that wait for another exchange of
+    /// the session. An operation whose own stream is open ends with that stream, at the latest. One change does it all: a
+    /// stream that ends at the same time has either detached its operations before, and they are taken, or finds them marked.
     pub(crate) fn end_session_links(&self, session: SessionKey, fallback: Fallback) -> EndedLinks {
-        let is_waiting = |what: &LinkKind| match what {
-            LinkKind::Operation(pending) => pending.stream.is_none(),
-            // The operations of its stream need to know how long they waited.
-            LinkKind::ServerRequest(asked) => asked.answered_at.is_none(),
-            LinkKind::Cancelled(..) | LinkKind::Answered(_) => false,
-        };
         let ended = self.with_links(session, |slot| {
-            let mut gone = take(slot, session, is_waiting);
-            let mut changed = !gone.is_empty();
-            for pending in gone.iter_mut().filter_map(Link::pending_mut) {
+            let mut ended = take(slot, session, &is_waiting);
+            let mut is_changed = !ended.0.is_empty();
+            for pending in ended.0.iter_mut().filter_map(Link::pending_mut) {
                 self.session_ended(session, pending, fallback);
             }
-            let ended = EndedLinks::of(gone);
-            for pending in slot.iter_mut().filter(|link| link.is(session)).filter_map(Link::pending_mut) {
-                (pending.has_session_ended, changed) = (true, true);
+            let requests_ended = |stream| ended.server_requests().any(|request| request.stream == stream);
+            for pending in slot.iter_mut().filter(|link| link.session == session).filter_map(Link::pending_mut) {
+                (pending.has_session_ended, is_changed) = (true, true);
                 self.session_ended(session, pending, fallback);
-                if ended.server_requests.iter().any(|asked| asked.stream == pending.stream) {
+                if requests_ended(pending.stream) {
                     pending.client_wait = None;
                 }
             }
-            (changed, ended)
+            (is_changed, ended)
         });
         ended.unwrap_or_default()
     }
 
-    /// Takes what has waited for too long out of a few slots; the next call looks at the next ones.
+    /// Takes the expired links of a few slots; the next call checks the next slots.
     pub(crate) fn expire_links(&self, now: Time) -> EndedLinks {
         let mut ended = EndedLinks::default();
-        for _ in 0..SWEPT_AT_ONCE {
-            let slot = self.swept.get() % SLOTS;
-            self.swept.set(slot + 1);
-            self.sweep_slot(slot, now, EXPIRY.as_nanos() as u64, &mut ended);
+        for _ in 0..SLOTS_PER_TICK {
+            let slot = self.next_expiry_slot.get() % TABLE.slots;
+            self.next_expiry_slot.set(slot + 1);
+            self.expire_slot(slot, now, EXPIRY, &mut ended);
         }
         ended
     }
 
-    /// Takes everything but what a stream in this VM holds.
+    /// Takes all links that no open stream of this VM holds.
     pub(crate) fn take_unheld_links(&self, now: Time) -> EndedLinks {
         let mut ended = EndedLinks::default();
-        for slot in 0..SLOTS {
-            self.sweep_slot(slot, now, 0, &mut ended);
+        for slot in 0..TABLE.slots {
+            self.expire_slot(slot, now, Duration::ZERO, &mut ended);
         }
         ended
     }
 
-    /// Takes what has waited for `expiry` nanoseconds. What a stream in this VM holds begins anew when half of that has passed:
-    /// the other VMs, which cannot know, come by several times before it is over.
-    fn sweep_slot(&self, slot: u64, now: Time, expiry: u64, ended: &mut EndedLinks) {
-        let key = self.key('l', slot);
-        let open = self.open.borrow();
+    /// Takes the links that waited for `expiry`. A link that a stream of this VM holds is renewed after half of that: other VMs
+    /// do not know the stream, and check the link several times before it would expire.
+    fn expire_slot(&self, slot: u64, now: Time, expiry: Duration, ended: &mut EndedLinks) {
+        let open = self.open_streams.borrow();
         let is_held = |link: &Link| link.holder().is_some_and(|stream| open.binary_search(&stream).is_ok());
-        let waited = |link: &Link| if link.since == 0 { 0 } else { now.0.saturating_sub(link.since) };
-        let has_expired = |link: &Link| waited(link) >= expiry && !is_held(link);
-        let is_renewed = |link: &Link| waited(link) >= expiry / 2 && is_held(link);
-        // Looked at before it is changed: most slots have nothing to give.
-        if !self.read::<Slot>(&key).iter().any(|link| has_expired(link) || is_renewed(link)) {
+        let has_waited = |link: &Link, wait| link.since().is_some_and(|since| since.plus(wait) <= now);
+        let renewal = expiry / 2;
+        let is_expired = |link: &Link| (expiry.is_zero() || has_waited(link, expiry)) && !is_held(link);
+        let is_renewed = |link: &Link| has_waited(link, renewal) && is_held(link);
+        // Most slots have nothing to change, and a read alone costs less.
+        if !self.read::<Slot>(&TABLE, slot).iter().any(|link| is_expired(link) || is_renewed(link)) {
             return;
         }
-        let found = self.edit(&key, |slot: &mut Slot| {
-            let gone: Slot = slot.extract_if(.., |link| has_expired(link)).collect();
-            slot.iter_mut().filter(|link| is_renewed(link)).for_each(|link| link.since = now.0);
-            (true, gone)
+        let expired = self.edit(&TABLE, slot, |slot: &mut Slot| {
+            let expired: Slot = slot.extract_if(.., |link| is_expired(link)).collect();
+            slot.iter_mut().filter(|link| is_renewed(link)).for_each(|link| link.renew(now));
+            (true, expired)
         });
-        let mut gone = found.unwrap_or_default();
-        for link in &mut gone {
-            let session = SessionKey(link.session);
+        for mut link in expired.unwrap_or_default() {
+            let session = link.session;
             if let Some(pending) = link.pending_mut() {
                 self.doubt(session, pending);
             }
+            ended.0.push(link);
         }
-        let found = EndedLinks::of(gone);
-        ended.operations.extend(found.operations);
-        ended.server_requests.extend(found.server_requests);
     }
 
-    /// On HTTP+SSE a session always has a stream, so where none was seen it is elsewhere.
+    /// An operation of HTTP+SSE is answered on the stream of its session. If no stream was seen, another process sees it.
     fn session_ended(&self, session: SessionKey, pending: &mut PendingOperation, fallback: Fallback) {
-        pending.stream_ended(fallback);
+        if fallback != Fallback::NoResponse {
+            pending.fallback = fallback;
+        }
         if pending.operation.transport == Transport::HttpSse {
             self.doubt(session, pending);
         }
     }
 
-    /// The answer may have passed through another process, where this one never saw a stream of the session.
+    /// If this process never saw a stream of the session, the answer may have passed another process.
     fn doubt(&self, session: SessionKey, pending: &mut PendingOperation) {
         if pending.fallback == Fallback::NoResponse && !self.saw_traffic(session, Traffic::Streams) {
             pending.fallback = Fallback::Unknown;
         }
+    }
+}
+
+// === impl Link ===
+
+impl Link {
+    /// Since when the link waits. A mark of what was answered does not wait, and does not expire.
+    fn since(&self) -> Option<Time> {
+        match self.kind {
+            LinkKind::Operation { since, .. } | LinkKind::ServerRequest { since, .. } => Some(since),
+            LinkKind::Cancelled { at, .. } => Some(at),
+            LinkKind::Answered(_) => None,
+        }
+    }
+
+    fn renew(&mut self, now: Time) {
+        if let LinkKind::Operation { since, .. } | LinkKind::ServerRequest { since, .. } = &mut self.kind {
+            *since = now;
+        }
+    }
+}
+
+/// Whether a link waits for another exchange of its session. The answered server requests of an open stream stay, as its
+/// operations need to know how long they waited.
+fn is_waiting(link: &Link) -> bool {
+    match &link.kind {
+        LinkKind::Operation { pending, .. } => pending.stream.is_none(),
+        LinkKind::ServerRequest { request, .. } => request.answered_at.is_none(),
+        LinkKind::Cancelled { .. } | LinkKind::Answered(_) => false,
     }
 }

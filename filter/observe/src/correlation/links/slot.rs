@@ -1,48 +1,54 @@
-//! What is done to a slot in more than one place.
+//! Operations on a slot that more than one method needs.
 
-use super::{EndedLinks, Link, LinkKind, Lookup, MAX_BYTES, Slot};
-use crate::correlation::SessionKey;
+use super::{EndedLinks, Link, LinkKind, Lookup, Slot, TABLE};
+use crate::correlation::{Correlation, SessionKey};
 use crate::host::Time;
 use crate::id::IdKey;
 
-/// Answered operations of a slot that are remembered, to tell a second answer from one that answers nothing.
+/// Marks of what was answered, per slot.
 const MAX_ANSWERED: usize = 8;
 
-pub(super) fn answered_or_nothing<T>(slot: &Slot, session: SessionKey, id: IdKey) -> Lookup<T> {
-    let answered =
-        slot.iter().any(|link| link.is(session) && matches!(link.what, LinkKind::Answered(known) if known == id));
-    if answered { Lookup::Answered } else { Lookup::Unknown }
+impl Correlation {
+    /// Changes the slot of a session; `change` returns whether it did, and a result.
+    pub(super) fn with_links<T>(&self, session: SessionKey, change: impl FnMut(&mut Slot) -> (bool, T)) -> Option<T> {
+        self.edit(&TABLE, session.0, change)
+    }
+
+    /// [`with_links`](Self::with_links) for a look-up, which changes the slot if it finds something.
+    pub(super) fn look_up<T>(&self, session: SessionKey, mut find: impl FnMut(&mut Slot) -> Lookup<T>) -> Lookup<T> {
+        let found = self.with_links(session, |slot| {
+            let found = find(slot);
+            (matches!(found, Lookup::Found(_)), found)
+        });
+        found.unwrap_or(Lookup::Unknown)
+    }
+}
+
+/// What a message with this id belongs to, after nothing was found that waits for it.
+pub(super) fn answered_or_unknown<T>(slot: &Slot, session: SessionKey, id: IdKey) -> Lookup<T> {
+    let is_mark = |link: &Link| matches!(link.kind, LinkKind::Answered(known) if known == id);
+    let is_answered = slot.iter().any(|link| link.session == session && is_mark(link));
+    if is_answered { Lookup::Answered } else { Lookup::Unknown }
 }
 
 pub(super) fn note_answered(slot: &mut Slot, session: SessionKey, id: IdKey) {
-    let answered = Link { session: session.0, since: 0, what: LinkKind::Answered(id) };
-    push_of_few(slot, answered, MAX_ANSWERED, |what| matches!(what, LinkKind::Answered(_)));
+    let mark = Link { session, kind: LinkKind::Answered(id) };
+    push_mark(slot, mark, MAX_ANSWERED, |kind| matches!(kind, LinkKind::Answered(_)));
 }
 
-/// The oldest of its kind gives way.
-pub(super) fn push_of_few(slot: &mut Slot, link: Link, most: usize, is_of_kind: impl Fn(&LinkKind) -> bool) {
-    if slot.iter().filter(|link| is_of_kind(&link.what)).count() >= most
-        && let Some(oldest) = slot.iter().position(|link| is_of_kind(&link.what))
+/// Adds a mark. If the slot has `max` of its kind, the oldest is evicted.
+pub(super) fn push_mark(slot: &mut Slot, mark: Link, max: usize, is_of_kind: fn(&LinkKind) -> bool) {
+    if slot.iter().filter(|link| is_of_kind(&link.kind)).count() >= max
+        && let Some(oldest) = slot.iter().position(|link| is_of_kind(&link.kind))
     {
         slot.remove(oldest);
     }
-    slot.push(link);
-}
-
-/// The first form of an id in which something is found.
-pub(super) fn in_either_form<T>(slot: &mut Slot, id: IdKey, find: impl Fn(&mut Slot, IdKey) -> Lookup<T>) -> Lookup<T> {
-    for id in id.forms() {
-        let found = find(slot, id);
-        if !matches!(found, Lookup::Unknown) {
-            return found;
-        }
-    }
-    Lookup::Unknown
+    slot.push(mark);
 }
 
 pub(super) fn take_cancelled(slot: &mut Slot, session: SessionKey, id: IdKey) -> Option<Time> {
-    let cancelled = |link: &Link, id| match link.what {
-        LinkKind::Cancelled(known, at) if link.is(session) && known == id => Some(at),
+    let cancelled = |link: &Link, id| match link.kind {
+        LinkKind::Cancelled { id: known, at } if link.session == session && known == id => Some(at),
         _ => None,
     };
     let find = |id| slot.iter().enumerate().find_map(|(index, link)| Some((index, cancelled(link, id)?)));
@@ -51,32 +57,33 @@ pub(super) fn take_cancelled(slot: &mut Slot, session: SessionKey, id: IdKey) ->
     Some(at)
 }
 
-/// Takes what is wanted of a session out of its slot.
-pub(super) fn take(slot: &mut Slot, session: SessionKey, wanted: impl Fn(&LinkKind) -> bool) -> Slot {
-    let gone: Slot = slot.extract_if(.., |link| link.is(session) && wanted(&link.what)).collect();
-    for link in &gone {
-        match &link.what {
-            LinkKind::Operation(pending) => note_answered(slot, session, pending.operation.id.key()),
-            LinkKind::ServerRequest(asked) if asked.answered_at.is_some() => {
-                note_answered(slot, session, asked.id.of_server())
+/// Removes the links of a session that are to end, and marks those as answered whose answer may still come.
+pub(super) fn take(slot: &mut Slot, session: SessionKey, is_ending: &dyn Fn(&Link) -> bool) -> EndedLinks {
+    let ended: Slot = slot.extract_if(.., |link| link.session == session && is_ending(link)).collect();
+    for link in &ended {
+        match &link.kind {
+            LinkKind::Operation { pending, .. } => note_answered(slot, session, pending.operation.id.key()),
+            LinkKind::ServerRequest { request, .. } if request.answered_at.is_some() => {
+                note_answered(slot, session, request.id.of_server());
             }
             _ => {}
         }
     }
-    gone
+    EndedLinks(ended)
 }
 
-/// The oldest links give way until the slot is within its bound. Operations whose own stream is open stay: their answer would
-/// find nothing there, and [`super::MAX_OPEN_BYTES`] leaves room beside them.
+/// Evicts the oldest links until the slot is within its bound. Operations whose own stream is open stay, as their answer would
+/// find nothing; [`super::MAX_OPEN_BYTES`] leaves room beside them.
+#[inline(never)]
 pub(super) fn make_room(slot: &mut Slot) -> EndedLinks {
     let mut bytes: usize = slot.iter().map(Link::size).sum();
-    let mut gone = Slot::new();
-    while bytes > MAX_BYTES
+    let mut evicted = EndedLinks::default();
+    while bytes > TABLE.max_bytes
         && let Some(oldest) = slot.iter().position(|link| !link.is_open())
     {
         let link = slot.remove(oldest);
         bytes -= link.size();
-        gone.push(link);
+        evicted.0.push(link);
     }
-    EndedLinks::of(gone)
+    evicted
 }

@@ -20,8 +20,8 @@ fn session(vm: &Correlation) -> SessionKey {
 }
 
 /// Operations that end in all slots.
-fn sweep(vm: &Correlation, now: Time) -> usize {
-    (0..32).map(|_| vm.expire_links(now).operations.len()).sum()
+fn expire(vm: &Correlation, now: Time) -> usize {
+    (0..32).map(|_| vm.expire_links(now).operations().count()).sum()
 }
 
 /// Operations that end with the VM.
@@ -38,16 +38,16 @@ fn register_legacy(vm: &Correlation, name: &str) {
 }
 
 #[test]
-fn ok_what_waits_too_long_is_swept_once() {
+fn link_expires_once() {
     let (one, other, _) = pair();
     one.add_operations(session(&one), &[pending("a", None)], Time(1));
     let late = Time(EXPIRY.as_nanos() as u64 + 2);
-    assert_eq!(sweep(&one, Time(2)), 0);
-    assert_eq!(sweep(&one, late) + sweep(&other, late), 1);
+    assert_eq!(expire(&one, Time(2)), 0);
+    assert_eq!(expire(&one, late) + expire(&other, late), 1);
 }
 
 #[test]
-fn ok_an_open_stream_holds_what_waits_for_it_against_all_vms() {
+fn links_of_open_stream_do_not_expire_in_any_vm() {
     let (one, other, _) = pair();
     let session = session(&one);
     one.add_operations(session, &[pending("own", stream(5)), pending("elsewhere", None)], Time(1));
@@ -58,7 +58,7 @@ fn ok_an_open_stream_holds_what_waits_for_it_against_all_vms() {
         other.stream_opened(stream);
     }
     other.stream_closed(session.stream_id());
-    let ended: usize = (1..60).map(|minute| sweep(&one, minutes(minute)) + sweep(&other, minutes(minute))).sum();
+    let ended: usize = (1..60).map(|minute| expire(&one, minutes(minute)) + expire(&other, minutes(minute))).sum();
     assert_eq!(ended, 1, "what no open stream holds");
     assert_eq!(one.server_requests_on(session, open(5)).len(), 1);
     assert!(matches!(one.take_own_operation(session, id("own").key(), stream(5)), Lookup::Found(_)));
@@ -66,21 +66,21 @@ fn ok_an_open_stream_holds_what_waits_for_it_against_all_vms() {
 }
 
 #[test]
-fn ok_what_a_vm_that_vanished_held_ends() {
+fn links_of_trapped_vm_expire() {
     let (one, other, _) = pair();
     let session = session(&one);
     one.add_operations(session, &[pending("own", stream(5))], Time(1));
     register_legacy(&one, "legacy");
     other.stream_opened(open(5));
     other.stream_opened(session.stream_id());
-    assert_eq!(sweep(&other, minutes(4)), 0);
+    assert_eq!(expire(&other, minutes(4)), 0);
     drop(other);
-    assert_eq!(sweep(&one, minutes(8)), 0);
-    assert_eq!(sweep(&one, minutes(10)), 2);
+    assert_eq!(expire(&one, minutes(8)), 0);
+    assert_eq!(expire(&one, minutes(10)), 2);
 }
 
 #[test]
-fn ok_the_last_vm_of_a_server_ends_what_is_left() {
+fn end_of_last_vm_ends_all_links() {
     let (one, other, _) = pair();
     one.renew_lease(Time(1));
     other.renew_lease(Time(1));
@@ -92,7 +92,7 @@ fn ok_the_last_vm_of_a_server_ends_what_is_left() {
 }
 
 #[test]
-fn ok_a_vm_that_is_configured_before_the_others_go_keeps_what_waits() {
+fn links_outlive_a_vm_that_another_one_replaces() {
     let (before, after, _) = pair();
     before.renew_lease(Time(1));
     before.add_operations(session(&before), &[pending("a", None)], Time(2));
@@ -105,7 +105,7 @@ fn ok_a_vm_that_is_configured_before_the_others_go_keeps_what_waits() {
 }
 
 #[test]
-fn ok_a_vm_without_a_word_does_not_count() {
+fn vm_without_a_valid_lease_does_not_count() {
     let (one, other, _) = pair();
     // Configured only, as Envoy does when it tries a configuration.
     other.renew_lease(Time(1));
@@ -124,7 +124,7 @@ fn ok_a_vm_without_a_word_does_not_count() {
 }
 
 #[test]
-fn ok_what_a_stream_of_the_last_vm_holds_ends_with_that_stream() {
+fn end_of_last_vm_keeps_links_of_its_open_streams() {
     let (one, _, _) = pair();
     one.renew_lease(Time(1));
     one.add_operations(session(&one), &[pending("a", stream(5))], Time(2));
@@ -134,7 +134,7 @@ fn ok_what_a_stream_of_the_last_vm_holds_ends_with_that_stream() {
 }
 
 #[test]
-fn ok_plugins_with_other_extra_methods_share_no_links() {
+fn plugins_with_different_extra_methods_share_no_links() {
     let shared = Rc::new(InMemory::default());
     let vm = |methods: &str| {
         let config = format!(r#"{{"extra_methods":[{methods}]}}"#);

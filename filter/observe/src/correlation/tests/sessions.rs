@@ -1,4 +1,4 @@
-//! Sessions: each is counted once as active, and no longer when it ended, was idle, or gave way.
+//! Sessions: each counts once as active, until it ends, is idle, or is evicted.
 
 use super::{HASH_KEY_BYTES, pair};
 use crate::correlation::sessions::{ActiveSession, NewSession};
@@ -52,11 +52,11 @@ fn exchange(vm: &Correlation, session: SessionKey) {
 }
 
 #[test]
-fn ok_a_session_ends_once() {
+fn second_end_of_session_changes_nothing() {
     let (one, other, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
-    let begun = one.start_session(session, &new_session(Time(2)), Time(3));
-    assert_eq!((begun.other_end, begun.inactive), (None, vec![]));
+    let started = one.start_session(session, &new_session(Time(2)), Time(3));
+    assert_eq!((started.other_end, started.inactive), (None, vec![]));
     assert_eq!(other.protocol_version(session), Some(ProtocolVersion::V2025_06_18));
     let ended = other.end_session(session, Some(Time(4)));
     assert_eq!((ended.other_end, ended.inactive), (Some(Time(3)), active()));
@@ -65,22 +65,22 @@ fn ok_a_session_ends_once() {
 }
 
 #[test]
-fn ok_a_session_that_was_deleted_before_it_began_to_be_known() {
+fn session_deleted_before_its_start_is_over_at_its_start() {
     let (one, other, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
     assert_eq!(one.end_session(session, Some(Time(5))).other_end, None);
-    let begun = other.start_session(session, &new_session(Time(4)), Time(6));
-    assert_eq!((begun.other_end, begun.inactive), (Some(Time(5)), active()));
+    let started = other.start_session(session, &new_session(Time(4)), Time(6));
+    assert_eq!((started.other_end, started.inactive), (Some(Time(5)), active()));
     assert_eq!(other.end_session(session, None).other_end, None);
     // A trace from before is of an earlier session with this id.
     assert_eq!(one.end_session(session, Some(Time(7))).other_end, None);
-    let begun = other.start_session(session, &new_session(Time(8)), Time(9));
-    assert_eq!((begun.other_end, begun.inactive), (None, vec![]));
+    let started = other.start_session(session, &new_session(Time(8)), Time(9));
+    assert_eq!((started.other_end, started.inactive), (None, vec![]));
     assert_eq!(one.end_session(session, Some(Time(10))).other_end, Some(Time(9)));
 }
 
 #[test]
-fn ok_a_session_that_is_begun_twice_counts_once() {
+fn session_started_twice_counts_once() {
     let (one, other, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
     assert_eq!(one.start_session(session, &new_session(Time(2)), Time(3)).inactive, vec![]);
@@ -89,7 +89,7 @@ fn ok_a_session_that_is_begun_twice_counts_once() {
 }
 
 #[test]
-fn ok_a_session_that_finds_no_way_into_the_store_does_not_count() {
+fn session_that_cannot_be_written_is_inactive() {
     let (one, _, shared) = pair();
     let session = one.session(b"", &Text::of(b"s"));
     shared.refuse(true);
@@ -97,7 +97,7 @@ fn ok_a_session_that_finds_no_way_into_the_store_does_not_count() {
 }
 
 #[test]
-fn ok_an_idle_session_is_not_active_until_it_comes_back() {
+fn idle_session_is_inactive_until_its_next_exchange() {
     let (one, other, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
     one.start_session(session, &new_session(Time(1)), Time(1));
@@ -122,7 +122,7 @@ fn ok_an_idle_session_is_not_active_until_it_comes_back() {
 }
 
 #[test]
-fn ok_a_session_that_comes_back_is_told_at_the_next_tick() {
+fn returning_session_is_active_at_next_tick() {
     let (one, _, _) = pair();
     one.renew_lease(Time(1));
     let session = one.session(b"", &Text::of(b"s"));
@@ -135,7 +135,7 @@ fn ok_a_session_that_comes_back_is_told_at_the_next_tick() {
 }
 
 #[test]
-fn ok_a_session_that_is_used_at_the_last_moment_stays() {
+fn session_used_just_before_it_is_idle_stays_active() {
     let (one, other, _) = pair();
     for vm in [&one, &other] {
         vm.renew_lease(Time(1));
@@ -149,7 +149,7 @@ fn ok_a_session_that_is_used_at_the_last_moment_stays() {
 }
 
 #[test]
-fn ok_an_open_exchange_keeps_its_session() {
+fn session_with_open_exchange_stays_active() {
     let (one, _, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
     one.start_session(session, &new_session(Time(1)), Time(1));
@@ -163,7 +163,7 @@ fn ok_an_open_exchange_keeps_its_session() {
 }
 
 #[test]
-fn ok_sessions_that_give_way_count_as_ended() {
+fn evicted_session_is_inactive() {
     let (one, _, _) = pair();
     let mut gauge = 0;
     for number in 0..500_u64 {
@@ -179,7 +179,7 @@ fn ok_sessions_that_give_way_count_as_ended() {
 }
 
 #[test]
-fn ok_the_last_vm_to_go_takes_the_sessions_along() {
+fn end_of_last_vm_deactivates_all_sessions() {
     let (one, other, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
     for vm in [&one, &other] {
@@ -199,16 +199,16 @@ fn ok_the_last_vm_to_go_takes_the_sessions_along() {
 }
 
 #[test]
-fn ok_of_sessions_in_use_a_vm_remembers_only_so_many() {
+fn vm_evicts_sessions_without_open_exchange() {
     let shared = Rc::new(InMemory::default());
     let vm = Correlation::new(shared, "test", [7; HASH_KEY_BYTES], 1);
     for number in 0..20_000 {
         vm.first_exchange_started(number, SessionKey(number), true);
         vm.exchange_ended(number);
-        assert!(vm.uses.borrow().sessions.len() <= 500);
+        assert!(vm.activity.borrow().sessions.len() <= 500);
     }
     for number in 20_000..30_000 {
         vm.first_exchange_started(number, SessionKey(number), true);
     }
-    assert!(vm.uses.borrow().sessions.contains_key(&20_000), "an open exchange");
+    assert!(vm.activity.borrow().sessions.contains_key(&20_000), "an open exchange");
 }

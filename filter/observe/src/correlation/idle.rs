@@ -1,0 +1,154 @@
+//! Which sessions were idle for too long, and which came back.
+//!
+//! A tick publishes the sessions that this VM used ([`super::activity`]). It also checks each slot of [`super::sessions`] for
+//! idle sessions, at the earliest time at which there can be one. A VM learns of sessions from before its start within five
+//! minutes, when it checks every slot for the first time.
+//!
+//! **Cost:** at a tick one read and one write per slot with sessions to publish, one read per slot to check.
+
+use super::activity::LastUse;
+use super::coverage::Traffic;
+use super::sessions::{ActiveSession, IDLE, SessionEntry, Slot, TABLE};
+use super::tick::Report;
+use super::{Correlation, SessionKey};
+use crate::host::Time;
+use std::time::Duration;
+
+/// How often the use of a session is published.
+pub(super) const PUBLISH_INTERVAL: Duration = Duration::from_secs(60);
+/// Interval at which a new VM checks one slot after the other.
+const FIRST_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// When this VM checks a slot of [`super::sessions`] for idle sessions.
+#[derive(Debug)]
+pub(super) struct IdleCheck {
+    /// The earliest time at which a session can have been idle for too long.
+    due: Time,
+    is_first_done: bool,
+    /// Whether the latest check found an inactive session.
+    has_inactive: bool,
+}
+
+// === impl IdleCheck ===
+
+impl IdleCheck {
+    /// Whether another VM may soon take a session of this slot for idle, or does so already.
+    pub(super) fn is_urgent(&self, now: Time) -> bool {
+        self.has_inactive || self.is_first_done && self.due <= now.plus(PUBLISH_INTERVAL.saturating_mul(2))
+    }
+}
+
+// === impl Correlation ===
+
+impl Correlation {
+    /// From now on this VM looks for idle sessions.
+    pub(super) fn schedule_idle_checks(&self, now: Time) {
+        let checks = &mut self.activity.borrow_mut().checks;
+        if checks.is_empty() {
+            let mut due = now;
+            checks.extend((0..TABLE.slots).map(|_| {
+                due = due.plus(FIRST_CHECK_INTERVAL);
+                IdleCheck { due, is_first_done: false, has_inactive: false }
+            }));
+        }
+    }
+
+    /// Publishes which sessions this VM used, and deactivates those that were idle for too long.
+    pub(super) fn publish_activity(&self, now: Time, report: &mut Report<'_>) {
+        let mut due = self.activity.borrow_mut().take_due(now);
+        // A sort by slot would be many times as much code in the module.
+        while let Some(first) = due.first() {
+            let slot = TABLE.slot_of(first.session.0);
+            let uses: Vec<LastUse> = due.extract_if(.., |last| TABLE.slot_of(last.session.0) == slot).collect();
+            self.publish_slot(slot, &uses, report);
+        }
+        self.check_idle(now, report);
+    }
+
+    fn publish_slot(&self, slot: u64, uses: &[LastUse], report: &mut Report<'_>) {
+        let entries: Slot = self.read(&TABLE, slot);
+        let returned: Vec<SessionEntry> =
+            entries.iter().filter(|entry| !entry.is_active() && later_use(entry, uses).is_some()).cloned().collect();
+        if entries.iter().any(|entry| later_use(entry, uses).is_some()) {
+            self.write_uses(slot, uses, &returned, report);
+        }
+        for last in uses.iter().filter(|last| last.has_requests) {
+            // A session whose start was seen has requests anyway.
+            if !entries.iter().any(|entry| entry.session == last.session && entry.start.is_some()) {
+                self.note_traffic(last.session, Traffic::Requests);
+            }
+        }
+    }
+
+    /// Writes the later uses of a slot, and makes the sessions active that `returned`.
+    fn write_uses(&self, slot: u64, uses: &[LastUse], returned: &[SessionEntry], report: &mut Report<'_>) {
+        let active: Vec<(SessionKey, ActiveSession)> =
+            returned.iter().filter_map(|entry| Some((entry.session, entry.start.as_ref()?.as_active()))).collect();
+        // The gauge rises before other VMs can see the session as active, and lower the gauge.
+        for (_, session) in &active {
+            report(session.server.as_deref(), session.became_active());
+        }
+        let activated = self.edit(&TABLE, slot, |slot: &mut Slot| {
+            let mut activated = Vec::new();
+            for entry in slot {
+                let Some(at) = later_use(entry, uses) else { continue };
+                entry.used = at;
+                let is_returned = active.iter().any(|(session, _)| *session == entry.session);
+                if let Some(start) = entry.start.as_mut().filter(|start| is_returned && !start.is_active) {
+                    start.is_active = true;
+                    activated.push(entry.session);
+                }
+            }
+            (true, activated)
+        });
+        // Another VM was faster.
+        let activated = activated.unwrap_or_default();
+        for (_, session) in active.iter().filter(|(session, _)| !activated.contains(session)) {
+            report(session.server.as_deref(), session.became_inactive());
+        }
+    }
+
+    fn check_idle(&self, now: Time, report: &mut Report<'_>) {
+        for (slot, check) in (0..).zip(&mut self.activity.borrow_mut().checks) {
+            if check.due <= now {
+                let entries = self.deactivate_slot(slot, &|entry| entry.used.plus(IDLE) <= now, report);
+                let oldest = entries.iter().filter(|entry| entry.is_active()).map(|entry| entry.used).min();
+                check.due = oldest.unwrap_or(now).plus(IDLE);
+                check.is_first_done = true;
+                check.has_inactive = entries.iter().any(|entry| entry.start.is_some() && !entry.is_active());
+            }
+        }
+    }
+
+    /// Deactivates all sessions, as no VM follows them any more.
+    pub(super) fn deactivate_all(&self, report: &mut Report<'_>) {
+        for slot in 0..TABLE.slots {
+            self.deactivate_slot(slot, &|_| true, report);
+        }
+    }
+
+    /// Deactivates the active sessions of a slot that are idle. Returns the slot as it is then.
+    fn deactivate_slot(&self, slot: u64, is_idle: &dyn Fn(&SessionEntry) -> bool, report: &mut Report<'_>) -> Slot {
+        let is_idle = |entry: &SessionEntry| entry.is_active() && is_idle(entry);
+        let entries: Slot = self.read(&TABLE, slot);
+        if !entries.iter().any(is_idle) {
+            return entries;
+        }
+        let changed = self.edit(&TABLE, slot, |slot: &mut Slot| {
+            let idle = slot.iter_mut().filter(|entry| is_idle(entry));
+            let inactive: Vec<ActiveSession> = idle.filter_map(SessionEntry::deactivate).collect();
+            (!inactive.is_empty(), (inactive, slot.clone()))
+        });
+        let (inactive, entries) = changed.unwrap_or_default();
+        for session in inactive {
+            report(session.server.as_deref(), session.became_inactive());
+        }
+        entries
+    }
+}
+
+/// The use of a session that started, if it is later than the entry says.
+fn later_use(entry: &SessionEntry, uses: &[LastUse]) -> Option<Time> {
+    let last = uses.iter().find(|last| last.session == entry.session)?;
+    entry.start.as_ref().map(|_| last.at).filter(|&at| at > entry.used)
+}

@@ -1,0 +1,94 @@
+//! The tables of the store, and how a slot is read and changed.
+
+use super::{Correlation, KEY_PREFIX};
+use crate::shared_data::update_bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A table of the store.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Table {
+    /// Stands for the table in the keys of its slots.
+    pub(super) letter: char,
+    pub(super) slots: u64,
+    /// Bytes of a slot as written.
+    pub(super) max_bytes: usize,
+}
+
+// === impl Table ===
+
+impl Table {
+    /// The slot of an entry with this hash.
+    pub(super) const fn slot_of(&self, hash: u64) -> u64 {
+        hash % self.slots
+    }
+}
+
+/// Bytes of all slots with their keys, at most.
+pub(super) const fn max_bytes(tables: &[Table]) -> usize {
+    // The prefix, the namespace's hash, a separator, the table's letter, the slot's number.
+    let key_bytes = KEY_PREFIX.len() + 16 + 1 + 1 + 2;
+    let (mut bytes, mut rest) = (0, tables);
+    while let [table, others @ ..] = rest {
+        bytes += table.slots as usize * (table.max_bytes + key_bytes);
+        rest = others;
+    }
+    bytes
+}
+
+// === impl Correlation ===
+
+impl Correlation {
+    /// The key of the slot of an entry with this hash.
+    pub(super) fn key(&self, table: &Table, hash: u64) -> String {
+        format!("{}{}{:x}", self.prefix, table.letter, table.slot_of(hash))
+    }
+
+    /// The bytes of the slot of an entry with this hash; empty if there are none.
+    pub(super) fn read_bytes(&self, table: &Table, hash: u64) -> Vec<u8> {
+        self.shared.read(&self.key(table, hash)).map(|value| value.bytes).unwrap_or_default()
+    }
+
+    /// Changes the bytes of a slot; `change` returns whether it did. Returns whether the slot was written.
+    pub(super) fn edit_bytes(&self, table: &Table, hash: u64, change: &mut dyn FnMut(&mut Vec<u8>) -> bool) -> bool {
+        update_bytes(self.shared.as_ref(), &self.key(table, hash), change)
+    }
+
+    /// The slot of an entry with this hash. A value of unexpected shape counts as missing.
+    pub(super) fn read<S: Default + DeserializeOwned>(&self, table: &Table, hash: u64) -> S {
+        postcard::from_bytes(&self.read_bytes(table, hash)).unwrap_or_default()
+    }
+
+    /// Changes a slot; `change` returns whether it did, and a result. Returns the result, or `None` if the slot could not be
+    /// written. A value of unexpected shape counts as missing.
+    pub(super) fn edit<S, T>(&self, table: &Table, hash: u64, mut change: impl FnMut(&mut S) -> (bool, T)) -> Option<T>
+    where
+        S: Default + Serialize + DeserializeOwned,
+    {
+        let mut result = None;
+        let is_done = self.edit_slot(table, hash, &mut |slot: &mut S| {
+            let (is_changed, new) = change(slot);
+            result = Some(new);
+            is_changed
+        });
+        result.filter(|_| is_done)
+    }
+
+    /// [`edit`](Self::edit) without a result, compiled once per table.
+    #[inline(never)]
+    fn edit_slot<S>(&self, table: &Table, hash: u64, change: &mut dyn FnMut(&mut S) -> bool) -> bool
+    where
+        S: Default + Serialize + DeserializeOwned,
+    {
+        self.edit_bytes(table, hash, &mut |bytes| {
+            let mut slot: S = postcard::from_bytes(bytes).unwrap_or_default();
+            if !change(&mut slot) {
+                return false;
+            }
+            // A Vec has room for everything.
+            let Ok(written) = postcard::to_allocvec(&slot) else { return false };
+            *bytes = written;
+            true
+        })
+    }
+}
