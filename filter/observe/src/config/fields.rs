@@ -1,14 +1,41 @@
 //! The fields of a JSON object, taken one by one; every problem is noted with its path.
 
 use crate::config::error::Problem;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 /// Most entries of `paths` and of `extra_methods`.
 const MAX_ENTRIES: usize = 64;
 
 /// A value that is not allowed.
 pub(super) fn wrong(path: &str, found: &Value, allowed: &str) -> Problem {
-    Problem::new(path, format!("{} is not allowed; allowed: {allowed}", short(found.to_string())))
+    Problem::new(path, format!("{} is not allowed; allowed: {allowed}", short(shown_value(found))))
+}
+
+/// A value as a problem shows it. Lists and objects are only named.
+fn shown_value(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(number) => shown_number(number),
+        Value::String(text) => format!("{text:?}"),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+/// A number with at most three decimals. The way of the standard library and of serde_json adds 10 KB of tables to the module.
+fn shown_number(number: &Number) -> String {
+    if let Some(number) = number.as_i64() {
+        return number.to_string();
+    }
+    let value = number.as_f64().unwrap_or_default();
+    let sign = if value < 0.0 { "-" } else { "" };
+    let thousandths = (value.abs() * 1000.0).round() as u64;
+    if thousandths > 10_u64.pow(18) {
+        return format!("a number beyond {sign}1e15");
+    }
+    let decimals = format!("{sign}{}.{:03}", thousandths / 1000, thousandths % 1000);
+    decimals.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Long texts are cut: the line must stay readable in a log.
