@@ -29,3 +29,19 @@ class Ledger:
     def add(self, exchange: Exchange) -> Exchange:
         self.exchanges.append(exchange)
         return exchange
+
+    def transcript(self) -> str:
+        """All exchanges as text, to read when a test fails; long bodies are cut."""
+        return "\n".join(transcript(exchange) for exchange in self.exchanges)
+
+
+def transcript(exchange: Exchange) -> str:
+    request, response = exchange.request, exchange.response
+    shown = {name: value for name in ("mcp-session-id", "last-event-id") if (value := request.get(name))}
+    status = response.status if response else "no response"
+    end = "" if exchange.complete else ", cut"
+    return (
+        f"--- {request.verb} {request.target} {shown} -> {status}{end}\n"
+        f"{exchange.request_body[:1000].decode(errors='replace')}\n"
+        f">>> {exchange.response_body[:4000].decode(errors='replace')}"
+    )

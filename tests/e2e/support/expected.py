@@ -66,6 +66,8 @@ class Expected:
             self.add("mcp_server_requests_total", method=method, status=status)
             if status in ("ok", "error"):
                 self.add("mcp_server_request_duration_microseconds_count", method=method)
+        if repeated := self.sessions.repeated_client_answers():
+            self.add("mcp_unmatched_responses_total", repeated, reason="duplicate")
         self.add("mcp_session_duration_microseconds_count", self.sessions.ended())
         for transport, count in self.sessions.active().items():
             self.add("mcp_sessions_active", count, transport=transport)

@@ -38,7 +38,10 @@ def play(row: Row, sidecar: Sidecar, command: Callable[[str], list[str]]) -> Led
     client = drive(row, relay.port, command)
     ledger = relay.close()
     # First, so that the account of the sidecar is right for the rows to come, whatever becomes of this one.
-    sidecar.check(ledger)
+    try:
+        sidecar.check(ledger)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\nwhat passed:\n{ledger.transcript()}") from None
     assert client.returncode == 0, client.stderr[-3000:]
     assert client_outcomes(client.stdout) == told(row)
     account = Expected(sidecar.server_name)

@@ -30,6 +30,8 @@ class Session:
     server_requests: dict[Key, str] = field(default_factory=dict)
     server_given_up: set[Key] = field(default_factory=set)
     client_answers: dict[Key, dict] = field(default_factory=dict)
+    # A server that repeats its request on a resumed stream gets another answer.
+    repeated_client_answers: int = 0
     events: set[str] = field(default_factory=set)
     asked_aside: set[Key] = field(default_factory=set)
 
@@ -83,6 +85,10 @@ class Sessions:
                 ended.append((method, server_request_status(session, key)))
         return ended
 
+    def repeated_client_answers(self) -> int:
+        """Answers of clients to requests of the server that they had answered before."""
+        return sum(session.repeated_client_answers for session in self.by_key.values())
+
     def active(self) -> Counter[str]:
         """Sessions with an id that were seen to begin and not to end, by transport."""
         return Counter(
@@ -124,6 +130,7 @@ def read_request(session: Session, exchange: Exchange) -> None:
         if messages.is_request(message):
             session.requests.add(id_key(message["id"]))
         elif messages.is_answer(message):
+            session.repeated_client_answers += id_key(message.get("id")) in session.client_answers
             session.client_answers[id_key(message.get("id"))] = message
         elif message["method"] == "notifications/cancelled":
             session.given_up.add(cancelled(message))
