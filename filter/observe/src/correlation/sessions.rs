@@ -39,9 +39,9 @@ pub(super) struct SessionStart {
     at: Time,
     pub(super) protocol_version: ProtocolVersion,
     transport: Transport,
+    pub(super) is_active: bool,
     /// The server's name, if it is not the plugin's.
     server: Option<Box<str>>,
-    pub(super) is_active: bool,
 }
 
 /// A session that a successful `initialize` starts.
