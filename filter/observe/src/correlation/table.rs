@@ -44,6 +44,7 @@ pub(super) const fn max_bytes(tables: &[Table]) -> usize {
 
 impl Correlation {
     /// The key of the slot of an entry with this hash.
+    #[inline(never)]
     pub(super) fn key(&self, table: &Table, hash: u64) -> String {
         let slot = table.slot_of(hash) as u32;
         let digits = [slot / 16, slot % 16].map(|digit| char::from_digit(digit, 16).unwrap_or_default());
@@ -56,18 +57,23 @@ impl Correlation {
 
     /// The bytes of the slot of an entry with this hash; empty if the slot was never written.
     pub(super) fn read_bytes(&self, table: &Table, hash: u64) -> Vec<u8> {
-        self.shared.read(&self.key(table, hash)).map(|value| value.bytes).unwrap_or_default()
+        self.read_value(table, hash).unwrap_or_default()
     }
 
-    /// Changes the bytes of a slot; `change` returns whether it did. Returns whether the slot was written.
+    #[inline(never)]
+    fn read_value(&self, table: &Table, hash: u64) -> Option<Vec<u8>> {
+        self.shared.read(&self.key(table, hash)).map(|value| value.bytes)
+    }
+
+    /// Changes the bytes of a slot; `change` returns whether it did. Returns `false` if the slot could not be written.
+    #[inline(never)]
     pub(super) fn edit_bytes(&self, table: &Table, hash: u64, change: &mut dyn FnMut(&mut Vec<u8>) -> bool) -> bool {
         update_bytes(self.shared.as_ref(), &self.key(table, hash), change)
     }
 
     /// The slot of an entry with this hash. A value of unexpected shape counts as missing.
     pub(super) fn read<S: Default + DeserializeOwned>(&self, table: &Table, hash: u64) -> S {
-        let value = self.shared.read(&self.key(table, hash));
-        value.and_then(|value| postcard::from_bytes(&value.bytes).ok()).unwrap_or_default()
+        self.read_value(table, hash).and_then(|bytes| postcard::from_bytes(&bytes).ok()).unwrap_or_default()
     }
 
     /// Changes a slot; `change` returns whether it did, and a result. Returns the result, or `None` if the slot could not be

@@ -15,14 +15,9 @@ use crate::read::message::Message;
 impl Exchange {
     /// For how long the server had waited until `end` for answers to what it asked on this stream; `None` if one is still
     /// missing.
-    #[inline(never)]
     pub(super) fn client_wait(&self, session: SessionKey, end: Time, context: &Context<'_>) -> Option<u64> {
         let Some(stream) = self.stream.filter(|_| self.has_asked) else { return Some(0) };
-        let asked = context.correlation.server_requests_on(session, stream);
-        let asked = asked.iter().filter(|asked| asked.sent_at < end);
-        let waits: Option<Vec<(Time, Time)>> =
-            asked.map(|asked| Some((asked.sent_at, asked.answered_at?.min(end)))).collect();
-        waits.map(covered)
+        context.correlation.client_wait(session, stream, end)
     }
 
     /// The stream is over: what the server asked on it and got no answer to is lost, unless the stream goes on elsewhere.
@@ -114,15 +109,4 @@ impl Exchange {
             }
         }
     }
-}
-
-/// Microseconds covered by intervals that may overlap.
-fn covered(mut waits: Vec<(Time, Time)>) -> u64 {
-    let (mut covered, mut end) = (0, Time(0));
-    while let Some((first, _)) = waits.iter().enumerate().min_by_key(|(_, (from, _))| *from) {
-        let (from, to) = waits.swap_remove(first);
-        covered += to.microseconds_since(from.max(end));
-        end = end.max(to);
-    }
-    covered
 }
