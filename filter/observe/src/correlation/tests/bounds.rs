@@ -75,20 +75,17 @@ fn stored_bytes_are_those_of_the_number_in_the_keys() {
     one.renew_lease(Time(13));
     assert_eq!(KEY_PREFIX, "mcp_observability/3/");
     let operation = [
-        &[
-            65, 0, 0, 0, 1, 140, 217, 135, 176, 200, 137, 247, 177, 175, 1, 0, 35, 1, 3, 97, 100, 100, 0, 0, 0, 0, 0,
-            0, 0,
-        ][..],
-        &[192, 132, 61, 5, 0, 0, 0, 1, 0, 9],
+        &[65, 0, 9, 192, 132, 61, 5, 0, 0, 0, 1, 0, 0][..],
+        &[0, 0, 1, 140, 217, 135, 176, 200, 137, 247, 177, 175, 1, 0, 35, 1, 3, 97, 100, 100, 0, 0, 0, 0, 0, 0],
     ];
-    let request = [65, 1, 0, 1, 1, 188, 143, 136, 176, 200, 137, 251, 177, 175, 1, 0, 15, 0, 136, 39, 7, 0, 136, 39];
+    let request = [65, 1, 136, 39, 0, 1, 1, 188, 143, 136, 176, 200, 137, 251, 177, 175, 1, 0, 15, 136, 39, 7, 0, 0];
     let cancelled = [65, 2, 0, 0, 1, 242, 223, 135, 176, 200, 201, 247, 177, 175, 1, 10];
     assert_eq!(stored(&links::TABLE, 65), [&[3], &operation.concat()[..], &request, &cancelled].concat());
-    assert_eq!(stored(&sessions::TABLE, 65), [1, 65, 12, 1, 12, 3, 0, 0, 1]);
+    assert_eq!(stored(&sessions::TABLE, 65), [1, 65, 12, 1, 12, 3, 0, 1, 0]);
     assert_eq!(stored(&coverage::TABLE, 65), [65, 0, 0, 0, 0, 0, 0, 0]);
     let task = one.hash(&[b"task", b"", &1_u64.to_le_bytes(), &Text::of(b"t").digest().to_le_bytes()]);
     let [count, rest @ ..] = &stored(&tasks::TABLE, task)[..] else { panic!("no task") };
-    assert_eq!((count, rest.split_at(rest.len() - 6).1), (&1, &[1, 3, b'a', b'd', b'd', 0][..]));
+    assert_eq!((count, rest.split_at(rest.len() - 6).1), (&1, &[0, 1, 3, b'a', b'd', b'd'][..]));
     assert_eq!(stored(&event_ids::TABLE, 65), [134, 155, 44, 112, 251, 240, 46, 35]);
     assert_eq!(stored(&endpoints::ENDPOINTS, 0), [221, 5, 150, 100, 73, 244, 105, 239]);
     assert_eq!(stored(&endpoints::STREAM_PATHS, 0), [212, 249, 138, 92, 126, 59, 70, 139]);
