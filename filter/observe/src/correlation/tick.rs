@@ -37,7 +37,8 @@ impl Correlation {
 // === impl EndedLinks ===
 
 impl EndedLinks {
-    /// No answer can come any more.
+    /// Reports the ends of links to which no answer can come any more.
+    #[inline(never)]
     pub(crate) fn report(&self, report: &mut Report<'_>) {
         for pending in self.operations() {
             report(pending.server.as_deref(), pending.unanswered());
@@ -45,7 +46,8 @@ impl EndedLinks {
         self.report_server_requests(report);
     }
 
-    /// An answer may come, but it will not find its operation: each operation ends as `unknown`.
+    /// Reports the ends of links whose answer may come, but cannot be matched any more: each operation ends as `unknown`.
+    #[inline(never)]
     pub(crate) fn report_unknown(&self, report: &mut Report<'_>) {
         for pending in self.operations() {
             report(pending.server.as_deref(), pending.ended(Status::Unknown, None, None));

@@ -1,7 +1,7 @@
 //! Sizes and layout of what is stored.
 
 use super::sessions::new_session;
-use super::{asked, id, pair, pending, stream};
+use super::{id, pair, pending, server_request, stream};
 use crate::correlation::coverage::{self, Traffic};
 use crate::correlation::links::{self, Fallback, Lookup};
 use crate::correlation::{KEY_PREFIX, MAX_BYTES, SessionKey, TABLES, endpoints, event_ids, leases, sessions, tasks};
@@ -21,7 +21,7 @@ fn store_of_full_tables_is_within_its_bound() {
         pending.operation.name = Some(name.as_str().into());
         evicted += one.add_operations(session, &[pending], Time(1)).unwrap().operations().count();
         evicted += one
-            .add_server_request(session, &asked(id("q").key(), None), Transport::StreamableHttp)
+            .add_server_request(session, &server_request(id("q").key(), None), Transport::StreamableHttp)
             .operations()
             .count();
         evicted += one.cancel_operation(session, id("nothing").key(), Time(2)).operations().count();
@@ -63,7 +63,7 @@ fn stored_bytes_are_those_of_the_number_in_the_keys() {
     let mut pending = pending("a", stream(5));
     pending.operation.method = Method::Known(KnownMethod::SubscriptionAcknowledged);
     one.add_operations(session, &[pending], Time(9));
-    one.add_server_request(session, &asked(id("q").key().of_server(), stream(7)), Transport::StreamableHttp);
+    one.add_server_request(session, &server_request(id("q").key().of_server(), stream(7)), Transport::StreamableHttp);
     one.cancel_operation(session, id("c").key(), Time(10));
     one.start_session(session, &new_session(Time(11)), Time(12));
     one.note_traffic(session, Traffic::Streams);
@@ -111,9 +111,9 @@ fn slot_of_largest_links_is_within_its_bound() {
             pending.stream = None;
             one.add_operations(session, &[pending], big).unwrap();
         }
-        let mut asked = asked(id(&number.to_string()).key(), Some(one.new_stream_id()));
-        (asked.server, asked.sent_at) = (Some("s".repeat(64).into()), big);
-        one.add_server_request(session, &asked, Transport::StreamableHttp);
+        let mut request = server_request(id(&number.to_string()).key(), Some(one.new_stream_id()));
+        (request.server, request.sent_at) = (Some("s".repeat(64).into()), big);
+        one.add_server_request(session, &request, Transport::StreamableHttp);
     }
     let size = shared.read(&one.key(&links::TABLE, session.0)).unwrap().bytes.len();
     assert!(size <= 8192, "{size}");
