@@ -6,9 +6,9 @@
 //!
 //! | limit | value |
 //! |---|---|
-//! | sessions without an open exchange | [`MAX_IDLE`] and a quarter, 88 bytes each |
+//! | sessions without an open exchange | [`MAX_IDLE`] and a quarter, [`SESSION_BYTES`] each |
 //! | sessions with one | as many as open exchanges |
-//! | evicted sessions that the next tick publishes | [`MAX_EVICTED`], 88 bytes each |
+//! | evicted sessions that the next tick publishes | [`MAX_EVICTED`], [`SESSION_BYTES`] each |
 //!
 //! **Cost:** one look-up in the VM's own map per exchange.
 
@@ -26,6 +26,9 @@ use std::time::Duration;
 const MAX_IDLE: usize = 400;
 /// Between two ticks.
 const MAX_EVICTED: usize = 256;
+/// Bytes of a session in the VM's memory, with its digest.
+const SESSION_BYTES: usize = 72;
+const _: () = assert!(size_of::<(u64, LocalSession)>() <= SESSION_BYTES);
 /// A session without an exchange for this long is dropped from the VM's memory.
 const RETENTION: Duration = Duration::from_secs(5 * 60);
 

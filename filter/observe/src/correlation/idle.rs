@@ -29,6 +29,15 @@ pub(super) struct IdleCheck {
     has_inactive: bool,
 }
 
+/// What a check finds in a slot.
+#[derive(Debug, Default)]
+struct SlotState {
+    /// The earliest latest use of an active session.
+    least_recent: Option<Time>,
+    /// Whether a session is inactive.
+    has_inactive: bool,
+}
+
 // === impl IdleCheck ===
 
 impl IdleCheck {
@@ -67,10 +76,10 @@ impl Correlation {
 
     fn publish_slot(&self, slot: u64, uses: &[LastUse], report: &mut Report<'_>) {
         let entries: Slot = self.read(&TABLE, slot);
-        let returned: Vec<SessionEntry> =
-            entries.iter().filter(|entry| !entry.is_active() && later_use(entry, uses).is_some()).cloned().collect();
         if entries.iter().any(|entry| later_use(entry, uses).is_some()) {
-            self.write_uses(slot, uses, &returned, report);
+            let returned = entries.iter().filter(|entry| !entry.is_active() && later_use(entry, uses).is_some());
+            let returned = returned.filter_map(|entry| Some((entry.session, entry.start.as_ref()?.as_active())));
+            self.write_uses(slot, uses, &returned.collect::<Vec<_>>(), report);
         }
         for last in uses.iter().filter(|last| last.has_requests) {
             // A session whose start was seen has requests anyway.
@@ -80,12 +89,16 @@ impl Correlation {
         }
     }
 
-    /// Writes the later uses of a slot, and makes the sessions active that `returned`.
-    fn write_uses(&self, slot: u64, uses: &[LastUse], returned: &[SessionEntry], report: &mut Report<'_>) {
-        let active: Vec<(SessionKey, ActiveSession)> =
-            returned.iter().filter_map(|entry| Some((entry.session, entry.start.as_ref()?.as_active()))).collect();
+    /// Writes the later uses of a slot, and makes the sessions active that `returned` after they were idle.
+    fn write_uses(
+        &self,
+        slot: u64,
+        uses: &[LastUse],
+        returned: &[(SessionKey, ActiveSession)],
+        report: &mut Report<'_>,
+    ) {
         // The gauge rises before other VMs can see the session as active, and lower the gauge.
-        for (_, session) in &active {
+        for (_, session) in returned {
             report(session.server.as_deref(), session.became_active());
         }
         let activated = self.edit(&TABLE, slot, |slot: &mut Slot| {
@@ -93,7 +106,7 @@ impl Correlation {
             for entry in slot {
                 let Some(at) = later_use(entry, uses) else { continue };
                 entry.used = at;
-                let is_returned = active.iter().any(|(session, _)| *session == entry.session);
+                let is_returned = returned.iter().any(|(session, _)| *session == entry.session);
                 if let Some(start) = entry.start.as_mut().filter(|start| is_returned && !start.is_active) {
                     start.is_active = true;
                     activated.push(entry.session);
@@ -103,7 +116,7 @@ impl Correlation {
         });
         // Another VM was faster.
         let activated = activated.unwrap_or_default();
-        for (_, session) in active.iter().filter(|(session, _)| !activated.contains(session)) {
+        for (_, session) in returned.iter().filter(|(session, _)| !activated.contains(session)) {
             report(session.server.as_deref(), session.became_inactive());
         }
     }
@@ -111,11 +124,10 @@ impl Correlation {
     fn check_idle(&self, now: Time, report: &mut Report<'_>) {
         for (slot, check) in (0..).zip(&mut self.activity.borrow_mut().checks) {
             if check.due <= now {
-                let entries = self.deactivate_slot(slot, &|entry| entry.used.plus(IDLE) <= now, report);
-                let oldest = entries.iter().filter(|entry| entry.is_active()).map(|entry| entry.used).min();
-                check.due = oldest.unwrap_or(now).plus(IDLE);
+                let state = self.deactivate_slot(slot, &|entry| entry.used.plus(IDLE) <= now, report);
+                check.due = state.least_recent.unwrap_or(now).plus(IDLE);
                 check.is_first_done = true;
-                check.has_inactive = entries.iter().any(|entry| entry.start.is_some() && !entry.is_active());
+                check.has_inactive = state.has_inactive;
             }
         }
     }
@@ -127,23 +139,46 @@ impl Correlation {
         }
     }
 
-    /// Deactivates the active sessions of a slot that are idle. Returns the slot as it is then.
-    fn deactivate_slot(&self, slot: u64, is_idle: &dyn Fn(&SessionEntry) -> bool, report: &mut Report<'_>) -> Slot {
+    /// Deactivates the active sessions of a slot that are idle. Returns the state of the slot after that.
+    #[inline(never)]
+    fn deactivate_slot(
+        &self,
+        slot: u64,
+        is_idle: &dyn Fn(&SessionEntry) -> bool,
+        report: &mut Report<'_>,
+    ) -> SlotState {
         let is_idle = |entry: &SessionEntry| entry.is_active() && is_idle(entry);
         let entries: Slot = self.read(&TABLE, slot);
         if !entries.iter().any(is_idle) {
-            return entries;
+            return SlotState::of(&entries);
         }
         let changed = self.edit(&TABLE, slot, |slot: &mut Slot| {
             let idle = slot.iter_mut().filter(|entry| is_idle(entry));
             let inactive: Vec<ActiveSession> = idle.filter_map(SessionEntry::deactivate).collect();
-            (!inactive.is_empty(), (inactive, slot.clone()))
+            (!inactive.is_empty(), (inactive, SlotState::of(slot)))
         });
-        let (inactive, entries) = changed.unwrap_or_default();
+        let (inactive, state) = changed.unwrap_or_default();
         for session in inactive {
             report(session.server.as_deref(), session.became_inactive());
         }
-        entries
+        state
+    }
+}
+
+// === impl SlotState ===
+
+impl SlotState {
+    fn of(slot: &Slot) -> Self {
+        let mut state = Self::default();
+        for entry in slot {
+            if entry.is_active() {
+                let earliest = state.least_recent.map_or(entry.used, |earlier| earlier.min(entry.used));
+                state.least_recent = Some(earliest);
+            } else {
+                state.has_inactive |= entry.start.is_some();
+            }
+        }
+        state
     }
 }
 

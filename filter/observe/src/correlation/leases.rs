@@ -71,9 +71,13 @@ impl Correlation {
     fn replace_lease(&self, now: Time, lease: Option<Lease>) -> Option<usize> {
         let mut others = Vec::new();
         let is_done = self.edit_bytes(&TABLE, 0, &mut |bytes| {
-            let leases = records(bytes, MAX_LEASES).iter().map(Lease::from_record);
-            let valid = leases.filter(|lease| lease.vm != self.vm && lease.until > now);
-            others = valid.flat_map(|lease| lease.to_record()).collect();
+            others.clear();
+            for record in records(bytes, MAX_LEASES) {
+                let other = Lease::from_record(record);
+                if other.vm != self.vm && other.until > now {
+                    others.extend_from_slice(record);
+                }
+            }
             bytes.clone_from(&others);
             if let Some(lease) = &lease {
                 append_records::<LEASE_BYTES>(bytes, MAX_LEASES, &lease.to_record());

@@ -44,9 +44,6 @@ const TASK_BYTES: usize = 18;
 /// An operation that may be answered on another stream than its own.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PendingOperation {
-    pub(crate) operation: Operation,
-    /// The server's name, if it is not the plugin's.
-    pub(crate) server: Option<Box<str>>,
     pub(crate) started: Time,
     /// The operation's own stream, while it is open: it may bring the answer, or on HTTP+SSE a refusal.
     #[serde(with = "stream_id")]
@@ -58,6 +55,9 @@ pub(crate) struct PendingOperation {
     pub(crate) cancelled_at: Option<Time>,
     /// Microseconds for which the server waited for the client; `None` if that is not known.
     pub(crate) client_wait: Option<u64>,
+    /// The server's name, if it is not the plugin's.
+    pub(crate) server: Option<Box<str>>,
+    pub(crate) operation: Operation,
 }
 
 /// How an operation ends that no message answers.
@@ -78,14 +78,14 @@ pub(crate) enum Fallback {
 pub(crate) struct ServerRequest {
     pub(crate) id: IdKey,
     pub(crate) method: Method,
-    /// The server's name, if it is not the plugin's.
-    pub(crate) server: Option<Box<str>>,
     pub(crate) sent_at: Time,
     /// The open stream that it was sent on, if the request ends with that stream.
     #[serde(with = "stream_id")]
     pub(crate) stream: Option<StreamId>,
     /// The link is kept after the answer while operations of its stream need to know how long they waited.
     pub(crate) answered_at: Option<Time>,
+    /// The server's name, if it is not the plugin's.
+    pub(crate) server: Option<Box<str>>,
 }
 
 /// A link of a session.
@@ -99,12 +99,12 @@ struct Link {
 #[derive(Debug, Serialize, Deserialize)]
 enum LinkKind {
     Operation {
-        pending: Box<PendingOperation>,
         since: Time,
+        pending: Box<PendingOperation>,
     },
     ServerRequest {
-        request: ServerRequest,
         since: Time,
+        request: ServerRequest,
     },
     /// The client cancelled an operation that was not here.
     Cancelled {

@@ -24,7 +24,7 @@ const MAX_REMEMBERED: usize = 64;
 pub(super) type Slot = Vec<SessionEntry>;
 
 /// A session that started, or that a DELETE ended before its start was seen.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SessionEntry {
     pub(super) session: SessionKey,
     /// When a VM last published an exchange of it, or when its end was accepted.
@@ -34,14 +34,14 @@ pub(super) struct SessionEntry {
 }
 
 /// The start of a session, as it is stored.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SessionStart {
     at: Time,
     pub(super) protocol_version: ProtocolVersion,
     transport: Transport,
+    pub(super) is_active: bool,
     /// The server's name, if it is not the plugin's.
     server: Option<Box<str>>,
-    pub(super) is_active: bool,
 }
 
 /// A session that a successful `initialize` starts.

@@ -14,9 +14,9 @@ const ENTRY_BYTES: usize = 16;
 #[derive(Serialize, Deserialize)]
 struct Task {
     id: u64,
+    has_ended: bool,
     /// `None` if the call that created the task was not seen.
     tool: Option<Box<str>>,
-    has_ended: bool,
 }
 
 impl Correlation {

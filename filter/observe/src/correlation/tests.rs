@@ -61,7 +61,7 @@ fn pending(text: &str, stream: Option<StreamId>) -> PendingOperation {
     }
 }
 
-fn asked(key: IdKey, stream: Option<StreamId>) -> ServerRequest {
+fn server_request(key: IdKey, stream: Option<StreamId>) -> ServerRequest {
     let method = Method::Known(KnownMethod::SamplingCreateMessage);
     ServerRequest { id: key, method, server: None, sent_at: Time(5_000), stream, answered_at: None }
 }

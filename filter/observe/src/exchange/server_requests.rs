@@ -16,14 +16,9 @@ use crate::read::message::Message;
 impl Exchange {
     /// For how many microseconds the server had waited until `end` for responses to its requests on this stream; `None` if one
     /// is still missing.
-    #[inline(never)]
     pub(super) fn client_wait(&self, session: SessionKey, end: Time, context: &Context<'_>) -> Option<u64> {
         let Some(stream) = self.session.server_requests else { return Some(0) };
-        let sent = context.correlation.server_requests_on(session, stream);
-        let sent = sent.iter().filter(|request| request.sent_at < end);
-        let waits: Option<Vec<(Time, Time)>> =
-            sent.map(|request| Some((request.sent_at, request.answered_at?.min(end)))).collect();
-        waits.map(covered)
+        context.correlation.client_wait(session, stream, end)
     }
 
     /// The stream is over. Requests that the server sent on it and that have no response are lost, unless the client can
@@ -116,15 +111,4 @@ impl Exchange {
             }
         }
     }
-}
-
-/// Microseconds covered by intervals that may overlap.
-fn covered(mut waits: Vec<(Time, Time)>) -> u64 {
-    let (mut covered, mut end) = (0, Time(0));
-    while let Some((first, _)) = waits.iter().enumerate().min_by_key(|(_, (from, _))| *from) {
-        let (from, to) = waits.swap_remove(first);
-        covered += to.microseconds_since(from.max(end));
-        end = end.max(to);
-    }
-    covered
 }

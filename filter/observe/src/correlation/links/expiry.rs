@@ -1,6 +1,6 @@
 //! How links end that no message answers: with their session, after [`EXPIRY`], or with the last VM.
 
-use super::slot::take;
+use super::slot::{extract, take};
 use super::{EXPIRY, EndedLinks, Fallback, Link, LinkKind, PendingOperation, Slot, TABLE};
 use crate::correlation::coverage::Traffic;
 use crate::correlation::{Correlation, SessionKey, StreamId};
@@ -87,11 +87,11 @@ impl Correlation {
             return;
         }
         let expired = self.edit(&TABLE, slot, |slot: &mut Slot| {
-            let expired: Slot = slot.extract_if(.., |link| is_expired(link)).collect();
+            let expired = extract(slot, &is_expired);
             slot.iter_mut().filter(|link| is_renewed(link)).for_each(|link| link.renew(now));
             (true, expired)
         });
-        for mut link in expired.unwrap_or_default() {
+        for mut link in expired.unwrap_or_default().0 {
             let session = link.session;
             if let Some(pending) = link.pending_mut() {
                 self.doubt(session, pending);

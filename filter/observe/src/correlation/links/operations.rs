@@ -1,6 +1,6 @@
 //! Operations, from their start to their answer, and their cancellations.
 
-use super::slot::{answered_or_unknown, make_room, note_answered, push_mark, take, take_cancelled};
+use super::slot::{answered_or_unknown, extract, make_room, note_answered, push_mark, take, take_cancelled};
 use super::{EndedLinks, Fallback, Link, LinkKind, Lookup, MAX_OPEN_BYTES, PendingOperation, Slot};
 use crate::correlation::{Correlation, SessionKey, StreamId};
 use crate::host::Time;
@@ -36,7 +36,7 @@ impl Correlation {
     }
 
     /// Takes the oldest operation that a message with this id answers, whatever stream it waits for.
-    pub(crate) fn take_operation(&self, session: SessionKey, id: IdKey) -> Lookup<PendingOperation> {
+    pub(crate) fn take_operation(&self, session: SessionKey, id: IdKey) -> Lookup<Box<PendingOperation>> {
         self.look_up(session, |slot| match take_pending(slot, session, id, &|_| true) {
             Lookup::Unknown => id.other_form().map_or(Lookup::Unknown, |id| take_pending(slot, session, id, &|_| true)),
             found => found,
@@ -49,7 +49,7 @@ impl Correlation {
         session: SessionKey,
         id: IdKey,
         stream: Option<StreamId>,
-    ) -> Lookup<PendingOperation> {
+    ) -> Lookup<Box<PendingOperation>> {
         self.look_up(session, |slot| take_pending(slot, session, id, &|pending| pending.stream == stream))
     }
 
@@ -82,8 +82,7 @@ impl Correlation {
                 }
             }
             let is_over = |link: &Link| link.pending().is_some_and(PendingOperation::is_over);
-            let over = slot.extract_if(.., |link| link.session == session && is_over(link)).collect();
-            (is_changed, EndedLinks(over))
+            (is_changed, extract(slot, &|link| link.session == session && is_over(link)))
         });
         ended.unwrap_or_default()
     }
@@ -128,16 +127,17 @@ impl Correlation {
 }
 
 /// Takes the oldest operation with this id, of those that `is_meant` accepts.
+#[inline(never)]
 fn take_pending(
     slot: &mut Slot,
     session: SessionKey,
     id: IdKey,
     is_meant: &dyn Fn(&PendingOperation) -> bool,
-) -> Lookup<PendingOperation> {
+) -> Lookup<Box<PendingOperation>> {
     let is_meant = |pending: &PendingOperation| pending.operation.id.key() == id && is_meant(pending);
     let index = slot.iter().position(|link| link.session == session && link.pending().is_some_and(is_meant));
     let Some(index) = index else { return answered_or_unknown(slot, session, id) };
     let LinkKind::Operation { pending, .. } = slot.remove(index).kind else { return Lookup::Unknown };
     note_answered(slot, session, id);
-    Lookup::Found(*pending)
+    Lookup::Found(pending)
 }

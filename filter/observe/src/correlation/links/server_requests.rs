@@ -38,11 +38,15 @@ impl Correlation {
         })
     }
 
-    /// The server requests on a stream so far, with the times of their answers.
-    pub(crate) fn server_requests_on(&self, session: SessionKey, stream: StreamId) -> Vec<ServerRequest> {
+    /// Microseconds up to `end` for which the server waited for responses to its requests on a stream; `None` if one is still
+    /// missing.
+    #[inline(never)]
+    pub(crate) fn client_wait(&self, session: SessionKey, stream: StreamId, end: Time) -> Option<u64> {
         let slot: Slot = self.read(&TABLE, session.0);
         let links = slot.iter().filter(|link| link.session == session && link.stream() == Some(stream));
-        links.filter_map(Link::server_request).cloned().collect()
+        let requests = links.filter_map(Link::server_request).filter(|request| request.sent_at < end);
+        let waits = requests.map(|request| Some((request.sent_at, request.answered_at?.min(end))));
+        waits.collect::<Option<Vec<(Time, Time)>>>().map(covered)
     }
 }
 
@@ -66,4 +70,15 @@ fn end(slot: &mut Slot, session: SessionKey, id: IdKey, now: Time) -> Lookup<Ser
         return Lookup::Found(found);
     }
     if is_answered { Lookup::Answered } else { answered_or_unknown(slot, session, id.of_server()) }
+}
+
+/// Microseconds covered by intervals that may overlap.
+fn covered(mut waits: Vec<(Time, Time)>) -> u64 {
+    let (mut covered, mut end) = (0, Time(0));
+    while let Some((first, _)) = waits.iter().enumerate().min_by_key(|(_, (from, _))| *from) {
+        let (from, to) = waits.swap_remove(first);
+        covered += to.microseconds_since(from.max(end));
+        end = end.max(to);
+    }
+    covered
 }

@@ -57,10 +57,17 @@ pub(super) fn take_cancelled(slot: &mut Slot, session: SessionKey, id: IdKey) ->
     Some(at)
 }
 
+/// Removes the links that `is_meant` accepts.
+#[inline(never)]
+pub(super) fn extract(slot: &mut Slot, is_meant: &dyn Fn(&Link) -> bool) -> EndedLinks {
+    EndedLinks(slot.extract_if(.., |link| is_meant(link)).collect())
+}
+
 /// Removes the links of a session that are to end, and marks those as answered whose answer may still come.
+#[inline(never)]
 pub(super) fn take(slot: &mut Slot, session: SessionKey, is_ending: &dyn Fn(&Link) -> bool) -> EndedLinks {
-    let ended: Slot = slot.extract_if(.., |link| link.session == session && is_ending(link)).collect();
-    for link in &ended {
+    let ended = extract(slot, &|link| link.session == session && is_ending(link));
+    for link in &ended.0 {
         match &link.kind {
             LinkKind::Operation { pending, .. } => note_answered(slot, session, pending.operation.id.key()),
             LinkKind::ServerRequest { request, .. } if request.answered_at.is_some() => {
@@ -69,7 +76,7 @@ pub(super) fn take(slot: &mut Slot, session: SessionKey, is_ending: &dyn Fn(&Lin
             _ => {}
         }
     }
-    EndedLinks(ended)
+    ended
 }
 
 /// Evicts the oldest links until the slot is within its bound. Operations whose own stream is open stay, as their answer would

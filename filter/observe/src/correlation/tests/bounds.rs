@@ -1,7 +1,7 @@
 //! Sizes and layout of what is stored.
 
 use super::sessions::new_session;
-use super::{asked, id, pair, pending, stream};
+use super::{id, pair, pending, server_request, stream};
 use crate::correlation::coverage::{self, Traffic};
 use crate::correlation::links::{self, Fallback, Lookup};
 use crate::correlation::{KEY_PREFIX, MAX_BYTES, SessionKey, TABLES, endpoints, event_ids, leases, sessions, tasks};
@@ -21,7 +21,7 @@ fn store_of_full_tables_is_within_its_bound() {
         pending.operation.name = Some(name.as_str().into());
         evicted += one.add_operations(session, &[pending], Time(1)).unwrap().operations().count();
         evicted += one
-            .add_server_request(session, &asked(id("q").key(), None), Transport::StreamableHttp)
+            .add_server_request(session, &server_request(id("q").key(), None), Transport::StreamableHttp)
             .operations()
             .count();
         evicted += one.cancel_operation(session, id("nothing").key(), Time(2)).operations().count();
@@ -63,7 +63,7 @@ fn stored_bytes_are_those_of_the_number_in_the_keys() {
     let mut pending = pending("a", stream(5));
     pending.operation.method = Method::Known(KnownMethod::SubscriptionAcknowledged);
     one.add_operations(session, &[pending], Time(9));
-    one.add_server_request(session, &asked(id("q").key().of_server(), stream(7)), Transport::StreamableHttp);
+    one.add_server_request(session, &server_request(id("q").key().of_server(), stream(7)), Transport::StreamableHttp);
     one.cancel_operation(session, id("c").key(), Time(10));
     one.start_session(session, &new_session(Time(11)), Time(12));
     one.note_traffic(session, Traffic::Streams);
@@ -75,20 +75,17 @@ fn stored_bytes_are_those_of_the_number_in_the_keys() {
     one.renew_lease(Time(13));
     assert_eq!(KEY_PREFIX, "mcp_observability/3/");
     let operation = [
-        &[
-            65, 0, 0, 0, 1, 140, 217, 135, 176, 200, 137, 247, 177, 175, 1, 0, 35, 1, 3, 97, 100, 100, 0, 0, 0, 0, 0,
-            0, 0,
-        ][..],
-        &[192, 132, 61, 5, 0, 0, 0, 1, 0, 9],
+        &[65, 0, 9, 192, 132, 61, 5, 0, 0, 0, 1, 0, 0][..],
+        &[0, 0, 1, 140, 217, 135, 176, 200, 137, 247, 177, 175, 1, 0, 35, 1, 3, 97, 100, 100, 0, 0, 0, 0, 0, 0],
     ];
-    let request = [65, 1, 0, 1, 1, 188, 143, 136, 176, 200, 137, 251, 177, 175, 1, 0, 15, 0, 136, 39, 7, 0, 136, 39];
+    let request = [65, 1, 136, 39, 0, 1, 1, 188, 143, 136, 176, 200, 137, 251, 177, 175, 1, 0, 15, 136, 39, 7, 0, 0];
     let cancelled = [65, 2, 0, 0, 1, 242, 223, 135, 176, 200, 201, 247, 177, 175, 1, 10];
     assert_eq!(stored(&links::TABLE, 65), [&[3], &operation.concat()[..], &request, &cancelled].concat());
-    assert_eq!(stored(&sessions::TABLE, 65), [1, 65, 12, 1, 12, 3, 0, 0, 1]);
+    assert_eq!(stored(&sessions::TABLE, 65), [1, 65, 12, 1, 12, 3, 0, 1, 0]);
     assert_eq!(stored(&coverage::TABLE, 65), [65, 0, 0, 0, 0, 0, 0, 0]);
     let task = one.hash(&[b"task", b"", &1_u64.to_le_bytes(), &Text::of(b"t").digest().to_le_bytes()]);
     let [count, rest @ ..] = &stored(&tasks::TABLE, task)[..] else { panic!("no task") };
-    assert_eq!((count, rest.split_at(rest.len() - 6).1), (&1, &[1, 3, b'a', b'd', b'd', 0][..]));
+    assert_eq!((count, rest.split_at(rest.len() - 6).1), (&1, &[0, 1, 3, b'a', b'd', b'd'][..]));
     assert_eq!(stored(&event_ids::TABLE, 65), [134, 155, 44, 112, 251, 240, 46, 35]);
     assert_eq!(stored(&endpoints::ENDPOINTS, 0), [221, 5, 150, 100, 73, 244, 105, 239]);
     assert_eq!(stored(&endpoints::STREAM_PATHS, 0), [212, 249, 138, 92, 126, 59, 70, 139]);
@@ -114,9 +111,9 @@ fn slot_of_largest_links_is_within_its_bound() {
             pending.stream = None;
             one.add_operations(session, &[pending], big).unwrap();
         }
-        let mut asked = asked(id(&number.to_string()).key(), Some(one.new_stream_id()));
-        (asked.server, asked.sent_at) = (Some("s".repeat(64).into()), big);
-        one.add_server_request(session, &asked, Transport::StreamableHttp);
+        let mut request = server_request(id(&number.to_string()).key(), Some(one.new_stream_id()));
+        (request.server, request.sent_at) = (Some("s".repeat(64).into()), big);
+        one.add_server_request(session, &request, Transport::StreamableHttp);
     }
     let size = shared.read(&one.key(&links::TABLE, session.0)).unwrap().bytes.len();
     assert!(size <= 8192, "{size}");

@@ -1,6 +1,6 @@
 //! What ends without an answer, and what goes on waiting for one.
 
-use super::{asked, id, open, pair, pending, stream};
+use super::{id, open, pair, pending, server_request, stream};
 use crate::config::Config;
 use crate::correlation::links::{EXPIRY, Lookup};
 use crate::correlation::{Correlation, HASH_KEY_BYTES, SessionKey};
@@ -51,7 +51,7 @@ fn links_of_open_stream_do_not_expire_in_any_vm() {
     let (one, other, _) = pair();
     let session = session(&one);
     one.add_operations(session, &[pending("own", stream(5)), pending("elsewhere", None)], Time(1));
-    one.add_server_request(session, &asked(id("q").key(), stream(5)), Transport::StreamableHttp);
+    one.add_server_request(session, &server_request(id("q").key(), stream(5)), Transport::StreamableHttp);
     register_legacy(&one, "legacy");
     // Two streams of one session: while one of them is open, it is held.
     for stream in [open(5), session.stream_id(), session.stream_id()] {
@@ -60,7 +60,7 @@ fn links_of_open_stream_do_not_expire_in_any_vm() {
     other.stream_closed(session.stream_id());
     let ended: usize = (1..60).map(|minute| expire(&one, minutes(minute)) + expire(&other, minutes(minute))).sum();
     assert_eq!(ended, 1, "what no open stream holds");
-    assert_eq!(one.server_requests_on(session, open(5)).len(), 1);
+    assert_eq!(one.client_wait(session, open(5), minutes(60)), None);
     assert!(matches!(one.take_own_operation(session, id("own").key(), stream(5)), Lookup::Found(_)));
     assert!(matches!(one.take_operation(session, id("legacy").key()), Lookup::Found(_)));
 }
@@ -85,7 +85,7 @@ fn end_of_last_vm_ends_all_links() {
     one.renew_lease(Time(1));
     other.renew_lease(Time(1));
     one.add_operations(session(&one), &[pending("a", None), pending("b", None)], Time(2));
-    one.add_server_request(session(&one), &asked(id("q").key(), None), Transport::StreamableHttp);
+    one.add_server_request(session(&one), &server_request(id("q").key(), None), Transport::StreamableHttp);
     assert_eq!(end(&one, Time(3)), 0);
     assert_eq!(end(&other, Time(3)), 3);
     assert!(matches!(one.take_operation(session(&one), id("a").key()), Lookup::Unknown));

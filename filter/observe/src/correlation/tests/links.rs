@@ -1,6 +1,6 @@
 //! Operations, cancellations and server requests that cross exchanges.
 
-use super::{asked, id, open, pair, pending, stream};
+use super::{id, open, pair, pending, server_request, stream};
 use crate::correlation::links::{Fallback, Lookup, PendingOperation};
 use crate::correlation::{Correlation, HASH_KEY_BYTES};
 use crate::host::{SharedData, Time, Versioned};
@@ -31,7 +31,8 @@ fn operation_of_own_stream_is_taken_before_older_one_with_equal_id() {
     let session = one.session(b"", &Text::of(b"shared by many"));
     one.add_operations(session, &[pending("1", stream(11))], Time(1));
     one.add_operations(session, &[pending("1", stream(22))], Time(1));
-    let stream_of = |found| if let Lookup::Found(PendingOperation { stream, .. }) = found { stream } else { None };
+    let stream_of =
+        |found: Lookup<Box<PendingOperation>>| if let Lookup::Found(found) = found { found.stream } else { None };
     assert_eq!(stream_of(one.take_own_operation(session, id("1").key(), stream(22))), stream(22));
     assert_eq!(stream_of(one.take_operation(session, id("1").key())), stream(11));
 }
@@ -44,7 +45,7 @@ fn digits_match_a_number_if_no_id_is_equal() {
     one.add_operations(session, &[pending("5", None)], Time(1));
     assert!(matches!(other.take_operation(session, number), Lookup::Found(_)));
     assert!(matches!(other.take_operation(session, number), Lookup::Answered));
-    one.add_server_request(session, &asked(id("5").key(), None), Transport::StreamableHttp);
+    one.add_server_request(session, &server_request(id("5").key(), None), Transport::StreamableHttp);
     assert!(matches!(other.end_server_request(session, number, Time(9_000)), Lookup::Found(_)));
     other.cancel_operation(session, number, Time(7));
     assert_eq!(one.take_cancellation(session, id("5").key()), Some(Time(7)));
@@ -79,13 +80,13 @@ fn server_request_and_operation_may_have_equal_ids() {
     let (one, other, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
     one.add_operations(session, &[pending("0", stream(4))], Time(1));
-    one.add_server_request(session, &asked(id("0").key(), stream(4)), Transport::StreamableHttp);
+    one.add_server_request(session, &server_request(id("0").key(), stream(4)), Transport::StreamableHttp);
     assert!(matches!(other.end_server_request(session, id("0").key(), Time(9_000)), Lookup::Found(_)));
     assert!(matches!(other.end_server_request(session, id("0").key(), Time(9_000)), Lookup::Answered));
-    assert_eq!(one.server_requests_on(session, open(4)).first().and_then(|asked| asked.answered_at), Some(Time(9_000)));
+    assert_eq!(one.client_wait(session, open(4), Time(20_000)), Some(4));
     assert!(matches!(one.take_own_operation(session, id("0").key(), stream(4)), Lookup::Found(_)));
     assert!(one.end_stream_links(session, open(4)).server_requests().next().is_none());
-    assert!(one.server_requests_on(session, open(4)).is_empty());
+    assert_eq!(one.client_wait(session, open(4), Time(20_000)), Some(0));
 }
 
 #[test]
@@ -95,7 +96,7 @@ fn session_end_takes_links_without_open_stream() {
     one.add_operations(session, &[pending("a", None), pending("b", None)], Time(1));
     one.add_operations(session, &[pending("held", stream(5))], Time(1));
     one.add_operations(neighbour, &[pending("a", None)], Time(1));
-    one.add_server_request(session, &asked(id("q").key(), None), Transport::StreamableHttp);
+    one.add_server_request(session, &server_request(id("q").key(), None), Transport::StreamableHttp);
     let ended = other.end_session_links(session, Fallback::NoResponse);
     assert_eq!((ended.operations().count(), ended.server_requests().count()), (2, 1));
     assert!(matches!(one.take_own_operation(session, id("held").key(), stream(5)), Lookup::Found(_)));
