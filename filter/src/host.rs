@@ -8,7 +8,7 @@
 //! Measured on Envoy 1.40 (`docs/performance.md`): what returns bytes costs most, because the host calls back for memory;
 //! an absent header, a clock or a metric costs a tenth of that.
 
-use mcp_observe::{FamilyName, Host, MetricKind, Metrics, SharedData, Time, Versioned};
+use mcp_observe::{Host, MetricKind, Metrics, SharedData, Time, Versioned};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType};
 use std::time::Duration;
@@ -56,13 +56,13 @@ impl Host for Envoy {
 }
 
 impl Metrics for Envoy {
-    fn define(&self, family: FamilyName, stat: &str) -> Option<u32> {
-        let metric_type = match family.family().kind {
+    fn define(&self, kind: MetricKind, family: &str, labels: &[(&str, &str)]) -> Option<u32> {
+        let metric_type = match kind {
             MetricKind::Counter => MetricType::Counter,
             MetricKind::Gauge => MetricType::Gauge,
             MetricKind::Histogram => MetricType::Histogram,
         };
-        hostcalls::define_metric(metric_type, stat).ok()
+        hostcalls::define_metric(metric_type, &stat_name(family, labels)).ok()
     }
 
     fn add(&self, id: u32, amount: i64) {
@@ -86,6 +86,19 @@ impl SharedData for Envoy {
         // writes only what is new.
         hostcalls::set_shared_data(key, Some(value), Some(version.unwrap_or(u32::MAX))).is_ok()
     }
+}
+
+/// The name of the Envoy stat: `label=.=value;.;` for each label, then the family. `mcp_observe::tag_regex` makes the
+/// patterns that take the labels out again.
+fn stat_name(family: &str, labels: &[(&str, &str)]) -> String {
+    let mut stat = String::with_capacity(160);
+    for (label, value) in labels {
+        for text in [label, "=.=", value, ";.;"] {
+            stat.push_str(text);
+        }
+    }
+    stat.push_str(family);
+    stat
 }
 
 /// A property of the exchange or of the proxy.

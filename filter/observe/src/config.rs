@@ -73,7 +73,7 @@ pub struct Config {
 /// Longest label value that may be configured; also bounds what an exchange keeps of a name.
 pub const MAX_LABEL_BYTES: usize = 256;
 /// Most distinct values that may be configured for one label.
-const MAX_VALUES: u64 = 2_000;
+pub(crate) const MAX_VALUES: u64 = 2_000;
 /// Shortest hash key: shorter ones can be searched.
 const SHORTEST_HASH_KEY: usize = 16;
 

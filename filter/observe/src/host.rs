@@ -1,6 +1,6 @@
 //! Everything that a shell implements.
 
-use crate::recorder::families::FamilyName;
+use crate::recorder::families::MetricKind;
 use serde::{Deserialize, Serialize};
 
 /// A moment on the host's monotonic clock, nanoseconds.
@@ -46,8 +46,9 @@ pub trait Host {
 
 /// The host's metrics, beside what its VMs share. All three ignore failures: telemetry must never harm traffic.
 pub trait Metrics: SharedData {
-    /// Defines a stat; `None` if the host refused.
-    fn define(&self, family: FamilyName, stat: &str) -> Option<u32>;
+    /// Defines the series of a family with these label names and values; returns the host's id of it, or `None` if the
+    /// host refuses.
+    fn define(&self, kind: MetricKind, family: &str, labels: &[(&str, &str)]) -> Option<u32>;
     /// Adds to a counter or gauge.
     fn add(&self, id: u32, amount: i64);
     /// Sets a gauge, or records a value in a histogram.

@@ -37,10 +37,10 @@ pub use label::{
 pub use observation::{Ended, Observation, Observer, Operation, Page, Session};
 pub use read::message::Item;
 pub use recorder::families::{
-    FAMILIES, Family, FamilyName, LABELS, MetricKind, OPERATION_BOUNDS, PEOPLE_BOUNDS, SIZE_BOUNDS, markdown_table,
-    tag_regex,
+    FAMILIES, Family, LABELS, MetricKind, OPERATION_BOUNDS, PEOPLE_BOUNDS, SIZE_BOUNDS, markdown_table, tag_regex,
 };
-pub use recorder::{Recorder, Server, session_hash};
+pub use recorder::label_code::Server;
+pub use recorder::{Recorder, session_hash};
 pub use shared_data::InMemory;
 
 /// The test attribute: the same tests run natively and, as `wasm32-unknown-unknown`, in Node.

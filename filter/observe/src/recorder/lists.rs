@@ -1,16 +1,14 @@
 //! What the servers published: whose names have a place of their own, what reads are called, which definitions changed.
 
-use super::series::Value;
-use super::{Recorder, Server};
+use super::Recorder;
+use super::catalogue::Catalogue;
+use super::families::ListChanges;
+use super::label_code::Server;
+use super::published::Published;
 use crate::config::Config;
 use crate::host::SharedData;
-use crate::label::Method;
-use crate::label::clean;
-use crate::label::{BudgetedLabel, KnownMethod, ListChange, ProtocolVersion, ResourceUriLabel};
+use crate::label::{BudgetedLabel, KnownMethod, ListChange, Method, ProtocolVersion, ResourceUriLabel, clean};
 use crate::observation::Page;
-use crate::recorder::catalogue::Catalogue;
-use crate::recorder::families::FamilyName;
-use crate::recorder::published::Published;
 use crate::text::Text;
 use rustc_hash::FxHashMap;
 
@@ -59,8 +57,8 @@ impl Lists {
 impl Recorder {
     /// The label of a resource that the server published; `None` where it did not, or is not asked for that form.
     pub fn published_label(&mut self, server: Server, uri: &[u8], shared: &dyn SharedData) -> Option<Box<str>> {
-        let Self { config, names, lists, .. } = self;
-        lists.published(server, names.servers.text(server.0), config).label(uri, shared)
+        let Self { config, budgets, lists, .. } = self;
+        lists.published(server, budgets.server_name(server), config).label(uri, shared)
     }
 
     /// A page came: its changes are counted, and its names have a place of their own from now on.
@@ -80,7 +78,7 @@ impl Recorder {
             KnownMethod::ResourcesList | KnownMethod::ResourceTemplatesList => BudgetedLabel::ResourceUri,
             _ => return,
         };
-        let server_name = self.names.servers.text(server.0);
+        let server_name = self.budgets.server_name(server);
         let catalogue = self.lists.catalogue(server, server_name, method, protocol_version);
         let Some(changes) = catalogue.compare(page, self.config.digest_key, shared) else { return };
         let counts = [
@@ -89,8 +87,7 @@ impl Recorder {
             (ListChange::Varies, changes.varies),
         ];
         for (change, count) in counts {
-            let values = [Value::Method(Method::Known(method)), Value::Change(change), server.value()];
-            self.add(FamilyName::ListChanges, &values, count.into());
+            self.count(ListChanges { method: Method::Known(method), change, server_name: server }, count.into());
         }
         let is_template = method == KnownMethod::ResourceTemplatesList;
         if label == BudgetedLabel::ResourceUri {
@@ -98,15 +95,15 @@ impl Recorder {
         }
         for item in page.items {
             let text = clean(&item.name, self.config.limits.label_bytes);
-            self.place(label, &text, true, server, shared);
+            self.admit(label, &text, true, server, shared);
         }
     }
 
     fn resources_published(&mut self, server: Server, page: &Page<'_>, is_template: bool, shared: &dyn SharedData) {
         let by_list = self.config.resource_uri == ResourceUriLabel::Published;
         if by_list {
-            let Self { config, names, lists, .. } = self;
-            let published = lists.published(server, names.servers.text(server.0), config);
+            let Self { config, budgets, lists, .. } = self;
+            let published = lists.published(server, budgets.server_name(server), config);
             published.add(page.items.iter().map(|item| &*item.name), is_template, shared);
         }
         for item in page.items {
@@ -118,7 +115,7 @@ impl Recorder {
                 None if is_template => continue,
                 None => self.config.resource_label(&Text::of(&item.name)).into_boxed_str(),
             };
-            self.place(BudgetedLabel::ResourceUri, &text, true, server, shared);
+            self.admit(BudgetedLabel::ResourceUri, &text, true, server, shared);
         }
     }
 }

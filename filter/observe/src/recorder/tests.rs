@@ -4,7 +4,7 @@ use crate::config::{Config, ServerNameFrom};
 use crate::host::{SharedData, Versioned};
 use crate::label::ResourceUriLabel;
 use crate::observation::{Observation, Observer};
-use crate::recorder::families::{FamilyName, MetricKind};
+use crate::recorder::families::MetricKind;
 use crate::shared_data::InMemory;
 use crate::test;
 use crate::testing::{Proxy, Script};
@@ -31,11 +31,13 @@ impl SharedData for Memory {
 }
 
 impl Metrics for Memory {
-    fn define(&self, family: FamilyName, stat: &str) -> Option<u32> {
+    fn define(&self, kind: MetricKind, family: &str, labels: &[(&str, &str)]) -> Option<u32> {
         let mut stats = self.stats.borrow_mut();
-        assert!(stats.iter().all(|(_, name)| name != stat), "{stat} is defined twice");
-        stats.push((family.family().kind, stat.to_owned()));
-        self.values.borrow_mut().insert(stat.to_owned(), 0);
+        let labels = labels.iter().map(|(label, value)| format!("{label}={value} "));
+        let stat = labels.collect::<String>() + family;
+        assert!(stats.iter().all(|(_, name)| *name != stat), "{stat} is defined twice");
+        self.values.borrow_mut().insert(stat.clone(), 0);
+        stats.push((kind, stat));
         u32::try_from(stats.len() - 1).ok()
     }
 
@@ -81,7 +83,7 @@ fn play(config: &Config, scripts: &[Script]) -> (Vec<String>, usize) {
         recorder.flush(&memory);
     }
     let values = memory.values.borrow();
-    let shown = |name: &String| name.replace("=.=", "=").replace(";.;", " ").replace("server_name=weather ", "");
+    let shown = |name: &String| name.replace("server_name=weather ", "");
     let set = values.iter().filter(|(_, value)| **value != 0).map(|(name, value)| format!("{} {value}", shown(name)));
     (set.collect(), values.len())
 }
@@ -98,7 +100,7 @@ const OK: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
 const TOOL_ERROR: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"isError":true}}"#;
 
 #[test]
-fn ok_a_call_counts_everywhere_it_should() {
+fn tool_call_counts_in_all_its_families() {
     let (series, _) = play(&config(), &[call("add").json(OK)]);
     assert_eq!(
         series,
@@ -118,7 +120,7 @@ fn ok_a_call_counts_everywhere_it_should() {
 }
 
 #[test]
-fn ok_series_are_born_at_zero() {
+fn initial_series_are_zero() {
     let (_, before) = play(&config(), &[Script::get().without("mcp-protocol-version")]);
     assert!(before > 100, "{before}");
     let memory = Memory::default();
@@ -126,18 +128,18 @@ fn ok_series_are_born_at_zero() {
     recorder.flush(&memory);
     let values = memory.values.borrow();
     for name in [
-        "method=.=tools/call;.;server_name=.=weather;.;status=.=error;.;error_type=.=tool_error;.;mcp_requests_total",
-        "method=.=initialize;.;server_name=.=weather;.;status=.=ok;.;error_type=.=;.;mcp_requests_total",
-        "label=.=tool_name;.;server_name=.=weather;.;mcp_labels_overflowed_total",
-        "direction=.=out;.;reason=.=too_deep;.;server_name=.=weather;.;mcp_parse_skipped_total",
-        "server_name=.=weather;.;mcp_active_connections",
+        "method=tools/call server_name=weather status=error error_type=tool_error mcp_requests_total",
+        "method=initialize server_name=weather status=ok error_type= mcp_requests_total",
+        "label=tool_name server_name=weather mcp_labels_overflowed_total",
+        "direction=out reason=too_deep server_name=weather mcp_parse_skipped_total",
+        "server_name=weather mcp_active_connections",
     ] {
         assert_eq!(values.get(name), Some(&0), "{name}");
     }
 }
 
 #[test]
-fn ok_names_invented_by_clients_are_bounded() {
+fn unconfirmed_names_are_bounded() {
     let mut scripts: Vec<_> = (0..500).map(|index| call(&format!("invented{index}")).json(TOOL_ERROR)).collect();
     scripts.push(
         Script::post(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#)
@@ -159,7 +161,7 @@ fn lists(method: &str, member: &str, naming: &str, names: &[String]) -> Script {
 }
 
 #[test]
-fn ok_listing_more_than_there_are_places_is_no_overflow() {
+fn listed_name_without_room_is_no_overflow() {
     let names: Vec<_> = (0..300).map(|index| format!("n{index}")).collect();
     let uris: Vec<_> = (0..300).map(|index| format!("s{index}://{index}")).collect();
     let lists = [
@@ -181,7 +183,7 @@ fn ok_listing_more_than_there_are_places_is_no_overflow() {
 }
 
 #[test]
-fn ok_a_value_that_was_replaced_counts_once_per_operation() {
+fn overflow_counts_once_per_operation() {
     let config = Config { semconv: true, ..config() };
     let codes = (0..40).map(|code| {
         call("add").json(&format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code},"message":"x"}}}}"#))
@@ -192,7 +194,7 @@ fn ok_a_value_that_was_replaced_counts_once_per_operation() {
 }
 
 #[test]
-fn ok_servers_without_a_place_count_with_each_operation() {
+fn server_without_room_overflows_with_each_operation() {
     let memory = Memory::default();
     let config = Config { server_name_from: ServerNameFrom::Cluster, ..config() };
     let mut recorder = Recorder::new(Rc::new(config.clone()));
@@ -205,12 +207,12 @@ fn ok_servers_without_a_place_count_with_each_operation() {
         }
     }
     recorder.flush(&memory);
-    let overflowed = "label=.=server_name;.;server_name=.=other;.;mcp_labels_overflowed_total";
+    let overflowed = "label=server_name server_name=other mcp_labels_overflowed_total";
     assert_eq!(memory.values.borrow().get(overflowed), Some(&4));
 }
 
 #[test]
-fn ok_a_task_ends_under_the_name_that_its_call_was_counted_under() {
+fn task_has_the_tool_name_of_its_call() {
     let mut config = config();
     config.limits.tool_names = 1;
     let begun = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"task","taskId":"t"}}"#;
@@ -222,7 +224,7 @@ fn ok_a_task_ends_under_the_name_that_its_call_was_counted_under() {
 }
 
 #[test]
-fn ok_hostile_names_stay_in_their_label() {
+fn hostile_name_stays_in_its_label() {
     let (series, _) = play(&config(), &[call("x;.;status=.=ok\\u0000").json(OK)]);
     assert!(
         series.contains(&"tool_name=x_._status_._ok_ status=ok error_type= mcp_tool_calls_total 1".to_owned()),
@@ -231,7 +233,7 @@ fn ok_hostile_names_stay_in_their_label() {
 }
 
 #[test]
-fn ok_optional_families() {
+fn settings_add_client_name_and_joint_histogram() {
     let initialize = Script::post(
         r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"clientInfo":{"name":"cli=1"},"protocolVersion":"x"}}"#,
     )
@@ -254,7 +256,7 @@ fn ok_optional_families() {
 }
 
 #[test]
-fn ok_the_caller_s_faults_have_no_error_type_in_the_joint_histogram() {
+fn errors_of_the_caller_have_no_error_type_in_the_joint_histogram() {
     let config = Config { semconv: true, ..config() };
     let error = |code: i64| call("add").json(&format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code}}}}}"#));
     for (code, error_type) in [
@@ -280,22 +282,20 @@ fn ok_the_caller_s_faults_have_no_error_type_in_the_joint_histogram() {
 }
 
 #[test]
-fn ok_what_an_outage_leaves_unseen_is_born_at_zero() {
+fn series_of_an_outage_are_initial_series() {
     let (memory, mut recorder) = (Memory::default(), Recorder::new(Rc::new(config())));
     recorder.flush(&memory);
-    let born = |series: &str| assert_eq!(memory.values.borrow().get(series), Some(&0), "{series}");
+    let initial = |series: &str| assert_eq!(memory.values.borrow().get(series), Some(&0), "{series}");
     for error_type in ["http_error", "upstream_unavailable"] {
-        born(&format!(
-            "method=.=unseen;.;server_name=.=weather;.;status=.=error;.;error_type=.={error_type};.;mcp_requests_total"
-        ));
+        initial(&format!("method=unseen server_name=weather status=error error_type={error_type} mcp_requests_total"));
     }
     for status in ["ok", "unsupported", "error"] {
-        born(&format!("status=.={status};.;server_name=.=weather;.;mcp_stream_opens_total"));
+        initial(&format!("status={status} server_name=weather mcp_stream_opens_total"));
     }
 }
 
 #[test]
-fn ok_the_joint_histogram_takes_the_revision_of_the_session() {
+fn joint_histogram_has_the_protocol_version_of_the_session() {
     let config = Config { semconv: true, ..config() };
     let initialize = Script::post(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#)
         .without("mcp-protocol-version")
@@ -309,7 +309,7 @@ fn ok_the_joint_histogram_takes_the_revision_of_the_session() {
 }
 
 #[test]
-fn ok_the_joint_histogram_is_bounded() {
+fn joint_histogram_is_bounded() {
     let config = Config { semconv: true, ..config() };
     let tools = || (0..100).map(|index| call(&format!("tool{index}")));
     let mut scripts: Vec<_> = tools().map(|call| call.json(OK)).collect();
@@ -331,7 +331,7 @@ fn ok_the_joint_histogram_is_bounded() {
 }
 
 #[test]
-fn ok_availability_follows_the_traffic() {
+fn availability_follows_the_traffic() {
     let gauge = |scripts: &[Script], config: &Config| {
         play(config, scripts).0.into_iter().any(|line| line == "mcp_upstream_available 1")
     };

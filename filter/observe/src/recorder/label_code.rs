@@ -1,0 +1,324 @@
+//! Every label value as a number, and the text of each number.
+//!
+//! A [`Code`] has 20 bits: the [`Kind`] in the upper 5, the value within the kind in the lower 15. Different label values
+//! have different codes, and no code is 0. **Cost:** a few instructions, no allocation.
+
+use super::budget::Name;
+use super::budgets::Budgets;
+use crate::config::Config;
+use crate::label::{
+    BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, Method, MirrorHeader, ProtocolVersion,
+    ServerRequestStatus, SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
+};
+
+/// Bits of a [`Code`].
+pub(super) const CODE_BITS: u32 = 20;
+/// Bits of the value within its kind.
+const VALUE_BITS: u32 = 15;
+/// Bits of a name's index; the bits above it hold the [`BudgetedLabel`].
+const NAME_BITS: u32 = 12;
+/// The index of [`Name::Other`].
+const OTHER_NAME: u16 = (1 << NAME_BITS) - 1;
+
+const _: () = {
+    assert!(Kind::ALL.len() < 1 << (CODE_BITS - VALUE_BITS));
+    assert!(BudgetedLabel::ALL.len() <= 1 << (VALUE_BITS - NAME_BITS));
+    assert!(Budgets::MAX_NAMES < OTHER_NAME as usize);
+};
+
+/// A label value; 0 is no value, see [`Code::ABSENT`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Code(u32);
+
+/// A type whose values are label values.
+pub(super) trait LabelValue: Copy {
+    /// The number of this value.
+    fn code(self) -> Code;
+}
+
+/// Declares [`Kind`] and the codes of the closed sets. The order of the kinds is their number.
+macro_rules! kinds {
+    (closed { $($set:ident,)+ } other { $($(#[$doc:meta])* $other:ident,)+ }) => {
+        /// What a label value is. The value within the kind is an index, or 0 where the kind has one value.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        enum Kind {
+            $(#[doc = concat!("A value of [`", stringify!($set), "`].")] $set,)+
+            $($(#[$doc])* $other,)+
+        }
+
+        impl Kind {
+            const ALL: &[Self] = &[$(Self::$set,)+ $(Self::$other,)+];
+
+            /// The text of a value of a closed set; `None` for the other kinds.
+            fn closed_text(self, index: usize) -> Option<&'static str> {
+                match self {
+                    $(Self::$set => $set::ALL.get(index).map(|value| value.as_str()),)+
+                    _ => None,
+                }
+            }
+        }
+
+        $(impl LabelValue for $set {
+            #[inline]
+            fn code(self) -> Code {
+                Code::new(Kind::$set, self as u16)
+            }
+        })+
+
+        /// Every code of the closed sets.
+        #[cfg(test)]
+        fn closed_codes() -> Vec<Code> {
+            [$($set::ALL.iter().map(|value| value.code()).collect::<Vec<_>>()),+].concat()
+        }
+    };
+}
+
+kinds! {
+    closed {
+    KnownMethod,
+    Status,
+    ErrorType,
+    Direction,
+    SkipReason,
+    ProtocolVersion,
+    Transport,
+    StreamOpen,
+    ServerRequestStatus,
+    TaskStatus,
+    UnmatchedReason,
+    MirrorHeader,
+    BudgetedLabel,
+    ListChange,
+    }
+    other {
+    /// A method of `extra_methods`, by its index there.
+    ExtraMethod,
+    /// [`Method::Other`].
+    OtherMethod,
+    /// [`Method::Unseen`].
+    UnseenMethod,
+    /// [`AnsweredMethod::NONE`].
+    NoMethod,
+    /// A name under a budget: the budgeted label and the index of the name.
+    Name,
+    /// The version of the filter.
+    FilterVersion,
+    /// The empty text.
+    Empty,
+    }
+}
+
+// === impl Code ===
+
+impl Code {
+    /// The label is left out of the series.
+    pub(super) const ABSENT: Self = Self(0);
+
+    #[inline]
+    fn new(kind: Kind, value: u16) -> Self {
+        Self((kind as u32 + 1) << VALUE_BITS | u32::from(value))
+    }
+
+    #[inline]
+    fn name(label: BudgetedLabel, name: Name) -> Self {
+        let index = if let Name::Admitted(index) = name { index } else { OTHER_NAME };
+        Self::new(Kind::Name, (label as u16) << NAME_BITS | index)
+    }
+
+    /// In [`CODE_BITS`] bits.
+    #[inline]
+    pub(super) fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Reads what [`Code::bits`] returned.
+    pub(super) fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// The label value; `None` for [`Code::ABSENT`].
+    pub(super) fn text<'a>(self, budgets: &'a Budgets, config: &'a Config) -> Option<&'a str> {
+        let kind = *Kind::ALL.get((self.0 >> VALUE_BITS).checked_sub(1)? as usize)?;
+        let value = (self.0 & ((1 << VALUE_BITS) - 1)) as u16;
+        Some(match kind {
+            Kind::ExtraMethod => Method::Extra(u8::try_from(value).unwrap_or(u8::MAX)).as_str(&config.extra_methods),
+            Kind::OtherMethod => Method::Other.as_str(&[]),
+            Kind::UnseenMethod => Method::Unseen.as_str(&[]),
+            Kind::NoMethod => "none",
+            Kind::Name => {
+                let label = *BudgetedLabel::ALL.get(usize::from(value >> NAME_BITS))?;
+                let index = value & OTHER_NAME;
+                budgets.text(label, if index == OTHER_NAME { Name::Other } else { Name::Admitted(index) })
+            }
+            Kind::FilterVersion => env!("CARGO_PKG_VERSION"),
+            Kind::Empty => "",
+            closed => closed.closed_text(value.into())?,
+        })
+    }
+}
+
+// === impl LabelValue ===
+
+impl LabelValue for Method {
+    #[inline]
+    fn code(self) -> Code {
+        match self {
+            Self::Known(method) => method.code(),
+            Self::Extra(index) => Code::new(Kind::ExtraMethod, index.into()),
+            Self::Other => Code::new(Kind::OtherMethod, 0),
+            Self::Unseen => Code::new(Kind::UnseenMethod, 0),
+        }
+    }
+}
+
+/// An absent value is the empty text.
+impl<T: LabelValue> LabelValue for Option<T> {
+    #[inline]
+    fn code(self) -> Code {
+        self.map_or_else(|| Code::new(Kind::Empty, 0), T::code)
+    }
+}
+
+/// The method of the operation that an error answers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AnsweredMethod(pub(super) Option<Method>);
+
+impl LabelValue for AnsweredMethod {
+    /// `none` if the error answers no operation.
+    #[inline]
+    fn code(self) -> Code {
+        self.0.map_or_else(|| Code::new(Kind::NoMethod, 0), Method::code)
+    }
+}
+
+/// The version of the filter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FilterVersion;
+
+impl LabelValue for FilterVersion {
+    #[inline]
+    fn code(self) -> Code {
+        Code::new(Kind::FilterVersion, 0)
+    }
+}
+
+/// A label value under a budget.
+pub(super) trait BudgetedValue: LabelValue {
+    /// The label whose budget it is under.
+    const LABEL: BudgetedLabel;
+
+    /// The value of a name that the budget admitted, or of `other`.
+    fn new(name: Name) -> Self;
+}
+
+/// Declares one type for each label under a budget, so that a tool's name cannot become the name of a prompt.
+macro_rules! budgeted_values {
+    ($($(#[$doc:meta])* $vis:vis $value:ident of $label:ident,)+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+            $vis struct $value(Name);
+
+            impl LabelValue for $value {
+                #[inline]
+                fn code(self) -> Code {
+                    Code::name(BudgetedLabel::$label, self.0)
+                }
+            }
+
+            impl BudgetedValue for $value {
+                const LABEL: BudgetedLabel = BudgetedLabel::$label;
+
+                #[inline]
+                fn new(name: Name) -> Self {
+                    Self(name)
+                }
+            }
+        )+
+
+        /// Every code of the labels under a budget.
+        #[cfg(test)]
+        fn budgeted_codes() -> Vec<Code> {
+            let names = || (0..Budgets::MAX_NAMES as u16).map(Name::Admitted).chain([Name::Other]);
+            [$(names().map(|name| $value::new(name).code()).collect::<Vec<_>>()),+].concat()
+        }
+    };
+}
+
+budgeted_values! {
+    /// A tool.
+    pub(super) ToolName of ToolName,
+    /// A prompt.
+    pub(super) PromptName of PromptName,
+    /// A resource, in the form of its label.
+    pub(super) ResourceUri of ResourceUri,
+    /// `clientInfo.name`.
+    pub(super) ClientName of ClientName,
+    /// A JSON-RPC error code.
+    pub(super) ErrorCode of ErrorCode,
+    /// The server that an exchange belongs to.
+    pub Server of ServerName,
+}
+
+// === impl Server ===
+
+impl Server {
+    /// Whether the budget had no room for the name of this server.
+    pub(super) fn is_other(self) -> bool {
+        self.0 == Name::Other
+    }
+
+    /// The name as [`Budgets`] know it.
+    pub(super) fn name(self) -> Name {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        AnsweredMethod, CODE_BITS, Code, ErrorCode, FilterVersion, LabelValue as _, budgeted_codes, closed_codes,
+    };
+    use crate::config::Config;
+    use crate::label::{ErrorType, Method, Status};
+    use crate::recorder::budgets::Budgets;
+    use crate::test;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn different_values_have_different_codes() {
+        let extra = (0..=u8::MAX).map(|index| Method::Extra(index).code());
+        let single = [Method::Other.code(), Method::Unseen.code(), AnsweredMethod(None).code(), FilterVersion.code()];
+        let empty = None::<ErrorType>.code();
+        let all: Vec<Code> = [closed_codes(), budgeted_codes(), extra.collect(), single.to_vec(), vec![empty]].concat();
+        assert!(!all.contains(&Code::ABSENT));
+        assert!(all.iter().all(|code| code.bits() < 1 << CODE_BITS));
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+    }
+
+    #[test]
+    fn every_code_has_its_text() {
+        let config = Config { extra_methods: vec!["x/y".to_owned()], ..Config::default() };
+        let budgets = Budgets::new(&config, "");
+        for (code, text) in [
+            (Code::ABSENT, None),
+            (Status::InputRequired.code(), Some("input_required")),
+            (Some(ErrorType::Reset).code(), Some("reset")),
+            (None::<ErrorType>.code(), Some("")),
+            (None::<ErrorCode>.code(), Some("")),
+            (Method::Extra(0).code(), Some("x/y")),
+            (Method::Extra(1).code(), Some("other")),
+            (Method::Other.code(), Some("other")),
+            (Method::Unseen.code(), Some("unseen")),
+            (AnsweredMethod(None).code(), Some("none")),
+            (FilterVersion.code(), Some(env!("CARGO_PKG_VERSION"))),
+        ] {
+            assert_eq!(code.text(&budgets, &config), text, "{code:?}");
+        }
+        assert!(
+            closed_codes().into_iter().all(|code| code.text(&budgets, &config).is_some_and(|text| !text.is_empty()))
+        );
+        assert!(budgeted_codes().into_iter().all(|code| code.text(&budgets, &config) == Some("other")));
+    }
+}
