@@ -9,7 +9,8 @@
 //! | `initial` | the initial series |
 //! | `budget`, `budgets` | label budgets: one, and those of all labels |
 //! | `admission` | names become label values under their budgets |
-//! | `lists`, `catalogue`, `published` | what servers list: their names, changed definitions, resources |
+//! | `lists`, `catalogue`, `listed_resources` | what servers list: names, changed definitions, resources |
+//! | `stored` | the form of values in the shared data |
 //! | `tables` | the tables for documentation and tests |
 //!
 //! Initial series are needed because Prometheus' `increase()` does not show a counter that starts at 1.
@@ -21,11 +22,12 @@ mod catalogue;
 pub(crate) mod families;
 mod initial;
 pub(crate) mod label_code;
+mod listed_resources;
 mod lists;
 mod operations;
-mod published;
 mod series;
 mod stats;
+mod stored;
 
 use crate::config::{Availability, Config, ServerNameFrom, clean_server_name};
 use crate::correlation::KEY_PREFIX;
@@ -143,7 +145,7 @@ impl Recorder {
                 self.set(ListedBytes { method, server_name }, bytes);
             }
             Observation::Published { method, protocol_version, page } => {
-                self.published(server, method, protocol_version, &page, metrics);
+                self.list_published(server, method, protocol_version, &page, metrics);
             }
             Observation::Reachable(reachable) => {
                 if self.config.availability == Availability::Passive {

@@ -19,6 +19,7 @@ mod shared;
 
 use crate::digest::DigestKey;
 use crate::host::SharedData;
+use crate::recorder::stored::Stored as _;
 use crate::shared_data::update;
 use rustc_hash::FxHashMap;
 use shared::{Place, SharedBudget};

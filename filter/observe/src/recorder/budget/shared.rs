@@ -1,8 +1,9 @@
 //! The names of one label that all workers of a process share, as digests.
 //!
-//! **Memory:** at most [`max_bytes`] in the shared data, 1.8 KiB for 200 names.
+//! **Memory:** at most 4 + 8 * (limit + 20) bytes in the shared data, under one key: 1.8 KiB for 200 names.
 
 use super::UNCONFIRMED;
+use crate::recorder::stored::{Reader, Stored, write_count, write_u64s};
 
 /// Where a name is in a [`SharedBudget`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,32 +50,31 @@ impl SharedBudget {
         self.unconfirmed.push(digest);
         Place::Unconfirmed
     }
+}
 
-    /// Reads what [`SharedBudget::to_bytes`] wrote; any other value is an empty budget.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Self {
-        let parse = || {
-            let (count, digests) = bytes.split_first_chunk::<2>()?;
-            let count = usize::from(u16::from_le_bytes(*count));
-            let (digests, []) = digests.as_chunks::<8>() else { return None };
-            let (confirmed, unconfirmed) = digests.split_at_checked(count)?;
-            let read = |digests: &[[u8; 8]]| digests.iter().map(|&digest| u64::from_le_bytes(digest)).collect();
-            (unconfirmed.len() <= usize::from(UNCONFIRMED))
-                .then(|| Self { confirmed: read(confirmed), unconfirmed: read(unconfirmed) })
+/// The number of confirmed names, their digests, the number of the others, their digests.
+impl Stored for SharedBudget {
+    fn read(bytes: &mut Reader<'_>) -> Option<Self> {
+        let mut names = || {
+            let count = bytes.u16()?;
+            bytes.u64s(count.into())
         };
-        parse().unwrap_or_default()
+        let (confirmed, unconfirmed) = (names()?, names()?);
+        (unconfirmed.len() <= usize::from(UNCONFIRMED)).then_some(Self { confirmed, unconfirmed })
     }
 
-    /// The number of confirmed names, their digests, and the digests of the others.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let count = u16::try_from(self.confirmed.len()).unwrap_or(u16::MAX);
-        let digests = self.confirmed.iter().chain(&self.unconfirmed).flat_map(|digest| digest.to_le_bytes());
-        count.to_le_bytes().into_iter().chain(digests).collect()
+    fn write(&self, bytes: &mut Vec<u8>) {
+        for names in [&self.confirmed, &self.unconfirmed] {
+            write_count(bytes, names.len());
+            write_u64s(bytes, names);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::SharedBudget;
+    use crate::recorder::stored::Stored as _;
     use crate::test;
 
     #[test]
