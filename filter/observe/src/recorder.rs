@@ -28,6 +28,7 @@ mod operations;
 mod series;
 mod stats;
 mod stored;
+pub(crate) mod tables;
 
 use crate::config::{Availability, Config, ServerNameFrom, clean_server_name};
 use crate::correlation::KEY_PREFIX;

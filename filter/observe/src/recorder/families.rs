@@ -7,8 +7,8 @@
 //! pattern by which Envoy takes the labels out of the name again.
 
 use super::label_code::{
-    AnsweredMethod, ClientName, Code, ErrorCode, FilterVersion, LabelValue as _, PromptName, ResourceUri, Server,
-    ToolName,
+    AnsweredMethod, ClientName, Code, ErrorCode, FilterVersion, LabelValue as _, LabelValues, PromptName, ResourceUri,
+    Server, ToolName,
 };
 use super::series::{MAX_LABELS, Series};
 use crate::label::{
@@ -25,6 +25,20 @@ pub enum MetricKind {
     Gauge,
     /// Distribution over [`Family::bounds`].
     Histogram,
+}
+
+// === impl MetricKind ===
+
+impl MetricKind {
+    /// As in the documentation.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
 }
 
 /// One metric family as Envoy shows it.
@@ -125,6 +139,15 @@ macro_rules! families {
             /// Label names in their order, those that only a setting adds included.
             pub(super) const fn labels(self) -> &'static [&'static str] {
                 match self { $(Self::$id => &[$(stringify!($label),)* $(stringify!($optional))?],)+ }
+            }
+
+            /// Label names with the values that each may take.
+            pub(super) fn label_values(self) -> Vec<(&'static str, LabelValues)> {
+                match self {
+                    $(Self::$id => vec![
+                        $((stringify!($label), <$value>::all()),)* $((stringify!($optional), <$optional_value>::all()))?
+                    ],)+
+                }
             }
         }
 
@@ -308,18 +331,6 @@ pub const LABELS: &[&str] = &[
 #[must_use]
 pub fn tag_regex(label: &str) -> String {
     format!(r"^wasmcustom\.(?:.*?;\.;)?({label}=\.=(.*?);\.;)")
-}
-
-/// The table of families in Markdown, as `README.md` and `docs/metrics.md` show it.
-#[must_use]
-pub fn markdown_table() -> String {
-    let mut table = String::from("| family | kind | labels | counts |\n|---|---|---|---|\n");
-    for Family { name, kind, labels, help, .. } in FAMILIES {
-        let kind = format!("{kind:?}").to_lowercase();
-        let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
-        table.push_str(&format!("| `{name}` | {kind} | {} | {help} |\n", labels.join(", ")));
-    }
-    table
 }
 
 #[cfg(test)]

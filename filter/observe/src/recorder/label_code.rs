@@ -34,6 +34,18 @@ pub(super) struct Code(u32);
 pub(super) trait LabelValue: Copy {
     /// The number of this value.
     fn code(self) -> Code;
+
+    /// The text of all values.
+    fn all() -> LabelValues;
+}
+
+/// The values that a label may take.
+#[derive(Debug, Default)]
+pub(super) struct LabelValues {
+    /// Those that are known without any traffic.
+    pub(super) fixed: Vec<&'static str>,
+    /// The budget of the others.
+    pub(super) budget: Option<BudgetedLabel>,
 }
 
 /// Declares [`Kind`] and the codes of the closed sets. The order of the kinds is their number.
@@ -64,7 +76,16 @@ macro_rules! kinds {
             fn code(self) -> Code {
                 Code::new(Kind::$set, self as u16)
             }
+
+            fn all() -> LabelValues {
+                LabelValues::fixed($set::ALL.iter().map(|value| value.as_str()))
+            }
         })+
+
+        /// The closed sets by the name of their type.
+        pub(super) fn closed_sets() -> Vec<(&'static str, LabelValues)> {
+            vec![$((stringify!($set), $set::all())),+]
+        }
 
         /// Every code of the closed sets.
         #[cfg(test)]
@@ -145,7 +166,7 @@ impl Code {
             Kind::ExtraMethod => Method::Extra(u8::try_from(value).unwrap_or(u8::MAX)).as_str(&config.extra_methods),
             Kind::OtherMethod => Method::Other.as_str(&[]),
             Kind::UnseenMethod => Method::Unseen.as_str(&[]),
-            Kind::NoMethod => "none",
+            Kind::NoMethod => AnsweredMethod::NONE,
             Kind::Name => {
                 let label = *BudgetedLabel::ALL.get(usize::from(value >> NAME_BITS))?;
                 let index = value & OTHER_NAME;
@@ -155,6 +176,19 @@ impl Code {
             Kind::Empty => "",
             closed => closed.closed_text(value.into())?,
         })
+    }
+}
+
+// === impl LabelValues ===
+
+impl LabelValues {
+    fn fixed(values: impl IntoIterator<Item = &'static str>) -> Self {
+        Self { fixed: values.into_iter().collect(), budget: None }
+    }
+
+    fn and(mut self, value: &'static str) -> Self {
+        self.fixed.push(value);
+        self
     }
 }
 
@@ -170,6 +204,10 @@ impl LabelValue for Method {
             Self::Unseen => Code::new(Kind::UnseenMethod, 0),
         }
     }
+
+    fn all() -> LabelValues {
+        KnownMethod::all().and(Self::Other.as_str(&[])).and(Self::Unseen.as_str(&[]))
+    }
 }
 
 /// An absent value is the empty text.
@@ -178,17 +216,29 @@ impl<T: LabelValue> LabelValue for Option<T> {
     fn code(self) -> Code {
         self.map_or_else(|| Code::new(Kind::Empty, 0), T::code)
     }
+
+    fn all() -> LabelValues {
+        T::all().and("")
+    }
 }
 
 /// The method of the operation that an error answers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AnsweredMethod(pub(super) Option<Method>);
 
+impl AnsweredMethod {
+    const NONE: &str = "none";
+}
+
 impl LabelValue for AnsweredMethod {
     /// `none` if the error answers no operation.
     #[inline]
     fn code(self) -> Code {
         self.0.map_or_else(|| Code::new(Kind::NoMethod, 0), Method::code)
+    }
+
+    fn all() -> LabelValues {
+        Method::all().and(Self::NONE)
     }
 }
 
@@ -200,6 +250,10 @@ impl LabelValue for FilterVersion {
     #[inline]
     fn code(self) -> Code {
         Code::new(Kind::FilterVersion, 0)
+    }
+
+    fn all() -> LabelValues {
+        LabelValues::fixed([env!("CARGO_PKG_VERSION")])
     }
 }
 
@@ -224,6 +278,10 @@ macro_rules! budgeted_values {
                 #[inline]
                 fn code(self) -> Code {
                     Code::name(BudgetedLabel::$label, self.0)
+                }
+
+                fn all() -> LabelValues {
+                    LabelValues { fixed: Vec::new(), budget: Some(BudgetedLabel::$label) }
                 }
             }
 
