@@ -8,7 +8,7 @@
 //! Measured on Envoy 1.40 (`docs/performance.md`): what returns bytes costs most, because the host calls back for memory;
 //! an absent header, a clock or a metric costs a tenth of that.
 
-use mcp_observe::{Host, MetricKind, Metrics, SharedData, Time, Versioned};
+use mcp_observe::{Host, LABEL_ASSIGN, LABEL_END, MetricKind, Metrics, SharedData, Time, Versioned};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType};
 use std::time::Duration;
@@ -88,12 +88,12 @@ impl SharedData for Envoy {
     }
 }
 
-/// The name of the Envoy stat: `label=.=value;.;` for each label, then the family. `mcp_observe::tag_regex` makes the
-/// patterns that take the labels out again.
+/// The name of the stat: `label=.=value;.;` for each label, then the family. [`mcp_observe::tag_regex`] makes the patterns
+/// that take the labels out again.
 fn stat_name(family: &str, labels: &[(&str, &str)]) -> String {
     let mut stat = String::with_capacity(160);
     for (label, value) in labels {
-        for text in [label, "=.=", value, ";.;"] {
+        for text in [label, LABEL_ASSIGN, value, LABEL_END] {
             stat.push_str(text);
         }
     }

@@ -42,8 +42,8 @@ def undocumented(family: Family) -> list[str]:
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 def test_family_is_everywhere(family: Family) -> None:
-    missing = [place for place, found in PLACES.items() if family.name not in found]
-    assert missing + undocumented(family) == []
+    missing = [place for place, found in PLACES.items() if family.name not in found] + undocumented(family)
+    assert not missing, f"{family.name} is missing in\n" + "\n".join(missing)
 
 
 def test_page_has_the_bounds() -> None:

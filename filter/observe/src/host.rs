@@ -1,6 +1,6 @@
 //! Everything that a shell implements.
 
-use crate::recorder::families::MetricKind;
+use crate::recorder::family::MetricKind;
 use serde::{Deserialize, Serialize};
 
 /// A moment on the host's monotonic clock, nanoseconds.

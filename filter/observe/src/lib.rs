@@ -36,10 +36,10 @@ pub use label::{
 };
 pub use observation::{Ended, Observation, Observer, Operation, Page, Session};
 pub use read::message::Item;
-pub use recorder::families::{
-    FAMILIES, Family, LABELS, MetricKind, OPERATION_BOUNDS, PEOPLE_BOUNDS, SIZE_BOUNDS, tag_regex,
-};
+pub use recorder::families::{FAMILIES, LABELS};
+pub use recorder::family::{Family, MetricKind, OPERATION_BOUNDS, PEOPLE_BOUNDS, SIZE_BOUNDS};
 pub use recorder::label_code::Server;
+pub use recorder::stat_tags::{LABEL_ASSIGN, LABEL_END, STAT_PREFIX, tag_regex};
 pub use recorder::tables::{markdown_table, tables};
 pub use recorder::{Recorder, session_hash};
 pub use shared_data::InMemory;

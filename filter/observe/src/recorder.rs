@@ -2,7 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `families` | the table of families, with the labels of each as a struct |
+//! | `family`, `families` | what a family is; the table of families, with the labels of each as a struct |
 //! | `label_code` | label values as numbers |
 //! | `series` | a family with its label values as one number |
 //! | `stats` | the values of the series between two flushes |
@@ -11,6 +11,7 @@
 //! | `admission` | names become label values under their budgets |
 //! | `lists`, `catalogue`, `listed_resources` | what servers list: names, changed definitions, resources |
 //! | `stored` | the form of values in the shared data |
+//! | `stat_tags` | how Envoy takes labels out of the name of a stat |
 //! | `tables` | the tables for documentation and tests |
 //!
 //! Initial series are needed because Prometheus' `increase()` does not show a counter that starts at 1.
@@ -20,12 +21,14 @@ mod budget;
 mod budgets;
 mod catalogue;
 pub(crate) mod families;
+pub(crate) mod family;
 mod initial;
 pub(crate) mod label_code;
 mod listed_resources;
 mod lists;
 mod operations;
 mod series;
+pub(crate) mod stat_tags;
 mod stats;
 mod stored;
 pub(crate) mod tables;
@@ -33,17 +36,17 @@ pub(crate) mod tables;
 use crate::config::{Availability, Config, ServerNameFrom, clean_server_name};
 use crate::correlation::KEY_PREFIX;
 use crate::host::{Metrics, SharedData};
-use crate::label::{BudgetedLabel, Method, ServerRequestStatus, TaskStatus, resource};
+use crate::label::{BudgetedLabel, Method, ServerRequestStatus, TaskStatus, Transport, resource};
 use crate::observation::{Observation, Session};
 use crate::text::Text;
 use budget::Name;
 use budgets::Budgets;
 use families::{
-    ActiveConnections, Counter, FilterInfo, FilterStreams, FirstEventDuration, Gauge, HeaderMismatch, Histogram,
-    ListedBytes, ListedItems, MessageBytes, Notifications, ParseSkipped, ProtocolErrors, RequestsInFlight,
-    ServerRequestDuration, ServerRequests, SessionDuration, Sessions, SessionsActive, SseStreamsActive, StreamOpens,
-    Tasks, Unmatched, UpstreamAvailable,
+    ActiveConnections, FilterInfo, FilterStreams, FirstEventDuration, HeaderMismatch, ListedBytes, ListedItems,
+    MessageBytes, Notifications, ParseSkipped, ProtocolErrors, RequestsInFlight, ServerRequestDuration, ServerRequests,
+    SessionDuration, Sessions, SessionsActive, SseStreamsActive, StreamOpens, Tasks, Unmatched, UpstreamAvailable,
 };
+use family::{Counter, Gauge, Histogram};
 use label_code::{AnsweredMethod, BudgetedValue as _, FilterVersion, Server, ToolName};
 use lists::Lists;
 use rustc_hash::FxHashSet;
@@ -102,12 +105,7 @@ impl Recorder {
             Observation::EventStreamOpened => self.change(SseStreamsActive { server_name }, 1),
             Observation::EventStreamClosed => self.change(SseStreamsActive { server_name }, -1),
             Observation::StreamOpened(status) => self.count(StreamOpens { status, server_name }, 1),
-            Observation::OperationStarted(operation) => {
-                if !operation.method.is_listen() {
-                    self.change(RequestsInFlight { server_name }, 1);
-                }
-            }
-            // A gauge that another VM lowers before this VM raised it would fall below zero.
+            Observation::OperationStarted(operation) => self.operation_started(server, operation),
             Observation::OperationsShared => self.flush_one(RequestsInFlight { server_name }, metrics),
             Observation::OperationEnded(ended) => self.operation_ended(server, &ended, metrics),
             Observation::FirstEvent { method, microseconds } => {
@@ -116,18 +114,10 @@ impl Recorder {
             Observation::Notification { method, direction } => {
                 self.count(Notifications { method, direction, server_name }, 1);
             }
-            Observation::ProtocolError { code, method } => {
-                let error_code = self.error_code(code, server, metrics);
-                self.count(ProtocolErrors { error_code, method: AnsweredMethod(method), server_name }, 1);
-            }
+            Observation::ProtocolError { code, method } => self.protocol_error(server, code, method, metrics),
             Observation::Bytes { direction, bytes } => self.count(MessageBytes { direction, server_name }, bytes),
             Observation::SessionStarted(session) => self.session_started(server, session, metrics),
-            Observation::SessionActive(transport) => {
-                let sessions = SessionsActive { transport, server_name };
-                self.change(sessions, 1);
-                // As with operations: another VM may lower it from now on.
-                self.flush_one(sessions, metrics);
-            }
+            Observation::SessionActive(transport) => self.session_active(server, transport, metrics),
             Observation::SessionInactive(transport) => self.change(SessionsActive { transport, server_name }, -1),
             Observation::SessionEnded { microseconds } => {
                 self.observe(SessionDuration { server_name }, microseconds, metrics);
@@ -141,18 +131,11 @@ impl Recorder {
             Observation::Skipped { direction, reason } => {
                 self.count(ParseSkipped { direction, reason, server_name }, 1);
             }
-            Observation::Listed { method, items, bytes } => {
-                self.set(ListedItems { method, server_name }, items);
-                self.set(ListedBytes { method, server_name }, bytes);
-            }
+            Observation::Listed { method, items, bytes } => self.listed(server, method, items, bytes),
             Observation::Published { method, protocol_version, page } => {
                 self.list_published(server, method, protocol_version, &page, metrics);
             }
-            Observation::Reachable(reachable) => {
-                if self.config.availability == Availability::Passive {
-                    self.set(UpstreamAvailable { server_name }, reachable.into());
-                }
-            }
+            Observation::Reachable(reachable) => self.reachable(server, reachable),
         }
     }
 
@@ -163,6 +146,7 @@ impl Recorder {
         stats.flush(LabelTexts { budgets, config }, metrics);
     }
 
+    /// Hands a gauge to the host before another VM may lower it; otherwise it could fall below zero.
     fn flush_one(&mut self, labels: impl Gauge, metrics: &dyn Metrics) {
         let Self { config, stats, budgets, .. } = self;
         stats.flush_one(labels.series(), LabelTexts { budgets, config }, metrics);
@@ -185,11 +169,39 @@ impl Recorder {
         stats.record(labels.series(), value, LabelTexts { budgets, config }, metrics);
     }
 
+    fn protocol_error(
+        &mut self,
+        server_name: Server,
+        code: Option<i64>,
+        method: Option<Method>,
+        metrics: &dyn Metrics,
+    ) {
+        let error_code = self.error_code(code, server_name, metrics);
+        self.count(ProtocolErrors { error_code, method: AnsweredMethod(method), server_name }, 1);
+    }
+
     fn session_started(&mut self, server: Server, session: &Session, shared: &dyn SharedData) {
         let Session { protocol_version, transport, ref client_name } = *session;
         // Clients name themselves and no server confirms their names, so all of them count as confirmed.
         let client_name = self.config.client_name.then(|| self.name(client_name.as_deref(), true, server, shared));
         self.count(Sessions { protocol_version, transport, server_name: server, client_name }, 1);
+    }
+
+    fn session_active(&mut self, server_name: Server, transport: Transport, metrics: &dyn Metrics) {
+        let sessions = SessionsActive { transport, server_name };
+        self.change(sessions, 1);
+        self.flush_one(sessions, metrics);
+    }
+
+    fn listed(&mut self, server_name: Server, method: Method, items: u64, bytes: u64) {
+        self.set(ListedItems { method, server_name }, items);
+        self.set(ListedBytes { method, server_name }, bytes);
+    }
+
+    fn reachable(&mut self, server_name: Server, reachable: bool) {
+        if self.config.availability == Availability::Passive {
+            self.set(UpstreamAvailable { server_name }, reachable.into());
+        }
     }
 
     fn server_request_ended(

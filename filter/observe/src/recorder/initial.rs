@@ -2,10 +2,11 @@
 
 use super::budget::Name;
 use super::families::{
-    ActiveConnections, FilterStreams, HeaderMismatch, Labels, LabelsOverflowed, ListChanges, MessageBytes,
-    Notifications, ParseSkipped, PromptGets, PromptsListed, Requests, RequestsInFlight, ResourceReads, ResourcesListed,
+    ActiveConnections, FilterStreams, HeaderMismatch, LabelsOverflowed, ListChanges, MessageBytes, Notifications,
+    ParseSkipped, PromptGets, PromptsListed, Requests, RequestsInFlight, ResourceReads, ResourcesListed,
     ServerRequests, Sessions, SessionsActive, SseStreamsActive, StreamOpens, ToolCalls, ToolsListed, Unmatched,
 };
+use super::family::Labels as _;
 use super::label_code::{BudgetedValue as _, PromptName, ResourceUri, Server, ToolName};
 use super::series::Series;
 use crate::config::Config;

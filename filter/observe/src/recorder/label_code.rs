@@ -3,6 +3,8 @@
 //! A [`Code`] has 20 bits: the [`Kind`] in the upper 5, the value within the kind in the lower 15. Different label values
 //! have different codes, and no code is 0. **Cost:** a few instructions, no allocation.
 
+mod budgeted;
+
 use super::budget::Name;
 use super::budgets::Budgets;
 use crate::config::Config;
@@ -10,6 +12,9 @@ use crate::label::{
     BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, Method, MirrorHeader, ProtocolVersion,
     ServerRequestStatus, SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
 };
+
+pub use budgeted::Server;
+pub(super) use budgeted::{BudgetedValue, ClientName, ErrorCode, PromptName, ResourceUri, ToolName};
 
 /// Bits of a [`Code`].
 pub(super) const CODE_BITS: u32 = 20;
@@ -257,126 +262,5 @@ impl LabelValue for FilterVersion {
     }
 }
 
-/// A label value under a budget.
-pub(super) trait BudgetedValue: LabelValue {
-    /// The label whose budget it is under.
-    const LABEL: BudgetedLabel;
-
-    /// The value of a name that the budget admitted, or of `other`.
-    fn new(name: Name) -> Self;
-}
-
-/// Declares one type for each label under a budget, so that a tool's name cannot become the name of a prompt.
-macro_rules! budgeted_values {
-    ($($(#[$doc:meta])* $vis:vis $value:ident of $label:ident,)+) => {
-        $(
-            $(#[$doc])*
-            #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-            $vis struct $value(Name);
-
-            impl LabelValue for $value {
-                #[inline]
-                fn code(self) -> Code {
-                    Code::name(BudgetedLabel::$label, self.0)
-                }
-
-                fn all() -> LabelValues {
-                    LabelValues { fixed: Vec::new(), budget: Some(BudgetedLabel::$label) }
-                }
-            }
-
-            impl BudgetedValue for $value {
-                const LABEL: BudgetedLabel = BudgetedLabel::$label;
-
-                #[inline]
-                fn new(name: Name) -> Self {
-                    Self(name)
-                }
-            }
-        )+
-
-        /// Every code of the labels under a budget.
-        #[cfg(test)]
-        fn budgeted_codes() -> Vec<Code> {
-            let names = || (0..Budgets::MAX_NAMES as u16).map(Name::Admitted).chain([Name::Other]);
-            [$(names().map(|name| $value::new(name).code()).collect::<Vec<_>>()),+].concat()
-        }
-    };
-}
-
-budgeted_values! {
-    /// A tool.
-    pub(super) ToolName of ToolName,
-    /// A prompt.
-    pub(super) PromptName of PromptName,
-    /// A resource, in the form of its label.
-    pub(super) ResourceUri of ResourceUri,
-    /// `clientInfo.name`.
-    pub(super) ClientName of ClientName,
-    /// A JSON-RPC error code.
-    pub(super) ErrorCode of ErrorCode,
-    /// The server that an exchange belongs to.
-    pub Server of ServerName,
-}
-
-// === impl Server ===
-
-impl Server {
-    /// Whether the budget had no room for the name of this server.
-    pub(super) fn is_other(self) -> bool {
-        self.0 == Name::Other
-    }
-
-    /// The name as [`Budgets`] know it.
-    pub(super) fn name(self) -> Name {
-        self.0
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::{
-        AnsweredMethod, CODE_BITS, Code, ErrorCode, FilterVersion, LabelValue as _, budgeted_codes, closed_codes,
-    };
-    use crate::config::Config;
-    use crate::label::{ErrorType, Method, Status};
-    use crate::recorder::budgets::Budgets;
-    use crate::test;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn different_values_have_different_codes() {
-        let extra = (0..=u8::MAX).map(|index| Method::Extra(index).code());
-        let single = [Method::Other.code(), Method::Unseen.code(), AnsweredMethod(None).code(), FilterVersion.code()];
-        let empty = None::<ErrorType>.code();
-        let all: Vec<Code> = [closed_codes(), budgeted_codes(), extra.collect(), single.to_vec(), vec![empty]].concat();
-        assert!(!all.contains(&Code::ABSENT));
-        assert!(all.iter().all(|code| code.bits() < 1 << CODE_BITS));
-        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
-    }
-
-    #[test]
-    fn every_code_has_its_text() {
-        let config = Config { extra_methods: vec!["x/y".to_owned()], ..Config::default() };
-        let budgets = Budgets::new(&config, "");
-        for (code, text) in [
-            (Code::ABSENT, None),
-            (Status::InputRequired.code(), Some("input_required")),
-            (Some(ErrorType::Reset).code(), Some("reset")),
-            (None::<ErrorType>.code(), Some("")),
-            (None::<ErrorCode>.code(), Some("")),
-            (Method::Extra(0).code(), Some("x/y")),
-            (Method::Extra(1).code(), Some("other")),
-            (Method::Other.code(), Some("other")),
-            (Method::Unseen.code(), Some("unseen")),
-            (AnsweredMethod(None).code(), Some("none")),
-            (FilterVersion.code(), Some(env!("CARGO_PKG_VERSION"))),
-        ] {
-            assert_eq!(code.text(&budgets, &config), text, "{code:?}");
-        }
-        assert!(
-            closed_codes().into_iter().all(|code| code.text(&budgets, &config).is_some_and(|text| !text.is_empty()))
-        );
-        assert!(budgeted_codes().into_iter().all(|code| code.text(&budgets, &config) == Some("other")));
-    }
-}
+mod tests;

@@ -1,19 +1,27 @@
-//! The end of an operation: the families of requests, tools, resources and prompts, and the joint histogram of `semconv`.
+//! Start and end of an operation: the families of requests, tools, resources and prompts, and the joint histogram of `semconv`.
 
 use super::Recorder;
 use super::families::{
-    Labels as _, OperationDuration, PromptGets, PromptsListed, RequestDuration, Requests, RequestsInFlight,
-    ResourceReads, ResourcesListed, ToolCalls, ToolDuration, ToolResultBytes, ToolsListed,
+    OperationDuration, PromptGets, PromptsListed, RequestDuration, Requests, RequestsInFlight, ResourceReads,
+    ResourcesListed, ToolCalls, ToolDuration, ToolResultBytes, ToolsListed,
 };
+use super::family::Labels as _;
 use super::label_code::{Server, ToolName};
 use super::series::{LabelTexts, Series};
 use crate::host::{Metrics, SharedData};
 use crate::label::{BudgetedLabel, ErrorType, KnownMethod, Method, Status};
-use crate::observation::Ended;
+use crate::observation::{Ended, Operation};
 
 // === impl Recorder ===
 
 impl Recorder {
+    pub(super) fn operation_started(&mut self, server_name: Server, operation: &Operation) {
+        // `subscriptions/listen` stays open by design.
+        if !operation.method.is_listen() {
+            self.change(RequestsInFlight { server_name }, 1);
+        }
+    }
+
     pub(super) fn operation_ended(&mut self, server: Server, ended: &Ended<'_>, metrics: &dyn Metrics) {
         let Ended { operation, status, error_type, duration, .. } = *ended;
         let (server_name, method) = (server, operation.method);
@@ -21,7 +29,6 @@ impl Recorder {
             self.overflowed(BudgetedLabel::ServerName, server);
         }
         self.count(Requests { method, server_name, status, error_type }, 1);
-        // `subscriptions/listen` stays open by design.
         let duration = duration.filter(|_| !method.is_listen());
         if !method.is_listen() {
             self.change(RequestsInFlight { server_name }, -1);

@@ -3,7 +3,7 @@
 //! Changes of counters and gauges are gathered here until [`Stats::flush`] hands them to the host. Histogram values go to
 //! the host at once. A series is defined at the host once, because defining is expensive; its id is kept.
 //!
-//! **Memory:** about 100 bytes per series. The budgets of [`super::budget`] bound the number of series.
+//! **Memory:** about 100 bytes per series, 64 of them in the table. The budgets of [`super::budget`] bound the number of series.
 
 use super::series::{LabelTexts, Series};
 use crate::host::Metrics;
@@ -21,6 +21,8 @@ struct Slot {
     /// Whether the series is in [`Stats::queue`].
     is_queued: bool,
 }
+
+const _: () = assert!(size_of::<(Series, Slot)>() <= 64);
 
 /// All series of one plugin in one VM.
 #[derive(Debug, Default)]

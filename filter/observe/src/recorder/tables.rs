@@ -3,10 +3,12 @@
 use super::Recorder;
 use super::budget::{Name, UNCONFIRMED};
 use super::budgets::limit;
-use super::families::{FAMILIES, Family, FamilyName, FilterInfo, LABELS, Labels as _, tag_regex};
+use super::families::{FAMILIES, FamilyName, FilterInfo, LABELS};
+use super::family::{Family, Labels as _};
 use super::initial;
 use super::label_code::{BudgetedValue as _, FilterVersion, LabelValues, Server, closed_sets};
 use super::series::{LabelTexts, Series};
+use super::stat_tags::{STAT_PREFIX, tag_regex};
 use crate::config::{Config, MAX_LABEL_BYTES, MAX_VALUES, MIN_LABEL_BYTES};
 use crate::label::BudgetedLabel;
 use serde_json::{Map, Value, json};
@@ -35,7 +37,7 @@ pub fn tables() -> Value {
         "budgets": budgets(&config),
         "initial_series": initial_series(config),
         "stats": {
-            "prefix": "wasmcustom.",
+            "prefix": STAT_PREFIX,
             "tag_regex": LABELS.iter().map(|label| (*label, tag_regex(label))).collect::<Value>(),
         },
     })

@@ -4,7 +4,7 @@ use crate::config::{Config, ServerNameFrom};
 use crate::host::{SharedData, Versioned};
 use crate::label::ResourceUriLabel;
 use crate::observation::{Observation, Observer};
-use crate::recorder::families::MetricKind;
+use crate::recorder::family::MetricKind;
 use crate::shared_data::InMemory;
 use crate::test;
 use crate::testing::{Proxy, Script};
@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// A host that keeps what it is told; refuses what Envoy refuses.
+/// A host that stores the stats and refuses what Envoy refuses.
 #[derive(Default)]
 struct Memory {
     stats: RefCell<Vec<(MetricKind, String)>>,
@@ -59,27 +59,27 @@ impl Metrics for Memory {
     }
 }
 
-struct Pen<'a> {
+struct Recording<'a> {
     recorder: &'a mut Recorder,
     memory: &'a Memory,
     server: &'a str,
 }
 
-impl Observer for Pen<'_> {
+impl Observer for Recording<'_> {
     fn observe(&mut self, observation: Observation<'_>) {
         let server = self.recorder.server(self.server.as_bytes());
         self.recorder.record(server, &observation, self.memory);
     }
 }
 
-/// What the scripts leave behind: series that are not 0, in a readable form, and how many there are in all.
+/// Plays the scripts. Returns the series that are not 0 in a readable form, and the number of all series.
 fn play(config: &Config, scripts: &[Script]) -> (Vec<String>, usize) {
     let memory = Memory::default();
     let mut recorder = Recorder::new(Rc::new(config.clone()));
     let proxy = Proxy::default();
     for script in scripts {
         let script = Script { config: config.clone(), ..script.clone() };
-        script.play_to(&proxy, &mut Pen { recorder: &mut recorder, memory: &memory, server: "weather" });
+        script.play_to(&proxy, &mut Recording { recorder: &mut recorder, memory: &memory, server: "weather" });
         recorder.flush(&memory);
     }
     let values = memory.values.borrow();
@@ -203,7 +203,7 @@ fn server_without_room_overflows_with_each_operation() {
         let server = format!("cluster-{number}");
         for script in [call("add").json(OK), Script::get().without("mcp-protocol-version")] {
             let script = Script { config: config.clone(), ..script };
-            script.play_to(&proxy, &mut Pen { recorder: &mut recorder, memory: &memory, server: &server });
+            script.play_to(&proxy, &mut Recording { recorder: &mut recorder, memory: &memory, server: &server });
         }
     }
     recorder.flush(&memory);
@@ -317,7 +317,7 @@ fn joint_histogram_is_bounded() {
         let error = format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code}}}}}"#);
         scripts.extend(tools().map(|call| call.json(&error)));
     }
-    // What has a place keeps it.
+    // Label sets that were admitted keep their place.
     scripts.extend(tools().map(|call| call.json(OK)));
     let (series, _) = play(&config, &scripts);
     let joint = |line: &&String| line.contains("mcp_server_operation_duration");

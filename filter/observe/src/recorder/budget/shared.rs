@@ -1,6 +1,6 @@
 //! The names of one label that all workers of a process share, as digests.
 //!
-//! **Memory:** at most 4 + 8 * (limit + 20) bytes in the shared data, under one key: 1.8 KiB for 200 names.
+//! **Memory:** one key with at most [`max_bytes`] in the shared data: 1.8 KiB for 200 names.
 
 use super::UNCONFIRMED;
 use crate::recorder::stored::{Reader, Stored, write_count, write_u64s};
@@ -20,6 +20,13 @@ pub(super) struct SharedBudget {
     confirmed: Vec<u64>,
     unconfirmed: Vec<u64>,
 }
+
+/// The size of the value in the shared data, with all confirmed and all unconfirmed names.
+pub(super) const fn max_bytes(limit: u16) -> usize {
+    2 * size_of::<u16>() + size_of::<u64>() * (limit as usize + UNCONFIRMED as usize)
+}
+
+const _: () = assert!(max_bytes(200) <= 1_843);
 
 // === impl SharedBudget ===
 

@@ -1,3 +1,4 @@
+use super::shared::max_bytes;
 use super::{Budget, Name, UNCONFIRMED};
 use crate::digest::DigestKey;
 use crate::host::{SharedData, Versioned};
@@ -78,7 +79,7 @@ fn workers_share_confirmed_and_unconfirmed_names() {
     }
     assert!(two.admit("d", true, Some(&shared)).overflowed);
     assert!(two.admit("b", false, Some(&shared)).is_new, "confirmed by the other");
-    assert!(shared.data.size() <= "names".len() + 4 + 8 * (3 + usize::from(UNCONFIRMED)));
+    assert!(shared.data.size() <= "names".len() + max_bytes(3));
 }
 
 #[test]
