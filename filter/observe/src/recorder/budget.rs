@@ -105,7 +105,7 @@ impl Budget {
         self.is_fresh = false;
     }
 
-    /// The value to use for `text`, which [`crate::label::clean`] made. Without shared data the budget is this VM's own.
+    /// The value to use for `text`, which [`clean`](crate::label::clean()) made. Without shared data the budget is this VM's own.
     pub(crate) fn admit(&mut self, text: &str, confirmed: bool, shared: Option<&dyn SharedData>) -> Admission {
         match self.entries.get(text) {
             Some(&Entry { index, confirmed: known }) if known || !confirmed => Admission::known(index),

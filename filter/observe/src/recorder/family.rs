@@ -97,7 +97,7 @@ pub(super) trait Gauge: Labels {}
 /// The labels of a histogram.
 pub(super) trait Histogram: Labels {}
 
-/// Declares [`FamilyName`], [`FAMILIES`] and, for each family, a struct with one field per label.
+/// Declares `FamilyName`, `FAMILIES` and, for each family, a struct with one field per label.
 ///
 /// A row is `Name: Kind "name" { label: Type, ... } optional { label: Type } bounds BOUNDS "help";`.
 macro_rules! families {

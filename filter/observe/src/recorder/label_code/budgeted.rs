@@ -76,7 +76,7 @@ impl Server {
         self.0 == Name::Other
     }
 
-    /// The name as [`Budgets`] know it.
+    /// The name in its budget.
     pub(in crate::recorder) fn name(self) -> Name {
         self.0
     }
