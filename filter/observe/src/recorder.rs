@@ -86,6 +86,7 @@ impl Recorder {
 
     /// The server with this name; characters outside `A-Za-z0-9_.-` become `_`.
     pub fn server(&mut self, name: &[u8]) -> Server {
+        // Not shared with other workers: all of them have the same few clusters.
         let admission = self.budgets.admit(BudgetedLabel::ServerName, &clean_server_name(name), true, None);
         let server = Server::new(admission.name);
         if admission.is_new {

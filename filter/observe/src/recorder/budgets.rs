@@ -66,8 +66,7 @@ impl Budgets {
     }
 }
 
-/// How many confirmed values a label may take. The budget of the servers is not shared: every worker meets the same few
-/// clusters.
+/// How many confirmed values a label may take.
 pub(super) fn limit(label: BudgetedLabel, limits: &Limits) -> u16 {
     match label {
         BudgetedLabel::ToolName => limits.tool_names,
