@@ -8,7 +8,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-scripts/prerequisites.sh python go cache
+scripts/prerequisites.sh rust c python go cache
 
 python=$(scripts/get.sh python e2e)
 for name in collector prometheus; do scripts/get.sh "$name" >/dev/null; done

@@ -5,6 +5,6 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-scripts/prerequisites.sh python node cache
+scripts/prerequisites.sh rust c python node cache
 scripts/dashboard.sh --check
 "$(scripts/get.sh python e2e)" -m pytest -q -c tests/dashboard/pytest.ini --rootdir tests/dashboard tests/dashboard "$@"

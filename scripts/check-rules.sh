@@ -6,7 +6,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-scripts/prerequisites.sh python go cache
+scripts/prerequisites.sh rust c python go cache
 promtool=$(scripts/get.sh promtool)
 python=$(scripts/get.sh python e2e)
 

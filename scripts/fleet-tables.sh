@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Writes the tables of docs/fleet.md from the filter's families and the rules; tests/stack holds the page against them.
+# Writes the tables of docs/fleet.md from the core's tables and the rules. tests/stack checks that the page has them.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-scripts/prerequisites.sh python cache
+scripts/prerequisites.sh rust c python cache
 
 python=$(scripts/get.sh python e2e)
 PYTHONPATH=tests/stack:tests/e2e:tests/rules exec "$python" -m fleet.document

@@ -9,7 +9,7 @@
 //! an absent header, a clock or a metric costs a tenth of that.
 
 use crate::response_flags;
-use mcp_observe::{Failure, FamilyName, Host, MetricKind, Metrics, SharedData, Shell, Time, Versioned};
+use mcp_observe::{Failure, Host, LABEL_ASSIGN, LABEL_END, MetricKind, Metrics, SharedData, Shell, Time, Versioned};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType};
 use std::collections::hash_map::RandomState;
@@ -59,13 +59,13 @@ impl Host for Envoy {
 }
 
 impl Metrics for Envoy {
-    fn define(&self, family: FamilyName, stat: &str) -> Option<u32> {
-        let metric_type = match family.family().kind {
+    fn define(&self, kind: MetricKind, family: &str, labels: &[(&str, &str)]) -> Option<u32> {
+        let metric_type = match kind {
             MetricKind::Counter => MetricType::Counter,
             MetricKind::Gauge => MetricType::Gauge,
             MetricKind::Histogram => MetricType::Histogram,
         };
-        hostcalls::define_metric(metric_type, stat).ok()
+        hostcalls::define_metric(metric_type, &stat_name(family, labels)).ok()
     }
 
     fn add(&self, id: u32, amount: i64) {
@@ -109,6 +109,19 @@ impl Shell for Envoy {
             node(&["cluster"]).unwrap_or_default()
         })
     }
+}
+
+/// The name of the stat: `label=.=value;.;` for each label, then the family. [`mcp_observe::tag_regex`] makes the patterns
+/// that take the labels out again.
+fn stat_name(family: &str, labels: &[(&str, &str)]) -> String {
+    let mut stat = String::with_capacity(160);
+    for (label, value) in labels {
+        for text in [label, LABEL_ASSIGN, value, LABEL_END] {
+            stat.push_str(text);
+        }
+    }
+    stat.push_str(family);
+    stat
 }
 
 /// A property of the exchange or of the proxy.

@@ -1,20 +1,18 @@
 """Which metrics and labels there are, and whether an expression keeps to them.
 
-The families come from the table in docs/metrics.md, which is generated from the filter's own; the rules' names from the
-recording rules. It does not tell whether a series exists: tests/stack asks a live Prometheus.
+The families come from the core's own tables; the rules' names from the recording rules. It does not tell whether a series exists: tests/stack asks a live Prometheus.
 """
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Iterator
 
+import core_tables
 import promql_parser
 import yaml
+from core_tables import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "collector" / "rules"
-ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| (.*?) \|", re.MULTILINE)
 # What the collector and Prometheus put on every series of a sidecar.
 TARGET = frozenset({"job", "instance", "deployment_environment"})
 OTHERS = {
@@ -22,8 +20,6 @@ OTHERS = {
     "ALERTS": frozenset({"alertname", "alertstate", "severity"}),
     "envoy_http_downstream_rq_total": TARGET | {"envoy_http_conn_manager_prefix"},
 }
-# Labels of a family that has them only by a setting.
-BY_SETTING = {"mcp_sessions_total": {"client_name"}}
 # With `semconv`, the collector gives this one the names of OpenTelemetry's conventions.
 RENAMED = {"mcp_server_operation_duration_seconds"}
 
@@ -49,15 +45,13 @@ def rules() -> list[dict]:
 
 def families() -> dict[str, frozenset[str]]:
     """The series of each family as they are after the collector, with their labels."""
-    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
-    table = page.split("<!-- families -->")[1].split("<!-- end of families -->")[0]
     known = dict(OTHERS)
-    for name, kind, cell in ROW.findall(table):
-        name = re.sub("_microseconds$", "_seconds", name)
-        labels = frozenset(re.findall(r"`(\w+)`", cell)) | TARGET | BY_SETTING.get(name, set())
+    for family in core_tables.families().values():
+        name = re.sub("_microseconds$", "_seconds", family.name)
+        labels = TARGET | {label.name for label in family.labels}
         if name in RENAMED:
             continue
-        if kind == "histogram":
+        if family.kind == "histogram":
             known |= {f"{name}_bucket": labels | {"le"}, f"{name}_sum": labels, f"{name}_count": labels}
         else:
             known[name] = labels

@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path += [str(HERE), str(HERE.parent / "e2e"), str(HERE.parents[1] / "scripts/pipeline")]
+sys.path += [str(HERE), str(HERE.parent / "e2e"), str(HERE.parent / "rules"), str(HERE.parents[1] / "scripts/pipeline")]
 
+from core_tables import families
 from harness.fleet import Fleet
 from harness.pipeline import Stack
 from support.processes import wait_for
@@ -25,9 +26,8 @@ SIZES = ("20x500", "20x9000", "200x1056")
 INTERVAL_MS = 10_000
 ENVOY_LINES = 1400
 SERIES_PER_TOOL = 33
-DURATIONS = (1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000, 5_000_000,
-             10_000_000, 30_000_000, 60_000_000, 120_000_000, 300_000_000)
-SIZES_OF_RESULTS = (256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304)
+DURATIONS = families()["mcp_tool_duration_microseconds"].bounds
+SIZES_OF_RESULTS = families()["mcp_tool_result_bytes"].bounds
 PAGES = 4
 SERVER = "server_name"
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet import arithmetic, document, source
+import core_tables
+from fleet import arithmetic, document
 from fleet.arithmetic import Limits, Typical
 from fleet.page import by_family
 from fleet.traffic import FIELD, LISTED, Client, Server, drive
@@ -90,16 +91,13 @@ def test_terms_name_the_labels_of_their_family_and_no_series_twice(terms: arithm
     for name, of in terms.items():
         sets = [tuple(sorted(labels.items())) for labels in arithmetic.label_sets(of)]
         assert len(sets) == len(set(sets)) == arithmetic.combinations(of), name
-        own = set(arithmetic.FAMILIES[name].labels) - {"server_name", "filter_version"}
+        own = set(arithmetic.FAMILIES[name].label_names) - {"server_name", "filter_version"}
         assert {frozenset(dict(labels)) for labels in sets} == {frozenset(own)}, name
 
 
-def test_limits_are_those_of_the_filter() -> None:
-    shipped = source.limits()
-    assert vars(Limits()) == {name: shipped[name] for name in vars(Limits())}
-    assert shipped["unconfirmed"] == arithmetic.UNCONFIRMED
-    # The page says so in words.
-    assert f"by up to {shipped['client_names'] + arithmetic.OTHER} (`limits.client_names`" in document.PAGE.read_text(encoding="utf-8")
+def test_the_page_names_the_limit_of_client_names() -> None:
+    clients = core_tables.limits()["client_names"] + arithmetic.OTHER
+    assert f"by up to {clients} (`limits.client_names`" in document.PAGE.read_text(encoding="utf-8")
 
 
 def test_limits_are_the_most() -> None:

@@ -2,14 +2,15 @@
 
 import pytest
 
+from core_tables import families
 from support import scrape
 from support.cases import CALL, RESULT, answers, error, rpc
 from support.client import JSON, Connection
 from support.stub import Stub
 
 INFINITE = float("inf")
-SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, INFINITE]
-BYTES = [256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, INFINITE]
+SECONDS = [*(bound / 1e6 for bound in families()["mcp_tool_duration_microseconds"].bounds), INFINITE]
+BYTES = [*families()["mcp_tool_result_bytes"].bounds, INFINITE]
 CALLS = 'mcp_tool_calls_total{{tool_name="{}",status="ok"}}'
 
 

@@ -72,8 +72,10 @@ pub struct Config {
 
 /// Longest label value that may be configured; also bounds what an exchange keeps of a name.
 pub const MAX_LABEL_BYTES: usize = 256;
+/// Shortest limit of a label value that may be configured.
+pub(crate) const MIN_LABEL_BYTES: u64 = 16;
 /// Most distinct values that may be configured for one label.
-const MAX_VALUES: u64 = 2_000;
+pub(crate) const MAX_VALUES: u64 = 2_000;
 /// Shortest hash key: shorter ones can be searched.
 const SHORTEST_HASH_KEY: usize = 16;
 
@@ -244,7 +246,7 @@ impl Limits {
         limits.number("resource_uris", 1, MAX_VALUES, &mut self.resource_uris);
         limits.number("client_names", 1, MAX_VALUES, &mut self.client_names);
         limits.number("error_codes", 1, MAX_VALUES, &mut self.error_codes);
-        limits.number("label_bytes", 16, MAX_LABEL_BYTES as u64, &mut self.label_bytes);
+        limits.number("label_bytes", MIN_LABEL_BYTES, MAX_LABEL_BYTES as u64, &mut self.label_bytes);
     }
 }
 

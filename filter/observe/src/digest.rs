@@ -81,7 +81,7 @@ impl Digest {
         self.word |= last << bits;
         self.filled += tail.len() as u32;
         if self.filled >= 8 {
-            self.mix(self.word);
+            self.push_word(self.word);
             self.word = last >> (64 - bits);
             self.filled -= 8;
         }
@@ -89,12 +89,12 @@ impl Digest {
 
     pub(crate) fn finish(&self) -> u64 {
         let mut last = self.clone();
-        last.mix(self.word);
-        last.mix(self.length);
+        last.push_word(self.word);
+        last.push_word(self.length);
         scatter(last.state)
     }
 
-    fn mix(&mut self, word: u64) {
+    fn push_word(&mut self, word: u64) {
         self.state = mix(self.state, word, self.multiplier);
     }
 }
@@ -104,6 +104,11 @@ fn scatter(bits: u64) -> u64 {
     let bits = (bits ^ bits >> 32).wrapping_mul(MULTIPLIER);
     let bits = (bits ^ bits >> 29).wrapping_mul(MULTIPLIER);
     bits ^ bits >> 32
+}
+
+/// Adds a digest to another one. The key is already in both, so this only has to keep the order.
+pub(crate) fn combine(digest: u64, next: u64) -> u64 {
+    mix(digest, next, MULTIPLIER)
 }
 
 fn mix(state: u64, word: u64, multiplier: u64) -> u64 {

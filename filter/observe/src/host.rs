@@ -10,7 +10,7 @@
 //! Every question is a host call and costs time, so the core asks only when the answer decides something. No method fails:
 //! what the host refuses is missing, and traffic goes on.
 
-use crate::recorder::families::FamilyName;
+use crate::recorder::family::MetricKind;
 use serde::{Deserialize, Serialize};
 
 /// A moment on the host's monotonic clock, nanoseconds.
@@ -62,8 +62,9 @@ pub trait Host {
 
 /// The stats of the proxy, beside what its VMs share.
 pub trait Metrics: SharedData {
-    /// Defines a stat; `None` if the host refused.
-    fn define(&self, family: FamilyName, stat: &str) -> Option<u32>;
+    /// Defines the series of a family with these label names and values; returns the host's id of it, or `None` if the
+    /// host refuses.
+    fn define(&self, kind: MetricKind, family: &str, labels: &[(&str, &str)]) -> Option<u32>;
     /// Adds to a counter or gauge.
     fn add(&self, id: u32, amount: i64);
     /// Sets a gauge, or records a value in a histogram.

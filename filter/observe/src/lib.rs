@@ -38,11 +38,12 @@ pub use label::{
 pub use observation::{Ended, Observation, Observer, Operation, Page, PublishedLabels, Session};
 pub use plugin::{HttpStream, Plugin};
 pub use read::message::Item;
-pub use recorder::families::{
-    FAMILIES, Family, FamilyName, LABELS, MetricKind, OPERATION_BOUNDS, PEOPLE_BOUNDS, SIZE_BOUNDS, markdown_table,
-    tag_regex,
-};
-pub use recorder::{Recorder, Server, session_hash};
+pub use recorder::families::{FAMILIES, LABELS};
+pub use recorder::family::{Family, MetricKind, OPERATION_BOUNDS, PEOPLE_BOUNDS, SIZE_BOUNDS};
+pub use recorder::label_code::Server;
+pub use recorder::stat_tags::{LABEL_ASSIGN, LABEL_END, STAT_PREFIX, tag_regex};
+pub use recorder::tables::{markdown_table, tables};
+pub use recorder::{Recorder, session_hash};
 pub use shared_data::InMemory;
 
 /// The test attribute: the same tests run natively and, as `wasm32-unknown-unknown`, in Node.

@@ -1,5 +1,6 @@
 //! What an exchange has to say: facts without labels, names still as they were sent.
 
+use crate::digest::combine;
 use crate::id::RequestId;
 use crate::label::Method;
 use crate::label::{
@@ -296,17 +297,12 @@ impl Page<'_> {
 
     /// The same for the same items in the same order.
     pub(crate) fn digest(&self) -> u64 {
-        self.items.iter().fold(self.items.len() as u64, |digest, item| mix(digest, item.digest))
+        self.items.iter().fold(self.items.len() as u64, |digest, item| combine(digest, item.digest))
     }
 
     /// The same for the same items and cursors.
     pub(crate) fn place_digest(&self) -> u64 {
         let cursors = [self.cursor, self.next_cursor].map(|cursor| cursor.map_or(0, NonZeroU64::get));
-        cursors.into_iter().fold(self.digest(), mix)
+        cursors.into_iter().fold(self.digest(), combine)
     }
-}
-
-/// What goes in is the secret of [`crate::digest`], so this need only keep the order.
-fn mix(digest: u64, next: u64) -> u64 {
-    (digest.rotate_left(23) ^ next).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

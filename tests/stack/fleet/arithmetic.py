@@ -7,38 +7,33 @@ terms of a family have no series in common.
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from .source import Family, closed, families
+from core_tables import Family, Label, budgets, families, initial_series, label_values
+from core_tables import limits as shipped_limits
 
-SETS = closed()
+SETS = label_values()
 FAMILIES = families()
 JOINT = "mcp_server_operation_duration_microseconds"
-# Names that no answer of the server confirmed share these places beside a limit (names.rs), and all the others are `other`.
-UNCONFIRMED, OTHER = 20, 1
-# Most combinations of labels in the joint histogram (budgets.rs); the others are told apart by their outcome alone.
-JOINT_PLACES = 1000
+# The health check of Envoy is the source of this one in the sidecar, not the filter.
+AVAILABLE = "mcp_upstream_available"
+# A label takes its limit of confirmed names, these unconfirmed ones, and `other`.
+UNCONFIRMED, OTHER = budgets()["unconfirmed"], 1
 LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
 NAMED = ("tools/call", "resources/read", "prompts/get")
-# What is there before any traffic (born.rs).
-BORN_METHODS = ("initialize", "server/discover", "ping", *LISTS[:3], *NAMED)
-BORN_ERRORS = ("rpc_error", "http_error", "timeout", "upstream_unavailable", "reset", "overload", "no_response")
-UNSEEN, UNSEEN_ERRORS = "unseen", ("http_error", "upstream_unavailable")
-BORN_NOTIFICATIONS = (
-    ("notifications/initialized", "in"), ("notifications/cancelled", "in"), ("notifications/progress", "out"),
-    ("notifications/message", "out"), ("notifications/tools/list_changed", "out"),
-)
-HANDSHAKES = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
-SERVER_REQUESTS = ("sampling/createMessage", "elicitation/create", "roots/list")
-WITHOUT_LABELS = (
-    "mcp_active_connections", "mcp_sse_streams_active", "mcp_requests_in_flight", "mcp_tools_listed_total",
-    "mcp_resources_listed_total", "mcp_prompts_listed_total", "mcp_filter_streams_total", "mcp_filter_info",
-    "mcp_upstream_available",
-)
 INVALID_REQUEST = (-32700, -32600, -32601, -32602, -32002)
 OK = ("ok", "")
 OUTCOME = ("status", "error_type")
+# How the tables of docs/fleet.md call the values of a label; other labels take an "s".
+WORDS = {
+    "status": "statuses", "protocol_version": "revisions", "tool_name": "tools", "error_code": "codes",
+    "prompt_name": "prompts", "resource_uri": "resources",
+}
+WORDS_OF = {
+    ("mcp_list_changes_total", "method"): "lists", ("mcp_server_requests_total", "status"): "ends",
+    ("mcp_tasks_total", "status"): "ends", ("mcp_listed_items", "method"): "lists", ("mcp_listed_bytes", "method"): "lists",
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,7 @@ Terms = dict[str, list[Term]]
 
 @dataclass(frozen=True)
 class Typical:
-    """A server in use: its tools, prompts and resources were all used, well and badly, by clients of two revisions. It answers
+    """A server in use: its tools, prompts and resources were all used, well and badly, by clients of two protocol versions. It answers
     by event streams, as the SDKs do by default."""
 
     tools: int = 12
@@ -73,12 +68,12 @@ class Typical:
 
 @dataclass(frozen=True)
 class Limits:
-    """The filter's `limits`, with their defaults."""
+    """Those of the filter's `limits` that count here, with their defaults."""
 
-    tool_names: int = 200
-    prompt_names: int = 100
-    resource_uris: int = 100
-    error_codes: int = 32
+    tool_names: int = shipped_limits()["tool_names"]
+    prompt_names: int = shipped_limits()["prompt_names"]
+    resource_uris: int = shipped_limits()["resource_uris"]
+    error_codes: int = shipped_limits()["error_codes"]
 
 
 def one(word: str, label: str, values: tuple[str, ...]) -> Dimension:
@@ -99,31 +94,48 @@ def error_type(code: int) -> str:
 
 
 def start(semconv: bool = False) -> Terms:
-    """Before the first request: what alerts and dashboards build on is there at 0."""
-    budgets = tuple(label for label in SETS["BudgetedLabel"] if semconv or label != "semconv")
-    directions = one("directions", "direction", SETS["Direction"])
-    return {name: [()] for name in WITHOUT_LABELS} | {
-        "mcp_requests_total": [
-            (one("methods", "method", BORN_METHODS), outcomes([OK, *failed(*BORN_ERRORS)])),
-            (one("methods", "method", ("tools/call",)), outcomes(failed("tool_error"))),
-            (one("methods", "method", (UNSEEN,)), outcomes(failed(*UNSEEN_ERRORS))),
-        ],
-        "mcp_message_bytes_total": [(directions,)],
-        "mcp_parse_skipped_total": [(directions, one("reasons", "reason", SETS["SkipReason"]))],
-        "mcp_list_changes_total": [(one("lists", "method", LISTS), one("changes", "change", SETS["ListChange"]))],
-        "mcp_notifications_total": [(Dimension("notifications", ("method", "direction"), BORN_NOTIFICATIONS),)],
-        "mcp_sessions_active": [(one("transports", "transport", SETS["Transport"]),)],
-        "mcp_sessions_total": [
-            (one("revisions", "protocol_version", HANDSHAKES), one("transports", "transport", ("streamable_http",))),
-        ],
-        "mcp_server_requests_total": [
-            (one("methods", "method", SERVER_REQUESTS), one("ends", "status", ("ok", "error", "lost"))),
-        ],
-        "mcp_stream_opens_total": [(one("statuses", "status", SETS["StreamOpen"]),)],
-        "mcp_unmatched_responses_total": [(one("reasons", "reason", SETS["UnmatchedReason"]),)],
-        "mcp_header_mismatch_total": [(one("headers", "header", SETS["MirrorHeader"]),)],
-        "mcp_labels_overflowed_total": [(one("labels", "label", budgets),)],
-    }
+    """Before the first request: the initial series."""
+    initial = {name: factored(name, series) for name, series in initial_series(semconv).items()}
+    return initial | {AVAILABLE: [()], "mcp_requests_total": initial_requests()}
+
+
+def factored(name: str, series: list[dict[str, str]]) -> list[Term]:
+    """One product of all labels, if it has just these series; otherwise the labels go together."""
+    series = [{label: value for label, value in labels.items() if label != "filter_version"} for labels in series]
+    labels = [label.name for label in FAMILIES[name].labels if label.name in series[0]]
+    term = tuple(one(word(name, label), label, unique(labels[label] for labels in series)) for label in labels)
+    if combinations([term]) == len(series):
+        return [term]
+    together = tuple(tuple(values[label] for label in labels) for values in series)
+    return [(Dimension(name.removeprefix("mcp_").removesuffix("_total"), tuple(labels), together),)]
+
+
+def initial_requests() -> list[Term]:
+    """The outcomes that all methods with a success have; then the further ones, method by method."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for labels in initial_series()["mcp_requests_total"]:
+        found.setdefault(labels["method"], []).append((labels["status"], labels["error_type"]))
+    methods = tuple(method for method, of in found.items() if OK in of)
+    common = [outcome for outcome in found[methods[0]] if all(outcome in found[method] for method in methods)]
+    terms: list[Term] = [(one("methods", "method", methods), outcomes(common))]
+    for method, of in found.items():
+        further = [outcome for outcome in of if method not in methods or outcome not in common]
+        if further:
+            terms.append((one("methods", "method", (method,)), outcomes(further)))
+    return terms
+
+
+def initial_errors() -> set[str]:
+    """Error types that every method has from the start."""
+    return {error for _, error in initial_requests()[0][1].values}
+
+
+def unique(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def word(family: str, label: str) -> str:
+    return WORDS_OF.get((family, label), WORDS.get(label, f"{label}s"))
 
 
 def typical(server: Typical, semconv: bool = False) -> Terms:
@@ -136,7 +148,7 @@ def typical(server: Typical, semconv: bool = False) -> Terms:
     ends = one("ends", "status", ("ok", "error"))
     kinds = sorted({error_type(code) for code in server.codes})
     terms["mcp_requests_total"] += [
-        (named, outcomes(failed(*(kind for kind in kinds if kind not in BORN_ERRORS)))),
+        (named, outcomes(failed(*(kind for kind in kinds if kind not in initial_errors())))),
         (one("methods", "method", ("resources/templates/list",)), outcomes([OK])),
     ]
     terms |= {
@@ -173,30 +185,24 @@ def joint(server: Typical, tools: Dimension) -> list[Term]:
 
 
 def limits(of: Limits, semconv: bool = False) -> Terms:
-    """The most there can be, whatever clients and servers send."""
+    """The most there can be, whatever clients and servers send: all values of all labels, unless values exclude each other."""
     places = {
         "tool_name": of.tool_names + UNCONFIRMED + OTHER, "prompt_name": of.prompt_names + UNCONFIRMED + OTHER,
         "resource_uri": of.resource_uris + UNCONFIRMED + OTHER, "error_code": of.error_codes + OTHER,
     }
-    tools, prompts, resources, codes = (
-        one(word, label, tuple(map(str, range(places[label]))))
-        for word, label in (("tools", "tool_name"), ("prompts", "prompt_name"), ("resources", "resource_uri"), ("codes", "error_code"))
-    )
+    tools = one("tools", "tool_name", numbers(places["tool_name"]))
     known = (*SETS["KnownMethod"], "other")
     methods = one("methods", "method", known)
     timed = one("methods", "method", tuple(method for method in known if method != "subscriptions/listen"))
     statuses = one("statuses", "status", SETS["Status"])
     ends = outcomes([*((status, "") for status in SETS["Status"] if status != "error"), *failed(*SETS["ErrorType"])])
+    begun = start(semconv)
     most = {JOINT: joint_at_most()} if semconv else {}
-    return start(semconv) | most | {
-        "mcp_requests_total": [(one("methods", "method", (*known, UNSEEN)), ends)],
+    rest = [family for name, family in FAMILIES.items() if name not in begun and name != JOINT]
+    return begun | {family.name: [at_most(family, places)] for family in rest} | most | {
+        "mcp_requests_total": [(one("methods", "method", values_of("mcp_requests_total", "method")), ends)],
         "mcp_request_duration_microseconds": [(timed, statuses)],
-        "mcp_protocol_errors_total": [(codes, one("methods", "method", (*known, UNSEEN, "none")))],
         "mcp_tool_calls_total": [(tools, ends)],
-        "mcp_tool_duration_microseconds": [(tools,)],
-        "mcp_tool_result_bytes": [(tools,)],
-        "mcp_resource_reads_total": [(resources, statuses)],
-        "mcp_prompt_gets_total": [(prompts, statuses)],
         "mcp_listed_items": [(one("lists", "method", LISTS),)],
         "mcp_listed_bytes": [(one("lists", "method", LISTS),)],
         "mcp_notifications_total": [(methods, one("directions", "direction", SETS["Direction"]))],
@@ -204,17 +210,34 @@ def limits(of: Limits, semconv: bool = False) -> Terms:
         "mcp_server_request_duration_microseconds": [(methods,)],
         "mcp_first_event_duration_microseconds": [(timed,)],
         "mcp_sessions_total": [
-            (one("revisions", "protocol_version", SETS["Revision"]), one("transports", "transport", SETS["Transport"])),
+            (one("revisions", "protocol_version", SETS["ProtocolVersion"]), one("transports", "transport", SETS["Transport"])),
         ],
-        "mcp_session_duration_microseconds": [()],
-        "mcp_tasks_total": [(tools, one("ends", "status", SETS["TaskStatus"]))],
     }
+
+
+def at_most(family: Family, places: dict[str, int]) -> Term:
+    """All values of all labels."""
+    def dimension(label: Label) -> Dimension:
+        names = numbers(places[label.budget]) if label.budget else ()
+        return one(word(family.name, label.name), label.name, (*label.values, *names))
+
+    return tuple(dimension(label) for label in family.labels if not label.optional and label.name != "server_name")
+
+
+def values_of(family: str, label: str) -> tuple[str, ...]:
+    """The values that a label takes without a budget."""
+    [values] = [each.values for each in FAMILIES[family].labels if each.name == label]
+    return values
+
+
+def numbers(count: int) -> tuple[str, ...]:
+    return tuple(map(str, range(count)))
 
 
 def joint_at_most() -> list[Term]:
     """Its own budget, whatever those of its labels are."""
     error_types = ("", *(name for name in SETS["ErrorType"] if name != "invalid_request"))
-    return [(one("places", "method", tuple(map(str, range(JOINT_PLACES)))),), (one("error types", "error_type", error_types),)]
+    return [(one("places", "method", numbers(budgets()["semconv"])),), (one("error types", "error_type", error_types),)]
 
 
 def combinations(terms: list[Term]) -> int:

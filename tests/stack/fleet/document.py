@@ -4,11 +4,11 @@ import re
 from dataclasses import replace
 
 import vocabulary
+from core_tables import ROOT
 
 from . import arithmetic
 from .arithmetic import FAMILIES, JOINT, Limits, Term, Typical
 from .page import family_of
-from .source import ROOT
 
 PAGE = ROOT / "docs" / "fleet.md"
 # What the collector lets pass of Envoy, and what it says of each target itself.

@@ -1,4 +1,4 @@
-//! Label values made of what peers sent: cleaned and cut. How many there may be is for [`crate::recorder::budget`].
+//! Label values made of what peers sent: cleaned and cut. How many there may be is for [`crate::recorder`].
 
 /// A value that is safe in a stat name and in Prometheus' text format, at most `most` bytes, cut at a character boundary.
 ///

@@ -1,8 +1,8 @@
-//! The label values that are known beforehand: each set is an enum, so a free string cannot reach a label by accident.
+//! The closed sets of label values. Each set is an enum, so that free text cannot become a label value by mistake.
 //!
-//! What the values mean is written at each variant. Source: the project's `docs/metrics.md`, MCP's schemas of all six protocol versions.
+//! The variants say what the values mean. Sources: `docs/metrics.md`, and MCP's schemas of all protocol versions.
 
-/// Declares an enum whose variants each have one label value.
+/// Declares an enum with one label value per variant.
 macro_rules! closed {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
@@ -20,7 +20,7 @@ macro_rules! closed {
                 match self { $(Self::$variant => $text,)+ }
             }
 
-            /// The value with this text, if it is one of the set.
+            /// The value with this text; `None` if the set does not have it.
             #[must_use]
             pub fn from_bytes(text: &[u8]) -> Option<Self> {
                 $(if text == $text.as_bytes() { return Some(Self::$variant); })+
@@ -31,59 +31,59 @@ macro_rules! closed {
 }
 
 closed! {
-    /// Methods and notifications of all MCP protocol versions, 2024-11-05 to 2026-07-28, extensions included.
+    /// Methods of requests and notifications in all protocol versions from 2024-11-05 to 2026-07-28, with extensions.
     KnownMethod {
-        /// Handshake of the protocol versions before 2026-07-28.
+        /// The handshake of the protocol versions before 2026-07-28.
         Initialize = "initialize",
-        /// Liveness, both ways.
+        /// Tests the connection; client and server may send it.
         Ping = "ping",
-        /// Optional first request of 2026-07-28.
+        /// The optional first request of 2026-07-28.
         ServerDiscover = "server/discover",
-        /// The tools a server offers.
+        /// Lists the tools.
         ToolsList = "tools/list",
         /// Runs a tool.
         ToolsCall = "tools/call",
-        /// The resources a server offers.
+        /// Lists the resources.
         ResourcesList = "resources/list",
-        /// The URI templates a server offers.
+        /// Lists the URI templates of resources.
         ResourceTemplatesList = "resources/templates/list",
         /// Reads a resource.
         ResourcesRead = "resources/read",
-        /// Asks for updates of a resource.
+        /// Subscribes to updates of a resource.
         ResourcesSubscribe = "resources/subscribe",
-        /// Ends such updates.
+        /// Ends such a subscription.
         ResourcesUnsubscribe = "resources/unsubscribe",
-        /// The prompts a server offers.
+        /// Lists the prompts.
         PromptsList = "prompts/list",
         /// Renders a prompt.
         PromptsGet = "prompts/get",
         /// Completes an argument.
         CompletionComplete = "completion/complete",
-        /// Chooses how much the server logs.
+        /// Sets the level of the server's log messages.
         LoggingSetLevel = "logging/setLevel",
-        /// The long-lived stream of 2026-07-28.
+        /// Opens the notification stream of 2026-07-28.
         SubscriptionsListen = "subscriptions/listen",
-        /// The server asks for a model's answer.
+        /// The server asks the client for the output of a model.
         SamplingCreateMessage = "sampling/createMessage",
-        /// The server asks for the client's roots.
+        /// The server asks the client for its roots.
         RootsList = "roots/list",
-        /// The server asks a person.
+        /// The server asks the user for input.
         ElicitationCreate = "elicitation/create",
-        /// State of a task.
+        /// Returns the state of a task.
         TasksGet = "tasks/get",
-        /// Ends a task.
+        /// Cancels a task.
         TasksCancel = "tasks/cancel",
-        /// Result of a task (2025-11-25).
+        /// Returns the result of a task (2025-11-25).
         TasksResult = "tasks/result",
-        /// Tasks of a session (2025-11-25).
+        /// Lists the tasks of a session (2025-11-25).
         TasksList = "tasks/list",
-        /// Input for a task (extension of 2026).
+        /// Sends input to a task (extension of 2026-07-28).
         TasksUpdate = "tasks/update",
-        /// The client finished its handshake.
+        /// The client finished the handshake.
         Initialized = "notifications/initialized",
-        /// A request is no longer wanted.
+        /// The sender cancels a request.
         Cancelled = "notifications/cancelled",
-        /// Progress of a request.
+        /// The progress of a request.
         Progress = "notifications/progress",
         /// A log message of the server.
         LogMessage = "notifications/message",
@@ -97,25 +97,25 @@ closed! {
         PromptsListChanged = "notifications/prompts/list_changed",
         /// The client's roots changed.
         RootsListChanged = "notifications/roots/list_changed",
-        /// An elicitation by URL ended.
+        /// An elicitation by URL is complete.
         ElicitationCompleted = "notifications/elicitation/complete",
-        /// A task's status (2025-11-25).
+        /// The status of a task changed (2025-11-25).
         TaskStatusChanged = "notifications/tasks/status",
-        /// A task's status (extension of 2026).
+        /// The status of a task changed (extension of 2026-07-28).
         TaskChanged = "notifications/tasks",
-        /// A subscription stream began.
+        /// The stream of `subscriptions/listen` started.
         SubscriptionAcknowledged = "notifications/subscriptions/acknowledged",
     }
 }
 
 closed! {
-    /// What is new about a listed item.
+    /// Why a listed item counts as a change.
     ListChange {
-        /// Its name appeared after the first full list.
+        /// Its name is new since the first full list.
         Added = "added",
-        /// Its definition is none of those known under its name.
+        /// Its definition is new under its name.
         Changed = "changed",
-        /// It had more definitions than are known: it depends on who asks.
+        /// It has more definitions than are kept, so its definition depends on the caller or the time.
         Varies = "varies",
     }
 }
@@ -125,19 +125,19 @@ closed! {
     Status {
         /// A result, and for `tools/call` not `isError: true`.
         Ok = "ok",
-        /// It failed; [`ErrorType`] says how.
+        /// It failed; [`ErrorType`] is the reason.
         Error = "error",
-        /// The client's side ended first.
+        /// The client cancelled it, or ended the exchange before the response.
         Cancelled = "cancelled",
-        /// The server asked for more; nothing failed.
+        /// The server asked for more input; nothing failed.
         InputRequired = "input_required",
-        /// A task was started in its place.
+        /// The server started a task for it.
         Accepted = "accepted",
-        /// A client probing for the protocol version or the transport was refused.
+        /// The server refused a client that probed for protocol version or transport.
         Negotiation = "negotiation",
-        /// The client was sent elsewhere, and asks again there.
+        /// The server redirected the client to another URL.
         Redirected = "redirected",
-        /// Answered, but the answer was not read.
+        /// There was a response, but the filter could not read it.
         Unknown = "unknown",
     }
 }
@@ -147,7 +147,7 @@ closed! {
     ErrorType {
         /// A result with `isError: true`.
         ToolError = "tool_error",
-        /// JSON-RPC error -32700, -32600, -32601, -32602 or -32002: the caller's fault.
+        /// JSON-RPC error -32700, -32600, -32601, -32602 or -32002: an error of the caller.
         InvalidRequest = "invalid_request",
         /// Any other JSON-RPC error.
         RpcError = "rpc_error",
@@ -155,33 +155,33 @@ closed! {
         Unauthorized = "unauthorized",
         /// Any other HTTP status >= 400 of the upstream without a JSON-RPC body.
         HttpError = "http_error",
-        /// The upstream did not answer in time.
+        /// The upstream did not respond in time.
         Timeout = "timeout",
-        /// No connection to the upstream.
+        /// There was no connection to the upstream.
         UpstreamUnavailable = "upstream_unavailable",
-        /// The server's side broke before the answer.
+        /// The upstream reset the connection before the response.
         Reset = "reset",
-        /// Envoy's own limits refused it.
+        /// A limit of Envoy refused it.
         Overload = "overload",
-        /// The exchange ended properly and no answer came.
+        /// The exchange ended normally without a response to it.
         NoResponse = "no_response",
     }
 }
 
 closed! {
-    /// What became of a GET for an event stream.
+    /// How the server answered a GET for an event stream.
     StreamOpen {
-        /// It is one.
+        /// With an event stream.
         Ok = "ok",
-        /// The server has none, and says so.
+        /// With HTTP 405: the server has no such stream.
         Unsupported = "unsupported",
-        /// Anything else.
+        /// With anything else.
         Error = "error",
     }
 }
 
 closed! {
-    /// Which way a message went.
+    /// The direction of a message.
     Direction {
         /// Client to server.
         In = "in",
@@ -191,27 +191,27 @@ closed! {
 }
 
 closed! {
-    /// Why a message was passed on unread.
+    /// Why the filter did not read a message.
     SkipReason {
-        /// Broken JSON.
+        /// The JSON is invalid.
         InvalidJson = "invalid_json",
-        /// JSON, but no JSON-RPC 2.0 message.
+        /// It is JSON, but not a JSON-RPC 2.0 message.
         NotJsonRpc = "not_json_rpc",
-        /// JSON-RPC, but not MCP.
+        /// It is JSON-RPC, but not MCP.
         NotMcp = "not_mcp",
-        /// A content encoding that is not read, or content that is not what its encoding says or grows without measure.
+        /// The content encoding is not supported, the content is not in that encoding, or it decodes to too much.
         ContentEncoding = "content_encoding",
-        /// Nested deeper than the scanner follows.
+        /// It is nested too deeply for the scanner.
         TooDeep = "too_deep",
-        /// More messages in one body than are followed.
+        /// The body has too many messages.
         TooLong = "too_long",
-        /// Cut by the end of the stream.
+        /// The stream ended within it.
         Truncated = "truncated",
     }
 }
 
 closed! {
-    /// Revisions of MCP. `2024-10-07` is older than the first release and still accepted by SDKs.
+    /// Protocol versions of MCP. SDKs still accept `2024-10-07`, which is older than the first release.
     ProtocolVersion {
         /// Before the first release.
         V2024_10_07 = "2024-10-07",
@@ -221,11 +221,11 @@ closed! {
         V2025_03_26 = "2025-03-26",
         /// `MCP-Protocol-Version` on every request.
         V2025_06_18 = "2025-06-18",
-        /// Polling, tasks.
+        /// Polling and tasks.
         V2025_11_25 = "2025-11-25",
-        /// Self-contained requests.
+        /// Requests without a session.
         V2026_07_28 = "2026-07-28",
-        /// Any other text.
+        /// Any other version.
         Other = "other",
     }
 }
@@ -239,9 +239,9 @@ impl ProtocolVersion {
 }
 
 closed! {
-    /// Which of MCP's HTTP transports carried a session.
+    /// The HTTP transport of a session.
     Transport {
-        /// One endpoint, since 2025-03-26.
+        /// One endpoint; since 2025-03-26.
         StreamableHttp = "streamable_http",
         /// Two endpoints: 2024-11-05.
         HttpSse = "http_sse",
@@ -249,15 +249,15 @@ closed! {
 }
 
 closed! {
-    /// How a request from server to client ended.
+    /// How a server request ended.
     ServerRequestStatus {
         /// The client answered with a result.
         Ok = "ok",
         /// The client answered with an error.
         Error = "error",
-        /// The server gave it up.
+        /// The server cancelled it.
         Cancelled = "cancelled",
-        /// Session or stream ended, or five minutes passed.
+        /// The session or its stream ended, or five minutes passed.
         Lost = "lost",
     }
 }
@@ -271,23 +271,23 @@ closed! {
         ToolError = "tool_error",
         /// With an error.
         Failed = "failed",
-        /// Given up.
+        /// Cancelled.
         Cancelled = "cancelled",
     }
 }
 
 closed! {
-    /// Why a response answers nothing.
+    /// Why a response does not belong to a request.
     UnmatchedReason {
-        /// No request with its id is known.
+        /// No request has its id.
         UnknownId = "unknown_id",
-        /// Its request was answered before.
+        /// Its request already has a response.
         Duplicate = "duplicate",
     }
 }
 
 closed! {
-    /// The headers of 2026-07-28 that repeat what the body says.
+    /// The headers of 2026-07-28 that repeat a value of the body.
     MirrorHeader {
         /// The method.
         Method = "Mcp-Method",
@@ -299,21 +299,21 @@ closed! {
 }
 
 closed! {
-    /// What has a budget of distinct values: labels, and one histogram.
+    /// The labels with a budget, and one histogram with a budget.
     BudgetedLabel {
         /// Tools.
         ToolName = "tool_name",
         /// Prompts.
         PromptName = "prompt_name",
-        /// Resources, in their label form.
+        /// Resources, in the form of their label.
         ResourceUri = "resource_uri",
         /// `clientInfo.name`.
         ClientName = "client_name",
         /// JSON-RPC error codes.
         ErrorCode = "error_code",
-        /// Servers, where the name comes from the cluster.
+        /// Servers, if their name comes from the cluster.
         ServerName = "server_name",
-        /// No label: the combinations of labels in the joint histogram of `semconv`.
+        /// Not a label: the label sets of the joint histogram of `semconv`.
         Joint = "semconv",
     }
 }
@@ -324,7 +324,7 @@ mod tests {
     use crate::test;
 
     #[test]
-    fn ok_every_value_is_found_by_its_text() {
+    fn value_is_found_by_its_text() {
         for &method in KnownMethod::ALL {
             assert_eq!(KnownMethod::from_bytes(method.as_str().as_bytes()), Some(method));
         }
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_unknown_revision_is_other() {
+    fn unknown_protocol_version_is_other() {
         assert_eq!(ProtocolVersion::of(b"2026-07-28"), ProtocolVersion::V2026_07_28);
         assert_eq!(ProtocolVersion::of(b"v999.0.0"), ProtocolVersion::Other);
     }

@@ -5,7 +5,7 @@ use super::attributes::Attributes;
 use crate::exchange::{Context, Exchange};
 use crate::host::Shell;
 use crate::observation::{Observation, Observer, PublishedLabels};
-use crate::recorder::Server;
+use crate::recorder::label_code::Server;
 use std::rc::Rc;
 
 /// One HTTP stream. Call its methods in the order of the proxy's callbacks; all but [`HttpStream::log`] may be missing.

@@ -1,84 +1,80 @@
-//! The budgets of all labels whose values peers choose, and of the histogram that has them all.
+//! The budgets of all labels whose values clients and servers choose, and of the joint histogram.
+//!
+//! | budget | values |
+//! |---|---|
+//! | tools, prompts, resources, clients, error codes | `limits` of the configuration |
+//! | servers | [`MAX_SERVERS`] |
+//! | joint histogram of `semconv` | [`MAX_JOINT`] |
 
-use crate::config::{Config, ServerNameFrom};
-use crate::correlation::KEY_PREFIX;
+use super::budget::{Admission, Budget, Name, UNCONFIRMED};
+use super::label_code::Server;
+use crate::config::{Config, Limits, MAX_VALUES};
+use crate::host::SharedData;
 use crate::label::BudgetedLabel;
-use crate::recorder::budget::Names;
-use crate::text::Text;
 
-/// Most servers of `server_name_from: "cluster"`; clusters come from the proxy's configuration, so this is a safety net.
-const MAX_SERVERS: u16 = 256;
-/// Most series of the joint histogram, whose labels multiply. Five times what a server of a hundred tools needs.
-const MAX_JOINT: u16 = 1000;
+/// How many servers `server_name_from: "cluster"` shows at most. Clusters come from the configuration of the proxy, so this
+/// only guards against a mistake.
+pub(super) const MAX_SERVERS: u16 = 256;
+/// How many label sets the joint histogram has at most, because its labels multiply. A server of a hundred tools needs a
+/// fifth of it.
+pub(super) const MAX_JOINT: u16 = 1000;
 
-/// One [`Names`] per label.
+/// One [`Budget`] for each [`BudgetedLabel`], in the order of declaration.
 #[derive(Debug)]
-pub(super) struct Budgets {
-    /// Not shared: every worker meets the same few clusters.
-    pub(super) servers: Names,
-    tools: Names,
-    prompts: Names,
-    resources: Names,
-    clients: Names,
-    codes: Names,
-    joint: Names,
-}
+pub(super) struct Budgets([Budget; BudgetedLabel::ALL.len()]);
 
 // === impl Budgets ===
 
 impl Budgets {
-    /// `namespace` begins the keys of the shared data.
+    /// How many names a budget can have, whatever is configured.
+    pub(super) const MAX_NAMES: usize = MAX_VALUES as usize + UNCONFIRMED as usize;
+
+    /// `namespace` is the prefix of the keys in the shared data.
     pub(super) fn new(config: &Config, namespace: &str) -> Self {
-        let limits = &config.limits;
-        let names = |label: BudgetedLabel, limit| {
-            Names::new(format!("{namespace}/names/{}", label.as_str()), limit, config.digest_key)
-        };
-        Self {
-            servers: names(BudgetedLabel::ServerName, MAX_SERVERS),
-            tools: names(BudgetedLabel::ToolName, limits.tool_names),
-            prompts: names(BudgetedLabel::PromptName, limits.prompt_names),
-            resources: names(BudgetedLabel::ResourceUri, limits.resource_uris),
-            clients: names(BudgetedLabel::ClientName, limits.client_names),
-            codes: names(BudgetedLabel::ErrorCode, limits.error_codes),
-            joint: names(BudgetedLabel::Joint, MAX_JOINT),
-        }
+        Self(std::array::from_fn(|index| {
+            let label = BudgetedLabel::ALL.get(index).copied().unwrap_or(BudgetedLabel::Joint);
+            let key = format!("{namespace}/names/{}", label.as_str());
+            Budget::new(key, limit(label, &config.limits), config.digest_key)
+        }))
     }
 
-    /// Time passed.
+    /// The value to use for `text`, see [`Budget::admit`].
+    pub(super) fn admit(
+        &mut self,
+        label: BudgetedLabel,
+        text: &str,
+        confirmed: bool,
+        shared: Option<&dyn SharedData>,
+    ) -> Admission {
+        let budget = self.0.get_mut(label as usize);
+        budget.map_or(Admission::OVERFLOW, |budget| budget.admit(text, confirmed, shared))
+    }
+
+    /// The label value of a name.
+    pub(super) fn text(&self, label: BudgetedLabel, name: Name) -> &str {
+        self.0.get(label as usize).map_or(Name::OTHER_TEXT, |budget| budget.text(name))
+    }
+
+    /// The name of a server.
+    pub(super) fn server_name(&self, server: Server) -> &str {
+        self.text(BudgetedLabel::ServerName, server.name())
+    }
+
+    /// Lets names that found no room ask the shared data again.
     pub(super) fn tick(&mut self) {
-        for &label in BudgetedLabel::ALL {
-            self.of(label).tick();
-        }
-    }
-
-    pub(super) fn of(&mut self, label: BudgetedLabel) -> &mut Names {
-        match label {
-            BudgetedLabel::ToolName => &mut self.tools,
-            BudgetedLabel::PromptName => &mut self.prompts,
-            BudgetedLabel::ResourceUri => &mut self.resources,
-            BudgetedLabel::ClientName => &mut self.clients,
-            BudgetedLabel::ErrorCode => &mut self.codes,
-            BudgetedLabel::ServerName => &mut self.servers,
-            BudgetedLabel::Joint => &mut self.joint,
-        }
-    }
-
-    pub(super) fn get(&self, label: BudgetedLabel) -> &Names {
-        match label {
-            BudgetedLabel::ToolName => &self.tools,
-            BudgetedLabel::PromptName => &self.prompts,
-            BudgetedLabel::ResourceUri => &self.resources,
-            BudgetedLabel::ClientName => &self.clients,
-            BudgetedLabel::ErrorCode => &self.codes,
-            BudgetedLabel::ServerName => &self.servers,
-            BudgetedLabel::Joint => &self.joint,
-        }
+        self.0.iter_mut().for_each(Budget::tick);
     }
 }
 
-/// Where plugins whose series are the same ones keep what their workers share.
-pub(super) fn namespace(config: &Config) -> String {
-    let by_cluster = config.server_name_from == ServerNameFrom::Cluster;
-    let name = if by_cluster { String::new() } else { format!("={}", config.server_name) };
-    format!("{KEY_PREFIX}{:016x}", Text::of(name.as_bytes()).digest())
+/// How many confirmed values a label may take.
+pub(super) fn limit(label: BudgetedLabel, limits: &Limits) -> u16 {
+    match label {
+        BudgetedLabel::ToolName => limits.tool_names,
+        BudgetedLabel::PromptName => limits.prompt_names,
+        BudgetedLabel::ResourceUri => limits.resource_uris,
+        BudgetedLabel::ClientName => limits.client_names,
+        BudgetedLabel::ErrorCode => limits.error_codes,
+        BudgetedLabel::ServerName => MAX_SERVERS,
+        BudgetedLabel::Joint => MAX_JOINT,
+    }
 }

@@ -1,34 +1,36 @@
-//! What a server offers, remembered by digest, so that a definition which changes under its name is noticed.
+//! The definitions that a server lists, as digests, to count those that change.
 //!
-//! A [`Catalogue`] holds the digests of what each item was defined as, for one server, one list method and one protocol version; the
-//! workers share it. Names and definitions are only ever added: a list may differ by who asks and by page.
+//! A [`Catalogue`] belongs to one server, one list method and one protocol version. All workers share it. It only grows,
+//! because a list may differ by caller and by page.
 //!
-//! - `changed`: an item shows a definition that was not seen of it before. A definition that comes back is no news.
-//! - `varies`: an item shows a fifth. It depends on who asks, or on the time, so its changes mean
-//!   nothing: this is counted once, in place of `changed`, and the item is not followed any more.
-//! - `added`: a name appears after the first full list, a page without `nextCursor` that was asked for without a cursor, or at
-//!   the end of such a chain.
+//! | counted | when |
+//! |---|---|
+//! | `changed` | an item has a definition that it did not have before; a definition that returns does not count again |
+//! | `varies` | an item has its fifth definition. Its definition depends on the caller or on the time, so its changes mean nothing. It counts once, instead of `changed`, and the item is not followed any more |
+//! | `added` | a name appears after the first full list: a page without `nextCursor` that was requested without a cursor, or the last page of such a chain |
 //!
-//! A name that stands twice in one page counts by its first place.
+//! If a page has a name twice, the second item is ignored.
 //!
-//! **Cost:** a page that this worker saw before costs a look-up in this VM, one without news a look-up per item; with news for
-//! this worker a read of the catalogue, and a write where it is news for all.
-//! **Memory:** at most 512 items with 17 bytes for one definition and 41 for four, so 9 to 21 KiB per server, method
-//! and protocol version in the shared data, and up to 37 KiB in each VM. Items beyond that are not followed.
+//! **Cost:** one look-up in this VM for a page that this worker saw before, one per item for a page without news. A page with
+//! news costs a read of the shared data, and a write if the news is new for all workers.
+//! **Memory:** at most 512 items with 17 bytes for one definition and 41 for four: 9 to 21 KiB per server, method and
+//! protocol version in the shared data, and up to 37 KiB in each VM. More items are not followed.
 
-mod known;
+mod known_definitions;
 
 use crate::digest::DigestKey;
 use crate::host::SharedData;
 use crate::observation::Page;
+use crate::recorder::stored::Stored as _;
 use crate::shared_data::update;
-use known::Known;
+use known_definitions::KnownDefinitions;
+
 use rustc_hash::FxHashSet;
 
-/// Most pages that are recognised as a whole.
+/// How many pages are recognised as a whole at most.
 const MAX_PAGES: usize = 64;
 
-/// How many items of a page are news.
+/// How many items of a page count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
     pub(crate) added: u32,
@@ -36,12 +38,12 @@ pub(crate) struct Changes {
     pub(crate) varies: u32,
 }
 
-/// One list of one server, as this VM knows it.
+/// The definitions of one list of one server in this VM.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
-    /// Where it is in the shared data.
+    /// The key in the shared data.
     key: String,
-    known: Known,
+    known: KnownDefinitions,
     /// Pages with nothing new in them.
     pages: FxHashSet<u64>,
 }
@@ -50,10 +52,10 @@ pub(crate) struct Catalogue {
 
 impl Catalogue {
     pub(crate) fn new(key: String) -> Self {
-        Self { key, known: Known::default(), pages: FxHashSet::default() }
+        Self { key, known: KnownDefinitions::default(), pages: FxHashSet::default() }
     }
 
-    /// What is new in a page; `None` where all of it was seen before in this VM, so that nothing else can be learnt from it.
+    /// What is new in a page; `None` if this VM saw the page before.
     pub(crate) fn compare(
         &mut self,
         page: &Page<'_>,
@@ -69,17 +71,17 @@ impl Catalogue {
         let Self { key, known, .. } = self;
         if known.learns_from(page, &items) {
             let found = update(shared, key, |bytes| {
-                *known = Known::from_bytes(bytes);
+                *known = KnownDefinitions::from_bytes(bytes);
                 let is_news = known.learns_from(page, &items);
-                let changes = known.take(page, &items);
+                let changes = known.add(page, &items);
                 if is_news {
                     *bytes = known.to_bytes();
                 }
                 (is_news, changes)
             });
             let Some(changes) = found else {
-                // What was not written is not so.
-                *known = Known::default();
+                // The write failed, so other workers do not know it.
+                *known = KnownDefinitions::default();
                 return Some(Changes::default());
             };
             self.remember(page);
@@ -96,7 +98,7 @@ impl Catalogue {
         self.pages.insert(self.page_digest(page));
     }
 
-    /// Cursors, which servers may make up anew each time, matter only until a full list was seen.
+    /// A server may send another cursor each time, so cursors count only until the first full list.
     fn page_digest(&self, page: &Page<'_>) -> u64 {
         if self.known.is_full { page.digest() } else { page.place_digest() }
     }

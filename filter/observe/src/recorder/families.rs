@@ -1,169 +1,141 @@
-//! The one table of metric families. Documentation, Envoy's `stats_tags`, its histogram bounds and the tests are made from
-//! it or checked against it; to add a family, add a line here and count it in [`crate::Recorder`].
+//! The one table of metric families. Each row makes the struct of a family's labels; Envoy's `stats_tags`, its histogram
+//! bounds, the tables of the documentation and `examples/tables.rs` are made from the table too.
 //!
-//! A series travels through Envoy as one string: `label=.=value;.;` for each label in order, then the family's name. Envoy
-//! puts `wasmcustom.` in front; [`tag_regex`] is what takes the labels out again.
+//! To add a family, add a row here and record it in [`crate::Recorder`] (`CONTRIBUTING.md`, "Add a metric family").
+//!
+//! **What it does not do:** join family and labels to the name of an Envoy stat; see [`super::stat_tags`].
 
-/// What kind of Envoy stat a family is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MetricKind {
-    /// Only grows.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Distribution over [`Family::bounds`].
-    Histogram,
-}
-
-/// One metric family as Envoy shows it.
-#[derive(Clone, Copy, Debug)]
-pub struct Family {
-    /// The name, with its unit; durations are in microseconds here and in seconds after the collector.
-    pub name: &'static str,
-    /// Counter, gauge or histogram.
-    pub kind: MetricKind,
-    /// Label names in the order in which the stat name carries them.
-    pub labels: &'static [&'static str],
-    /// Upper bounds of a histogram's buckets, in the unit of the name; empty for the other kinds.
-    pub bounds: &'static [u64],
-    /// What it counts, in one sentence.
-    pub help: &'static str,
-}
-
-/// Bounds of operations and first events, microseconds: OpenTelemetry's MCP bounds with three finer ones.
-pub const OPERATION_BOUNDS: &[u64] = &[
-    1_000,
-    2_000,
-    5_000,
-    10_000,
-    20_000,
-    50_000,
-    100_000,
-    200_000,
-    500_000,
-    1_000_000,
-    2_000_000,
-    5_000_000,
-    10_000_000,
-    30_000_000,
-    60_000_000,
-    120_000_000,
-    300_000_000,
-];
-
-/// Bounds of what people decide, sessions and requests of the server, microseconds.
-pub const PEOPLE_BOUNDS: &[u64] = &[
-    1_000_000,
-    5_000_000,
-    10_000_000,
-    30_000_000,
-    60_000_000,
-    300_000_000,
-    900_000_000,
-    3_600_000_000,
-    14_400_000_000,
-    86_400_000_000,
-];
-
-/// Bounds of message sizes, bytes.
-pub const SIZE_BOUNDS: &[u64] = &[256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304];
-
-/// Declares [`FamilyName`] and [`FAMILIES`] together, so that their order cannot differ.
-macro_rules! families {
-    ($($id:ident $kind:ident $name:literal [$($label:literal),*] $bounds:expr, $help:literal;)+) => {
-        /// Names one family of [`FAMILIES`].
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[repr(u8)]
-        pub enum FamilyName { $(#[doc = $help] $id,)+ }
-
-        impl FamilyName {
-            /// The line of the table.
-            #[must_use]
-            pub const fn family(self) -> &'static Family {
-                match self {
-                    $(Self::$id => &Family {
-                        name: $name, kind: MetricKind::$kind, labels: &[$($label),*], bounds: $bounds, help: $help,
-                    },)+
-                }
-            }
-        }
-
-        /// Every family, in the order of the documentation.
-        pub static FAMILIES: &[Family] = &[$(*FamilyName::$id.family(),)+];
-    };
-}
+use super::family::{
+    Counter, Family, Gauge, Histogram, Labels, MetricKind, OPERATION_BOUNDS, PEOPLE_BOUNDS, SIZE_BOUNDS, families,
+};
+use super::label_code::{
+    AnsweredMethod, ClientName, Code, ErrorCode, FilterVersion, LabelValue as _, LabelValues, PromptName, ResourceUri,
+    Server, ToolName,
+};
+use super::series::{MAX_LABELS, Series};
+use crate::label::{
+    BudgetedLabel, Direction, ErrorType, ListChange, Method, MirrorHeader, ProtocolVersion, ServerRequestStatus,
+    SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
+};
 
 families! {
-    Requests Counter "mcp_requests_total" ["method", "server_name", "status", "error_type"] &[],
+    Requests: Counter "mcp_requests_total" {
+        method: Method,
+        server_name: Server,
+        status: Status,
+        error_type: Option<ErrorType>,
+    }
         "Operations ended";
-    RequestDuration Histogram "mcp_request_duration_microseconds" ["method", "server_name", "status"] OPERATION_BOUNDS,
+    RequestDuration: Histogram "mcp_request_duration_microseconds" {
+        method: Method,
+        server_name: Server,
+        status: Status,
+    }
+        bounds OPERATION_BOUNDS
         "Time from an operation's last request byte to its answer's last byte";
-    ActiveConnections Gauge "mcp_active_connections" ["server_name"] &[],
+    ActiveConnections: Gauge "mcp_active_connections" { server_name: Server }
         "MCP exchanges open now: POSTs in progress and open streams";
-    ProtocolErrors Counter "mcp_protocol_errors_total" ["error_code", "method", "server_name"] &[],
+    ProtocolErrors: Counter "mcp_protocol_errors_total" {
+        error_code: ErrorCode,
+        method: AnsweredMethod,
+        server_name: Server,
+    }
         "JSON-RPC error objects from the server, whatever status they lead to";
-    MessageBytes Counter "mcp_message_bytes_total" ["direction", "server_name"] &[],
+    MessageBytes: Counter "mcp_message_bytes_total" { direction: Direction, server_name: Server }
         "Body bytes on MCP exchanges";
-    ToolsListed Counter "mcp_tools_listed_total" ["server_name"] &[],
+    ToolsListed: Counter "mcp_tools_listed_total" { server_name: Server }
         "tools/list operations ended";
-    ToolCalls Counter "mcp_tool_calls_total" ["tool_name", "server_name", "status", "error_type"] &[],
+    ToolCalls: Counter "mcp_tool_calls_total" {
+        tool_name: ToolName,
+        server_name: Server,
+        status: Status,
+        error_type: Option<ErrorType>,
+    }
         "tools/call operations ended";
-    ToolDuration Histogram "mcp_tool_duration_microseconds" ["tool_name", "server_name"] OPERATION_BOUNDS,
+    ToolDuration: Histogram "mcp_tool_duration_microseconds" { tool_name: ToolName, server_name: Server }
+        bounds OPERATION_BOUNDS
         "Time of tools/call operations";
-    ResourcesListed Counter "mcp_resources_listed_total" ["server_name"] &[],
+    ResourcesListed: Counter "mcp_resources_listed_total" { server_name: Server }
         "resources/list operations ended";
-    ResourceReads Counter "mcp_resource_reads_total" ["resource_uri", "server_name", "status"] &[],
+    ResourceReads: Counter "mcp_resource_reads_total" {
+        resource_uri: ResourceUri,
+        server_name: Server,
+        status: Status,
+    }
         "resources/read operations ended";
-    PromptsListed Counter "mcp_prompts_listed_total" ["server_name"] &[],
+    PromptsListed: Counter "mcp_prompts_listed_total" { server_name: Server }
         "prompts/list operations ended";
-    PromptGets Counter "mcp_prompt_gets_total" ["prompt_name", "server_name", "status"] &[],
+    PromptGets: Counter "mcp_prompt_gets_total" { prompt_name: PromptName, server_name: Server, status: Status }
         "prompts/get operations ended";
-    UpstreamAvailable Gauge "mcp_upstream_available" ["server_name"] &[],
+    UpstreamAvailable: Gauge "mcp_upstream_available" { server_name: Server }
         "1 while the traffic shows that the server can be reached, 0 when it cannot; absent where Envoy's health check tells";
-    SseStreamsActive Gauge "mcp_sse_streams_active" ["server_name"] &[],
+    SseStreamsActive: Gauge "mcp_sse_streams_active" { server_name: Server }
         "Open text/event-stream responses on MCP exchanges";
-    StreamOpens Counter "mcp_stream_opens_total" ["status", "server_name"] &[],
+    StreamOpens: Counter "mcp_stream_opens_total" { status: StreamOpen, server_name: Server }
         "GETs for an event stream, by what the server answered";
-    RequestsInFlight Gauge "mcp_requests_in_flight" ["server_name"] &[],
+    RequestsInFlight: Gauge "mcp_requests_in_flight" { server_name: Server }
         "Operations sent and not yet ended; subscriptions/listen does not count";
-    ToolResultBytes Histogram "mcp_tool_result_bytes" ["tool_name", "server_name"] SIZE_BOUNDS,
+    ToolResultBytes: Histogram "mcp_tool_result_bytes" { tool_name: ToolName, server_name: Server }
+        bounds SIZE_BOUNDS
         "Size of the message that answered a tools/call";
-    ListedItems Gauge "mcp_listed_items" ["method", "server_name"] &[],
+    ListedItems: Gauge "mcp_listed_items" { method: Method, server_name: Server }
         "Items in the latest list result asked for without a cursor";
-    ListedBytes Gauge "mcp_listed_bytes" ["method", "server_name"] &[],
+    ListedBytes: Gauge "mcp_listed_bytes" { method: Method, server_name: Server }
         "Size of the message that brought that list";
-    ListChanges Counter "mcp_list_changes_total" ["method", "change", "server_name"] &[],
+    ListChanges: Counter "mcp_list_changes_total" { method: Method, change: ListChange, server_name: Server }
         "Listed items whose definition changed under its name, varies with who asks, or whose name is new since the first full list";
-    Notifications Counter "mcp_notifications_total" ["method", "direction", "server_name"] &[],
+    Notifications: Counter "mcp_notifications_total" { method: Method, direction: Direction, server_name: Server }
         "Notifications passed, each way";
-    ServerRequests Counter "mcp_server_requests_total" ["method", "server_name", "status"] &[],
+    ServerRequests: Counter "mcp_server_requests_total" {
+        method: Method,
+        server_name: Server,
+        status: ServerRequestStatus,
+    }
         "Requests from server to client ended: sampling, elicitation, roots, ping";
-    ServerRequestDuration Histogram "mcp_server_request_duration_microseconds" ["method", "server_name"] PEOPLE_BOUNDS,
+    ServerRequestDuration: Histogram "mcp_server_request_duration_microseconds" {
+        method: Method,
+        server_name: Server,
+    }
+        bounds PEOPLE_BOUNDS
         "Time from the server's request to the client's answer: how long the person or the model took";
-    FirstEventDuration Histogram "mcp_first_event_duration_microseconds" ["method", "server_name"] OPERATION_BOUNDS,
+    FirstEventDuration: Histogram "mcp_first_event_duration_microseconds" { method: Method, server_name: Server }
+        bounds OPERATION_BOUNDS
         "Time to the first event with data of an operation answered by SSE on its own exchange";
-    SessionsActive Gauge "mcp_sessions_active" ["transport", "server_name"] &[],
+    SessionsActive: Gauge "mcp_sessions_active" { transport: Transport, server_name: Server }
         "Sessions with an id whose initialize succeeded here and that did not end; without an exchange for 30 minutes one counts as ended until it comes back";
-    Sessions Counter "mcp_sessions_total" ["protocol_version", "transport", "server_name"] &[],
+    Sessions: Counter "mcp_sessions_total" {
+        protocol_version: ProtocolVersion,
+        transport: Transport,
+        server_name: Server,
+    }
+        optional { client_name: ClientName }
         "Successful initialize; client_name is appended to the labels when labels.client_name is set";
-    SessionDuration Histogram "mcp_session_duration_microseconds" ["server_name"] PEOPLE_BOUNDS,
+    SessionDuration: Histogram "mcp_session_duration_microseconds" { server_name: Server }
+        bounds PEOPLE_BOUNDS
         "Time from initialize to DELETE, 404 or the end of the HTTP+SSE stream; sessions that just vanish are not in it";
-    Tasks Counter "mcp_tasks_total" ["tool_name", "status", "server_name"] &[],
+    Tasks: Counter "mcp_tasks_total" { tool_name: ToolName, status: TaskStatus, server_name: Server }
         "Tasks seen to end in tasks/get, tasks/result or a notification";
-    Unmatched Counter "mcp_unmatched_responses_total" ["reason", "server_name"] &[],
+    Unmatched: Counter "mcp_unmatched_responses_total" { reason: UnmatchedReason, server_name: Server }
         "Responses that answer nothing known";
-    HeaderMismatch Counter "mcp_header_mismatch_total" ["header", "server_name"] &[],
+    HeaderMismatch: Counter "mcp_header_mismatch_total" { header: MirrorHeader, server_name: Server }
         "Headers of 2026-07-28 that contradict the body";
-    ParseSkipped Counter "mcp_parse_skipped_total" ["direction", "reason", "server_name"] &[],
+    ParseSkipped: Counter "mcp_parse_skipped_total" { direction: Direction, reason: SkipReason, server_name: Server }
         "Messages passed on unread";
-    LabelsOverflowed Counter "mcp_labels_overflowed_total" ["label", "server_name"] &[],
+    LabelsOverflowed: Counter "mcp_labels_overflowed_total" { label: BudgetedLabel, server_name: Server }
         "Label values replaced by other because a budget was full";
-    FilterStreams Counter "mcp_filter_streams_total" ["server_name"] &[],
+    FilterStreams: Counter "mcp_filter_streams_total" { server_name: Server }
         "Every HTTP stream the filter saw, MCP or not";
-    FilterInfo Gauge "mcp_filter_info" ["filter_version"] &[],
+    FilterInfo: Gauge "mcp_filter_info" { filter_version: FilterVersion }
         "Always 1";
-    OperationDuration Histogram "mcp_server_operation_duration_microseconds"
-        ["method", "tool_name", "error_type", "error_code", "protocol_version", "server_name"] OPERATION_BOUNDS,
+    OperationDuration: Histogram "mcp_server_operation_duration_microseconds" {
+        method: Method,
+        tool_name: Option<ToolName>,
+        error_type: Option<ErrorType>,
+        error_code: Option<ErrorCode>,
+        protocol_version: Option<ProtocolVersion>,
+        server_name: Server,
+    }
+        bounds OPERATION_BOUNDS
         "Only with semconv: the joint labels behind OpenTelemetry's mcp.server.operation.duration";
 }
 
@@ -188,37 +160,17 @@ pub const LABELS: &[&str] = &[
     "filter_version",
 ];
 
-/// The pattern for Envoy's `stats_tags` that takes one label out of a stat name.
-///
-/// It starts with `^wasmcustom\.`, so Envoy tries it on this filter's stats only and not on every stat in the process.
-#[must_use]
-pub fn tag_regex(label: &str) -> String {
-    format!(r"^wasmcustom\.(?:.*?;\.;)?({label}=\.=(.*?);\.;)")
-}
-
-/// The table of families in Markdown, as `README.md` and `docs/metrics.md` show it.
-#[must_use]
-pub fn markdown_table() -> String {
-    let mut table = String::from("| family | kind | labels | counts |\n|---|---|---|---|\n");
-    for Family { name, kind, labels, help, .. } in FAMILIES {
-        let kind = format!("{kind:?}").to_lowercase();
-        let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
-        table.push_str(&format!("| `{name}` | {kind} | {} | {help} |\n", labels.join(", ")));
-    }
-    table
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{FAMILIES, LABELS, MetricKind};
+    use super::{FAMILIES, Family, LABELS, MetricKind};
     use crate::test;
     use std::collections::BTreeSet;
 
     #[test]
-    fn ok_names_follow_prometheus() {
+    fn names_follow_prometheus() {
         let mut names = BTreeSet::new();
         for family in FAMILIES {
-            assert!(names.insert(family.name), "{} stands twice", family.name);
+            assert!(names.insert(family.name), "{} is there twice", family.name);
             assert!(family.name.starts_with("mcp_"), "{}", family.name);
             assert_eq!(family.name.ends_with("_total"), family.kind == MetricKind::Counter, "{}", family.name);
             assert_eq!(family.bounds.is_empty(), family.kind != MetricKind::Histogram, "{}", family.name);
@@ -227,14 +179,14 @@ mod tests {
     }
 
     #[test]
-    fn ok_labels_are_the_labels_of_the_families() {
-        let mut used: BTreeSet<&str> = FAMILIES.iter().flat_map(|family| family.labels.iter().copied()).collect();
-        used.insert("client_name");
+    fn labels_are_those_of_the_families() {
+        let labels = |family: &'static Family| family.labels.iter().chain(family.optional_labels).copied();
+        let used: BTreeSet<&str> = FAMILIES.iter().flat_map(labels).collect();
         assert_eq!(used, LABELS.iter().copied().collect());
     }
 
     #[test]
-    fn ok_no_label_is_a_suffix_of_another() {
+    fn no_label_is_a_suffix_of_another() {
         for one in LABELS {
             for other in LABELS {
                 assert!(one == other || !one.ends_with(other), "{other} is a suffix of {one}");

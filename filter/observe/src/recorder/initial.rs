@@ -1,15 +1,21 @@
-//! Which series exist at 0 before their first event: those that alerts and dashboards build on, not the full product.
+//! Initial series: those that alerts and dashboards read, not every combination of label values.
 
-use super::series::Value;
-use crate::config::Config;
-use crate::label::Method;
-use crate::label::{
-    BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, MirrorHeader, ProtocolVersion, ServerRequestStatus,
-    SkipReason, Status, StreamOpen, Transport, UnmatchedReason,
+use super::budget::Name;
+use super::families::{
+    ActiveConnections, FilterStreams, HeaderMismatch, LabelsOverflowed, ListChanges, MessageBytes, Notifications,
+    ParseSkipped, PromptGets, PromptsListed, Requests, RequestsInFlight, ResourceReads, ResourcesListed,
+    ServerRequests, Sessions, SessionsActive, SseStreamsActive, StreamOpens, ToolCalls, ToolsListed, Unmatched,
 };
-use crate::recorder::families::FamilyName as F;
+use super::family::Labels as _;
+use super::label_code::{BudgetedValue as _, PromptName, ResourceUri, Server, ToolName};
+use super::series::Series;
+use crate::config::Config;
+use crate::label::{
+    BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, Method, MirrorHeader, ProtocolVersion,
+    ServerRequestStatus, SkipReason, Status, StreamOpen, Transport, UnmatchedReason,
+};
 
-/// Methods whose failures people are called for.
+/// Methods that alerts on failures read.
 const METHODS: [KnownMethod; 9] = [
     KnownMethod::Initialize,
     KnownMethod::ServerDiscover,
@@ -22,7 +28,7 @@ const METHODS: [KnownMethod; 9] = [
     KnownMethod::PromptsGet,
 ];
 
-/// Failures of any method; tools have `tool_error` on top.
+/// Failures of any method; `tools/call` has `tool_error` as well.
 const COMMON_ERRORS: [ErrorType; 7] = [
     ErrorType::RpcError,
     ErrorType::HttpError,
@@ -33,10 +39,10 @@ const COMMON_ERRORS: [ErrorType; 7] = [
     ErrorType::NoResponse,
 ];
 
-/// What requests meet whose body was not seen: during an outage they may be all there is.
+/// Failures of requests whose body was not seen. During an outage there may be no others.
 const UNSEEN_ERRORS: [ErrorType; 2] = [ErrorType::HttpError, ErrorType::UpstreamUnavailable];
 
-/// Revisions with an `initialize`.
+/// Protocol versions with an `initialize`.
 const HANDSHAKES: [ProtocolVersion; 4] = [
     ProtocolVersion::V2024_11_05,
     ProtocolVersion::V2025_03_26,
@@ -53,93 +59,112 @@ const NOTIFICATIONS: [(KnownMethod, Direction); 5] = [
     (KnownMethod::ToolsListChanged, Direction::Out),
 ];
 
-/// What servers ask of people and models.
+/// Server requests that dashboards show.
 const SERVER_REQUESTS: [KnownMethod; 3] =
     [KnownMethod::SamplingCreateMessage, KnownMethod::ElicitationCreate, KnownMethod::RootsList];
-/// What servers list.
+
+/// How server requests end, without `cancelled`.
+const SERVER_REQUEST_ENDS: [ServerRequestStatus; 3] =
+    [ServerRequestStatus::Ok, ServerRequestStatus::Error, ServerRequestStatus::Lost];
+
+/// The methods that list what a server offers.
 const LISTS: [KnownMethod; 4] =
     [KnownMethod::ToolsList, KnownMethod::PromptsList, KnownMethod::ResourcesList, KnownMethod::ResourceTemplatesList];
 
-/// From the first use of a server's name.
-pub(super) fn of_server(to: Value, config: &Config, add: &mut dyn FnMut(F, &[Value])) {
-    for method in METHODS {
-        let value = Value::Method(Method::Known(method));
-        add(F::Requests, &[value, to, Value::Status(Status::Ok), Value::ErrorType(None)]);
-        let tool_error = (method == KnownMethod::ToolsCall).then_some(ErrorType::ToolError);
-        for error in COMMON_ERRORS.into_iter().chain(tool_error) {
-            add(F::Requests, &[value, to, Value::Status(Status::Error), Value::ErrorType(Some(error))]);
-        }
-    }
-    for error in UNSEEN_ERRORS {
-        let error = Value::ErrorType(Some(error));
-        add(F::Requests, &[Value::Method(Method::Unseen), to, Value::Status(Status::Error), error]);
-    }
-    for &direction in Direction::ALL {
-        add(F::MessageBytes, &[Value::Direction(direction), to]);
-        for &reason in SkipReason::ALL {
-            add(F::ParseSkipped, &[Value::Direction(direction), Value::Reason(reason), to]);
-        }
-    }
-    for method in LISTS {
-        for &change in ListChange::ALL {
-            add(F::ListChanges, &[Value::Method(Method::Known(method)), Value::Change(change), to]);
-        }
-    }
-    for (method, direction) in NOTIFICATIONS {
-        add(F::Notifications, &[Value::Method(Method::Known(method)), Value::Direction(direction), to]);
-    }
-    // With client names the labels of a session are not known beforehand.
-    for protocol_version in HANDSHAKES.into_iter().filter(|_| !config.client_name) {
-        add(F::Sessions, &[Value::ProtocolVersion(protocol_version), Value::Transport(Transport::StreamableHttp), to]);
-    }
-    for &transport in Transport::ALL {
-        add(F::SessionsActive, &[Value::Transport(transport), to]);
-    }
-    for method in SERVER_REQUESTS {
-        for status in [ServerRequestStatus::Ok, ServerRequestStatus::Error, ServerRequestStatus::Lost] {
-            add(F::ServerRequests, &[Value::Method(Method::Known(method)), to, Value::ServerRequest(status)]);
-        }
-    }
-    for &status in StreamOpen::ALL {
-        add(F::StreamOpens, &[Value::StreamOpen(status), to]);
-    }
-    for &reason in UnmatchedReason::ALL {
-        add(F::Unmatched, &[Value::Unmatched(reason), to]);
-    }
+/// The initial series of a server.
+pub(super) fn of_server(server_name: Server, config: &Config, add: &mut dyn FnMut(Series)) {
+    add(ActiveConnections { server_name }.series());
+    add(SseStreamsActive { server_name }.series());
+    add(RequestsInFlight { server_name }.series());
+    add(ToolsListed { server_name }.series());
+    add(ResourcesListed { server_name }.series());
+    add(PromptsListed { server_name }.series());
+    add(FilterStreams { server_name }.series());
+    requests(server_name, add);
+    messages(server_name, add);
+    sessions(server_name, config, add);
     for &header in MirrorHeader::ALL {
-        add(F::HeaderMismatch, &[Value::Mirror(header), to]);
+        add(HeaderMismatch { header, server_name }.series());
     }
     for &label in BudgetedLabel::ALL.iter().filter(|&&label| label != BudgetedLabel::Joint || config.semconv) {
-        add(F::LabelsOverflowed, &[Value::Label(label), to]);
-    }
-    for family in [
-        F::ActiveConnections,
-        F::SseStreamsActive,
-        F::RequestsInFlight,
-        F::ToolsListed,
-        F::ResourcesListed,
-        F::PromptsListed,
-        F::FilterStreams,
-    ] {
-        add(family, &[to]);
+        add(LabelsOverflowed { label, server_name }.series());
     }
 }
 
-/// From the moment a name is admitted: its success and its commonest failure.
-pub(super) fn of_name(label: BudgetedLabel, name: Value, to: Value, add: &mut dyn FnMut(F, &[Value])) {
-    let (ok, error) = (Value::Status(Status::Ok), Value::Status(Status::Error));
+fn requests(server_name: Server, add: &mut dyn FnMut(Series)) {
+    let mut request = |method, status, error_type| {
+        add(Requests { method, server_name, status, error_type }.series());
+    };
+    for known in METHODS {
+        let method = Method::Known(known);
+        request(method, Status::Ok, None);
+        let tool_error = (known == KnownMethod::ToolsCall).then_some(ErrorType::ToolError);
+        for error_type in COMMON_ERRORS.into_iter().chain(tool_error) {
+            request(method, Status::Error, Some(error_type));
+        }
+    }
+    for error_type in UNSEEN_ERRORS {
+        request(Method::Unseen, Status::Error, Some(error_type));
+    }
+}
+
+fn messages(server_name: Server, add: &mut dyn FnMut(Series)) {
+    for &direction in Direction::ALL {
+        add(MessageBytes { direction, server_name }.series());
+        for &reason in SkipReason::ALL {
+            add(ParseSkipped { direction, reason, server_name }.series());
+        }
+    }
+    for method in LISTS.map(Method::Known) {
+        for &change in ListChange::ALL {
+            add(ListChanges { method, change, server_name }.series());
+        }
+    }
+    for (method, direction) in NOTIFICATIONS {
+        add(Notifications { method: Method::Known(method), direction, server_name }.series());
+    }
+    for method in SERVER_REQUESTS.map(Method::Known) {
+        for status in SERVER_REQUEST_ENDS {
+            add(ServerRequests { method, server_name, status }.series());
+        }
+    }
+    for &reason in UnmatchedReason::ALL {
+        add(Unmatched { reason, server_name }.series());
+    }
+}
+
+fn sessions(server_name: Server, config: &Config, add: &mut dyn FnMut(Series)) {
+    // With `labels.client_name` the labels of a session are not known before it starts.
+    for protocol_version in HANDSHAKES.into_iter().filter(|_| !config.client_name) {
+        let transport = Transport::StreamableHttp;
+        add(Sessions { protocol_version, transport, server_name, client_name: None }.series());
+    }
+    for &transport in Transport::ALL {
+        add(SessionsActive { transport, server_name }.series());
+    }
+    for &status in StreamOpen::ALL {
+        add(StreamOpens { status, server_name }.series());
+    }
+}
+
+/// The initial series of an admitted name: its success and its most frequent failure.
+pub(super) fn of_name(label: BudgetedLabel, name: Name, server_name: Server, add: &mut dyn FnMut(Series)) {
     match label {
         BudgetedLabel::ToolName => {
-            add(F::ToolCalls, &[name, to, ok, Value::ErrorType(None)]);
-            add(F::ToolCalls, &[name, to, error, Value::ErrorType(Some(ErrorType::ToolError))]);
+            let tool_name = ToolName::new(name);
+            for (status, error_type) in [(Status::Ok, None), (Status::Error, Some(ErrorType::ToolError))] {
+                add(ToolCalls { tool_name, server_name, status, error_type }.series());
+            }
         }
         BudgetedLabel::ResourceUri => {
-            add(F::ResourceReads, &[name, to, ok]);
-            add(F::ResourceReads, &[name, to, error]);
+            for status in [Status::Ok, Status::Error] {
+                add(ResourceReads { resource_uri: ResourceUri::new(name), server_name, status }.series());
+            }
         }
         BudgetedLabel::PromptName => {
-            add(F::PromptGets, &[name, to, ok]);
-            add(F::PromptGets, &[name, to, error]);
+            for status in [Status::Ok, Status::Error] {
+                add(PromptGets { prompt_name: PromptName::new(name), server_name, status }.series());
+            }
         }
         BudgetedLabel::ClientName | BudgetedLabel::ErrorCode | BudgetedLabel::ServerName | BudgetedLabel::Joint => {}
     }

@@ -1,36 +1,35 @@
-//! What the servers published: whose names have a place of their own, what reads are called, which definitions changed.
+//! The lists of the servers: listed names are confirmed, changed definitions count, and resources are kept for the labels of
+//! reads.
 
-use super::series::Value;
-use super::{Recorder, Server};
+use super::Recorder;
+use super::catalogue::Catalogue;
+use super::families::ListChanges;
+use super::label_code::Server;
+use super::listed_resources::ListedResources;
 use crate::config::Config;
 use crate::host::SharedData;
-use crate::label::Method;
-use crate::label::clean;
-use crate::label::{BudgetedLabel, KnownMethod, ListChange, ProtocolVersion, ResourceUriLabel};
+use crate::label::{BudgetedLabel, KnownMethod, ListChange, Method, ProtocolVersion, ResourceUriLabel, clean};
 use crate::observation::Page;
-use crate::recorder::catalogue::Catalogue;
-use crate::recorder::families::FamilyName;
-use crate::recorder::published::Published;
 use crate::text::Text;
 use rustc_hash::FxHashMap;
 
 /// The lists of all servers.
 #[derive(Debug)]
 pub(super) struct Lists {
-    /// Begins the keys of the shared data.
-    namespace: String,
+    /// The prefix of the keys in the shared data.
+    key_prefix: String,
     catalogues: FxHashMap<(Server, Method, Option<ProtocolVersion>), Catalogue>,
-    published: FxHashMap<Server, Published>,
+    resources: FxHashMap<Server, ListedResources>,
 }
 
 // === impl Lists ===
 
 impl Lists {
-    pub(super) fn new(namespace: String) -> Self {
-        Self { namespace, catalogues: FxHashMap::default(), published: FxHashMap::default() }
+    pub(super) fn new(key_prefix: String) -> Self {
+        Self { key_prefix, catalogues: FxHashMap::default(), resources: FxHashMap::default() }
     }
 
-    /// `server_name` is the one of `server`.
+    /// `server_name` is the name of `server`.
     fn catalogue(
         &mut self,
         server: Server,
@@ -38,18 +37,18 @@ impl Lists {
         method: KnownMethod,
         protocol_version: Option<ProtocolVersion>,
     ) -> &mut Catalogue {
-        let Self { namespace, catalogues, .. } = self;
+        let Self { key_prefix, catalogues, .. } = self;
         catalogues.entry((server, Method::Known(method), protocol_version)).or_insert_with(|| {
             let protocol_version = protocol_version.map_or("", ProtocolVersion::as_str);
-            Catalogue::new(format!("{namespace}/definitions/{server_name}/{}/{protocol_version}", method.as_str()))
+            Catalogue::new(format!("{key_prefix}/definitions/{server_name}/{}/{protocol_version}", method.as_str()))
         })
     }
 
-    fn published(&mut self, server: Server, server_name: &str, config: &Config) -> &mut Published {
-        let Self { namespace, published, .. } = self;
-        published.entry(server).or_insert_with(|| {
-            let key = format!("{namespace}/resources/{server_name}");
-            Published::new(key, config.limits.resource_uris, config.limits.label_bytes, config.digest_key)
+    fn resources(&mut self, server: Server, server_name: &str, config: &Config) -> &mut ListedResources {
+        let Self { key_prefix, resources, .. } = self;
+        resources.entry(server).or_insert_with(|| {
+            let key = format!("{key_prefix}/resources/{server_name}");
+            ListedResources::new(key, config.limits.resource_uris, config.limits.label_bytes, config.digest_key)
         })
     }
 }
@@ -57,15 +56,15 @@ impl Lists {
 // === impl Recorder ===
 
 impl Recorder {
-    /// The label of a resource that the server published; `None` where it did not, or is not asked for that form.
+    /// The label of a resource that the server listed; `None` if it is not known.
     pub fn published_label(&mut self, server: Server, uri: &[u8], shared: &dyn SharedData) -> Option<Box<str>> {
-        let Self { config, names, lists, .. } = self;
-        lists.published(server, names.servers.text(server.0), config).label(uri, shared)
+        let Self { config, budgets, lists, .. } = self;
+        lists.resources(server, budgets.server_name(server), config).label(uri, shared)
     }
 
-    /// A page came: its changes are counted, and its names have a place of their own from now on.
+    /// Counts the changes of a page and admits its names as confirmed.
     #[inline(never)]
-    pub(super) fn published(
+    pub(super) fn list_published(
         &mut self,
         server: Server,
         method: Method,
@@ -80,7 +79,7 @@ impl Recorder {
             KnownMethod::ResourcesList | KnownMethod::ResourceTemplatesList => BudgetedLabel::ResourceUri,
             _ => return,
         };
-        let server_name = self.names.servers.text(server.0);
+        let server_name = self.budgets.server_name(server);
         let catalogue = self.lists.catalogue(server, server_name, method, protocol_version);
         let Some(changes) = catalogue.compare(page, self.config.digest_key, shared) else { return };
         let counts = [
@@ -89,8 +88,7 @@ impl Recorder {
             (ListChange::Varies, changes.varies),
         ];
         for (change, count) in counts {
-            let values = [Value::Method(Method::Known(method)), Value::Change(change), server.value()];
-            self.add(FamilyName::ListChanges, &values, count.into());
+            self.count(ListChanges { method: Method::Known(method), change, server_name: server }, count.into());
         }
         let is_template = method == KnownMethod::ResourceTemplatesList;
         if label == BudgetedLabel::ResourceUri {
@@ -98,27 +96,26 @@ impl Recorder {
         }
         for item in page.items {
             let text = clean(&item.name, self.config.limits.label_bytes);
-            self.place(label, &text, true, server, shared);
+            self.admit(label, &text, true, server, shared);
         }
     }
 
     fn resources_published(&mut self, server: Server, page: &Page<'_>, is_template: bool, shared: &dyn SharedData) {
-        let by_list = self.config.resource_uri == ResourceUriLabel::Published;
-        if by_list {
-            let Self { config, names, lists, .. } = self;
-            let published = lists.published(server, names.servers.text(server.0), config);
-            published.add(page.items.iter().map(|item| &*item.name), is_template, shared);
+        if self.config.resource_uri == ResourceUriLabel::Published {
+            let Self { config, budgets, lists, .. } = self;
+            let resources = lists.resources(server, budgets.server_name(server), config);
+            resources.add(page.items.iter().map(|item| &*item.name), is_template, shared);
         }
         for item in page.items {
             let listed =
-                self.lists.published.get(&server).and_then(|published| published.listed(&item.name, is_template));
+                self.lists.resources.get(&server).and_then(|resources| resources.listed(&item.name, is_template));
             let text = match listed {
                 Some(label) => label,
-                // Reads never have the form of a template that is not followed.
+                // A read never has the label of a template that is not known.
                 None if is_template => continue,
                 None => self.config.resource_label(&Text::of(&item.name)).into_boxed_str(),
             };
-            self.place(BudgetedLabel::ResourceUri, &text, true, server, shared);
+            self.admit(BudgetedLabel::ResourceUri, &text, true, server, shared);
         }
     }
 }

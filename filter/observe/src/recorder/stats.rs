@@ -1,96 +1,82 @@
-//! Series and their values between two flushes.
+//! The values of all series between two flushes.
 //!
-//! Counters and gauges are gathered here and handed to the host by [`Stats::flush`], histograms at once. A series is
-//! defined at the host once and its id kept: defining is what costs.
+//! Changes of counters and gauges are gathered here until [`Stats::flush`] hands them to the host. Histogram values go to
+//! the host at once. A series is defined at the host once, because defining is expensive; its id is kept.
 //!
-//! **Memory:** about 150 bytes per series; the budgets of [`crate::recorder::budget`] bound how many there are.
+//! **Memory:** about 100 bytes per series, 64 of them in the table. The budgets of [`super::budget`] bound the number of series.
 
-use super::series::{Series, Value, key};
+use super::series::{LabelTexts, Series};
 use crate::host::Metrics;
-use crate::recorder::families::FamilyName;
 use rustc_hash::FxHashMap;
-use std::collections::hash_map::Entry;
 
-/// A series and what it gathered since the last flush.
-#[derive(Debug)]
+/// What a series gathered since the last flush.
+#[derive(Debug, Default)]
 struct Slot {
-    series: Series,
+    /// The host's id; `None` until the series is defined.
     id: Option<u32>,
-    added: i64,
+    /// Sum of the changes.
+    change: i64,
+    /// The level that a gauge was set to.
     level: Option<u64>,
-    queued: bool,
+    /// Whether the series is in [`Stats::queue`].
+    is_queued: bool,
 }
+
+const _: () = assert!(size_of::<(Series, Slot)>() <= 64);
 
 /// All series of one plugin in one VM.
 #[derive(Debug, Default)]
 pub(super) struct Stats {
-    slots: FxHashMap<u128, Slot>,
-    queue: Vec<u128>,
+    slots: FxHashMap<Series, Slot>,
+    /// The series to flush.
+    queue: Vec<Series>,
 }
 
 // === impl Stats ===
 
 impl Stats {
-    /// Adds to a counter or gauge; an amount of 0 makes the series exist.
-    pub(super) fn add(&mut self, family: FamilyName, values: &[Value], amount: i64) {
-        self.gather(family, values).added += amount;
+    /// Changes a counter or gauge; a change of 0 makes the series exist.
+    pub(super) fn change(&mut self, series: Series, change: i64) {
+        self.gather(series).change += change;
     }
 
     /// Sets a gauge.
-    pub(super) fn set(&mut self, family: FamilyName, values: &[Value], level: u64) {
-        self.gather(family, values).level = Some(level);
+    pub(super) fn set(&mut self, series: Series, level: u64) {
+        self.gather(series).level = Some(level);
     }
 
-    /// Records a value in a histogram now. `name` makes the stat's name where the host does not know it yet.
-    pub(super) fn record(
-        &mut self,
-        family: FamilyName,
-        values: &[Value],
-        value: u64,
-        name: impl FnOnce(&Series) -> String,
-        metrics: &dyn Metrics,
-    ) {
-        let slot = self.slots.entry(key(family, values)).or_insert_with(|| Slot::new(family, values));
-        if let Some(id) = slot.define(name, metrics) {
+    /// Records a value in a histogram at once.
+    pub(super) fn record(&mut self, series: Series, value: u64, texts: LabelTexts<'_>, metrics: &dyn Metrics) {
+        if let Some(id) = self.slots.entry(series).or_default().define(series, texts, metrics) {
             metrics.record(id, value);
         }
     }
 
-    /// Whether there is such a series.
-    pub(super) fn has(&self, family: FamilyName, values: &[Value]) -> bool {
-        self.slots.contains_key(&key(family, values))
+    /// Whether the series exists in this VM.
+    pub(super) fn contains(&self, series: Series) -> bool {
+        self.slots.contains_key(&series)
     }
 
-    /// Hands everything gathered to the host.
-    pub(super) fn flush(&mut self, name: impl Fn(&Series) -> String, metrics: &dyn Metrics) {
-        for key in self.queue.drain(..) {
-            let Some(slot) = self.slots.get_mut(&key) else { continue };
-            slot.queued = false;
-            slot.flush(&name, metrics);
+    /// Hands all changes to the host.
+    pub(super) fn flush(&mut self, texts: LabelTexts<'_>, metrics: &dyn Metrics) {
+        for series in self.queue.drain(..) {
+            let Some(slot) = self.slots.get_mut(&series) else { continue };
+            slot.is_queued = false;
+            slot.flush(series, texts, metrics);
         }
     }
 
-    /// Hands what one series gathered to the host, ahead of the others.
-    pub(super) fn flush_one(
-        &mut self,
-        family: FamilyName,
-        values: &[Value],
-        name: impl Fn(&Series) -> String,
-        metrics: &dyn Metrics,
-    ) {
-        if let Some(slot) = self.slots.get_mut(&key(family, values)) {
-            slot.flush(name, metrics);
+    /// Hands the changes of one series to the host at once.
+    pub(super) fn flush_one(&mut self, series: Series, texts: LabelTexts<'_>, metrics: &dyn Metrics) {
+        if let Some(slot) = self.slots.get_mut(&series) {
+            slot.flush(series, texts, metrics);
         }
     }
 
-    fn gather(&mut self, family: FamilyName, values: &[Value]) -> &mut Slot {
-        let key = key(family, values);
-        let slot = match self.slots.entry(key) {
-            Entry::Occupied(slot) => slot.into_mut(),
-            Entry::Vacant(place) => place.insert(Slot::new(family, values)),
-        };
-        if !std::mem::replace(&mut slot.queued, true) {
-            self.queue.push(key);
+    fn gather(&mut self, series: Series) -> &mut Slot {
+        let slot = self.slots.entry(series).or_default();
+        if !std::mem::replace(&mut slot.is_queued, true) {
+            self.queue.push(series);
         }
         slot
     }
@@ -99,25 +85,22 @@ impl Stats {
 // === impl Slot ===
 
 impl Slot {
-    fn new(family: FamilyName, values: &[Value]) -> Self {
-        Self { series: Series::new(family, values), id: None, added: 0, level: None, queued: false }
-    }
-
-    fn flush(&mut self, name: impl Fn(&Series) -> String, metrics: &dyn Metrics) {
-        let Some(id) = self.define(name, metrics) else { return };
+    fn flush(&mut self, series: Series, texts: LabelTexts<'_>, metrics: &dyn Metrics) {
+        let Some(id) = self.define(series, texts, metrics) else { return };
         if let Some(level) = self.level.take() {
             metrics.record(id, level);
         }
-        // The host refuses a counter's increment by 0.
-        let added = std::mem::take(&mut self.added);
-        if added != 0 {
-            metrics.add(id, added);
+        // Envoy refuses to increment a counter by 0.
+        let change = std::mem::take(&mut self.change);
+        if change != 0 {
+            metrics.add(id, change);
         }
     }
 
-    fn define(&mut self, name: impl FnOnce(&Series) -> String, metrics: &dyn Metrics) -> Option<u32> {
+    fn define(&mut self, series: Series, texts: LabelTexts<'_>, metrics: &dyn Metrics) -> Option<u32> {
         if self.id.is_none() {
-            self.id = metrics.define(self.series.family(), &name(&self.series));
+            let family = series.family()?;
+            self.id = metrics.define(family.kind(), family.name(), &texts.labels(series));
         }
         self.id
     }

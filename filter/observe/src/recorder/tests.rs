@@ -4,7 +4,7 @@ use crate::config::{Config, ServerNameFrom};
 use crate::host::{Failure, SharedData, Versioned};
 use crate::label::ResourceUriLabel;
 use crate::observation::{Observation, Observer, PublishedLabels};
-use crate::recorder::families::{FamilyName, MetricKind};
+use crate::recorder::family::MetricKind;
 use crate::shared_data::InMemory;
 use crate::test;
 use crate::testing::{Proxy, Script};
@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// A host that keeps what it is told; refuses what Envoy refuses.
+/// A host that stores the stats and refuses what Envoy refuses.
 #[derive(Default)]
 struct Memory {
     stats: RefCell<Vec<(MetricKind, String)>>,
@@ -31,11 +31,13 @@ impl SharedData for Memory {
 }
 
 impl Metrics for Memory {
-    fn define(&self, family: FamilyName, stat: &str) -> Option<u32> {
+    fn define(&self, kind: MetricKind, family: &str, labels: &[(&str, &str)]) -> Option<u32> {
         let mut stats = self.stats.borrow_mut();
-        assert!(stats.iter().all(|(_, name)| name != stat), "{stat} is defined twice");
-        stats.push((family.family().kind, stat.to_owned()));
-        self.values.borrow_mut().insert(stat.to_owned(), 0);
+        let labels = labels.iter().map(|(label, value)| format!("{label}={value} "));
+        let stat = labels.collect::<String>() + family;
+        assert!(stats.iter().all(|(_, name)| *name != stat), "{stat} is defined twice");
+        self.values.borrow_mut().insert(stat.clone(), 0);
+        stats.push((kind, stat));
         u32::try_from(stats.len() - 1).ok()
     }
 
@@ -57,33 +59,33 @@ impl Metrics for Memory {
     }
 }
 
-struct Pen<'a> {
+struct Recording<'a> {
     recorder: &'a mut Recorder,
     memory: &'a Memory,
     server: &'a str,
 }
 
-impl PublishedLabels for Pen<'_> {}
+impl PublishedLabels for Recording<'_> {}
 
-impl Observer for Pen<'_> {
+impl Observer for Recording<'_> {
     fn observe(&mut self, observation: Observation<'_>) {
         let server = self.recorder.server(self.server.as_bytes());
         self.recorder.record(server, &observation, self.memory);
     }
 }
 
-/// What the scripts leave behind: series that are not 0, in a readable form, and how many there are in all.
+/// Plays the scripts. Returns the series that are not 0 in a readable form, and the number of all series.
 fn play(config: &Config, scripts: &[Script]) -> (Vec<String>, usize) {
     let memory = Memory::default();
     let mut recorder = Recorder::new(Rc::new(config.clone()));
     let proxy = Proxy::default();
     for script in scripts {
         let script = Script { config: config.clone(), ..script.clone() };
-        script.play_to(&proxy, &mut Pen { recorder: &mut recorder, memory: &memory, server: "weather" });
+        script.play_to(&proxy, &mut Recording { recorder: &mut recorder, memory: &memory, server: "weather" });
         recorder.flush(&memory);
     }
     let values = memory.values.borrow();
-    let shown = |name: &String| name.replace("=.=", "=").replace(";.;", " ").replace("server_name=weather ", "");
+    let shown = |name: &String| name.replace("server_name=weather ", "");
     let set = values.iter().filter(|(_, value)| **value != 0).map(|(name, value)| format!("{} {value}", shown(name)));
     (set.collect(), values.len())
 }
@@ -100,7 +102,7 @@ const OK: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
 const TOOL_ERROR: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"isError":true}}"#;
 
 #[test]
-fn ok_a_call_counts_everywhere_it_should() {
+fn tool_call_counts_in_all_its_families() {
     let (series, _) = play(&config(), &[call("add").json(OK)]);
     assert_eq!(
         series,
@@ -120,7 +122,7 @@ fn ok_a_call_counts_everywhere_it_should() {
 }
 
 #[test]
-fn ok_series_are_born_at_zero() {
+fn initial_series_are_zero() {
     let (_, before) = play(&config(), &[Script::get().without("mcp-protocol-version")]);
     assert!(before > 100, "{before}");
     let memory = Memory::default();
@@ -128,18 +130,18 @@ fn ok_series_are_born_at_zero() {
     recorder.flush(&memory);
     let values = memory.values.borrow();
     for name in [
-        "method=.=tools/call;.;server_name=.=weather;.;status=.=error;.;error_type=.=tool_error;.;mcp_requests_total",
-        "method=.=initialize;.;server_name=.=weather;.;status=.=ok;.;error_type=.=;.;mcp_requests_total",
-        "label=.=tool_name;.;server_name=.=weather;.;mcp_labels_overflowed_total",
-        "direction=.=out;.;reason=.=too_deep;.;server_name=.=weather;.;mcp_parse_skipped_total",
-        "server_name=.=weather;.;mcp_active_connections",
+        "method=tools/call server_name=weather status=error error_type=tool_error mcp_requests_total",
+        "method=initialize server_name=weather status=ok error_type= mcp_requests_total",
+        "label=tool_name server_name=weather mcp_labels_overflowed_total",
+        "direction=out reason=too_deep server_name=weather mcp_parse_skipped_total",
+        "server_name=weather mcp_active_connections",
     ] {
         assert_eq!(values.get(name), Some(&0), "{name}");
     }
 }
 
 #[test]
-fn ok_names_invented_by_clients_are_bounded() {
+fn unconfirmed_names_are_bounded() {
     let mut scripts: Vec<_> = (0..500).map(|index| call(&format!("invented{index}")).json(TOOL_ERROR)).collect();
     scripts.push(
         Script::post(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#)
@@ -161,7 +163,7 @@ fn lists(method: &str, member: &str, naming: &str, names: &[String]) -> Script {
 }
 
 #[test]
-fn ok_listing_more_than_there_are_places_is_no_overflow() {
+fn listed_name_without_room_is_no_overflow() {
     let names: Vec<_> = (0..300).map(|index| format!("n{index}")).collect();
     let uris: Vec<_> = (0..300).map(|index| format!("s{index}://{index}")).collect();
     let lists = [
@@ -183,7 +185,7 @@ fn ok_listing_more_than_there_are_places_is_no_overflow() {
 }
 
 #[test]
-fn ok_a_value_that_was_replaced_counts_once_per_operation() {
+fn overflow_counts_once_per_operation() {
     let config = Config { semconv: true, ..config() };
     let codes = (0..40).map(|code| {
         call("add").json(&format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code},"message":"x"}}}}"#))
@@ -194,7 +196,7 @@ fn ok_a_value_that_was_replaced_counts_once_per_operation() {
 }
 
 #[test]
-fn ok_servers_without_a_place_count_with_each_operation() {
+fn server_without_room_overflows_with_each_operation() {
     let memory = Memory::default();
     let config = Config { server_name_from: ServerNameFrom::Cluster, ..config() };
     let mut recorder = Recorder::new(Rc::new(config.clone()));
@@ -203,16 +205,16 @@ fn ok_servers_without_a_place_count_with_each_operation() {
         let server = format!("cluster-{number}");
         for script in [call("add").json(OK), Script::get().without("mcp-protocol-version")] {
             let script = Script { config: config.clone(), ..script };
-            script.play_to(&proxy, &mut Pen { recorder: &mut recorder, memory: &memory, server: &server });
+            script.play_to(&proxy, &mut Recording { recorder: &mut recorder, memory: &memory, server: &server });
         }
     }
     recorder.flush(&memory);
-    let overflowed = "label=.=server_name;.;server_name=.=other;.;mcp_labels_overflowed_total";
+    let overflowed = "label=server_name server_name=other mcp_labels_overflowed_total";
     assert_eq!(memory.values.borrow().get(overflowed), Some(&4));
 }
 
 #[test]
-fn ok_a_task_ends_under_the_name_that_its_call_was_counted_under() {
+fn task_has_the_tool_name_of_its_call() {
     let mut config = config();
     config.limits.tool_names = 1;
     let begun = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"task","taskId":"t"}}"#;
@@ -224,7 +226,7 @@ fn ok_a_task_ends_under_the_name_that_its_call_was_counted_under() {
 }
 
 #[test]
-fn ok_hostile_names_stay_in_their_label() {
+fn hostile_name_stays_in_its_label() {
     let (series, _) = play(&config(), &[call("x;.;status=.=ok\\u0000").json(OK)]);
     assert!(
         series.contains(&"tool_name=x_._status_._ok_ status=ok error_type= mcp_tool_calls_total 1".to_owned()),
@@ -233,7 +235,7 @@ fn ok_hostile_names_stay_in_their_label() {
 }
 
 #[test]
-fn ok_optional_families() {
+fn settings_add_client_name_and_joint_histogram() {
     let initialize = Script::post(
         r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"clientInfo":{"name":"cli=1"},"protocolVersion":"x"}}"#,
     )
@@ -256,7 +258,7 @@ fn ok_optional_families() {
 }
 
 #[test]
-fn ok_the_caller_s_faults_have_no_error_type_in_the_joint_histogram() {
+fn errors_of_the_caller_have_no_error_type_in_the_joint_histogram() {
     let config = Config { semconv: true, ..config() };
     let error = |code: i64| call("add").json(&format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code}}}}}"#));
     for (code, error_type) in [
@@ -282,22 +284,20 @@ fn ok_the_caller_s_faults_have_no_error_type_in_the_joint_histogram() {
 }
 
 #[test]
-fn ok_what_an_outage_leaves_unseen_is_born_at_zero() {
+fn series_of_an_outage_are_initial_series() {
     let (memory, mut recorder) = (Memory::default(), Recorder::new(Rc::new(config())));
     recorder.flush(&memory);
-    let born = |series: &str| assert_eq!(memory.values.borrow().get(series), Some(&0), "{series}");
+    let initial = |series: &str| assert_eq!(memory.values.borrow().get(series), Some(&0), "{series}");
     for error_type in ["http_error", "upstream_unavailable"] {
-        born(&format!(
-            "method=.=unseen;.;server_name=.=weather;.;status=.=error;.;error_type=.={error_type};.;mcp_requests_total"
-        ));
+        initial(&format!("method=unseen server_name=weather status=error error_type={error_type} mcp_requests_total"));
     }
     for status in ["ok", "unsupported", "error"] {
-        born(&format!("status=.={status};.;server_name=.=weather;.;mcp_stream_opens_total"));
+        initial(&format!("status={status} server_name=weather mcp_stream_opens_total"));
     }
 }
 
 #[test]
-fn ok_the_joint_histogram_takes_the_revision_of_the_session() {
+fn joint_histogram_has_the_protocol_version_of_the_session() {
     let config = Config { semconv: true, ..config() };
     let initialize = Script::post(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#)
         .without("mcp-protocol-version")
@@ -311,7 +311,7 @@ fn ok_the_joint_histogram_takes_the_revision_of_the_session() {
 }
 
 #[test]
-fn ok_the_joint_histogram_is_bounded() {
+fn joint_histogram_is_bounded() {
     let config = Config { semconv: true, ..config() };
     let tools = || (0..100).map(|index| call(&format!("tool{index}")));
     let mut scripts: Vec<_> = tools().map(|call| call.json(OK)).collect();
@@ -319,7 +319,7 @@ fn ok_the_joint_histogram_is_bounded() {
         let error = format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code}}}}}"#);
         scripts.extend(tools().map(|call| call.json(&error)));
     }
-    // What has a place keeps it.
+    // Label sets that were admitted keep their place.
     scripts.extend(tools().map(|call| call.json(OK)));
     let (series, _) = play(&config, &scripts);
     let joint = |line: &&String| line.contains("mcp_server_operation_duration");
@@ -333,7 +333,7 @@ fn ok_the_joint_histogram_is_bounded() {
 }
 
 #[test]
-fn ok_availability_follows_the_traffic() {
+fn availability_follows_the_traffic() {
     let gauge = |scripts: &[Script], config: &Config| {
         play(config, scripts).0.into_iter().any(|line| line == "mcp_upstream_available 1")
     };

@@ -5,7 +5,7 @@ mod floor;
 
 pub use floor::Floor;
 use mcp_observe::{
-    Config, Context, Correlation, Exchange, Failure, FamilyName, HASH_KEY_BYTES, Host, InMemory, Metrics, Observation,
+    Config, Context, Correlation, Exchange, Failure, HASH_KEY_BYTES, Host, InMemory, MetricKind, Metrics, Observation,
     Observer, PublishedLabels, Recorder, Server, SharedData, Time, Versioned,
 };
 use std::hint::black_box;
@@ -70,7 +70,7 @@ impl SharedData for Stub {
 }
 
 impl Metrics for Stub {
-    fn define(&self, _family: FamilyName, _stat: &str) -> Option<u32> {
+    fn define(&self, _kind: MetricKind, _family: &str, _labels: &[(&str, &str)]) -> Option<u32> {
         Some(1)
     }
 

@@ -1,13 +1,16 @@
-use super::known::{Definitions, HEAD_BYTES, Known, MAX_ITEMS};
+use super::known_definitions::{Definitions, KnownDefinitions, MAX_ITEMS};
 use super::{Catalogue, Changes};
 use crate::digest::DigestKey;
 use crate::host::SharedData;
 use crate::observation::Page;
 use crate::read::message::Item;
+use crate::recorder::stored::Stored as _;
 use crate::shared_data::InMemory;
 use crate::test;
 use std::num::NonZeroU64;
 
+/// Size of the flag and the cursor before the items.
+const HEAD_BYTES: usize = 9;
 const SAME: Option<Changes> = Some(Changes { added: 0, changed: 0, varies: 0 });
 const ADDED: Option<Changes> = Some(Changes { added: 1, changed: 0, varies: 0 });
 const CHANGED: Option<Changes> = Some(Changes { added: 0, changed: 1, varies: 0 });
@@ -49,7 +52,7 @@ impl Workers {
 }
 
 #[test]
-fn ok_a_change_is_counted_once_in_the_process() {
+fn change_counts_once_per_process() {
     let mut workers = Workers::new();
     assert_eq!(workers.list(0, &[("a", 1), ("b", 1)]), SAME);
     assert_eq!(workers.list(1, &[("a", 1), ("b", 1)]), SAME);
@@ -61,7 +64,7 @@ fn ok_a_change_is_counted_once_in_the_process() {
 }
 
 #[test]
-fn ok_a_definition_per_user_settles() {
+fn definitions_that_depend_on_the_caller_vary() {
     let mut workers = Workers::new();
     let counted =
         |found: Vec<Option<Changes>>| found.into_iter().filter(|found| !matches!(*found, SAME | None)).collect();
@@ -76,7 +79,7 @@ fn ok_a_definition_per_user_settles() {
 }
 
 #[test]
-fn ok_what_varies_costs_no_shared_data() {
+fn varying_item_does_not_read_shared_data() {
     let mut workers = Workers::new();
     for definition in 0..5 {
         workers.list(0, &[("a", definition)]);
@@ -90,7 +93,7 @@ fn ok_what_varies_costs_no_shared_data() {
 }
 
 #[test]
-fn ok_what_could_not_be_written_is_not_known() {
+fn failed_write_is_not_remembered() {
     let mut workers = Workers::new();
     workers.list(0, &[("a", 1)]);
     workers.shared.refuse(true);
@@ -100,7 +103,7 @@ fn ok_what_could_not_be_written_is_not_known() {
 }
 
 #[test]
-fn ok_names_after_the_first_full_list_are_added() {
+fn name_after_the_first_full_list_is_added() {
     let mut workers = Workers::new();
     assert_eq!(workers.list(0, &[("a", 1)]), SAME);
     assert_eq!(workers.list(1, &[("a", 1), ("b", 1)]), ADDED);
@@ -108,7 +111,7 @@ fn ok_names_after_the_first_full_list_are_added() {
 }
 
 #[test]
-fn ok_lists_that_differ_by_scope_are_no_news() {
+fn shorter_list_is_no_change() {
     let mut workers = Workers::new();
     workers.list(0, &[("a", 1), ("b", 1), ("c", 1)]);
     for _ in 0..3 {
@@ -121,7 +124,7 @@ fn ok_lists_that_differ_by_scope_are_no_news() {
 }
 
 #[test]
-fn ok_a_full_list_is_a_chain_of_pages_on_any_worker() {
+fn pages_of_a_full_list_may_reach_different_workers() {
     let mut workers = Workers::new();
     assert_eq!(workers.page(0, &[("a", 1)], None, Some(7)), SAME);
     assert_eq!(workers.page(1, &[("z", 1)], Some(9), None), SAME, "the end of another chain");
@@ -132,7 +135,7 @@ fn ok_a_full_list_is_a_chain_of_pages_on_any_worker() {
 }
 
 #[test]
-fn ok_a_name_that_stands_twice_is_no_news() {
+fn second_item_of_a_name_is_ignored() {
     let mut workers = Workers::new();
     for _ in 0..3 {
         assert!([SAME, None].contains(&workers.list(0, &[("a", 1), ("a", 2)])));
@@ -141,7 +144,7 @@ fn ok_a_name_that_stands_twice_is_no_news() {
 }
 
 #[test]
-fn ok_bounded() {
+fn memory_is_bounded() {
     let mut workers = Workers::new();
     workers.list(0, &[]);
     let names: Vec<String> = (0..2 * MAX_ITEMS).map(|index| format!("n{index}")).collect();
@@ -162,15 +165,15 @@ fn ok_bounded() {
 }
 
 #[test]
-fn ok_anything_but_a_catalogue_is_an_empty_one() {
+fn foreign_bytes_are_an_empty_catalogue() {
     let seen = |definitions: &[u64]| Definitions::Seen(definitions.into());
     let items = [(1, seen(&[2])), (3, seen(&[4, 5, 6, 7])), (8, Definitions::Vary)].into_iter().collect();
-    let known = Known { is_full: true, awaited: 5, items };
-    assert_eq!(Known::from_bytes(&known.to_bytes()), known);
-    let crowded = Known { items: (0..=MAX_ITEMS as u64).map(|name| (name, seen(&[1]))).collect(), ..known };
+    let known = KnownDefinitions { is_full: true, awaited: 5, items };
+    assert_eq!(KnownDefinitions::from_bytes(&known.to_bytes()), known);
+    let crowded = KnownDefinitions { items: (0..=MAX_ITEMS as u64).map(|name| (name, seen(&[1]))).collect(), ..known };
     let many = [&[0; HEAD_BYTES + 8][..], &[5], &[1; 40]].concat();
     for bytes in [&b""[..], b"x", &[0xff; 25], &[1; 10], &[0; HEAD_BYTES + 8], &many, &crowded.to_bytes()] {
-        assert_eq!(Known::from_bytes(bytes), Known::default());
+        assert_eq!(KnownDefinitions::from_bytes(bytes), KnownDefinitions::default());
     }
     let mut workers = Workers::new();
     workers.shared.write("list", b"foreign", None);

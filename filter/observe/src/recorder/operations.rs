@@ -1,0 +1,133 @@
+//! Start and end of an operation: the families of requests, tools, resources and prompts, and the joint histogram of `semconv`.
+
+use super::Recorder;
+use super::families::{
+    OperationDuration, PromptGets, PromptsListed, RequestDuration, Requests, RequestsInFlight, ResourceReads,
+    ResourcesListed, ToolCalls, ToolDuration, ToolResultBytes, ToolsListed,
+};
+use super::family::Labels as _;
+use super::label_code::{Server, ToolName};
+use super::series::{LabelTexts, Series};
+use crate::host::{Metrics, SharedData};
+use crate::label::{BudgetedLabel, ErrorType, KnownMethod, Method, Status};
+use crate::observation::{Ended, Operation};
+
+// === impl Recorder ===
+
+impl Recorder {
+    pub(super) fn operation_started(&mut self, server_name: Server, operation: &Operation) {
+        // `subscriptions/listen` stays open by design.
+        if !operation.method.is_listen() {
+            self.change(RequestsInFlight { server_name }, 1);
+        }
+    }
+
+    pub(super) fn operation_ended(&mut self, server: Server, ended: &Ended<'_>, metrics: &dyn Metrics) {
+        let Ended { operation, status, error_type, duration, .. } = *ended;
+        let (server_name, method) = (server, operation.method);
+        if server.is_other() {
+            self.overflowed(BudgetedLabel::ServerName, server);
+        }
+        self.count(Requests { method, server_name, status, error_type }, 1);
+        let duration = duration.filter(|_| !method.is_listen());
+        if !method.is_listen() {
+            self.change(RequestsInFlight { server_name }, -1);
+        }
+        if let Some(duration) = duration {
+            self.observe(RequestDuration { method, server_name, status }, duration, metrics);
+        }
+        let tool_name = self.named_operation_ended(server, ended, metrics);
+        if let Some(duration) = duration.filter(|_| self.config.semconv) {
+            self.joint(server, ended, tool_name, duration, metrics);
+        }
+    }
+
+    /// The families of single methods. Returns the tool of a `tools/call`.
+    fn named_operation_ended(&mut self, server: Server, ended: &Ended<'_>, metrics: &dyn Metrics) -> Option<ToolName> {
+        let Ended { operation, status, .. } = *ended;
+        let Method::Known(method) = operation.method else { return None };
+        let server_name = server;
+        let name = operation.name.as_deref();
+        // A result proves that the name exists. A client that made the name up gets an error.
+        let confirmed = matches!(status, Status::Ok | Status::InputRequired | Status::Accepted);
+        match method {
+            KnownMethod::ToolsCall => return Some(self.tool_call_ended(server, ended, confirmed, metrics)),
+            KnownMethod::ResourcesRead => {
+                let resource_uri = self.name(name, confirmed, server, metrics);
+                self.count(ResourceReads { resource_uri, server_name, status }, 1);
+            }
+            KnownMethod::PromptsGet => {
+                let prompt_name = self.name(name, confirmed, server, metrics);
+                self.count(PromptGets { prompt_name, server_name, status }, 1);
+            }
+            KnownMethod::ToolsList => self.count(ToolsListed { server_name }, 1),
+            KnownMethod::ResourcesList => self.count(ResourcesListed { server_name }, 1),
+            KnownMethod::PromptsList => self.count(PromptsListed { server_name }, 1),
+            _ => {}
+        }
+        None
+    }
+
+    fn tool_call_ended(
+        &mut self,
+        server: Server,
+        ended: &Ended<'_>,
+        confirmed: bool,
+        metrics: &dyn Metrics,
+    ) -> ToolName {
+        let Ended { operation, status, error_type, duration, answer_bytes, .. } = *ended;
+        let server_name = server;
+        let tool_name = self.name(operation.name.as_deref(), confirmed, server, metrics);
+        self.count(ToolCalls { tool_name, server_name, status, error_type }, 1);
+        if let Some(duration) = duration {
+            self.observe(ToolDuration { tool_name, server_name }, duration, metrics);
+        }
+        if let Some(bytes) = answer_bytes {
+            self.observe(ToolResultBytes { tool_name, server_name }, bytes, metrics);
+        }
+        tool_name
+    }
+
+    /// The joint labels of OpenTelemetry's `mcp.server.operation.duration`. A label set without room keeps its error type
+    /// and its server.
+    fn joint(
+        &mut self,
+        server: Server,
+        ended: &Ended<'_>,
+        tool_name: Option<ToolName>,
+        duration: u64,
+        metrics: &dyn Metrics,
+    ) {
+        let Ended { operation, error_type, error_code, .. } = *ended;
+        let mut labels = OperationDuration {
+            method: operation.method,
+            tool_name,
+            // In the conventions an error of the caller has a code and no type.
+            error_type: error_type.filter(|&error_type| error_type != ErrorType::InvalidRequest),
+            error_code: error_code.map(|code| self.known_error_code(code, server, metrics)),
+            protocol_version: operation.protocol_version,
+            server_name: server,
+        };
+        if !self.has_joint(labels.series(), metrics) {
+            self.overflowed(BudgetedLabel::Joint, server);
+            labels = OperationDuration {
+                method: Method::Other,
+                tool_name: None,
+                error_code: None,
+                protocol_version: None,
+                ..labels
+            };
+        }
+        self.observe(labels, duration, metrics);
+    }
+
+    /// Whether the joint histogram has room for a label set; the answer is the same in all workers.
+    fn has_joint(&mut self, series: Series, shared: &dyn SharedData) -> bool {
+        self.stats.contains(series) || {
+            let labels = LabelTexts { budgets: &self.budgets, config: &self.config }.labels(series);
+            // No label value contains a line feed.
+            let values = labels.into_iter().map(|(_, value)| value).collect::<Vec<_>>().join("\n");
+            !self.budgets.admit(BudgetedLabel::Joint, &values, true, Some(shared)).overflowed
+        }
+    }
+}

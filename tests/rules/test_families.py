@@ -1,0 +1,55 @@
+"""Every family is wherever a family must be. A failure names the places that lack it; CONTRIBUTING.md lists them. Nothing is started."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core_tables import ROOT, Family, families
+
+FAMILIES = families()
+# The collector gives this one the names of OpenTelemetry's conventions.
+JOINT = "mcp_server_operation_duration_microseconds"
+# Labels with values that docs/metrics.md does not list: methods and versions are MCP's own, the others are plain words.
+NOT_LISTED = {"method", "protocol_version", "direction", "label", "filter_version"}
+DASHBOARD = ROOT / "grafana" / "dashboards" / "mcp-observability.json"
+METRICS = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+
+
+def names(text: str) -> set[str]:
+    """The families that a text has, by their names in the sidecar."""
+    found = {re.sub("_(bucket|sum|count)$", "", name) for name in re.findall(r"\bmcp_[a-z_]+", text)}
+    return found | {re.sub("_seconds$", "_microseconds", name) for name in found}
+
+
+def in_files(*files: Path) -> set[str]:
+    return names("\n".join(file.read_text(encoding="utf-8") for file in files))
+
+
+PLACES = {
+    "the table of docs/metrics.md: cargo run -p mcp-observe --example document": names(METRICS.split("<!-- end of families -->")[0]),
+    "the table of docs/fleet.md: scripts/fleet-tables.sh": in_files(ROOT / "docs" / "fleet.md") | {JOINT},
+    "a panel: grafana/dashboard, then scripts/dashboard.sh":
+        names("\n".join(re.findall(r'"expr": "(.*)"', DASHBOARD.read_text(encoding="utf-8")))) | {JOINT},
+    "a count that does not use the filter: tests/e2e": in_files(*(ROOT / "tests" / "e2e").rglob("*.py")),
+}
+
+
+def undocumented(family: Family) -> list[str]:
+    values = [value for label in family.labels if label.name not in NOT_LISTED for value in label.values if value]
+    return [f"the meaning of `{value}` in docs/metrics.md" for value in values if f"`{value}`" not in METRICS]
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+def test_family_is_everywhere(family: Family) -> None:
+    missing = [place for place, found in PLACES.items() if family.name not in found] + undocumented(family)
+    assert not missing, f"{family.name} is missing in\n" + "\n".join(missing)
+
+
+def test_page_has_the_bounds() -> None:
+    """Durations in seconds, sizes in bytes."""
+    page = " ".join(METRICS.split())
+    for family in FAMILIES.values():
+        in_microseconds = family.name.endswith("_microseconds")
+        bounds = [f"{bound / 1e6:g}" if in_microseconds else str(bound) for bound in family.bounds]
+        assert " ".join(bounds) in page, family.name
