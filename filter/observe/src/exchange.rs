@@ -148,12 +148,18 @@ impl Exchange {
             self.handle_request_headers(context, false);
             self.note_open_at_end(context);
         }
+        // Only the end of a POST's body can still show MCP.
+        if !self.is_recognised() && self.request.kind.post().is_none() {
+            return;
+        }
         self.break_off_request(context);
         if self.response.end == End::Open {
             self.response.end = End::Cut;
+            self.settle(context);
+        } else if !self.operations.open.is_empty() {
+            // The request came after its response was complete.
+            self.settle(context);
         }
-        // Also after a complete response: a request that came later began operations.
-        self.settle(context);
         self.end_server_requests(context);
         self.end_session(context);
         self.release(context);
