@@ -26,8 +26,8 @@ DASHBOARD = board.load()
 PANELS = board.panels(DASHBOARD)
 # Empty with the demo's traffic, by design.
 EMPTY = {
-    "Tasks by end": "the weather server answers every call at once, and a task's series begins with the first task",
-    "How long people and models take": "the weather server asks its clients nothing",
+    "Tasks by status": "the weather server answers every call at once, and a task's series begins with the first task",
+    "Duration of server requests": "the weather server asks its clients nothing",
 }
 # As Grafana fills its variables in: all chosen, a scrape every second, the last five minutes.
 VALUES = board.variables(DASHBOARD) | board.times(1, 2, 300)
@@ -162,8 +162,8 @@ def start_and_end_a_task(sidecar: Proxy) -> None:
 
 
 @pytest.mark.parametrize(("title", "family", "cause"), [
-    pytest.param("How long people and models take", "mcp_server_request_duration_seconds_count", wait_for_a_person, id="people"),
-    pytest.param("Tasks by end", "mcp_tasks_total", start_and_end_a_task, id="tasks"),
+    pytest.param("Duration of server requests", "mcp_server_request_duration_seconds_count", wait_for_a_person, id="people"),
+    pytest.param("Tasks by status", "mcp_tasks_total", start_and_end_a_task, id="tasks"),
 ])
 def test_what_fills_an_empty_panel(upstream: Stub, proxy, stack, title: str, family: str, cause: Callable) -> None:
     [panel] = [panel for panel in PANELS if panel["title"] == title]
