@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes the tables of docs/fleet.md from the filter's families and the rules; tests/stack holds the page against them.
+# Writes the tables of docs/fleet.md from the filter's families and the rules; tests/stack checks that the page is up to date.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
