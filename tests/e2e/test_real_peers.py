@@ -11,20 +11,14 @@ from support.clients import command
 from support.matrix import TABLE, Row
 from support.rows import play
 from support.sidecar import Sidecar
+from support.suite import started_once
+
 
 @pytest.fixture(scope="module")
 def sidecars(peer, logs):
     """One sidecar per server, for all its clients."""
-    running: dict[str, Sidecar] = {}
-
-    def start(server: str) -> Sidecar:
-        if server not in running:
-            running[server] = Sidecar(peer(server).port, logs, f"sidecar-{server}", MCP_UPSTREAM_NAME=server)
-        return running[server]
-
-    yield start
-    for sidecar in running.values():
-        sidecar.stop()
+    with started_once(lambda server: Sidecar(peer(server).port, logs, f"sidecar-{server}", MCP_UPSTREAM_NAME=server)) as start:
+        yield start
 
 
 @pytest.mark.parametrize("row", TABLE, ids=str)

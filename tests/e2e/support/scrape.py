@@ -38,6 +38,16 @@ def of_mcp(samples: dict[Series, float]) -> dict[Series, float]:
     }
 
 
+def operations(samples: dict[Series, float], *labels: str) -> Counter[tuple[str, ...]]:
+    """Ended operations, by the values of these labels."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for (family, own), value in samples.items():
+        if family == "mcp_requests_total" and value:
+            values = dict(own)
+            found[tuple(values[label] for label in labels)] += int(value)
+    return found
+
+
 def differences(expected: Expected, samples: dict[Series, float]) -> list[str]:
     """One line per series that is missing, extra or of another value; zero is as good as absent here."""
     wanted: dict[Series, float] = Counter(expected.totals)
