@@ -16,7 +16,7 @@ pinned=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
 case ${1:-} in
   filter) targets=wasm32-wasip1 components='' ;;
   all) targets=$(listed targets) components=$(listed components) ;;
-  *) printf "rust-toolchain.sh: unknown parts '%s'; known are filter, all\n" "${1:-}" >&2; exit 2 ;;
+  *) printf "rust-toolchain.sh: unknown parts '%s'; allowed: filter, all\n" "${1:-}" >&2; exit 2 ;;
 esac
 
 # lacking: prints one line for each part that the active toolchain lacks: WHAT|COMMAND that installs it.

@@ -38,7 +38,7 @@ def test_a_port_that_is_taken_is_no_part_of_it() -> None:
         port = str(other.getsockname()[1])
         done = run(PROBE_PORT=port, OTEL_METRIC_EXPORT_INTERVAL="1000")
     assert done.returncode == 2, done.stdout
-    assert done.stdout.splitlines()[-1] == f"stack: PROBE_PORT: {port} is taken; allowed: a port that nobody listens on"
+    assert done.stdout.splitlines()[-1] == f"stack: PROBE_PORT: port {port} is in use; allowed: a free port"
 
 
 @pytest.mark.parametrize(("name", "value"), [("PROMETHEUS_PORT", "web"), ("PORT", "65536"), ("OTEL_METRIC_EXPORT_INTERVAL", "5s")])
