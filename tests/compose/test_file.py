@@ -1,4 +1,4 @@
-"""What docker-compose.yml says, as compose reads it. Needs no engine."""
+"""docker-compose.yml as compose reads it. Needs no engine."""
 
 from typing import Any
 

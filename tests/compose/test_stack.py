@@ -1,4 +1,4 @@
-"""The stack on a real engine: built, healthy, called, read back from Prometheus to the last call, taken down."""
+"""The services on a real engine: built, healthy, called, all calls in Prometheus, removed."""
 
 import os
 import urllib.error

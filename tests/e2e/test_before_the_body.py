@@ -1,5 +1,5 @@
-"""A POST that is answered before its body reached the filter is one operation all the same: `unseen`, or what `Mcp-Method`
-names. Clients that send headers and body in two segments (httpx always) meet it at every outage.
+"""A POST that is answered before its body reaches the filter counts as one operation, with the method `unseen` or the one in
+`Mcp-Method`. It happens in every outage with clients that send headers and body in two segments, as httpx always does.
 """
 
 import json

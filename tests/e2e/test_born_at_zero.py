@@ -1,4 +1,4 @@
-"""Series that exist at 0 before their first event, since a counter that is born at 1 never shows in `increase()`."""
+"""Initial series exist at 0 before their first event, because `increase()` does not count a counter that begins at 1."""
 
 import pytest
 

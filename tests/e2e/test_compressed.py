@@ -1,4 +1,4 @@
-"""Compressed answers: what is inside is counted, what passes stays as it was sent."""
+"""Compressed answers: their messages are counted, and the bytes pass unchanged."""
 
 import gzip
 import threading

@@ -1,4 +1,4 @@
-"""Running the sidecar: bad settings are refused by name, a drain loses nothing, a dead Envoy ends the launcher."""
+"""Running the sidecar: invalid settings are refused by name, a drain loses no answer, and the launcher ends when Envoy exits."""
 
 import json
 import os

@@ -1,8 +1,7 @@
-"""Real clients of every revision against real servers through the sidecar, two sessions at once, on both workers.
+"""Real clients of every protocol version with real servers through the sidecar, two sessions at a time, on both workers.
 
-`support/matrix.py` says what each pair does and what must come of it. A relay in front of Envoy keeps what the client
-sent and saw; the account made from those bytes must agree with the table, the client's own list with both, and the
-scrape with the account.
+`support/matrix.py` has what each pair does and the expected outcomes. A relay in front of Envoy records what the client sends and
+receives. The counts from those bytes must agree with the table, with the client's own results, and with the scrape.
 """
 
 import pytest

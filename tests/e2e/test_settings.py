@@ -1,4 +1,4 @@
-"""What the filter's settings change in the scrape, and what the gauges show while something is open."""
+"""The effect of the filter's settings on the scrape, and the gauges while exchanges are open."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Operations that Envoy itself ends: no upstream, no time, no room. Each is counted on both workers."""
+"""Operations that Envoy itself ends (no upstream, timeout, overload) are counted on both workers."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""What cargo really builds: the SBOM names that and nothing else, and it comes out the same in another checkout."""
+"""The SBOM has exactly the crates that cargo builds, and another checkout gives the same module."""
 
 import json
 import os

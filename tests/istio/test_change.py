@@ -1,4 +1,4 @@
-"""What kubectl changes while traffic runs: a plugin comes, gets another configuration, a bad one, goes."""
+"""Changes by kubectl under traffic: a plugin is added, reconfigured, given an invalid configuration, and removed."""
 
 import json
 from collections.abc import Iterator

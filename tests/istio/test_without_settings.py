@@ -1,4 +1,4 @@
-"""A mesh that was not told the filter's labels: what is seen then, and the message that names the setting."""
+"""A mesh without the filter's labels: the symptoms that README.md lists, and the alert."""
 
 from pathlib import Path
 

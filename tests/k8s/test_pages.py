@@ -1,4 +1,4 @@
-"""The commands of the pages, as they stand there, on a real API server: those that need nothing but one."""
+"""The commands of the pages work on a real API server, if they need no more than that."""
 
 import os
 import re

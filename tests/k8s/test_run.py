@@ -1,4 +1,4 @@
-"""The pods are run, not only accepted: their containers' processes serve MCP traffic, and its metrics reach Prometheus' port."""
+"""The containers' processes of the pods run: they serve MCP traffic, and its metrics are on Prometheus' port."""
 
 import os
 import re

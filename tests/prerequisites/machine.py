@@ -1,4 +1,4 @@
-"""A machine that has only what a test gives it: a PATH of its own, with the usual tools and stand-ins for the rest."""
+"""A machine with only what a test installs: a separate PATH with the usual tools, and stand-ins for the others."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""scripts/prerequisites.sh on machines that lack something: all of it is named at once, with Debian's package, before anything runs."""
+"""scripts/prerequisites.sh on machines where programs are missing: it reports all at once, with Debian's packages, before anything runs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-""".ci/run with stand-ins for the sets: it installs packages first, runs every set, and ends with the count of all."""
+""".ci/run with stand-ins for the sets: it installs packages first, runs all sets, and ends with the sum of their counts."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Rules and pages name only metrics and labels that exist, and belong together. Nothing is started."""
+"""Rules and pages name only metrics and labels that exist, and each alert has its tests and its section. No process is started."""
 
 import re
 from pathlib import Path

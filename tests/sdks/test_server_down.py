@@ -1,7 +1,7 @@
-"""The server is down, or refuses by the headers alone: each attempt of a client counts, however its HTTP library cuts a request.
+"""The server is down, or refuses a request by its headers: each attempt of a client is counted, however its HTTP library segments it.
 
-httpx sends headers and body one after the other, so that the answer to the headers may be there before the body. Then the
-filter knows what it was from the headers only.
+httpx sends headers and body one after the other, so the response may arrive before the body. Then the filter knows the method only
+from the headers.
 """
 
 from collections import Counter

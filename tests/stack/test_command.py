@@ -1,4 +1,4 @@
-"""`make stack` itself: everything starts, and Prometheus says what the clients saw."""
+"""`make stack`: all parts start, and Prometheus' counts equal the clients'."""
 
 import os
 import signal

@@ -1,6 +1,6 @@
-"""Every query of every panel finds data in a live Prometheus that real clients of the weather server filled.
+"""Each query of each panel finds data in a live Prometheus with the traffic of real clients of the weather server.
 
-What the weather server never does leaves two panels empty; each is filled by a test that makes it happen.
+Two panels stay empty because the weather server does not do what they show; a test fills each of them.
 """
 
 import json

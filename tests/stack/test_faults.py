@@ -1,4 +1,4 @@
-"""What breaks around the pipeline, and comes back: server, sidecar, collector, Prometheus."""
+"""Server, sidecar, collector and Prometheus fail and return."""
 
 import socket
 

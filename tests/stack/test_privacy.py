@@ -1,4 +1,4 @@
-"""Secrets straight into the collector: none comes out, in any spelling and any place; with the sanitizer off each one does."""
+"""Secrets sent to the collector do not leave it, in any spelling and any place; with the sanitizer off each one does."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Requests that the stub scenarios send, and a case as they are written down: what the server does, what must be counted."""
+"""Requests of the stub scenarios, and test cases: what the server does, and which outcome must be counted."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Child processes with a log each, ended by process id, and conditions to wait for."""
+"""Child processes, each with a log, which are ended by process id; and waits for conditions."""
 
 import itertools
 import os

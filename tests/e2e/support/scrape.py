@@ -1,4 +1,4 @@
-"""Envoy's metrics page, read with Prometheus' own parser, and compared as a whole set of `mcp_*` series."""
+"""Envoy's metrics page, parsed with Prometheus' own parser, and compared as the whole set of `mcp_*` series."""
 
 import urllib.request
 from collections import Counter
