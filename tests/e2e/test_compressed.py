@@ -104,7 +104,7 @@ class FlushesEach:
         for data in self.events:
             event = compressor.compress(text("sse", data)) + compressor.flush(zlib.Z_SYNC_FLUSH)
             wire.chunk(event)
-            assert self.next.acquire(timeout=20), "nobody asked for the next event"
+            assert self.next.acquire(timeout=20), "the next event was not requested"
         wire.chunk(compressor.flush())
         wire.end()
 

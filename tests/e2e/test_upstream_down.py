@@ -18,7 +18,7 @@ TIMEOUT_MS = "700"
 
 
 def test_connection_refused(logs) -> None:
-    # Bound but not listening: nobody else can take the port, and every connection to it is refused.
+    # Bound but not listening: no other process can take the port, and connections to it are refused.
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         sidecar = Sidecar(reserved.getsockname()[1], logs, "refused")

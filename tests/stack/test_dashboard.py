@@ -179,7 +179,7 @@ def test_what_fills_an_empty_panel(upstream: Stub, proxy, stack, title: str, fam
 
 
 def test_a_server_whose_sidecars_are_gone_is_not_said_to_be_reachable(stack) -> None:
-    """The panel shows its last value, so a server that nobody scrapes needs one of its own."""
+    """The panel shows its last value, so a server without scraped sidecars needs a separate value."""
     [panel] = [one for one in PANELS if one["title"] == "MCP server"]
     [target] = board.targets(panel)
     [(_, value)] = stack([]).prometheus.query(board.filled(target.expression, VALUES))
