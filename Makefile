@@ -1,9 +1,10 @@
-# Every recipe is one script, or one command after what it needs; `make help` lists them.
+# Each recipe runs one script, or one command after the check of what it needs. `make help` lists the recipes.
 .DEFAULT_GOAL := help
-.PHONY: help filter image sidecar demo example-weather example-postgres example-agent-sdk-server dev stack dashboard loadtest
-.PHONY: test test-slow test-stack compose-test k8s-test istio-test test-fresh k8s-rules test-all fuzz bench fmt clippy docs clean
+.PHONY: help filter image sidecar demo example-weather example-postgres example-agent-sdk-server dev stack dashboard k8s-rules
+.PHONY: test test-slow test-stack test-integration test-compose test-k8s test-istio test-fresh test-all
+.PHONY: loadtest fuzz bench fmt clippy docs clean
 
-help: ## list what make can do
+help: ## list the recipes
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{ printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 filter: ## build the filter and print the path of mcp_observability.wasm
@@ -15,7 +16,7 @@ image: ## write the module as an OCI image layout, target/image, with digest, SB
 sidecar: ## build the launcher and print its path, target/release/mcp-sidecar
 	@scripts/build-sidecar.sh
 
-demo: ## show what the sidecar says about a real MCP server; KEEP=1 leaves it running
+demo: ## run a real MCP server behind the sidecar and print the series; KEEP=1 leaves it running
 	@scripts/demo.sh
 
 example-weather: ## the same as demo
@@ -39,28 +40,31 @@ dashboard: ## write grafana/dashboards/*.json from the code in grafana/dashboard
 k8s-rules: ## write k8s/monitoring/prometheusrule.yaml from collector/rules
 	@scripts/k8s-rules.sh
 
-test: ## run every check and test; at most 25 minutes from nothing on 2 cores
+test: ## run all checks and the tests of one sidecar; at most 25 minutes from nothing on 2 cores
 	@scripts/test.sh
 
-test-slow: ## run what takes minutes of waiting, on idle connections for one
+test-slow: ## run the tests that wait for minutes, such as those of idle connections
 	@scripts/test.sh slow
 
-test-stack: ## run image, load test, examples, the pipeline to Prometheus and more SDKs; builds the collector and Prometheus once
+test-stack: ## test sidecars, collector and Prometheus together, and the rules; builds the collector and Prometheus once
 	@scripts/test.sh stack
 
-compose-test: ## build, start and call docker-compose.yml on a real Docker engine; skipped where none can start
+test-integration: ## test the module's OCI image, the load test, the examples and more SDKs; builds the SDKs' programs once
+	@scripts/test.sh integration
+
+test-compose: ## build, start and call docker-compose.yml on a real Docker engine; skipped where none can start
 	@scripts/test.sh compose
 
-k8s-test: ## apply the Kubernetes manifests to a real API server and run their pods' processes; builds it once
+test-k8s: ## apply the Kubernetes manifests to a real API server and run their pods' processes; builds it once
 	@scripts/test.sh k8s
 
-istio-test: ## apply the manifests for Istio to a real istiod and run proxies under Istio's own agent; builds both once
+test-istio: ## apply the manifests for Istio to a real istiod and run proxies under Istio's own agent; builds both once
 	@scripts/test.sh istio
 
 test-fresh: ## run make demo with a Rust of its own that lacks the targets; installs that Rust
 	@scripts/test.sh fresh
 
-test-all: ## run everything, and as root on Debian install the packages that it needs; at most 60 minutes from nothing on 2 cores
+test-all: ## run all sets of tests (.ci/run); as root on Debian install missing packages; at most 60 minutes from nothing on 2 cores
 	@.ci/run
 
 loadtest: ## drive load through a sidecar and compare counts; URL, METRICS, CONCURRENCY, TOTAL
@@ -81,5 +85,5 @@ clippy: ## lint with warnings denied
 docs: ## build the Rust documentation with warnings denied
 	@scripts/check-docs.sh
 
-clean: ## remove what was built; what was fetched stays in the cache
+clean: ## remove build outputs; the cache of downloads stays
 	@scripts/prerequisites.sh rust && cargo clean

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What the collector costs with 20 sidecars and with 200: a table of CPU and memory, as docs/performance.md has it.
+# Measures CPU and memory of the collector with 20 and with 200 sidecars; docs/performance.md has the table.
 #
 #   SECONDS_EACH=60 scripts/bench-collector.sh           20 sidecars of 500 series, 20 of 9,000, 200 of 1,056
-#   COLLECTOR_MEMORY_MIB=800 scripts/bench-collector.sh 20x9000    one size, another limit than the shipped one
+#   COLLECTOR_MEMORY_MIB=800 scripts/bench-collector.sh 20x9000    one size, with another memory limit
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Sourced by bench.sh and bench-variants.sh, after lib.sh: builds and pins what measures.
+# Sourced by bench.sh and bench-variants.sh, after lib.sh: builds the load generator and pins it to a CPU.
 
-# prepare_bench: builds the load and the modules to compare with, and gets Envoy.
+# prepare_bench: builds the load generator and the modules for comparison, and gets Envoy.
 prepare_bench() {
   scripts/prerequisites.sh rust c python node bench cache
   [ "$(nproc)" -ge 2 ] || { say "benchmarks need two CPUs: one for Envoy, one for load and upstream"; exit 1; }
@@ -14,5 +14,5 @@ prepare_bench() {
   modules=$CARGO_TARGET_DIR/wasm32-wasip1/release/examples
 }
 
-# bench ARGUMENTS...: runs the load on CPU 1; it pins every Envoy to CPU 0.
+# bench ARGUMENTS...: runs the load generator on CPU 1; it pins each Envoy to CPU 0.
 bench() { taskset -c "${LOAD_CPU:-1}" "$CARGO_TARGET_DIR/release/bench" "$@"; }

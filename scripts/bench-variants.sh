@@ -3,7 +3,7 @@
 #
 #   STARTS=n ROUNDS=n SCENARIO=a,b scripts/bench-variants.sh [VARIANT...]
 #
-# empty, five-calls, nine-calls and core-only are no builds of the filter: they show what its parts cost (tests/bench/filters).
+# empty, five-calls, nine-calls and core-only are not the filter: they measure the cost of its parts (tests/bench/filters).
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -11,7 +11,7 @@ cd "$root"
 # shellcheck source=bench-lib.sh
 source scripts/bench-lib.sh
 
-# build NAME [VARIABLE=VALUE...]: builds the filter under that environment into a directory of its own.
+# build NAME [VARIABLE=VALUE...]: builds the filter with these variables into a separate directory.
 build() {
   local name=$1 directory=$CARGO_TARGET_DIR/bench-variants/$1
   shift

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# CPU, throughput and memory of Envoy with our filter beside plain Envoy, an empty filter and Envoy's own MCP filter;
-# then what single steps cost inside the VM. Takes about five minutes and writes target/bench.json.
+# Compares CPU, throughput and memory of Envoy with the filter, without it, with an empty filter, and with Envoy's own MCP filter.
+# Then measures single steps inside the VM. Takes about five minutes and writes target/bench.json.
 #
-#   STARTS=n          times that the four Envoys are started (8)
-#   ROUNDS=n          rounds over them per scenario and start (5)
-#   SCENARIO=a,b      only these scenarios; then nothing is probed
+#   STARTS=n          number of starts of the four Envoys (8)
+#   ROUNDS=n          rounds per scenario and start (5)
+#   SCENARIO=a,b      only these scenarios, without the measurements inside the VM
 #   MCP_FILTER_WASM=F another module instead of the one in this checkout
-#   --quick           a tenth of the requests: to see that it runs, not to measure
+#   --quick           a tenth of the requests: checks that the benchmark runs
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the filter and prints the path of the module. Paths of this machine are kept out of it, so that the same commit
-# gives the same bytes wherever it is built. Arguments are for cargo, whose output comes before the path.
+# Builds the filter and prints the module's path. The module contains no paths of this machine, so that the same commit gives the
+# same bytes on every machine. Arguments are passed to cargo, whose output precedes the path.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=progress.sh
@@ -8,10 +8,10 @@ source scripts/progress.sh
 
 scripts/prerequisites.sh rust c node cache
 
-# Where the standard library's sources are installed, rustc names them in place of where they were compiled.
+# If the standard library's sources are installed, rustc writes their path instead of the path where they were compiled.
 rust_sources="$(rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$(rustc -vV | sed -n 's/^commit-hash: //p')"
 flags="'--remap-path-prefix=$PWD=.', '--remap-path-prefix=$rust_sources'"
-# A mirror of the registry has a folder of another name. What is missing is fetched first, so that every folder is there.
+# A mirror of the registry has a folder with another name. Missing crates are fetched first, so that all folders exist.
 cargo tree --locked --quiet --target wasm32-wasip1 -p mcp-observability >/dev/null
 for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
   flags+=", '--remap-path-prefix=$crates=cargo'"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Clippy with every warning an error: the whole workspace natively, the filter also for the target it ships for.
+# Clippy with warnings as errors: the whole workspace natively, and the filter for its WebAssembly target too.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The dashboards: as the code makes them, valid by Grafana's schema, naming only metrics and labels that exist.
+# Checks the dashboards: they equal the code, follow Grafana's schema, and name only metrics and labels that exist.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Documentation of every crate with every warning an error: links that lead nowhere, broken code blocks.
+# Builds the documentation of all crates with warnings as errors, such as broken links and invalid code blocks.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

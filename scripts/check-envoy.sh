@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Envoy itself accepts every configuration in the repository, the built filter in it included.
-# (What the launcher renders is validated by the launcher's tests.)
+# Envoy accepts every Envoy configuration in the repository, with the built filter.
+# (The launcher's tests validate the bootstraps that it renders.)
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -15,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 
 status=0 count=0
 while IFS= read -r -d '' file; do
-  # The path of the module is the one thing a reader must change, and so must this check.
+  # The module's path is the only part that must be changed.
   sed "s#/[A-Za-z/_-]*/mcp_observability\.wasm#$module#" "$file" >"$work/envoy.yaml"
   count=$((count + 1))
   if ! "$envoy" --mode validate --config-path "$work/envoy.yaml" --log-level error >"$work/log" 2>&1; then

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every crate in Cargo.lock has a licence that may be linked into an Apache-2.0 program; names those that have not.
+# Checks that each crate in Cargo.lock has a licence that allows linking into an Apache-2.0 program, and prints the others.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The alerting rules: Prometheus reads them, each alert speaks and stays silent when it should, and they, the runbook and
-# docs/metrics.md name only metrics and labels that exist. Kubernetes gets the same rules.
+# Checks Prometheus' rules: they are valid, their tests pass, and rules, runbook and docs/metrics.md name only metrics and labels
+# that exist. k8s/monitoring has the same rules.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -12,6 +12,6 @@ python=$(scripts/get.sh python e2e)
 
 scripts/k8s-rules.sh --check
 "$promtool" check rules collector/rules/*.yml
-# It reads the rules by paths beside the tests.
+# The tests name the rules by relative paths.
 (cd collector/rules/tests && "$promtool" test rules ./*.yml)
 "$python" -m pytest -q -p no:cacheprovider tests/rules

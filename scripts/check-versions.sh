@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# docker-compose.yml and the Dockerfiles name the images of versions.env and rust-toolchain.toml, and no other.
+# Checks that docker-compose.yml and the Dockerfiles name exactly the images of versions.env and rust-toolchain.toml.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -19,10 +19,10 @@ python:$PYTHON-slim-$DEBIAN
 rust:$rust-slim-$DEBIAN
 END
 )
-# Those built here have no version, and stages have names without a colon.
+# Images that are built here have no version, and stages have names without a colon.
 named=$(sed -nE 's/^ *image: ([^ ]+:[^ ]+)$/\1/p; s/^FROM ([^ ]+:[^ ]+).*/\1/p' docker-compose.yml envoy/Dockerfile examples/Dockerfile | sort)
 if [ "$named" != "$expected" ]; then
-  say "images differ from versions.env: < is what its versions make, > what docker-compose.yml and the Dockerfiles name"
+  say "images differ: < from versions.env, > in docker-compose.yml and the Dockerfiles"
   diff <(echo "$expected") <(echo "$named") >&2 || true
   exit 1
 fi

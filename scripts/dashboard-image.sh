@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Draws the dashboard from a running Prometheus, such as that of `make stack`.
+# Draws the dashboard with the data of a running Prometheus, such as that of `make stack`.
 #
-#   scripts/dashboard-image.sh                     docs/images/dashboard.png, as the README shows it
-#   scripts/dashboard-image.sh FILE [SECTION...]   some sections, or all
+#   scripts/dashboard-image.sh                     writes docs/images/dashboard.png, which the README shows
+#   scripts/dashboard-image.sh FILE [SECTION...]   writes FILE with these sections, or all
 #
 # PROMETHEUS, RANGE_SECONDS, SCRAPE_SECONDS and ROWS: see grafana/live/__main__.py.
 set -euo pipefail

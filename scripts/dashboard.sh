@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Writes grafana/dashboards/*.json from the code in grafana/dashboard.
 #
-#   scripts/dashboard.sh           writes what differs
-#   scripts/dashboard.sh --check   fails where a file differs from what the code makes
+#   scripts/dashboard.sh           writes the files that differ
+#   scripts/dashboard.sh --check   fails if a file differs from the code
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# As root on Debian: installs the packages of scripts/prerequisites.txt whose programs are missing. Elsewhere it does nothing.
-# No service is started, and nothing is asked.
+# As root on Debian: installs the packages of scripts/prerequisites.txt whose programs are missing. Otherwise it does nothing.
+# It starts no services and asks no questions.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -12,11 +12,11 @@ mapfile -t packages < <(scripts/prerequisites.sh --packages "${names[@]}" | sort
 [ ${#packages[@]} -gt 0 ] || exit 0
 
 log=$CARGO_TARGET_DIR/debian-packages.log
-# quietly COMMAND...: what it prints is kept in the log, and shown when it fails.
+# quietly COMMAND...: writes the command's output to the log, and prints it if the command fails.
 quietly() { "$@" >>"$log" 2>&1 </dev/null || { tail -n 20 "$log" >&2; return 1; }; }
 
 : >"$log"
-# What Debian asks before it starts the service of a package; an engine of its own is all that a test wants.
+# Debian calls policy-rc.d before it starts a package's service. The tests start a container engine themselves.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ] && [ -w "${policy%/*}" ]; then
   trap 'rm -f "$policy"' EXIT

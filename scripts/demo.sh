@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Shows what the sidecar says about a real MCP server under real clients: builds, starts and drives it, prints its figures.
+# Runs a real MCP server behind the sidecar, calls it with real clients, and prints the sidecar's series.
 #
-#   scripts/demo.sh          runs and ends; exit 1 when the figures differ from what the clients did
+#   scripts/demo.sh          runs and ends; exit 1 if the series differ from the clients' calls
 #   KEEP=1 scripts/demo.sh   leaves server and sidecar running until Ctrl-C
 #
-# MCP_FILTER_WASM and MCP_SIDECAR, where set, name a module and a launcher that are built already.
+# MCP_FILTER_WASM and MCP_SIDECAR may name a module and a launcher that are built already.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

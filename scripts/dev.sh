@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the weather server behind the sidecar and rebuilds and restarts what changed; until Ctrl-C.
+# Runs the weather server behind the sidecar until Ctrl-C; rebuilds and restarts what changes.
 #
 #   PORT=4000 scripts/dev.sh    PORT, PROBE_PORT and ADMIN_PORT as in the sidecar's settings
 set -euo pipefail

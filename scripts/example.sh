@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs one example behind the sidecar: builds and gets what it needs, drives it with real clients, and compares the figures.
+# Runs one example behind the sidecar, calls it with real clients, and compares the series with those on the example's page.
 #
-#   scripts/example.sh NAME          weather, postgres or agent-sdk-server; exit 1 when a figure is wrong
+#   scripts/example.sh NAME          weather, postgres or agent-sdk-server; exit 1 if a series differs
 #   KEEP=1 scripts/example.sh NAME   leaves server and sidecar running until Ctrl-C
 #
-# MCP_FILTER_WASM and MCP_SIDECAR, where set, name a module and a launcher that are built already.
+# MCP_FILTER_WASM and MCP_SIDECAR may name a module and a launcher that are built already.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -15,7 +15,7 @@ case $name in
   weather) exec scripts/demo.sh ;;
   postgres) environment=postgres ;;
   agent-sdk-server) environment=agent ;;
-  *) say "example.sh: unknown example '$name'; known are weather, postgres, agent-sdk-server"; exit 2 ;;
+  *) say "example.sh: unknown example '$name'; allowed: weather, postgres, agent-sdk-server"; exit 2 ;;
 esac
 
 scripts/prerequisites.sh rust c python node cache

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes the tables of docs/fleet.md from the core's tables and the rules. tests/stack checks that the page has them.
+# Writes the tables of docs/fleet.md from the core's tables and the rules. tests/stack checks that the page is up to date.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,26 +1,26 @@
 #!/usr/bin/env bash
-# Feeds the core what nobody would send, and cuts it where nobody would cut: the targets of filter/observe/fuzz, by libFuzzer.
+# Fuzzes the core with libFuzzer: arbitrary input, split at arbitrary positions. The targets are in filter/observe/fuzz.
 #
-#   scripts/fuzz.sh                   a fixed number of runs of every target, the same ones each time
-#   scripts/fuzz.sh MINUTES           all targets, so many minutes together; goes on from what earlier runs learnt
+#   scripts/fuzz.sh                   a fixed number of runs of each target, the same each time
+#   scripts/fuzz.sh MINUTES           all targets, for this time in total; continues with the corpus of earlier runs
 #   scripts/fuzz.sh MINUTES TARGET    one target
 #
-# What breaks a target is kept in target/fuzz/, as is what long runs learn. Without a sanitizer: the core has no unsafe code,
-# and so the pinned toolchain will do.
+# Failing inputs and the corpus of long runs are kept in target/fuzz/. No sanitizer is used: the core has no unsafe code, so the
+# pinned stable toolchain is sufficient.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root/filter/observe"
 
-# Runs that take a few seconds.
+# Number of runs, each a few seconds in total.
 declare -A runs=([scanner]=100000 [framer]=100000 [inflate]=3000 [exchange]=20000 [correlation]=4000 [configuration]=50000)
 targets=(scanner framer inflate exchange correlation configuration)
 minutes=${1:-}
 if [ $# -ge 2 ]; then
   targets=("$2")
-  [ -n "${runs[$2]:-}" ] || { say "fuzz.sh: unknown target '$2'; known are ${!runs[*]}"; exit 2; }
+  [ -n "${runs[$2]:-}" ] || { say "fuzz.sh: unknown target '$2'; allowed: ${!runs[*]}"; exit 2; }
 fi
-[[ "$minutes" =~ ^([1-9][0-9]*)?$ ]] || { say "fuzz.sh: MINUTES is '$minutes'; allowed is a whole number from 1"; exit 2; }
+[[ "$minutes" =~ ^([1-9][0-9]*)?$ ]] || { say "fuzz.sh: MINUTES is '$minutes'; allowed: a whole number from 1"; exit 2; }
 
 "$root/scripts/prerequisites.sh" rust c c++ cache
 kept=$CARGO_TARGET_DIR/fuzz
@@ -29,7 +29,7 @@ PATH=$(../../scripts/get.sh cargo-fuzz):$PATH
 step "building the targets" cargo fuzz build --sanitizer none --fuzz-dir fuzz
 host=$(rustc -vV | awk '$1 == "host:" { print $2 }')
 
-# run TARGET CORPUS ARGUMENT...: new inputs go to CORPUS; libFuzzer's progress is shown, all it says is kept.
+# run TARGET CORPUS ARGUMENT...: writes new inputs to CORPUS, prints libFuzzer's progress, and keeps its whole output.
 run() {
   local target=$1 corpus=$2
   shift 2
@@ -39,7 +39,7 @@ run() {
     "-artifact_prefix=$kept/$target-" "$@" "$corpus" "fuzz/corpus/$target" 2>&1 |
     tee "$kept/$target.log" | { grep --line-buffered -E '^#[0-9]+\s+(INITED|pulse|DONE)|panicked' >&2 || true; } && return
   tail -n 40 "$kept/$target.log" >&2
-  say "$target: broken; the input: $(awk '/Test unit written to/ { print $NF }' "$kept/$target.log")"
+  say "$target: failed; the input: $(awk '/Test unit written to/ { print $NF }' "$kept/$target.log")"
   return 1
 }
 

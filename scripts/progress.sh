@@ -1,16 +1,16 @@
 # shellcheck shell=bash
-# Sourced by the scripts that build or fetch: what they say while that takes long.
+# Sourced by the scripts that build or fetch: progress messages.
 
 say() { printf '%s\n' "$*" >&2; }
 
-# progress TEXT: says every 15 s that it goes on. It waits on a pipe that nothing writes to: a `sleep` would outlive it.
+# progress TEXT: prints a line every 15 s. It waits on a pipe without a writer, because a `sleep` would outlive this process.
 progress() {
   local silence begun=$SECONDS
   exec {silence}<> <(:) || return
   while kill -0 $$ && ! read -rt 15 -u "$silence"; do say "  still $1, $((SECONDS - begun)) s"; done
 }
 
-# during TEXT COMMAND...: runs it with that progress.
+# during TEXT COMMAND...: runs the command with progress messages.
 during() {
   local text=$1 status=0
   shift

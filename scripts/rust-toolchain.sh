@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# Has rustup bring what rust-toolchain.toml names, once and whatever its settings are, and names what is missing where it cannot.
+# Lets rustup install what rust-toolchain.toml names, once and whatever rustup's settings are. Prints what is missing if it cannot.
 #
-#   scripts/rust-toolchain.sh filter   for everything that is built: the toolchain and the filter's target
-#   scripts/rust-toolchain.sh all      for the checks too: every target and component
+#   scripts/rust-toolchain.sh filter   for builds: the toolchain and the filter's target
+#   scripts/rust-toolchain.sh all      for the checks too: all targets and components
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
-# Asking what is there must not install it in passing, and what rustup says of an error is enough.
+# Queries must not install anything; rustup's own message is sufficient for errors.
 export RUSTUP_AUTO_INSTALL=0 RUST_BACKTRACE=0
 
-# listed KEY: the words of a list in rust-toolchain.toml.
+# listed KEY: prints the words of a list in rust-toolchain.toml.
 listed() { sed -n "s/^$1 = \[\(.*\)\]/\1/p" rust-toolchain.toml | tr -d '",'; }
 
 pinned=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
 case ${1:-} in
   filter) targets=wasm32-wasip1 components='' ;;
   all) targets=$(listed targets) components=$(listed components) ;;
-  *) printf "rust-toolchain.sh: unknown parts '%s'; known are filter, all\n" "${1:-}" >&2; exit 2 ;;
+  *) printf "rust-toolchain.sh: unknown parts '%s'; allowed: filter, all\n" "${1:-}" >&2; exit 2 ;;
 esac
 
-# lacking: what the active toolchain lacks, a line each: WHAT|COMMAND that adds it.
+# lacking: prints one line for each part that the active toolchain lacks: WHAT|COMMAND that installs it.
 lacking() {
   local sysroot name program version
   if ! sysroot=$(rustc --print sysroot 2>/dev/null); then
@@ -32,23 +32,23 @@ lacking() {
     [ -d "$sysroot/lib/rustlib/$name/lib" ] || echo "Rust target $name|rustup target add $name"
   done
   for name in $components; do
-    # The program of a component has its name, but for clippy's.
+    # A component's program has the component's name, except clippy's.
     program=$name
     [ "$name" != clippy ] || program=cargo-clippy
     [ -x "$sysroot/bin/$program" ] || echo "Rust component $name|rustup component add $name"
   done
 }
 
-# is_rustups: whether the Rust that is first on the PATH is rustup's, which can add to it.
+# is_rustups: whether the first Rust on the PATH is rustup's, so that rustup can add parts to it.
 is_rustups() {
   local sysroot
   command -v rustup >/dev/null || return
-  # None is there yet: rustup's stand-in for rustc said so.
+  # No toolchain is installed yet: rustup's proxy for rustc failed.
   sysroot=$(rustc --print sysroot 2>/dev/null) || return 0
   [ "$(rustup which rustc 2>/dev/null)" = "$sysroot/bin/rustc" ]
 }
 
-# bring: runs the command of each thing that is lacking.
+# bring: runs the command for each missing part.
 bring() {
   local command
   lacking | while IFS='|' read -r _ command; do $command </dev/null || return; done
@@ -59,7 +59,7 @@ lacks=$(lacking)
 if is_rustups; then
   printf 'Installing by rustup what rust-toolchain.toml names\n' >&2
   begun=$SECONDS
-  # Again, because a toolchain of another choice than the file's (RUSTUP_TOOLCHAIN) comes without targets.
+  # Again, because a toolchain chosen by RUSTUP_TOOLCHAIN instead of the file is installed without targets.
   bring >&2 && bring >&2 && printf '  %s s\n' $((SECONDS - begun)) >&2 || printf '  failed\n' >&2
   lacks=$(lacking)
   note=

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Makes the module of what cargo linked: scripts/shrink-filter.sh LINKED MODULE. What was made of the same before stays.
+# Makes the module from cargo's output: scripts/shrink-filter.sh LINKED MODULE. It does nothing if MODULE is up to date.
 #
-# The SDK exports callbacks for gRPC, TCP, queues and calls of its own, which an HTTP filter never gets, and its vtables hold
-# the same function many times over. wasm-opt takes both out (docs/performance.md).
+# The SDK exports callbacks for gRPC, TCP, queues and HTTP calls, which Envoy never calls for this filter, and its vtables have
+# many copies of the same function. wasm-opt removes both (docs/performance.md).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 linked=$1 module=$2
 
 wasm_opt=$(scripts/get.sh wasm-opt)
-# What is not exported is not called.
+# Envoy calls only exported functions.
 unused=(
   proxy_on_new_connection 'proxy_on_downstream_*' 'proxy_on_upstream_*'
   'proxy_on_grpc_*' proxy_on_http_call_response proxy_on_queue_ready proxy_on_foreign_function
 )
-# What Rust uses on this target; anything newer the host's engine may not know.
+# The WebAssembly features that Rust uses for this target; the host's engine may not support newer ones.
 features=(
   --enable-bulk-memory --enable-multivalue --enable-mutable-globals --enable-nontrapping-float-to-int
   --enable-reference-types --enable-sign-ext --enable-simd

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The whole pipeline without containers: weather server, sidecar, collector, Prometheus, clients. Until Ctrl-C.
+# Runs weather server, sidecar, collector, Prometheus and clients without containers, until Ctrl-C.
 #
-#   scripts/stack.sh           ports 4000 (MCP), 9902, 8889, 4318, 9090 (Prometheus); a free one where one is taken
-#   ONCE=1 scripts/stack.sh    ends after the table; exit 1 when Prometheus differs from what the clients saw
+#   scripts/stack.sh           ports 4000 (MCP), 9902, 8889, 4318, 9090 (Prometheus); another free port if one is in use
+#   ONCE=1 scripts/stack.sh    ends after the table; exit 1 if Prometheus' counts differ from the clients'
 #
-# OTEL_EXPORTER_OTLP_ENDPOINT, where set, is where the collector sends metrics, spans and logs as well.
-# MCP_FILTER_WASM and MCP_SIDECAR, where set, name a module and a launcher that are built already.
+# With OTEL_EXPORTER_OTLP_ENDPOINT the collector also sends metrics, spans and logs there.
+# MCP_FILTER_WASM and MCP_SIDECAR may name a module and a launcher that are built already.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# docker-compose.yml on a real Docker engine: built, started, called, taken down. Without root or what an engine needs
-# (scripts/prerequisites.sh engine spaces) the tests that want one are skipped, and say why.
+# Tests docker-compose.yml on a real Docker engine: builds, starts, calls and removes it. Without root or the programs of an engine
+# (scripts/prerequisites.sh engine spaces) the tests that need one are skipped with the reason.
 #
 #   scripts/test-compose.sh -k loadtest   any pytest argument
 set -euo pipefail

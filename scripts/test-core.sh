@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The tests beside the code: core, filter shell, launcher, load test. The launcher's have Envoy check every bootstrap it renders.
+# Runs the tests of the crates: core, filter shell, launcher, load test. In the launcher's tests Envoy validates each bootstrap.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

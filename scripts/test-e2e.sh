@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The end-to-end suite: real clients and servers through a real Envoy with the filter.
 #
-#   scripts/test-e2e.sh              everything but what takes minutes
-#   scripts/test-e2e.sh -m soak      what takes minutes
+#   scripts/test-e2e.sh              all tests except those that take minutes
+#   scripts/test-e2e.sh -m soak      the tests that take minutes
 #   scripts/test-e2e.sh -k outcome   any other pytest argument
 #
-# MCP_FILTER_WASM and MCP_SIDECAR, where set, name a module and a launcher that are built already.
+# MCP_FILTER_WASM and MCP_SIDECAR may name a module and a launcher that are built already.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -21,5 +21,5 @@ scripts/get.sh rmcp-server >/dev/null
 scripts/get.sh rmcp-client >/dev/null
 scripts/get.sh envoy >/dev/null
 build_sidecar
-# Most of a test is waiting, so four files run at a time; `-n 0` runs them in one process.
+# Tests mostly wait, so four files run at a time; `-n 0` runs them in one process.
 exec "$python" -m pytest -c tests/e2e/pytest.ini --rootdir tests/e2e -n 4 --dist loadfile tests/e2e "$@"

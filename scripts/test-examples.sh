@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Every example behind the sidecar, driven by real clients, against the series that its page promises.
+# Runs each example behind the sidecar with real clients, and compares the series with those on the example's page.
 #
-# MCP_FILTER_WASM and MCP_SIDECAR, where set, name a module and a launcher that are built already.
+# MCP_FILTER_WASM and MCP_SIDECAR may name a module and a launcher that are built already.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The built module in a small host on wasmtime: no trap, no pause, no unknown import, and what an exchange costs.
+# Runs the built module in a small host on wasmtime: no traps, no pauses, no unknown imports, and the cost of an exchange.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

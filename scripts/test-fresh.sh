@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# `make demo` on a machine as new as can be had for little: the files of this checkout in another place, nothing built, rustup told
-# to install nothing by itself (RUSTUP_AUTO_INSTALL=0) and with a home of its own, whose toolchain lacks the targets of
-# rust-toolchain.toml. What scripts/get.sh and cargo fetched before is shared. That toolchain, about 100 MB to fetch, is removed at
-# the end.
+# Runs `make demo` as on a new machine: a copy of this checkout's files without build outputs, and a separate RUSTUP_HOME, whose
+# toolchain lacks the targets of rust-toolchain.toml. rustup must not install anything by itself (RUSTUP_AUTO_INSTALL=0). The caches
+# of scripts/get.sh and cargo are shared. The toolchain, a download of about 100 MB, is removed at the end.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -22,11 +21,11 @@ mkdir "$fresh/checkout"
 git ls-files -z --cached --others --exclude-standard | tar --create --null --files-from=- --ignore-failed-read |
   tar --extract --directory="$fresh/checkout"
 cd "$fresh/checkout"
-# What would choose another Rust, or other programs than a new user has.
+# These variables would select another Rust or other programs than a new user has.
 unset RUSTUP_TOOLCHAIN MCP_FILTER_WASM MCP_SIDECAR KEEP
 export RUSTUP_HOME=$fresh/rustup RUSTUP_AUTO_INSTALL=0 CARGO_TARGET_DIR=$fresh/target
 
-# offline COMMAND...: rustup asks where nothing answers.
+# offline COMMAND...: runs the command with a download server for rustup that does not exist.
 offline() { RUSTUP_DIST_SERVER=http://127.0.0.1:9 "$@"; }
 has_target() { [ -d "$RUSTUP_HOME/toolchains/$pinned-$host/lib/rustlib/$1/lib" ]; }
 
@@ -40,11 +39,11 @@ without_the_target_it_is_named() {
 without_the_target_the_demo_runs() { make demo && said '^Installing by rustup' && said '^get_forecast ' && has_target wasm32-wasip1; }
 
 nothing_is_built() { [ -z "$(find "$CARGO_TARGET_DIR" -name '*.rmeta' 2>/dev/null)" ]; }
-# said PATTERN: one line of what the test printed matches.
+# said PATTERN: exactly one line of the test's output matches.
 said() { [ "$(grep -c "$1" "$log")" = 1 ] || { echo "expected one line: $1"; return 1; }; }
 
 log=$fresh/log passed=0 failed=0
-# check FUNCTION: one test; what it printed is shown when it fails.
+# check FUNCTION: runs one test, and prints its output if it fails.
 check() {
   local begun=$SECONDS result=passed
   : >"$log"
@@ -59,7 +58,7 @@ check() {
 
 check without_a_toolchain_it_is_named
 check without_a_toolchain_one_is_brought
-# Now as a new machine has it: the toolchain, installed here where the scripts did not, and no targets.
+# As on a new machine: the toolchain (installed here if the scripts have not) without the targets.
 rustup --quiet toolchain install "$pinned" --profile minimal --no-self-update
 host=$(rustc -vV | sed -n 's/^host: //p')
 for target in wasm32-wasip1 wasm32-unknown-unknown; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The module's image: whole, read as Istio reads it, the same bytes each time, pushed to a registry and back.
+# Tests the module's image: complete, readable by Istio, reproducible, and unchanged after a push and a pull.
 #
 #   scripts/test-image.sh -k sbom   any pytest argument
 set -euo pipefail

@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# The manifests for Istio: a real istiod takes them, proxies under Istio's own agent load the filter and show its metrics.
+# Tests the manifests for Istio: a real istiod accepts them, and proxies under Istio's own agent load the filter and serve its
+# metrics.
 #
 #   scripts/test-istio.sh -k sidecar   any pytest argument
 #
-# MCP_FILTER_WASM, where set, names a module that is built already.
+# MCP_FILTER_WASM may name a module that is built already.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
 scripts/prerequisites.sh rust c python node go spaces cache
-# Istio's agent keeps modules in a folder of fixed name; each gets a view of its own of the file system.
+# Istio's agent keeps modules in a fixed folder, so each agent gets a separate mount namespace.
 if ! unshare --map-root-user --mount mount -t tmpfs none /var/lib; then
-  # As pytest says it: counted as skipped, never as passed.
+  # pytest's format, so that it counts as skipped.
   echo "SKIPPED [1] scripts/test-istio.sh: cannot run here: no user namespaces with mounts (root, or sysctl kernel.apparmor_restrict_unprivileged_userns=0 where AppArmor forbids them)"
   echo "1 skipped in 0s"
   exit

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The Kubernetes manifests: a real API server takes them, and the pods' processes run as they say.
+# Tests the Kubernetes manifests: a real API server accepts them, and the pods' processes run with their settings.
 #
 #   scripts/test-k8s.sh -k restricted   any pytest argument
 #
-# MCP_FILTER_WASM and MCP_SIDECAR, where set, name a module and a launcher that are built already.
+# MCP_FILTER_WASM and MCP_SIDECAR may name a module and a launcher that are built already.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The load test against real servers behind a real sidecar: equal counts pass, different counts fail.
+# Tests the load test with real servers behind a real sidecar: equal counts pass, different counts fail.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What is said and done on machines that lack something; what counts as a failure where a test was skipped.
+# Tests the scripts on machines where programs are missing, and the counting of skipped tests.
 #
 #   scripts/test-prerequisites.sh -k rustup   any pytest argument
 set -euo pipefail

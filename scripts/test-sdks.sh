@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# SDKs and gateways beyond those of the end-to-end suite, as clients and as servers, through a real Envoy with the filter.
+# Tests more SDKs and gateways than the end-to-end suite, as clients and as servers, through a real Envoy with the filter.
 #
 #   scripts/test-sdks.sh -k fastmcp   any pytest argument
 #
-# MCP_FILTER_WASM and MCP_SIDECAR, where set, name a module and a launcher that are built already.
+# MCP_FILTER_WASM and MCP_SIDECAR may name a module and a launcher that are built already.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -14,5 +14,5 @@ python=$(scripts/get.sh python e2e)
 for name in mcp-old fastmcp-2 fastmcp-4; do scripts/get.sh python "$name" >/dev/null; done
 for name in envoy node rmcp-server go-peers node-peers; do scripts/get.sh "$name" >/dev/null; done
 build_sidecar
-# Most of a test is waiting, so four run at a time; `-n 0` runs them in one process.
+# Tests mostly wait, so four run at a time; `-n 0` runs them in one process.
 exec "$python" -m pytest -c tests/sdks/pytest.ini --rootdir tests/sdks -n 4 --dist loadgroup tests/sdks "$@"

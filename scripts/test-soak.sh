@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What takes minutes: calls at the edge of the servers' idle timeouts, where a proxy that reuses a closing connection loses some;
-# ten thousand random exchanges compared byte for byte; a hundred thousand whose two ends keep their own count.
+# Tests that take minutes: calls at the servers' idle timeouts, where a proxy could reuse a closing connection and lose calls;
+# 10,000 random exchanges compared byte for byte; 100,000 exchanges whose counts are compared with those of client and server.
 set -euo pipefail
 exec "$(dirname "${BASH_SOURCE[0]}")/test-e2e.sh" -m soak

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The core's tests as 32-bit WebAssembly, in Node: what holds on 64 bits must hold in the VM that Envoy runs.
+# Runs the core's tests as 32-bit WebAssembly in Node, because Envoy's VM is 32-bit.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -9,7 +9,7 @@ cd "$root"
 
 scripts/prerequisites.sh rust-all c node cache
 
-# The runner understands modules of its own version only.
+# The runner accepts only modules of its own version.
 locked=$(awk '$1 == "name" { name = $3 }
   $1 == "version" && name == "\"wasm-bindgen\"" { gsub(/"/, "", $3); print $3 }' Cargo.lock)
 if [ "$locked" != "$WASM_BINDGEN_CLI" ]; then

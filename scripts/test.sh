@@ -1,17 +1,12 @@
 #!/usr/bin/env bash
-# Runs every step of a set, one script each, goes on after a failure, and sums what the steps counted.
+# Runs each step of a set and goes on after a failure. A step is one script; the counts of all steps are summed.
 #
-#   scripts/test.sh         the set behind `make test`
-#   scripts/test.sh slow    the minutes of waiting that `make test-all` adds
-#   scripts/test.sh stack   the module's image, load test, examples, the pipeline to Prometheus and more SDKs, which `make test-all` adds as well
-#   scripts/test.sh compose docker-compose.yml on a real Docker engine; skipped where none can start
-#   scripts/test.sh k8s     the Kubernetes manifests on a real API server, which `make test-all` adds as well
-#   scripts/test.sh istio   the manifests for Istio with a real istiod, which `make test-all` adds as well
-#   scripts/test.sh fresh   `make demo` with a Rust of its own that lacks the targets, which `make test-all` adds as well
+#   scripts/test.sh              all checks and the tests of one sidecar: `make test`
+#   scripts/test.sh SET          one of the other sets: `make test-SET`; `make help` lists them
 #
-# A step that runs tests counts each of them, any other step counts as one. Each step's output is kept in target/test/.
-# Why a test was skipped is shown. With CI=true one is a failure, unless its reason begins with "cannot run here:": the machine
-# cannot run it, whatever is installed.
+# A step that runs tests counts each of them; any other step counts as one. The output of each step is kept in target/test/.
+# The reason of each skipped test is printed. With CI=true a skipped test is a failure, unless its reason begins with
+# "cannot run here:": then the machine cannot run the test, whatever is installed.
 set -uo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -22,12 +17,13 @@ needs=(rust-all c c++ python node tools cache)
 case $set_name in
   test) steps=(check-format check-text check-licences check-versions test-prerequisites check-dashboard build-filter check-clippy check-docs test-core fuzz test-wasm test-fake-envoy check-envoy test-e2e) ;;
   slow) steps=(test-soak) ;;
-  stack) steps=(check-rules test-image test-loadtest test-examples test-stack test-sdks) needs+=(go spaces) ;;
+  stack) steps=(check-rules test-stack) needs+=(go spaces) ;;
+  integration) steps=(test-image test-loadtest test-examples test-sdks) needs+=(go) ;;
   compose) steps=(test-compose) needs+=(go) ;;
   k8s) steps=(test-k8s) needs+=(go) ;;
   istio) steps=(test-istio) needs+=(go spaces) ;;
   fresh) steps=(test-fresh) ;;
-  *) say "test.sh: unknown set '$set_name'; known are test, slow, stack, compose, k8s, istio, fresh"; exit 2 ;;
+  *) say "test.sh: unknown set '$set_name'; the sets are test, slow, stack, integration, compose, k8s, istio, fresh"; exit 2 ;;
 esac
 logs=$CARGO_TARGET_DIR/test
 mkdir -p "$logs"
@@ -48,24 +44,24 @@ counts() {
       failed = count["failed"] + count["error"] + count["errors"]
       skipped = count["skipped"] + count["ignored"] + count["xfailed"]
       if (!found && status == 0) passed = 1
-      # A runner that broke before or beside its tests has failed whatever it counted.
+      # A runner that fails before or beside its tests counts as one failure.
       if (status != 0 && failed == 0) failed = 1
       print passed + 0, failed + 0, skipped + 0
     }' "$1"
 }
 
-# reasons LOG: why tests were skipped, a line each: how many, and what pytest says after the place.
+# reasons LOG: prints a line for each reason why tests were skipped: how many tests, and the reason that pytest prints after the place.
 reasons() {
   sed -nE 's/\x1b\[[0-9;]*m//g; s/^SKIPPED \[([0-9]+)\] [^ ]+: /\1 /p' "$1" |
     awk '{ count = $1; sub(/^[0-9]+ /, ""); many[$0] += count } END { for (reason in many) print many[reason], "skipped:", reason }' | sort
 }
 
-# unexcused LOG SKIPPED: how many of the skipped tests gave no reason that excuses them.
+# unexcused LOG SKIPPED: prints how many of the skipped tests have no reason that begins with "cannot run here:".
 unexcused() {
   reasons "$1" | awk -v skipped="$2" '/^[0-9]+ skipped: cannot run here: / { skipped -= $1 } END { print skipped + 0 }'
 }
 
-# Every suite of pytest tells why it skips.
+# -ra: pytest prints why it skips a test.
 export PYTEST_ADDOPTS="${PYTEST_ADDOPTS:-} -ra"
 rows=()
 total_passed=0 total_failed=0 total_skipped=0 broken=0
@@ -83,7 +79,7 @@ for name in "${steps[@]}"; do
   if [ "$skipped" -gt 0 ]; then
     reasons "$logs/$name.log"
     if [ "${CI:-}" = true ] && guilty=$(unexcused "$logs/$name.log" "$skipped") && [ "$guilty" -gt 0 ]; then
-      say "failed: $name skipped $guilty tests that this machine could run; with CI=true nothing may be missing"
+      say "failed: $name skipped $guilty tests that this machine could run; with CI=true every program that a test needs must be installed"
       failed=$((failed + guilty)) skipped=$((skipped - guilty))
     fi
   fi

@@ -1,4 +1,4 @@
-//! The end: no new connections, running answers finish, idle streams do not hold it up.
+//! The drain: no new connections, running exchanges finish, streams that only listen are not waited for.
 
 use crate::bootstrap::{HTTP_STAT_PREFIX, READY_KEY, WEB_SOCKET_CLUSTER, upstream_cluster};
 use crate::environment::Settings;
@@ -29,7 +29,7 @@ impl Admin {
         }
     }
 
-    /// Whether the Envoy with this bootstrap serves; another one may have the admin port.
+    /// Whether the Envoy with this bootstrap is live. Another Envoy may have the admin port.
     pub(crate) fn serves(&self, bootstrap: &Path) -> bool {
         let info: Value = serde_json::from_str(&self.get("server_info").unwrap_or_default()).unwrap_or_default();
         let config_path = info.pointer("/command_line_options/config_path").and_then(Value::as_str);
@@ -41,22 +41,22 @@ impl Admin {
         self.agent.get(format!("{}/{path}", self.origin)).call()?.body_mut().read_to_string()
     }
 
-    /// Begins the drain: `/ready` says 503 and every answer from now on ends its connection. The listener goes on
-    /// accepting, so that whoever sends traffic here has time to notice.
+    /// Begins the drain: `/ready` returns 503, and each response from now on closes its connection. The listener still
+    /// accepts connections, so that load balancers have time to react.
     ///
     /// # Errors
     ///
-    /// The admin interface did not answer.
+    /// The admin interface does not answer.
     pub(crate) fn begin_drain(&self) -> Result<(), ureq::Error> {
         self.post(&format!("runtime_modify?{READY_KEY}=0"))?;
         self.post("drain_listeners?graceful&skip_exit&inboundonly")
     }
 
-    /// Closes the MCP listener; connections that it accepted go on.
+    /// Closes the MCP listener; accepted connections stay open.
     ///
     /// # Errors
     ///
-    /// The admin interface did not answer.
+    /// The admin interface does not answer.
     pub(crate) fn close_listener(&self) -> Result<(), ureq::Error> {
         self.post("drain_listeners?inboundonly")
     }
@@ -65,7 +65,7 @@ impl Admin {
         self.agent.post(format!("{}/{path}", self.origin)).send_empty().map(drop)
     }
 
-    /// Whether nothing is left to wait for. An admin interface that does not answer is asked again.
+    /// Whether all exchanges that the drain waits for have ended. `false` when the admin interface does not answer.
     pub(crate) fn is_drained(&self) -> bool {
         let Self { cluster, machine, .. } = self;
         let filter = format!(
@@ -77,21 +77,22 @@ impl Admin {
     }
 }
 
-/// What Envoy says is under way.
+/// Envoy's gauges of open exchanges.
 #[derive(Debug, PartialEq, Eq)]
 struct Gauges {
-    /// Exchanges of the MCP listener.
+    /// Open exchanges of the MCP listener.
     exchanges: u64,
-    /// Those of them that are event streams for listening.
+    /// Open exchanges that are streams for listening.
     streams: u64,
-    /// Bytes of answers that clients have not taken yet.
+    /// Bytes of responses that clients have not read yet.
     unsent: u64,
 }
 
 // === impl Gauges ===
 
 impl Gauges {
-    /// Reads `name: value` lines. The streams are what is missing from their priority's limits, in each cluster that has any.
+    /// Reads `name: value` lines. The number of streams is the limit of their priority less what remains of it, summed over
+    /// the clusters.
     fn read(text: &str, limit: u64) -> Option<Self> {
         let lines = || text.lines().filter_map(|line| line.split_once(": "));
         let values = |end: &'static str| {
@@ -126,7 +127,7 @@ mod tests {
         http.mcp.downstream_rq_active: 5\n";
 
     #[test]
-    fn ok_streams_are_not_waited_for() {
+    fn streams_are_not_waited_for() {
         let gauges = Gauges::read(TEXT, 100).unwrap();
         assert_eq!(gauges, Gauges { exchanges: 5, streams: 4, unsent: 0 });
         assert!(!gauges.are_drained());
@@ -134,18 +135,18 @@ mod tests {
     }
 
     #[test]
-    fn ok_streams_of_each_cluster() {
+    fn streams_of_all_clusters_are_counted() {
         let more = TEXT.replace("cluster.weather", "cluster.sidecar/websocket");
         assert_eq!(Gauges::read(&format!("{TEXT}{more}"), 100).unwrap().streams, 8);
     }
 
     #[test]
-    fn ok_an_answer_not_taken_yet_is_waited_for() {
+    fn unread_response_is_waited_for() {
         assert!(!Gauges { exchanges: 0, streams: 0, unsent: 1 }.are_drained());
     }
 
     #[test]
-    fn err_a_gauge_is_missing() {
+    fn missing_gauge_is_none() {
         for line in TEXT.lines() {
             assert_eq!(Gauges::read(&TEXT.replace(line, ""), 100), None, "{line}");
         }

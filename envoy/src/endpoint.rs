@@ -1,12 +1,12 @@
-//! An `http://` or `https://` URL as Envoy needs it: scheme, host, port and path.
+//! An `http://` or `https://` URL, split into scheme, host, port and path.
 
 use std::net::IpAddr;
 use url::{Host, Url};
 
-/// What a URL may look like, in the words of a problem.
+/// Which URLs are allowed, as messages show it.
 pub(crate) const ALLOWED: &str = "an http:// or https:// URL with a host, without user, query and fragment";
 
-/// How an endpoint is spoken to.
+/// Scheme of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// Plain text.
@@ -15,12 +15,12 @@ pub enum Scheme {
     Https,
 }
 
-/// Where an endpoint is.
+/// Host of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndpointHost {
-    /// A name to resolve.
+    /// A DNS name.
     Name(String),
-    /// An address.
+    /// An IP address.
     Address(IpAddr),
 }
 
@@ -31,22 +31,22 @@ pub struct Endpoint {
     pub scheme: Scheme,
     /// Host of the URL.
     pub host: EndpointHost,
-    /// Port of the URL, or its scheme's.
+    /// Port of the URL, or the default port of its scheme.
     pub port: u16,
-    /// `host` or `host:port` as a client would send it in `Host`.
+    /// `host` or `host:port`, as in a client's `Host` header.
     pub authority: String,
-    /// Path of the URL; `/` where it has none.
+    /// Path of the URL; `/` if it has none.
     pub path: String,
 }
 
 // === impl Endpoint ===
 
 impl Endpoint {
-    /// Reads a URL.
+    /// Parses a URL.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, on one line. User, password, query and fragment are never repeated: they may be secrets.
+    /// A message of one line. It never contains user, password, query and fragment, which may be secrets.
     pub fn parse(text: &str) -> Result<Self, String> {
         let refuse = |reason: &str| Err(format!("{} {reason}; allowed: {ALLOWED}", shown(text)));
         let (scheme, rest) = match text.split_once("://") {
@@ -59,9 +59,9 @@ impl Endpoint {
             return refuse("has a user or a password");
         }
         if after_authority == 0 || text.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
-            return refuse("has no host, or a space in it");
+            return refuse("has no host, or contains a space");
         }
-        let Ok(url) = Url::parse(text) else { return refuse("cannot be read") };
+        let Ok(url) = Url::parse(text) else { return refuse("is not a valid URL") };
         if url.query().is_some() || url.fragment().is_some() {
             return refuse("has a query or a fragment");
         }
@@ -74,7 +74,9 @@ impl Endpoint {
         if let Host::Domain(name) = host
             && !is_host_name(name)
         {
-            return refuse("has a host that is no name: labels of 1 to 63 letters, digits, '-' and '_', 253 in all");
+            return refuse(
+                "has an invalid host name (labels of 1 to 63 letters, digits, '-' and '_', 253 characters in all)",
+            );
         }
         let authority = url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
         let host = match host {
@@ -85,7 +87,7 @@ impl Endpoint {
         Ok(Self { scheme, host, port, authority, path: url.path().to_owned() })
     }
 
-    /// Whether it is this machine under a loopback name or address.
+    /// Whether the host is `localhost`, a loopback address or an unspecified address.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match &self.host {
@@ -94,7 +96,7 @@ impl Endpoint {
         }
     }
 
-    /// `host:port`, with the port in any case.
+    /// `host:port`; the default port is written too.
     #[must_use]
     pub fn host_and_port(&self) -> String {
         match &self.host {
@@ -104,7 +106,7 @@ impl Endpoint {
         }
     }
 
-    /// The URL without anything secret.
+    /// The URL. It holds no secrets, since user, password, query and fragment are not allowed.
     #[must_use]
     pub fn url(&self) -> String {
         let scheme = match self.scheme {
@@ -115,8 +117,8 @@ impl Endpoint {
     }
 }
 
-/// Whether DNS could hold the name, with the underscore that Docker and others allow. The URL standard lets more pass, such
-/// as quotes and braces; letters beyond ASCII are punycode here.
+/// Whether the name is a DNS name; underscores are allowed, as in Docker. The URL standard allows more, such as quotes and
+/// braces. Non-ASCII letters are punycode here.
 fn is_host_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
@@ -124,7 +126,7 @@ fn is_host_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_label)
 }
 
-/// What may be repeated of a refused URL.
+/// The part of a refused URL that a message may show.
 fn shown(text: &str) -> String {
     if text.contains('@') {
         return "the value (not shown, it may hold a password)".to_owned();
@@ -139,7 +141,7 @@ mod tests {
     use super::{Endpoint, EndpointHost, Scheme};
 
     #[test]
-    fn ok_forms() {
+    fn url_forms_are_parsed() {
         let cases = [
             ("http://weather", Scheme::Http, "weather", 80, "/"),
             ("http://Weather:8080/mcp", Scheme::Http, "weather:8080", 8080, "/mcp"),
@@ -158,8 +160,8 @@ mod tests {
     }
 
     #[test]
-    fn err_characters_that_no_host_has() {
-        // Every printable character but those that end a host or are read as something else: `#/:?@\\` and a blank.
+    fn host_with_invalid_character_is_refused() {
+        // All printable characters except those that end a host or have another meaning: `#/:?@\\` and space.
         let others = (33..127_u8).map(char::from).filter(|letter| !letter.is_ascii_alphanumeric());
         for letter in others.filter(|letter| !"#/:?@\\".contains(*letter)) {
             let parsed = Endpoint::parse(&format!("http://a{letter}b/"));
@@ -168,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_the_longest_names() {
+    fn host_name_longer_than_dns_allows_is_refused() {
         let label = "a".repeat(63);
         let name = format!("{label}.{label}.{label}.{}", "a".repeat(61));
         for (host, taken) in [(label.clone(), true), (format!("{label}a"), false), (format!("{name}."), true)] {
@@ -178,13 +180,13 @@ mod tests {
     }
 
     #[test]
-    fn ok_a_path_is_escaped_where_it_must_be() {
+    fn path_is_percent_encoded() {
         let endpoint = Endpoint::parse("http://weather/a\"b{c}'d%20e\\f").unwrap();
         assert_eq!(endpoint.path, "/a%22b%7Bc%7D'd%20e/f");
     }
 
     #[test]
-    fn ok_names_beyond_ascii_and_with_underscores() {
+    fn non_ascii_names_and_underscores_are_allowed() {
         let cases = [("http://m\u{fc}nchen/", "xn--mnchen-3ya"), ("http://mcp_server.local./", "mcp_server.local.")];
         for (text, authority) in cases {
             assert_eq!(Endpoint::parse(text).unwrap().authority, authority);
@@ -192,13 +194,13 @@ mod tests {
     }
 
     #[test]
-    fn ok_addresses_are_no_names() {
+    fn address_is_not_a_name() {
         let endpoint = Endpoint::parse("https://10.0.0.1").unwrap();
         assert_eq!(endpoint.host, EndpointHost::Address([10, 0, 0, 1].into()));
     }
 
     #[test]
-    fn err_each_reason() {
+    fn refused_url_has_its_reason() {
         let cases = [
             ("weather:8080", "not an http:// or https:// URL"),
             ("ftp://weather", "not an http:// or https:// URL"),
@@ -206,17 +208,17 @@ mod tests {
             ("http:///mcp", "no host"),
             ("http://we ather", "a space"),
             ("http://weather:0", "port 0"),
-            ("http://weather:99999", "cannot be read"),
+            ("http://weather:99999", "not a valid URL"),
             ("http://weather/mcp?key=hunter2", "query or a fragment"),
             ("http://weather/mcp?", "query or a fragment"),
             ("http://weather/mcp#hunter2", "query or a fragment"),
             ("http://hunter2@weather", "a user or a password"),
             ("http://a:hunter2@weather/mcp", "a user or a password"),
             ("http://a:hunter2@:bad", "a user or a password"),
-            ("http://a..b/", "no name"),
-            ("http://./", "no name"),
-            ("http://a%22b/", "no name"),
-            ("http://[::1%25eth0]/", "cannot be read"),
+            ("http://a..b/", "invalid host name"),
+            ("http://./", "invalid host name"),
+            ("http://a%22b/", "invalid host name"),
+            ("http://[::1%25eth0]/", "not a valid URL"),
         ];
         for (text, reason) in cases {
             let message = Endpoint::parse(text).unwrap_err();

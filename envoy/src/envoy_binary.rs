@@ -1,36 +1,36 @@
-//! Envoy's program: found, and new enough.
+//! The Envoy binary and its version.
 
 use crate::problem::Problem;
 use std::process::Command;
 
-/// Oldest Envoy whose configuration has every field of the bootstrap.
+/// Oldest version whose configuration has all fields of the bootstrap.
 const OLDEST: (u32, u32) = (1, 36);
-/// First Envoy whose spans and OTLP access logs can say what the filter knows.
+/// Oldest version whose spans and OTLP access logs can read the filter's filter state.
 const OLDEST_WITH_TELEMETRY: (u32, u32) = (1, 37);
 
-/// An Envoy that was asked for its version.
+/// An Envoy binary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvoyBinary {
-    /// Path, or name to look up in `PATH`.
+    /// Path, or name on the `PATH`.
     pub program: String,
-    /// Its version as it prints it.
+    /// The version as Envoy prints it.
     pub version: String,
-    /// Whether its spans and logs can say what the filter knows.
+    /// Whether its spans and logs can read the filter's filter state.
     pub has_telemetry: bool,
 }
 
 // === impl EnvoyBinary ===
 
 impl EnvoyBinary {
-    /// Asks the program for its version.
+    /// Runs the program with `--version`.
     ///
     /// # Errors
     ///
-    /// It cannot be started, is not Envoy, or is too old.
+    /// The program cannot be started, is not Envoy, or is too old.
     pub fn find(program: &str) -> Result<Self, Problem> {
         let refuse = |reason: &str| {
             let (major, minor) = OLDEST;
-            let allowed = format!("the path of an Envoy {major}.{minor} or newer, or one on the PATH");
+            let allowed = format!("an Envoy {major}.{minor} or newer, by its path or its name on the PATH");
             Err(Problem::new("ENVOY_BIN", format!("{program:?} {reason}; allowed: {allowed}")))
         };
         let output = match Command::new(program).arg("--version").output() {
@@ -42,7 +42,7 @@ impl EnvoyBinary {
             return refuse("does not print an Envoy version");
         };
         if number < OLDEST {
-            return refuse(&format!("is Envoy {version}"));
+            return refuse(&format!("is Envoy {version}, which is too old"));
         }
         Ok(Self {
             program: program.to_owned(),
@@ -52,7 +52,7 @@ impl EnvoyBinary {
     }
 }
 
-/// `envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`
+/// Parses `envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`.
 fn read_version(text: &str) -> Option<(&str, (u32, u32))> {
     let (_, rest) = text.split_once("version:")?;
     let version = rest.split('/').nth(1)?.trim();
@@ -67,21 +67,21 @@ mod tests {
     use super::{EnvoyBinary, read_version};
 
     #[test]
-    fn ok_versions() {
+    fn version_is_parsed() {
         let printed = "\n/bin/envoy  version: 9e55/1.40.0/Clean/RELEASE/BoringSSL\n";
         assert_eq!(read_version(printed), Some(("1.40.0", (1, 40))));
         assert_eq!(read_version("envoy version: x/1.36.1-dev/Modified/DEBUG/x"), Some(("1.36.1-dev", (1, 36))));
     }
 
     #[test]
-    fn err_versions() {
+    fn other_output_has_no_version() {
         for printed in ["", "version: 1.40.0", "nginx version: nginx/x.y"] {
             assert_eq!(read_version(printed), None, "{printed}");
         }
     }
 
     #[test]
-    fn err_not_a_program() {
+    fn other_program_is_refused() {
         let problem = EnvoyBinary::find("/nonexistent/envoy").unwrap_err();
         assert_eq!(problem.variable(), "ENVOY_BIN");
         assert!(problem.to_string().contains("\"/nonexistent/envoy\" cannot be started"), "{problem}");

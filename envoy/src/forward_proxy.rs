@@ -1,4 +1,4 @@
-//! The proxy that an `https://` endpoint is reached through, as curl reads it from `HTTPS_PROXY` and `NO_PROXY`.
+//! The forward proxy for `https://` endpoints, as curl reads it from `HTTPS_PROXY` and `NO_PROXY`.
 
 use crate::endpoint::{Endpoint, EndpointHost};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -6,35 +6,35 @@ use percent_encoding::percent_decode_str;
 use std::fmt;
 use std::net::IpAddr;
 
-/// What a proxy's URL may look like, in the words of a problem.
+/// Which proxy URLs are allowed, as messages show it.
 const ALLOWED: &str = "http://[user:password@]host:port or [user:password@]host:port";
 
-/// Schemes that curl knows and this program does not.
+/// Schemes that curl supports and this program does not.
 const OTHER_SCHEMES: [&str; 6] = ["https", "socks", "socks4", "socks4a", "socks5", "socks5h"];
 
-/// An HTTP proxy that takes CONNECT.
+/// An HTTP proxy that supports CONNECT.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ForwardProxy {
-    /// Where it is.
+    /// Its address.
     pub endpoint: Endpoint,
-    /// The value of `Proxy-Authorization`, if the URL has a user: a secret.
+    /// The value of `Proxy-Authorization`, if the URL has a user. It is a secret.
     authorization: Option<String>,
 }
 
 // === impl ForwardProxy ===
 
 impl ForwardProxy {
-    /// Reads the URL of a proxy.
+    /// Parses the URL of a proxy.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, on one line, without user and password.
+    /// A message of one line, without user and password.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text.trim() != text {
-            return Err(format!("begins or ends with a blank or the end of a line; allowed: {ALLOWED}"));
+            return Err(format!("the value (not shown) begins or ends with white space; allowed: {ALLOWED}"));
         }
         let rest = after_scheme(text)?;
-        // A password may hold an `@`.
+        // A password may contain an `@`.
         let (user, place) = rest.rsplit_once('@').map_or((None, rest), |(user, place)| (Some(user), place));
         let place = place.strip_suffix('/').unwrap_or(place);
         let has_port = place.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
@@ -44,7 +44,7 @@ impl ForwardProxy {
         Ok(Self { endpoint, authorization: user.map(basic) })
     }
 
-    /// The value of `Proxy-Authorization`: a secret.
+    /// The value of `Proxy-Authorization`. It is a secret.
     #[must_use]
     pub fn authorization(&self) -> Option<&str> {
         self.authorization.as_deref()
@@ -63,7 +63,8 @@ impl fmt::Debug for ForwardProxy {
     }
 }
 
-/// What follows `http://`, or all where there is no scheme. What precedes `://` in a password is none, and not repeated.
+/// The text after `http://`, or the whole text if it has no scheme. Text before a `://` may be part of a password, so messages
+/// show it only if it is a known scheme.
 fn after_scheme(text: &str) -> Result<&str, String> {
     let Some((scheme, rest)) = text.split_once("://") else { return Ok(text) };
     if scheme.eq_ignore_ascii_case("http") {
@@ -71,10 +72,11 @@ fn after_scheme(text: &str) -> Result<&str, String> {
     }
     let known = OTHER_SCHEMES.iter().find(|known| known.eq_ignore_ascii_case(scheme));
     Err(known
-        .map_or_else(|| refused(text), |scheme| format!("a proxy by {scheme}:// is not supported; allowed: {ALLOWED}")))
+        .map_or_else(|| refused(text), |scheme| format!("a {scheme}:// proxy is not supported; allowed: {ALLOWED}")))
 }
 
-/// Only what is a name and maybe a port is repeated: a user and a password may be anywhere in what cannot be read.
+/// The message for a value that cannot be parsed. It shows the value only if that is a name with an optional port: any other
+/// value may contain a user and a password.
 fn refused(text: &str) -> String {
     let place = text.strip_prefix("http://").unwrap_or(text);
     let (name, port) = place.split_once(':').unwrap_or((place, ""));
@@ -84,7 +86,7 @@ fn refused(text: &str) -> String {
     format!("{shown} is not allowed; allowed: {ALLOWED}")
 }
 
-/// `user:password`, each percent-encoded, as the header's value.
+/// `Proxy-Authorization` for `user:password`, each percent-encoded.
 fn basic(user: &str) -> String {
     let (user, password) = user.split_once(':').unwrap_or((user, ""));
     let mut bytes: Vec<u8> = percent_decode_str(user).collect();
@@ -93,8 +95,8 @@ fn basic(user: &str) -> String {
     format!("Basic {}", STANDARD.encode(bytes))
 }
 
-/// Whether the list in `NO_PROXY` names the endpoint: by a name or a domain above it, an address, a network, or `*`. An entry
-/// with a port is for that port alone.
+/// Whether the list in `NO_PROXY` contains the endpoint: its name or a parent domain, its address, its network, or `*`. An
+/// entry with a port matches that port only.
 pub(crate) fn is_excepted(endpoint: &Endpoint, list: &str) -> bool {
     let entries = list.split(|letter: char| letter == ',' || letter.is_whitespace());
     entries.filter(|entry| !entry.is_empty()).any(|entry| names(endpoint, entry))
@@ -141,7 +143,7 @@ mod tests {
     use crate::endpoint::Endpoint;
 
     #[test]
-    fn ok_forms() {
+    fn url_forms_are_parsed() {
         let cases = [
             ("http://proxy:3128", "http://proxy:3128", None),
             ("HTTP://proxy:80/", "http://proxy:80", None),
@@ -160,10 +162,10 @@ mod tests {
     }
 
     #[test]
-    fn err_what_is_wrong_is_said_without_the_password() {
+    fn invalid_url_is_refused_without_its_password() {
         let cases = [
-            ("socks5://me:hunter2@proxy:1080", "socks5:// is not supported"),
-            ("https://me:hunter2@proxy:443", "https:// is not supported"),
+            ("socks5://me:hunter2@proxy:1080", "socks5:// proxy is not supported"),
+            ("https://me:hunter2@proxy:443", "https:// proxy is not supported"),
             ("http://me:hunter2@proxy", "not shown"),
             ("http://me:hunter2@proxy:3128/path", "not shown"),
             ("http://me:hunter2@pr\"oxy:3128", "not shown"),
@@ -172,8 +174,8 @@ mod tests {
             ("http://me:hunter2%40proxy:3128", "not shown"),
             ("http://me:hunter2", "not shown"),
             ("proxy:3128?token=hunter2", "not shown"),
-            (" http://me:hunter2@proxy:3128", "begins or ends with a blank"),
-            ("http://me:hunter2@proxy:3128\n", "the end of a line"),
+            (" http://me:hunter2@proxy:3128", "begins or ends with white space"),
+            ("http://me:hunter2@proxy:3128\n", "begins or ends with white space"),
             ("http://proxy", "\"http://proxy\" is not allowed"),
             ("proxy:", "\"proxy:\" is not allowed"),
             ("http://proxy:0", "\"http://proxy:0\" is not allowed"),
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_exceptions() {
+    fn no_proxy_matches_names_addresses_and_networks() {
         let cases = [
             ("https://mcp.example.com", "example.com", true),
             ("https://mcp.example.com", "other, .Example.com", true),

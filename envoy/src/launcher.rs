@@ -1,4 +1,4 @@
-//! The run of one sidecar: Envoy's start, signals, drain, end.
+//! Runs one sidecar: starts Envoy, forwards signals, drains, ends Envoy.
 
 use crate::bootstrap;
 use crate::drain::Admin;
@@ -18,19 +18,20 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longest drain.
-const LONGEST_DRAIN: Duration = Duration::from_secs(30);
-/// How often Envoy is asked whether it serves, and whether it is drained.
+/// Maximum duration of a drain.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Interval at which Envoy is asked whether it is live, and whether it is drained.
 const POLL: Duration = Duration::from_millis(100);
-/// For so long a server may be unreachable before it is told; Envoy's first look at `localhost` may come a second late.
-const FIRST_LOOK: Duration = Duration::from_secs(3);
-/// Between the news that this sidecar leaves and the end of its listener.
-const NOTICE: Duration = Duration::from_secs(1);
-/// The same where a cluster sends the traffic: its nodes learn one after the other that a pod leaves.
-const NOTICE_OF_A_SERVICE: Duration = Duration::from_secs(5);
-/// Longest wait for Envoy's own end.
-const LONGEST_END: Duration = Duration::from_secs(5);
-/// What spans and logs need to leave: their flush interval and a moment.
+/// Time after the start during which an unreachable server is not reported. Envoy's first check of `localhost` may be a
+/// second late.
+const UNREACHABLE_GRACE: Duration = Duration::from_secs(3);
+/// Time between the 503 of `/ready` and the closing of the listener.
+const CLOSE_DELAY: Duration = Duration::from_secs(1);
+/// The same in Kubernetes, where the nodes learn one after the other that a pod ends.
+const CLOSE_DELAY_OF_A_POD: Duration = Duration::from_secs(5);
+/// Maximum wait for Envoy's exit after SIGTERM.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Wait for the export of the last spans and logs: their flush interval of 1 s and a margin.
 const LAST_EXPORT: Duration = Duration::from_millis(1_500);
 
 /// One step of a drain.
@@ -41,7 +42,7 @@ enum Event {
     Ended(ExitStatus),
 }
 
-/// Runs the sidecar until it is told to stop or Envoy ends; the exit status for the launcher.
+/// Runs the sidecar until SIGTERM, SIGINT or Envoy's exit. Returns the launcher's exit status.
 ///
 /// # Errors
 ///
@@ -53,66 +54,67 @@ pub fn run(settings: &Settings, machine: Machine) -> io::Result<u8> {
     let (process, mut child, notices) = Process::start(settings, &bootstrap::render(settings, machine))?;
     thread::spawn(move || {
         if let Ok(status) = child.wait() {
-            // Nobody listens once the launcher is past waiting.
+            // Fails when the launcher no longer receives events.
             let _ = sender.send(Event::Ended(status));
         }
     });
-    let told = Notices::new(settings);
-    thread::spawn(move || told.read(notices, |text| complain(format_args!("{text}"))));
+    let reader = Notices::new(settings);
+    thread::spawn(move || reader.read(notices, |text| print_error(format_args!("{text}"))));
     print_addresses(settings);
     Ok(Sidecar { settings, process, events, admin: Admin::new(settings, machine) }.serve())
 }
 
-/// Drains the sidecar that runs with these settings in the same container, and leaves it running: the preStop hook of a
-/// pod, during which the MCP server still works. False if exchanges are still open when the time is over.
+/// Drains the sidecar that runs with these settings in the same container, and leaves it running. It is the preStop hook of
+/// a pod; the MCP server still runs during it. Returns `false` if exchanges are still open after the timeout.
 #[must_use]
 pub fn drain(settings: &Settings, machine: Machine) -> bool {
-    let ended: Ended<Infallible> = drain_with(&Admin::new(settings, machine), NOTICE_OF_A_SERVICE, |wait| {
+    let outcome: DrainOutcome<Infallible> = drain_with(&Admin::new(settings, machine), CLOSE_DELAY_OF_A_POD, |wait| {
         thread::sleep(wait);
         None
     });
-    matches!(ended, Ended::Drained)
+    matches!(outcome, DrainOutcome::Drained)
 }
 
 /// How a drain ended.
-enum Ended<T> {
-    /// Nothing is left to wait for.
+enum DrainOutcome<T> {
+    /// All exchanges that it waits for have ended.
     Drained,
-    /// The time is over.
-    Late,
-    /// What broke the wait off.
-    Broken(T),
+    /// Exchanges are still open after the timeout.
+    TimedOut,
+    /// The wait was interrupted.
+    Interrupted(T),
 }
 
-/// Drains, and waits between the steps with `wait`, which may break it off.
-fn drain_with<T>(admin: &Admin, notice: Duration, mut wait: impl FnMut(Duration) -> Option<T>) -> Ended<T> {
-    say(format_args!("draining, at most {} s", LONGEST_DRAIN.as_secs()));
-    let deadline = Instant::now() + LONGEST_DRAIN;
+/// Drains. Between the steps it calls `wait`, whose value interrupts the drain.
+fn drain_with<T>(admin: &Admin, close_delay: Duration, mut wait: impl FnMut(Duration) -> Option<T>) -> DrainOutcome<T> {
+    print(format_args!("draining, at most {} s", DRAIN_TIMEOUT.as_secs()));
+    let deadline = Instant::now() + DRAIN_TIMEOUT;
     let mut steps: &[Step] = &[Admin::begin_drain, Admin::close_listener];
-    let mut calm = 0;
-    // Twice in a row: the gauges are read one after the other, and a stream may end in between.
-    while calm < 2 {
+    let mut drained_polls = 0;
+    // Two polls in a row: the gauges are read one after the other, and a stream may end in between.
+    while drained_polls < 2 {
         let mut pause = POLL;
         if let [step, later @ ..] = steps
-            && taken(admin, *step)
+            && succeeds(admin, *step)
         {
             steps = later;
-            pause = if later.is_empty() { POLL } else { notice };
+            pause = if later.is_empty() { POLL } else { close_delay };
         }
-        calm = if steps.is_empty() && admin.is_drained() { calm + 1 } else { 0 };
+        drained_polls = if steps.is_empty() && admin.is_drained() { drained_polls + 1 } else { 0 };
         if Instant::now() >= deadline {
-            complain(format_args!("exchanges are still open after {} s", LONGEST_DRAIN.as_secs()));
-            return Ended::Late;
+            print_error(format_args!("exchanges are still open after {} s", DRAIN_TIMEOUT.as_secs()));
+            return DrainOutcome::TimedOut;
         }
-        if let Some(broken) = wait(pause) {
-            return Ended::Broken(broken);
+        if let Some(interruption) = wait(pause) {
+            return DrainOutcome::Interrupted(interruption);
         }
     }
-    Ended::Drained
+    DrainOutcome::Drained
 }
 
-fn taken(admin: &Admin, step: Step) -> bool {
-    step(admin).inspect_err(|error| complain(format_args!("no drain yet: {error}"))).is_ok()
+fn succeeds(admin: &Admin, step: Step) -> bool {
+    let report = |error: &_| print_error(format_args!("Envoy's admin interface: {error}; the drain is tried again"));
+    step(admin).inspect_err(report).is_ok()
 }
 
 fn forward_signals(mut signals: Signals, sender: Sender<Event>) {
@@ -127,39 +129,42 @@ fn forward_signals(mut signals: Signals, sender: Sender<Event>) {
 
 fn print_addresses(settings: &Settings) {
     let Settings { upstream, listener, probe, admin_port, plugin, otlp, .. } = settings;
-    say(format_args!("MCP      http://{listener} -> {} ({})", upstream.endpoint.url(), plugin.server_name));
-    say(format_args!("metrics  http://{probe}/metrics"));
-    say(format_args!("probes   http://{probe}/ready http://{probe}/health"));
-    say(format_args!("admin    http://127.0.0.1:{admin_port}"));
+    print(format_args!("MCP      http://{listener} -> {} ({})", upstream.endpoint.url(), plugin.server_name));
+    print(format_args!("metrics  http://{probe}/metrics"));
+    print(format_args!("probes   http://{probe}/ready http://{probe}/health"));
+    print(format_args!("admin    http://127.0.0.1:{admin_port}"));
     if let Some(proxy) = settings.proxy() {
-        say(format_args!("proxy    {} for https:// (HTTPS_PROXY)", proxy.url()));
+        print(format_args!("proxy    {} for https:// (HTTPS_PROXY)", proxy.url()));
     }
     if let Some(otlp) = otlp {
-        say(format_args!("OTLP     spans and logs to {}", otlp.endpoint.url()));
+        print(format_args!("OTLP     spans and logs to {}", otlp.endpoint.url()));
     }
 }
 
-/// A server that starts later is no mistake, but a wrong URL is, and nobody else would say it.
-fn tell_if_unreachable(settings: &Settings) {
+/// Prints a line if the server is unreachable after the start. The server may start later; but no other message points to a
+/// wrong URL.
+fn report_unreachable_server(settings: &Settings) {
     let health = format!("http://{}/health", settings.own_probe());
     let url = settings.upstream.endpoint.url();
     thread::spawn(move || {
-        let deadline = Instant::now() + FIRST_LOOK;
+        let deadline = Instant::now() + UNREACHABLE_GRACE;
         while probe(&health).is_err() {
             if Instant::now() >= deadline {
-                return say(format_args!("waiting  {url} accepts no connections so far; /health says when it does"));
+                return print(format_args!(
+                    "waiting  {url} does not accept connections yet; /health returns 200 when it does"
+                ));
             }
             thread::sleep(POLL);
         }
     });
 }
 
-/// Prints a line. Output that nobody reads must not end the sidecar, so a failure is nobody's.
-fn say(line: Arguments<'_>) {
+/// Prints a line. A failure is ignored: a closed standard output must not end the sidecar.
+fn print(line: Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-fn complain(line: Arguments<'_>) {
+fn print_error(line: Arguments<'_>) {
     let _ = writeln!(io::stderr(), "mcp-sidecar: {line}");
 }
 
@@ -180,24 +185,24 @@ impl Sidecar<'_> {
             match event {
                 Some(Event::Ended(status)) => return shell_status(status),
                 Some(Event::Signal(SIGTERM | SIGINT)) => return self.stop(),
-                Some(Event::Signal(signal)) => self.pass_on(signal),
+                Some(Event::Signal(signal)) => self.forward(signal),
                 None if starting.is_some_and(|bootstrap| self.admin.serves(bootstrap)) => {
-                    self.process.forget_bootstrap();
-                    say(format_args!("ready    Envoy {}", self.settings.envoy.version));
-                    tell_if_unreachable(self.settings);
+                    self.process.remove_bootstrap();
+                    print(format_args!("ready    Envoy {}", self.settings.envoy.version));
+                    report_unreachable_server(self.settings);
                 }
                 None => {}
             }
         }
     }
 
-    /// Drains, then ends Envoy. A second signal ends it at once.
+    /// Drains, then ends Envoy. A second signal ends Envoy at once.
     fn stop(&self) -> u8 {
         if self.process.bootstrap().is_some_and(|bootstrap| !self.admin.serves(bootstrap)) {
-            // It does not serve yet, so there is nothing to lose, and the admin port may be another Envoy's.
+            // Envoy is not live yet: it has no exchanges, and the admin port may be another Envoy's.
             return self.end(0);
         }
-        if let Ended::Broken(status) = drain_with(&self.admin, NOTICE, |wait| self.interrupted(wait)) {
+        if let DrainOutcome::Interrupted(status) = drain_with(&self.admin, CLOSE_DELAY, |wait| self.interrupted(wait)) {
             return status;
         }
         if self.settings.otlp.is_some()
@@ -208,22 +213,22 @@ impl Sidecar<'_> {
         self.end(0)
     }
 
-    /// Waits, and tells the exit status if a second signal or Envoy's end came meanwhile.
+    /// Waits. Returns the exit status if a second signal arrives or Envoy exits meanwhile.
     fn interrupted(&self, wait: Duration) -> Option<u8> {
         match self.next(wait)? {
             Event::Ended(status) => Some(shell_status(status)),
             Event::Signal(signal @ (SIGTERM | SIGINT)) => Some(self.end(u8::try_from(128 + signal).unwrap_or(u8::MAX))),
             Event::Signal(signal) => {
-                self.pass_on(signal);
+                self.forward(signal);
                 None
             }
         }
     }
 
-    /// Ends Envoy and gives the status for it.
+    /// Ends Envoy and returns the given status.
     fn end(&self, status: u8) -> u8 {
         self.process.signal(Signal::SIGTERM);
-        let deadline = Instant::now() + LONGEST_END;
+        let deadline = Instant::now() + EXIT_TIMEOUT;
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
             match self.events.recv_timeout(left) {
                 Ok(Event::Ended(_)) | Err(RecvTimeoutError::Disconnected) => return status,
@@ -238,7 +243,7 @@ impl Sidecar<'_> {
         self.events.recv_timeout(wait).ok()
     }
 
-    fn pass_on(&self, signal: i32) {
+    fn forward(&self, signal: i32) {
         if let Ok(signal) = Signal::try_from(signal) {
             self.process.signal(signal);
         }

@@ -1,10 +1,10 @@
-//! The sidecar: one Envoy with the MCP filter in front of one MCP server, set by environment variables.
+//! The sidecar: one Envoy with the MCP filter in front of one MCP server, configured by environment variables.
 //!
-//! [`Settings`] come from the environment with every problem named at once, [`bootstrap::render`] turns them into Envoy's
-//! bootstrap, [`run`] starts Envoy, passes signals on and drains at the end.
+//! [`Settings::read`] reads the environment and returns all problems at once. [`bootstrap::render`] turns the settings into
+//! Envoy's bootstrap. [`run`] starts Envoy, forwards signals and drains at the end.
 //!
-//! **What this crate does not do:** restart an Envoy that died (that is for whoever started the sidecar), reload settings,
-//! push metrics. Cost: one sleeping process beside Envoy.
+//! **What this crate does not do:** restart an Envoy that exited (the supervisor of the sidecar does), reload settings, push
+//! metrics. Cost: one sleeping process beside Envoy.
 
 pub mod bootstrap;
 mod drain;
@@ -24,7 +24,7 @@ mod tls_files;
 
 pub use endpoint::{Endpoint, EndpointHost, Scheme};
 pub use environment::{
-    ClientCertificate, HostHeader, Lookup, Otlp, OtlpProtocol, Service, Settings, Upstream, misspelt,
+    ClientCertificate, HostHeader, Lookup, Otlp, OtlpProtocol, Service, Settings, Upstream, unknown_variables,
 };
 pub use envoy_binary::EnvoyBinary;
 pub use filter_plugin::{FilterPlugin, check};

@@ -1,31 +1,32 @@
-//! What the machine allows: open files, and memory. Envoy's limits follow from it.
+//! The machine's limits of open files and memory, and Envoy's limits, which follow from them.
 
 use crate::environment::Settings;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fs;
 
-/// Streams the sidecar takes at once where the machine allows it. An open one takes about 35 KiB of Envoy's memory, all of them
-/// 690 MiB; where there is less, Envoy's overload manager refuses requests first.
+/// Maximum number of open streams. An open stream takes about 35 KiB of Envoy's memory, so all of them take 690 MiB. With
+/// less memory Envoy's overload manager refuses requests earlier.
 const MAX_CONNECTIONS: u64 = 20_000;
-/// Files that a stream needs: a connection on each side, and through a forward proxy both ends of the tunnel's socket too.
+/// Open files per stream: a connection on each side.
 const FILES_OF_A_STREAM: u64 = 2;
+/// The same through a forward proxy: both ends of the tunnel's socket too.
 const FILES_OF_A_TUNNELLED_STREAM: u64 = 4;
-/// Files that are no connection: listeners, logs, the admin interface, libraries.
+/// Open files that are not connections: listeners, logs, the admin interface, libraries.
 const OTHER_FILES: u64 = 256;
 
 /// Limits for Envoy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
-    /// Client connections at once.
+    /// Maximum number of client connections.
     pub connections: u64,
-    /// Memory that Envoy may take before it refuses work.
+    /// Maximum size of Envoy's heap; close to it Envoy refuses requests.
     pub heap_bytes: u64,
 }
 
 // === impl Machine ===
 
 impl Machine {
-    /// Looks at this machine, and raises the soft limit of open files to the hard one, which Envoy inherits.
+    /// Reads the machine's limits, and raises the soft limit of open files to the hard limit. Envoy inherits it.
     #[must_use]
     pub fn prepare(settings: &Settings) -> Self {
         let memory = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
@@ -36,7 +37,7 @@ impl Machine {
             .unwrap_or(1 << 30);
         let of_a_stream =
             if settings.upstream.proxy.is_some() { FILES_OF_A_TUNNELLED_STREAM } else { FILES_OF_A_STREAM };
-        // A tenth stays for what is not Envoy's heap: the modules' virtual machines, stacks, this process.
+        // A tenth is left for memory outside Envoy's heap: the VMs, stacks, this process.
         Self { connections: connections(raise_open_files(), of_a_stream), heap_bytes: memory / 10 * 9 }
     }
 }
@@ -50,7 +51,7 @@ fn raise_open_files() -> u64 {
     if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft }
 }
 
-/// `MemTotal` of `/proc/meminfo`, in kB there.
+/// `MemTotal` of `/proc/meminfo`, which is in kB, in bytes.
 fn physical_memory() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
@@ -62,7 +63,7 @@ mod tests {
     use super::{FILES_OF_A_STREAM, FILES_OF_A_TUNNELLED_STREAM, connections};
 
     #[test]
-    fn ok_connections_fit_the_open_files() {
+    fn connections_fit_the_open_files() {
         assert_eq!(connections(1024, FILES_OF_A_STREAM), 384);
         assert_eq!(connections(1024, FILES_OF_A_TUNNELLED_STREAM), 192);
         assert_eq!(connections(1 << 20, FILES_OF_A_STREAM), 20_000);

@@ -5,7 +5,7 @@ use mcp_sidecar::{Machine, Settings};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Exit status of a refused environment or configuration.
+/// Exit status for settings or a configuration that are refused.
 const REFUSED: u8 = 2;
 
 /// Runs Envoy with the MCP observability filter in front of one MCP server.
@@ -18,21 +18,22 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Starts the sidecar; its settings are environment variables (MCP_UPSTREAM_URL is the one that must be set).
+    /// Starts the sidecar; its settings are environment variables (only MCP_UPSTREAM_URL is required).
     ///
-    /// Exit status: 0 after a drained SIGTERM or SIGINT, 2 for settings that are refused, else Envoy's.
+    /// Exit status: 0 after a drain by SIGTERM or SIGINT, 2 if settings are refused, else Envoy's exit status.
     Run,
-    /// Checks a plugin configuration file: prints "ok", or every problem with exit status 2.
+    /// Checks a plugin configuration file: prints "ok", or all problems with exit status 2.
     Check {
-        /// A JSON file as MCP_FILTER_CONFIG names it.
+        /// The plugin's JSON configuration, as in MCP_FILTER_CONFIG.
         file: PathBuf,
     },
-    /// Asks a page, as a container's health check does; exit status 1 unless it answers 200.
+    /// Sends a GET, for a container's health check; exit status 1 unless the response is 200.
     Probe {
-        /// An http:// URL; unless given, /ready of the sidecar at PROBE_PORT.
+        /// An http:// URL [default: /ready of the sidecar at PROBE_PORT].
         url: Option<String>,
     },
-    /// Drains the running sidecar with the same environment, for a pod's preStop hook; exit status 1 if that takes too long.
+    /// Drains the sidecar that runs with the same environment, for a pod's preStop hook; exit status 1 if exchanges are still
+    /// open after 30 s.
     Drain,
 }
 
@@ -64,7 +65,7 @@ fn own_readiness() -> String {
 
 fn run() -> ExitCode {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    print(&mcp_sidecar::misspelt(names));
+    print(&mcp_sidecar::unknown_variables(names));
     with_settings(|settings| {
         print(&settings.remarks);
         let problems = [mcp_sidecar::taken_ports(settings), mcp_sidecar::refused_files(settings)].concat();

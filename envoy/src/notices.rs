@@ -1,21 +1,23 @@
-//! What Envoy tells the launcher while it runs, in words that say what to do; each thing once.
+//! Turns Envoy's notices (`bootstrap::notice`) into messages for the operator. Each message is printed once.
 
-use crate::bootstrap::{PROXY_NOTICE, REDIRECT_NOTICE, TLS_NOTICE};
+use crate::bootstrap::{CONNECT_NOTICE, PROXY_NOTICE, REDIRECT_NOTICE};
 use crate::environment::Settings;
 use std::io::{BufRead, BufReader, Read};
 use url::Url;
 
-/// Most different things that are told; a server that breaks in ever new ways must not fill the log.
-const MOST: usize = 16;
-/// Letters of a reason that are repeated.
-const LONGEST_REASON: usize = 300;
+/// Maximum number of different messages, so that a server with ever new failures does not fill the log.
+const MAX_MESSAGES: usize = 16;
+/// Maximum number of characters of a reason that a message shows.
+const MAX_REASON_CHARS: usize = 300;
 
-/// Turns Envoy's lines into what is to be told.
+/// Turns lines of Envoy into messages.
 pub(crate) struct Notices {
-    own: Option<Url>,
+    server: Option<Url>,
     url: String,
+    /// URL of the server's proxy, or of the OTLP receiver's.
     proxy: String,
-    told: Vec<String>,
+    is_proxied: bool,
+    printed: Vec<String>,
 }
 
 // === impl Notices ===
@@ -24,71 +26,85 @@ impl Notices {
     pub(crate) fn new(settings: &Settings) -> Self {
         let url = settings.upstream.endpoint.url();
         let proxy = settings.proxy().map(crate::ForwardProxy::url).unwrap_or_default();
-        Self { own: Url::parse(&url).ok(), url, proxy, told: Vec::new() }
+        let is_proxied = settings.upstream.proxy.is_some();
+        Self { server: Url::parse(&url).ok(), url, proxy, is_proxied, printed: Vec::new() }
     }
 
-    /// Reads lines until Envoy is gone, and tells what they mean.
-    pub(crate) fn read(mut self, pipe: impl Read, tell: impl Fn(&str)) {
+    /// Reads lines until Envoy exits, and prints their messages.
+    pub(crate) fn read(mut self, pipe: impl Read, print: impl Fn(&str)) {
         for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
-            if let Some(text) = self.text_of(&String::from_utf8_lossy(&line)) {
-                tell(&text);
+            if let Some(message) = self.message(&String::from_utf8_lossy(&line)) {
+                print(&message);
             }
         }
     }
 
-    /// What to tell of a line, if it was not told yet.
-    fn text_of(&mut self, line: &str) -> Option<String> {
+    /// The message for a line, if it has one that was not printed yet.
+    fn message(&mut self, line: &str) -> Option<String> {
         let (kind, rest) = line.split_once(' ')?;
-        let text = match kind {
-            REDIRECT_NOTICE => self.text_of_redirect(rest)?,
-            PROXY_NOTICE => self.text_of_proxy(rest),
-            TLS_NOTICE => self.text_of_tls(rest)?,
+        let message = match kind {
+            REDIRECT_NOTICE => self.redirect_message(rest)?,
+            PROXY_NOTICE => self.proxy_message(rest),
+            CONNECT_NOTICE => self.connect_message(rest)?,
             _ => return None,
         };
-        if self.told.contains(&text) || self.told.len() >= MOST {
+        if self.printed.contains(&message) || self.printed.len() >= MAX_MESSAGES {
             return None;
         }
-        self.told.push(text.clone());
-        Some(text)
+        self.printed.push(message.clone());
+        Some(message)
     }
 
-    /// Of the `Location` only the origin is repeated: its query may hold a secret. The server's own name is enough: behind
-    /// something that ends TLS it makes `http://` of it, or adds the port that it listens on.
-    fn text_of_redirect(&self, location: &str) -> Option<String> {
-        let own = self.own.as_ref()?;
+    /// For a redirect to the server's own name. Scheme and port may differ: a server behind a TLS proxy writes `http://`, or
+    /// adds its own port. The message shows only the origin of the `Location`; the query may contain a secret.
+    fn redirect_message(&self, location: &str) -> Option<String> {
+        let server = self.server.as_ref()?;
         let is_absolute = location.starts_with("//") || Url::parse(location).is_ok();
-        let target = own.join(location).ok().filter(|target| is_absolute && target.host() == own.host())?;
-        Some(target.origin()).map(|origin| {
-            format!(
-                "MCP_UPSTREAM_HOST_HEADER: {} redirects to its own {}; clients that follow it go past this sidecar and are \
-                 not counted. Let clients use the URL it redirects to, or set MCP_UPSTREAM_HOST_HEADER=preserve if the \
-                 server accepts the sidecar's name",
-                self.url,
-                origin.ascii_serialization()
-            )
-        })
+        let target = server.join(location).ok().filter(|target| is_absolute && target.host() == server.host())?;
+        Some(format!(
+            "MCP_UPSTREAM_HOST_HEADER: {} redirects clients to {}; clients that follow the redirect bypass this sidecar and \
+             are not counted. Use the path of the redirect in the clients' URL, or set MCP_UPSTREAM_HOST_HEADER=preserve if \
+             the server accepts the sidecar's host name",
+            self.url,
+            target.origin().ascii_serialization()
+        ))
     }
 
-    fn text_of_proxy(&self, reason: &str) -> String {
-        let said = match reason.strip_prefix("tunnel_response:") {
-            Some("407") => "it answers 407: it wants another user and password, or any".to_owned(),
+    fn proxy_message(&self, reason: &str) -> String {
+        let failure = match reason.strip_prefix("tunnel_response:") {
+            Some("407") => "it answers 407; check the user and password in HTTPS_PROXY".to_owned(),
             Some(status) => format!("it answers {status}"),
-            None if reason.is_empty() || reason == "-" => "it refuses CONNECT, or cannot be reached".to_owned(),
+            None if reason.is_empty() || reason == "-" => {
+                "it does not accept connections, or refuses CONNECT".to_owned()
+            }
             None => reason.to_owned(),
         };
-        format!("HTTPS_PROXY: no connection through {}: {said}", self.proxy)
+        self.no_connection(&failure)
     }
-    /// The reason may hold names of the server's certificate, which are whatever it wrote there.
-    fn text_of_tls(&self, reason: &str) -> Option<String> {
-        let (_, reason) = reason.split_once("TLS_error:")?;
-        let reason = reason.rsplit_once("OPENSSL_internal:").map_or(reason, |(_, said)| said);
+
+    fn connect_message(&self, details_and_reason: &str) -> Option<String> {
+        let (details, reason) = details_and_reason.split_once(' ')?;
+        if let Some((_, reason)) = reason.split_once("TLS_error:") {
+            return Some(self.tls_message(reason));
+        }
+        let timed_out = self.is_proxied && details.contains("connection_timeout");
+        timed_out.then(|| self.no_connection(&format!("neither the proxy nor {} answers within 5 s", self.url)))
+    }
+
+    /// The reason may contain names from the server's certificate, which are arbitrary text.
+    fn tls_message(&self, reason: &str) -> String {
+        let reason = reason.rsplit_once("OPENSSL_internal:").map_or(reason, |(_, name)| name);
         let reason = reason.strip_suffix(":TLS_error_end").unwrap_or(reason);
-        let reason: String = reason.chars().take(LONGEST_REASON).flat_map(char::escape_debug).collect();
-        Some(format!(
-            "MCP_UPSTREAM_URL: no TLS with {}: {reason}; MCP_UPSTREAM_CA_FILE says whose certificates are trusted, \
-             MCP_UPSTREAM_CERT_FILE which one is shown",
+        let reason: String = reason.chars().take(MAX_REASON_CHARS).flat_map(char::escape_debug).collect();
+        format!(
+            "MCP_UPSTREAM_URL: the TLS handshake with {} fails: {reason}; check MCP_UPSTREAM_CA_FILE (trusted authorities) \
+             and MCP_UPSTREAM_CERT_FILE (client certificate)",
             self.url
-        ))
+        )
+    }
+
+    fn no_connection(&self, failure: &str) -> String {
+        format!("HTTPS_PROXY: no connection through {}: {failure}", self.proxy)
     }
 }
 
@@ -99,11 +115,12 @@ mod tests {
 
     fn notices() -> Notices {
         let url = "https://mcp.example.com/mcp".to_owned();
-        Notices { own: Some(Url::parse(&url).unwrap()), url, proxy: "http://proxy:3128".to_owned(), told: Vec::new() }
+        let proxy = "http://proxy:3128".to_owned();
+        Notices { server: Some(Url::parse(&url).unwrap()), url, proxy, is_proxied: true, printed: Vec::new() }
     }
 
     #[test]
-    fn ok_a_redirect_past_the_sidecar_is_told_once_without_its_query() {
+    fn redirect_past_the_sidecar_is_reported_once_without_its_query() {
         let mut notices = notices();
         for line in [
             "redirect /mcp/",
@@ -112,51 +129,60 @@ mod tests {
             "redirect //login.example.com/",
             "redirect mcp/",
         ] {
-            assert_eq!(notices.text_of(line), None, "{line}");
+            assert_eq!(notices.message(line), None, "{line}");
         }
-        let text = notices.text_of("redirect https://mcp.example.com:443/mcp/?key=hunter2").unwrap();
-        assert!(text.contains("redirects to its own https://mcp.example.com;") && !text.contains("hunter2"), "{text}");
-        assert_eq!(notices.text_of("redirect https://mcp.example.com/other"), None);
+        let text = notices.message("redirect https://mcp.example.com:443/mcp/?key=hunter2").unwrap();
+        assert!(text.contains("redirects clients to https://mcp.example.com;") && !text.contains("hunter2"), "{text}");
+        assert_eq!(notices.message("redirect https://mcp.example.com/other"), None);
     }
 
     #[test]
-    fn ok_a_redirect_to_the_servers_name_by_another_scheme_or_port_is_told() {
+    fn redirect_to_the_servers_name_with_other_scheme_or_port_is_reported() {
         for (location, origin) in [
             ("http://mcp.example.com/mcp/", "http://mcp.example.com"),
             ("https://MCP.example.com:8000/mcp/", "https://mcp.example.com:8000"),
             ("//mcp.example.com/mcp/", "https://mcp.example.com"),
         ] {
-            let text = notices().text_of(&format!("redirect {location}")).unwrap();
-            assert!(text.contains(&format!("redirects to its own {origin};")), "{text}");
+            let text = notices().message(&format!("redirect {location}")).unwrap();
+            assert!(text.contains(&format!("redirects clients to {origin};")), "{text}");
         }
     }
 
     #[test]
-    fn ok_each_reason_of_the_proxy_is_told_once() {
+    fn each_failure_of_the_proxy_is_reported_once() {
         let mut notices = notices();
-        let text = notices.text_of("proxy tunnel_response:407").unwrap();
+        let text = notices.message("proxy tunnel_response:407").unwrap();
         assert!(text.contains("HTTPS_PROXY: no connection through http://proxy:3128: it answers 407"), "{text}");
-        assert_eq!(notices.text_of("proxy tunnel_response:407"), None);
-        assert!(notices.text_of("proxy tunnel_response:403").unwrap().ends_with("it answers 403"));
-        assert!(notices.text_of("proxy -").unwrap().ends_with("cannot be reached"));
+        assert_eq!(notices.message("proxy tunnel_response:407"), None);
+        assert!(notices.message("proxy tunnel_response:403").unwrap().ends_with("it answers 403"));
+        assert!(notices.message("proxy -").unwrap().ends_with("it does not accept connections, or refuses CONNECT"));
     }
 
     #[test]
-    fn ok_why_tls_failed_is_told_without_what_a_terminal_obeys() {
+    fn connect_timeout_names_the_proxy() {
+        let line = "connect upstream_reset_before_response_started{connection_timeout} -";
+        let text = notices().message(line).unwrap();
+        let expected = "neither the proxy nor https://mcp.example.com/mcp answers within 5 s";
+        assert_eq!(text, format!("HTTPS_PROXY: no connection through http://proxy:3128: {expected}"));
+        assert_eq!(Notices { is_proxied: false, ..notices() }.message(line), None);
+    }
+
+    #[test]
+    fn reason_of_a_tls_failure_is_escaped_and_shortened() {
         let mut notices = notices();
-        assert_eq!(notices.text_of("tls delayed_connect_error:_111"), None);
+        assert_eq!(notices.message("connect - delayed_connect_error:_111"), None);
         let reason = "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify cert failed: \u{1b}[31m";
-        let text = notices.text_of(&format!("tls {reason}{}:TLS_error_end", "x".repeat(1000))).unwrap();
-        assert!(
-            text.starts_with("MCP_UPSTREAM_URL: no TLS with https://mcp.example.com/mcp: CERTIFICATE_VERIFY_FAILED:")
-        );
+        let text = notices.message(&format!("connect - {reason}{}:TLS_error_end", "x".repeat(1000))).unwrap();
+        let start =
+            "MCP_UPSTREAM_URL: the TLS handshake with https://mcp.example.com/mcp fails: CERTIFICATE_VERIFY_FAILED:";
+        assert!(text.starts_with(start), "{text}");
         assert!(!text.contains('\u{1b}') && text.len() < 600, "{text}");
     }
 
     #[test]
-    fn ok_the_number_of_things_told_is_bounded() {
+    fn number_of_messages_is_limited() {
         let mut notices = notices();
-        let told = (0..1000).filter_map(|number| notices.text_of(&format!("proxy reason {number}"))).count();
-        assert_eq!(told, super::MOST);
+        let printed = (0..1000).filter_map(|number| notices.message(&format!("proxy reason {number}"))).count();
+        assert_eq!(printed, super::MAX_MESSAGES);
     }
 }

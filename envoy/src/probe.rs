@@ -1,20 +1,20 @@
-//! Asks a page whether it is well: the health check of images that have no shell and no client of their own.
+//! The command `probe`, a health check for images without a shell and an HTTP client.
 //!
-//! One GET, no redirect followed, no proxy; the answer's body is not read.
+//! It sends one GET. Redirects are not followed, proxies are not used, and the body of the response is not read.
 
 use std::time::Duration;
 use ureq::Agent;
 
-/// A check that takes longer has failed.
-const LONGEST: Duration = Duration::from_secs(3);
+/// Timeout of the check.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Whether the page answers 200.
+/// Whether the URL returns 200.
 ///
 /// # Errors
 ///
-/// What came instead, for a person.
+/// A message with the other status or the failure.
 pub fn probe(url: &str) -> Result<(), String> {
-    let config = Agent::config_builder().timeout_global(Some(LONGEST)).proxy(None).max_redirects(0);
+    let config = Agent::config_builder().timeout_global(Some(TIMEOUT)).proxy(None).max_redirects(0);
     let agent: Agent = config.http_status_as_error(false).build().into();
     let answer = agent.get(url).call().map_err(|error| format!("{url}: {error}"))?;
     match answer.status().as_u16() {

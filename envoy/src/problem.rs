@@ -1,4 +1,4 @@
-//! A setting that cannot be used: the variable, its value and what is allowed, on one line.
+//! A problem with a setting: the variable, its value and what is allowed, on one line.
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ pub struct Problem {
 // === impl Problem ===
 
 impl Problem {
-    /// A problem in its own words.
+    /// A problem with the given message.
     pub fn new(variable: &'static str, message: impl Into<String>) -> Self {
-        // One problem is one line, whatever the value holds.
+        // A value may contain line breaks; a problem is one line.
         let message = message.into().replace(['\n', '\r'], " ");
         Self { variable, message }
     }
@@ -29,7 +29,7 @@ impl Problem {
         Self::new(variable, format!("{value:?} is not allowed; allowed: {allowed}"))
     }
 
-    /// The variable it is about.
+    /// The name of the variable.
     #[must_use]
     pub fn variable(&self) -> &'static str {
         self.variable

@@ -1,4 +1,4 @@
-//! Envoy as a child process: started, signalled, waited for.
+//! Envoy as a child process.
 
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
@@ -17,14 +17,14 @@ use serde_json::Value;
 /// A running Envoy.
 pub(crate) struct Process {
     id: Pid,
-    // Only this user can read it, and it goes when Envoy has read it: it may hold a hash key.
+    // Readable by this user only, and removed after Envoy has read it: it may contain a hash key.
     bootstrap: Option<NamedTempFile>,
 }
 
 // === impl Process ===
 
 impl Process {
-    /// Starts Envoy. The child is for the thread that waits for its end, the pipe has what Envoy tells while it runs.
+    /// Starts Envoy. Returns also the child, to wait for its exit, and the pipe to which Envoy writes its notices.
     ///
     /// # Errors
     ///
@@ -39,11 +39,11 @@ impl Process {
             .arg(file.path())
             .args(["--concurrency", &settings.concurrency.to_string()])
             .args(["--log-level", &settings.log_level])
-            // Every answer of a drain ends its connection, not a share that grows with time.
+            // During a drain each response closes its connection. The default closes a share that grows with time.
             .args(["--drain-strategy", "immediate"])
-            // Nothing is shared with other Envoys of this machine: no base id, no shared memory.
+            // No base id and no shared memory, which other Envoys of this machine might use.
             .arg("--disable-hot-restart")
-            // A group of its own: an interrupt from the terminal reaches the launcher alone, which drains.
+            // A separate process group: Ctrl-C in the terminal reaches only the launcher, which drains.
             .process_group(0);
         if let Some(authorization) = settings.proxy().and_then(ForwardProxy::authorization) {
             command.env(AUTHORIZATION_VARIABLE, authorization);
@@ -56,23 +56,23 @@ impl Process {
         Ok((Self { id, bootstrap: Some(file) }, child, notices))
     }
 
-    /// The bootstrap, until it is removed.
+    /// The bootstrap file, until it is removed.
     pub(crate) fn bootstrap(&self) -> Option<&Path> {
         self.bootstrap.as_ref().map(NamedTempFile::path)
     }
 
-    /// Removes the bootstrap, which Envoy reads only once.
-    pub(crate) fn forget_bootstrap(&mut self) {
+    /// Removes the bootstrap file, which Envoy reads once.
+    pub(crate) fn remove_bootstrap(&mut self) {
         self.bootstrap = None;
     }
 
-    /// Sends a signal; one that finds no process is as good as delivered.
+    /// Sends a signal. A failure is ignored: the process has exited then.
     pub(crate) fn signal(&self, signal: Signal) {
         let _ = kill(self.id, signal);
     }
 }
 
-/// A launcher that is killed takes Envoy with it, which else would hold the ports with nobody to drain it.
+/// Ends Envoy when the launcher is killed. Otherwise Envoy would keep the ports, and no process would drain it.
 fn end_with_this_process(command: &mut Command) {
     // SAFETY: between fork and exec only async-signal-safe calls are allowed; prctl is one, and nothing is allocated.
     unsafe {
@@ -80,7 +80,7 @@ fn end_with_this_process(command: &mut Command) {
     }
 }
 
-/// A child's status as a shell would give it: its own, or 128 and the signal that ended it.
+/// A child's exit status as a shell returns it: its own, or 128 plus the signal that ended it.
 pub(crate) fn shell_status(status: ExitStatus) -> u8 {
     let number = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     u8::try_from(number).unwrap_or(u8::MAX)
@@ -93,7 +93,7 @@ mod tests {
     use std::process::ExitStatus;
 
     #[test]
-    fn ok_statuses() {
+    fn exit_status_or_128_plus_signal() {
         assert_eq!(shell_status(ExitStatus::from_raw(0)), 0);
         assert_eq!(shell_status(ExitStatus::from_raw(3 << 8)), 3);
         assert_eq!(shell_status(ExitStatus::from_raw(9)), 137);

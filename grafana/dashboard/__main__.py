@@ -1,6 +1,6 @@
-"""Writes the dashboards: `python grafana/dashboard` makes grafana/dashboards/*.json; `--check` fails where they differ.
+"""Writes grafana/dashboards/*.json: `python grafana/dashboard`. With `--check` it fails if the files differ from the code.
 
-Each section is a module with a title and its panels; a panel's id is its section's hundred and its place in it.
+Each section is a module with a title and panels. A panel's id is 100 times the section's number plus the panel's position.
 """
 
 import json
@@ -22,7 +22,7 @@ import sidecar_health
 import tools
 
 SECTIONS = [overview, request_analysis, tools, resources_and_prompts, errors, sessions_and_streams, sidecar_health]
-# Closed at first: a closed section asks Prometheus nothing.
+# Closed at first: a closed section sends no queries to Prometheus.
 CLOSED = {resources_and_prompts, sessions_and_streams, sidecar_health}
 FOLDER = Path(__file__).resolve().parents[1] / "dashboards"
 
@@ -30,7 +30,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "dashboards"
 def build() -> Dashboard:
     """The dashboard of the project."""
     board = (dashboard.Dashboard("MCP observability").uid("mcp-observability").tags(["mcp"]).readonly()
-             .description("What MCP servers do, as the sidecar in front of them saw it. Generated from grafana/dashboard.")
+             .description("Traffic of MCP servers, as their sidecars measure it. Generated from grafana/dashboard.")
              .tooltip(DashboardCursorSync.CROSSHAIR).time("now-1h", "now").refresh("30s").timezone("browser")
              .variables(frame.variables()).links(frame.links()))
     for number, section in enumerate(SECTIONS, start=1):
@@ -45,12 +45,12 @@ def build() -> Dashboard:
                 board.with_panel(panel)
     built = board.build()
     built.annotations.list_val = frame.annotations()
-    _leave_out_what_newer_schemas_dropped(built)
+    _remove_members_of_old_schemas(built)
     return built
 
 
-def _leave_out_what_newer_schemas_dropped(board: Dashboard) -> None:
-    """The builders know Grafana 11.6 and write their defaults out; the schema of 13 has these members no longer."""
+def _remove_members_of_old_schemas(board: Dashboard) -> None:
+    """The builders are for Grafana 11.6 and write default values; the schema of Grafana 13 does not have these members."""
     for variable in board.templating.list_val:
         variable.auto = variable.auto_min = variable.auto_count = None
     for one in board.panels:
@@ -67,12 +67,12 @@ def files() -> dict[Path, str]:
 
 def main(arguments: list[str]) -> int:
     if arguments not in ([], ["--check"]):
-        print(f"dashboard: unknown arguments {' '.join(arguments)}; known is --check", file=sys.stderr)
+        print(f"dashboard: unknown arguments {' '.join(arguments)}; allowed: --check", file=sys.stderr)
         return 2
     stale = [file for file, text in files().items() if not file.is_file() or file.read_text(encoding="utf-8") != text]
     for file in stale:
         if arguments:
-            print(f"{file.relative_to(FOLDER.parents[1])} is not what the code makes; run scripts/dashboard.sh", file=sys.stderr)
+            print(f"{file.relative_to(FOLDER.parents[1])} differs from the code; run scripts/dashboard.sh", file=sys.stderr)
         else:
             FOLDER.mkdir(exist_ok=True)
             file.write_text(files()[file], encoding="utf-8")

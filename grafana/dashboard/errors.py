@@ -1,15 +1,15 @@
-"""Errors: is it the tool, the server, the way to it, or the caller? And what could not be read."""
+"""Errors by origin (tool, server, transport, client), and messages that could not be parsed."""
 
 from panels import BLUE, RED, YELLOW, Column, Panel, Query, rows, runbook, time_series, to_variable
-from queries import (CALLER, METHOD, NO_PING, SERVER, SERVER_SPEAKS, TRANSPORT, count_with_first, rate)
+from queries import (BY_CLIENT, BY_SERVER, BY_TRANSPORT, METHOD, NO_PING, SERVER, count_with_first, rate)
 
 TITLE = "Errors"
 NONE = "no errors"
-FAILED_ANYHOW = 'status="error"'
+ANY_ERROR = 'status="error"'
 
 
 def panels() -> list[Panel]:
-    return [*_kinds(), *_tables(), *_odd()]
+    return [*_kinds(), *_tables(), *_unexpected()]
 
 
 def _kinds() -> list[Panel]:
@@ -18,15 +18,15 @@ def _kinds() -> list[Panel]:
 
     return [
         runbook(time_series(
-            "Whose fault", "`server`: it answered, and said that it failed. `transport`: it did not get to answer. `caller`: "
-            "unknown names, bad arguments, no login; not in the error ratio and never a call at night.",
-            Query(kind(SERVER_SPEAKS), "server"), Query(kind(TRANSPORT), "transport"),
-            Query(f"{kind(CALLER)} or vector(0)", "caller"), unit="reqps", span=12,
-            colors={"server": RED, "transport": YELLOW, "caller": BLUE}), "MCPHighErrorRate"),
+            "Errors by origin", "`server`: the server or a tool answered with an error. `transport`: no answer from the server. "
+            "`client`: unknown names, invalid arguments, no login; not in the error ratio, and no alert reads them.",
+            Query(kind(BY_SERVER), "server"), Query(kind(BY_TRANSPORT), "transport"),
+            Query(f"{kind(BY_CLIENT)} or vector(0)", "client"), unit="reqps", span=12,
+            colors={"server": RED, "transport": YELLOW, "client": BLUE}), "MCPHighErrorRate"),
         time_series(
-            "Errors by type", "`timeout`, `reset`, `no_response`: it hangs or crashes. `upstream_unavailable`: it is not there. "
-            "`overload`: Envoy's own limits. The very first error of a rare type shows in the table below, not here.",
-            Query(f"{rate('mcp_requests_total', METHOD, FAILED_ANYHOW, by='error_type')} > 0",
+            "Errors by type", "`timeout`, `reset`, `no_response`: the server hangs or crashes. `upstream_unavailable`: it accepts "
+            "no connections. `overload`: Envoy's own limits. The first error of a type is only in the table below.",
+            Query(f"{rate('mcp_requests_total', METHOD, ANY_ERROR, by='error_type')} > 0",
                   "{{error_type}}"), unit="reqps", span=12, no_value=NONE),
     ]
 
@@ -34,43 +34,44 @@ def _kinds() -> list[Panel]:
 def _tables() -> list[Panel]:
     return [
         rows(
-            "Failed operations", "By method and type, in the time range; after a restart of Prometheus, since it began.",
+            "Failed operations", "By method and error type, in the time range, or since the start of Prometheus if that is later.",
             [
-                Column("method", width=180, link=to_variable("method", "Show this method alone")),
+                Column("method", width=180, link=to_variable("method", "Show only this method")),
                 Column("error_type", width=180),
-                Column("Errors", count_with_first("mcp_requests_total", METHOD, FAILED_ANYHOW, by="method, error_type") + " > 0.5"),
+                Column("Errors", count_with_first("mcp_requests_total", METHOD, ANY_ERROR, by="method, error_type") + " > 0.5"),
             ], sort_by="Errors", span=8, no_value=NONE),
         rows(
-            "JSON-RPC error codes", "As the server sends them. -32601: a method it lacks; -32602: wrong arguments; -32603 and "
-            "-320xx: its own failures.",
+            "JSON-RPC error codes", "Codes that the server sends. -32601: unknown method; -32602: invalid arguments; -32603 and "
+            "-320xx: failures of the server.",
             [
                 Column("error_code", width=100),
                 Column("method", width=180),
                 Column("Errors", count_with_first("mcp_protocol_errors_total", METHOD, by="error_code, method")),
             ], sort_by="Errors", span=8, no_value="no error objects"),
         rows(
-            "Failing tools", "By tool and type. `tool_error` is the tool's own word and often a model's bad argument.",
+            "Failing tools", "By tool and error type. `tool_error`: the tool reports the error; often the model's arguments are "
+            "invalid.",
             [
-                Column("tool_name", width=180, link=to_variable("tool", "Show this tool alone")),
+                Column("tool_name", width=180, link=to_variable("tool", "Show only this tool")),
                 Column("error_type", width=160),
                 Column("Errors",
-                       count_with_first("mcp_tool_calls_total", SERVER, FAILED_ANYHOW, by="tool_name, error_type") + " > 0.5"),
+                       count_with_first("mcp_tool_calls_total", SERVER, ANY_ERROR, by="tool_name, error_type") + " > 0.5"),
             ], sort_by="Errors", span=8, no_value="no failing calls"),
     ]
 
 
-def _odd() -> list[Panel]:
+def _unexpected() -> list[Panel]:
     return [
         time_series(
-            "Messages not read", "They passed unchanged, but are not in the figures. `content_encoding`: a compression other than "
-            "gzip or deflate; `invalid_json`, `truncated`: broken by whoever sends them; `not_mcp`: other JSON-RPC.",
+            "Messages not parsed", "They pass unchanged but are not counted. `content_encoding`: a compression other than gzip "
+            "and deflate; `invalid_json`, `truncated`: invalid when sent; `not_mcp`: other JSON-RPC.",
             Query(rate("mcp_parse_skipped_total", SERVER, by="reason"), "{{reason}}"), unit="cps"),
         time_series(
-            "Answers to nothing", "`duplicate`: a second answer to one request; `unknown_id`: an answer nobody asked for. Both "
-            "are faults of the server's or a proxy's bookkeeping.",
+            "Unmatched responses", "`duplicate`: a second response to one request; `unknown_id`: a response without a request. "
+            "Look for a bug in the server or in a proxy.",
             Query(rate("mcp_unmatched_responses_total", SERVER, by="reason"), "{{reason}}"), unit="cps"),
         time_series(
-            "Headers that contradict the body", "Requests whose headers name another method or tool than their body: a broken "
-            "client, or one that wants to get past a rule that trusts headers.",
+            "Header mismatches", "Requests whose headers name another method or tool than the body: a bug of the client, or an "
+            "attempt to bypass a rule that reads the headers only.",
             Query(rate("mcp_header_mismatch_total", SERVER, by="header"), "{{header}}"), unit="reqps"),
     ]

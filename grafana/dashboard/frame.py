@@ -1,4 +1,4 @@
-"""What surrounds the panels: variables, annotations, links."""
+"""The dashboard's variables, annotations and links."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ ALL = models.VariableOption(selected=True, text="All", value="$__all")
 
 @dataclass
 class Variable:
-    """A choice at the top; `expression` is what Prometheus is asked for its values."""
+    """A variable at the top of the dashboard; `expression` is the query of its values."""
 
     name: str
     label: str
@@ -21,18 +21,18 @@ class Variable:
     description: str
 
 
-# A sidecar without traffic is known by its health check alone.
+# A sidecar without traffic has only the series of its health check.
 KNOWN = '{__name__=~"mcp_upstream_available|mcp_filter_streams_total"}'
 VARIABLES = [
     Variable("server", "Server", f"label_values({KNOWN}, server_name)", "server_name: one MCP server with all its sidecars"),
-    Variable("instance", "Sidecar", 'label_values(mcp_filter_info, instance)', "instance: one sidecar; of several replicas, one"),
+    Variable("instance", "Sidecar", 'label_values(mcp_filter_info, instance)', "instance: one sidecar, that is one replica"),
     Variable("method", "Method", 'label_values(mcp_requests_total{server_name=~"$server"}, method)', "the MCP method"),
     Variable("tool", "Tool", 'label_values(mcp_tool_calls_total{server_name=~"$server"}, tool_name)', "the tool's name"),
 ]
 
 
 class PrometheusAnnotation(models.AnnotationQuery):
-    """The datasource's own fields of an annotation, which the general schema leaves to it."""
+    """An annotation with the fields of the Prometheus datasource, which the general schema does not have."""
 
     def __init__(self, name: str, color: str, expression: str, title: str, text: str) -> None:
         super().__init__(name=name, datasource=DATASOURCE, enable=True, icon_color=color, expr=expression)
@@ -55,12 +55,12 @@ def annotations() -> list[models.AnnotationQuery]:
 
     return [
         PrometheusAnnotation("Definition changed", "red", drift("changed"), "Definition changed",
-                             "{{server_name}}: an item of {{method}} is not what it was"),
+                             "{{server_name}}: an item of {{method}} has changed"),
         PrometheusAnnotation("Definition added", "blue", drift("added"), "Definition added",
-                             "{{server_name}}: {{method}} has a new name"),
+                             "{{server_name}}: {{method}} has a new item"),
         PrometheusAnnotation("Sidecar restarted", "yellow",
                              f"{series('envoy_server_uptime', INSTANCE)} < 60",
-                             "Sidecar restarted", "{{instance}}: counters began at zero"),
+                             "Sidecar restarted", "{{instance}}: counters restart at zero"),
     ]
 
 

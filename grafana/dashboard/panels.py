@@ -1,4 +1,4 @@
-"""Panels as the sections write them: title, what to conclude, queries, unit. Looks and wiring are decided here once."""
+"""The kinds of panels. A section gives title, description, queries and unit; this module sets the looks and the wiring."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,13 +18,13 @@ HERE = "/d/mcp-observability?${__url_time_range}&${datasource:queryparam}"
 GREEN, YELLOW, RED, BLUE, GREY = "green", "yellow", "red", "blue", "#8e8e8e"
 NO_TRAFFIC = "no traffic"
 
-# A builder of any kind of panel; they share their methods, not a class.
+# A builder of any kind of panel. The builders share methods but no class.
 Panel = Any
 
 
 @dataclass
 class Query:
-    """One query; `legend` names its series, and in a table its column."""
+    """One query; `legend` is the name of its series or, in a table, of its column."""
 
     expression: str
     legend: str = ""
@@ -32,7 +32,7 @@ class Query:
 
 @dataclass
 class Column:
-    """How a table shows a query's value, or a label where `query` is empty."""
+    """A column of a table: a query's value, or a label if `query` is empty."""
 
     name: str
     query: str = ""
@@ -46,7 +46,7 @@ class Column:
 
 def time_series(title: str, description: str, *queries: Query, unit: str, span: int = 8, height: int = 8,
                 stacked: bool = False, no_value: str = NO_TRAFFIC, colors: dict[str, str] | None = None) -> Panel:
-    """Lines over time, from zero; `colors` are by legend, as a regular expression."""
+    """Lines over time, from zero; the keys of `colors` are regular expressions for the legend."""
     panel = (timeseries.Panel().unit(unit).min(0).line_width(1).fill_opacity(30 if stacked else 8)
              .show_points(looks.VisibilityMode.NEVER).span_nulls(False)
              .legend(common.VizLegendOptions().show_legend(True).display_mode(looks.LegendDisplayMode.TABLE)
@@ -62,7 +62,7 @@ def time_series(title: str, description: str, *queries: Query, unit: str, span: 
 def number(title: str, description: str, query: Query, *, unit: str, span: int = 4, height: int = 4,
            steps: list[tuple[float, str]] | None = None, no_value: str = NO_TRAFFIC, decimals: int | None = None,
            mappings: dict[str, tuple[str, str]] | None = None) -> Panel:
-    """One number with its course behind it; colored where it has thresholds."""
+    """One number with a sparkline; colored if it has thresholds."""
     panel = (stat.Panel().unit(unit).graph_mode(looks.BigValueGraphMode.AREA)
              .color_mode(looks.BigValueColorMode.BACKGROUND if steps else looks.BigValueColorMode.NONE)
              .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
@@ -76,7 +76,7 @@ def number(title: str, description: str, query: Query, *, unit: str, span: int =
 
 def ranking(title: str, description: str, query: Query, *, unit: str, span: int = 8, height: int = 8,
             no_value: str = NO_TRAFFIC, link: tuple[str, str] | None = None) -> Panel:
-    """Bars, the longest first, over the whole time range."""
+    """Bars in descending order, over the whole time range."""
     panel = (bargauge.Panel().unit(unit).min(0).orientation(looks.VizOrientation.HORIZONTAL)
              .display_mode(looks.BarGaugeDisplayMode.BASIC).value_mode(looks.BarGaugeValueMode.TEXT).show_unfilled(False)
              .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
@@ -88,7 +88,7 @@ def ranking(title: str, description: str, query: Query, *, unit: str, span: int 
 
 def rows(title: str, description: str, columns: list[Column], *, sort_by: str, span: int = 12, height: int = 9,
          no_value: str = NO_TRAFFIC) -> Panel:
-    """A table over the whole time range: the columns without a query are labels, the key of a row."""
+    """A table over the whole time range. The columns without a query are labels, and are the key of a row."""
     keys = [column.name for column in columns if not column.query]
     values = [column for column in columns if column.query]
     panel = (table.Panel().cell_height(looks.TableCellHeight.SM).show_header(True)
@@ -108,7 +108,7 @@ def rows(title: str, description: str, columns: list[Column], *, sort_by: str, s
 
 def states(title: str, description: str, *queries: Query, mappings: dict[str, tuple[str, str]], span: int = 12,
            height: int = 6, no_value: str) -> Panel:
-    """What state each thing was in over time."""
+    """States over time, one row per series."""
     panel = (statetimeline.Panel().show_value(looks.VisibilityMode.NEVER).merge_values(True).line_width(0)
              .fill_opacity(80).row_height(0.8).mappings([value_map(mappings)])
              .legend(common.VizLegendOptions().show_legend(True).display_mode(looks.LegendDisplayMode.LIST)
@@ -117,18 +117,18 @@ def states(title: str, description: str, *queries: Query, mappings: dict[str, tu
 
 
 def alerting_at(panel: Panel, value: float) -> Panel:
-    """Draws the line from which an alert speaks."""
+    """Draws the threshold of an alert as a dashed line."""
     return (panel.thresholds(thresholds([(value, RED)], "transparent"))
             .thresholds_style(common.GraphThresholdsStyleConfig().mode(looks.GraphThresholdsStyleMode.DASHED)))
 
 
 def runbook(panel: Panel, alert: str) -> Panel:
-    """Links to what to do when the alert behind this panel speaks."""
+    """Links to the alert's section in the runbook."""
     return panel.links([data_link(f"Runbook: {alert}", runbook_page.address(alert)).target_blank(True)])
 
 
 def to_variable(variable: str, title: str, field_name: str = "") -> tuple[str, str]:
-    """A link that sets a variable of this dashboard to the cell's value, or to another field of its row or series."""
+    """A link that sets a variable of this dashboard to the cell's value, or to another label of its row or series."""
     value = f"${{__field.labels.{field_name}}}" if field_name else "${__value.raw}"
     kept = "".join(f"&${{{name}:queryparam}}" for name in ("server", "method", "tool", "instance") if name != variable)
     return title, f"{HERE}{kept}&var-{variable}={value}"
@@ -149,7 +149,7 @@ def value_map(texts: dict[str, tuple[str, str]]) -> models.ValueMap:
 
 
 def _properties(column: Column) -> list[models.DynamicConfigValue]:
-    """How a column looks."""
+    """The looks of a column."""
     found: dict[str, object] = {}
     if column.query:
         found["unit"] = column.unit
@@ -175,7 +175,7 @@ def _reference(index: int) -> str:
 
 def _finish(panel: Panel, title: str, description: str, queries, span: int, height: int, no_value: str,
             instant: bool = False) -> Panel:
-    """What every panel has."""
+    """Sets what all panels have."""
     panel.title(title).description(description).datasource(DATASOURCE).span(span).height(height).no_value(no_value)
     wired: Callable[[prometheus.Dataquery], Any] = prometheus.Dataquery.instant if instant else prometheus.Dataquery.range
     for index, query in enumerate(queries):

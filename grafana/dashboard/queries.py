@@ -1,10 +1,10 @@
-"""The PromQL that panels share: which series a panel looks at, and the forms that read well without traffic.
+"""PromQL that panels share: selectors and query forms.
 
-Names are those after the collector. Counters are read by `rate()` in graphs and `increase()` in tables, never raw, because
-they begin again at zero with Envoy. What could be 0/0 has no value instead, so that a panel says that there is no traffic.
+Names are those after the collector. Graphs read counters by `rate()` and tables by `increase()`, because counters restart at
+zero with Envoy. A query that would be 0/0 has no value, so that the panel shows "no traffic".
 """
 
-# Every panel follows the variables at the top of the dashboard, as far as its families have the label.
+# Each panel follows the variables at the top of the dashboard, as far as its families have the label.
 INSTANCE = 'instance=~"$instance"'
 SERVER = 'server_name=~"$server",' + INSTANCE
 METHOD = f'{SERVER},method=~"$method"'
@@ -14,13 +14,13 @@ TOOL = f'{SERVER},tool_name=~"$tool"'
 FAILED = 'status="error",error_type!~"unauthorized|invalid_request|rate_limited"'
 JUDGED = 'status=~"ok|error"'
 NO_PING = 'method!="ping"'
-# Whose time the alert on latency looks at.
+# The operations whose duration the alert on latency reads.
 TIMED = 'status=~"ok|cancelled"'
 
-# Error types by who has to act. The filter knows no others.
-SERVER_SPEAKS = "tool_error|rpc_error"
-TRANSPORT = "timeout|upstream_unavailable|reset|overload|http_error|no_response"
-CALLER = "invalid_request|unauthorized|rate_limited"
+# All error types, by origin.
+BY_SERVER = "tool_error|rpc_error"
+BY_TRANSPORT = "timeout|upstream_unavailable|reset|overload|http_error|no_response"
+BY_CLIENT = "invalid_request|unauthorized|rate_limited"
 
 
 def series(family: str, *selectors: str) -> str:
@@ -39,8 +39,8 @@ def count(family: str, *selectors: str, by: str = "") -> str:
 
 
 def count_with_first(family: str, *selectors: str, by: str) -> str:
-    """Events in the time range, for a family whose series do not exist before their first event: `increase()` alone loses
-    that one. A series that is new since the beginning of the range has its lowest value added."""
+    """Events in the time range, for a family whose series begin with their first event, which `increase()` does not count. For
+    a series that is new in the range, the lowest value is added."""
     events = count(family, *selectors, by=by)
     selected = series(family, *selectors)
     first = _sum(f"(min_over_time({selected}[$__range]) unless {selected} offset $__range)", by)
@@ -48,26 +48,26 @@ def count_with_first(family: str, *selectors: str, by: str) -> str:
 
 
 def ratio(failed: str, judged: str) -> str:
-    """A share of what there was; 0 where no failure is known, no value where there was nothing."""
+    """The share of failures; 0 without failures, no value without events."""
     return f"({failed} or 0 * {judged}) / ({judged} > 0)"
 
 
 def quantile(share: float, family: str, *selectors: str, by: str = "", window: str = "$__rate_interval") -> str:
-    """A quantile of a histogram; no value where nothing was observed."""
+    """A quantile of a histogram; no value without observations."""
     labels = f"{by}, le" if by else "le"
     buckets = f"sum by ({labels}) (rate({series(f'{family}_bucket', *selectors)}[{window}]))"
     return f"histogram_quantile({share}, {buckets}) >= 0"
 
 
 def mean(family: str, *selectors: str, by: str = "", window: str = "$__rate_interval") -> str:
-    """A histogram's mean; no value where nothing was observed."""
+    """The mean of a histogram; no value without observations."""
     total = _sum(f"rate({series(f'{family}_sum', *selectors)}[{window}])", by)
     number = _sum(f"rate({series(f'{family}_count', *selectors)}[{window}])", by)
     return f"{total} / ({number} > 0)"
 
 
 def top(number: int, expression: str) -> str:
-    """The highest of them, the highest first."""
+    """The highest values, in descending order."""
     return f"sort_desc(topk({number}, {expression}))"
 
 

@@ -1,4 +1,4 @@
-"""Request analysis: which methods are used, how long each takes and how much passes."""
+"""Request analysis: operations, duration and bytes by method."""
 
 from overview import ERROR_RATIO, ERROR_STEPS, LATENCY_SECONDS, LATENCY_STEPS
 from panels import Column, Panel, Query, alerting_at, rows, runbook, time_series, to_variable
@@ -20,11 +20,11 @@ def _rates() -> list[Panel]:
 
     return [
         rows(
-            "Methods", "Every method in the time range. Many `tools/list` for each `tools/call`: clients fetch the definitions "
-            "over and over. `unseen`: refused before its body had come, by a server that is down or wants a login. Click a method to "
-            "see it alone.",
+            "Methods", "All methods in the time range. Many `tools/list` per `tools/call`: clients fetch the definitions "
+            "repeatedly. `unseen`: refused before the body arrived, because the server is down or requires a login. Click a "
+            "method to show only that method.",
             [
-                Column("method", link=to_variable("method", "Show this method alone"), width=200),
+                Column("method", link=to_variable("method", "Show only this method"), width=200),
                 Column("Operations", f"{count('mcp_requests_total', METHOD, by='method')} > 0"),
                 Column("Errors", ratio(failed, judged), "percentunit", 1, ERROR_STEPS),
                 Column("p50", duration(0.5), "s"),
@@ -32,28 +32,28 @@ def _rates() -> list[Panel]:
                 Column("p99", duration(0.99), "s", None, LATENCY_STEPS),
             ], sort_by="Operations", span=12),
         time_series(
-            "Operations by method", "The mix of traffic. A method that stops while others go on points at a client's release.",
+            "Operations by method", "The mix of traffic. A method that stops while others continue: look for a client's release.",
             Query(f"{rate('mcp_requests_total', METHOD, by='method')} > 0", "{{method}}"),
             unit="reqps", span=12, height=9, stacked=True),
     ]
 
 
 def _times() -> list[Panel]:
-    runs = [(0.5, "p50"), (0.95, "p95"), (0.99, "p99")]
+    shares = [(0.5, "p50"), (0.95, "p95"), (0.99, "p99")]
     return [
         runbook(alerting_at(time_series(
-            "p95 by method", "From a request's last byte to its answer's last byte, or to the cancel. Failed operations are not in "
-            "it, nor in the alert: the line is where it speaks, for each method by itself.",
+            "p95 by method", "From the last byte of the request to the last byte of the answer, or to the cancellation. Failed "
+            "operations are not included, as in the alert. The line is the alert's threshold, which applies to each method.",
             Query(quantile(0.95, "mcp_request_duration_seconds", METHOD, TIMED, NO_PING, by="method"), "{{method}}"), unit="s"),
             LATENCY_SECONDS), "MCPLatencyP95TooHigh"),
         time_series(
-            "First event of streamed answers", "How long a client sees nothing, where the answer comes as an event stream. Far "
-            "below the latency: progress is shown while work goes on.",
-            *(Query(quantile(share, "mcp_first_event_duration_seconds", METHOD), name) for share, name in runs), unit="s",
-            no_value="no streamed answers"),
+            "Time to first event", "For answers in a stream: the time until the client receives the first event. Far below the "
+            "latency: the client receives progress during the operation.",
+            *(Query(quantile(share, "mcp_first_event_duration_seconds", METHOD), name) for share, name in shares), unit="s",
+            no_value="no answers in streams"),
         runbook(alerting_at(time_series(
-            "Error ratio by method", "The server's and the way's failures. One method alone: the server's code for it. All "
-            "at once: the server or the way to it.",
+            "Error ratio by method", "Failures of the server and of the transport. One method only: look at the server's code for "
+            "it. All methods: look at the server and the network.",
             Query(ratio(rate("mcp_requests_total", METHOD, FAILED, NO_PING, by="method"),
                         rate("mcp_requests_total", METHOD, JUDGED, NO_PING, by="method")), "{{method}}"),
             unit="percentunit"), ERROR_RATIO), "MCPHighErrorRate"),
@@ -66,11 +66,11 @@ def _volume() -> list[Panel]:
             "Bytes by direction", "Bodies of MCP exchanges: `in` from clients, `out` from the server.",
             Query(rate("mcp_message_bytes_total", SERVER, by="direction"), "{{direction}}"), unit="Bps"),
         time_series(
-            "Work under way", "`operations` wait for an answer; `exchanges` are open HTTP requests, idle streams included. "
-            "Operations that grow while traffic does not: the server hangs.",
+            "Operations in flight and open exchanges", "`operations` have no answer yet; `exchanges` are open HTTP requests, "
+            "including idle streams. Operations grow while traffic does not: the server hangs.",
             Query(f"sum({series('mcp_requests_in_flight', SERVER)})", "operations"),
             Query(f"sum({series('mcp_active_connections', SERVER)})", "exchanges"), unit="short"),
         time_series(
-            "Mean time by method", "Sums are within two digits of the truth. A mean far above p50: a few slow calls.",
+            "Mean duration by method", "Sums are accurate to two digits. A mean far above p50: a few slow calls.",
             Query(mean("mcp_request_duration_seconds", METHOD, by="method"), "{{method}}"), unit="s"),
     ]

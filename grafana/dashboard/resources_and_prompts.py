@@ -1,4 +1,4 @@
-"""Resources and prompts: what is read and got, and what of it fails."""
+"""Resources and prompts: reads, gets, and their errors."""
 
 from panels import RED, Column, Panel, Query, rows, time_series
 from queries import SERVER, count, rate, ratio, quantile
@@ -9,18 +9,18 @@ STEPS = [(0.05, "yellow"), (0.5, RED)]
 
 def panels() -> list[Panel]:
     return [
-        _outcomes("Resources", "Reads by resource: the URI as listed, or the template it matches, else its scheme. Errors on one "
-                  "template are often clients that ask for what does not exist.", "mcp_resource_reads_total", "resource_uri"),
-        _outcomes("Prompts", "Prompts that were got. Errors here are most often missing arguments.",
+        _outcomes("Resources", "Reads by resource: the listed URI, else the matching template, else the scheme. Errors on one "
+                  "template: often clients read resources that do not exist.", "mcp_resource_reads_total", "resource_uri"),
+        _outcomes("Prompts", "Gets by prompt. Errors are most often missing arguments.",
                   "mcp_prompt_gets_total", "prompt_name"),
-        time_series("Reads by resource", "Each second. One resource read over and over: a client without a cache.",
+        time_series("Reads by resource", "Per second. One resource read repeatedly: a client without a cache.",
                     Query(rate("mcp_resource_reads_total", SERVER, by="resource_uri"), "{{resource_uri}}"), unit="reqps",
                     no_value="no reads"),
-        time_series("Lists and gets", "How often clients fetch the lists, beside what they do with them.",
+        time_series("Lists and gets", "How often clients fetch the lists, and how often they get prompts.",
                     Query(rate("mcp_resources_listed_total", SERVER), "resources/list"),
                     Query(rate("mcp_prompts_listed_total", SERVER), "prompts/list"),
                     Query(rate("mcp_prompt_gets_total", SERVER), "prompts/get"), unit="reqps"),
-        time_series("p95 of reads and gets", "Slow reads hold a model up as slow tools do.",
+        time_series("p95 of reads and gets", "Slow reads delay a model as slow tools do.",
                     Query(quantile(0.95, "mcp_request_duration_seconds", SERVER, 'method=~"resources/read|prompts/get"',
                                    by="method"), "{{method}}"), unit="s", no_value="no reads"),
     ]

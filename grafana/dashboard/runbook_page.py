@@ -1,5 +1,5 @@
-"""docs/runbook.md as a dashboard of its own, one panel for each alert, so that the links of panels lead somewhere wherever
-Grafana runs."""
+"""docs/runbook.md as a separate dashboard with one panel per section. The panels' links lead to it, so they work in any
+Grafana."""
 
 import re
 from pathlib import Path
@@ -11,12 +11,12 @@ from grafana_foundation_sdk.models.text import TextMode
 UID = "mcp-runbook"
 FILE = Path(__file__).resolve().parents[2] / "docs/runbook.md"
 LINK = re.compile(r"\[([^]]+)\]\([^)]*\)")
-# Of the grid's rows; what is longer scrolls.
+# In rows of the grid; longer text scrolls.
 HEIGHT = 12
 
 
 def sections() -> dict[str, str]:
-    """The runbook's sections by their headings, in its order. Its links lead to files beside it, so only their words stay."""
+    """The runbook's sections by heading, in order. Links to other files are replaced by their text."""
     _, *parts = re.split(r"^## ", FILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     found = {}
     for part in parts:
@@ -26,7 +26,7 @@ def sections() -> dict[str, str]:
 
 
 def address(alert: str) -> str:
-    """Where an alert's section is, alone on the page."""
+    """The URL that shows only an alert's section."""
     return f"/d/{UID}?viewPanel=panel-{list(sections()).index(alert) + 1}"
 
 

@@ -1,4 +1,4 @@
-"""Sessions and streams: who connects with which revision, what is open, and how long people take to answer."""
+"""Sessions and streams: sessions by protocol version, open streams, notifications, server requests."""
 
 from overview import NO_ALERT
 from panels import BLUE, GREEN, RED, Panel, Query, runbook, time_series
@@ -8,23 +8,23 @@ TITLE = "Sessions and streams"
 
 
 def panels() -> list[Panel]:
-    return [*_sessions(), *_streams(), *_people()]
+    return [*_sessions(), *_streams(), *_server_requests()]
 
 
 def _sessions() -> list[Panel]:
     return [
         time_series(
-            "Sessions begun", "By negotiated revision and transport. A revision that vanishes: a client release. 2026-07-28 has "
-            "no sessions; its clients show in Operations only.",
+            "Sessions started", "By negotiated protocol version and transport. A version that disappears: look for a client's "
+            "release. 2026-07-28 has no sessions; its clients are in Operations only.",
             Query(f"{rate('mcp_sessions_total', SERVER, by='protocol_version, transport')} > 0",
-                  "{{protocol_version}} {{transport}}"), unit="cps", no_value="no sessions begun"),
+                  "{{protocol_version}} {{transport}}"), unit="cps", no_value="no sessions started"),
         time_series(
-            "Sessions active", "With an id, begun here and not ended; one that is idle for 30 minutes is not counted until it comes back. "
-            "Far more than there are users: clients that begin a session for each call.",
+            "Active sessions", "Sessions with an id that started at this sidecar and have not ended. A session that is idle for 30 "
+            "minutes is not counted until its next message. Far more than users: clients start a session for each call.",
             Query(f"sum by (transport) ({series('mcp_sessions_active', SERVER)})", "{{transport}}"), unit="short",
             no_value="no sidecar is scraped"),
         time_series(
-            "How long sessions last", "Of those that ended properly. Most clients just vanish, and are not in it.",
+            "Session duration", "Of sessions that were ended explicitly. Most clients do not end their sessions; those are not counted.",
             *(Query(quantile(share, "mcp_session_duration_seconds", SERVER), f"p{share * 100:.0f}") for share in (0.5, 0.95)),
             unit="s", no_value="no session ended"),
     ]
@@ -33,31 +33,32 @@ def _sessions() -> list[Panel]:
 def _streams() -> list[Panel]:
     return [
         time_series(
-            "Open now", "Event streams and all MCP exchanges. Streams that grow without end: clients that do not close them; "
-            "a sudden zero: everybody was cut off.",
-            Query(f"sum({series('mcp_sse_streams_active', SERVER)})", "event streams"),
+            "Open streams and exchanges", "Streams that only grow: clients do not close them. A sudden 0: all clients were "
+            "disconnected.",
+            Query(f"sum({series('mcp_sse_streams_active', SERVER)})", "streams"),
             Query(f"sum({series('mcp_active_connections', SERVER)})", "exchanges"), unit="short"),
         runbook(time_series(
-            "Streams opened", "GETs for what the server says by itself. `unsupported` (405): it has no such stream, no fault. "
-            "`error`: refused, so those clients hear nothing but answers, and over HTTP+SSE they cannot work at all.",
+            "Streams opened", "GETs for messages that the server sends by itself. `unsupported` (405): the server has no such stream; "
+            "not a failure. `error`: refused; these clients receive answers only, and over HTTP+SSE they cannot work.",
             Query(rate("mcp_stream_opens_total", SERVER, by="status"), "{{status}}"), unit="cps",
             colors={"ok": GREEN, "unsupported": BLUE, "error": RED}), NO_ALERT),
         time_series(
-            "Notifications", "`in` from clients, `out` from the server. Many `list_changed`: clients fetch the lists again each time.",
+            "Notifications", "`in` from clients, `out` from the server. After each `list_changed`, clients fetch the list again.",
             Query(f"{rate('mcp_notifications_total', SERVER, by='direction, method')} > 0", "{{direction}} {{method}}"),
             unit="cps", no_value="no notifications"),
     ]
 
 
-def _people() -> list[Panel]:
+def _server_requests() -> list[Panel]:
     return [
         time_series(
-            "Requests to the client", "Sampling, elicitation and roots, by end. `lost`: the session ended before anybody answered.",
+            "Server requests", "Sampling, elicitation, roots and ping, by status. `lost`: the session ended before the client "
+            "answered.",
             Query(rate("mcp_server_requests_total", SERVER, by="method, status"), "{{method}} {{status}}"), unit="reqps", span=12),
         time_series(
-            "How long people and models take", "From the server's question to the client's answer. Not in any latency above: "
-            "while it waits, the operation's clock stands. Empty until a server asks.",
+            "Duration of server requests", "From the server's request to the client's response: how long people and models take. "
+            "Latencies do not include this time. Empty until a server sends a request.",
             *(Query(quantile(share, "mcp_server_request_duration_seconds", SERVER, by="method"),
                     f"p{share * 100:.0f} {{{{method}}}}") for share in (0.5, 0.95)),
-            unit="s", span=12, no_value="nobody was asked"),
+            unit="s", span=12, no_value="no server requests"),
     ]

@@ -1,4 +1,4 @@
-"""What a running Prometheus answers to a panel's queries, in the form its kind of panel shows: lines, or rows of a table."""
+"""Prometheus' answers to a panel's queries, in the form that the kind of panel shows: lines, or rows of a table."""
 
 import sys
 from dataclasses import dataclass, field
@@ -28,11 +28,11 @@ class Line:
 
 
 class Source:
-    """A Prometheus, asked for one time range with one step."""
+    """A Prometheus, queried for one time range with one step."""
 
     def __init__(self, url: str, dashboard: dict, end: float, range_seconds: float, scrape_seconds: float) -> None:
         self.url, self.end, self.begin = url, end, end - range_seconds
-        # Grafana asks for about as many points as there are pixels, and for no more than there are scrapes.
+        # Grafana requests about one point per pixel, and at most one per scrape.
         self.step = max(scrape_seconds, range_seconds / 400)
         self.values = board.variables(dashboard) | board.times(scrape_seconds, self.step, range_seconds)
 

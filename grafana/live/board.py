@@ -1,7 +1,7 @@
-"""Reads a dashboard's file as Grafana does: its panels, and their queries with the variables filled in.
+"""Reads a dashboard's file as Grafana does: its panels, and their queries with the variables replaced.
 
-What it knows of Grafana: rows that are closed hold their panels; a variable with all its values chosen is its `allValue`;
-`$__rate_interval` is four scrapes or more. It draws nothing and asks nobody.
+It follows three rules of Grafana: closed rows contain their panels; a variable with all values selected is its `allValue`;
+`$__rate_interval` is at least four scrapes. It draws nothing and sends no queries.
 """
 
 import json
@@ -16,7 +16,7 @@ VARIABLE = re.compile(r"\$\{?(\w+)(?::\w+)?\}?")
 
 @dataclass(frozen=True)
 class Target:
-    """One query of a panel, its variables still in it."""
+    """One query of a panel, with its variables."""
 
     expression: str
     legend: str
@@ -29,7 +29,7 @@ def load(file: Path = FILE) -> dict:
 
 
 def sections(board: dict) -> Iterator[tuple[dict, list[dict]]]:
-    """Each row with its panels, in the order of the screen."""
+    """Each row with its panels, in their order on the screen."""
     row, panels = None, []
     for panel in board["panels"]:
         if panel["type"] != "row":
@@ -43,7 +43,7 @@ def sections(board: dict) -> Iterator[tuple[dict, list[dict]]]:
 
 
 def panels(board: dict) -> list[dict]:
-    """Every panel that shows something."""
+    """All panels."""
     return [panel for _, found in sections(board) for panel in found]
 
 
@@ -53,7 +53,7 @@ def targets(panel: dict) -> list[Target]:
 
 
 def variables(board: dict) -> dict[str, str]:
-    """The dashboard's own variables, each as it is in a query when everything is chosen."""
+    """The dashboard's variables with their values in a query when all values are selected."""
     return {variable["name"]: variable["allValue"]
             for variable in board["templating"]["list"] if variable["type"] == "query"}
 
@@ -66,11 +66,11 @@ def times(scrape_seconds: float, step_seconds: float, range_seconds: float) -> d
 
 
 def filled(expression: str, values: dict[str, str]) -> str:
-    """An expression with its variables replaced; one that is not known is an error."""
+    """An expression with its variables replaced. An unknown variable is an error."""
     return VARIABLE.sub(lambda found: values[found[1]], expression)
 
 
 def chosen(values: list[str]) -> str:
-    """Several chosen values of one variable, as the Prometheus datasource writes them into a query."""
+    """Several selected values of one variable, as the Prometheus datasource writes them into a query."""
     escaped = [re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\\\1", value) for value in values]
     return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"

@@ -1,4 +1,4 @@
-"""Draws the dashboard's panels with the data that their queries find: what a person would see, without a Grafana.
+"""Draws the dashboard's panels with the data of their queries, without Grafana.
 
 It follows the file's positions, colors, units, thresholds and texts. It is not Grafana: fonts, axes and spacing are
 Matplotlib's.
@@ -63,7 +63,7 @@ class Canvas:
 
 
 class Panel:
-    """One panel on the canvas: its place, and what its file says of its looks."""
+    """One panel on the canvas: its position, and the looks that its file sets."""
 
     def __init__(self, canvas: Canvas, panel: dict, top: int) -> None:
         grid = panel["gridPos"]
@@ -74,7 +74,7 @@ class Panel:
         self.unit, self.decimals = self.defaults.get("unit", "short"), self.defaults.get("decimals")
 
     def draw(self, source: Source) -> bool:
-        """Whether there was anything to show."""
+        """Draws the panel; returns whether it had data."""
         self.canvas.box(self.x, self.y, self.width, self.height, PANEL, FRAME)
         self.canvas.text(self.x + 10, self.y + 16, self.panel["title"], 9, weight="bold")
         match self.panel["type"]:
@@ -141,7 +141,7 @@ class Panel:
         return drawn
 
     def limit(self, axes: Axes, custom: dict) -> None:
-        """The line from which an alert speaks, where it is within sight or near."""
+        """Draws the alert's threshold, if it is in the visible range or close to it."""
         if custom.get("thresholdsStyle", {}).get("mode") != "dashed":
             return
         for step in self.defaults["thresholds"]["steps"]:

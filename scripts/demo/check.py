@@ -1,4 +1,4 @@
-"""Compares the scrape with what the clients were answered: whoever prints figures should know that they are right."""
+"""Compares the scrape with the answers that the clients received."""
 
 from collections import Counter
 
@@ -6,7 +6,7 @@ from scrape import Scrape
 
 
 def expected(reports: list[dict]) -> dict[str, Counter]:
-    """What each family ought to say, from the reports of all client processes; keys are label values."""
+    """The expected values of each family, from the reports of all client processes; keys are label values."""
     families: dict[str, Counter] = {name: Counter() for name in FAMILIES}
     for report in reports:
         for method, subject, status, error_type, count in report["operations"]:
@@ -14,7 +14,7 @@ def expected(reports: list[dict]) -> dict[str, Counter]:
             if method == "tools/call":
                 families["mcp_tool_calls_total"][(subject, status, error_type)] += count
                 families["mcp_tool_duration_microseconds_count"][(subject,)] += count
-                # A client that leaves has no result.
+                # A client that cancels has no result.
                 families["mcp_tool_result_bytes_count"][(subject,)] += count * (status != "cancelled")
             elif method == "resources/read":
                 families["mcp_resource_reads_total"][(status,)] += count
@@ -27,7 +27,7 @@ def expected(reports: list[dict]) -> dict[str, Counter]:
     return {name: +counts for name, counts in families.items()}
 
 
-# The families that are compared, each with the labels told apart.
+# The families that are compared, each with the labels that are compared.
 FAMILIES = {
     "mcp_requests_total": ("method", "status", "error_type"),
     "mcp_tool_calls_total": ("tool_name", "status", "error_type"),
@@ -37,13 +37,13 @@ FAMILIES = {
     "mcp_prompt_gets_total": ("prompt_name", "status"),
     "mcp_protocol_errors_total": ("error_code", "method"),
     "mcp_sessions_total": ("protocol_version",),
-    # Clients see only what the server sends.
+    # Clients receive only the server's notifications.
     "mcp_notifications_total": ("method",),
 }
 
 
 def differences(scrape: Scrape, reports: list[dict]) -> list[str]:
-    """One line for each figure that the scrape and the clients disagree about."""
+    """One line for each value that differs between the scrape and the clients."""
     lines = []
     for name, counts in expected(reports).items():
         where = {"direction": "out"} if name == "mcp_notifications_total" else {}

@@ -1,4 +1,4 @@
-"""Demo sessions on the Python SDK 2.3.0, which speaks the 2026-07-28 revision: client_new.py URL."""
+"""Demo sessions with the Python SDK 2.3.0, which uses the protocol version 2026-07-28: client_new.py URL."""
 
 import sys
 

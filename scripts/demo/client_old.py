@@ -1,4 +1,4 @@
-"""Demo sessions on the Python SDK 1.30.0, which opens with the handshake of the older revisions: client_old.py URL."""
+"""Demo sessions with the Python SDK 1.30.0, which uses the `initialize` of older protocol versions: client_old.py URL."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Starts the weather server and the sidecar, drives them with real clients of two revisions, prints the scrape as tables.
+"""Starts the weather server and the sidecar, calls them with clients of two protocol versions, prints the scrape as tables.
 
 Exit 1 when the scrape is empty or says anything else than the clients saw. `KEEP=1` leaves everything running.
 Called by scripts/demo.sh, which builds what is started here.
@@ -19,20 +19,20 @@ HERE = Path(__file__).parent
 
 
 def show(scrape: Scrape, url: str) -> bool:
-    """Prints the tables; False when there is nothing to print."""
+    """Prints the tables; False if the scrape has no tool calls."""
     tools = report.tools(scrape)
     if tools is None:
-        print(f"\nNo tool calls in {url}: the filter is not in Envoy, or it counts nothing.", file=sys.stderr)
+        print(f"\n{url}: has no tool calls; the filter is not in Envoy, or it does not count.", file=sys.stderr)
         return False
-    print(f"\nTools, as {url} tells:\n\n{tools}")
+    print(f"\nTools, from {url}:\n\n{tools}")
     print(f"\nOperations:\n\n{report.operations(scrape)}")
-    print("\nThe series behind it that are not zero (histograms: sum and count, buckets left out):\n")
+    print("\nThe series that are not zero (of histograms sum and count, without buckets):\n")
     print(f"{report.raw(scrape)}\n")
     return True
 
 
 def demonstrate(url: str, metrics: str) -> bool:
-    """The sessions and their figures; False when the figures are wrong."""
+    """Runs the clients and prints the scrape; False if a value is wrong."""
     print("Client sessions on the Python SDK 1.30.0", flush=True)
     reports = [run_client(os.environ["OLD_CLIENT_PYTHON"], HERE / "client_old.py", url)]
     print("Client sessions on the Python SDK 2.3.0", flush=True)
@@ -44,7 +44,7 @@ def demonstrate(url: str, metrics: str) -> bool:
     for line in wrong:
         print(f"wrong: {line}", file=sys.stderr)
     if not wrong:
-        print("Every figure compared equals what the clients saw.")
+        print("Every figure that was compared equals the clients' answers.")
     return not wrong
 
 

@@ -17,20 +17,20 @@ WEATHER = ROOT / "examples/weather"
 
 
 def build() -> bool:
-    """Builds filter and launcher; False when one does not compile."""
+    """Builds filter and launcher; False if one does not compile."""
     print("Building the filter and the launcher", flush=True)
     script = ROOT / "scripts/build-filter.sh"
     module = subprocess.run([script], cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
     launcher = [ROOT / "scripts/build-sidecar.sh"]
     if module.returncode or subprocess.run(launcher, cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode:
-        print("It does not build; waiting for the next change", file=sys.stderr, flush=True)
+        print("The build fails; waiting for the next change", file=sys.stderr, flush=True)
         return False
     os.environ["MCP_FILTER_WASM"] = module.stdout.strip()
     return True
 
 
 class Stack:
-    """Both processes, each absent while it has nothing that runs."""
+    """Both processes; None while one cannot start."""
 
     def __init__(self, port: int, probe_port: int, admin_port: int):
         self.ports = (port, probe_port, admin_port)
@@ -53,7 +53,7 @@ class Stack:
 
     @staticmethod
     def started(start) -> Process | None:
-        """What `start` started, or None with the reason printed: the next change may mend it."""
+        """The process that `start` starts. On failure prints the reason and returns None: the next change may fix it."""
         try:
             return start()
         except StackError as error:
@@ -67,7 +67,7 @@ class Stack:
 
 
 def follow(stack: Stack) -> None:
-    """Builds, starts, and goes on with every change."""
+    """Builds and starts; repeats that after each change."""
     stack.restart_weather()
     if build():
         stack.restart_sidecar()

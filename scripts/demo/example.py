@@ -1,4 +1,4 @@
-"""Runs one example behind the sidecar, drives it with its clients, prints the scrape, and compares it: example.py NAME.
+"""Runs one example behind the sidecar, calls it with its clients, prints and compares the scrape: example.py NAME.
 
 Exit 1 when a figure differs from what the clients were answered, or from the series that the example's README promises.
 `KEEP=1` leaves everything running. Called by scripts/example.sh, which gets what is started here.
@@ -16,7 +16,7 @@ from stack import ROOT, Process, StackError, end_on_signals, free_ports, start_s
 
 
 def start_postgres(folder: str, port: int) -> list[Process]:
-    """A database and the MCP server before it."""
+    """A database and the MCP server in front of it."""
     [database_port] = free_ports(1)
     database = start_server("database", [sys.executable, f"{folder}/database.py"], database_port,
                             {"POSTGRES_HOME": os.environ["POSTGRES_HOME"]})
@@ -29,11 +29,11 @@ def start_postgres(folder: str, port: int) -> list[Process]:
 
 
 def start_agent(folder: str, port: int) -> list[Process]:
-    """The agent, whose model is the scripted one: a key is not handed on."""
+    """The agent with the scripted model; an API key is not passed on."""
     return [start_server("MCP server", [os.environ["EXAMPLE_PYTHON"], f"{folder}/server.py"], port, {})]
 
 
-# How each starts, and its clients: program, the variable that names the Python it runs on.
+# For each example: the function that starts it, and its clients (program, variable with the path of its Python).
 EXAMPLES = {
     "postgres": (start_postgres, [("client.py", "NEW_CLIENT_PYTHON")]),
     "agent-sdk-server": (start_agent, [("client_old.py", "OLD_CLIENT_PYTHON"), ("client_new.py", "NEW_CLIENT_PYTHON")]),
@@ -41,21 +41,21 @@ EXAMPLES = {
 
 
 def drive(name: str, url: str, metrics: str) -> bool:
-    """The clients' sessions and the figures; False when the figures are wrong."""
+    """Runs the clients and prints the scrape; False if a value is wrong."""
     folder = ROOT / "examples" / name
     reports = []
     for program, python in EXAMPLES[name][1]:
         print(f"Running {program}", flush=True)
         reports.append(run_client(os.environ[python], folder / program, url))
     scrape = settled(metrics)
-    print(f"\nTools, as {metrics} tells:\n\n{report.tools(scrape)}")
+    print(f"\nTools, from {metrics}:\n\n{report.tools(scrape)}")
     print(f"\nOperations:\n\n{report.operations(scrape)}")
     print("\nThe series that are not zero and the same in every run:\n\n" + "\n".join(series.figures(scrape.samples)) + "\n")
     wrong = check.differences(scrape, reports) + series.differences(scrape, folder / "README.md")
     for line in wrong:
         print(f"wrong: {line}", file=sys.stderr)
     if not wrong:
-        print("Every figure equals what the clients saw, and the series are those of the README.")
+        print("Every figure equals the clients' answers, and the series equal those in the README.")
     return not wrong
 
 

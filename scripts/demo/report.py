@@ -1,4 +1,4 @@
-"""The demo's tables, computed from the scrape alone."""
+"""The demo's tables, computed from the scrape only."""
 
 from scrape import Scrape
 
@@ -6,7 +6,7 @@ RAW_SKIPPED = ("_bucket", "_created")
 
 
 def table(heads: list[str], rows: list[list[str]], right: set[int]) -> str:
-    """Aligned columns; those in `right` hold numbers."""
+    """Aligned columns; those in `right` are right-aligned."""
     widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
 
     def line(cells: list[str]) -> str:
@@ -17,7 +17,7 @@ def table(heads: list[str], rows: list[list[str]], right: set[int]) -> str:
 
 
 def duration(microseconds: float | None) -> str:
-    """In milliseconds, with three digits that mean something."""
+    """In milliseconds, with three significant digits."""
     return "-" if microseconds is None else f"{microseconds / 1000:.{1 if microseconds < 100_000 else 0}f} ms"
 
 
@@ -29,7 +29,7 @@ def size(octets: float | None) -> str:
 
 
 def tools(scrape: Scrape) -> str | None:
-    """One row per tool; None when the scrape knows no calls."""
+    """One row per tool; None if the scrape has no calls."""
     rows = []
     for (tool,), calls in sorted(scrape.count("mcp_tool_calls_total", "tool_name").items()):
         failed = scrape.count("mcp_tool_calls_total", "error_type", tool_name=tool, status="error")
@@ -54,7 +54,7 @@ def operations(scrape: Scrape) -> str:
 
 
 def raw(scrape: Scrape) -> str:
-    """The series themselves that are not zero; of histograms sum and count, as their buckets would fill pages."""
+    """The series that are not zero; of histograms only sum and count, because there are many buckets."""
     lines = []
     for sample in scrape.samples:
         if sample.value and not sample.name.endswith(RAW_SKIPPED):

@@ -1,4 +1,4 @@
-"""Running a client program to its end, and waiting until the figures of what it did are all there."""
+"""Runs a client program to its end, and waits until all its operations are in the scrape."""
 
 import json
 import os
@@ -11,27 +11,27 @@ from stack import StackError
 
 HERE = Path(__file__).parent
 CLIENT_SECONDS = 120
-# Counters and histograms show up to a second after the event.
+# Counters and histograms are in a scrape up to a second after the event.
 LAG_SECONDS = 2.0
 SETTLE_SECONDS = 15
 
 
 def run_client(python: str, program: Path, url: str) -> dict:
-    """Runs one client program to its end and returns what it saw."""
+    """Runs one client program to its end and returns its report."""
     begun = time.monotonic()
-    # Programs of other folders find the module `session` too.
+    # Programs in other folders import the module `session` too.
     environment = os.environ | {"PYTHONPATH": str(HERE)}
     done = subprocess.run([python, str(program), url], check=False, stdout=subprocess.PIPE, timeout=CLIENT_SECONDS, text=True, env=environment)
     if done.returncode:
         raise StackError(f"{program.name} ended with status {done.returncode}")
     seen = json.loads(done.stdout)
     count = sum(row[-1] for row in seen["operations"])
-    print(f"  {count} operations at revision {seen['revision']} in {time.monotonic() - begun:.1f} s", flush=True)
+    print(f"  {count} operations with protocol version {seen['revision']} in {time.monotonic() - begun:.1f} s", flush=True)
     return seen
 
 
 def settled(url: str) -> Scrape:
-    """The scrape once it stands still for longer than counters may lag."""
+    """The scrape after it has not changed for longer than counters may lag."""
     deadline = time.monotonic() + SETTLE_SECONDS
     now = Scrape.of(url)
     while time.monotonic() < deadline:
@@ -40,4 +40,4 @@ def settled(url: str) -> Scrape:
         now = Scrape.of(url)
         if now.samples == before.samples:
             return now
-    raise StackError(f"the figures at {url} still moved {SETTLE_SECONDS} s after the last client had ended")
+    raise StackError(f"{url}: still changes {SETTLE_SECONDS} s after the last client ended")

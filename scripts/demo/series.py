@@ -1,4 +1,4 @@
-"""The series that an example's README promises, against those of a scrape.
+"""Compares the series in an example's README with those of a scrape.
 
 A README has one block of them, fenced as `prometheus`, in the form of the text format. They are all the series that are not
 zero, but for those that differ from run to run: times, and the size of messages that tell a time or an id.
@@ -11,12 +11,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from scrape import Scrape
 
 BLOCK = re.compile(r"^```prometheus\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-# Of a histogram only how often it was filled; and not the version, which is the sidecar's own.
+# Of a histogram only the count; and not the filter's version, which changes with each release.
 VARYING = re.compile(r"_(bucket|sum|created)$|^mcp_message_bytes_total$|^mcp_filter_info$")
 
 
 def figures(samples: list) -> list[str]:
-    """One sorted line for each sample that is neither zero nor different in every run."""
+    """One line, sorted, for each sample that is not zero and is the same in every run."""
     lines = []
     for sample in samples:
         if sample.value and not VARYING.search(sample.name):
@@ -26,7 +26,7 @@ def figures(samples: list) -> list[str]:
 
 
 def promised(readme: Path) -> list[str]:
-    """The lines of a README's block."""
+    """The lines of the block in a README."""
     [block] = BLOCK.findall(readme.read_text(encoding="utf-8"))
     return figures([sample for family in text_string_to_metric_families(block) for sample in family.samples])
 

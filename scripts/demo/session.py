@@ -1,4 +1,4 @@
-"""What every demo client does in one session, and what it saw. Runs on either line of the Python SDK, so imports none.
+"""The calls of each demo client in one session, and its report. It works with both major versions of the Python SDK and imports none.
 
 The outcome is what the client was answered, in the words the metrics use, so that the two can be compared.
 """
@@ -26,12 +26,12 @@ TOOLS = {
 CITIES = ["bergen", "cairo", "lima", "sapporo"]
 RESOURCES = ["weather://cities", "weather://guide", "weather://cities/bergen/today", "weather://cities/atlantis/today"]
 PROMPTS = {"plan_day": {"city": "lima"}, "compare_cities": {"first": "lima", "second": "cairo"}}
-# The codes of JSON-RPC and MCP that say the caller is at fault.
-CALLER_AT_FAULT = {-32700, -32600, -32601, -32602, -32002}
+# Codes of JSON-RPC and MCP for errors of the client.
+CLIENT_ERRORS = {-32700, -32600, -32601, -32602, -32002}
 
 
 class Seen:
-    """What the clients of one process were answered."""
+    """The answers that the clients of one process received."""
 
     def __init__(self) -> None:
         self.operations: Counter = Counter()
@@ -47,16 +47,16 @@ class Seen:
         self.revision = revision
 
     async def ask(self, method: str, subject: str, operation, refusal: type[Exception]) -> None:
-        """Awaits one operation and notes how it ended; `refusal` is the SDK's exception for a JSON-RPC error."""
+        """Awaits one operation and records its outcome; `refusal` is the SDK's exception for a JSON-RPC error."""
         status, error_type = "ok", ""
         try:
             result = await operation
         except refusal as error:
             code = error.error.code
             self.error_codes[(method, code)] += 1
-            status, error_type = "error", "invalid_request" if code in CALLER_AT_FAULT else "rpc_error"
+            status, error_type = "error", "invalid_request" if code in CLIENT_ERRORS else "rpc_error"
         else:
-            # The member is named isError in the SDK's first line and is_error in its second.
+            # The member is isError in version 1 of the SDK and is_error in version 2.
             if getattr(result, "isError", False) or getattr(result, "is_error", False):
                 status, error_type = "error", "tool_error"
         self.operations[(method, subject, status, error_type)] += 1
@@ -77,7 +77,7 @@ class Seen:
 
 
 async def drive(client, seen: Seen, refusal: type[Exception], as_uri) -> None:
-    """One session from its lists to its last prompt; `as_uri` makes the SDK's form of a URI."""
+    """One session, from its lists to its last prompt; `as_uri` makes the SDK's type of a URI."""
     for method, name in LISTS.items():
         await seen.ask(method, "", getattr(client, name)(), refusal)
     for tool, times in TOOLS.items():

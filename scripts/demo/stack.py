@@ -1,4 +1,4 @@
-"""An example's server and the sidecar in front of it, as processes of this one. Standard library only."""
+"""An example's server and the sidecar in front of it, as child processes. Standard library only."""
 
 import os
 import signal
@@ -11,19 +11,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 20
-# The sidecar drains for up to 30 s before it ends by itself.
+# The sidecar drains for up to 30 s before it exits.
 STOP_SECONDS = 35
 
 
 class StackError(Exception):
-    """What went wrong, in words for the person at the terminal."""
+    """A failure, with a message for the user."""
 
 
 def end_on_signals() -> None:
-    """A closed terminal and a polite end from outside take the same way out as Ctrl-C, and one of them is enough: what
-    comes after the first does not keep it from ending what it started."""
+    """SIGHUP and SIGTERM end this program as Ctrl-C does. Later signals are ignored, so that it can end its children."""
     numbers = [signal.SIGINT, signal.SIGTERM]
-    # Who said nohup meant it.
+    # nohup ignores SIGHUP; keep that.
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
 
@@ -37,7 +36,7 @@ def end_on_signals() -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on, all held at once so that no two are equal."""
+    """Different free ports: all are bound at the same time."""
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))
@@ -48,7 +47,7 @@ def free_ports(count: int) -> list[int]:
 
 
 class Process:
-    """A child in a session of its own: Ctrl-C reaches it through `stop` alone, after its clients are gone."""
+    """A child in a separate session, so that Ctrl-C does not reach it; `stop` ends it after its clients."""
 
     def __init__(self, name: str, command: list[str], settings: dict[str, str], log: Path | None = None):
         self.name = name
@@ -60,7 +59,7 @@ class Process:
             output.close()
 
     def wait_until(self, ready, what: str) -> None:
-        """Waits until `ready()` holds, and fails when the process ends first or takes too long."""
+        """Waits until `ready()` is true; fails if the process exits before or the wait times out."""
         deadline = time.monotonic() + START_SECONDS
         while not ready():
             if self.child.poll() is not None:
@@ -70,7 +69,7 @@ class Process:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """Ends the process, first politely."""
+        """Ends the process: first SIGTERM, then SIGKILL."""
         if self.child.poll() is None:
             self.child.send_signal(signal.SIGTERM)
             try:
@@ -83,7 +82,7 @@ class Process:
 
 
 def connects(port: int) -> bool:
-    """Whether somebody listens on a local port."""
+    """Whether a local port accepts connections."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 

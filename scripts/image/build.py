@@ -14,7 +14,7 @@ import sbom
 from layout import Layout, canonical
 
 MAGIC = b"\0asm"
-# Envoy loads a module by the version of the interface that it exports.
+# Envoy selects the interface's version by this export.
 INTERFACE = b"proxy_abi_version_0_2_1"
 PLUGIN_FILE = "plugin.wasm"
 SBOM_TYPE = "application/vnd.cyclonedx+json"
@@ -25,17 +25,17 @@ def _git(*arguments: str) -> str:
 
 
 def revision() -> str:
-    """The commit, marked where the files differ from it."""
+    """The commit, with a mark if the files differ from it."""
     return _git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty")
 
 
 def created() -> str:
-    """When the commit was made: the one time that belongs to it wherever it is built."""
+    """The commit's time, which is the same wherever the image is built."""
     return datetime.fromtimestamp(int(_git("log", "-1", "--format=%ct")), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def build(module: bytes, directory: Path) -> str:
-    """Writes the layout and gives what to tell about it."""
+    """Writes the layout and returns the text to print."""
     crates = sbom.tree()
     version, time = crates.root.version, created()
     annotations = {
@@ -63,7 +63,7 @@ def build(module: bytes, directory: Path) -> str:
 
 
 def checked(path: Path) -> bytes:
-    """The module, if Envoy can load it: Istio looks at the first bytes alone, and a proxy that gets a broken one stays blind."""
+    """The module, if Envoy can load it. Istio checks only the first bytes, and a proxy with an invalid module counts nothing."""
     module = path.read_bytes()
     if not module.startswith(MAGIC):
         raise ValueError(f"{path}: begins with {module[:4]!r}; a Wasm module begins with {MAGIC!r}")

@@ -22,17 +22,17 @@ COMPRESSION_LEVEL = 9
 
 
 def canonical(value: Any) -> bytes:
-    """The one form of a JSON value."""
+    """The canonical form of a JSON value."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def digest(content: bytes) -> str:
-    """A content's name in the layout."""
+    """The path of a blob in the layout."""
     return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
 def archive(name: str, content: bytes) -> bytes:
-    """A tar file that holds one file which everybody may read."""
+    """A tar file with one file, which is readable by all users."""
     member = tarfile.TarInfo(name)
     member.size = len(content)
     member.mode = 0o644
@@ -43,17 +43,17 @@ def archive(name: str, content: bytes) -> bytes:
 
 
 class Layout:
-    """A layout that is written blob by blob; whole once `finish` was called."""
+    """A layout that is written blob by blob; `finish` completes it."""
 
     def __init__(self, directory: Path) -> None:
-        """Takes the place of the layout that was there; a directory with anything else in it is left alone."""
+        """Replaces an existing layout; refuses a directory with other content."""
         if directory.exists() and any(directory.iterdir()) and not (directory / "oci-layout").exists():
             raise FileExistsError(f"{directory}: is no image layout and not empty; name a new or an empty directory")
         shutil.rmtree(directory, ignore_errors=True)
         self._directory = directory
         self._blobs = directory / "blobs" / "sha256"
         self._blobs.mkdir(parents=True)
-        # First, so that one that was left half written is known for a layout and replaced.
+        # Written first, so that an incomplete layout is recognised and replaced.
         (directory / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
         self._manifests: list[dict] = []
 
@@ -63,10 +63,10 @@ class Layout:
         return {"mediaType": media_type, "digest": name, "size": len(content)}
 
     def add_image(self, tag: str, file: str, content: bytes, created: str, annotations: dict[str, str]) -> dict:
-        """An image with `file` at its top, found by `tag`; gives its descriptor."""
+        """Adds an image with `file` in its root and this tag; returns its descriptor."""
         packed = archive(file, content)
         config = {
-            # Nothing in the image runs on a processor, but container tools expect a platform that they know.
+            # The image has no program for a processor, but container tools expect a known platform.
             "architecture": "amd64",
             "os": "linux",
             "created": created,
@@ -84,7 +84,7 @@ class Layout:
         return manifest
 
     def add_referrer(self, subject: dict, media_type: str, content: bytes, annotations: dict[str, str]) -> dict:
-        """A document about `subject`, found by who asks a registry what refers to that; gives its descriptor."""
+        """Adds a document that refers to `subject` (a referrer); returns its descriptor."""
         manifest = self._add(MANIFEST, canonical({
             "schemaVersion": 2,
             "mediaType": MANIFEST,
@@ -98,6 +98,6 @@ class Layout:
         return manifest
 
     def finish(self) -> None:
-        """Writes the list of what is in it."""
+        """Writes the index."""
         index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": self._manifests}
         (self._directory / "index.json").write_bytes(canonical(index))

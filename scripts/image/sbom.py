@@ -1,4 +1,4 @@
-"""What the module is made of, as CycloneDX JSON: every crate that cargo compiles for it, and what needs what.
+"""The module's SBOM as CycloneDX JSON: all crates that cargo compiles for it, and their dependencies.
 
 `cargo tree` decides which crates these are; unlike `cargo metadata` it leaves out what no enabled feature asks for. Crates that
 only run while the module is built (macros, build scripts) have the scope `excluded`. Rust's standard library is no crate of
@@ -20,18 +20,18 @@ LINE = re.compile(r"(?P<depth>\d+)(?P<name>\S+) v(?P<version>\S+)[^|]*\|(?P<lice
 
 
 class Crate(NamedTuple):
-    """A crate by what tells it apart in Cargo.lock."""
+    """A crate's identity in Cargo.lock."""
 
     name: str
     version: str
 
     def reference(self) -> str:
-        """Its name inside the document."""
+        """Its reference in the document."""
         return f"{self.name}@{self.version}"
 
 
 class Tree(NamedTuple):
-    """Crates in the order of their names: their licences, what each needs, and which of them end in the module."""
+    """Crates sorted by name: their licences, their dependencies, and whether they are linked into the module."""
 
     root: Crate
     licences: dict[Crate, str]
@@ -40,7 +40,7 @@ class Tree(NamedTuple):
 
 
 def _lines(edges: str) -> list[tuple[int, Crate, str]]:
-    """Depth, crate and licence of every line of cargo's tree."""
+    """Depth, crate and licence of each line of `cargo tree`."""
     command = ["cargo", "tree", "--locked", "--package", PACKAGE, "--target", TARGET, "--edges", edges,
                "--no-dedupe", "--prefix", "depth", "--format", "{p}|{l}"]
     printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -54,13 +54,13 @@ def _lines(edges: str) -> list[tuple[int, Crate, str]]:
 
 
 def tree() -> Tree:
-    """The crates of the module, as Cargo.lock pins them."""
+    """The crates of the module, with the versions in Cargo.lock."""
     lines = _lines("normal,build")
     licences: dict[Crate, str] = {}
     needs: dict[Crate, set[Crate]] = {}
     above: list[Crate] = []
     for depth, crate, licence in lines:
-        # Before SPDX, crates wrote "MIT/Apache-2.0" for a choice.
+        # Older crates write "MIT/Apache-2.0" for OR.
         licences[crate] = licence.replace("/", " OR ")
         needs.setdefault(crate, set())
         above[depth:] = [crate]
@@ -71,7 +71,7 @@ def tree() -> Tree:
 
 
 def _checksums() -> dict[Crate, str]:
-    """SHA-256 of each crate's archive; those of this repository have none."""
+    """SHA-256 of each crate's archive; crates of this repository have none."""
     lock = tomllib.loads((ROOT / "Cargo.lock").read_text())
     return {Crate(package["name"], package["version"]): package["checksum"]
             for package in lock["package"] if "checksum" in package}

@@ -10,10 +10,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTOR = ROOT / "collector"
-# Four fifths of the limit: the garbage collector works harder before the limiter refuses data.
+# 80 % of the limit: the garbage collector runs more often before the limiter refuses data.
 MEMORY_MIB = 600
 GO_MEMORY_LIMIT = f"{MEMORY_MIB * 4 // 5}MiB"
-# Where the collector listens: what it is for, and the variable that names the port.
+# The collector's ports, and the variables that set them.
 COLLECTOR_PORTS = {
     "metrics": "COLLECTOR_METRICS_PORT",
     "own": "COLLECTOR_OWN_METRICS_PORT",
@@ -24,8 +24,8 @@ COLLECTOR_PORTS = {
 
 
 def collector_command(binary: str, *, sanitize: bool = True, export: bool = False, export_received: bool = False) -> list[str]:
-    """The collector with its sanitizer, or with what stands in its place; with the export to an OTLP backend or without, and with
-    metrics that others sent by OTLP in it or not."""
+    """The collector's command: with the sanitizer or its replacement, with or without the export to an OTLP backend, and with or
+    without the export of metrics from other OTLP senders."""
     files = ["collector.yaml", "sanitize.yaml" if sanitize else "sanitize-off.yaml"]
     if export:
         files.append("export-otlp.yaml")
@@ -46,7 +46,7 @@ def collector_environment(ports: dict[str, int], targets: list[str], interval_ms
 
 
 def prometheus_command(binary: str, config: Path, data: Path, port: int) -> list[str]:
-    """One day of data, which is what a demo and a test need."""
+    """Prometheus' command; it keeps one day of data."""
     return [
         binary,
         f"--config.file={config}",
@@ -58,7 +58,7 @@ def prometheus_command(binary: str, config: Path, data: Path, port: int) -> list
 
 
 def write_prometheus_config(directory: Path, ports: dict[str, int], interval_ms: int) -> Path:
-    """collector/prometheus.yml with local addresses and this interval; the rules beside it are the repository's."""
+    """collector/prometheus.yml with local addresses and this interval, and the repository's rules."""
     text = (COLLECTOR / "prometheus.yml").read_text(encoding="utf-8")
     for old, new in {
         "collector:8889": f"127.0.0.1:{ports['metrics']}",
@@ -81,5 +81,5 @@ def write_prometheus_config(directory: Path, ports: dict[str, int], interval_ms:
 
 
 def base_environment() -> dict[str, str]:
-    """Of this environment, what any program needs and nothing that would change what it does."""
+    """The variables of this environment that every program needs; none that change a program's behaviour."""
     return {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}

@@ -1,4 +1,4 @@
-"""Questions to a running Prometheus. Standard library only."""
+"""Queries of a running Prometheus. Standard library only."""
 
 import json
 import urllib.error
@@ -12,7 +12,7 @@ class QueryError(Exception):
 
 
 def get(base: str, path: str, **parameters: str) -> Any:
-    """The `data` of an answer of Prometheus' HTTP API."""
+    """The `data` of a response of Prometheus' HTTP API."""
     url = f"{base}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
@@ -28,7 +28,7 @@ def query(base: str, expression: str) -> list[tuple[dict[str, str], float]]:
 
 
 def value(base: str, expression: str) -> float | None:
-    """The value of an expression that gives one series; None of none."""
+    """The value of an expression that returns one series; None if it returns none."""
     found = query(base, expression)
     if len(found) > 1:
         raise QueryError(f"{expression} gives {len(found)} series")

@@ -1,7 +1,7 @@
-"""The whole stack without containers: weather server, sidecar, collector, Prometheus, and clients that keep it busy.
+"""Runs weather server, sidecar, collector, Prometheus, and clients that keep calling, without containers.
 
-Prints where everything is and a table read back from Prometheus; runs until Ctrl-C. `ONCE=1` ends after the table, with
-exit 1 when Prometheus says anything else than the clients saw. Called by scripts/stack.sh, which builds what is started.
+Prints the addresses and a table from Prometheus, and runs until Ctrl-C. `ONCE=1` ends after the table, with exit 1 if Prometheus'
+counts differ from the clients'. Called by scripts/stack.sh, which builds the programs.
 """
 
 import json
@@ -39,20 +39,20 @@ PAUSE_SECONDS = 2
 
 
 def choose_ports() -> dict[str, int]:
-    """What the environment says; else the default, or a free port where somebody has it already."""
+    """The port in the environment; else the default, or a free port if the default is in use."""
     spare = free_ports(len(DEFAULT_PORTS))
     ports = {}
     for (name, (variable, default)), other in zip(DEFAULT_PORTS.items(), spare, strict=True):
         given = setting(variable, 1, 65535)
-        # Who has it already would be taken for the part that is about to be started.
+        # Otherwise the process that has the port would be taken for the part that starts now.
         if given and connects(given):
-            raise StackError(f"{variable}: {given} is taken; allowed: a port that nobody listens on")
+            raise StackError(f"{variable}: port {given} is in use; allowed: a free port")
         ports[name] = given or (other if connects(default) else default)
     return ports
 
 
 def setting(variable: str, least: int, most: int) -> int | None:
-    """A number that the environment says, if it says any."""
+    """A number in the environment, or the default."""
     text = os.environ.get(variable, "")
     if not text:
         return None
@@ -62,7 +62,7 @@ def setting(variable: str, least: int, most: int) -> int | None:
 
 
 class Stack:
-    """Everything that runs, in the order it was started."""
+    """All running parts, in the order of their start."""
 
     def __init__(self, state: Path, interval_ms: int, ports: dict[str, int]):
         self.state, self.interval_ms, self.ports = state, interval_ms, ports
@@ -72,7 +72,7 @@ class Stack:
         return f"http://127.0.0.1:{self.ports[port]}{path}"
 
     def start(self) -> None:
-        """Starts all of it; every part serves once this returns."""
+        """Starts all parts; all are ready when this returns."""
         [upstream] = free_ports(1)
         filter_config = self.state / "filter.json"
         filter_config.write_text(json.dumps({"semconv": True}), encoding="utf-8")
@@ -103,7 +103,7 @@ class Stack:
         self.serve("prometheus", command, {}, self.url("prometheus", "/-/ready"))
 
     def serve(self, name: str, command: list[str], environment: dict[str, str], ready: str) -> None:
-        """Starts one part, which writes to a log of its own, and waits until it answers."""
+        """Starts one part, with a separate log, and waits until it is ready."""
         log = self.state / f"{name}.log"
         process = Process(name, command, environment, log)
         self.running.append(process)
@@ -122,11 +122,11 @@ def say(text: str) -> None:
 
 
 def run_clients(url: str) -> Counter:
-    """One round of real clients at two revisions; how often each tool was called, and with which end."""
+    """One round of real clients with two protocol versions. Returns the number of calls by tool and status."""
     here = Path(__file__).resolve().parents[1] / "demo"
     calls: Counter = Counter()
     for python, program in ((os.environ["OLD_CLIENT_PYTHON"], "client_old.py"), (sys.executable, "client_new.py")):
-        # In a session of its own, so that Ctrl-C is this program's alone; it ends the client.
+        # In a separate session, so that Ctrl-C reaches only this program, which ends the client.
         done = subprocess.run([python, str(here / program), url], check=False, stdout=subprocess.PIPE,
                               timeout=CLIENT_SECONDS, text=True, start_new_session=True)
         if done.returncode:
@@ -138,23 +138,23 @@ def run_clients(url: str) -> Counter:
 
 
 def counted(base: str) -> Counter:
-    """The same as Prometheus has it."""
+    """The same counts, from Prometheus."""
     found = prometheus.query(base, "sum by (tool_name, status) (mcp_tool_calls_total)")
     return Counter({(labels["tool_name"], labels["status"]): round(number) for labels, number in found if number})
 
 
 def await_counts(base: str, expected: Counter, begun: float) -> None:
-    """Waits until Prometheus says what the clients saw."""
+    """Waits until Prometheus' counts equal the clients'."""
     deadline = time.monotonic() + TABLE_SECONDS
     while (found := counted(base)) != expected:
         if time.monotonic() > deadline:
-            raise StackError(f"Prometheus does not say what the clients saw: {dict(found)}, expected {dict(expected)}")
+            raise StackError(f"Prometheus' counts differ from the clients': {dict(found)}, expected {dict(expected)}")
         time.sleep(0.2)
     say(f"  Prometheus has every call, {time.monotonic() - begun:.1f} s after the last")
 
 
 def tools_table(base: str) -> str:
-    """One row per tool, from Prometheus alone."""
+    """One row per tool, from Prometheus only."""
     def by_tool(expression: str) -> dict[str, float]:
         return {labels["tool_name"]: number for labels, number in prometheus.query(base, expression)}
 
@@ -172,7 +172,7 @@ def tools_table(base: str) -> str:
 
 
 def show(stack: Stack) -> None:
-    """Where everything is."""
+    """Prints the addresses of all parts."""
     say(f"\nMCP server        {stack.url('mcp', '/mcp')}\n"
         f"sidecar           {stack.url('probe', '/metrics')}   /health  /ready\n"
         f"collector         {stack.url('metrics', '/metrics')}\n"
@@ -183,7 +183,7 @@ def show(stack: Stack) -> None:
 
 
 def drive(stack: Stack) -> None:
-    """One round and its table; then rounds until somebody ends it, unless once is enough."""
+    """One round and its table; then more rounds until Ctrl-C, unless ONCE is set."""
     say("Client sessions on two revisions of MCP")
     base = stack.url("prometheus")
     calls = run_clients(stack.url("mcp", "/mcp"))

@@ -1,4 +1,4 @@
-"""A Docker engine of the tests' own: its images, networks and containers are seen by nobody else. Needs root.
+"""A separate Docker engine for the tests, with its own images, networks and containers. Needs root.
 
 It keeps its images in the cache, so that a second run builds only what changed. As any dockerd it leaves the bridge docker0 and
 its firewall rules behind.
@@ -19,7 +19,7 @@ COMMAND_SECONDS = 120
 
 
 class NoEngine(Exception):
-    """Why no engine can run here, in one line."""
+    """The reason why no engine can run here, in one line."""
 
 
 def get(*name: str) -> Path:
@@ -29,7 +29,7 @@ def get(*name: str) -> Path:
 
 
 class Engine:
-    """Serves once the constructor returns."""
+    """The engine is ready when the constructor returns."""
 
     def __init__(self) -> None:
         refuse_impossible()
@@ -51,7 +51,7 @@ class Engine:
         self.wait()
 
     def wait(self) -> None:
-        """Until it answers."""
+        """Waits until it answers."""
         deadline = time.monotonic() + START_SECONDS
         while self.run("version", check=False).returncode:
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -61,7 +61,7 @@ class Engine:
             time.sleep(0.2)
 
     def run(self, *arguments: str, check: bool = True, timeout: float = COMMAND_SECONDS) -> subprocess.CompletedProcess:
-        """One `docker` command; what it printed is in the result."""
+        """Runs one `docker` command; the result has its output."""
         done = subprocess.run(["docker", *arguments], env=self.environment, text=True, capture_output=True, timeout=timeout,
                               check=False)
         if check and done.returncode:
@@ -69,7 +69,7 @@ class Engine:
         return done
 
     def stop(self) -> None:
-        """Ends the engine, and with it every container; images stay in the cache."""
+        """Ends the engine and all containers; images stay in the cache."""
         self.process.terminate()
         try:
             self.process.wait(STOP_SECONDS)
@@ -80,7 +80,7 @@ class Engine:
 
 
 def refuse_impossible() -> None:
-    """Raises where starting an engine is of no use to try."""
+    """Raises if an engine cannot run here."""
     if os.geteuid() != 0:
         raise NoEngine("cannot run here: dockerd needs root")
     if subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode:

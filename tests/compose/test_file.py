@@ -1,4 +1,4 @@
-"""What docker-compose.yml says, as compose reads it. Needs no engine."""
+"""docker-compose.yml as compose reads it. Needs no engine."""
 
 from typing import Any
 
@@ -43,14 +43,14 @@ def test_published_on_loopback_alone(services: dict[str, Any]) -> None:
     }
 
 
-def test_whoever_is_waited_for_is_healthy(services: dict[str, Any]) -> None:
+def test_dependencies_wait_for_health(services: dict[str, Any]) -> None:
     for name, service in services.items():
         for needed, how in service.get("depends_on", {}).items():
             assert how["condition"] == "service_healthy", (name, needed)
 
 
 def test_what_is_built_here_is_never_pulled(services: dict[str, Any]) -> None:
-    """Nobody has published the names of these images, so anybody could."""
+    """These names are not published, so another person could publish an image under them."""
     assert {name: service.get("pull_policy") for name, service in services.items() if "build" in service} == {
         name: "never" for name, service in services.items() if service["image"].startswith("mcp-observability/")
     }
@@ -68,7 +68,7 @@ def test_the_only_way_out_is_the_real_models(services: dict[str, Any]) -> None:
 
 
 def test_a_full_queue_does_not_end_the_collector(services: dict[str, Any]) -> None:
-    """Both are the container's memory: what the collector may take, and what waits for the backend."""
+    """The container's memory includes both the collector's limit and the queue for the backend."""
     collector = services["collector"]
     [queue] = collector["tmpfs"]
     size = int(queue.rpartition("size=")[2].removesuffix("m")) << 20

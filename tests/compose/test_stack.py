@@ -1,4 +1,4 @@
-"""The stack on a real engine: built, healthy, called, read back from Prometheus to the last call, taken down."""
+"""The services on a real engine: built, healthy, called, all calls in Prometheus, removed."""
 
 import os
 import urllib.error
@@ -21,12 +21,12 @@ CALLED = 60.0
 
 
 def metrics(stack: Project, service: str) -> str:
-    """A sidecar's metrics page, which no port of this machine leads to."""
+    """A sidecar's metrics page, whose port is not published."""
     return f"http://{stack.address(service, 'telemetry')}:9902/metrics"
 
 
 def page(url: str) -> int | None:
-    """The status of a GET; None where nobody listens."""
+    """The status of a GET; None if the connection is refused."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return answer.status

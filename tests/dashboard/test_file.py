@@ -1,4 +1,4 @@
-"""The dashboards' files: valid, whole, and naming only what exists. Nothing is started."""
+"""The dashboards' files: valid, complete, and naming only metrics and labels that exist. No process is started."""
 
 import re
 from copy import deepcopy

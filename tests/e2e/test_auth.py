@@ -1,7 +1,7 @@
-"""An OAuth-protected server behind the filter: the whole flow as without it, and the token in no place of ours.
+"""An OAuth-protected server behind the filter: the flow is the same as without the filter, and the token appears in no output.
 
-The server names its public address in what it publishes, so both runs go through a relay on the same port, which leads
-to the server itself or to Envoy, and keeps the bytes.
+The server publishes its public address, so both runs use a relay on the same port. It leads to the server or to Envoy, and
+records the bytes.
 """
 
 import json

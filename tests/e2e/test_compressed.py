@@ -1,4 +1,4 @@
-"""Compressed answers: what is inside is counted, what passes stays as it was sent."""
+"""Compressed answers: their messages are counted, and the bytes pass unchanged."""
 
 import gzip
 import threading
@@ -104,7 +104,7 @@ class FlushesEach:
         for data in self.events:
             event = compressor.compress(text("sse", data)) + compressor.flush(zlib.Z_SYNC_FLUSH)
             wire.chunk(event)
-            assert self.next.acquire(timeout=20), "nobody asked for the next event"
+            assert self.next.acquire(timeout=20), "the next event was not requested"
         wire.chunk(compressor.flush())
         wire.end()
 

@@ -1,7 +1,7 @@
-"""The MCP conformance suite says the same of a server with the sidecar before it as without.
+"""The MCP conformance suite gives the same results for a server with and without the sidecar.
 
-Both servers are our own and offer what the suite asks for; what they lack is listed. A relay before the sidecar
-keeps what the suite's clients really sent and got, and the counters must agree with it.
+Both servers are in tests/peers and implement what the suite tests; what they lack is listed. A relay in front of the sidecar
+records what the suite's clients send and receive, and the counters must agree with it.
 """
 
 import time

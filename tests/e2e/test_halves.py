@@ -1,5 +1,6 @@
-"""HTTP+SSE, where an operation's answer passes another exchange than its POST: through one sidecar, and through two with a balancer
-before them that knows no sessions."""
+"""HTTP+SSE, where an operation's answer uses another exchange than its POST: through one sidecar, and through two sidecars behind
+a load balancer without session affinity.
+"""
 
 import queue
 from collections import Counter

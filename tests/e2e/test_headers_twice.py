@@ -1,4 +1,4 @@
-"""A header that arrives twice: its first value counts, but the lines of `Accept` are one list. HTTP/1.1 and HTTP/2."""
+"""A header that occurs twice: the first value counts, except for `Accept`, whose lines are one list. HTTP/1.1 and HTTP/2."""
 
 import gzip
 import socket

@@ -1,5 +1,6 @@
-"""Bytes of any kind, on either side: they pass unchanged, they are counted where there is a family for them,
-and the same Envoy goes on serving and counting."""
+"""Arbitrary bytes from either side pass unchanged and are counted if there is a family for them, and the same Envoy continues to
+serve and to count.
+"""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""A client that resets its HTTP/2 stream has cancelled, whatever its code. For NO_ERROR, Node's default, Envoy sets no flag."""
+"""A client that resets its HTTP/2 stream has cancelled, with any error code. For NO_ERROR, Node's default, Envoy sets no flag."""
 
 import socket
 import threading

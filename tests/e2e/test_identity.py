@@ -1,7 +1,7 @@
-"""What the sidecar changes on the wire: the documented list, and nothing else.
+"""The sidecar changes only what the documentation lists.
 
-Each exchange is made twice with the same bytes, straight to the server and through the sidecar, and both
-ends are compared: what the server received, and what the client received.
+Each exchange is made twice with the same bytes, directly and through the sidecar. What the server receives and what the client
+receives must be equal in both runs.
 """
 
 import gzip

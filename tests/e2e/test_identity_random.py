@@ -1,7 +1,7 @@
-"""Thousands of random exchanges through Envoy with the filter: every byte arrives as it was sent, and piece by piece.
+"""Thousands of random exchanges through Envoy with the filter: all bytes arrive unchanged, and chunk by chunk.
 
-`identity/` decides each exchange by its number. No piece is sent before the other end has confirmed the one before, so
-that a byte which is held back stops the exchange, and each event is seen before the next is sent.
+`identity/` derives each exchange from its number. A chunk is sent only after the other end has confirmed the one before, so a
+byte that is held back stops the exchange.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The load test against real servers: what it sent is what the sidecar counted, and it says so when it is not."""
+"""The load test with real servers: it passes if its counts equal the sidecar's, and fails if they differ."""
 
 import os
 import re

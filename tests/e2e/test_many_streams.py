@@ -1,4 +1,4 @@
-"""More streams than Envoy's own limit of 1,024 on one HTTP/2 connection: all open, and a call on the same connection is answered."""
+"""More streams than Envoy's default limit of 1,024 on one HTTP/2 connection: all stay open, and a call on the connection is answered."""
 
 import socket
 from pathlib import Path

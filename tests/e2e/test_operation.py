@@ -1,4 +1,4 @@
-"""Running the sidecar: bad settings are refused by name, a drain loses nothing, a dead Envoy ends the launcher."""
+"""Running the sidecar: invalid settings are refused by name, a drain loses no answer, and the launcher ends when Envoy exits."""
 
 import json
 import os
@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from support import http1
-from support.cases import CALL, NOTIFICATION, RESULT, answers, rpc
+from support.cases import CALL, RESULT, answers, held_stream, rpc
 from support.client import JSON, Connection
 from support.exchange import Ledger
 from support.expected import series
 from support.plain_envoy import PlainEnvoy, bootstrap_of, command, every, set_plugin_configuration, snippet
 from support.processes import Process, wait_for
 from support.sidecar import WORKERS, Sidecar, launch, probe
-from support.stub import Stub, Wire
+from support.stub import Stub
 
 BAD_CONFIG = {
     "server_name": "not a name",
@@ -142,15 +141,7 @@ def test_drain_loses_no_running_answer(stub: Stub, logs: Path) -> None:
     """SIGTERM while answers run on both workers: they finish, idle streams do not hold the exit, status 0."""
     go_on = threading.Event()
     stub.on("/quiet", lambda request, wire: (wire.begin("text/event-stream"), wire.until_gone()))
-
-    def unfinished(_: http1.Message, wire: Wire) -> None:
-        wire.begin("text/event-stream")
-        wire.event(NOTIFICATION)
-        assert go_on.wait(30)
-        wire.event(RESULT)
-        wire.end()
-
-    stub.on("/unfinished", unfinished)
+    stub.on("/unfinished", held_stream(go_on))
     sidecar = Sidecar(stub.port, logs, "drained")
     try:
         ledger = Ledger()

@@ -1,6 +1,6 @@
-"""Every status and every error_type, each caused by a real event on the wire, on both workers.
+"""Each status and each error_type, caused by a real event on the wire, on both workers.
 
-What breaks Envoy's own side (no upstream, no time, no room) is in test_upstream_down.py.
+Failures of Envoy's own side (no upstream, timeout, overload) are in test_upstream_down.py.
 """
 
 import threading

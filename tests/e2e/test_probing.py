@@ -1,6 +1,6 @@
-"""Clients that have an address and no word about its transport try: POST `initialize`, and where that is refused, GET.
+"""Clients that do not know the transport of a URL probe it: POST `initialize`, and if that is refused, GET.
 
-A server of HTTP+SSE refuses with 405, or with 400 or 404 where its stream is; nothing has failed then.
+A server of HTTP+SSE refuses the POST with 405, or with 400 or 404 at its stream's URL; this is not counted as a failure.
 """
 
 import pytest

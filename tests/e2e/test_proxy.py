@@ -1,4 +1,4 @@
-"""An https server through a forward proxy that others wrote (proxy.py): calls, streams and health, with a password and without."""
+"""An https server through a forward proxy (proxy.py): calls, streams and health checks, with and without a password."""
 
 from pathlib import Path
 

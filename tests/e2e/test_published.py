@@ -1,4 +1,4 @@
-"""What one worker saw of the server, the other knows: limits, labels of resources, definitions that change."""
+"""What one worker has learnt about the server applies to the other worker too: limits, labels of resources, changed definitions."""
 
 import json
 

@@ -1,8 +1,7 @@
-"""Real clients of every revision against real servers through the sidecar, two sessions at once, on both workers.
+"""Real clients of every protocol version with real servers through the sidecar, two sessions at a time, on both workers.
 
-`support/matrix.py` says what each pair does and what must come of it. A relay in front of Envoy keeps what the client
-sent and saw; the account made from those bytes must agree with the table, the client's own list with both, and the
-scrape with the account.
+`support/matrix.py` has what each pair does and the expected outcomes. A relay in front of Envoy records what the client sends and
+receives. The counts from those bytes must agree with the table, with the client's own results, and with the scrape.
 """
 
 import pytest
@@ -11,20 +10,14 @@ from support.clients import command
 from support.matrix import TABLE, Row
 from support.rows import play
 from support.sidecar import Sidecar
+from support.suite import started_once
+
 
 @pytest.fixture(scope="module")
 def sidecars(peer, logs):
     """One sidecar per server, for all its clients."""
-    running: dict[str, Sidecar] = {}
-
-    def start(server: str) -> Sidecar:
-        if server not in running:
-            running[server] = Sidecar(peer(server).port, logs, f"sidecar-{server}", MCP_UPSTREAM_NAME=server)
-        return running[server]
-
-    yield start
-    for sidecar in running.values():
-        sidecar.stop()
+    with started_once(lambda server: Sidecar(peer(server).port, logs, f"sidecar-{server}", MCP_UPSTREAM_NAME=server)) as start:
+        yield start
 
 
 @pytest.mark.parametrize("row", TABLE, ids=str)

@@ -1,4 +1,4 @@
-"""A plugin that is replaced under another name leaves nothing behind, and one that is replaced under its own loses nothing."""
+"""A plugin that is replaced under another name leaves no state behind; one that is replaced under its own name loses none."""
 
 from contextlib import closing
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the filter's settings change in the scrape, and what the gauges show while something is open."""
+"""The effect of the filter's settings on the scrape, and the gauges while exchanges are open."""
 
 import json
 import threading
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.cases import CALL, NOTIFICATION, RESULT, answers, error, result, rpc
+from support.cases import CALL, answers, error, held_stream, result, rpc
 from support.client import JSON, Connection
 from support.expected import Series, series
 from support.processes import wait_for
@@ -40,15 +40,7 @@ def gauges(stub: Stub, logs: Path):
 def test_gauges_follow_what_is_open(gauges, stub: Stub) -> None:
     sidecar, read = gauges
     go_on = threading.Event()
-
-    def stream(_, wire) -> None:
-        wire.begin("text/event-stream")
-        wire.event(NOTIFICATION)
-        assert go_on.wait(20)
-        wire.event(RESULT)
-        wire.end()
-
-    stub.on("/stream", stream)
+    stub.on("/stream", held_stream(go_on))
     with Connection(sidecar.port) as one, Connection(sidecar.port) as other:
         one.send("POST", "/stream", JSON, CALL)
         other.send("POST", "/stream", JSON, CALL)

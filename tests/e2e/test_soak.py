@@ -1,8 +1,8 @@
-"""Calls at the edge of the servers' idle timeouts: Node and uvicorn close an idle connection after 5 s.
+"""Calls at the servers' idle timeouts: Node and uvicorn close an idle connection after 5 s.
 
-A proxy that reuses a connection which the server is just closing loses the call, and must not retry it,
-since calls are not idempotent. One call every 4.5 to 5.5 s for two minutes must all be answered. gunicorn closes after 2 s:
-there a call a millisecond later, many side by side.
+A proxy that reuses a connection which the server is closing loses the call, and must not retry it, since calls are not
+idempotent. One call every 4.5 to 5.5 s for two minutes must be answered. gunicorn closes after 2 s; there the calls follow in
+steps of a millisecond, many in parallel.
 """
 
 import asyncio

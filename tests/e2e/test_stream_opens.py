@@ -1,4 +1,4 @@
-"""GETs for an event stream: what became of each, which are none, and errors that refuse one."""
+"""GETs for a stream: the outcome of each, GETs that are not counted, and errors that refuse one."""
 
 import socket
 

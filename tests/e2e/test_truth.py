@@ -1,6 +1,6 @@
-"""Every counter against a count kept by the two ends themselves, while listeners are replaced under running streams.
+"""Each counter equals the count of client and server themselves, while listeners are replaced under running streams.
 
-Client and server are scripts that know what they send (`truth/`). Nothing of what they count is read back from the wire.
+Client and server are scripts that know what they send (`truth/`). Their counts do not come from the bytes on the wire.
 """
 
 import asyncio

@@ -1,33 +1,24 @@
-"""Operations that Envoy itself ends: no upstream, no time, no room. Each is counted on both workers."""
+"""Operations that Envoy itself ends (no upstream, timeout, overload) are counted on both workers."""
 
 import socket
 import threading
-from collections import Counter
 
 import pytest
 
 from support import http1
-from support.cases import CALL, RESULT, answers
+from support.cases import CALL, RESULT, answers, held_stream
 from support.client import JSON, Connection
 from support.exchange import Ledger
 from support.plain_envoy import PlainEnvoy, bootstrap_of, every
+from support.scrape import operations
 from support.sidecar import WORKERS, Sidecar
 from support.stub import Stub, Wire
 
 TIMEOUT_MS = "700"
 
 
-def operations(samples) -> Counter:
-    """Ended operations by status and error_type, as the scrape has them."""
-    found = Counter()
-    for (family, labels), value in samples.items():
-        if family == "mcp_requests_total" and value:
-            found[dict(labels)["status"], dict(labels)["error_type"]] += value
-    return found
-
-
 def test_connection_refused(logs) -> None:
-    # Bound but not listening: nobody else can take the port, and every connection to it is refused.
+    # Bound but not listening: no other process can take the port, and connections to it are refused.
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         sidecar = Sidecar(reserved.getsockname()[1], logs, "refused")
@@ -38,7 +29,7 @@ def test_connection_refused(logs) -> None:
                     response = connection.post(CALL, cause=("error", "upstream_unavailable"))
                     assert response.head.status == 503
             samples = sidecar.check(ledger)
-            assert operations(samples) == {("error", "upstream_unavailable"): WORKERS}
+            assert operations(samples, "status", "error_type") == {("error", "upstream_unavailable"): WORKERS}
         finally:
             sidecar.stop()
 
@@ -54,15 +45,7 @@ def test_timeout_is_for_response_headers_only(stub: Stub, impatient: Sidecar) ->
     """While one answer runs, another request runs out of time: the running answer is not cut."""
     go_on = threading.Event()
     stub.on("/never", lambda request, wire: wire.until_gone())
-
-    def long_answer(_: http1.Message, wire: Wire) -> None:
-        wire.begin("text/event-stream")
-        wire.event(b'{"jsonrpc":"2.0","method":"notifications/progress","params":{}}')
-        assert go_on.wait(20)
-        wire.event(RESULT)
-        wire.end()
-
-    stub.on("/long", long_answer)
+    stub.on("/long", held_stream(go_on))
     ledger = Ledger()
     running = impatient.connections(ledger)
     pieces = []
@@ -79,7 +62,7 @@ def test_timeout_is_for_response_headers_only(stub: Stub, impatient: Sidecar) ->
         assert RESULT in b"".join(rest)
         connection.close()
     samples = impatient.check(ledger)
-    assert operations(samples) == {("error", "timeout"): WORKERS, ("ok", ""): WORKERS}
+    assert operations(samples, "status", "error_type") == {("error", "timeout"): WORKERS, ("ok", ""): WORKERS}
 
 
 def test_late_request_body_is_no_timeout(stub: Stub, impatient: Sidecar) -> None:
@@ -132,6 +115,6 @@ def test_overload(stub: Stub, stub_sidecar: Sidecar, logs) -> None:
             go_on.set()
             first.receive()
         samples = sidecar.check(ledger)
-        assert operations(samples) == {("error", "overload"): WORKERS, ("ok", ""): 1}
+        assert operations(samples, "status", "error_type") == {("error", "overload"): WORKERS, ("ok", ""): 1}
     finally:
         sidecar.stop()

@@ -1,4 +1,4 @@
-"""Every folder of examples/ runs by its one command and leads to the series that its page promises."""
+"""Each folder of examples/ runs with one command and has the series on its page."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Reads an OCI image layout as its specification says, and finds what is wrong with it. Knows nothing of how it was written."""
+"""Reads an OCI image layout by its specification and reports violations, without knowledge of how it was written."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What cargo really builds: the SBOM names that and nothing else, and it comes out the same in another checkout."""
+"""The SBOM has exactly the crates that cargo builds, and another checkout gives the same module."""
 
 import json
 import os
@@ -71,7 +71,7 @@ def test_sbom_names_archives_by_the_checksums_of_the_lock_file(sbom: dict) -> No
 
 
 def test_sbom_says_what_needs_what(sbom: dict) -> None:
-    """From the module every crate is reached, and no reference leads nowhere."""
+    """All crates can be reached from the module, and all references exist."""
     needs = {one["ref"]: one["dependsOn"] for one in sbom["dependencies"]}
     reached, ahead = set(), [sbom["metadata"]["component"]["bom-ref"]]
     while ahead:

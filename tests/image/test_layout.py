@@ -1,4 +1,4 @@
-"""The layout on disk: whole, read as Istio reads it, the same bytes each time."""
+"""The layout on disk: complete, readable by Istio, reproducible."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""Through a registry, by programs of others: pushed as `make image` says, validated, unpacked, refused when damaged."""
+"""The image in a registry, with tools of others: pushed by the printed command, validated, unpacked, refused when damaged."""
 
 import io
 import os

@@ -1,24 +1,20 @@
-"""Fixtures of the suite. `scripts/test-istio.sh` builds what it needs and names it in the environment."""
+"""Fixtures of the suite. `scripts/test-istio.sh` builds what it needs and sets its paths in the environment."""
 
 import os
-import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from harness.cluster import Cluster
 from support.peers import get
+from support.suite import prepare
 
 from mesh.istiod import Istiod
 from mesh.registry import Registry
 
 
 def pytest_configure() -> None:
-    if not Path(os.environ.get("MCP_FILTER_WASM", "")).is_file():
-        raise pytest.UsageError("not built: MCP_FILTER_WASM (the filter module); run scripts/test-istio.sh")
-    # A run that is told to stop still ends its processes.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    prepare("scripts/test-istio.sh", "MCP_FILTER_WASM")
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +24,7 @@ def module() -> Path:
 
 @pytest.fixture(scope="session")
 def istiod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Istiod]:
-    """istiod on an API server that knows the resources of Istio, the Gateway API and Prometheus Operator."""
+    """istiod on an API server with the resource definitions of Istio, the Gateway API and Prometheus Operator."""
     directory = tmp_path_factory.mktemp("mesh")
     cluster = Cluster(directory)
     try:

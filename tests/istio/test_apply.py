@@ -1,4 +1,4 @@
-"""A real API server takes every manifest as it is, Istio's own chart takes the mesh's settings, and they agree with the filter."""
+"""A real API server accepts each manifest unchanged, Istio's chart accepts the mesh's settings, and both agree with the filter."""
 
 import json
 import re

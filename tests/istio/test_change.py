@@ -1,4 +1,4 @@
-"""What kubectl changes while traffic runs: a plugin comes, gets another configuration, a bad one, goes."""
+"""Changes by kubectl under traffic: a plugin is added, reconfigured, given an invalid configuration, and removed."""
 
 import json
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ def test_another_configuration_leaves_streams_open(edge: Edge, proxy: Proxy, reg
 
 
 def test_another_module_leaves_streams_open(edge: Edge, proxy: Proxy, registry: Registry, module: Path, tmp_path: Path) -> None:
-    """A new version, and back to the old one: the same module with a section more, which nobody reads."""
+    """A new version, and back to the old one. The new version is the same module with an additional custom section."""
     other = tmp_path / "other.wasm"
     other.write_bytes(module.read_bytes() + b"\0\4\3one")
     stream = HeldStream(edge.stub, edge.port, "/longer")

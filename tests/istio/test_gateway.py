@@ -1,4 +1,4 @@
-"""A gateway under Istio's own agent: real clients, real servers behind it, the contract's series with their labels."""
+"""A gateway under Istio's own agent, with real clients and servers: all documented series have their labels."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The module as an image, from a registry: Istio's agent fetches it by digest, and without it traffic passes."""
+"""The module as an image in a registry: Istio's agent fetches it by digest, and traffic passes without it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The commands of README.md that change the files: on a copy, they leave nothing behind. Reads no cluster."""
+"""The commands in README.md that change the files, on a copy: no old name remains. Needs no cluster."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""A sidecar under Istio's own agent: server_name of the workload, one observation point, spans and access logs."""
+"""A sidecar under Istio's own agent: server_name from the workload, one observation point, spans and access logs."""
 
 import json
 from collections.abc import Iterator

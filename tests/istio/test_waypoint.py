@@ -1,7 +1,7 @@
-"""Ambient mode: what istiod makes for a waypoint of waypoint.yaml.
+"""Ambient mode: istiod's configuration for the waypoint in waypoint.yaml.
 
-A waypoint needs Istio's own build of Envoy and certificates, so none runs here: a plain ADS client, which is an Envoy that
-refuses most of what it gets, asks in a waypoint's name, and istiod is asked what it made.
+A waypoint needs Istio's own build of Envoy and certificates, so none runs here. A plain ADS client (an Envoy that refuses most of
+the configuration) connects in the waypoint's name, and the test reads what istiod made for it.
 """
 
 import json

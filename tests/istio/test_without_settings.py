@@ -1,4 +1,4 @@
-"""A mesh that was not told the filter's labels: what is seen then, and the message that names the setting."""
+"""A mesh without the filter's labels: the symptoms that README.md lists, and the alert."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def test_labels_are_part_of_names(edge: Edge, tmp_path: Path) -> None:
     wait_for("the call to be counted", lambda: "mcp_tool_calls_total" in proxy.page())
     names = {family for family, _ in proxy.samples()}
     assert "mcp_tool_calls_total" not in names
-    # What README.md tells to look for.
+    # The name that README.md lists as a symptom.
     assert any(name.startswith("method___tools_call___server_name") for name in names), sorted(names)
     assert is_blind(proxy, tmp_path)
 

@@ -1,4 +1,4 @@
-"""What the manifests say of each other is true: selectors, names of ports, references, times; and what they say of the rules."""
+"""The manifests agree with each other (selectors, port names, references, times) and with the rules."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""A real API server takes everything as it is: no field it does not know, no pod below `restricted`, no warning."""
+"""A real API server accepts all manifests unchanged: no unknown field, no pod below `restricted`, no warning."""
 
 import json
 

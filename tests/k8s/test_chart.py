@@ -1,4 +1,4 @@
-"""The chart: what it renders is taken by a real API server and says what the values say; bad values are refused by name."""
+"""The chart: a real API server accepts its objects, which follow the values; invalid values are refused by name."""
 
 import json
 import re

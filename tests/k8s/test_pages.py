@@ -1,10 +1,11 @@
-"""The commands of the pages, as they stand there, on a real API server: those that need nothing but one."""
+"""The commands of the pages work on a real API server, if they need no more than that."""
 
 import os
 import re
 import shlex
 import shutil
 import subprocess
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,16 +43,39 @@ def test_the_commands_of_a_page_work(cluster: Cluster, page: str, tmp_path: Path
     assert run >= 3, "the page has lost its commands"
 
 
-def test_an_overlay_without_the_monitor(tmp_path: Path) -> None:
-    """The patch of the page for clusters without Prometheus Operator, in a copy of the overlay elsewhere."""
-    overlay = tmp_path / "orders"
+def kustomized(patches: list[dict], directory: Path) -> list[dict]:
+    """The objects of a copy of the overlay outside the repository, with these patches added and the ServiceMonitor's removed."""
+    overlay = directory / "orders"
     shutil.copytree(ROOT / "k8s/overlays/orders", overlay)
-    [patch] = re.findall(r"`({target: .*})`", (ROOT / "k8s/README.md").read_text(encoding="utf-8"))
     file = overlay / "kustomization.yaml"
     settings = yaml.safe_load(file.read_text(encoding="utf-8").replace("../../", f"{os.path.relpath(ROOT / 'k8s', overlay)}/"))
-    settings["patches"] = [each for each in settings["patches"] if "target" not in each] + [yaml.safe_load(patch)]
+    settings["patches"] = [each for each in settings["patches"] if "target" not in each] + patches
     file.write_text(yaml.safe_dump(settings), encoding="utf-8")
     done = subprocess.run([get("kubectl"), "kustomize", overlay], capture_output=True, text=True)
     assert done.returncode == 0 and not done.stderr, done.stderr
-    kinds = {each["kind"] for each in yaml.safe_load_all(done.stdout)}
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def test_the_pages_patch_removes_the_service_monitor(tmp_path: Path) -> None:
+    """The patch for clusters without Prometheus Operator."""
+    [patch] = re.findall(r"`({target: .*})`", (ROOT / "k8s/README.md").read_text(encoding="utf-8"))
+    kinds = {each["kind"] for each in kustomized([yaml.safe_load(patch)], tmp_path)}
     assert kinds == {each["kind"] for each in objects("overlays/orders")} - {"ServiceMonitor"}
+
+
+def test_the_pages_patch_adds_a_client_certificate(tmp_path: Path) -> None:
+    """Each variable of the patch reaches the sidecar, and names a file in the mounted Secret."""
+    page = (ROOT / "k8s/README.md").read_text(encoding="utf-8")
+    [block] = [block for block in re.findall(r"^ *```yaml\n(.*?)^ *```$", page, re.DOTALL | re.MULTILINE) if "CERT_FILE" in block]
+    own = yaml.safe_load(textwrap.dedent(block))
+    patch = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "mcp-server"}, "spec": {"template": {"spec": own}}}
+    [deployment] = [each for each in kustomized([{"patch": yaml.safe_dump(patch)}], tmp_path) if each["kind"] == "Deployment"]
+    spec = deployment["spec"]["template"]["spec"]
+    [sidecar] = [each for each in spec["initContainers"] if each["name"] == "sidecar"]
+    variables = {each["name"]: each.get("value") for each in sidecar["env"]}
+    [mount] = [each for each in sidecar["volumeMounts"] if each["name"] == "upstream-client"]
+    for name in ("MCP_UPSTREAM_CA_FILE", "MCP_UPSTREAM_CERT_FILE", "MCP_UPSTREAM_KEY_FILE"):
+        assert variables[name].startswith(f"{mount['mountPath']}/")
+    assert variables["MCP_UPSTREAM_URL"].startswith("https://") and variables["MCP_UPSTREAM_NAME"] == "orders"
+    assert {"name": "upstream-client", "secret": {"secretName": "orders-client"}} in spec["volumes"]
+    assert "sidecar-config" in {each["name"] for each in spec["volumes"]}

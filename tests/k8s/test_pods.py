@@ -1,4 +1,4 @@
-"""What every pod of ours is, by the manifests and by each rendering of the chart, beyond what the API server asks for."""
+"""Properties of all pods, in the manifests and in each rendering of the chart, beyond what the API server requires."""
 
 import json
 import re

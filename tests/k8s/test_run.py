@@ -1,4 +1,4 @@
-"""The pods are run, not only accepted: their containers' processes serve MCP traffic, and its metrics reach Prometheus' port."""
+"""The containers' processes of the pods run: they serve MCP traffic, and its metrics are on Prometheus' port."""
 
 import os
 import re
@@ -118,7 +118,7 @@ def test_the_pages_hosts_for_ipv6_are_taken(tmp_path: Path) -> None:
 
 
 def test_what_is_for_the_pod_alone_stays_in_it(running: RunningPod) -> None:
-    """Envoy's admin interface, the collector's receivers, the server: nobody gets past the sidecar."""
+    """Envoy's admin interface, the collector's receivers and the server are not reachable from outside the pod."""
     inside = {9901, 4317, 4318, *running.server_ports()}
     for container_port, port in running.ports.items():
         assert reaches("127.0.0.1", port), container_port
@@ -163,18 +163,15 @@ def test_helm_test_asks_whether_the_sidecar_reaches_the_server(running: RunningP
     assert asked(9901).returncode == 1
 
 
-def test_no_variable_of_the_sidecar_is_misspelt(manifests: list[dict]) -> None:
-    """The launcher passes over what it does not know; the README has a line for each that it does.
-
-    What comes from a Secret may be a key that the filter's settings name.
-    """
+def test_each_variable_of_the_sidecar_is_in_the_readme(manifests: list[dict]) -> None:
+    """The launcher ignores unknown variables. A variable from a Secret may be a key that the filter's settings refer to."""
     known = (ROOT / "README.md").read_text(encoding="utf-8")
     for variable in containers(pod(only("Deployment", manifests))["spec"])["sidecar"]["env"]:
         assert "valueFrom" in variable or f"`{variable['name']}`" in known, variable["name"]
 
 
 def test_a_pod_ends_in_order(running: RunningPod) -> None:
-    """The last test of a pod: nothing of it runs then."""
+    """The last test of a pod: it ends all processes."""
     if "server" in running.containers:
         drained = running.prestop("sidecar")
         assert drained.returncode == 0, drained.stderr

@@ -1,4 +1,4 @@
-"""A machine that has only what a test gives it: a PATH of its own, with the usual tools and stand-ins for the rest."""
+"""A machine with only what a test installs: a separate PATH with the usual tools, and stand-ins for the others."""
 
 import shutil
 import subprocess
@@ -18,13 +18,13 @@ def pinned() -> str:
 
 
 def listed() -> list[tuple[str, str, list[str], str]]:
-    """NAME, PROGRAM, PACKAGES and what it is, of every line of the list."""
+    """NAME, PROGRAM, PACKAGES and description of each line of the list."""
     rows = [line.split(None, 3) for line in LIST.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     return [(name, program, [] if packages == "-" else packages.split(","), what) for name, program, packages, what in rows]
 
 
 class Machine:
-    """Its programs are those in `bin`; what they were called with is in `calls`."""
+    """Its programs are in `bin`; `calls` has their command lines."""
 
     def __init__(self, directory: Path) -> None:
         self.bin = directory / "bin"
@@ -46,7 +46,7 @@ class Machine:
         file.chmod(0o755)
 
     def has_everything(self, *but: str) -> None:
-        """All of the list, in a version that will do, but some."""
+        """All programs of the list in a suitable version, except some."""
         said = {"node": "echo v22.0.0", "go": "echo go version go1.26.0 linux/amd64", "python3": "echo Python 3.13.1"}
         for _, program, _, _ in listed():
             if program not in but:
@@ -75,5 +75,5 @@ class Machine:
 
 
 def missing(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """What it says is missing."""
+    """The prerequisites that it reports as missing."""
     return [line.removeprefix("missing: ") for line in done.stderr.splitlines() if line.startswith("missing: ")]

@@ -1,4 +1,4 @@
-"""scripts/prerequisites.sh on machines that lack something: all of it is named at once, with Debian's package, before anything runs."""
+"""scripts/prerequisites.sh on machines where programs are missing: it reports all at once, with Debian's packages, before anything runs."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def test_everything_is_named_at_once_with_its_package(machine: Machine) -> None:
     assert len(named) == len(listed())
 
 
-def test_a_whole_machine_lacks_nothing(machine: Machine) -> None:
+def test_complete_machine_has_no_output(machine: Machine) -> None:
     machine.has_everything()
     machine.has_rust(WASI, UNKNOWN, *COMPONENTS)
     done = machine.run("prerequisites.sh", "rust-all", *NAMES)
@@ -45,7 +45,7 @@ def test_a_whole_machine_lacks_nothing(machine: Machine) -> None:
     ("cc", "exit 1", "a C compiler, for the linker (Debian packages gcc libc6-dev; here: one that cannot link)"),
     ("c++", "exit 1", "a C++ compiler, for libFuzzer (Debian package g++; here: one that cannot link)"),
 ], ids=["Python 3.9", "Python without venv", "Node.js 18", "Go 1.19", "cc", "c++"])
-def test_a_program_that_will_not_do_is_missing(machine: Machine, program: str, script: str, said: str) -> None:
+def test_unsuitable_program_is_missing(machine: Machine, program: str, script: str, said: str) -> None:
     machine.has_everything()
     machine.has_rust(WASI)
     machine.has(program, script)
@@ -53,7 +53,7 @@ def test_a_program_that_will_not_do_is_missing(machine: Machine, program: str, s
     assert (done.returncode, missing(done)) == (1, [said])
 
 
-def test_a_name_that_is_none(machine: Machine) -> None:
+def test_unknown_name_is_refused(machine: Machine) -> None:
     done = machine.run("prerequisites.sh", "rust-some")
     assert done.returncode == 2 and "unknown name 'rust-some'" in done.stderr
 
@@ -77,8 +77,8 @@ def test_without_rustup_an_old_rust_is_named(machine: Machine) -> None:
     assert missing(machine.run("prerequisites.sh", "rust")) == []
 
 
-def test_a_rust_that_hides_rustups(machine: Machine) -> None:
-    """rustup is there as well, but the first rustc on the PATH is another's: what rustup adds would not reach it."""
+def test_other_rust_before_rustups_on_the_path_is_named(machine: Machine) -> None:
+    """rustup is installed, but the first rustc on the PATH is not rustup's, so rustup cannot add parts to it."""
     machine.has_rust()
     machine.has("rustup", "echo /elsewhere/bin/rustc")
     [named] = missing(machine.run("prerequisites.sh", "rust"))
@@ -98,7 +98,7 @@ def test_rustup_brings_what_is_missing_once(machine: Machine) -> None:
 
 
 def test_rustup_brings_a_toolchain(machine: Machine) -> None:
-    """Where there is none of the version, rustup's stand-in for rustc fails; what comes may lack the target, as one by RUSTUP_TOOLCHAIN."""
+    """Without a toolchain of the version, rustup's proxy for rustc fails. The new toolchain may lack the target, as with RUSTUP_TOOLCHAIN."""
     machine.has_rust()
     there = machine.bin / "rustc"
     there.rename(machine.bin / "later")
@@ -110,7 +110,7 @@ def test_rustup_brings_a_toolchain(machine: Machine) -> None:
     assert (done.returncode, missing(done)) == (0, [])
 
 
-def test_rustup_that_may_not(machine: Machine) -> None:
+def test_failure_of_rustup_is_printed(machine: Machine) -> None:
     machine.has_rust()
     machine.has("rustup", f'case "$*" in "which rustc") echo "{machine.sysroot}/bin/rustc" ;; *) echo "error: no network" >&2; exit 1 ;; esac')
     done = machine.run("prerequisites.sh", "rust")

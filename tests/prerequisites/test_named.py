@@ -1,4 +1,4 @@
-"""Every script names up front what it will need, and the pages name what the list does."""
+"""Each script declares its prerequisites first, and the pages name those in the list."""
 
 import re
 from fnmatch import fnmatch

@@ -37,25 +37,25 @@ def run(directory: Path, ci: str, *lines: str, status: int = 0) -> tuple[int, st
     ("", [MISSING], "3 passed, 2 skipped", 0, "3 0 2"),
     ("false", [MISSING], "3 passed, 2 skipped", 0, "3 0 2"),
 ])
-def test_a_skip(tmp_path: Path, ci: str, skips: list[str], summary: str, status: int, counts: str) -> None:
+def test_skipped_test_is_a_failure_only_with_ci_and_without_excuse(tmp_path: Path, ci: str, skips: list[str], summary: str, status: int, counts: str) -> None:
     found, counted, output = run(tmp_path, ci, *skips, f"====== {summary} in 1.23s ======")
     assert (found, counted) == (status, counts), output
     assert "2 skipped: missing: dockerd, a Docker engine (Debian package docker.io)\n" in output or MISSING not in skips
     assert "1 skipped: cannot run here: this machine has no IPv6\n" in output or EXCUSED not in skips
 
 
-def test_one_reason_is_told_once(tmp_path: Path) -> None:
-    """However many tests have it, each with a place of its own."""
+def test_same_reason_is_printed_once(tmp_path: Path) -> None:
+    """For any number of tests in different places."""
     skips = [f"SKIPPED [1] tests/test_stack.py:{line}: missing: dockerd" for line in range(12)]
     _, counts, output = run(tmp_path, "true", *skips, "== 12 skipped in 1.23s ==")
     assert counts == "0 12 0" and "\n12 skipped: missing: dockerd\n" in f"\n{output}"
 
 
-def test_tests_that_fail_beside_it(tmp_path: Path) -> None:
+def test_skipped_and_failed_tests_are_both_counted(tmp_path: Path) -> None:
     status, counts, _ = run(tmp_path, "true", MISSING, "== 1 failed, 3 passed, 2 skipped in 1.23s ==", status=1)
     assert (status, counts) == (1, "3 3 0")
 
 
 @pytest.mark.parametrize("file", sorted(ROOT.glob("tests/*/pytest.ini")), ids=lambda file: file.parent.name)
-def test_each_suite_tells_why_it_skips(file: Path) -> None:
+def test_each_suite_prints_why_it_skips(file: Path) -> None:
     assert " -ra " in file.read_text(encoding="utf-8")

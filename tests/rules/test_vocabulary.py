@@ -1,4 +1,4 @@
-"""Rules and pages name only metrics and labels that exist, and belong together. Nothing is started."""
+"""Rules and pages name only metrics and labels that exist, and each alert has its tests and its section. No process is started."""
 
 import re
 from pathlib import Path
@@ -82,14 +82,14 @@ def test_alert_is_tested_firing_and_silent(name: str) -> None:
 
 
 def test_one_definition_of_the_error_ratio() -> None:
-    """Of operations, failures are told from refusals in one recording rule; of tool calls, which another family counts, in one more."""
-    told = [rule.get("record") for rule in rules() if "invalid_request" in rule["expr"]]
-    assert told == ["method_error_type:mcp_requests_failed:increase5m", "tool_name:mcp_tool_calls_failed:increase10m"]
+    """One recording rule excludes errors of the client for operations, and one for tool calls, which are another family."""
+    excluding = [rule.get("record") for rule in rules() if "invalid_request" in rule["expr"]]
+    assert excluding == ["method_error_type:mcp_requests_failed:increase5m", "tool_name:mcp_tool_calls_failed:increase10m"]
 
 
 @pytest.mark.parametrize("name", ALERTS)
-def test_what_happened_once_leaves_the_window_before_anybody_is_called(name: str) -> None:
-    """A state must last as long as the longest window it looks at; an event and a wait for a scrape have none of these."""
+def test_single_event_leaves_the_window_before_the_alert_fires(name: str) -> None:
+    """`for` is at least as long as the longest window; an event and a missing scrape have no window."""
     rule = ALERTS[name]
     recorded = {each["record"]: each["expr"] for each in rules() if "record" in each}
     text = rule["expr"]

@@ -1,4 +1,4 @@
-"""The drivers of this suite's clients, beside those of the end-to-end suite."""
+"""The drivers of this suite's clients, in addition to those of the end-to-end suite."""
 
 from pathlib import Path
 

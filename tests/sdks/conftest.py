@@ -1,60 +1,40 @@
-"""Fixtures of the suite. `scripts/test-sdks.sh` builds what they need and names it in the environment."""
+"""Fixtures of the suite. `scripts/test-sdks.sh` builds what they need and sets its paths in the environment."""
 
-import os
-import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable
 
 import pytest
 
-from servers import Servers
+from servers import commands
+from support.peers import Peer
 from support.sidecar import Sidecar
+from support.suite import prepare, started_once
 
-BUILT = {"MCP_SIDECAR": "the launcher", "MCP_FILTER_WASM": "the filter module"}
+pytest_plugins = ["support.fixtures"]
 
 
 def pytest_configure() -> None:
-    missing = [f"{name} ({what})" for name, what in BUILT.items() if not Path(os.environ.get(name, "")).is_file()]
-    if missing:
-        raise pytest.UsageError("not built: " + ", ".join(missing) + "; run scripts/test-sdks.sh")
-    # A run that is told to stop still ends its servers and Envoys.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-
-
-@pytest.fixture(scope="session")
-def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where every process of this run writes; pytest keeps the last three runs."""
-    return tmp_path_factory.mktemp("logs")
+    prepare("scripts/test-sdks.sh")
 
 
 @pytest.fixture(scope="module")
-def server(logs: Path) -> Iterator[Servers]:
-    """Starts a server by name, once in a file."""
-    servers = Servers(logs)
-    yield servers
-    servers.stop()
+def server(logs: Path) -> Iterator[Callable[[str], Peer]]:
+    """Starts a server by name, once per file of tests."""
+    with started_once(lambda name: Peer(name, logs, commands)) as start:
+        yield start
 
 
 @pytest.fixture(scope="module")
-def sidecars(server: Servers, logs: Path) -> Iterator[Callable[[str], Sidecar]]:
+def sidecars(server: Callable[[str], Peer], logs: Path) -> Iterator[Callable[[str], Sidecar]]:
     """One sidecar per server, for all its clients."""
-    running: dict[str, Sidecar] = {}
-
-    def start(name: str) -> Sidecar:
-        if name not in running:
-            running[name] = Sidecar(server(name).port, logs, f"sidecar-{name}", MCP_UPSTREAM_NAME=name)
-        return running[name]
-
-    yield start
-    for sidecar in running.values():
-        sidecar.stop()
+    with started_once(lambda name: Sidecar(server(name).port, logs, f"sidecar-{name}", MCP_UPSTREAM_NAME=name)) as start:
+        yield start
 
 
 @pytest.fixture
-def sidecar_of(server: Servers, logs: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[str], Sidecar]]:
-    """A sidecar of the test's own before a server, so that its counters hold what the test did and nothing else."""
+def sidecar_of(server: Callable[[str], Peer], logs: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[str], Sidecar]]:
+    """A sidecar in front of a server for this test only, so that its counters have only the test's traffic."""
     running: list[Sidecar] = []
 
     def start(name: str) -> Sidecar:

@@ -1,12 +1,13 @@
-"""What a scrape says, in the few words that the tests of single topics need."""
+"""Counts of a scrape, for the tests of single topics."""
 
 from collections import Counter
 from typing import Any
 
+from support import scrape
 from support.sidecar import Sidecar
 
 Samples = dict[Any, float]
-# Counters that only a fault may raise, and what is left once everything has ended.
+# Counters that only a fault raises, and a gauge that is 0 after all operations have ended.
 ALARMS = ("mcp_unmatched_responses_total", "mcp_parse_skipped_total", "mcp_requests_in_flight", "mcp_labels_overflowed_total")
 
 
@@ -18,10 +19,8 @@ def total(samples: Samples, family: str, **labels: str) -> int:
 def operations(samples: Samples) -> Counter[tuple[str, str]]:
     """Ended operations by method, and error type or status."""
     found: Counter[tuple[str, str]] = Counter()
-    for (family, own), value in samples.items():
-        labels = dict(own)
-        if family == "mcp_requests_total" and value:
-            found[labels["method"], labels["error_type"] or labels["status"]] += int(value)
+    for (method, status, error_type), number in scrape.operations(samples, "method", "status", "error_type").items():
+        found[method, error_type or status] += number
     return found
 
 
@@ -30,7 +29,7 @@ def alarms(samples: Samples) -> Samples:
 
 
 def after(sidecar: Sidecar, exchanges: int) -> Samples:
-    """The scrape once the filter has counted so many exchanges; and it has not trapped."""
+    """The scrape after the filter has counted this number of exchanges. Fails if the filter has trapped."""
     sidecar.expected.stream(exchanges)
     samples = sidecar.counted()
     sidecar.check_log()

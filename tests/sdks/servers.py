@@ -1,4 +1,4 @@
-"""How the servers of this suite start; `sse` in a name: the two endpoints of 2024-11-05."""
+"""The commands that start this suite's servers; `sse` in a name: the two endpoints of 2024-11-05."""
 
 from pathlib import Path
 
@@ -33,19 +33,3 @@ def commands(port: int) -> dict[str, list[str]]:
         "supergateway-4.0.0": supergateway(port, "--outputTransport", "streamableHttp", "--stateful"),
         "supergateway-4.0.0-sse": supergateway(port, "--outputTransport", "sse"),
     }
-
-
-class Servers:
-    """Starts each server once."""
-
-    def __init__(self, logs: Path) -> None:
-        self.logs, self.running = logs, {}
-
-    def __call__(self, name: str) -> peers.Peer:
-        if name not in self.running:
-            self.running[name] = peers.Peer(name, self.logs, commands)
-        return self.running[name]
-
-    def stop(self) -> None:
-        for server in self.running.values():
-            server.stop()

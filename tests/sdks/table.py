@@ -1,4 +1,4 @@
-"""Which pairs of clients and servers are tried beside those of `support/matrix.py`, and what must come of each."""
+"""The table of pairs of clients and servers, in addition to that of `support/matrix.py`, with the expected outcomes."""
 
 from support.matrix import (
     ASKED,

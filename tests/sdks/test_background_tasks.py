@@ -1,4 +1,4 @@
-"""Background tasks of FastMCP 2, which announces them in `_meta` of an ordinary result: a task is a task, under its tool's name."""
+"""Background tasks of FastMCP 2, which reports them in `_meta` of an ordinary result, count as tasks of their tool."""
 
 import json
 import subprocess

@@ -1,5 +1,6 @@
-"""A GET without a session, before anything was begun, as clients send it to see whether the server has a stream: the Python SDKs
-refuse it with a JSON-RPC error under an id that answers nothing, which is no fault of anything that was asked."""
+"""A GET without a session, before `initialize`, with which clients test whether the server has a stream. The Python SDKs refuse it
+with a JSON-RPC error whose id belongs to no request; this is not counted as a failure.
+"""
 
 import json
 import subprocess

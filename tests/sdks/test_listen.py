@@ -1,4 +1,4 @@
-"""`subscriptions/listen` by the Go SDK's client: its POST is answered 202 over HTTP+SSE, and what it hears comes on the stream."""
+"""`subscriptions/listen` of the Go SDK's client over HTTP+SSE: the POST is answered 202, and the messages come on the stream."""
 
 import json
 import subprocess

@@ -1,7 +1,7 @@
-"""SDKs and gateways beyond those of `make test`: what their clients get is the same without the sidecar and with it, and is counted.
+"""More SDKs and gateways than `make test` has: clients receive the same with and without the sidecar, and operations are counted.
 
-`table.py` says what each pair does. Beside what `support/rows.py` holds against each other, no counter may tell of a fault
-that was none.
+`table.py` has what each pair does. In addition to the comparisons of `support/rows.py`, no counter may report a failure that did not
+happen.
 """
 
 import pytest

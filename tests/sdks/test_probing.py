@@ -1,5 +1,6 @@
-"""Clients that probe for the transport as the specification says, before servers of 2024-11-05: a POST of `initialize` first, and
-when that is refused a GET of the event stream. The refusal is no fault where the server is known to be of that kind."""
+"""Clients that probe for the transport as the specification says, with servers of 2024-11-05: first a POST of `initialize`, and if it
+is refused, a GET of the stream. The refusal is not counted as a failure if the server is known to use that transport.
+"""
 
 import json
 import subprocess

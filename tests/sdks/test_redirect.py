@@ -1,4 +1,4 @@
-"""A server mounted at `/mcp/` that sends clients who ask for `/mcp` there by 307: the detour is no fault, and the calls are counted."""
+"""A server at `/mcp/` that redirects `/mcp` by 307: the redirect is not counted as a failure, and the calls are counted."""
 
 import pytest
 

@@ -1,34 +1,26 @@
-"""The server is down, or refuses by the headers alone: each attempt of a client counts, however its HTTP library cuts a request.
+"""The server is down, or refuses a request by its headers: each attempt of a client is counted, however its HTTP library segments it.
 
-httpx sends headers and body one after the other, so that the answer to the headers may be there before the body. Then the
-filter knows what it was from the headers only.
+httpx sends headers and body one after the other, so the response may arrive before the body. Then the filter knows the method only
+from the headers.
 """
 
-import json
-import socket
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from clients import DRIVERS, command
+from clients import command
 from counts import after, alarms, operations
 from support.matrix import Row
-from support.peers import NODE, PEERS, clean_env, get
+from support.peers import PEERS, clean_env, get
+from support.posting import LIBRARIES, post
 from support.processes import Process, accepts, free_port, wait_for
 from support.relay import Relay
 from support.rows import drive
 from support.sidecar import Sidecar
 
 ATTEMPTS = 40
-POSTS = {
-    "httpx": ("mcp-old", "http1"),
-    "httpx2": ("e2e", "http1"),
-    "httpx2 with HTTP/2": ("e2e", "http2"),
-    "Node's fetch": None,
-}
 CLIENTS = [
     "python-1.30.0",
     "python-2.3.0",
@@ -40,16 +32,6 @@ CLIENTS = [
     "mcp-go-1.2.1",
 ]
 METHODS = {"initialize", "unseen"}
-
-
-@pytest.fixture(scope="module")
-def down(logs: Path) -> Iterator[Sidecar]:
-    """A sidecar before a port that no connection can be made to, and that no other process can take."""
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        sidecar = Sidecar(reserved.getsockname()[1], logs, "down")
-        yield sidecar
-        sidecar.stop()
 
 
 @pytest.fixture(scope="module")
@@ -65,19 +47,6 @@ def protected(logs: Path) -> Iterator[Sidecar]:
     server.stop()
 
 
-def post(client: str, port: int) -> list[int]:
-    """The statuses that the client got."""
-    url = f"http://127.0.0.1:{port}/mcp"
-    if POSTS[client] is None:
-        program = ["node", str(NODE / "post.mjs"), url, str(ATTEMPTS)]
-    else:
-        environment, version = POSTS[client]
-        program = [get("python", environment), str(DRIVERS / "post_httpx.py"), url, str(ATTEMPTS), version]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=60, env=clean_env())
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout)
-
-
 def check(sidecar: Sidecar, before: Counter, exchanges: int, attempts: int, error_type: str) -> None:
     """Every attempt since then ended so, under its method where that was seen."""
     samples = after(sidecar, exchanges)
@@ -88,17 +57,17 @@ def check(sidecar: Sidecar, before: Counter, exchanges: int, attempts: int, erro
     assert alarms(samples) == {}
 
 
-@pytest.mark.parametrize("client", POSTS)
-def test_every_attempt_is_counted(client: str, down: Sidecar) -> None:
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_every_attempt_is_counted(library: str, down: Sidecar) -> None:
     before = operations(down.samples())
-    assert post(client, down.port) == [503] * ATTEMPTS
+    assert post(library, down.port, ATTEMPTS) == [503] * ATTEMPTS
     check(down, before, ATTEMPTS, ATTEMPTS, "upstream_unavailable")
 
 
-@pytest.mark.parametrize("client", POSTS)
-def test_refused_by_the_headers(client: str, protected: Sidecar) -> None:
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_refused_by_the_headers(library: str, protected: Sidecar) -> None:
     before = operations(protected.samples())
-    assert post(client, protected.port) == [401] * ATTEMPTS
+    assert post(library, protected.port, ATTEMPTS) == [401] * ATTEMPTS
     check(protected, before, ATTEMPTS, ATTEMPTS, "unauthorized")
 
 

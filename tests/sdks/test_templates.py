@@ -1,4 +1,4 @@
-"""A template of FastMCP whose name takes in slashes, `docs://{path*}`: reads are counted under it, however deep they reach."""
+"""A FastMCP template whose name includes slashes, `docs://{path*}`: reads at any depth are counted under the template."""
 
 from clients import command
 from counts import after, alarms, total

@@ -1,5 +1,6 @@
-"""A client of 2026-07-28 before a server that speaks it nowhere, and says so to every call: mcp-go's client takes whatever
-`server/discover` answers for a yes, and the Go SDK answers it while its sessions are of older revisions."""
+"""A client of 2026-07-28 with a server that does not support it and refuses every call: mcp-go's client accepts any response to
+`server/discover`, and the Go SDK answers it although its sessions use older protocol versions.
+"""
 
 from clients import command
 from counts import after, alarms, operations

@@ -1,4 +1,4 @@
-"""What a client got, with everything taken out that differs between two runs of the same session."""
+"""What a client received, without the parts that differ between two runs of the same session."""
 
 import re
 from collections import Counter

@@ -1,8 +1,5 @@
-"""Fixtures of the stack suite. `scripts/test-stack.sh` builds what they need and names it in the environment."""
+"""Fixtures of the stack suite. `scripts/test-stack.sh` builds what they need and sets its paths in the environment."""
 
-import os
-import signal
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,21 +11,15 @@ from harness.proxy import Proxy
 from harness.target import Target
 from support.cases import RESULT, answers
 from support.stub import Stub
-
-BUILT = {"MCP_SIDECAR": "the launcher", "MCP_FILTER_WASM": "the filter module"}
-
+from support.suite import prepare
 
 def pytest_configure() -> None:
-    missing = [f"{name} ({what})" for name, what in BUILT.items() if not Path(os.environ.get(name, "")).is_file()]
-    if missing:
-        raise pytest.UsageError("not built: " + ", ".join(missing) + "; run scripts/test-stack.sh")
-    # A run that is told to stop still ends its processes.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    prepare("scripts/test-stack.sh")
 
 
 @pytest.fixture
 def upstream() -> Iterator[Stub]:
-    """An MCP server whose every tool answers."""
+    """An MCP server that answers every request with the same result."""
     stub = Stub()
     stub.on("/mcp", answers(200, RESULT))
     yield stub
@@ -36,7 +27,7 @@ def upstream() -> Iterator[Stub]:
 
 
 def starter(kind: type, *before: object) -> Iterator[Callable]:
-    """A function that starts one more of a kind; all of them end with the test, the last first."""
+    """A function that starts another one of a kind; all are stopped at the end of the test, in reverse order."""
     running: list = []
 
     def start(*arguments, **settings):

@@ -1,4 +1,4 @@
-"""The arithmetic of docs/fleet.md is what a real sidecar shows."""
+"""The arithmetic of docs/fleet.md equals a real sidecar's series."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`make stack` itself: everything starts, and Prometheus says what the clients saw."""
+"""`make stack`: all parts start, and Prometheus' counts equal the clients'."""
 
 import os
 import signal
@@ -33,12 +33,12 @@ def test_the_stack_starts_and_agrees_with_its_clients() -> None:
 
 
 def test_a_port_that_is_taken_is_no_part_of_it() -> None:
-    """Else whoever has it would be taken for the sidecar, and the table would be about somebody else's traffic."""
+    """Otherwise the process that has the port would be taken for the sidecar, and the table would show other traffic."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         done = run(PROBE_PORT=port, OTEL_METRIC_EXPORT_INTERVAL="1000")
     assert done.returncode == 2, done.stdout
-    assert done.stdout.splitlines()[-1] == f"stack: PROBE_PORT: {port} is taken; allowed: a port that nobody listens on"
+    assert done.stdout.splitlines()[-1] == f"stack: PROBE_PORT: port {port} is in use; allowed: a free port"
 
 
 @pytest.mark.parametrize(("name", "value"), [("PROMETHEUS_PORT", "web"), ("PORT", "65536"), ("OTEL_METRIC_EXPORT_INTERVAL", "5s")])
@@ -62,7 +62,7 @@ def children(mark: str) -> list[str]:
 
 @pytest.mark.parametrize(("line", "number"), [("Starting the sidecar", signal.SIGINT), ("Clients keep calling", signal.SIGHUP)])
 def test_whatever_ends_it_ends_all_of_it(tmp_path: Path, line: str, number: int) -> None:
-    """In the middle of a start, when the terminal is closed, and when somebody is impatient."""
+    """During the start, when the terminal is closed, and with a second signal."""
     output = tmp_path / "output"
     with output.open("wb") as file:
         running = subprocess.Popen([ROOT / "scripts/stack.sh"], stdout=file, stderr=file, start_new_session=True,

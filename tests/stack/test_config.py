@@ -1,4 +1,4 @@
-"""The configuration files themselves: complete, closed to the outside, and nothing in them that is not used."""
+"""The configuration files: complete, not reachable from outside, without unused parts."""
 
 import os
 import re

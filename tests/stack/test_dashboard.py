@@ -1,6 +1,6 @@
-"""Every query of every panel finds data in a live Prometheus that real clients of the weather server filled.
+"""Each query of each panel finds data in a live Prometheus with the traffic of real clients of the weather server.
 
-What the weather server never does leaves two panels empty; each is filled by a test that makes it happen.
+Two panels stay empty because the weather server does not do what they show; a test fills each of them.
 """
 
 import json
@@ -26,8 +26,8 @@ DASHBOARD = board.load()
 PANELS = board.panels(DASHBOARD)
 # Empty with the demo's traffic, by design.
 EMPTY = {
-    "Tasks by end": "the weather server answers every call at once, and a task's series begins with the first task",
-    "How long people and models take": "the weather server asks its clients nothing",
+    "Tasks by status": "the weather server answers every call at once, and a task's series begins with the first task",
+    "Duration of server requests": "the weather server asks its clients nothing",
 }
 # As Grafana fills its variables in: all chosen, a scrape every second, the last five minutes.
 VALUES = board.variables(DASHBOARD) | board.times(1, 2, 300)
@@ -162,8 +162,8 @@ def start_and_end_a_task(sidecar: Proxy) -> None:
 
 
 @pytest.mark.parametrize(("title", "family", "cause"), [
-    pytest.param("How long people and models take", "mcp_server_request_duration_seconds_count", wait_for_a_person, id="people"),
-    pytest.param("Tasks by end", "mcp_tasks_total", start_and_end_a_task, id="tasks"),
+    pytest.param("Duration of server requests", "mcp_server_request_duration_seconds_count", wait_for_a_person, id="people"),
+    pytest.param("Tasks by status", "mcp_tasks_total", start_and_end_a_task, id="tasks"),
 ])
 def test_what_fills_an_empty_panel(upstream: Stub, proxy, stack, title: str, family: str, cause: Callable) -> None:
     [panel] = [panel for panel in PANELS if panel["title"] == title]
@@ -179,7 +179,7 @@ def test_what_fills_an_empty_panel(upstream: Stub, proxy, stack, title: str, fam
 
 
 def test_a_server_whose_sidecars_are_gone_is_not_said_to_be_reachable(stack) -> None:
-    """The panel shows its last value, so a server that nobody scrapes needs one of its own."""
+    """The panel shows its last value, so a server without scraped sidecars needs a separate value."""
     [panel] = [one for one in PANELS if one["title"] == "MCP server"]
     [target] = board.targets(panel)
     [(_, value)] = stack([]).prometheus.query(board.filled(target.expression, VALUES))

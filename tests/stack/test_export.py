@@ -1,4 +1,4 @@
-"""What goes on to an OTLP backend: all of it, also what came while the backend was away or the collector restarted."""
+"""The export to an OTLP backend is complete, also after an outage of the backend or a restart of the collector."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What breaks around the pipeline, and comes back: server, sidecar, collector, Prometheus."""
+"""Server, sidecar, collector and Prometheus fail and return."""
 
 import socket
 
@@ -81,7 +81,7 @@ def test_the_collector_goes_away_and_comes_back(upstream: Stub, proxy, stack) ->
     sidecar.call("forecast", 4)
     running.collector.start()
     running.prometheus.await_value('up{job="collector"}', 1)
-    # The sidecar counted while nobody looked.
+    # The sidecar counted while it was not scraped.
     running.prometheus.await_value(CALLS, 5)
 
 
@@ -99,7 +99,7 @@ def test_prometheus_away_costs_the_collector_nothing(target: Target, stack) -> N
 
 
 def test_a_page_that_breaks_off_does_no_harm(target: Target, upstream: Stub, proxy, stack) -> None:
-    """One target that answers nonsense takes nothing from the others, and is down."""
+    """A target with an invalid page counts as down and does not affect the others."""
     sidecar = proxy(upstream.port)
     upstream.on("/mcp", answers(200, RESULT))
     target.page = 'mcp_tool_calls_total{tool_name="brok'
@@ -112,7 +112,7 @@ def test_a_page_that_breaks_off_does_no_harm(target: Target, upstream: Stub, pro
 
 
 def test_a_page_without_end_does_no_harm(target: Target, upstream: Stub, proxy, stack) -> None:
-    """What is read of a target has a limit, as the memory limiter looks only at what has been read."""
+    """A page has a size limit, because the memory limiter acts only on data that was read."""
     sidecar = proxy(upstream.port)
     target.page = "# a page of nothing but comments\n" * 1_100_000 + "mcp_sessions_total 1\n"
     running = stack([target.address, sidecar.instance])

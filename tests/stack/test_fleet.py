@@ -1,9 +1,9 @@
-"""A fleet: 200 sidecars behind one collector, found in files as a fleet's are, with the series that the arithmetic says.
+"""A fleet of 200 sidecars behind one collector, listed in files, has the series that the arithmetic computes.
 
-They show the page of one real sidecar in use, under five names of servers. For the machine's sake the server is smaller than the
-typical one of docs/fleet.md, all but the first sidecar of each server show of Envoy's own families only those of which the collector
-keeps some, and Prometheus gets a smaller fleet. Two settings are not as shipped: how soon series of a sidecar that went expire, and
-how long a page may take.
+The sidecars serve the page of one real sidecar, under five server names. To save resources the server is smaller than the typical one
+of docs/fleet.md, all but the first sidecar of each server serve only those of Envoy's families of which the collector keeps some, and
+Prometheus gets a smaller fleet. Two settings differ from the shipped ones: when series of a removed sidecar expire, and the timeout of
+a scrape.
 """
 
 import gzip

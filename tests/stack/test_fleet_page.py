@@ -1,4 +1,4 @@
-"""docs/fleet.md itself: its tables are the arithmetic, and what it tells to configure is taken. Nothing is started."""
+"""docs/fleet.md: its tables equal the arithmetic, and its settings are valid. No process is started."""
 
 import re
 import subprocess

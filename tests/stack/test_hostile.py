@@ -1,4 +1,4 @@
-"""Bytes nobody should send: into a scrape, into the OTLP receivers, onto a disk without room."""
+"""Invalid data in a scrape and in the OTLP receivers, and a full disk."""
 
 import gzip
 import re

@@ -1,4 +1,4 @@
-"""The pipeline behind an Envoy that has the filter but no launcher: its admin interface is what is scraped."""
+"""The pipeline with an Envoy that has the filter but no launcher; its admin interface is scraped."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Secrets straight into the collector: none comes out, in any spelling and any place; with the sanitizer off each one does."""
+"""Secrets sent to the collector do not leave it, in any spelling and any place; with the sanitizer off each one does."""
 
 import hashlib
 import json
@@ -141,7 +141,7 @@ def test_an_id_of_any_type_is_hashed(value: dict, text: str, collector, backend:
     assert hashes(received(backend), "user.id") == [digest(text)] * 4
 
 
-# What is nobody's secret
+# Ordinary data, which is not a secret
 
 
 def ordinary(value: str) -> otlp.Fill:

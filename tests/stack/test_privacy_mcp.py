@@ -1,4 +1,4 @@
-"""Secrets through MCP: arguments, URIs, headers and errors pass a real Envoy, and nothing of them comes out of the pipeline."""
+"""Secrets in MCP arguments, URIs, headers and errors pass a real Envoy, and do not leave the pipeline."""
 
 import asyncio
 from pathlib import Path

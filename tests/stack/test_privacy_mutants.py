@@ -1,7 +1,7 @@
-"""Whether the canaries would notice: the sanitizer without one of its lines, or without one alternative of its patterns.
+"""The canaries detect each change of the sanitizer: without one of its lines, or without one alternative of its patterns.
 
-Each variant is a collector of its own that gets every canary at once. It is noticed when the collector refuses to start, when
-a canary comes out, or when something ordinary is missing. None may go unnoticed.
+Each variant runs in a separate collector, which receives all canaries. A variant is detected if the collector does not start, if a
+canary leaves it, or if ordinary data is missing. All variants must be detected.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The rules in a live Prometheus: every selector finds series, alerts fire for real, and stay silent for what is no fault."""
+"""The rules in a live Prometheus: each selector finds series, alerts fire for failures, and do not fire otherwise."""
 
 import re
 import signal

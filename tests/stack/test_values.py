@@ -1,4 +1,4 @@
-"""What reaches Prometheus: the same counts, in seconds, under labels that tell sidecars apart."""
+"""The values in Prometheus: the same counts, in seconds, with labels that distinguish sidecars."""
 
 import pytest
 

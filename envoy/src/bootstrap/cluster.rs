@@ -1,4 +1,4 @@
-//! Where Envoy connects to: the MCP server, its own admin interface, an OTLP receiver.
+//! Envoy's clusters: the MCP server, Envoy's own admin interface, the OTLP receiver.
 
 use super::listener::{STREAM_PRIORITY, preserve_case};
 use super::{
@@ -11,12 +11,12 @@ use crate::machine::Machine;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Longest that an idle connection to the OTLP receiver is kept.
+/// Idle timeout of connections to the OTLP receiver.
 const OTLP_IDLE_MS: u32 = 1_500;
 
-/// The MCP server.
+/// The cluster of the MCP server.
 pub(super) fn upstream(settings: &Settings, machine: Machine) -> Value {
-    // TLS negotiates the protocol; without it a server speaks HTTP/1.1.
+    // With TLS, ALPN negotiates the protocol; without TLS it is HTTP/1.1.
     let protocol = match settings.upstream.endpoint.scheme {
         Scheme::Http => json!({"explicit_http_config": {"http_protocol_options": http1()}}),
         Scheme::Https => json!({"auto_config": {"http_protocol_options": http1(), "http2_protocol_options": {}}}),
@@ -26,22 +26,22 @@ pub(super) fn upstream(settings: &Settings, machine: Machine) -> Value {
     cluster
 }
 
-/// The same server for WebSocket, where TLS may negotiate HTTP/2: few servers take one there, and others end the whole
-/// connection for it, with every call on it.
+/// The cluster of the same server for WebSocket, with HTTP/1.1 only; it exists where TLS may negotiate HTTP/2. Few servers
+/// accept a WebSocket over HTTP/2, and some close the whole connection, with every call on it.
 pub(super) fn web_socket(settings: &Settings, machine: Machine) -> Option<Value> {
     let protocol = json!({"explicit_http_config": {"http_protocol_options": http1()}});
     has_web_socket_cluster(settings).then(|| server(settings, machine, WEB_SOCKET_CLUSTER, protocol))
 }
 
-/// A cluster of the server's TLS and no host.
-pub(super) fn tls_alone(upstream: &Upstream) -> Option<Value> {
+/// A cluster with the server's TLS settings and without hosts.
+pub(super) fn tls_only(upstream: &Upstream) -> Option<Value> {
     let Upstream { endpoint, ca_file, client_certificate, .. } = upstream;
-    let nowhere = json!({"type": "STATIC"});
+    let no_hosts = json!({"type": "STATIC"});
     (endpoint.scheme == Scheme::Https)
-        .then(|| reach("upstream", endpoint, ca_file.as_deref(), client_certificate.as_ref(), nowhere))
+        .then(|| base_cluster("upstream", endpoint, ca_file.as_deref(), client_certificate.as_ref(), no_hosts))
 }
 
-/// Whether WebSocket has a cluster of its own.
+/// Whether WebSocket uses a separate cluster.
 pub(super) fn has_web_socket_cluster(settings: &Settings) -> bool {
     settings.upstream.endpoint.scheme == Scheme::Https
 }
@@ -50,14 +50,14 @@ fn http1() -> Value {
     json!({"enable_trailers": true, "allow_chunked_length": true, "header_key_format": preserve_case()})
 }
 
-/// A cluster of the MCP server.
+/// A cluster that connects to the MCP server with the given protocol options.
 fn server(settings: &Settings, machine: Machine, name: &str, protocol: Value) -> Value {
     let Upstream { endpoint, ca_file, client_certificate, idle_ms, proxy, .. } = &settings.upstream;
     let location = match proxy {
         Some(_) => tunnel::location(settings, &upstream_cluster(settings), name),
         None => health::loopback_location(settings).unwrap_or_else(|| location(name, endpoint)),
     };
-    let mut cluster = reach(name, endpoint, ca_file.as_deref(), client_certificate.as_ref(), location);
+    let mut cluster = base_cluster(name, endpoint, ca_file.as_deref(), client_certificate.as_ref(), location);
     let thresholds = [thresholds("DEFAULT", machine), thresholds(STREAM_PRIORITY, machine)];
     set(&mut cluster, "circuit_breakers", json!({"thresholds": thresholds}));
     if proxy.is_none() {
@@ -67,7 +67,7 @@ fn server(settings: &Settings, machine: Machine, name: &str, protocol: Value) ->
     cluster
 }
 
-/// Envoy's admin interface, for the scrape on the probe listener.
+/// The cluster of Envoy's admin interface, which the probe listener uses for scrapes.
 pub(super) fn admin(port: u16) -> Value {
     json!({
         "name": ADMIN_CLUSTER,
@@ -76,13 +76,13 @@ pub(super) fn admin(port: u16) -> Value {
     })
 }
 
-/// The OTLP receiver.
+/// The cluster of the OTLP receiver.
 pub(super) fn otlp(settings: &Settings, otlp: &Otlp) -> Value {
     let location = match otlp.proxy {
         Some(_) => tunnel::location(settings, OTLP_CLUSTER, OTLP_CLUSTER),
         None => location(OTLP_CLUSTER, &otlp.endpoint),
     };
-    let mut cluster = reach(OTLP_CLUSTER, &otlp.endpoint, otlp.ca_file.as_deref(), None, location);
+    let mut cluster = base_cluster(OTLP_CLUSTER, &otlp.endpoint, otlp.ca_file.as_deref(), None, location);
     let protocol = match otlp.protocol {
         OtlpProtocol::Grpc => json!({"explicit_http_config": {"http2_protocol_options": {}}}),
         OtlpProtocol::Http => json!({"explicit_http_config": {"http_protocol_options": {}}}),
@@ -91,8 +91,8 @@ pub(super) fn otlp(settings: &Settings, otlp: &Otlp) -> Value {
     cluster
 }
 
-/// A cluster of one host at a location.
-fn reach(
+/// Name, connect timeout, TLS and location: what all clusters of an endpoint have.
+fn base_cluster(
     name: &str,
     endpoint: &Endpoint,
     ca_file: Option<&Path>,
@@ -106,7 +106,8 @@ fn reach(
     extend(cluster, location)
 }
 
-/// Where an endpoint is. A name is one host with all its addresses, of which a connection takes the first that answers.
+/// The discovery type and addresses of an endpoint. A name is one host with all its addresses; a connection uses the first
+/// address that answers.
 pub(super) fn location(name: &str, endpoint: &Endpoint) -> Value {
     let at = |host: &str| health::assignment(name, &[json!({"address": address(host, endpoint.port)})]);
     match &endpoint.host {
@@ -117,15 +118,15 @@ pub(super) fn location(name: &str, endpoint: &Endpoint) -> Value {
     }
 }
 
-/// Verifies the certificate against the URL's host, whatever `Host` the client sends. An address is never sent as SNI, and
-/// a name without the dot that may end it.
+/// Verifies the certificate against the URL's host, whatever `Host` the client sends. SNI is the name without a final dot;
+/// for an address no SNI is sent.
 fn tls(host: &EndpointHost, ca_file: &Path, client: Option<&ClientCertificate>) -> Value {
     let (kind, name) = match host {
         EndpointHost::Name(name) => ("DNS", name.trim_end_matches('.').to_owned()),
         EndpointHost::Address(address) => ("IP_ADDRESS", address.to_string()),
     };
     let mut common = json!({
-        // Envoy's own maximum for clients is 1.2.
+        // Envoy's default maximum for upstream connections is 1.2.
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"},
         "validation_context": {
             "trusted_ca": {"filename": ca_file.to_string_lossy()},
@@ -147,8 +148,8 @@ fn tls(host: &EndpointHost, ca_file: &Path, client: Option<&ClientCertificate>) 
     json!({"name": "envoy.transport_sockets.tls", "typed_config": context})
 }
 
-/// Room for every stream the listener takes. `track_remaining` makes the requests under way readable per priority, which
-/// is how a drain knows what it waits for.
+/// Limits that allow every stream which the listener accepts. `track_remaining` publishes the number of open requests per
+/// priority, which a drain reads.
 pub(super) fn thresholds(priority: &str, machine: Machine) -> Value {
     let Machine { connections, .. } = machine;
     json!({
@@ -160,7 +161,7 @@ pub(super) fn thresholds(priority: &str, machine: Machine) -> Value {
     })
 }
 
-/// How a dead peer is found.
+/// TCP keepalive, which detects dead peers.
 pub(super) fn keepalive() -> Value {
     let Keepalive { idle_seconds, interval_seconds, probes } = KEEPALIVE;
     let keepalive =
@@ -168,8 +169,8 @@ pub(super) fn keepalive() -> Value {
     json!({"tcp_keepalive": keepalive})
 }
 
-/// Servers close idle connections (gunicorn after 2 s, Node and uvicorn after 5); a request sent at that moment would be lost,
-/// so Envoy closes them first.
+/// Servers close idle connections (gunicorn after 2 s, Node and uvicorn after 5 s). A request sent at that moment would be
+/// lost, so Envoy closes idle connections first.
 pub(super) fn http_options(protocol: Value, idle_ms: Option<u32>) -> Value {
     let mut common = json!({"max_headers_count": 1000, "max_response_headers_kb": 256});
     if let Some(idle_ms) = idle_ms {
@@ -182,7 +183,7 @@ pub(super) fn http_options(protocol: Value, idle_ms: Option<u32>) -> Value {
     json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": extend(options, protocol)})
 }
 
-/// Both objects in one.
+/// Merges the fields of `more` into `object`.
 fn extend(mut object: Value, more: Value) -> Value {
     if let (Value::Object(fields), Value::Object(more)) = (&mut object, more) {
         fields.extend(more);

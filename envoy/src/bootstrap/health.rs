@@ -1,24 +1,27 @@
-//! Whether the MCP server can be reached: known with and without traffic, and never by a request to it.
+//! Health checks: whether the MCP server accepts connections, with and without traffic.
 //!
-//! A server is checked by a TCP connection that closes at once (with TLS, after the handshake). Envoy checks only the
-//! first address of a host, while traffic takes whichever answers. For `localhost`, where a server is bound to IPv4, to
-//! IPv6 or to both, a second cluster therefore checks both addresses, and the upstream's own check asks `/health`, which
-//! is what that cluster says. So the upstream is always one host, and its `envoy_cluster_membership_healthy` 0 or 1.
-//! Not done: an https server on `localhost` that is bound to IPv6 alone gets its traffic, but counts as unreachable.
+//! A check opens a TCP connection (with TLS, completes the handshake) and closes it; no request is sent. Envoy checks only
+//! the first address of a host, but traffic uses the first address that answers. A server on `localhost` may listen on
+//! IPv4, on IPv6 or on both. For `localhost` a second cluster therefore checks both addresses, and the upstream's health
+//! check requests `/health`, which reports that cluster's health. So the upstream is always one host, and its
+//! `envoy_cluster_membership_healthy` is 0 or 1.
+//!
+//! **What this does not do:** an https server on `localhost` that listens on IPv6 only receives its traffic but is reported
+//! as unreachable.
 
 use super::{address, set, upstream_cluster};
 use crate::endpoint::{Endpoint, EndpointHost, Scheme};
 use crate::environment::Settings;
 use serde_json::{Value, json};
 
-/// Both addresses of `localhost`.
+/// The addresses of `localhost`.
 const LOOPBACK: [&str; 2] = ["127.0.0.1", "::1"];
-/// Name of the cluster that checks them.
+/// Name of the cluster that checks both addresses.
 const LOOPBACK_CLUSTER: &str = "sidecar/loopback";
-/// Where the answer is asked for on the probe listener.
+/// Path of the health check on the probe listener.
 pub(super) const PATH: &str = "/health";
 
-/// The cluster whose health is the server's.
+/// Name of the cluster whose health is reported as the server's.
 pub(super) fn cluster_name(settings: &Settings) -> String {
     if is_localhost(settings) { LOOPBACK_CLUSTER.to_owned() } else { upstream_cluster(settings) }
 }
@@ -31,12 +34,12 @@ pub(super) fn check(settings: &Settings) -> Value {
     if !is_localhost(settings) {
         return connect();
     }
-    let mut ask = timing("0.5s", "1s", 1);
-    set(&mut ask, "http_health_check", json!({"path": PATH, "host": "sidecar"}));
-    ask
+    let mut check = timing("0.5s", "1s", 1);
+    set(&mut check, "http_health_check", json!({"path": PATH, "host": "sidecar"}));
+    check
 }
 
-/// Where `localhost` is, if the upstream is there: one host with both addresses.
+/// The location of an upstream on `localhost`: one host with both addresses. `None` for other upstreams.
 pub(super) fn loopback_location(settings: &Settings) -> Option<Value> {
     let [first, second] = LOOPBACK.map(|host| address(host, settings.upstream.endpoint.port));
     let probe = settings.own_probe();
@@ -49,7 +52,7 @@ pub(super) fn loopback_location(settings: &Settings) -> Option<Value> {
     is_localhost(settings).then(|| json!({"type": "STATIC", "load_assignment": assignment}))
 }
 
-/// The cluster that checks both addresses of `localhost`, and carries no traffic.
+/// The cluster that checks both addresses of `localhost`. It carries no traffic.
 pub(super) fn loopback_cluster(settings: &Settings) -> Option<Value> {
     if !is_localhost(settings) {
         return None;
@@ -68,22 +71,23 @@ pub(super) fn assignment(name: &str, endpoints: &[Value]) -> Value {
     json!({"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]})
 }
 
-/// With TLS the upstream's check cannot go to the probe listener, which speaks none: then the first address is checked.
+/// Whether both addresses of `localhost` are checked. With TLS the first address is checked: the upstream's check would use
+/// TLS, and the probe listener accepts plain text only.
 fn is_localhost(settings: &Settings) -> bool {
     let Endpoint { scheme, host, .. } = &settings.upstream.endpoint;
     *scheme == Scheme::Http && matches!(host, EndpointHost::Name(name) if name == "localhost")
 }
 
-/// Connects and closes. The panic threshold stays on, so an unhealthy single host still gets all traffic: a false alarm
-/// blocks nothing.
+/// A check that connects and closes. Envoy's panic threshold stays enabled, so the only host gets all traffic even when it
+/// is unhealthy, and a wrong result blocks no traffic.
 fn connect() -> Value {
     let mut check = timing("2s", "5s", 2);
     set(&mut check, "tcp_health_check", json!({}));
     check
 }
 
-/// The same through the proxy, which needs time of its own. Envoy's first check comes before its listeners, that of the
-/// tunnel too, and fails; the next one follows soon.
+/// The same through the proxy, with a longer timeout. Envoy starts checks before its listeners, so the first check finds no
+/// tunnel and fails; the next one follows after 1 s.
 fn connect_through_proxy() -> Value {
     let mut check = timing("5s", "5s", 2);
     set(&mut check, "unhealthy_edge_interval", "1s");
@@ -95,7 +99,7 @@ fn timing(timeout: &str, interval: &str, unhealthy: u32) -> Value {
     json!({
         "timeout": timeout,
         "interval": interval,
-        // Its default of 60 s holds until the first request.
+        // Used until the first request; the default is 60 s.
         "no_traffic_interval": interval,
         "unhealthy_threshold": unhealthy,
         "healthy_threshold": 1,

@@ -1,4 +1,4 @@
-//! The listener that MCP clients connect to: one HTTP connection manager, the filter, four routes.
+//! The listener that MCP clients connect to: one HTTP connection manager with the filter and its routes.
 
 use super::cluster::has_web_socket_cluster;
 use super::{KEEPALIVE, WEB_SOCKET_CLUSTER, address, local_reply, notice, seconds, set, telemetry, upstream_cluster};
@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 /// Prefix of the listener's HTTP stats.
 pub(crate) const HTTP_STAT_PREFIX: &str = "mcp";
-/// Priority of what a drain does not wait for: event streams that a client opened to listen. It changes nothing for them
-/// but the counter they are in.
+/// Priority of the exchanges that a drain does not wait for: streams that a client opened to listen. It only selects the
+/// gauge that counts them.
 pub(crate) const STREAM_PRIORITY: &str = "HIGH";
 
-/// The one upgrade that passes.
+/// The only upgrade that is accepted.
 const WEBSOCKET: &str = "websocket";
 
 /// The listener.
@@ -23,11 +23,11 @@ pub(super) fn mcp(settings: &Settings, machine: Machine) -> Value {
     json!({
         "name": "mcp",
         "address": address(&listener.ip().to_string(), listener.port()),
-        // A drain closes inbound listeners and leaves the probe listener alone.
+        // A drain closes inbound listeners only, so the probe listener stays open.
         "traffic_direction": "INBOUND",
-        // Few long connections must spread over the workers.
+        // MCP has few long connections: balance them over the workers.
         "connection_balance_config": {"exact_balance": {}},
-        // A second process on this port is an error, not a silent share of the traffic.
+        // A second process on this port must fail instead of taking a share of the traffic.
         "enable_reuse_port": false,
         "tcp_backlog_size": 4096,
         "socket_options": keepalive(),
@@ -38,7 +38,7 @@ pub(super) fn mcp(settings: &Settings, machine: Machine) -> Value {
     })
 }
 
-/// Accepted connections inherit it from the listening socket. The numbers are Linux's names of the options.
+/// TCP keepalive of the listening socket; accepted connections inherit it. The numbers are Linux's option numbers.
 fn keepalive() -> Value {
     let option = |name: &str, level: u32, number: u32, value: u32| json!({"description": name, "level": level, "name": number, "int_value": value, "state": "STATE_PREBIND"});
     json!([
@@ -74,20 +74,20 @@ fn connection_manager(settings: &Settings, machine: Machine) -> Value {
             "allow_chunked_length": true,
             "enable_trailers": true,
             "header_key_format": preserve_case(),
-            // An upgrade is an offer that a server may ignore; refusing it would fail clients that merely offer h2c.
+            // A server may ignore an upgrade. Envoy would refuse it, and clients that offer h2c would fail.
             "ignore_http_11_upgrade": anything_but(WEBSOCKET),
         },
         "upgrade_configs": [{"upgrade_type": WEBSOCKET}],
-        // Envoy's own is 1,024; a stream may stay open for days.
+        // Envoy's default is 1,024; a stream may stay open for days.
         "http2_protocol_options": {"max_concurrent_streams": machine.connections},
-        // Else a client learns a second late that the server broke a stream.
+        // With the default of 1 s, a client sees a stream that the server broke one second late.
         "delayed_close_timeout": "0s",
         "local_reply_config": local_reply::config(settings, machine),
         "early_header_mutation_extensions": [{
             "name": "envoy.http.early_header_mutation.header_mutation",
             "typed_config": {
                 "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-                // A client must not steer Envoy: timeouts, retries, hosts.
+                // These headers would let a client change Envoy's timeouts, retries and hosts.
                 "mutations": [{"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}}],
             },
         }],
@@ -100,16 +100,16 @@ fn connection_manager(settings: &Settings, machine: Machine) -> Value {
         ],
         "route_config": {"name": "mcp", "virtual_hosts": [{"name": "mcp", "domains": ["*"], "routes": routes(settings)}]},
     });
-    let redirects = settings.upstream.leads_past().then(notice::of_redirects);
-    let handshakes = (settings.upstream.endpoint.scheme == Scheme::Https).then(notice::of_handshakes);
-    let logs: Vec<_> = redirects.into_iter().chain(handshakes).chain(telemetry::access_log(settings)).collect();
+    let redirects = settings.upstream.rewrites_host().then(notice::of_redirects);
+    let connections = (settings.upstream.endpoint.scheme == Scheme::Https).then(notice::of_connections);
+    let logs: Vec<_> = redirects.into_iter().chain(connections).chain(telemetry::access_log(settings)).collect();
     set(&mut manager, "access_log", logs);
     telemetry::extend(&mut manager, settings);
     manager
 }
 
-/// Matchers of every other word, in letters of either case. RE2 cannot negate a word: one is shorter, longer, or has another
-/// letter somewhere.
+/// Matchers, ignoring case, that match every word except the given one. RE2 has no negation, so the patterns match words
+/// that are shorter, that are longer, or that differ in one letter.
 fn anything_but(word: &str) -> Vec<Value> {
     let other_letter = word.char_indices().map(|(index, letter)| format!(".{{{index}}}[^{letter}].*"));
     let others =
@@ -117,7 +117,7 @@ fn anything_but(word: &str) -> Vec<Value> {
     others.map(|regex| json!({"safe_regex": {"regex": format!("(?i){regex}")}})).collect()
 }
 
-/// Header names go on in the letters they came in.
+/// Forwards header names in their original case.
 pub(super) fn preserve_case() -> Value {
     json!({"stateful_formatter": {
         "name": "preserve_case",
@@ -150,9 +150,15 @@ fn filter(plugin: &FilterPlugin) -> Value {
     })
 }
 
-/// First match wins: WebSockets, GETs, subscriptions, other POSTs, the rest. All lead to the upstream; they differ in
-/// whether the wait for response headers is limited (POST only: a GET stream may stay silent) and in what a drain waits for
-/// (a GET may be a stream whatever it accepts, and never is an operation).
+/// Routes in order of matching; all of them lead to the MCP server.
+///
+/// | request | limited wait for response headers | a drain waits for it |
+/// |---|---|---|
+/// | WebSocket (https upstream) | no | no |
+/// | GET, which may open a stream and never is an operation | no | no |
+/// | POST of `subscriptions/listen` | yes | no |
+/// | other POST | yes | yes |
+/// | other methods | no | yes |
 fn routes(settings: &Settings) -> Value {
     let get = json!({"name": ":method", "string_match": {"exact": "GET"}});
     let post = json!({"name": ":method", "string_match": {"exact": "POST"}});
@@ -177,7 +183,7 @@ fn route(settings: &Settings, cluster: &str, headers: &[Value], priority: Option
         set(&mut action, "priority", priority);
     }
     if limited && upstream.timeout_ms > 0 {
-        // Without `retry_on` nothing is retried, and the timeout covers the wait for response headers alone.
+        // Without `retry_on` nothing is retried, and the timeout covers only the wait for response headers.
         set(&mut action, "retry_policy", json!({"per_try_timeout": seconds(upstream.timeout_ms)}));
     }
     if upstream.endpoint.path != "/" {

@@ -1,12 +1,13 @@
-//! The text of the answers that Envoy makes itself: which of the failures it was, and the variable to look at.
+//! The body of responses that Envoy generates itself: the failure, and the variable to check.
 //!
-//! Envoy's own text follows where it says more. Why a certificate was refused is for the operator alone: `notices`.
+//! Envoy's own text is appended where it adds detail. The reason why a certificate is refused is reported to the operator
+//! only (`notices`).
 
 use crate::environment::Settings;
 use crate::machine::Machine;
 use serde_json::{Value, json};
 
-/// `local_reply_config` of the MCP listener. Statuses stay Envoy's own.
+/// `local_reply_config` of the MCP listener. Envoy's status codes are kept.
 pub(super) fn config(settings: &Settings, machine: Machine) -> Value {
     let upstream = &settings.upstream;
     let url = upstream.endpoint.url();
@@ -15,8 +16,8 @@ pub(super) fn config(settings: &Settings, machine: Machine) -> Value {
     let connect = format!("cannot connect to {url} (MCP_UPSTREAM_URL){}", through.unwrap_or_default());
     let unresolved = format!("cannot connect to {url} (MCP_UPSTREAM_URL): its name has no address");
     let closed = format!("{url} (MCP_UPSTREAM_URL) closed the connection before it answered");
-    let full = format!("too many requests at once: at most {} by this machine's open files", machine.connections);
-    let framing = format!("the answer of {url} is no HTTP that Envoy accepts (README.md, Limits)");
+    let full = format!("too many requests at once: this machine's limit of open files allows {}", machine.connections);
+    let framing = format!("the response of {url} is not HTTP that Envoy accepts (README.md, Limits)");
     let texts = [
         (["UT"], timeout, false),
         (["UH"], unresolved, false),
@@ -25,14 +26,14 @@ pub(super) fn config(settings: &Settings, machine: Machine) -> Value {
         (["UO"], full, false),
         (["UPE"], framing, true),
     ];
-    let mappers: Vec<_> = texts.into_iter().map(|(flags, text, goes_on)| mapper(&flags, &text, goes_on)).collect();
+    let mappers: Vec<_> = texts.into_iter().map(|(flags, text, append)| mapper(&flags, &text, append)).collect();
     json!({"mappers": mappers})
 }
 
-fn mapper(flags: &[&str], text: &str, goes_on: bool) -> Value {
-    // A percent sign begins a command operator.
+fn mapper(flags: &[&str], text: &str, append: bool) -> Value {
+    // A percent sign starts a command operator.
     let text = text.replace('%', "%%");
-    let rest = if goes_on { ": %LOCAL_REPLY_BODY%" } else { "" };
+    let rest = if append { ": %LOCAL_REPLY_BODY%" } else { "" };
     json!({
         "filter": {"response_flag_filter": {"flags": flags}},
         "body_format_override": {"text_format_source": {"inline_string": format!("{text}{rest}\n")}},

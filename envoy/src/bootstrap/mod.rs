@@ -1,7 +1,7 @@
 //! Envoy's bootstrap, as one JSON document.
 //!
-//! The rule behind every choice: what passes is the same with and without the sidecar, but for the few headers that the
-//! documentation lists. No retries, no idle cut, no normalised paths, no header of Envoy's own.
+//! All settings follow one rule: traffic is the same with and without the sidecar, except for the few headers that the
+//! documentation lists. Envoy does not retry, does not close idle streams, does not normalise paths and adds no headers.
 
 mod cluster;
 mod health;
@@ -18,26 +18,26 @@ use crate::machine::Machine;
 use serde_json::{Value, json};
 
 pub(crate) use listener::HTTP_STAT_PREFIX;
-pub(crate) use notice::{PROXY as PROXY_NOTICE, REDIRECT as REDIRECT_NOTICE, TLS as TLS_NOTICE};
+pub(crate) use notice::{CONNECT as CONNECT_NOTICE, PROXY as PROXY_NOTICE, REDIRECT as REDIRECT_NOTICE};
 pub(crate) use probe::READY_KEY;
 pub(crate) use tunnel::AUTHORIZATION_VARIABLE;
 
-/// Name of the admin cluster. A server name cannot hold a slash, so it never meets the upstream cluster's.
+/// Name of the admin cluster. A server name has no slash, so this name never equals the upstream cluster's.
 const ADMIN_CLUSTER: &str = "sidecar/admin";
 /// Name of the OTLP cluster.
 const OTLP_CLUSTER: &str = "sidecar/otlp";
 
-/// Name of the cluster that WebSockets go to, where they do not go to the upstream's.
+/// Name of the cluster for WebSocket, where it is not the upstream's.
 pub(crate) const WEB_SOCKET_CLUSTER: &str = "sidecar/websocket";
 
-/// When TCP asks whether a peer is still there.
+/// When TCP keepalive probes are sent.
 struct Keepalive {
     idle_seconds: u32,
     interval_seconds: u32,
     probes: u32,
 }
 
-/// Finds a dead peer within 90 s on both sides, since no stream is ever cut for being idle.
+/// Detects a dead peer within 90 s on both sides. It is needed because idle streams are never closed.
 const KEEPALIVE: Keepalive = Keepalive { idle_seconds: 60, interval_seconds: 10, probes: 3 };
 
 /// Renders the bootstrap.
@@ -64,31 +64,31 @@ pub fn render(settings: &Settings, machine: Machine) -> Value {
             "clusters": clusters,
         },
         "stats_config": stats::config(),
-        // Histograms show in a scrape once they are flushed. Flushing by the scrape itself (`stats_flush_on_admin`) would
-        // show them in the next one only: Envoy writes the page first.
+        // A scrape shows histograms after a flush. With `stats_flush_on_admin` a scrape would show the histograms of the
+        // scrape before it, because Envoy writes the page first.
         "stats_flush_interval": "1s",
         "overload_manager": overload_manager(machine),
         "layered_runtime": {"layers": [
             {"name": "sidecar", "static_layer": telemetry::runtime()},
-            // Last, so that what a drain sets wins.
+            // The last layer wins: a drain sets its keys here.
             {"name": "admin", "admin_layer": {}},
         ]},
     })
 }
 
-/// What is enough for Envoy to read the upstream's certificates and keys; nothing without `https://`.
+/// A bootstrap from which Envoy reads the upstream's certificates and keys and nothing else; `None` without `https://`.
 pub(crate) fn render_tls(settings: &Settings) -> Option<Value> {
-    let clusters = [cluster::tls_alone(&settings.upstream)?];
+    let clusters = [cluster::tls_only(&settings.upstream)?];
     Some(json!({"static_resources": {"clusters": clusters}}))
 }
 
-/// Name of the upstream's cluster, and so its `envoy_cluster_name`, by which its health is known as the server's. A dot
-/// would cut it short there.
+/// Name of the upstream's cluster, which is also the `envoy_cluster_name` of its series. Envoy ends that label at a dot, so
+/// dots are replaced.
 pub(crate) fn upstream_cluster(settings: &Settings) -> String {
     settings.plugin.server_name.replace('.', "_")
 }
 
-/// Envoy refuses work before the kernel ends it for its memory, and connections before files run out.
+/// Envoy refuses requests before the kernel kills it for its memory, and connections before open files run out.
 fn overload_manager(machine: Machine) -> Value {
     let Machine { connections, heap_bytes } = machine;
     let heap = "envoy.resource_monitors.fixed_heap";
@@ -115,7 +115,7 @@ fn overload_manager(machine: Machine) -> Value {
 }
 
 fn address(host: &str, port: u16) -> Value {
-    // `::` takes IPv4 clients as well, as users expect of it.
+    // `::` accepts IPv4 clients too, as users expect.
     let mut socket = json!({"address": host, "port_value": port});
     if host == "::" {
         set(&mut socket, "ipv4_compat", true);
@@ -123,12 +123,12 @@ fn address(host: &str, port: u16) -> Value {
     json!({"socket_address": socket})
 }
 
-/// A socket of this machine by its path.
+/// The address of a Unix socket.
 fn address_of_socket(path: &str) -> Value {
     json!({"pipe": {"path": path}})
 }
 
-/// Milliseconds as a duration of protobuf's JSON form.
+/// Milliseconds as a duration in protobuf's JSON format.
 fn seconds(milliseconds: u32) -> String {
     format!("{}.{:03}s", milliseconds / 1000, milliseconds % 1000)
 }

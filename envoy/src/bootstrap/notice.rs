@@ -1,21 +1,20 @@
-//! What the launcher is told as it happens: lines that it reads and passes on in its own words, each once.
+//! Notices: access logs from which the launcher learns of failures while Envoy runs (`notices`).
 //!
-//! Envoy writes them as access logs to its standard input, which the launcher gives it as the writing end of a pipe: the
-//! one descriptor that Envoy has no other use for.
+//! Envoy writes them to its standard input, which is the writing end of a pipe to the launcher. Envoy uses that descriptor
+//! for nothing else.
 
 use serde_json::{Value, json};
 
-/// Where the lines go.
+/// The file that Envoy writes to.
 const PATH: &str = "/proc/self/fd/0";
 /// First word of a line about a redirect; the rest is its `Location`.
 pub(crate) const REDIRECT: &str = "redirect";
-/// First word of a line about a tunnel that the proxy did not make; the rest is Envoy's reason.
+/// First word of a line about a tunnel that failed; the rest is Envoy's reason.
 pub(crate) const PROXY: &str = "proxy";
+/// First word of a line about a failed connection to the server; then Envoy's response code details and its reason.
+pub(crate) const CONNECT: &str = "connect";
 
-/// First word of a line about a TLS connection to the server that failed; the rest is Envoy's reason.
-pub(crate) const TLS: &str = "tls";
-
-/// A line for every redirect.
+/// A line for each redirect.
 pub(super) fn of_redirects() -> Value {
     let status = |operator: &str, status: u32| {
         let value = json!({"default_value": status, "runtime_key": "sidecar.redirect"});
@@ -25,18 +24,21 @@ pub(super) fn of_redirects() -> Value {
     log(&format!("{REDIRECT} %RESP(LOCATION)%"), &filter)
 }
 
-/// A line for every connection that the proxy did not take further.
-pub(super) fn of_the_proxy() -> Value {
+/// A line for each tunnel that the proxy refuses, or whose proxy does not accept connections.
+pub(super) fn of_tunnels() -> Value {
     log(
         &format!("{PROXY} %UPSTREAM_TRANSPORT_FAILURE_REASON%"),
         &json!({"response_flag_filter": {"flags": ["UF", "UH"]}}),
     )
 }
 
-/// A line for every exchange whose server could not be connected to. Clients are not told the reason, which is Envoy's rule. Of a
-/// name with several addresses it is the last one's.
-pub(super) fn of_handshakes() -> Value {
-    log(&format!("{TLS} %UPSTREAM_TRANSPORT_FAILURE_REASON%"), &json!({"response_flag_filter": {"flags": ["UF"]}}))
+/// A line for each exchange whose connection to the server fails. Envoy does not send the reason to clients. For a name with
+/// several addresses it is the reason of the last address.
+pub(super) fn of_connections() -> Value {
+    log(
+        &format!("{CONNECT} %RESPONSE_CODE_DETAILS% %UPSTREAM_TRANSPORT_FAILURE_REASON%"),
+        &json!({"response_flag_filter": {"flags": ["UF"]}}),
+    )
 }
 
 fn log(line: &str, filter: &Value) -> Value {

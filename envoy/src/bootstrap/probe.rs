@@ -1,13 +1,13 @@
-//! The listener for probes and scrapes: `/ready`, `/health`, `/metrics`, nothing else.
+//! The listener for probes and scrapes. It serves `/ready`, `/health` and `/metrics`; other paths are 404.
 
 use super::{ADMIN_CLUSTER, address, health};
 use crate::environment::Settings;
 use serde_json::{Value, json};
 
-/// Runtime key that a drain sets to 0: the percentage of `/ready` answers that say so.
+/// Runtime key: the percentage of `/ready` requests that return 200. A drain sets it to 0.
 pub(crate) const READY_KEY: &str = "sidecar.ready";
 
-/// The listener. It stays open during a drain and no overload action stops it.
+/// The listener. It stays open during a drain, and overload actions do not apply to it.
 pub(super) fn listener(settings: &Settings) -> Value {
     let probe = settings.probe;
     json!({
@@ -35,7 +35,7 @@ pub(super) fn listener(settings: &Settings) -> Value {
     })
 }
 
-/// 200 while any address of the server can be reached, else 503.
+/// `/health`: 200 while any address of the server accepts connections, else 503.
 fn health_check(settings: &Settings) -> Value {
     json!({
         "name": "envoy.filters.http.health_check",

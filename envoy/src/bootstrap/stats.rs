@@ -1,4 +1,4 @@
-//! How the filter's stats become series: one tag per label, one set of buckets per histogram family.
+//! `stats_config`, which turns the filter's stats into series: one tag per label, one set of buckets per histogram family.
 
 use mcp_observe::{FAMILIES, LABELS, MetricKind, tag_regex};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ pub(super) fn config() -> Value {
     let buckets: Vec<_> = FAMILIES
         .iter()
         .filter(|family| family.kind == MetricKind::Histogram)
-        // Labels come before the family in a stat's name, so only its end tells the family.
+        // A stat's name has the labels first and ends with the family.
         .map(|family| json!({"match": {"suffix": family.name}, "buckets": family.bounds}))
         .collect();
     json!({"use_all_default_tags": true, "stats_tags": tags, "histogram_bucket_settings": buckets})
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_the_snippet_has_every_label_and_bucket() {
+    fn snippet_has_every_label_and_bucket() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/snippet.yaml");
         let snippet = fs::read_to_string(path).unwrap();
         let (before, rest) = snippet.split_once("# BEGIN 2: labels and buckets\n").unwrap();
@@ -46,12 +46,12 @@ mod tests {
         if env::var_os("UPDATE_SNIPPET").is_some() {
             fs::write(path, format!("{before}# BEGIN 2: labels and buckets\n{}# END 2\n{after}", block())).unwrap();
         } else {
-            assert_eq!(found, block(), "run it once with UPDATE_SNIPPET=1");
+            assert_eq!(found, block(), "run this test once with UPDATE_SNIPPET=1");
         }
     }
 
     #[test]
-    fn ok_one_tag_per_label_and_buckets_for_every_histogram() {
+    fn each_label_has_a_tag_and_each_histogram_has_buckets() {
         let config = config();
         assert_eq!(config["stats_tags"].as_array().unwrap().len(), LABELS.len());
         let buckets = config["histogram_bucket_settings"].as_array().unwrap();

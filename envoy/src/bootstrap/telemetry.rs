@@ -1,13 +1,13 @@
-//! Spans and access logs over OTLP, where an endpoint is set: what was done, never what was said.
+//! Spans and access logs over OTLP, where an endpoint is set.
 //!
-//! Attributes come from the filter's filter state. No request header is exported, no body, and of the URL only the path:
-//! the query of an older protocol version carries a session id.
+//! Attributes come from the filter state that the filter writes. Request headers and bodies are not exported. Of the URL only
+//! the path is exported: the query of HTTP+SSE holds a session id.
 
 use super::{OTLP_CLUSTER, set};
 use crate::environment::{Otlp, OtlpProtocol, Service, Settings};
 use serde_json::{Map, Value, json};
 
-/// Names of the filter's filter state, and of the attributes made of it.
+/// Keys of the filter state, which are also the names of the attributes.
 const FILTER_STATE: &[&str] = &[
     "mcp.method",
     "mcp.tool",
@@ -22,10 +22,10 @@ const FILTER_STATE: &[&str] = &[
     "mcp.session",
 ];
 
-/// Adds tracing to a connection manager; nothing without an endpoint.
+/// Adds tracing to a connection manager, if an endpoint is set.
 pub(super) fn extend(connection_manager: &mut Value, settings: &Settings) {
     let Some(otlp) = &settings.otlp else { return };
-    // Envoy's tracer needs a request id; a client's own stays as it came, which else would carry the sampling decision.
+    // Envoy's tracer needs a request id. A client's own id is not changed: by default Envoy writes the sampling decision into it.
     set(connection_manager, "generate_request_id", true);
     set(connection_manager, "request_id_extension", request_id());
     set(connection_manager, "tracing", tracing(settings, otlp));
@@ -39,7 +39,7 @@ fn request_id() -> Value {
     }})
 }
 
-/// Spans and logs leave within a second, so that the end of a drain need not wait long for the last ones.
+/// Spans and logs are exported every second, so that a drain waits at most that long for the last ones.
 pub(super) fn runtime() -> Value {
     json!({"tracing.opentelemetry.flush_interval_ms": 1000})
 }
@@ -62,13 +62,13 @@ fn tracing(settings: &Settings, otlp: &Otlp) -> Value {
     json!({
         "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": tracer},
         "custom_tags": tags,
-        // Envoy's own URL tag has the query in it; `url.path` has not.
+        // Envoy's own URL tag includes the query; `url.path` does not.
         "max_path_tag_length": 0,
         "operation": "%FILTER_STATE(wasm.mcp.method:PLAIN)%",
     })
 }
 
-/// The access log, if there is an endpoint.
+/// The access log, if an endpoint is set.
 pub(super) fn access_log(settings: &Settings) -> Option<Value> {
     let otlp = settings.otlp.as_ref()?;
     let list = |pairs: Vec<(String, String)>| {
@@ -106,7 +106,7 @@ fn resource(service: &Service) -> impl Iterator<Item = (String, String)> {
         .into_iter()
 }
 
-/// Adds the OTLP receiver to an exporter: the path of a signal is appended to the endpoint's, as OTLP says.
+/// Adds the OTLP receiver to an exporter. The path of the signal is appended to the endpoint's path, as OTLP specifies.
 fn exporter(otlp: &Otlp, signal: &str, target: &mut Value) {
     match otlp.protocol {
         OtlpProtocol::Grpc => {

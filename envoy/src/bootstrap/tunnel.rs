@@ -1,9 +1,9 @@
-//! The way to an `https://` endpoint through a forward proxy: a listener on a local socket, whose every connection becomes
-//! a CONNECT to the proxy.
+//! The tunnel to an `https://` endpoint through a forward proxy: a listener on a Unix socket that turns each connection
+//! into a CONNECT to the proxy.
 //!
-//! The endpoint's own cluster connects to that socket and speaks TLS with the endpoint, so the proxy sees its name and port
-//! and no more, and a health check asks through the proxy as well. An internal listener would save the socket, but it lives
-//! on Envoy's workers alone and health checks run on the main thread.
+//! The endpoint's cluster connects to that socket and uses TLS with the endpoint, so the proxy sees only its name and port.
+//! Health checks use the same tunnel. An internal listener would need no socket, but it exists on Envoy's workers only and
+//! health checks run on the main thread.
 
 use super::cluster::{self, http_options, keepalive, thresholds};
 use super::{address_of_socket, health, notice};
@@ -15,21 +15,21 @@ use serde_json::{Value, json};
 
 /// Name of the proxy's cluster.
 const PROXY_CLUSTER: &str = "sidecar/proxy";
-/// The variable of Envoy's environment that holds `Proxy-Authorization`: in the bootstrap the admin interface would show it.
+/// The variable of Envoy's environment that holds `Proxy-Authorization`. In the bootstrap, the admin interface would show it.
 pub(crate) const AUTHORIZATION_VARIABLE: &str = "MCP_SIDECAR_PROXY_AUTHORIZATION";
 
-/// Where a cluster that is reached through the proxy connects to: the tunnel of that name.
+/// The location of a cluster that connects through the tunnel of the given name.
 pub(super) fn location(settings: &Settings, tunnel: &str, cluster: &str) -> Value {
     let address = address_of_tunnel(settings, tunnel);
     json!({"type": "STATIC", "load_assignment": health::assignment(cluster, &[json!({"address": address})])})
 }
 
-/// An abstract name: nothing is left on disk. The admin port is this sidecar's own in the network namespace, as the name is.
+/// An abstract socket, which leaves no file. Its name holds the admin port: both are unique in the network namespace.
 fn address_of_tunnel(settings: &Settings, tunnel: &str) -> Value {
     address_of_socket(&format!("@mcp-sidecar/{}/{tunnel}", settings.admin_port))
 }
 
-/// The listener behind that socket. No limit of connections holds here: those of the MCP listener did already.
+/// The listener on that socket. It has no connection limit; the MCP listener's limit applies before it.
 pub(super) fn listener(settings: &Settings, tunnel: &str, endpoint: &Endpoint, proxy: &ForwardProxy) -> Value {
     let authorization = proxy.authorization().map(|_| {
         json!({"header": {"key": "Proxy-Authorization", "value": format!("%ENVIRONMENT({AUTHORIZATION_VARIABLE})%")}})
@@ -48,17 +48,17 @@ pub(super) fn listener(settings: &Settings, tunnel: &str, endpoint: &Endpoint, p
                 "cluster": PROXY_CLUSTER,
                 "idle_timeout": "0s",
                 "tunneling_config": {
-                    // The proxy resolves the name.
+                    // A name is resolved by the proxy.
                     "hostname": endpoint.host_and_port(),
                     "headers_to_add": headers,
                 },
-                "access_log": [notice::of_the_proxy()],
+                "access_log": [notice::of_tunnels()],
             },
         }]}],
     })
 }
 
-/// The proxy.
+/// The cluster of the proxy.
 pub(super) fn cluster(proxy: &ForwardProxy, machine: Machine) -> Value {
     let protocol = json!({"explicit_http_config": {"http_protocol_options": {}}});
     let mut cluster = cluster::location(PROXY_CLUSTER, &proxy.endpoint);

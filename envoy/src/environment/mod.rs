@@ -1,13 +1,13 @@
-//! The environment variables, read once: settings, or every problem at once.
+//! Settings from environment variables. Reading returns all settings, or all problems.
 //!
-//! An empty value is as good as none. Beside the values themselves this checks what they name: the Envoy binary and its
-//! version, the module, the plugin configuration, the certificate bundle.
+//! An empty value counts as missing. Reading also checks what the values refer to: the Envoy binary and its version, the
+//! module, the plugin configuration, the certificate files.
 
-mod misspelt;
 mod proxies;
 mod reader;
 #[cfg(test)]
 mod tests;
+mod unknown_variables;
 mod upstream;
 
 use crate::endpoint::Endpoint;
@@ -15,79 +15,79 @@ use crate::envoy_binary::EnvoyBinary;
 use crate::filter_plugin::FilterPlugin;
 use crate::forward_proxy::ForwardProxy;
 use crate::problem::Problem;
-pub use misspelt::misspelt;
 use reader::Reader;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+pub use unknown_variables::unknown_variables;
 
-/// Looks up one variable.
+/// Returns the value of a variable.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Everything the sidecar is told.
+/// All settings of the sidecar.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The MCP server.
     pub upstream: Upstream,
-    /// Where clients connect.
+    /// Address of the MCP listener.
     pub listener: SocketAddr,
-    /// Where probes and scrapes connect.
+    /// Address of the listener for probes and scrapes.
     pub probe: SocketAddr,
     /// Port of Envoy's admin interface on 127.0.0.1.
     pub admin_port: u16,
-    /// Envoy's workers.
+    /// Number of Envoy's workers.
     pub concurrency: u32,
     /// Envoy's log level.
     pub log_level: String,
     /// The filter.
     pub plugin: FilterPlugin,
-    /// Envoy's program.
+    /// The Envoy binary.
     pub envoy: EnvoyBinary,
-    /// Who spans and logs are from.
+    /// Resource attributes of spans and logs.
     pub service: Service,
-    /// Where spans and logs go, if anywhere.
+    /// Receiver of spans and logs; without it none are exported.
     pub otlp: Option<Otlp>,
-    /// What was set, changes nothing and should be told.
+    /// Variables that are set but ignored; they are reported at the start.
     pub remarks: Vec<Problem>,
 }
 
-/// The MCP server and how to speak to it.
+/// The MCP server and the connection to it.
 #[derive(Clone, Debug)]
 pub struct Upstream {
     /// Its URL.
     pub endpoint: Endpoint,
-    /// Longest wait for the response headers of a POST; 0 is none.
+    /// Timeout for the response headers of a POST; 0 is no timeout.
     pub timeout_ms: u32,
-    /// What it sees as `Host`.
+    /// The `Host` header that the server receives.
     pub host_header: HostHeader,
-    /// Certificates that its own must descend from, for https.
+    /// Trusted certificate authorities, for https.
     pub ca_file: Option<PathBuf>,
-    /// What it is shown of who connects, for https.
+    /// Client certificate, for https.
     pub client_certificate: Option<ClientCertificate>,
-    /// After so long an idle connection to it is closed.
+    /// Idle timeout of connections to the server.
     pub idle_ms: u32,
-    /// What it is reached through, for https.
+    /// Forward proxy, for https.
     pub proxy: Option<ForwardProxy>,
 }
 
-/// A client certificate and its private key, both PEM.
+/// A client certificate and its private key; both files are PEM.
 #[derive(Clone, Debug)]
 pub struct ClientCertificate {
-    /// The certificate and those between it and its authority.
+    /// The certificate, followed by the intermediate certificates.
     pub certificate: PathBuf,
-    /// Its key.
+    /// The private key.
     pub key: PathBuf,
 }
 
-/// What the MCP server sees as `Host`.
+/// The `Host` header that the MCP server receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostHeader {
-    /// What the client sent.
+    /// The client's `Host`.
     Preserve,
     /// The URL's host and port.
     Upstream,
 }
 
-/// The resource of spans and logs.
+/// Resource attributes of spans and logs.
 #[derive(Clone, Debug)]
 pub struct Service {
     /// `service.name`
@@ -103,15 +103,15 @@ pub struct Service {
 pub struct Otlp {
     /// Its URL.
     pub endpoint: Endpoint,
-    /// How it is spoken to.
+    /// Its protocol.
     pub protocol: OtlpProtocol,
-    /// Certificates that its own must descend from, for https.
+    /// Trusted certificate authorities, for https.
     pub ca_file: Option<PathBuf>,
-    /// What it is reached through, for https.
+    /// Forward proxy, for https.
     pub proxy: Option<ForwardProxy>,
 }
 
-/// OTLP's two transports.
+/// The transports of OTLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OtlpProtocol {
     /// Binary protobuf in HTTP POSTs.
@@ -123,8 +123,9 @@ pub enum OtlpProtocol {
 // === impl Upstream ===
 
 impl Upstream {
-    /// Whether the server knows itself by its own name alone, so that an absolute URL in its answers leads past the sidecar.
-    pub(crate) fn leads_past(&self) -> bool {
+    /// Whether `Host` is replaced with the server's own name. Absolute URLs in the server's responses then lead to the server
+    /// and not to the sidecar.
+    pub(crate) fn rewrites_host(&self) -> bool {
         self.host_header == HostHeader::Upstream
     }
 }
@@ -136,7 +137,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// Every problem, in the order of the documentation.
+    /// All problems, in the order of the README's table of settings.
     pub fn read(lookup: Lookup<'_>) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader::new(lookup);
         let upstream = reader.upstream();
@@ -179,13 +180,13 @@ impl Settings {
         }
     }
 
-    /// The proxy that anything is reached through; there is one variable for it.
+    /// The forward proxy of the MCP server or of the OTLP receiver. Both use the same variable.
     pub(crate) fn proxy(&self) -> Option<&ForwardProxy> {
         let of_otlp = || self.otlp.as_ref().and_then(|otlp| otlp.proxy.as_ref());
         self.upstream.proxy.as_ref().or_else(of_otlp)
     }
 
-    /// Where the sidecar itself reaches its probe listener.
+    /// Address at which the sidecar itself connects to its probe listener.
     pub(crate) fn own_probe(&self) -> SocketAddr {
         let host = if self.probe.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { self.probe.ip() };
         SocketAddr::new(host, self.probe.port())

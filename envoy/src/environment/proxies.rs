@@ -1,4 +1,4 @@
-//! The variables of proxies, which every program of the machine shares, as curl reads them: those in small letters win.
+//! `HTTPS_PROXY`, `NO_PROXY` and the other proxy variables, read as curl reads them: the lower-case name takes precedence.
 
 use super::reader::Reader;
 use crate::endpoint::{Endpoint, Scheme};
@@ -6,7 +6,7 @@ use crate::forward_proxy::{ForwardProxy, is_excepted};
 use crate::problem::Problem;
 
 impl Reader<'_> {
-    /// The proxy that an `https://` endpoint is reached through, if any.
+    /// The forward proxy for an `https://` endpoint, if one is set.
     pub(super) fn proxy_to(&mut self, endpoint: &Endpoint) -> Option<ForwardProxy> {
         let (variable, value) = self.first_of(&["https_proxy", "HTTPS_PROXY"])?;
         if endpoint.scheme == Scheme::Http || self.is_excepted(endpoint) {
@@ -15,7 +15,7 @@ impl Reader<'_> {
         ForwardProxy::parse(&value)
             .map_err(|message| {
                 let problem = Problem::new(variable, message);
-                // The upstream and the OTLP endpoint share it.
+                // The MCP server and the OTLP receiver use the same variable.
                 if !self.problems.contains(&problem) {
                     self.problems.push(problem);
                 }
@@ -23,8 +23,8 @@ impl Reader<'_> {
             .ok()
     }
 
-    /// Says which proxy is not used where another program might use it.
-    pub(super) fn tell_unused_proxy(&mut self, endpoint: &Endpoint) {
+    /// Adds a remark for each proxy variable that other programs use and this one ignores.
+    pub(super) fn remark_ignored_proxies(&mut self, endpoint: &Endpoint) {
         if self.is_excepted(endpoint) {
             return;
         }
@@ -35,8 +35,10 @@ impl Reader<'_> {
         let is_proxied = self.first_of(&["https_proxy", "HTTPS_PROXY"]).is_some() && endpoint.scheme == Scheme::Https;
         let any = if is_proxied { None } else { self.first_of(&["all_proxy", "ALL_PROXY"]) };
         for (variable, _) in [of_scheme, any].into_iter().flatten() {
-            let message =
-                format!("not used, {} is reached directly; only HTTPS_PROXY is, for https:// URLs", endpoint.url());
+            let message = format!(
+                "is ignored; connections to {} are direct; only HTTPS_PROXY is used, and only for https:// URLs",
+                endpoint.url()
+            );
             self.remarks.push(Problem::new(variable, message));
         }
     }

@@ -1,4 +1,4 @@
-//! One variable after the other: its value, its default, or a problem.
+//! Reads single variables: the value, the default, or a problem.
 
 use super::{Lookup, Otlp, OtlpProtocol, Service, Upstream};
 use crate::endpoint::{Endpoint, Scheme};
@@ -13,14 +13,15 @@ use std::path::{Path, PathBuf};
 
 const PORT: &str = "a port from 1 to 65535";
 const ADDRESS: &str = "an IP address of this machine, such as 0.0.0.0, 127.0.0.1 or ::";
+const MODULE: &str = "the path of mcp_observability.wasm";
 const SERVER_NAME: &str = "1 to 64 characters of A-Za-z0-9_.-";
 
-/// Reads variables one by one and gathers what is wrong with them; a value with a problem is replaced by its default, so
-/// that reading can go on.
+/// Reads variables one by one and collects the problems. A value with a problem is replaced by the default, and reading
+/// continues.
 pub(super) struct Reader<'a> {
     lookup: Lookup<'a>,
     pub(super) problems: Vec<Problem>,
-    /// What changes nothing and should be told.
+    /// Variables that are set but ignored.
     pub(super) remarks: Vec<Problem>,
 }
 
@@ -43,7 +44,7 @@ impl<'a> Reader<'a> {
         allowed: &str,
     ) -> u32 {
         let Some(value) = self.text(variable) else { return default };
-        // `parse` alone would take a leading plus sign.
+        // `parse` accepts a leading plus sign.
         let digits = value.bytes().all(|byte| byte.is_ascii_digit());
         value.parse().ok().filter(|&number| digits && is_allowed(number)).unwrap_or_else(|| {
             self.problems.push(Problem::refused(variable, &value, allowed));
@@ -95,7 +96,7 @@ impl<'a> Reader<'a> {
         Some(name)
     }
 
-    /// Two listeners on one port, or an upstream that is the sidecar itself and would loop.
+    /// Refuses two listeners on one port, and an upstream that is the sidecar itself (a loop).
     pub(super) fn refuse_collisions(
         &mut self,
         upstream: Option<&Upstream>,
@@ -112,7 +113,7 @@ impl<'a> Reader<'a> {
         ];
         for (variable, one, other_variable, other) in pairs {
             if collide(one, other) {
-                let allowed = format!("a port that is not {other_variable}'s ({})", other.port());
+                let allowed = format!("a port other than {other_variable}'s ({})", other.port());
                 self.problems.push(Problem::refused(variable, &one.port().to_string(), &allowed));
             }
         }
@@ -123,7 +124,7 @@ impl<'a> Reader<'a> {
         let target = SocketAddr::new(loopback, endpoint.port);
         for (variable, own) in [("PORT", listener), ("PROBE_PORT", probe), ("ADMIN_PORT", admin)] {
             if target.port() == own.port() && (own.ip().is_unspecified() || own.ip().is_loopback()) {
-                let allowed = format!("an address that is not the sidecar's own {variable}");
+                let allowed = format!("the MCP server's URL, not the sidecar's own {variable}");
                 self.problems.push(Problem::refused("MCP_UPSTREAM_URL", &endpoint.url(), &allowed));
             }
         }
@@ -148,11 +149,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn module(&mut self) -> PathBuf {
-        let file = self.text("MCP_FILTER_WASM").map_or_else(module_beside_the_launcher, PathBuf::from);
-        let allowed = "the readable mcp_observability.wasm";
-        if self.refuse_unreadable("MCP_FILTER_WASM", &file, allowed) && !is_module(&file) {
-            let allowed = format!("{allowed} (it does not begin as a WebAssembly module does)");
-            self.problems.push(Problem::refused("MCP_FILTER_WASM", &file.to_string_lossy(), &allowed));
+        let file = self.text("MCP_FILTER_WASM").map_or_else(default_module, PathBuf::from);
+        if self.refuse_unreadable("MCP_FILTER_WASM", &file, MODULE) && !is_module(&file) {
+            let message = format!("{:?} is not a WebAssembly module; allowed: {MODULE}", file.to_string_lossy());
+            self.problems.push(Problem::new("MCP_FILTER_WASM", message));
         }
         file
     }
@@ -171,10 +171,14 @@ impl<'a> Reader<'a> {
         let protocol = self.choice("OTEL_EXPORTER_OTLP_PROTOCOL", &protocols);
         let endpoint = self.endpoint("OTEL_EXPORTER_OTLP_ENDPOINT")?;
         if let Some(envoy) = envoy.filter(|envoy| !envoy.has_telemetry) {
-            let allowed = format!("no endpoint with Envoy {}, or an Envoy 1.37 or newer", envoy.version);
-            self.problems.push(Problem::refused("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint.url(), &allowed));
+            let message = format!(
+                "{:?} needs Envoy 1.37 or newer, and ENVOY_BIN is Envoy {}; use a newer Envoy, or unset the variable",
+                endpoint.url(),
+                envoy.version
+            );
+            self.problems.push(Problem::new("OTEL_EXPORTER_OTLP_ENDPOINT", message));
         }
-        // Without the protocol the port tells: 4317 is registered for gRPC, 4318 for HTTP.
+        // Without a protocol the port decides: 4317 is registered for gRPC, 4318 for HTTP.
         let by_port = if endpoint.port == 4317 { OtlpProtocol::Grpc } else { OtlpProtocol::Http };
         let ca_file = match endpoint.scheme {
             Scheme::Http => None,
@@ -187,13 +191,13 @@ impl<'a> Reader<'a> {
     pub(super) fn system_roots(&mut self, variable: &'static str) -> Option<PathBuf> {
         let found = openssl_probe::probe().cert_file;
         if found.is_none() {
-            let message = "https needs certificate authorities and this machine has none; install ca-certificates";
+            let message = "https:// needs certificate authorities, and this machine has none; install ca-certificates";
             self.problems.push(Problem::new(variable, message));
         }
         found
     }
 
-    /// Whether the file can be read.
+    /// Adds a problem if the file cannot be read; returns whether it can be read.
     pub(super) fn refuse_unreadable(&mut self, variable: &'static str, file: &Path, allowed: &str) -> bool {
         let readable = File::open(file).and_then(|opened| opened.metadata());
         let reason = match readable {
@@ -201,18 +205,20 @@ impl<'a> Reader<'a> {
             Ok(_) => "not a file".to_owned(),
             Err(error) => error.to_string(),
         };
-        self.problems.push(Problem::refused(variable, &file.to_string_lossy(), &format!("{allowed} ({reason})")));
+        let message = format!("{:?} cannot be read ({reason}); allowed: {allowed}", file.to_string_lossy());
+        self.problems.push(Problem::new(variable, message));
         false
     }
 }
 
-/// The rest is for Envoy to judge.
+/// Whether the file begins as a WebAssembly module. Envoy checks the rest.
 fn is_module(file: &Path) -> bool {
     let mut first = [0; 4];
     File::open(file).and_then(|mut opened| opened.read_exact(&mut first)).is_ok() && first == *b"\0asm"
 }
 
-fn module_beside_the_launcher() -> PathBuf {
+/// The module in the launcher's directory.
+fn default_module() -> PathBuf {
     std::env::current_exe().unwrap_or_default().with_file_name("mcp_observability.wasm")
 }
 

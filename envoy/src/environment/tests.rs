@@ -1,15 +1,15 @@
-//! Tables of environments and what is read from them.
+//! Environments, and the settings or problems that are read from them.
 
 use super::{HostHeader, OtlpProtocol, Settings};
 use std::collections::HashMap;
 
 const ENVOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/envoy-1.40");
-/// A module without any content.
+/// An empty module.
 const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/module.wasm");
-/// Any file stands in for a certificate bundle, which is not read here.
+/// Stands in for a certificate bundle, whose content is not read here.
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
 
-/// Reads the given variables over a minimum that is valid.
+/// Reads the given variables, on top of the smallest valid environment.
 fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
     let mut environment =
         HashMap::from([("MCP_UPSTREAM_URL", "http://weather/mcp"), ("ENVOY_BIN", ENVOY), ("MCP_FILTER_WASM", MODULE)]);
@@ -19,7 +19,7 @@ fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
 }
 
 #[test]
-fn ok_defaults() {
+fn defaults_apply() {
     let settings = read(&[]).unwrap();
     assert_eq!(settings.listener.to_string(), "0.0.0.0:4000");
     assert_eq!(settings.probe.to_string(), "0.0.0.0:9902");
@@ -38,13 +38,13 @@ fn ok_defaults() {
 }
 
 #[test]
-fn ok_the_machine_has_room() {
+fn machine_limits_are_positive() {
     let machine = crate::Machine::prepare(&read(&[]).unwrap());
     assert!(machine.connections >= 16 && machine.heap_bytes > 0);
 }
 
 #[test]
-fn ok_an_empty_value_is_none() {
+fn empty_value_counts_as_missing() {
     let names = ["PORT", "HOST", "PROBE_PORT", "ADMIN_PORT", "CONCURRENCY", "LOG_LEVEL", "MCP_UPSTREAM_TIMEOUT_MS"];
     let names = names.into_iter().chain(["MCP_UPSTREAM_NAME", "MCP_UPSTREAM_HOST_HEADER", "MCP_UPSTREAM_CA_FILE"]);
     let names = names.chain(["MCP_FILTER_CONFIG", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_ENV", "SERVICE_VERSION"]);
@@ -55,7 +55,7 @@ fn ok_an_empty_value_is_none() {
 }
 
 #[test]
-fn ok_host_header_follows_the_scheme() {
+fn host_header_follows_the_scheme() {
     let https = ("MCP_UPSTREAM_URL", "https://weather/mcp");
     let ca_file = ("MCP_UPSTREAM_CA_FILE", FILE);
     let cases: [(&[_], _); 4] = [
@@ -70,7 +70,7 @@ fn ok_host_header_follows_the_scheme() {
 }
 
 #[test]
-fn ok_otlp_protocol_by_variable_or_port() {
+fn otlp_protocol_follows_variable_or_port() {
     let cases = [
         ("http://collector:4318", "", OtlpProtocol::Http),
         ("http://collector:4317", "", OtlpProtocol::Grpc),
@@ -87,36 +87,36 @@ fn ok_otlp_protocol_by_variable_or_port() {
 }
 
 #[test]
-fn err_one_line_names_variable_and_value_and_what_is_allowed() {
+fn problem_names_variable_value_and_what_is_allowed() {
     let cases = [
         ("MCP_UPSTREAM_URL", "", "missing; allowed: an http:// or https:// URL"),
         ("MCP_UPSTREAM_URL", "weather", "\"weather\" is not an http:// or https:// URL; allowed:"),
         ("MCP_UPSTREAM_URL", "http://weather:0", "port 0"),
-        ("MCP_UPSTREAM_URL", "http://a\"b/", "\"http://a\\\"b/\" has a host that is no name"),
+        ("MCP_UPSTREAM_URL", "http://a\"b/", "\"http://a\\\"b/\" has an invalid host name"),
         ("MCP_UPSTREAM_URL", "http://localhost:4000", "the sidecar's own PORT"),
         ("MCP_UPSTREAM_URL", "http://[::1]:9901", "the sidecar's own ADMIN_PORT"),
         ("MCP_UPSTREAM_NAME", "a b", "\"a b\" is not allowed; allowed: 1 to 64 characters of A-Za-z0-9_.-"),
         ("MCP_UPSTREAM_TIMEOUT_MS", "30s", "\"30s\" is not allowed; allowed: a whole number of milliseconds"),
         ("MCP_UPSTREAM_TIMEOUT_MS", "-1", "\"-1\" is not allowed"),
         ("MCP_UPSTREAM_HOST_HEADER", "keep", "allowed: auto, preserve, upstream"),
-        ("MCP_FILTER_WASM", FILE, "(it does not begin as a WebAssembly module does)"),
-        ("MCP_UPSTREAM_CA_FILE", "/absent.pem", "\"/absent.pem\" is not allowed; allowed: a readable PEM bundle"),
+        ("MCP_FILTER_WASM", FILE, "is not a WebAssembly module; allowed: the path of mcp_observability.wasm"),
+        ("MCP_UPSTREAM_CA_FILE", "/absent.pem", "\"/absent.pem\" cannot be read (No such file or directory"),
         ("MCP_UPSTREAM_IDLE_MS", "0", "allowed: a whole number of milliseconds from 1 to 3600000"),
         ("MCP_UPSTREAM_IDLE_MS", "3600001", "allowed: a whole number of milliseconds from 1 to 3600000"),
         ("PORT", "0", "\"0\" is not allowed; allowed: a port from 1 to 65535"),
         ("PORT", "65536", "allowed: a port from 1 to 65535"),
         ("PORT", "+80", "allowed: a port from 1 to 65535"),
         ("HOST", "localhost", "allowed: an IP address"),
-        ("PROBE_PORT", "4000", "allowed: a port that is not PORT's (4000)"),
+        ("PROBE_PORT", "4000", "allowed: a port other than PORT's (4000)"),
         ("PROBE_HOST", "any", "allowed: an IP address"),
-        ("ADMIN_PORT", "4000", "allowed: a port that is not PORT's (4000)"),
-        ("ADMIN_PORT", "9902", "allowed: a port that is not PROBE_PORT's (9902)"),
+        ("ADMIN_PORT", "4000", "allowed: a port other than PORT's (4000)"),
+        ("ADMIN_PORT", "9902", "allowed: a port other than PROBE_PORT's (9902)"),
         ("CONCURRENCY", "0", "allowed: a number of workers from 1 to 1024"),
         ("LOG_LEVEL", "trace", "allowed: error, warning, info, debug"),
         ("MCP_FILTER_CONFIG", "/absent.json", "/absent.json: cannot be read"),
         ("ENVOY_BIN", "/absent/envoy", "\"/absent/envoy\" cannot be started"),
-        ("MCP_FILTER_WASM", "/absent.wasm", "\"/absent.wasm\" is not allowed"),
-        ("MCP_FILTER_WASM", "/", "(not a file)"),
+        ("MCP_FILTER_WASM", "/absent.wasm", "\"/absent.wasm\" cannot be read"),
+        ("MCP_FILTER_WASM", "/", "\"/\" cannot be read (not a file); allowed: the path of mcp_observability.wasm"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "is not an http:// or https:// URL"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "allowed: http/protobuf, grpc"),
     ];
@@ -129,22 +129,22 @@ fn err_one_line_names_variable_and_value_and_what_is_allowed() {
 }
 
 #[test]
-fn err_an_old_envoy() {
+fn old_envoy_is_refused() {
     let old = ENVOY.replace("1.40", "1.35");
     let lines = read(&[("ENVOY_BIN", &old)]).unwrap_err();
-    assert!(lines[0].contains("is Envoy 1.35.9; allowed: the path of an Envoy 1.36 or newer"), "{lines:?}");
+    assert!(lines[0].contains("is Envoy 1.35.9, which is too old; allowed: an Envoy 1.36 or newer"), "{lines:?}");
 }
 
 #[test]
-fn err_telemetry_with_an_envoy_that_has_none() {
+fn telemetry_with_envoy_1_36_is_refused() {
     let old = ENVOY.replace("1.40", "1.36");
     assert!(read(&[("ENVOY_BIN", &old)]).is_ok());
     let lines = read(&[("ENVOY_BIN", &old), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")]).unwrap_err();
-    assert!(lines[0].contains("allowed: no endpoint with Envoy 1.36.4, or an Envoy 1.37 or newer"), "{lines:?}");
+    assert!(lines[0].contains("needs Envoy 1.37 or newer, and ENVOY_BIN is Envoy 1.36.4"), "{lines:?}");
 }
 
 #[test]
-fn err_all_at_once_in_the_documented_order() {
+fn all_problems_are_returned_in_documented_order() {
     let variables = [
         ("MCP_UPSTREAM_URL", "http://user:hunter2@weather"),
         ("MCP_UPSTREAM_NAME", "a/b"),
@@ -161,7 +161,7 @@ fn err_all_at_once_in_the_documented_order() {
 }
 
 #[test]
-fn ok_one_port_on_two_addresses() {
+fn same_port_on_two_addresses_is_allowed() {
     assert!(read(&[("HOST", "127.0.0.1"), ("PROBE_HOST", "127.0.0.2"), ("PROBE_PORT", "4000")]).is_ok());
     let variables = [("HOST", "10.0.0.1"), ("MCP_UPSTREAM_URL", "http://localhost:4000")];
     assert!(read(&variables).is_ok());
@@ -170,7 +170,7 @@ fn ok_one_port_on_two_addresses() {
 const HTTPS: [(&str, &str); 2] = [("MCP_UPSTREAM_URL", "https://mcp.example.com/mcp"), ("MCP_UPSTREAM_CA_FILE", FILE)];
 
 #[test]
-fn ok_a_client_certificate_and_its_key() {
+fn client_certificate_and_key_are_read() {
     let [certificate, key] = [("MCP_UPSTREAM_CERT_FILE", FILE), ("MCP_UPSTREAM_KEY_FILE", MODULE)];
     let settings = read(&[&HTTPS[..], &[certificate, key]].concat()).unwrap();
     let pair = settings.upstream.client_certificate.unwrap();
@@ -178,7 +178,7 @@ fn ok_a_client_certificate_and_its_key() {
 }
 
 #[test]
-fn err_half_a_client_certificate_or_one_without_https() {
+fn client_certificate_without_key_or_https_is_refused() {
     let certificate = ("MCP_UPSTREAM_CERT_FILE", FILE);
     let key = ("MCP_UPSTREAM_KEY_FILE", FILE);
     let cases: [(&[_], &[&str]); 5] = [
@@ -189,9 +189,9 @@ fn err_half_a_client_certificate_or_one_without_https() {
         (&[HTTPS[0], HTTPS[1], key], &["MCP_UPSTREAM_CERT_FILE: missing; allowed: the PEM file of the certificate"]),
         (
             &[HTTPS[0], HTTPS[1], certificate, (key.0, "/absent.pem")],
-            &["MCP_UPSTREAM_KEY_FILE: \"/absent.pem\" is not"],
+            &["MCP_UPSTREAM_KEY_FILE: \"/absent.pem\" cannot be read"],
         ),
-        (&[HTTPS[0], HTTPS[1], (certificate.0, "/"), key], &["MCP_UPSTREAM_CERT_FILE: \"/\" is not allowed"]),
+        (&[HTTPS[0], HTTPS[1], (certificate.0, "/"), key], &["MCP_UPSTREAM_CERT_FILE: \"/\" cannot be read"]),
         (&[certificate, key], &["MCP_UPSTREAM_CERT_FILE: ", "MCP_UPSTREAM_KEY_FILE: "]),
     ];
     for (variables, expected) in cases {
@@ -202,11 +202,11 @@ fn err_half_a_client_certificate_or_one_without_https() {
         }
     }
     let lines = read(&[certificate, key]).unwrap_err();
-    assert!(lines[0].ends_with("allowed: none with http://weather/mcp, only with an https:// URL"), "{lines:?}");
+    assert!(lines[0].contains("is not used with http://weather/mcp; allowed: only with an https:// URL"), "{lines:?}");
 }
 
 #[test]
-fn ok_proxies_by_scheme_and_letter_and_exception() {
+fn proxy_follows_scheme_case_and_no_proxy() {
     let proxy = |variables: &[(&str, &str)]| {
         let settings = read(&[&HTTPS[..], variables].concat()).unwrap();
         settings.upstream.proxy.map(|proxy| proxy.url())
@@ -222,7 +222,7 @@ fn ok_proxies_by_scheme_and_letter_and_exception() {
 }
 
 #[test]
-fn err_a_proxy_that_cannot_be_used_is_told_without_its_password() {
+fn unsupported_proxy_is_refused_without_its_password() {
     for value in ["socks5://me:hunter2@proxy:1080", "https://me:hunter2@proxy:443", "http://me:hunter2@proxy"] {
         for variable in ["HTTPS_PROXY", "https_proxy"] {
             let collector = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example:4318");
@@ -231,13 +231,13 @@ fn err_a_proxy_that_cannot_be_used_is_told_without_its_password() {
             assert!(lines[0].starts_with(&format!("{variable}: ")) && !lines[0].contains("hunter2"), "{lines:?}");
         }
     }
-    // It would not be used, so it stops nothing.
+    // The proxy is not needed here, so its value is not checked.
     assert!(read(&[("HTTPS_PROXY", "socks5://proxy:1080")]).is_ok());
 }
 
 #[test]
-fn ok_a_proxy_that_is_not_used_is_told() {
-    let told = |variables: &[(&str, &str)]| -> Vec<String> {
+fn ignored_proxy_is_remarked() {
+    let ignored = |variables: &[(&str, &str)]| -> Vec<String> {
         read(variables)
             .unwrap()
             .remarks
@@ -245,10 +245,10 @@ fn ok_a_proxy_that_is_not_used_is_told() {
             .map(|remark| remark.to_string().split(':').next().unwrap().to_owned())
             .collect()
     };
-    assert_eq!(told(&[("HTTP_PROXY", "one:3128")]), ["HTTP_PROXY"]);
-    assert_eq!(told(&[("http_proxy", "one:3128"), ("all_proxy", "socks5://one:1")]), ["http_proxy", "all_proxy"]);
-    assert_eq!(told(&[("HTTP_PROXY", "one:3128"), ("NO_PROXY", "weather")]), Vec::<String>::new());
-    assert_eq!(told(&[HTTPS[0], HTTPS[1], ("ALL_PROXY", "one:3128")]), ["ALL_PROXY"]);
+    assert_eq!(ignored(&[("HTTP_PROXY", "one:3128")]), ["HTTP_PROXY"]);
+    assert_eq!(ignored(&[("http_proxy", "one:3128"), ("all_proxy", "socks5://one:1")]), ["http_proxy", "all_proxy"]);
+    assert_eq!(ignored(&[("HTTP_PROXY", "one:3128"), ("NO_PROXY", "weather")]), Vec::<String>::new());
+    assert_eq!(ignored(&[HTTPS[0], HTTPS[1], ("ALL_PROXY", "one:3128")]), ["ALL_PROXY"]);
     let both = [HTTPS[0], HTTPS[1], ("ALL_PROXY", "one:3128"), ("HTTPS_PROXY", "one:3128"), ("HTTP_PROXY", "one:3128")];
-    assert_eq!(told(&both), Vec::<String>::new());
+    assert_eq!(ignored(&both), Vec::<String>::new());
 }

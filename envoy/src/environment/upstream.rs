@@ -1,4 +1,4 @@
-//! The MCP server: its URL, how it is spoken to, who it trusts and who trusts it.
+//! Settings of the MCP server: URL, timeouts, `Host`, certificates, forward proxy.
 
 use super::reader::Reader;
 use super::{ClientCertificate, HostHeader, Upstream};
@@ -26,7 +26,7 @@ impl Reader<'_> {
         let host_header = self.choice("MCP_UPSTREAM_HOST_HEADER", &choices).flatten();
         let given = self.text("MCP_UPSTREAM_CA_FILE").map(PathBuf::from);
         if let Some(file) = &given {
-            self.refuse_unreadable("MCP_UPSTREAM_CA_FILE", file, "a readable PEM bundle");
+            self.refuse_unreadable("MCP_UPSTREAM_CA_FILE", file, "a PEM bundle of certificate authorities");
         }
         let client_certificate = self.client_certificate(endpoint.as_ref());
         let idle_ms = self.number(
@@ -45,32 +45,35 @@ impl Reader<'_> {
             Scheme::Https => HostHeader::Upstream,
         });
         let proxy = self.proxy_to(&endpoint);
-        self.tell_unused_proxy(&endpoint);
+        self.remark_ignored_proxies(&endpoint);
         Some(Upstream { endpoint, timeout_ms, host_header, ca_file, client_certificate, idle_ms, proxy })
     }
 
-    /// Both files or none, and only where there is a handshake to show them in.
+    /// The client certificate: both files or neither, and only for `https://`.
     fn client_certificate(&mut self, endpoint: Option<&Endpoint>) -> Option<ClientCertificate> {
         let [certificate, key] = [CERT_FILE, KEY_FILE].map(|variable| Some((variable, self.text(variable)?)));
         for (variable, file) in [&certificate, &key].into_iter().flatten() {
-            self.refuse_unreadable(variable, file.as_ref(), "a readable PEM file");
+            self.refuse_unreadable(variable, file.as_ref(), "a PEM file");
             if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.scheme == Scheme::Http) {
-                let allowed = format!("none with {}, only with an https:// URL", endpoint.url());
-                self.problems.push(Problem::refused(variable, file, &allowed));
+                let message = format!(
+                    "{file:?} is not used with {}; allowed: only with an https:// URL in MCP_UPSTREAM_URL",
+                    endpoint.url()
+                );
+                self.problems.push(Problem::new(variable, message));
             }
         }
         match (certificate, key) {
             (Some((_, certificate)), Some((_, key))) => {
                 Some(ClientCertificate { certificate: certificate.into(), key: key.into() })
             }
-            (Some((variable, _)), None) => self.refuse_half(KEY_FILE, variable, "private key"),
-            (None, Some((variable, _))) => self.refuse_half(CERT_FILE, variable, "certificate"),
+            (Some((variable, _)), None) => self.refuse_single_file(KEY_FILE, variable, "private key"),
+            (None, Some((variable, _))) => self.refuse_single_file(CERT_FILE, variable, "certificate"),
             (None, None) => None,
         }
     }
 
-    fn refuse_half<T>(&mut self, missing: &'static str, given: &str, what: &str) -> Option<T> {
-        let allowed = format!("the PEM file of the {what} that belongs to {given}, or neither of the two");
+    fn refuse_single_file<T>(&mut self, missing: &'static str, given: &str, what: &str) -> Option<T> {
+        let allowed = format!("the PEM file of the {what} that belongs to {given}, or neither variable");
         self.problems.push(Problem::missing(missing, &allowed));
         None
     }

@@ -1,4 +1,4 @@
-//! Envoy itself accepts every bootstrap and the snippet, and the snippet works as it stands.
+//! Envoy accepts every bootstrap and the snippet, and the unchanged snippet works.
 
 use crate::support::{Authority, Upstream, envoy, free_port, get, module, post, say_json, until};
 use mcp_sidecar::{Machine, Settings, bootstrap};
@@ -19,11 +19,11 @@ fn validate(config: &Path) {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}");
-    // A field that Envoy wants to be rid of is one that a later Envoy refuses.
+    // A later Envoy refuses fields that are deprecated now.
     assert!(!text.contains("deprecated") && !text.contains("work-in-progress"), "{text}");
 }
 
-/// The snippet with other places in it; each must stand there once.
+/// The snippet with the given texts replaced. Each must occur once.
 fn snippet(places: &[(&str, String)]) -> String {
     let mut text = fs::read_to_string(SNIPPET).unwrap();
     for (place, replacement) in places {
@@ -34,7 +34,7 @@ fn snippet(places: &[(&str, String)]) -> String {
 }
 
 #[test]
-fn ok_every_kind_of_bootstrap() {
+fn every_kind_of_bootstrap_is_accepted() {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new(directory.path());
     let ca_file = authority.ca_file.to_str().unwrap();
@@ -94,7 +94,7 @@ fn ok_every_kind_of_bootstrap() {
 }
 
 #[test]
-fn ok_idle_connections_are_closed_before_servers_close_theirs() {
+fn idle_timeout_of_each_cluster_is_below_that_of_servers() {
     let (envoy, module) = (envoy(), module());
     let options = "/typed_extension_protocol_options/envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
     for (value, expected) in [("", "1.500s"), ("1", "0.001s"), ("3600000", "3600.000s")] {
@@ -118,7 +118,7 @@ fn ok_idle_connections_are_closed_before_servers_close_theirs() {
 }
 
 #[test]
-fn ok_the_snippet() {
+fn snippet_is_accepted() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("snippet.yaml");
     fs::write(&file, snippet(&[("/etc/envoy/mcp_observability.wasm", module())])).unwrap();
@@ -135,7 +135,7 @@ impl Drop for Envoy {
 }
 
 #[test]
-fn ok_the_snippet_counts_calls() {
+fn snippet_counts_calls() {
     let upstream = Upstream::start(|_, stream| say_json(stream, r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#));
     let (port, admin_port) = (free_port(), free_port());
     let places = [

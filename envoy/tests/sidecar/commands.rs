@@ -13,7 +13,7 @@ fn output(command: &mut Command) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn ok_help_and_version() {
+fn help_and_version_are_printed() {
     let (status, help, _) = output(launcher(&HashMap::new()).arg("--help"));
     assert_eq!(status, Some(0));
     assert!(help.contains("run") && help.contains("check"), "{help}");
@@ -23,7 +23,7 @@ fn ok_help_and_version() {
 }
 
 #[test]
-fn ok_a_good_configuration_file() {
+fn valid_configuration_file_is_ok() {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(&file, r#"{"server_name": "weather", "labels": {"resource_uri": "hash", "hash_key": "${LABEL_KEY}"}}"#)
         .unwrap();
@@ -33,7 +33,7 @@ fn ok_a_good_configuration_file() {
 }
 
 #[test]
-fn err_a_line_for_every_problem_of_a_configuration_file() {
+fn each_problem_of_a_configuration_file_is_one_line() {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(&file, r#"{"server_name": "", "limits": {"tool_names": "many"}, "typo": 1}"#).unwrap();
     let (status, out, err) = output(launcher(&HashMap::new()).arg("check").arg(file.path()));
@@ -48,7 +48,7 @@ fn err_a_line_for_every_problem_of_a_configuration_file() {
 }
 
 #[test]
-fn err_a_line_for_every_problem_of_the_environment() {
+fn each_problem_of_the_environment_is_one_line() {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(&file, r#"{"typo": 1, "paths": ["mcp"]}"#).unwrap();
     let variables = HashMap::from([
@@ -70,7 +70,7 @@ fn err_a_line_for_every_problem_of_the_environment() {
 }
 
 #[test]
-fn ok_the_addresses_are_printed() {
+fn addresses_are_printed_at_the_start() {
     let upstream = Upstream::start(|_, stream| say(stream, ""));
     let (sidecar, lines) = Sidecar::spawn(&upstream.url(), &[("MCP_UPSTREAM_NAME", "weather")]);
     let lines: Vec<_> = lines.iter().take(5).collect();
@@ -86,16 +86,17 @@ fn ok_the_addresses_are_printed() {
 }
 
 #[test]
-fn ok_a_server_that_is_not_there_and_a_misspelt_variable_are_told() {
+fn unreachable_server_and_unknown_variable_are_reported() {
     let variables = [("MCP_UPSTREAM_TIMEOUT", "5")];
     let (sidecar, lines) = Sidecar::spawn("http://127.0.0.1:9/mcp", &variables);
-    let told = |line: &String| line.starts_with("waiting  http://127.0.0.1:9/mcp accepts no connections");
-    assert!(lines.iter().any(|line| told(&line)));
-    assert!(sidecar.errors().contains("MCP_UPSTREAM_TIMEOUT_MS: not set by MCP_UPSTREAM_TIMEOUT"));
+    let waiting = "waiting  http://127.0.0.1:9/mcp does not accept connections yet";
+    assert!(lines.iter().any(|line| line.starts_with(waiting)));
+    let unknown = "MCP_UPSTREAM_TIMEOUT: is not a setting and is ignored; did you mean MCP_UPSTREAM_TIMEOUT_MS?";
+    assert!(sidecar.errors().contains(unknown));
 }
 
 #[test]
-fn ok_a_probe_ends_well_with_200_alone() {
+fn probe_succeeds_with_200_only() {
     let upstream = Upstream::start(|_, stream| say(stream, ""));
     let sidecar = Sidecar::start(&upstream.url(), &[]);
     let port = sidecar.probe_port.to_string();
@@ -109,44 +110,44 @@ fn ok_a_probe_ends_well_with_200_alone() {
 }
 
 #[test]
-fn ok_the_end_of_envoy_is_the_end_of_the_launcher() {
+fn launcher_exits_with_envoys_status() {
     let upstream = Upstream::start(|_, stream| say(stream, ""));
     let mut killed = Sidecar::start(&upstream.url(), &[]);
     signal(killed.envoy_id(), "KILL");
     assert_eq!(killed.ended().code(), Some(128 + 9));
 
-    let mut told = Sidecar::start(&upstream.url(), &[]);
-    assert_eq!(post(told.admin_port, "/quitquitquit", "").status, 200);
-    assert_eq!(told.ended().code(), Some(0));
+    let mut stopped = Sidecar::start(&upstream.url(), &[]);
+    assert_eq!(post(stopped.admin_port, "/quitquitquit", "").status, 200);
+    assert_eq!(stopped.ended().code(), Some(0));
 }
 
 #[test]
-fn err_a_port_that_is_taken_is_not_shared() {
+fn port_in_use_is_refused() {
     let taken = TcpListener::bind((LOOPBACK, 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for variable in ["PORT", "PROBE_PORT", "ADMIN_PORT"] {
         let (mut sidecar, lines) = Sidecar::spawn("http://127.0.0.1:9", &[(variable, &port)]);
         assert_eq!(sidecar.ended().code(), Some(2));
-        assert_eq!(lines.iter().count(), 0, "nothing is said to be there");
-        let problem = format!("{variable}: \"{port}\" is not allowed; allowed: a port that nobody listens on");
-        until("the problem is told", || sidecar.errors().contains(&problem));
+        assert_eq!(lines.iter().count(), 0, "no addresses are printed");
+        let problem = format!("{variable}: port {port} is in use; allowed: a free port");
+        until("the problem is reported", || sidecar.errors().contains(&problem));
     }
 }
 
 #[test]
-fn err_another_envoy_on_the_admin_port_is_neither_taken_for_ours_nor_drained() {
+fn other_envoy_on_the_admin_port_is_not_drained() {
     let upstream = Upstream::start(|_, stream| say(stream, ""));
     let other = Sidecar::start(&upstream.url(), &[]);
     let port = other.admin_port.to_string();
     let (mut sidecar, lines) = Sidecar::spawn(&upstream.url(), &[("ADMIN_PORT", &port)]);
     assert_eq!(sidecar.ended().code(), Some(2));
     assert!(!lines.iter().any(|line| line.starts_with("ready")));
-    until("the problem is told", || sidecar.errors().contains("ADMIN_PORT: "));
+    until("the problem is reported", || sidecar.errors().contains("ADMIN_PORT: "));
     assert_eq!(other.probe("/ready"), 200);
 }
 
 #[test]
-fn ok_a_killed_launcher_takes_envoy_with_it() {
+fn envoy_ends_when_the_launcher_is_killed() {
     let upstream = Upstream::start(|_, stream| say(stream, ""));
     let mut sidecar = Sidecar::start(&upstream.url(), &[]);
     let envoy = format!("/proc/{}", sidecar.envoy_id());
@@ -156,7 +157,7 @@ fn ok_a_killed_launcher_takes_envoy_with_it() {
 }
 
 #[test]
-fn ok_the_bootstrap_does_not_stay_on_disk() {
+fn bootstrap_is_removed_from_disk() {
     let directory = tempfile::tempdir().unwrap();
     let upstream = Upstream::start(|_, stream| say(stream, ""));
     let sidecar = Sidecar::start(&upstream.url(), &[("TMPDIR", directory.path().to_str().unwrap())]);

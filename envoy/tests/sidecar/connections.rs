@@ -1,4 +1,4 @@
-//! Connections as direct ones are: upgrades, early answers, broken streams, odd framing, and what Envoy's own answers say.
+//! Connections: upgrades, early responses, broken streams, invalid framing, and the text of Envoy's own responses.
 
 use crate::support::{
     LONGEST, LOOPBACK, Sidecar, Upstream, begin_events, free_port, get, open, post, read_answer, read_until, say, send,
@@ -10,7 +10,7 @@ use std::thread;
 
 const KEY: (&str, &str) = ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
 
-/// Takes an offer of WebSocket and sends back what comes; ignores any other offer.
+/// A server that accepts WebSocket and echoes the bytes; it ignores other upgrades.
 fn socket_echo() -> Upstream {
     Upstream::start(|request, stream| {
         if request.header("upgrade").is_none() {
@@ -24,7 +24,7 @@ fn socket_echo() -> Upstream {
 }
 
 #[test]
-fn ok_a_web_socket_passes_and_is_no_mcp() {
+fn web_socket_passes_and_is_not_counted_as_mcp() {
     let upstream = socket_echo();
     let sidecar = Sidecar::start(&upstream.url(), &[]);
     for word in ["websocket", "WebSocket"] {
@@ -35,7 +35,7 @@ fn ok_a_web_socket_passes_and_is_no_mcp() {
             head.starts_with("HTTP/1.1 101 ") && head.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
             "{head}"
         );
-        // A frame's bytes, among them some that are JSON-RPC.
+        // The bytes of a frame, which contain JSON-RPC.
         let frame = b"\x81\x85\x01\x02\x03\x04{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\r\n\xff\xfe";
         for _ in 0..3 {
             stream.write_all(frame).unwrap();
@@ -57,7 +57,7 @@ fn ok_a_web_socket_passes_and_is_no_mcp() {
 }
 
 #[test]
-fn ok_other_offers_are_ignored() {
+fn other_upgrades_are_ignored() {
     let upstream = socket_echo();
     let sidecar = Sidecar::start(&upstream.url(), &[]);
     for word in
@@ -74,7 +74,7 @@ fn ok_other_offers_are_ignored() {
 }
 
 #[test]
-fn ok_a_server_may_refuse_a_web_socket() {
+fn refusal_of_a_web_socket_passes() {
     let head = "HTTP/1.1 426 Upgrade Required\r\nconnection: close\r\ncontent-length: 6\r\n\r\na page";
     let upstream = Upstream::start(move |_, stream| drop(stream.write_all(head.as_bytes())));
     let sidecar = Sidecar::start(&upstream.url(), &[]);
@@ -84,7 +84,7 @@ fn ok_a_server_may_refuse_a_web_socket() {
 }
 
 #[test]
-fn ok_a_stream_that_the_server_breaks_ends_at_once() {
+fn stream_broken_by_the_server_ends_at_once() {
     let upstream = Upstream::start(|_, stream| begin_events(stream));
     let sidecar = Sidecar::start(&upstream.url(), &[]);
     for method in ["GET", "POST"] {
@@ -94,12 +94,12 @@ fn ok_a_stream_that_the_server_breaks_ends_at_once() {
         let _ = stream.read_to_string(&mut all);
         assert!(all.contains(": begin") && !all.ends_with("0\r\n\r\n"), "{all}");
     }
-    // Envoy counts here what it closed only after a wait.
+    // Envoy's counter of connections that it closes after a delay.
     until("both are gone", || sidecar.stat("http.mcp.downstream_cx_active") == 0);
     assert_eq!(sidecar.stat("http.mcp.downstream_cx_delayed_close_timeout"), 0);
 }
 
-/// Sends a request's head, waits until Envoy has answered it, and only then the body; the answer must still be there to read.
+/// Sends the head of a request, waits until Envoy has responded, and sends the body. Returns the response.
 fn answer_to_a_slow_body(sidecar: &Sidecar, size: usize) -> (u16, String) {
     let mut stream = TcpStream::connect((LOOPBACK, sidecar.port)).unwrap();
     stream.set_read_timeout(Some(LONGEST)).unwrap();
@@ -112,7 +112,7 @@ fn answer_to_a_slow_body(sidecar: &Sidecar, size: usize) -> (u16, String) {
 }
 
 #[test]
-fn ok_an_early_answer_reaches_a_client_that_still_sends() {
+fn early_response_reaches_a_client_that_still_sends() {
     for size in [100, 1_000_000] {
         let sidecar = Sidecar::start(&format!("http://127.0.0.1:{}", free_port()), &[]);
         let (status, body) = answer_to_a_slow_body(&sidecar, size);
@@ -135,7 +135,7 @@ fn ok_an_early_answer_reaches_a_client_that_still_sends() {
     }
 }
 
-/// What the client gets of a server that says these bytes and closes.
+/// The client's response when the server sends these bytes and closes the connection.
 fn answer_of(bytes: &'static [u8]) -> (u16, String) {
     let upstream = Upstream::start(move |_, stream| drop(stream.write_all(bytes)));
     let sidecar = Sidecar::start(&upstream.url(), &[]);
@@ -144,7 +144,7 @@ fn answer_of(bytes: &'static [u8]) -> (u16, String) {
 }
 
 #[test]
-fn err_framing_that_envoy_refuses_is_a_502_that_says_so() {
+fn invalid_framing_is_502_with_the_reason() {
     let odd: [&[u8]; 4] = [
         b"HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
@@ -154,12 +154,12 @@ fn err_framing_that_envoy_refuses_is_a_502_that_says_so() {
     for bytes in odd {
         let (status, body) = answer_of(bytes);
         assert_eq!(status, 502, "{}", String::from_utf8_lossy(bytes));
-        assert!(body.contains("is no HTTP that Envoy accepts (README.md, Limits)"), "{body}");
+        assert!(body.contains("is not HTTP that Envoy accepts (README.md, Limits)"), "{body}");
     }
 }
 
 #[test]
-fn err_envoys_own_answers_name_the_failure_and_the_variable() {
+fn envoys_own_responses_name_the_failure_and_the_variable() {
     let closed = free_port();
     let sidecar = Sidecar::start(&format!("http://127.0.0.1:{closed}/100%25mcp"), &[]);
     let answer = post(sidecar.port, "/", "{}");
@@ -181,7 +181,7 @@ fn err_envoys_own_answers_name_the_failure_and_the_variable() {
     assert_eq!((answer.status, answer.body.as_str()), (504, "no answer within MCP_UPSTREAM_TIMEOUT_MS=50\n"));
 }
 
-/// Answers with a redirect to where the path says, or to a path.
+/// A server that redirects; the request's path selects the `Location`.
 fn redirecting() -> Upstream {
     Upstream::start(|request, stream| {
         let host = request.header("host").unwrap_or_default();
@@ -196,20 +196,20 @@ fn redirecting() -> Upstream {
 }
 
 #[test]
-fn ok_a_redirect_past_the_sidecar_is_told_once_and_passes_as_it_is() {
-    const TOLD: &str = "clients that follow it go past this sidecar";
+fn redirect_past_the_sidecar_is_reported_once_and_passes_unchanged() {
+    const REPORT: &str = "clients that follow the redirect bypass this sidecar";
     let upstream = redirecting();
     let sidecar = Sidecar::start(&upstream.url(), &[("MCP_UPSTREAM_HOST_HEADER", "upstream")]);
     for path in ["/relative", "/login"] {
         assert_eq!(send(sidecar.port, "POST", path, &[], "{}").status, 307);
     }
-    assert!(!sidecar.errors().contains(TOLD));
+    assert!(!sidecar.errors().contains(REPORT));
     let location = format!("Location: {}/absolute/?key=hunter2", upstream.url());
     for _ in 0..2 {
         let answer = send(sidecar.port, "POST", "/absolute", &[], "{}");
         assert!(answer.head.contains(&location), "{answer:?}");
-        until("it is told", || sidecar.errors().contains(TOLD));
+        until("it is reported", || sidecar.errors().contains(REPORT));
     }
-    assert_eq!(sidecar.errors().matches(TOLD).count(), 1);
+    assert_eq!(sidecar.errors().matches(REPORT).count(), 1);
     assert!(!sidecar.errors().contains("hunter2"), "{}", sidecar.errors());
 }

@@ -1,4 +1,4 @@
-//! The end of a sidecar: running answers are whole, nothing new begins, idle streams do not hold it.
+//! The drain: running exchanges finish, new connections are refused, streams that only listen are not waited for.
 
 use crate::support::{
     LOOPBACK, Request, Sidecar, Upstream, begin_events, end_events, get, open, read_answer, read_until, say, say_event,
@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 
-/// Answers according to the path; `/json` and `/events` end when the test says so.
+/// A server that answers by path; `/json` and `/events` end when the test sends on the channel.
 fn upstream(go_on: Receiver<()>) -> Upstream {
     let go_on = Mutex::new(go_on);
     Upstream::start(move |request: &Request, stream: &mut TcpStream| match request.line.split(' ').nth(1) {
@@ -34,7 +34,7 @@ fn is_refused(port: u16) -> bool {
 }
 
 #[test]
-fn ok_running_answers_end_and_idle_streams_do_not_hold() {
+fn running_exchanges_finish_and_idle_streams_are_not_waited_for() {
     let (go_on, gate) = mpsc::channel();
     let upstream = upstream(gate);
     let mut sidecar = Sidecar::start(&upstream.url(), &[]);
@@ -67,7 +67,7 @@ fn ok_running_answers_end_and_idle_streams_do_not_hold() {
 }
 
 #[test]
-fn ok_an_idle_sidecar_ends_at_once_on_either_signal() {
+fn idle_sidecar_ends_at_once_on_either_signal() {
     let (_go_on, gate) = mpsc::channel();
     let upstream = upstream(gate);
     for signal in ["TERM", "INT"] {
@@ -78,7 +78,7 @@ fn ok_an_idle_sidecar_ends_at_once_on_either_signal() {
 }
 
 #[test]
-fn ok_an_answer_that_its_client_has_not_taken_yet_is_not_lost() {
+fn response_that_the_client_has_not_read_yet_is_not_lost() {
     let body = "x".repeat(16 << 20);
     let expected = body.len();
     let upstream = Upstream::start(move |_, stream| say(stream, &body));
@@ -94,7 +94,7 @@ fn ok_an_answer_that_its_client_has_not_taken_yet_is_not_lost() {
 }
 
 #[test]
-fn ok_a_second_signal_ends_it_at_once() {
+fn second_signal_ends_envoy_at_once() {
     let (_go_on, gate) = mpsc::channel();
     let upstream = upstream(gate);
     let mut sidecar = Sidecar::start(&upstream.url(), &[]);
@@ -108,7 +108,7 @@ fn ok_a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn ok_the_command_drains_and_leaves_the_sidecar_running() {
+fn drain_command_leaves_the_sidecar_running() {
     let (go_on, gate) = mpsc::channel();
     let upstream = upstream(gate);
     let mut sidecar = Sidecar::start(&upstream.url(), &[]);
@@ -117,14 +117,14 @@ fn ok_the_command_drains_and_leaves_the_sidecar_running() {
 
     let mut command = sidecar.drain(&upstream.url());
     until("it drains", || sidecar.probe("/ready") == 503);
-    assert!(!is_refused(sidecar.port), "who has not heard of it is still served");
+    assert!(!is_refused(sidecar.port), "the listener still accepts connections");
     until("new connections are refused", || is_refused(sidecar.port));
-    assert_eq!(command.try_wait().unwrap(), None, "it waits for what is open");
+    assert_eq!(command.try_wait().unwrap(), None, "it waits for the open exchange");
     go_on.send(()).unwrap();
     assert_eq!(read_answer(json).body, "the whole answer");
     assert_eq!(command.wait().unwrap().code(), Some(0));
 
-    assert_eq!(sidecar.probe("/metrics"), 200, "what happened can still be scraped");
+    assert_eq!(sidecar.probe("/metrics"), 200, "metrics can still be scraped");
     sidecar.signal("TERM");
     assert_eq!(sidecar.ended().code(), Some(0));
 }

@@ -1,4 +1,4 @@
-//! The launcher with a real Envoy: started, asked, drained.
+//! Tests of the launcher with a real Envoy.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

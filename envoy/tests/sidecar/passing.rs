@@ -1,4 +1,4 @@
-//! What passes through: unchanged but for the documented list, to the right place, for as long as it may.
+//! Traffic passes unchanged except for the documented headers, to the right path, with the right timeouts.
 
 use crate::support::{
     LONGEST, LOOPBACK, Request, Sidecar, Upstream, begin_events, free_port, get, open, post, read_until, say, send,
@@ -17,7 +17,7 @@ fn names_and_values(request: &Request) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn ok_only_the_documented_headers_differ() {
+fn only_documented_request_headers_differ() {
     let upstream = echo();
     let sidecar = Sidecar::start(&upstream.url(), &[]);
     let sent = [
@@ -48,7 +48,7 @@ fn ok_only_the_documented_headers_differ() {
 }
 
 #[test]
-fn ok_the_answer_differs_by_its_date() {
+fn response_differs_only_by_its_date() {
     let upstream = Upstream::start(|_, stream| {
         let head = "HTTP/1.1 418 Short And Stout\r\nServer: Kettle\r\nX-Envoy-Foo: kept\r\nContent-Length: 2\r\n\r\nhi";
         let _ = std::io::Write::write_all(stream, head.as_bytes());
@@ -68,7 +68,7 @@ fn ok_the_answer_differs_by_its_date() {
 }
 
 #[test]
-fn ok_the_path_of_the_url_is_where_the_root_leads() {
+fn root_path_is_replaced_by_the_urls_path() {
     let upstream = echo();
     let sidecar = Sidecar::start(&format!("{}/mcp/v1", upstream.url()), &[]);
     let cases = [
@@ -87,7 +87,7 @@ fn ok_the_path_of_the_url_is_where_the_root_leads() {
 }
 
 #[test]
-fn ok_the_host_header_is_the_clients_or_the_urls() {
+fn host_header_is_the_clients_or_the_urls() {
     let upstream = echo();
     let sidecar = Sidecar::start(&upstream.url(), &[("MCP_UPSTREAM_HOST_HEADER", "upstream")]);
     assert_eq!(post(sidecar.port, "/", "{}").status, 200);
@@ -98,7 +98,7 @@ fn ok_the_host_header_is_the_clients_or_the_urls() {
 }
 
 #[test]
-fn ok_an_upgrade_is_an_offer_and_an_expectation_is_met() {
+fn upgrade_to_h2c_is_ignored() {
     let upstream = echo();
     let sidecar = Sidecar::start(&upstream.url(), &[]);
     let offer =
@@ -109,7 +109,7 @@ fn ok_an_upgrade_is_an_offer_and_an_expectation_is_met() {
 }
 
 #[test]
-fn ok_only_a_post_waits_no_longer_than_the_timeout() {
+fn timeout_applies_to_posts_only() {
     let (go_on, gate) = mpsc::channel::<()>();
     let gate = Mutex::new(gate);
     let upstream = Upstream::start(move |request, stream| {
@@ -128,7 +128,7 @@ fn ok_only_a_post_waits_no_longer_than_the_timeout() {
     let page = open(sidecar.port, "GET", "/", &[("connection", "close")], "");
     let mut events = open(sidecar.port, "POST", "/events", &[], "{}");
     read_until(&mut events, ": begin");
-    // Two timeouts after the others began, they have outlived theirs.
+    // After two timeouts the other exchanges are older than the timeout.
     for _ in 0..2 {
         assert_eq!(post(sidecar.port, "/", "{}").status, 504);
     }
@@ -142,7 +142,7 @@ fn ok_only_a_post_waits_no_longer_than_the_timeout() {
 }
 
 #[test]
-fn ok_no_timeout_is_none() {
+fn timeout_of_0_is_no_timeout() {
     let (go_on, gate) = mpsc::channel::<()>();
     let gate = Mutex::new(gate);
     let upstream = Upstream::start(move |_, stream| {
@@ -157,10 +157,10 @@ fn ok_no_timeout_is_none() {
 }
 
 #[test]
-fn ok_localhost_whichever_address_the_server_is_bound_to() {
+fn localhost_works_with_a_server_on_either_address() {
     let addresses: Vec<_> = [LOOPBACK, Ipv6Addr::LOCALHOST.into()]
         .into_iter()
-        // A machine without IPv6 has nothing to bind there.
+        // A machine without IPv6 cannot bind to `::1`.
         .filter(|&address| TcpListener::bind((address, 0)).is_ok())
         .collect();
     for address in addresses {
@@ -175,7 +175,7 @@ fn ok_localhost_whichever_address_the_server_is_bound_to() {
 }
 
 #[test]
-fn ok_the_health_of_localhost_is_that_of_either_address() {
+fn localhost_is_healthy_if_either_address_is() {
     let port = free_port();
     let sidecar = Sidecar::start(&format!("http://localhost:{port}"), &[]);
     assert_eq!(sidecar.probe("/health"), 503);
@@ -186,7 +186,7 @@ fn ok_the_health_of_localhost_is_that_of_either_address() {
 }
 
 #[test]
-fn ok_the_probe_listener_has_three_paths() {
+fn probe_listener_has_three_paths() {
     let upstream = echo();
     let sidecar = Sidecar::start(&upstream.url(), &[]);
     assert_eq!(sidecar.probe("/ready"), 200);
@@ -202,14 +202,14 @@ fn ok_the_probe_listener_has_three_paths() {
     {
         assert_eq!(sidecar.probe(path), 404, "{path}");
     }
-    // On the MCP port they are the server's own.
+    // On the MCP port these paths belong to the server.
     assert_eq!(get(sidecar.port, "/ready").body, "hello");
     assert_eq!(upstream.request().line, "GET /ready HTTP/1.1");
     assert!(upstream.is_idle());
 }
 
 #[test]
-fn ok_health_follows_the_server_and_blocks_nothing() {
+fn health_follows_the_server_and_does_not_block_traffic() {
     let port = free_port();
     let sidecar = Sidecar::start(&format!("http://127.0.0.1:{port}"), &[("MCP_UPSTREAM_NAME", "weather.v2")]);
     assert_eq!(sidecar.probe("/ready"), 200);
@@ -226,12 +226,12 @@ fn ok_health_follows_the_server_and_blocks_nothing() {
 }
 
 #[test]
-fn ok_http2_without_tls() {
+fn http2_without_tls_is_accepted() {
     let upstream = echo();
     let sidecar = Sidecar::start(&upstream.url(), &[]);
     let mut stream = TcpStream::connect((LOOPBACK, sidecar.port)).unwrap();
     stream.set_read_timeout(Some(LONGEST)).unwrap();
-    // The preface and empty settings; the answer begins with a settings frame of the server's.
+    // The preface and empty settings; the server's first frame is a settings frame.
     std::io::Write::write_all(&mut stream, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
     let mut frame = [0; 9];
     std::io::Read::read_exact(&mut stream, &mut frame).unwrap();

@@ -2,13 +2,14 @@
 
 use crate::support::{
     Authority, ConnectProxy, Sidecar, TlsServer, Upstream, free_port, get, post, say, say_json, seen, until,
+    until_closed,
 };
 use std::path::Path;
 
 const USER: &str = "me:hunter2%40home";
 const AUTHORIZATION: &str = "Basic bWU6aHVudGVyMkBob21l";
 
-/// A server that calls itself by a name that this machine cannot resolve, so only a proxy finds it.
+/// A server whose name this machine cannot resolve, so that it is reachable only through the proxy.
 struct Scene {
     _directory: tempfile::TempDir,
     authority: Authority,
@@ -40,7 +41,7 @@ impl Scene {
 }
 
 #[test]
-fn ok_traffic_and_health_go_through_it_by_the_servers_name() {
+fn traffic_and_health_checks_use_the_proxy_with_the_servers_name() {
     let (scene, proxy) = (Scene::new(), ConnectProxy::start(None));
     let sidecar = scene.sidecar(&[("HTTPS_PROXY", &proxy.address())]);
     assert_eq!(seen(&sidecar), Ok(scene.answer()));
@@ -52,10 +53,10 @@ fn ok_traffic_and_health_go_through_it_by_the_servers_name() {
 }
 
 #[test]
-fn ok_the_password_reaches_the_proxy_alone() {
+fn password_is_sent_to_the_proxy_only() {
     let (scene, proxy) = (Scene::new(), ConnectProxy::start(Some(AUTHORIZATION)));
     let url = format!("http://{USER}@{}", proxy.address());
-    // Small letters win, as with curl.
+    // The lower-case name takes precedence, as with curl.
     let variables = [("https_proxy", url.as_str()), ("HTTPS_PROXY", "socks5://elsewhere:1"), ("LOG_LEVEL", "debug")];
     let sidecar = scene.sidecar(&variables);
     assert_eq!(seen(&sidecar), Ok(scene.answer()));
@@ -69,7 +70,7 @@ fn ok_the_password_reaches_the_proxy_alone() {
 }
 
 #[test]
-fn err_a_wrong_password_is_told_once_and_is_no_secret() {
+fn wrong_password_is_reported_once_and_not_shown() {
     let (scene, proxy) = (Scene::new(), ConnectProxy::start(Some(AUTHORIZATION)));
     let sidecar = scene.sidecar(&[("HTTPS_PROXY", &format!("http://me:hunter3@{}", proxy.address()))]);
     let answer = post(sidecar.port, "/", "{}");
@@ -79,27 +80,40 @@ fn err_a_wrong_password_is_told_once_and_is_no_secret() {
         answer.body.starts_with(&format!("cannot connect to {} (MCP_UPSTREAM_URL) {place}", scene.url)),
         "{answer:?}"
     );
-    let told = format!("HTTPS_PROXY: no connection through http://{}: ", proxy.address());
-    until("it is told", || sidecar.errors().contains(&told));
+    let report = format!("HTTPS_PROXY: no connection through http://{}: ", proxy.address());
+    until("it is reported", || sidecar.errors().contains(&report));
     assert_eq!(sidecar.probe("/health"), 503);
-    until("it was asked again", || sidecar.stat("cluster.upstream.health_check.failure") > 2);
-    assert_eq!(sidecar.errors().matches(&told).count(), 1);
+    until("the checks were repeated", || sidecar.stat("cluster.upstream.health_check.failure") > 2);
+    assert_eq!(sidecar.errors().matches(&report).count(), 1);
     assert!(!sidecar.errors().contains("hunter3") && !answer.body.contains("hunter3"));
 }
 
 #[test]
-fn err_a_proxy_that_is_not_there() {
+fn proxy_that_refuses_connections_is_reported() {
     let scene = Scene::new();
     let proxy = format!("http://127.0.0.1:{}", free_port());
     let sidecar = scene.sidecar(&[("HTTPS_PROXY", &proxy)]);
     let answer = post(sidecar.port, "/", "{}");
     assert_eq!((answer.status, answer.body.contains(&format!("through the proxy {proxy}"))), (503, true), "{answer:?}");
-    until("it is told", || sidecar.errors().contains(&format!("HTTPS_PROXY: no connection through {proxy}: ")));
+    until("it is reported", || sidecar.errors().contains(&format!("HTTPS_PROXY: no connection through {proxy}: ")));
     assert_eq!(sidecar.probe("/health"), 503);
 }
 
 #[test]
-fn ok_what_no_proxy_names_is_reached_directly() {
+fn proxy_that_does_not_answer_is_reported() {
+    let scene = Scene::new();
+    let proxy = Upstream::start(|_, stream| until_closed(stream));
+    let sidecar = scene.sidecar(&[("HTTPS_PROXY", &proxy.url())]);
+    let answer = post(sidecar.port, "/", "{}");
+    assert_eq!((answer.status, answer.body.contains(&format!("through the proxy {}", proxy.url()))), (503, true));
+    let report =
+        format!("HTTPS_PROXY: no connection through {}: neither the proxy nor {} answers", proxy.url(), scene.url);
+    until("it is reported", || sidecar.errors().contains(&report));
+    assert_eq!(sidecar.probe("/health"), 503);
+}
+
+#[test]
+fn endpoint_in_no_proxy_is_reached_directly() {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new(directory.path());
     let server = TlsServer::start(&authority.certify("localhost"), &["h2"]);
@@ -115,19 +129,19 @@ fn ok_what_no_proxy_names_is_reached_directly() {
 }
 
 #[test]
-fn ok_a_proxy_for_http_is_told_and_not_used() {
+fn proxy_for_http_is_reported_and_ignored() {
     let upstream = Upstream::start(|_, stream| say(stream, "direct"));
     let proxy = ConnectProxy::start(None);
     let (sidecar, lines) = Sidecar::spawn(&upstream.url(), &[("HTTP_PROXY", &proxy.address())]);
     assert!(lines.iter().any(|line| line.starts_with("ready")));
     assert_eq!(get(sidecar.port, "/").body, "direct");
-    let told = format!("HTTP_PROXY: not used, {}/ is reached directly", upstream.url());
-    assert!(sidecar.errors().contains(&told), "{}", sidecar.errors());
+    let report = format!("HTTP_PROXY: is ignored; connections to {}/ are direct", upstream.url());
+    assert!(sidecar.errors().contains(&report), "{}", sidecar.errors());
     assert!(proxy.is_idle());
 }
 
 #[test]
-fn ok_telemetry_by_https_goes_through_it() {
+fn telemetry_to_https_uses_the_proxy() {
     let (scene, proxy) = (Scene::new(), ConnectProxy::start(None));
     let upstream = Upstream::start(|_, stream| say_json(stream, r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#));
     let endpoint = format!("https://mcp.invalid:{}", scene.server.port);
@@ -139,6 +153,6 @@ fn ok_telemetry_by_https_goes_through_it() {
     let sidecar = Sidecar::start(&upstream.url(), &variables);
     assert_eq!(post(sidecar.port, "/", r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#).status, 200);
     assert_eq!(proxy.connect(), (scene.target(), None));
-    until("it is taken", || sidecar.stat("cluster.sidecar/otlp.upstream_rq_200") > 0);
-    assert!(Path::new("/proc/self/fd/0").exists(), "Envoy tells the launcher by this path");
+    until("it is received", || sidecar.stat("cluster.sidecar/otlp.upstream_rq_200") > 0);
+    assert!(Path::new("/proc/self/fd/0").exists(), "Envoy writes notices to this path");
 }

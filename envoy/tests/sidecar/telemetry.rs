@@ -1,4 +1,4 @@
-//! What leaves the sidecar: the scrape, and over OTLP spans and logs that say what was done and not what was said.
+//! Telemetry: the scrape, and spans and logs over OTLP, which contain no content of messages.
 
 use crate::support::{LONGEST, Sidecar, Upstream, get, say, say_json, send, until};
 use std::time::Instant;
@@ -15,7 +15,7 @@ fn call(sidecar: &Sidecar) {
 }
 
 #[test]
-fn ok_the_scrape_shows_calls_and_buckets_of_a_named_server() {
+fn scrape_has_calls_and_buckets_of_a_named_server() {
     let upstream = Upstream::start(|_, stream| say_json(stream, ANSWER));
     let sidecar = Sidecar::start(&upstream.url(), &[("MCP_UPSTREAM_NAME", "weather")]);
     call(&sidecar);
@@ -24,10 +24,14 @@ fn ok_the_scrape_shows_calls_and_buckets_of_a_named_server() {
     until("the call is counted", || count(calls) == 1);
     let bucket = r#"mcp_tool_result_bytes_bucket{server_name="weather",tool_name="get_weather",le="256"} 1"#;
     until("its bucket is flushed", || count(bucket) == 1);
-    assert_eq!(get(sidecar.admin_port, "/stats?filter=upstream_available").body, "", "Envoy's health check tells");
+    assert_eq!(
+        get(sidecar.admin_port, "/stats?filter=upstream_available").body,
+        "",
+        "Envoy's health check measures availability"
+    );
 }
 
-/// Spans and logs that a receiver got until both told of the call, as text. Each worker sends its own, in any order.
+/// Spans and logs of a receiver, as text, once both contain the call. Each worker exports its own, in any order.
 fn exported(receiver: &Upstream) -> [String; 2] {
     let deadline = Instant::now() + LONGEST;
     let [mut spans, mut logs] = [String::new(), String::new()];
@@ -41,7 +45,7 @@ fn exported(receiver: &Upstream) -> [String; 2] {
 }
 
 #[test]
-fn ok_spans_and_logs_say_what_was_done() {
+fn spans_and_logs_have_the_call_without_its_content() {
     let receiver = Upstream::start(|_, stream| say(stream, ""));
     let upstream = Upstream::start(|_, stream| say_json(stream, ANSWER));
     let endpoint = format!("{}/otlp/", receiver.url());
@@ -55,7 +59,7 @@ fn ok_spans_and_logs_say_what_was_done() {
     call(&sidecar);
     let request = upstream.request();
     assert!(request.header("traceparent").is_some() && request.header("x-request-id").is_some());
-    // A client's own id stays.
+    // A client's own id is not changed.
     let id = "7c3f0b1e-5a0d-9f3c-8c56-0a1b2c3d4e5f";
     assert_eq!(send(sidecar.port, "GET", "/", &[("x-request-id", id)], "").status, 200);
     assert_eq!(upstream.request().header("x-request-id"), Some(id));
@@ -70,7 +74,7 @@ fn ok_spans_and_logs_say_what_was_done() {
 }
 
 #[test]
-fn ok_the_end_of_a_drain_loses_no_span() {
+fn drain_exports_the_last_spans() {
     let receiver = Upstream::start(|_, stream| say(stream, ""));
     let upstream = Upstream::start(|_, stream| say_json(stream, ANSWER));
     let mut sidecar = Sidecar::start(&upstream.url(), &[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url())]);

@@ -1,10 +1,10 @@
-//! An https upstream: an Envoy that ends TLS and says what it was asked for.
+//! An https upstream: an Envoy that terminates TLS and returns the SNI, `Host` and protocol that it received.
 
 use crate::support::{Authority, Sidecar, TlsServer, open, read_answer, seen, seen_in, until};
 use serde_json::json;
 
 #[test]
-fn ok_the_name_of_the_url_is_asked_for_and_verified() {
+fn name_of_the_url_is_sent_as_sni_and_verified() {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new(directory.path());
     let ca_file = ("MCP_UPSTREAM_CA_FILE", authority.ca_file.to_str().unwrap());
@@ -22,7 +22,7 @@ fn ok_the_name_of_the_url_is_asked_for_and_verified() {
 }
 
 #[test]
-fn ok_an_address_is_verified_and_is_no_sni() {
+fn address_is_verified_and_not_sent_as_sni() {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new(directory.path());
     let server = TlsServer::start(&authority.certify("127.0.0.1"), &["http/1.1"]);
@@ -32,7 +32,7 @@ fn ok_an_address_is_verified_and_is_no_sni() {
 }
 
 #[test]
-fn err_a_certificate_of_another_authority() {
+fn certificate_of_another_authority_is_refused_and_reported() {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new(directory.path());
     let server = TlsServer::start(&authority.certify("127.0.0.1"), &["h2"]);
@@ -42,12 +42,13 @@ fn err_a_certificate_of_another_authority() {
     let sidecar = Sidecar::start(&url, &[("MCP_UPSTREAM_CA_FILE", other.ca_file.to_str().unwrap())]);
     assert_eq!(seen(&sidecar), Err(503));
     until("the health check fails as well", || sidecar.probe("/health") == 503);
-    let told = format!("mcp-sidecar: MCP_UPSTREAM_URL: no TLS with {url}/: CERTIFICATE_VERIFY_FAILED");
-    until("the reason is told", || sidecar.errors().contains(&told));
+    let report =
+        format!("mcp-sidecar: MCP_UPSTREAM_URL: the TLS handshake with {url}/ fails: CERTIFICATE_VERIFY_FAILED");
+    until("the reason is reported", || sidecar.errors().contains(&report));
 }
 
 #[test]
-fn ok_every_version_that_a_server_may_insist_on() {
+fn tls_1_2_and_1_3_are_supported() {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new(directory.path());
     let certified = authority.certify("localhost");
@@ -62,7 +63,7 @@ fn ok_every_version_that_a_server_may_insist_on() {
 }
 
 #[test]
-fn ok_a_server_that_asks_for_a_client_certificate_gets_it() {
+fn client_certificate_is_sent_to_a_server_that_requires_it() {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new(directory.path());
     let client = authority.certify("sidecar.example");
@@ -73,13 +74,13 @@ fn ok_a_server_that_asks_for_a_client_certificate_gets_it() {
     let key = ("MCP_UPSTREAM_KEY_FILE", client.1.to_str().unwrap());
     let sidecar = Sidecar::start(&url, &[ca_file, certificate, key]);
     assert_eq!(seen(&sidecar), Ok(format!("localhost localhost:{} HTTP/2", server.port)));
-    until("the health check shows it too", || sidecar.probe("/health") == 200);
+    until("the health check sends it too", || sidecar.probe("/health") == 200);
     let without = Sidecar::start(&url, &[ca_file]);
     assert_eq!(seen(&without), Err(503));
 }
 
 #[test]
-fn ok_a_web_socket_asks_by_http1_where_all_else_goes_by_http2() {
+fn web_socket_uses_http1_where_other_requests_use_http2() {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new(directory.path());
     let server = TlsServer::start(&authority.certify("localhost"), &["h2", "http/1.1"]);
@@ -92,7 +93,7 @@ fn ok_a_web_socket_asks_by_http1_where_all_else_goes_by_http2() {
 }
 
 #[test]
-fn err_files_that_envoy_cannot_use_are_named_by_their_variables() {
+fn file_that_envoy_refuses_is_reported_with_its_variable() {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new(directory.path());
     let [(certificate, key), (_, other_key)] = ["a.example", "b.example"].map(|name| authority.certify(name));
@@ -102,7 +103,7 @@ fn err_files_that_envoy_cannot_use_are_named_by_their_variables() {
         [&authority.ca_file, &certificate, &key, &other_key, &rubbish].map(|file| file.to_str().unwrap());
     let cases = [
         ("MCP_UPSTREAM_CA_FILE", rubbish, [rubbish, certificate, key], "a PEM file of certificate authorities"),
-        ("MCP_UPSTREAM_CERT_FILE", rubbish, [ca, rubbish, key], "the PEM file of a certificate"),
+        ("MCP_UPSTREAM_CERT_FILE", rubbish, [ca, rubbish, key], "a PEM file of the certificate"),
         ("MCP_UPSTREAM_KEY_FILE", rubbish, [ca, certificate, rubbish], "that belongs to MCP_UPSTREAM_CERT_FILE"),
         ("MCP_UPSTREAM_KEY_FILE", other_key, [ca, certificate, other_key], "KEY_VALUES_MISMATCH"),
     ];
@@ -111,9 +112,9 @@ fn err_files_that_envoy_cannot_use_are_named_by_their_variables() {
             [("MCP_UPSTREAM_CA_FILE", ca), ("MCP_UPSTREAM_CERT_FILE", certificate), ("MCP_UPSTREAM_KEY_FILE", key)];
         let (mut sidecar, _) = Sidecar::spawn("https://localhost:1", &variables);
         assert_eq!(sidecar.ended().code(), Some(2));
-        let start = format!("mcp-sidecar: {variable}: {file:?} is not allowed; allowed: ");
-        until("it is told", || sidecar.errors().contains(&start));
-        let told = sidecar.errors();
-        assert!(told.contains(expected) && told.lines().count() == 1, "{told}");
+        let start = format!("mcp-sidecar: {variable}: {file:?} is refused by Envoy (");
+        until("it is reported", || sidecar.errors().contains(&start));
+        let report = sidecar.errors();
+        assert!(report.contains(expected) && report.lines().count() == 1, "{report}");
     }
 }

@@ -1,19 +1,18 @@
-"""Drives an MCP server with the Python SDK 2.3.0 and prints what it saw.
+"""Calls an MCP server with the Python SDK 2.3.0 and prints the outcomes.
 
     client_new.py PLAN
 
-As client_old.py; `mode` of the plan is `auto` (tries 2026-07-28 first), `legacy` or a revision.
+As client_old.py; `mode` of the plan is `auto` (tries 2026-07-28 first), `legacy` or a protocol version.
 """
 
-import asyncio
-import json
-import sys
 from contextlib import AsyncExitStack
 
 import anyio
 import mcp_types as types
 from mcp import Client, MCPError
 from mcp.client.sse import sse_client
+
+from plan import main
 
 
 class Conversation:
@@ -87,19 +86,4 @@ class Conversation:
         return {"method": method, "name": name, "outcome": outcome, "progress": len(progress)}
 
 
-async def main(plan: dict) -> None:
-    seen = []
-    async with AsyncExitStack() as stack:
-        opened = [Conversation() for _ in range(plan["sessions"])]
-        for conversation in opened:
-            await conversation.open(plan, stack)
-        for conversation in opened:
-            for operation in plan["operations"]:
-                if operation["method"] == "await":
-                    await conversation.roots_told.wait()
-                else:
-                    seen.append(await conversation.run_one(operation))
-    print(json.dumps(seen))
-
-
-asyncio.run(main(json.loads(sys.argv[1])))
+main(Conversation)

@@ -1,4 +1,4 @@
-"""Drives an MCP server with a first-generation Python SDK (1.x) and prints what it saw.
+"""Calls an MCP server with a Python SDK 1.x and prints the outcomes.
 
     client_old.py PLAN
 
@@ -6,10 +6,7 @@ PLAN is a JSON object: `transport` (streamable_http or http_sse), `url`, `sessio
 runs all operations, all sessions are open at once. Prints a JSON list of `{method, name, outcome, progress}`.
 """
 
-import asyncio
 import inspect
-import json
-import sys
 from contextlib import AsyncExitStack
 
 import anyio
@@ -17,6 +14,8 @@ from mcp import ClientSession, McpError, types
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamablehttp_client
 from pydantic import AnyUrl
+
+from plan import main
 
 ELICITS = "elicitation_callback" in inspect.signature(ClientSession).parameters
 
@@ -121,19 +120,4 @@ class Conversation:
         return {"method": method, "name": name, "outcome": outcome, "progress": self.progress}
 
 
-async def main(plan: dict) -> None:
-    seen = []
-    async with AsyncExitStack() as stack:
-        opened = [Conversation() for _ in range(plan["sessions"])]
-        for conversation in opened:
-            await conversation.open(plan, stack)
-        for conversation in opened:
-            for operation in plan["operations"]:
-                if operation["method"] == "await":
-                    await conversation.roots_told.wait()
-                else:
-                    seen.append(await conversation.run_one(operation))
-    print(json.dumps(seen))
-
-
-asyncio.run(main(json.loads(sys.argv[1])))
+main(Conversation)

@@ -1,1 +1,1 @@
-"""What the scenarios stand on: processes, wire clients and servers, the expected series, the scrape."""
+"""Shared helpers of the suites: processes, clients and servers on the wire, the expected series, the scrape."""

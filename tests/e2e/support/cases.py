@@ -1,6 +1,7 @@
-"""Requests that the stub scenarios send, and a case as they are written down: what the server does, what must be counted."""
+"""Requests of the stub scenarios, and test cases: what the server does, and which outcome must be counted."""
 
 import json
+import threading
 from dataclasses import dataclass
 from typing import Any, Callable
 
@@ -75,6 +76,19 @@ def streams(*events: bytes) -> Handler:
         wire.begin("text/event-stream")
         for data in events:
             wire.event(data)
+        wire.end()
+
+    return serve
+
+
+def held_stream(released: threading.Event) -> Handler:
+    """A stream with a notification; the result follows after `released` is set."""
+
+    def serve(_: http1.Message, wire: Wire) -> None:
+        wire.begin("text/event-stream")
+        wire.event(NOTIFICATION)
+        assert released.wait(30)
+        wire.event(RESULT)
         wire.end()
 
     return serve

@@ -1,8 +1,8 @@
-"""Counts the messages that passed between a client and a server, from the bytes a relay kept.
+"""Counts the messages between a client and a server, from the bytes that a relay recorded.
 
-It tells what the counters of the sidecar must show once every exchange has ended, and it finds the answer of a
-request wherever it came. It does not tell times or sizes of single messages, and it leaves the label `resource_uri`
-out, which depends on what the server had listed when.
+The result is what the sidecar's counters must show after every exchange has ended. The answer of a request is found on any
+stream. Not covered: durations, sizes of single messages, and the label `resource_uri`, which depends on what the server had
+listed before.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A raw HTTP/1.1 client: sends the bytes it is told to, keeps what came back, and enters it in a ledger."""
+"""A raw HTTP/1.1 client: sends the given bytes, keeps the response, and records the exchange in a ledger."""
 
 import socket
 from typing import Iterator

@@ -1,4 +1,4 @@
-"""The drivers: programs that run a plan with one client each, and print what they saw."""
+"""The drivers: programs that run a plan with one client each, and print its results."""
 
 from .peers import NODE, ROOT, get
 

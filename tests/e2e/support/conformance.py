@@ -1,6 +1,6 @@
-"""Runs the MCP conformance suite, `@modelcontextprotocol/conformance`, against one URL and reads what it found.
+"""Runs the MCP conformance suite, `@modelcontextprotocol/conformance`, against one URL and reads its results.
 
-The suite needs Node.js 22; where tests/node installed one, that is it.
+The suite needs Node.js 22; if tests/node has installed one, that one is used.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""One HTTP exchange as the client's side saw it: the input of the expected series."""
+"""One HTTP exchange as the client sent and received it; the expected series are computed from these."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
-"""The series that a scenario must leave behind, computed from what its clients sent and saw.
+"""The expected series of a scenario, computed from what its clients sent and received.
 
-This restates the metrics documentation in the plainest way, on whole bodies, so that it and the filter
-can only agree where both read the documentation alike. What belongs together across exchanges is in sessions.py.
+This implements the metrics documentation a second time, simply and on whole bodies. It agrees with the filter only if both
+follow the documentation. Relations between exchanges are in sessions.py.
 """
 
 import json

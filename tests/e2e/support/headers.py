@@ -1,4 +1,4 @@
-"""Headers compared end to end: in their case, and how often each line occurs."""
+"""Compares headers end to end: their case, and the number of times that each line occurs."""
 
 from collections import Counter
 

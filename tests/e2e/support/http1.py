@@ -1,6 +1,6 @@
-"""HTTP/1.1 read exactly as framed: header names in their case, chunk by chunk, trailers, broken ends.
+"""Reads HTTP/1.1 exactly as it is framed: header names in their case, chunks, trailers, truncated messages.
 
-The same reader serves a live socket and the bytes that a relay kept. It does not decode content.
+The same reader is used for a live socket and for bytes that a relay recorded. It does not decode content.
 """
 
 import socket

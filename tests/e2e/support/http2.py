@@ -1,4 +1,4 @@
-"""One HTTP/2 exchange on a plain connection, with prior knowledge, kept like an HTTP/1.1 one."""
+"""One HTTP/2 exchange on a plain-text connection with prior knowledge, recorded in the same form as an HTTP/1.1 exchange."""
 
 import socket
 

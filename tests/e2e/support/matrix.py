@@ -1,7 +1,6 @@
-"""Which client talks to which server over which transport, and what must come of it: the one table.
+"""The table of pairs: which client calls which server over which transport, and the expected outcomes.
 
-A row's operations say how each of them ends for the sidecar; from that the series follow, without a look at the
-bytes that passed.
+A row's operations have their outcomes, from which the series follow without the bytes on the wire.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""JSON-RPC messages in whole bodies, read the plain way: a second opinion on what the filter reads in pieces."""
+"""Reads JSON-RPC messages in whole bodies, as a second implementation of what the filter reads in chunks."""
 
 import json
 import re

@@ -22,7 +22,7 @@ def get(*name: str) -> str:
 
 
 def clean_env(**extra: str) -> dict[str, str]:
-    """server-everything tells its environment to whoever asks; peers get no more than they need."""
+    """The environment of peers. It is small because server-everything returns its environment to clients."""
     return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **extra}
 
 

@@ -1,4 +1,4 @@
-"""Envoy run without the launcher, from a bootstrap that a test changed: what people who run their own Envoy have."""
+"""Runs Envoy without the launcher, with a changed bootstrap, as users who run their own Envoy do."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Child processes with a log each, ended by process id, and conditions to wait for."""
+"""Child processes, each with a log, which are ended by process id; and waits for conditions."""
 
 import itertools
 import os
@@ -62,7 +62,7 @@ class Process:
 
 
 def claim_ports() -> tuple[socket.socket, Iterator[int]]:
-    """A block of ports that no other test process has: whoever is bound to its first port has it, for as long as it runs."""
+    """A block of ports for this test process. The process that is bound to the first port owns the block while it runs."""
     for first in BLOCKS:
         guard = socket.socket()
         try:
@@ -78,10 +78,10 @@ GUARD, PORTS = claim_ports()
 
 
 def free_port() -> int:
-    """A port that nobody listens on; it takes 99 calls until the same one may come again.
+    """A free port. The same port is returned again after 99 calls at the earliest.
 
-    Systems give ports above these to outgoing connections, so none is taken between being found and being used. It
-    matters: two listeners of Envoy on one port do not fail, they share the connections.
+    Outgoing connections use ports above this range, so a port is not taken between this call and its use. This matters
+    because two listeners of Envoy on one port do not fail; they share the connections.
     """
     return next(port for port in PORTS if unused(port))
 

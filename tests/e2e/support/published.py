@@ -1,4 +1,4 @@
-"""What the server has published so far: names that labels may carry, and definitions that may change."""
+"""What the server has listed so far: names that labels may have, and definitions that may change."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""One exchange as it was recorded, read the plain way: is it MCP, and which messages came back."""
+"""Reads one recorded exchange: whether it is MCP, and which messages were returned."""
 
 import zlib
 from typing import Any

@@ -1,7 +1,7 @@
-"""A TCP relay between a real client and Envoy that keeps the bytes of both directions.
+"""A TCP relay between a real client and Envoy that records the bytes of both directions.
 
-It never looks at what it passes. One client connection is one connection to Envoy, so Envoy spreads
-them over its workers as it would without the relay. Afterwards the bytes are read as HTTP exchanges.
+It does not parse the bytes while it forwards them. Each client connection is one connection to Envoy, so Envoy distributes
+them over its workers as without the relay. The recorded bytes are read as HTTP exchanges afterwards.
 """
 
 import io

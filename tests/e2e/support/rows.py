@@ -1,4 +1,4 @@
-"""Plays a row of a table: its client against its server through a sidecar, and everything that must agree then."""
+"""Runs a row of a table: its client against its server through a sidecar. Then compares table, client, recorded bytes and scrape."""
 
 import json
 import subprocess

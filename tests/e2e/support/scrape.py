@@ -1,4 +1,4 @@
-"""Envoy's metrics page, read with Prometheus' own parser, and compared as a whole set of `mcp_*` series."""
+"""Envoy's metrics page, parsed with Prometheus' own parser, and compared as the whole set of `mcp_*` series."""
 
 import urllib.request
 from collections import Counter
@@ -36,6 +36,16 @@ def of_mcp(samples: dict[Series, float]) -> dict[Series, float]:
         for entry, value in samples.items()
         if entry[0].startswith("mcp_") and not entry[0].endswith(NOT_COMPARED)
     }
+
+
+def operations(samples: dict[Series, float], *labels: str) -> Counter[tuple[str, ...]]:
+    """Ended operations, by the values of these labels."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for (family, own), value in samples.items():
+        if family == "mcp_requests_total" and value:
+            values = dict(own)
+            found[tuple(values[label] for label in labels)] += int(value)
+    return found
 
 
 def differences(expected: Expected, samples: dict[Series, float]) -> list[str]:

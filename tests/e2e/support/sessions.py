@@ -1,7 +1,7 @@
-"""What belongs together across HTTP exchanges: sessions, answers on other streams, server requests, cancels.
+"""Relations between HTTP exchanges: sessions, answers on other streams, server requests, cancellations.
 
-It reads a finished scenario as a whole, so that the order in which exchanges overlapped does not matter: within a
-session each side uses an id once.
+It reads a finished scenario as a whole, so the order of overlapping exchanges does not matter: within a session each side
+uses an id once.
 """
 
 from collections import Counter

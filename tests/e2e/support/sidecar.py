@@ -1,7 +1,7 @@
-"""A sidecar under test: the launcher with Envoy and the filter, two workers, and its running account.
+"""A sidecar under test: the launcher with Envoy and the filter, two workers, and the series that are expected so far.
 
-`expected` adds up everything that the tests sent since the start, so that a series which appears late,
-or does not belong to any exchange, fails the next comparison if not this one.
+`expected` sums everything that the tests have sent since the start. A series that appears late, or that belongs to no
+exchange, therefore fails the next comparison at the latest.
 """
 
 import json

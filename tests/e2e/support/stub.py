@@ -1,10 +1,10 @@
-"""An HTTP/1.1 server that answers with exactly the bytes, pauses and breaks that a test asks for.
+"""An HTTP/1.1 server that answers with exactly the bytes, pauses and resets that a test defines.
 
     stub = Stub()
     stub.on("/ok", lambda request, wire: wire.json(200, b"{}"))
 
-A handler runs in the connection's thread. It may write part of an answer, wait for an event that the
-test sets, and reset the connection: real events, not injected values.
+A handler runs in the connection's thread. It may write part of an answer, wait for an event that the test sets, and reset the
+connection.
 """
 
 import socket

@@ -1,7 +1,7 @@
-"""A server for many connections at once: one thread, one event loop. Each path has its own way to answer.
+"""A server for many concurrent connections, with one thread and one event loop.
 
-`/stream` begins an event stream that never ends; every other path answers a call and keeps the connection for the next one,
-but closes one that was idle for `idle_s`.
+`/stream` begins a stream that never ends. All other paths answer a call and keep the connection open until it was idle for
+`idle_s`.
 """
 
 import asyncio

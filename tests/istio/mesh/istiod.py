@@ -21,7 +21,7 @@ from .manifests import NAMESPACE, mesh_config, text
 
 SYSTEM = "istio-system"
 START_DEADLINE = 180.0
-# The service account of each proxy, and its address: one for documentation, where nobody is.
+# The service account of each proxy, and its address, which is from a range for documentation.
 ACCOUNT = "default"
 ADDRESS = "198.51.100.{}"
 

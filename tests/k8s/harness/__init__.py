@@ -1,1 +1,1 @@
-"""What the suite is written with: an API server, and manifests as kubectl renders them."""
+"""Helpers of the suite: an API server, and manifests as kubectl renders them."""

@@ -1,4 +1,4 @@
-"""The chart as helm renders it, with the values that its page documents. Reads no cluster."""
+"""The chart as helm renders it, with the values that its page documents. Needs no cluster."""
 
 import json
 import os

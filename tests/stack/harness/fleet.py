@@ -48,7 +48,7 @@ class Fleet:
             writer.close()
 
     def end(self, number: int) -> None:
-        """This sidecar crashes: its connections break, and nobody listens there."""
+        """This sidecar crashes: its connections are reset, and new ones are refused."""
         self.run(self.leave(number))
 
     async def leave(self, number: int) -> None:

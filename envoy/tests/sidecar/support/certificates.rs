@@ -1,10 +1,10 @@
-//! A certificate authority of the moment.
+//! A temporary certificate authority.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Signs certificates; all files lie in one directory.
+/// Signs certificates; all files are in one directory.
 pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     directory: PathBuf,
@@ -14,7 +14,7 @@ pub(crate) struct Authority {
 impl Authority {
     pub(crate) fn new(directory: &Path) -> Self {
         let mut params = CertificateParams::default();
-        // The same name as the default of what it signs would make those look self-signed.
+        // With rcgen's default name, the certificates that it signs would look self-signed.
         params.distinguished_name.push(DnType::CommonName, "authority of a test");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();

@@ -1,10 +1,10 @@
-//! HTTP/1.1 by hand, so that nothing is added and nothing is hidden.
+//! Plain HTTP/1.1 over TCP, without a client library that adds or hides headers.
 
 use super::{LONGEST, LOOPBACK};
 use std::io::{BufRead, Read, Write};
 use std::net::TcpStream;
 
-/// A whole answer.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -12,7 +12,7 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// Sends a request that asks for its connection to be closed after the answer, and reads to the end.
+/// Sends a request with `connection: close`, and reads the response to its end.
 pub(crate) fn get(port: u16, path: &str) -> Answer {
     send(port, "GET", path, &[], "")
 }
@@ -41,7 +41,7 @@ pub(crate) fn open(port: u16, method: &str, path: &str, headers: &[(&str, &str)]
 /// Reads until the connection closes.
 pub(crate) fn read_answer(mut stream: TcpStream) -> Answer {
     let mut bytes = Vec::new();
-    // A reset after the answer is no matter here; a missing answer shows in the status.
+    // A reset after the response is ignored; a missing response shows in the status.
     let _ = stream.read_to_end(&mut bytes);
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(bytes.len());
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
@@ -53,7 +53,7 @@ pub(crate) fn read_answer(mut stream: TcpStream) -> Answer {
     Answer { status, head, body: String::from_utf8_lossy(&body).into_owned() }
 }
 
-/// The body of a chunked message, if it is whole.
+/// The body of a chunked message, if it is complete.
 pub(crate) fn read_chunks(reader: &mut impl BufRead) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     loop {
@@ -68,7 +68,7 @@ pub(crate) fn read_chunks(reader: &mut impl BufRead) -> Option<Vec<u8>> {
     }
 }
 
-/// Reads until the given text has come.
+/// Reads until the given text has arrived.
 pub(crate) fn read_until(stream: &mut TcpStream, text: &str) -> String {
     let mut found = String::new();
     let mut buffer = [0; 4096];

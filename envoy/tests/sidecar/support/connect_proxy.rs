@@ -1,4 +1,4 @@
-//! A forward proxy that takes CONNECT, resolves every name to this machine, and keeps the requests as they came.
+//! A forward proxy that accepts CONNECT, resolves every name to this machine, and records the requests.
 
 use super::{LONGEST, LOOPBACK, Upstream};
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-/// A CONNECT as the proxy got it: its target, and the value of `Proxy-Authorization`.
+/// A CONNECT that the proxy received: its target, and the value of `Proxy-Authorization`.
 pub(crate) type Connect = (String, Option<String>);
 
 pub(crate) struct ConnectProxy {
@@ -15,7 +15,7 @@ pub(crate) struct ConnectProxy {
 }
 
 impl ConnectProxy {
-    /// A proxy that wants this `Proxy-Authorization`, if any.
+    /// Starts a proxy that requires this `Proxy-Authorization`, if given.
     pub(crate) fn start(wanted: Option<&'static str>) -> Self {
         let (sender, connects) = mpsc::channel();
         let listener = Upstream::start(move |request, stream| {
@@ -43,13 +43,13 @@ impl ConnectProxy {
         self.connects.recv_timeout(LONGEST).unwrap()
     }
 
-    /// Whether nothing asked it since.
+    /// Whether no further CONNECT has arrived.
     pub(crate) fn is_idle(&self) -> bool {
         self.connects.try_recv().is_err()
     }
 }
 
-/// Passes bytes both ways until both sides are done.
+/// Copies bytes in both directions until both sides have closed.
 fn pass(client: &TcpStream, server: &TcpStream) {
     let copy = |from: &TcpStream, to: &TcpStream| {
         let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());

@@ -1,4 +1,4 @@
-//! What the tests share: a real Envoy behind the real launcher, an upstream that does what a test tells it, raw HTTP.
+//! Shared by the tests: the launcher with a real Envoy, an upstream whose responses a test defines, raw HTTP.
 
 mod certificates;
 mod client;
@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longest wait for anything; only a failing test waits that long.
+/// Timeout of all waits; only a failing test waits that long.
 pub(crate) const LONGEST: Duration = Duration::from_secs(60);
 const PORTS: Range<u16> = 10_000..16_000;
 const BLOCK_PORTS: u16 = 100;
@@ -51,10 +51,10 @@ fn from_environment_or(variable: &str, script: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// A port that nobody listens on; it takes 99 calls until the same one may come again.
+/// A free port. The same port is returned again after 99 calls at the earliest.
 ///
-/// Systems give ports above these to outgoing connections, so none is taken between being found and being used.
-/// It matters: two listeners of Envoy on one port do not fail, they share the connections.
+/// Outgoing connections use ports above this range, so a port is not taken between this call and its use. This matters
+/// because two listeners of Envoy on one port do not fail; they share the connections.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     static BLOCK: OnceLock<TcpListener> = OnceLock::new();
@@ -67,7 +67,7 @@ pub(crate) fn free_port() -> u16 {
     }
 }
 
-/// A block of ports that no other test process has: whoever is bound to its first port has it, for as long as it runs.
+/// A block of ports for this test process. The process that is bound to the first port owns the block while it runs.
 fn claim_ports() -> TcpListener {
     let firsts = PORTS.step_by(BLOCK_PORTS.into());
     let claimed = firsts.filter_map(|first| TcpListener::bind((LOOPBACK, first)).ok()).next();
@@ -77,7 +77,7 @@ fn claim_ports() -> TcpListener {
 
 /// Waits for a condition.
 pub(crate) fn until(what: &str, condition: impl FnMut() -> bool) {
-    assert!(holds_within(LONGEST, condition), "waited in vain until {what}");
+    assert!(holds_within(LONGEST, condition), "timed out: {what}");
 }
 
 fn holds_within(longest: Duration, mut condition: impl FnMut() -> bool) -> bool {

@@ -1,4 +1,4 @@
-//! One launcher with its Envoy on ports of its own.
+//! One launcher with its Envoy, on free ports.
 
 use super::{envoy, free_port, get, module, until};
 use std::collections::HashMap;
@@ -18,17 +18,17 @@ pub(crate) struct Sidecar {
 }
 
 impl Sidecar {
-    /// Starts a sidecar before `upstream` and waits until it serves.
+    /// Starts a sidecar in front of `upstream` and waits until it is ready.
     pub(crate) fn start(upstream: &str, variables: &[(&str, &str)]) -> Self {
         let (sidecar, lines) = Self::spawn(upstream, variables);
         let served = lines.iter().any(|line| line.starts_with("ready"));
-        assert!(served, "it never served: {}", sidecar.errors());
-        // Later lines must find a reader.
+        assert!(served, "it did not become ready: {}", sidecar.errors());
+        // Read the later lines, so that the pipe does not fill.
         thread::spawn(move || lines.iter().for_each(drop));
         sidecar
     }
 
-    /// Starts a sidecar; gives the lines it prints.
+    /// Starts a sidecar and returns the lines that it prints.
     pub(crate) fn spawn(upstream: &str, variables: &[(&str, &str)]) -> (Self, Receiver<String>) {
         let [port, probe_port, admin_port] = [free_port(), free_port(), free_port()];
         let [port_text, probe_text, admin_text] = [port, probe_port, admin_port].map(|port| port.to_string());
@@ -53,7 +53,7 @@ impl Sidecar {
         (Self { child, errors, port, probe_port, admin_port }, lines)
     }
 
-    /// What it and Envoy said on standard error so far.
+    /// Standard error of the launcher and Envoy so far.
     pub(crate) fn errors(&self) -> String {
         self.errors.lock().unwrap().clone()
     }
@@ -81,7 +81,7 @@ impl Sidecar {
         children.trim().parse().unwrap()
     }
 
-    /// Waits for its end.
+    /// Waits until the launcher exits.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         let mut status = None;
         until("the sidecar ends", || {
@@ -96,7 +96,7 @@ impl Sidecar {
         get(self.probe_port, path).status
     }
 
-    /// Value of a counter or gauge of Envoy's; 0 until it exists.
+    /// Value of a counter or gauge of Envoy; 0 until it exists.
     pub(crate) fn stat(&self, name: &str) -> u64 {
         let text = get(self.admin_port, &format!("/stats?filter=^{name}$")).body;
         text.trim().rsplit(": ").next().and_then(|value| value.parse().ok()).unwrap_or(0)
@@ -108,13 +108,13 @@ impl Drop for Sidecar {
         if thread::panicking() {
             eprintln!("{}", self.errors());
         }
-        // Envoy goes with its launcher.
+        // Envoy ends with its launcher.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The launcher with these variables and no others; its outputs are piped.
+/// The launcher with only these variables; its outputs are piped.
 pub(crate) fn launcher(variables: &HashMap<&str, &str>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-sidecar"));
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -123,7 +123,7 @@ pub(crate) fn launcher(variables: &HashMap<&str, &str>) -> Command {
     command
 }
 
-/// By the shell, which every machine has; the program `kill` is in a package of its own.
+/// Sends a signal with the shell's `kill`; the program `kill` is a separate package.
 pub(crate) fn signal(id: u32, name: &str) {
     assert!(Command::new("sh").args(["-c", "kill -s $0 $1", name, &id.to_string()]).status().unwrap().success());
 }

@@ -1,4 +1,4 @@
-//! An https upstream: an Envoy that ends TLS and says what it was asked for.
+//! An https upstream: an Envoy that terminates TLS and returns the SNI, `Host` and protocol that it received.
 
 use super::{Answer, Sidecar, envoy, free_port, get, post, until};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ impl TlsServer {
         Self::start_with(certified, protocols, &[], None)
     }
 
-    /// With further fields of its TLS context, and an authority that clients must be certified by.
+    /// Starts it with further fields of its TLS context, and an authority that must have signed the client certificate.
     pub(crate) fn start_with(
         (certificate, key): &(PathBuf, PathBuf),
         protocols: &[&str],
@@ -88,12 +88,12 @@ fn config(port: u16, admin_port: u16, tls: &Value) -> Value {
     })
 }
 
-/// What the server saw of one request, or the status in its place.
+/// What the server received of one request, or the status if the request fails.
 pub(crate) fn seen(sidecar: &Sidecar) -> Result<String, u16> {
     seen_in(&post(sidecar.port, "/", "{}"))
 }
 
-/// The same of an answer.
+/// The same, read from a response.
 pub(crate) fn seen_in(answer: &Answer) -> Result<String, u16> {
     let line = answer.head.lines().find_map(|line| line.strip_prefix("seen: "));
     line.map(|seen| seen.trim().to_owned()).ok_or(answer.status)

@@ -1,4 +1,4 @@
-//! A server that answers as a test tells it, and keeps the requests as they came.
+//! A server whose responses a test defines. It records the requests.
 
 use super::client::read_chunks;
 use super::{LONGEST, LOOPBACK};
@@ -12,7 +12,7 @@ use std::thread;
 pub(crate) struct Request {
     /// `POST /mcp HTTP/1.1`
     pub(crate) line: String,
-    /// Names in the letters they came in, in their order.
+    /// Names in their original case and order.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
@@ -44,7 +44,7 @@ impl Request {
     }
 }
 
-/// An upstream: `answer` gets each request and the connection to answer on, which closes when it returns.
+/// An upstream. `answer` receives each request and the connection; the connection closes when it returns.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     requests: Receiver<Request>,
@@ -83,7 +83,7 @@ impl Upstream {
         self.requests.recv_timeout(LONGEST).unwrap()
     }
 
-    /// Whether no further request came.
+    /// Whether no further request has arrived.
     pub(crate) fn is_idle(&self) -> bool {
         self.requests.try_recv().is_err()
     }
@@ -93,18 +93,18 @@ impl Upstream {
     }
 }
 
-/// Answers 200 with this body, and says that the connection closes: Envoy would send the next request on it.
+/// Responds 200 with this body and `connection: close`, so that Envoy does not reuse the connection.
 pub(crate) fn say(stream: &mut TcpStream, body: &str) {
     let _ = write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
 }
 
-/// Answers 200 with this JSON.
+/// Responds 200 with this JSON.
 pub(crate) fn say_json(stream: &mut TcpStream, body: &str) {
     let head = format!("content-type: application/json\r\nconnection: close\r\ncontent-length: {}", body.len());
     let _ = write!(stream, "HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}");
 }
 
-/// Begins a 200 event stream.
+/// Begins a stream with 200.
 pub(crate) fn begin_events(stream: &mut TcpStream) {
     let _ =
         stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
@@ -119,7 +119,7 @@ pub(crate) fn end_events(stream: &mut TcpStream) {
     let _ = stream.write_all(b"0\r\n\r\n");
 }
 
-/// Blocks until the other side is gone.
+/// Blocks until the other side closes the connection.
 pub(crate) fn until_closed(stream: &mut TcpStream) {
     let _ = stream.read(&mut [0]);
 }

@@ -1,17 +1,17 @@
-//! Ways to cut an input into chunks. None takes a byte of the input for itself, so a corpus file is what it looks like.
+//! Ways to split an input into chunks. They use no bytes of the input, so a corpus file is the input itself.
 
-/// How to cut.
+/// How to split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chunking {
-    /// Not at all.
+    /// One chunk.
     Whole,
     /// Byte by byte.
     Bytes,
-    /// Into pieces of up to this many bytes; their sizes follow from the input.
+    /// Chunks of up to this many bytes; their sizes follow from the input.
     Pieces(usize),
 }
 
-/// Everything that must give the same.
+/// All ways to split, which must give the same result.
 pub const EVERY: [Chunking; 4] = [Chunking::Whole, Chunking::Bytes, Chunking::Pieces(9), Chunking::Pieces(700)];
 
 /// The chunks of an input.

@@ -1,4 +1,4 @@
-//! What the fuzz targets share: ways to cut their input, a meter for memory, and a proxy that plays exchanges from a text.
+//! Shared by the fuzz targets: ways to split their input, a memory counter, and a proxy that runs exchanges from a script.
 
 pub mod chunks;
 pub mod memory;

@@ -1,30 +1,32 @@
-//! Plays scripts as Envoy would: callbacks in their order, headers only while they pass.
+//! Runs scripts as Envoy would: callbacks in their order, and headers available only during their callback.
 
 use crate::chunks::{Chunking, cut};
 use crate::script::{End, Script, Side};
-use mcp_observe::{Context, Config, Correlation, Exchange, Failure, Host, Observation, Observer, PublishedLabels, Time};
+use mcp_observe::{
+    Config, Context, Correlation, Exchange, Failure, Host, Observation, Observer, PublishedLabels, Time,
+};
 use std::cell::Cell;
 use std::fmt::Write as _;
 
-/// What is left of observations: sums, and a digest of all in their order. It allocates nothing.
+/// A summary of observations: sums, and a digest of all in order. It does not allocate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     digest: u64,
-    /// Bytes that passed are told in as many parts as there are chunks.
+    /// Sum of message bytes, which are observed once per chunk.
     bytes: u64,
     pub observations: usize,
     pub operations_started: usize,
     pub operations_ended: usize,
     pub exchanges: [usize; 2],
     pub streams: [usize; 2],
-    /// Sessions that count as active, of all workers together.
+    /// Number of active sessions of all workers.
     pub active_sessions: usize,
 }
 
 /// Writes to a digest.
 struct Digest<'a>(&'a mut u64);
 
-/// One exchange that runs.
+/// A running exchange.
 pub struct Playing<'a> {
     script: &'a Script<'a>,
     /// Chunks of request and response, and whether each is the last.
@@ -37,7 +39,7 @@ pub struct Playing<'a> {
     has_response_headers: bool,
 }
 
-/// What the exchange may ask at the moment.
+/// The headers that the exchange can read in the current callback.
 struct Questions<'a> {
     script: &'a Script<'a>,
     now: u64,
@@ -154,7 +156,8 @@ impl Host for Questions<'_> {
             Failure::UpstreamReset,
             Failure::ClientReset,
         ];
-        let number = self.script.response.as_ref().and_then(|side| side.number(":failure")).filter(|&number| number > 0)?;
+        let number =
+            self.script.response.as_ref().and_then(|side| side.number(":failure")).filter(|&number| number > 0)?;
         ALL.get((number % 6) as usize).copied()
     }
 
@@ -180,12 +183,12 @@ impl Observer for Tally {
             Observation::EventStreamOpened => self.streams[0] += 1,
             Observation::EventStreamClosed => self.streams[1] += 1,
             Observation::SessionActive(_) => self.active_sessions += 1,
-            // Below zero it panics.
+            // Panics below zero.
             Observation::SessionInactive(_) => self.active_sessions -= 1,
             _ => {}
         }
         self.observations += 1;
-        // A digest takes everything.
+        // Writing to the digest cannot fail.
         let _ = write!(Digest(&mut self.digest), "{observation:?}");
     }
 }

@@ -1,8 +1,9 @@
-//! HTTP exchanges written as text: headers, an empty line, the body; `<<<` on a line of its own before the response, `===`
-//! before the next exchange. Any bytes are a script.
+//! HTTP exchanges written as text: headers, an empty line, the body. A line `<<<` precedes the response, a line `===` the next
+//! exchange. Any bytes are a script.
 //!
-//! `:end` in the headers says how that side ends: `chunk` (with the last one), `trailers`, `headers` (there is no body) or
-//! `never`; without it an empty chunk does. `:failure` (a number) and `:details` in the response are what the proxy says about it.
+//! `:end` in the headers is how that side ends: `chunk` (with the last one), `trailers`, `headers` (no body) or `never`;
+//! without it, with an empty chunk. `:failure` (a number) and `:details` in the response are what
+//! the proxy says about its end.
 
 /// How one side of an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +27,12 @@ pub struct Side<'a> {
 #[derive(Clone, Debug)]
 pub struct Script<'a> {
     pub request: Side<'a>,
-    /// Absent: it broke before the response's headers.
+    /// `None`: the exchange was reset before the response's headers.
     pub response: Option<Side<'a>>,
 }
 
 impl<'a> Script<'a> {
-    /// The exchanges of a text.
+    /// Parses the exchanges of a script.
     pub fn all(text: &'a [u8]) -> Vec<Self> {
         separate(text, b"\n===\n").into_iter().map(Self::one).collect()
     }
@@ -41,7 +42,7 @@ impl<'a> Script<'a> {
         Self { request: Side::read(sides.next().unwrap_or_default()), response: sides.next().map(Side::read) }
     }
 
-    /// Bytes of the longest header value: what it takes to hand it over.
+    /// Bytes of the longest header value, which a callback copies.
     pub fn longest_header(&self) -> usize {
         let sides = [Some(&self.request), self.response.as_ref()];
         let headers = sides.into_iter().flatten().flat_map(|side| &side.headers);
@@ -57,7 +58,7 @@ impl<'a> Side<'a> {
             None => (text, &b""[..]),
         };
         let fields = head.split(|&byte| byte == b'\n').filter_map(|line| {
-            // The first character of `:method` is no separator.
+            // The colon at the start of `:method` is not a separator.
             let colon = 1 + line.get(1..)?.iter().position(|&byte| byte == b':')?;
             Some((&line[..colon], line[colon + 1..].trim_ascii()))
         });

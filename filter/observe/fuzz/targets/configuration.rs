@@ -1,4 +1,4 @@
-//! The input is a configuration. It is read or refused, always alike, and every problem says where and what in one line.
+//! The input is a configuration. It is accepted or refused deterministically, and each problem is one line with path and reason.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

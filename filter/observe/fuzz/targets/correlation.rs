@@ -1,6 +1,5 @@
-//! The input is a script of several exchanges, played on two workers that share one store, in several orders. Every
-//! operation that began ends exactly once, at the latest when its time is over, no session stays active without an exchange, and
-//! the store keeps its bound.
+//! The input is a script of several exchanges, run in several orders on two workers that share one store. Each operation ends
+//! exactly once, at the latest when it expires; no session stays active without an exchange; the store stays below its bound.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -14,7 +13,7 @@ use std::rc::Rc;
 const MAX_BYTES: usize = 27 << 17; // 2.9 MiB and a little
 const MAX_EXCHANGES: usize = 8;
 const MINUTE: u64 = 60_000_000_000;
-/// A tick looks at a few slots; so many look at all.
+/// A tick visits a few slots; this number of ticks visits all of them.
 const TICKS: usize = 64;
 
 fuzz_target!(|input: &[u8]| {

@@ -1,5 +1,5 @@
-//! The input is a script of one exchange. Any chunking gives the same observations, memory stays under the bound, and what
-//! was opened is closed.
+//! The input is a script of one exchange. Any chunking gives the same observations, memory stays below the bound, and gauges
+//! return to 0.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -13,10 +13,10 @@ use std::rc::Rc;
 
 /// The bound of an exchange.
 const MAX_MEMORY: usize = 64 * 1024;
-/// One slot of the store while it is changed: read, taken apart, written.
+/// Memory for a change of one slot of the store: read, decoded, written.
 const SLOT_BYTES: usize = 3 * 8192;
 
-/// Keeps nothing, so that what is kept is the exchange's.
+/// An empty store, so that only the exchange's memory is measured.
 struct Nothing;
 
 impl SharedData for Nothing {

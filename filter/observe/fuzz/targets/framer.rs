@@ -1,4 +1,4 @@
-//! The input is an event stream. Any chunking gives the events that a reader of the whole text finds.
+//! The input is a stream of events. Any chunking gives the same events as a parser of the whole text.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -45,7 +45,7 @@ fn read_whole(stream: &[u8]) -> Vec<Framed> {
     events
 }
 
-/// Lines that ended.
+/// Complete lines.
 fn lines(text: &[u8]) -> Vec<&[u8]> {
     let mut lines = Vec::new();
     let mut rest = text;

@@ -1,5 +1,5 @@
-//! The input is compressed content, or not, read as either coding; and it is text that is compressed and read back. Any
-//! chunking gives the same, the output is in proportion, and memory is bounded.
+//! The input is decompressed with both codings, whether it is compressed or not; and it is compressed and decompressed again. Any
+//! chunking gives the same result, the output is bounded in proportion to the input, and memory is bounded.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -8,7 +8,7 @@ use mcp_observe_fuzz::chunks::{Chunking, EVERY, cut};
 use mcp_observe_fuzz::memory::most_held;
 use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
 
-/// What the module's documentation promises.
+/// The bound in the module's documentation.
 const MAX_RATIO: u64 = 128;
 const FREE_BYTES: u64 = 256 * 1024;
 const WINDOW: u64 = 32 * 1024;
@@ -29,7 +29,7 @@ fn check(coding: &str, content: &[u8]) {
     let is_bomb = expected.as_ref().is_some_and(|inflated| inflated.unread.as_deref() == Some("Bomb"));
     for chunking in EVERY {
         let inflated = inflate(coding, cut(content, chunking));
-        // Where exactly a bomb is given up is nobody's business.
+        // The exact position at which a decompression bomb is refused does not matter.
         assert!(inflated == expected || is_bomb, "{coding} {chunking:?}");
     }
     let chunks = cut(content, Chunking::Pieces(700));

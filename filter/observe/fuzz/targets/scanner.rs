@@ -1,5 +1,5 @@
-//! The input is JSON, or not. Any chunking says the same, in no more lines than there are bytes and one for the end, and one
-//! whole document is one for `serde_json` as well.
+//! The input is JSON or other bytes. Any chunking gives the same events, at most one per byte and one for the end. One complete
+//! document is also one for `serde_json`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -13,7 +13,7 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(scan(cut(input, chunking)), expected, "{chunking:?}");
     }
     assert!(expected.lines.len() <= input.len() + 1);
-    // What the scanner does beyond the grammar: a byte order mark, several documents, a limit of depth.
+    // The scanner differs from the grammar: it accepts a byte order mark and several documents, and it limits the depth.
     let has_mark = input.windows(3).any(|window| window == b"\xef\xbb\xbf");
     if expected.too_deep || expected.documents > 1 || has_mark {
         return;

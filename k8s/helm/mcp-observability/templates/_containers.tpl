@@ -1,8 +1,8 @@
-{{/* For a pod's `initContainers`: native sidecars, which start before the pod's containers and end after them. */}}
+{{/* Entries of a pod's `initContainers`: native sidecars, which start before the pod's containers and end after them. */}}
 {{- define "mcp-observability.initContainers" -}}
 {{- $values := include "mcp-observability.values" . | fromYaml }}
 {{- if $values.proxy.enabled }}
-{{- fail "proxy.enabled: must be false where the sidecar is in your own pods; the proxy's Service would take these for its own" }}
+{{- fail "proxy.enabled: must be false if the sidecar is in your own pods; otherwise the proxy's Service would select these pods too" }}
 {{- end }}
 {{- if $values.collector.enabled }}
 - {{ include "mcp-observability.collector" . | nindent 2 | trim }}
@@ -10,12 +10,12 @@
 - {{ include "mcp-observability.sidecar" . | nindent 2 | trim }}
   restartPolicy: Always
   lifecycle:
-    # Runs while the server still works, if the server's own preStop sleeps for 31 s.
+    # The server must run during the drain: its own preStop sleeps for 31 s.
     preStop:
       exec: {command: [/usr/local/bin/mcp-sidecar, drain]}
 {{- end }}
 
-{{/* The sidecar without what depends on whether it is a native sidecar. */}}
+{{/* The sidecar's container, without the fields that only a native sidecar has. */}}
 {{- define "mcp-observability.sidecar" -}}
 {{- $values := include "mcp-observability.values" . | fromYaml }}
 {{- $url := required "upstream.url: the URL of the MCP server is missing; for example http://orders-mcp:8080/mcp" $values.upstream.url }}
@@ -28,21 +28,21 @@
       "MCP_FILTER_CONFIG" "/etc/mcp-sidecar/filter.json" }}
 {{- if $values.upstream.caConfigMap.name }}
 {{- if not (hasPrefix "https://" $url) }}
-{{- fail (printf "upstream.caConfigMap.name: %s is for https, and upstream.url is %s" $values.upstream.caConfigMap.name $url) }}
+{{- fail (printf "upstream.caConfigMap.name: %s needs an https:// URL, and upstream.url is %s" $values.upstream.caConfigMap.name $url) }}
 {{- end }}
 {{- $_ := set $environment "MCP_UPSTREAM_CA_FILE" (printf "/etc/mcp-upstream-ca/%s" $values.upstream.caConfigMap.key) }}
 {{- end }}
 {{- with $values.upstream.clientSecret }}
 {{- if .name }}
 {{- if not (hasPrefix "https://" $url) }}
-{{- fail (printf "upstream.clientSecret.name: %s is for https, and upstream.url is %s" .name $url) }}
+{{- fail (printf "upstream.clientSecret.name: %s needs an https:// URL, and upstream.url is %s" .name $url) }}
 {{- end }}
 {{- $_ := set $environment "MCP_UPSTREAM_CERT_FILE" (printf "/etc/mcp-upstream-client/%s" .certKey) }}
 {{- $_ := set $environment "MCP_UPSTREAM_KEY_FILE" (printf "/etc/mcp-upstream-client/%s" .keyKey) }}
 {{- end }}
 {{- end }}
 {{- if and $values.collector.otlpEndpoint (not $values.collector.enabled) }}
-{{- fail "collector.otlpEndpoint: needs collector.enabled; the sidecar's own is OTEL_EXPORTER_OTLP_ENDPOINT in sidecar.environment" }}
+{{- fail "collector.otlpEndpoint: needs collector.enabled; without the collector set OTEL_EXPORTER_OTLP_ENDPOINT in sidecar.environment" }}
 {{- end }}
 {{- if $values.collector.otlpEndpoint }}
 {{- $_ := set $environment "OTEL_EXPORTER_OTLP_ENDPOINT" "http://127.0.0.1:4317" }}
@@ -58,7 +58,7 @@ env:
 {{- end }}
 {{- range $name, $from := $values.sidecar.environmentFromSecrets }}
 {{- if hasKey $environment $name }}
-{{- fail (printf "sidecar.environmentFromSecrets.%s: has a value already, by another setting" $name) }}
+{{- fail (printf "sidecar.environmentFromSecrets.%s: another setting sets this variable already" $name) }}
 {{- end }}
   - name: {{ $name }}
     valueFrom: {secretKeyRef: {name: {{ $from.name | quote }}, key: {{ $from.key | quote }}}}
@@ -70,12 +70,12 @@ startupProbe:
   httpGet: {path: /ready, port: probe}
   periodSeconds: 1
   failureThreshold: 60
-# Ready while the server can be reached.
+# Ready while the sidecar can connect to the server.
 readinessProbe:
   httpGet: {path: /health, port: probe}
   periodSeconds: 5
   timeoutSeconds: 3
-# Envoy alone: a server that is gone is no reason to restart it.
+# Checks only Envoy: a failure of the server must not restart the sidecar.
 livenessProbe:
   httpGet: {path: /ready, port: probe}
   periodSeconds: 10
@@ -99,7 +99,7 @@ volumeMounts:
 {{- $limit := $values.collector.resources.limits.memory -}}
 {{- $mebibytes := mul (trimSuffix "Mi" $limit | trimSuffix "Gi" | int64) (ternary 1024 1 (hasSuffix "Gi" $limit)) -}}
 {{- if ge ($values.collector.memoryMiB | int64) $mebibytes }}
-{{- fail (printf "collector.memoryMiB: %v is not less than collector.resources.limits.memory, %s" $values.collector.memoryMiB $limit) }}
+{{- fail (printf "collector.memoryMiB: %v must be less than collector.resources.limits.memory, which is %s" $values.collector.memoryMiB $limit) }}
 {{- end -}}
 name: collector
 restartPolicy: Always
@@ -113,7 +113,7 @@ args:
 env:
   - name: POD_IP
     valueFrom: {fieldRef: {fieldPath: status.podIP}}
-  # By the pod's address, which becomes the label `instance`: on loopback all pods would be one.
+  # The pod's address becomes the label `instance`; with loopback all pods would have the same series.
   - {name: MCP_SIDECAR_TARGETS, value: '["$(POD_IP):9902"]'}
   - {name: OTEL_METRIC_EXPORT_INTERVAL, value: {{ $values.collector.scrapeIntervalMs | int64 | quote }}}
   - {name: OTEL_ENV, value: {{ $values.collector.environment | quote }}}
@@ -147,12 +147,12 @@ volumeMounts:
   {{- end }}
 {{- end }}
 
-{{/* For a pod's `volumes`. */}}
+{{/* Entries of a pod's `volumes`. */}}
 {{- define "mcp-observability.volumes" -}}
 {{- $values := include "mcp-observability.values" . | fromYaml -}}
 - name: sidecar-config
   configMap: {name: {{ include "mcp-observability.name" . }}-sidecar}
-# Envoy's configuration, until Envoy has read it.
+# Holds Envoy's configuration until Envoy has read it.
 - name: sidecar-tmp
   emptyDir: {medium: Memory, sizeLimit: 1Mi}
 {{- with $values.upstream.caConfigMap }}
@@ -173,7 +173,7 @@ volumeMounts:
 - name: collector-config
   configMap: {name: {{ include "mcp-observability.name" . }}-collector}
 {{- if $values.collector.otlpEndpoint }}
-# What the backend has not taken yet; it lives as long as the pod.
+# Data that the backend has not accepted yet. It is deleted with the pod.
 - name: collector-state
   emptyDir: {sizeLimit: 1Gi}
 {{- end }}

@@ -1,31 +1,31 @@
-{{/* These work in this chart and, where it is a dependency, in the chart above it, whose values hold this one's. */}}
+{{/* These templates work in this chart and in a chart that has it as a dependency, whose values contain this chart's. */}}
 
 {{- define "mcp-observability.values" -}}
 {{- $values := .Values }}
 {{- if ne .Chart.Name "mcp-observability" }}
-{{- $values = required "mcp-observability: values of a dependency of this name are missing; it cannot have an alias" (index .Values "mcp-observability") }}
+{{- $values = required "mcp-observability: the values of this dependency are missing; the dependency must not have an alias" (index .Values "mcp-observability") }}
 {{- end }}
 {{- toYaml $values }}
 {{- end }}
 
 {{- define "mcp-observability.name" -}}
-{{/* Helm's longest, 53 bytes, leaves room for what follows it. A Service has no dots. */}}
+{{/* Helm limits a release's name to 53 bytes, which leaves room for suffixes. A Service's name has no dots. */}}
 {{- .Release.Name | replace "." "-" }}
 {{- end }}
 
-{{/* What finds this release's sidecars. A pod that has the containers must have these labels. */}}
+{{/* Labels that select this release's sidecars. A pod with the containers must have them. */}}
 {{- define "mcp-observability.podLabels" -}}
 app.kubernetes.io/part-of: mcp-observability
 mcp-observability/release: {{ include "mcp-observability.name" . }}
 {{- end }}
 
-{{/* A changed file makes new pods; a changed variable does so by itself, and what is no part of the pod must not. */}}
+{{/* A hash of the files, so that a changed file replaces the pods. Changed variables do that already; other values must not. */}}
 {{- define "mcp-observability.podAnnotations" -}}
 {{- $chart := get (.Subcharts | default dict) "mcp-observability" | default . -}}
 mcp-observability/settings: {{ print (include "mcp-observability.filterFile" $chart) (include "mcp-observability.collectorFiles" $chart) | sha256sum | trunc 16 | quote }}
 {{- end }}
 
-{{/* What the ConfigMaps hold; in the scope of this chart. */}}
+{{/* Content of the ConfigMaps; in the scope of this chart. */}}
 {{- define "mcp-observability.filterFile" -}}
 filter.json: {{ .Values.sidecar.filter | toJson | quote }}
 {{- end }}

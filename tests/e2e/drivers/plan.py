@@ -1,0 +1,27 @@
+"""Runs a plan with one conversation per session: the part that the clients on both major versions of the Python SDK share."""
+
+import asyncio
+import json
+import sys
+from contextlib import AsyncExitStack
+
+
+async def run(plan: dict, conversation: type) -> list[dict]:
+    """The outcomes of all operations; every session has the same operations."""
+    seen = []
+    async with AsyncExitStack() as stack:
+        opened = [conversation() for _ in range(plan["sessions"])]
+        for each in opened:
+            await each.open(plan, stack)
+        for each in opened:
+            for operation in plan["operations"]:
+                if operation["method"] == "await":
+                    await each.roots_told.wait()
+                else:
+                    seen.append(await each.run_one(operation))
+    return seen
+
+
+def main(conversation: type) -> None:
+    """Runs the plan in the first argument, and prints the outcomes as JSON."""
+    print(json.dumps(asyncio.run(run(json.loads(sys.argv[1]), conversation))))

@@ -1,0 +1,25 @@
+"""Fixtures of more than one suite; a suite's conftest names this module in `pytest_plugins`."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .sidecar import Sidecar
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of all logs of this run; pytest keeps those of the last three runs."""
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.fixture(scope="module")
+def down(logs: Path) -> Iterator[Sidecar]:
+    """A sidecar whose server's port refuses connections and cannot be taken by another process."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        sidecar = Sidecar(reserved.getsockname()[1], logs, "down")
+        yield sidecar
+        sidecar.stop()

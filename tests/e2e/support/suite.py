@@ -1,0 +1,46 @@
+"""What the conftest of each suite needs: the check of what must be built, and servers that start once."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import pytest
+
+BUILT = {"MCP_SIDECAR": "the launcher", "MCP_FILTER_WASM": "the filter module"}
+
+
+class Stoppable(Protocol):
+    def stop(self) -> None: ...
+
+
+Running = TypeVar("Running", bound=Stoppable)
+
+
+def prepare(script: str, *variables: str) -> None:
+    """Fails unless the variables (all of BUILT unless given) name files; `script` builds them. SIGTERM ends the run, and the
+    fixtures then stop their processes."""
+    missing = [f"{name} ({BUILT[name]})" for name in variables or BUILT if not Path(os.environ.get(name, "")).is_file()]
+    if missing:
+        raise pytest.UsageError(f"not built: {', '.join(missing)}; run {script}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+@contextmanager
+def started_once(start: Callable[[str], Running]) -> Iterator[Callable[[str], Running]]:
+    """A function that starts each name once; all of them are stopped at the end."""
+    running: dict[str, Running] = {}
+
+    def get(name: str) -> Running:
+        if name not in running:
+            running[name] = start(name)
+        return running[name]
+
+    try:
+        yield get
+    finally:
+        for each in running.values():
+            each.stop()
