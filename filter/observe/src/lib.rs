@@ -35,9 +35,9 @@ pub use label::{
     BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, Method, MirrorHeader, ProtocolVersion,
     ResourceUriLabel, ServerRequestStatus, SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
 };
-pub use observation::{Ended, Observation, Observer, Operation, Page, PublishedLabels, Session};
+pub use observation::{Observation, Observer, Operation, OperationEnd, Page, PublishedLabels, Session};
 pub use plugin::{HttpStream, Plugin};
-pub use read::message::Item;
+pub use read::message::{Item, RpcErrorCode};
 pub use recorder::families::{FAMILIES, LABELS};
 pub use recorder::family::{Family, MetricKind, OPERATION_BOUNDS, PEOPLE_BOUNDS, SIZE_BOUNDS};
 pub use recorder::label_code::Server;

@@ -7,7 +7,7 @@ use crate::label::{
     Direction, ErrorType, KnownMethod, MirrorHeader, ProtocolVersion, ServerRequestStatus, SkipReason, Status,
     StreamOpen, TaskStatus, Transport, UnmatchedReason,
 };
-use crate::read::message::Item;
+use crate::read::message::{Item, RpcErrorCode};
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU64;
@@ -84,21 +84,21 @@ impl Operation {
 
 /// How an operation ended.
 #[derive(Clone, Copy, Debug)]
-pub struct Ended<'a> {
+pub struct OperationEnd<'a> {
     pub(crate) operation: &'a Operation,
     pub(crate) status: Status,
     pub(crate) error_type: Option<ErrorType>,
-    /// Of a JSON-RPC error; the inner one where it is a whole number.
-    pub(crate) error_code: Option<Option<i64>>,
+    /// Of a JSON-RPC error.
+    pub(crate) error_code: Option<RpcErrorCode>,
     /// Microseconds; absent where the operation's end or beginning is not known.
     pub(crate) duration: Option<u64>,
     /// Size of the message that answered.
     pub(crate) answer_bytes: Option<u64>,
 }
 
-// === impl Ended ===
+// === impl OperationEnd ===
 
-impl Ended<'_> {
+impl OperationEnd<'_> {
     /// The request that it was.
     #[must_use]
     pub fn operation(&self) -> &Operation {
@@ -120,7 +120,7 @@ impl Ended<'_> {
     /// Of a JSON-RPC error, where it is a whole number.
     #[must_use]
     pub fn error_code(&self) -> Option<i64> {
-        self.error_code.flatten()
+        self.error_code.and_then(RpcErrorCode::integer)
     }
 }
 
@@ -144,7 +144,7 @@ pub enum Observation<'a> {
     /// From now on another VM may see how operations that began here end.
     OperationsShared,
     /// It ended.
-    OperationEnded(Ended<'a>),
+    OperationEnded(OperationEnd<'a>),
     /// The first event with data of an operation's answer came after so many microseconds.
     FirstEvent {
         /// Of the operation.
@@ -161,8 +161,8 @@ pub enum Observation<'a> {
     },
     /// The server sent a JSON-RPC error.
     ProtocolError {
-        /// Where it is a whole number.
-        code: Option<i64>,
+        /// Its code.
+        code: RpcErrorCode,
         /// Of the operation that it answers.
         method: Option<Method>,
     },

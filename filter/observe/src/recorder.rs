@@ -38,6 +38,7 @@ use crate::correlation::KEY_PREFIX;
 use crate::host::{Metrics, SharedData};
 use crate::label::{BudgetedLabel, Method, ServerRequestStatus, TaskStatus, Transport, resource};
 use crate::observation::{Observation, Session};
+use crate::read::message::RpcErrorCode;
 use crate::text::Text;
 use budget::Name;
 use budgets::Budgets;
@@ -173,7 +174,7 @@ impl Recorder {
     fn protocol_error(
         &mut self,
         server_name: Server,
-        code: Option<i64>,
+        code: RpcErrorCode,
         method: Option<Method>,
         metrics: &dyn Metrics,
     ) {

@@ -344,7 +344,7 @@ impl Observer for Log {
             }
             Observation::Bytes { direction, bytes } => return self.add_bytes(direction.as_str(), bytes),
             Observation::ProtocolError { code, method } => {
-                format!("error {code:?} of {}", method.map_or("none", |method| method.as_str(&[])))
+                format!("error {:?} of {}", code.integer(), method.map_or("none", |method| method.as_str(&[])))
             }
             Observation::Skipped { direction, reason } => format!("skip {} {}", direction.as_str(), reason.as_str()),
             Observation::FirstEvent { method, microseconds } => {

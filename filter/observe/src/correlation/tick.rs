@@ -10,7 +10,7 @@ use super::links::{EndedLinks, PendingOperation, ServerRequest};
 use super::sessions::ActiveSession;
 use crate::host::Time;
 use crate::label::{ErrorType, ServerRequestStatus, Status};
-use crate::observation::{Ended, Observation};
+use crate::observation::{Observation, OperationEnd};
 
 /// Receives an observation, and the name of its server, if it is not the plugin's.
 pub(crate) type Report<'a> = dyn FnMut(Option<&str>, Observation<'_>) + 'a;
@@ -76,7 +76,7 @@ impl PendingOperation {
 
     fn ended(&self, status: Status, error_type: Option<ErrorType>, duration: Option<u64>) -> Observation<'_> {
         let operation = &self.operation;
-        Observation::OperationEnded(Ended {
+        Observation::OperationEnded(OperationEnd {
             operation,
             status,
             error_type,

@@ -9,9 +9,9 @@ use crate::id::{Id, RequestId};
 use crate::label::{
     Direction, ErrorType, KnownMethod, Method, ProtocolVersion, SkipReason, StreamOpen, Transport, UnmatchedReason,
 };
-use crate::observation::{Ended, Observation, Operation, Page, Session};
+use crate::observation::{Observation, Operation, OperationEnd, Page, Session};
 use crate::read::body::Part;
-use crate::read::message::{Message, MessageKind, Outcome};
+use crate::read::message::{Message, MessageKind, Outcome, RpcErrorCode};
 
 impl Exchange {
     /// Whether the bytes of the response's body are worth fetching.
@@ -257,7 +257,7 @@ impl Exchange {
             let method = answered.first().map(|answered| answered.operation.method);
             context.observe(Observation::ProtocolError { code, method });
             // The method may be unknown and not the session.
-            self.response.is_refused |= code != Some(-32601);
+            self.response.is_refused |= code != RpcErrorCode::Integer(-32601);
         }
         if let Some(reason) = unmatched {
             context.observe(Observation::Unmatched(reason));
@@ -299,7 +299,7 @@ impl Exchange {
         }
         let operation = &*operation;
         let (status, error_type) = judge(operation, message);
-        let ended = Ended {
+        let ended = OperationEnd {
             operation,
             status,
             error_type,

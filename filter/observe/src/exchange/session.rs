@@ -12,7 +12,7 @@ use crate::exchange::verdict::Verdict;
 use crate::host::Time;
 use crate::id::RequestId;
 use crate::label::{ProtocolVersion, Status, Transport, UnmatchedReason};
-use crate::observation::{Ended, Observation, Operation};
+use crate::observation::{Observation, Operation, OperationEnd};
 use crate::text::Text;
 use rustc_hash::FxBuildHasher;
 use std::hash::BuildHasher as _;
@@ -218,7 +218,8 @@ impl Exchange {
             Some(pending) => self.duration_until(end, &pending, context),
             None => self.operations.clock.started().map(|started| end.microseconds_since(started)),
         };
-        let ended = Ended { operation: &operation, status, error_type, error_code: None, duration, answer_bytes: None };
+        let ended =
+            OperationEnd { operation: &operation, status, error_type, error_code: None, duration, answer_bytes: None };
         context.observe(Observation::OperationEnded(ended));
     }
 

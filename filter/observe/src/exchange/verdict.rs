@@ -6,7 +6,7 @@ use crate::host::{Failure, Host, Time};
 use crate::label::Method;
 use crate::label::{ErrorType, KnownMethod, Status};
 use crate::observation::Operation;
-use crate::read::message::{Message, ResultType};
+use crate::read::message::{Message, ResultType, RpcErrorCode};
 
 /// What became of operations that no message answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +119,7 @@ impl Verdict {
 
 /// How an operation ended by the message that answered it.
 pub(super) fn judge(operation: &Operation, message: &Message) -> (Status, Option<ErrorType>) {
+    use RpcErrorCode::Integer;
     let is_tool_call = operation.method == Method::Known(KnownMethod::ToolsCall);
     match (&message.result, message.error) {
         (Some(result), _) => match result.result_type {
@@ -130,10 +131,10 @@ pub(super) fn judge(operation: &Operation, message: &Message) -> (Status, Option
         },
         // Probing for the protocol version, not a fault.
         _ if operation.method == Method::Known(KnownMethod::ServerDiscover) => (Status::Negotiation, None),
-        (None, Some(Some(-32022))) if !is_past_probing(operation.method) => (Status::Negotiation, None),
+        (None, Some(Integer(-32022))) if !is_past_probing(operation.method) => (Status::Negotiation, None),
         // A URL to open first (2025-11-25).
-        (None, Some(Some(-32042))) => (Status::InputRequired, None),
-        (None, Some(Some(-32700 | -32600 | -32601 | -32602 | -32002))) => {
+        (None, Some(Integer(-32042))) => (Status::InputRequired, None),
+        (None, Some(Integer(-32700 | -32600 | -32601 | -32602 | -32002))) => {
             (Status::Error, Some(ErrorType::InvalidRequest))
         }
         (None, _) => (Status::Error, Some(ErrorType::RpcError)),

@@ -6,7 +6,7 @@
 use crate::config::Config;
 use crate::host::Shell;
 use crate::label::{ErrorType, KnownMethod, Method, Status};
-use crate::observation::{Ended, Observation, Operation};
+use crate::observation::{Observation, Operation, OperationEnd};
 use crate::recorder::session_hash;
 
 /// The attributes of one exchange.
@@ -72,12 +72,12 @@ impl Attributes {
     }
 }
 
-fn describe_end(ended: &Ended<'_>, host: &impl Shell) {
+fn describe_end(ended: &OperationEnd<'_>, host: &impl Shell) {
     host.set_attribute("mcp.status", ended.status.as_str());
     if ended.status == Status::Error {
         host.set_attribute("mcp.error_type", ended.error_type.map_or("", ErrorType::as_str));
     }
-    if let Some(code) = ended.error_code.flatten() {
+    if let Some(code) = ended.error_code() {
         host.set_attribute("mcp.error_code", &code.to_string());
     }
 }

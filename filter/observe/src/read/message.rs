@@ -79,6 +79,15 @@ pub(crate) struct Outcome {
     pub(crate) next_cursor: Option<NonZeroU64>,
 }
 
+/// `error.code` of a JSON-RPC error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RpcErrorCode {
+    /// As JSON-RPC wants it.
+    Integer(i64),
+    /// Missing, or something else.
+    Invalid,
+}
+
 /// A message that was read to its end.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Message {
@@ -87,8 +96,8 @@ pub(crate) struct Message {
     /// Absent in answers, which keeps them small.
     pub(crate) params: Option<Box<Params>>,
     pub(crate) result: Option<Outcome>,
-    /// The error's code, where it is a whole number.
-    pub(crate) error: Option<Option<i64>>,
+    /// The code of the error, if the message is one.
+    pub(crate) error: Option<RpcErrorCode>,
     /// Length of the message's text.
     pub(crate) bytes: u64,
     /// `jsonrpc` is `"2.0"`.
@@ -103,6 +112,16 @@ pub(crate) enum MessageKind {
     Response,
     /// No JSON-RPC 2.0 message.
     Invalid,
+}
+
+// === impl RpcErrorCode ===
+
+impl RpcErrorCode {
+    /// The code, if it is an integer.
+    #[must_use]
+    pub fn integer(self) -> Option<i64> {
+        if let Self::Integer(code) = self { Some(code) } else { None }
+    }
 }
 
 // === impl Message ===

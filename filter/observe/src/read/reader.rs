@@ -10,7 +10,7 @@ use crate::id::{Id, RequestId};
 use crate::label::ListKind;
 use crate::read::json::{Container, Interest, Scalar, Visitor};
 use crate::read::message::Item;
-use crate::read::message::{List, Message, Outcome, ResultType};
+use crate::read::message::{List, Message, Outcome, ResultType, RpcErrorCode};
 use crate::text::Text;
 use member::{Member, Place};
 use std::num::NonZeroU64;
@@ -126,7 +126,7 @@ impl Reader {
             Member::Params => message.params = Some(Box::default()),
             Member::Result => message.result = Some(Outcome::default()),
             Member::Error => message.error = None,
-            Member::Code => message.error = Some(None),
+            Member::Code => message.error = Some(RpcErrorCode::Invalid),
             Member::ItemName => self.item_name = None,
             _ => {
                 self.begin_params_member(member);
@@ -174,7 +174,7 @@ impl Reader {
             Member::Version => message.version = text.whole() == Some(b"2.0"),
             Member::Id => self.id(RequestId::string(text), text),
             Member::Method => message.method = Some(text.clone()),
-            Member::Error => message.error = Some(None),
+            Member::Error => message.error = Some(RpcErrorCode::Invalid),
             Member::ItemName => self.item_name = Some(text.start().into()),
             Member::ResultType | Member::ProtocolVersion | Member::NextCursor => self.string_of_result(text),
             Member::TaskId | Member::TaskStatus if message.result.is_some() => self.string_of_result(text),
@@ -225,8 +225,10 @@ impl Reader {
     fn number(&mut self, text: &Text) {
         match self.member {
             Member::Id => self.id(RequestId::number(text), text),
-            Member::Code => self.message.error = Some(whole_number(text)),
-            Member::Error => self.message.error = Some(None),
+            Member::Code => {
+                self.message.error = Some(whole_number(text).map_or(RpcErrorCode::Invalid, RpcErrorCode::Integer))
+            }
+            Member::Error => self.message.error = Some(RpcErrorCode::Invalid),
             Member::RequestId => {
                 if let Some(params) = &mut self.message.params {
                     params.request_id = Some(Box::new(RequestId::number(text)));
@@ -245,7 +247,7 @@ impl Reader {
                     params.is_error = value;
                 }
             }
-            (Member::Error, _) => self.message.error = Some(None),
+            (Member::Error, _) => self.message.error = Some(RpcErrorCode::Invalid),
             _ => {}
         }
     }
@@ -268,7 +270,7 @@ impl Reader {
             (Member::MetaTask, Container::Object) => self.enter(Place::Announced),
             (Member::Result, Container::Object) => self.enter(Place::Result),
             (Member::Error, _) => {
-                self.message.error = Some(None);
+                self.message.error = Some(RpcErrorCode::Invalid);
                 container == Container::Object && self.enter(Place::Error)
             }
             (Member::Task, Container::Object) => {

@@ -7,19 +7,25 @@ use super::{Recorder, initial};
 use crate::config::ServerNameFrom;
 use crate::host::SharedData;
 use crate::label::BudgetedLabel;
+use crate::read::message::RpcErrorCode;
 
 // === impl Recorder ===
 
 impl Recorder {
     /// The label value of an error code; one that is not a whole number is `other` without being an overflow.
-    pub(super) fn error_code(&mut self, code: Option<i64>, server: Server, shared: &dyn SharedData) -> ErrorCode {
-        let text = code.map(|code| code.to_string());
+    pub(super) fn error_code(&mut self, code: RpcErrorCode, server: Server, shared: &dyn SharedData) -> ErrorCode {
+        let text = code.integer().map(|code| code.to_string());
         self.name(text.as_deref(), true, server, shared)
     }
 
     /// The same for a code that was counted before.
-    pub(super) fn known_error_code(&mut self, code: Option<i64>, server: Server, shared: &dyn SharedData) -> ErrorCode {
-        let text = code.map(|code| code.to_string());
+    pub(super) fn known_error_code(
+        &mut self,
+        code: RpcErrorCode,
+        server: Server,
+        shared: &dyn SharedData,
+    ) -> ErrorCode {
+        let text = code.integer().map(|code| code.to_string());
         self.known_name(text.as_deref(), server, shared)
     }
 

@@ -10,7 +10,7 @@ use super::label_code::{Server, ToolName};
 use super::series::{LabelTexts, Series};
 use crate::host::{Metrics, SharedData};
 use crate::label::{BudgetedLabel, ErrorType, KnownMethod, Method, Status};
-use crate::observation::{Ended, Operation};
+use crate::observation::{Operation, OperationEnd};
 
 // === impl Recorder ===
 
@@ -22,8 +22,8 @@ impl Recorder {
         }
     }
 
-    pub(super) fn operation_ended(&mut self, server: Server, ended: &Ended<'_>, metrics: &dyn Metrics) {
-        let Ended { operation, status, error_type, duration, .. } = *ended;
+    pub(super) fn operation_ended(&mut self, server: Server, ended: &OperationEnd<'_>, metrics: &dyn Metrics) {
+        let OperationEnd { operation, status, error_type, duration, .. } = *ended;
         let (server_name, method) = (server, operation.method);
         if server.is_other() {
             self.overflowed(BudgetedLabel::ServerName, server);
@@ -43,8 +43,13 @@ impl Recorder {
     }
 
     /// The families of single methods. Returns the tool of a `tools/call`.
-    fn named_operation_ended(&mut self, server: Server, ended: &Ended<'_>, metrics: &dyn Metrics) -> Option<ToolName> {
-        let Ended { operation, status, .. } = *ended;
+    fn named_operation_ended(
+        &mut self,
+        server: Server,
+        ended: &OperationEnd<'_>,
+        metrics: &dyn Metrics,
+    ) -> Option<ToolName> {
+        let OperationEnd { operation, status, .. } = *ended;
         let Method::Known(method) = operation.method else { return None };
         let server_name = server;
         let name = operation.name.as_deref();
@@ -71,11 +76,11 @@ impl Recorder {
     fn tool_call_ended(
         &mut self,
         server: Server,
-        ended: &Ended<'_>,
+        ended: &OperationEnd<'_>,
         confirmed: bool,
         metrics: &dyn Metrics,
     ) -> ToolName {
-        let Ended { operation, status, error_type, duration, answer_bytes, .. } = *ended;
+        let OperationEnd { operation, status, error_type, duration, answer_bytes, .. } = *ended;
         let server_name = server;
         let tool_name = self.name(operation.name.as_deref(), confirmed, server, metrics);
         self.count(ToolCalls { tool_name, server_name, status, error_type }, 1);
@@ -93,12 +98,12 @@ impl Recorder {
     fn joint(
         &mut self,
         server: Server,
-        ended: &Ended<'_>,
+        ended: &OperationEnd<'_>,
         tool_name: Option<ToolName>,
         duration: u64,
         metrics: &dyn Metrics,
     ) {
-        let Ended { operation, error_type, error_code, .. } = *ended;
+        let OperationEnd { operation, error_type, error_code, .. } = *ended;
         let mut labels = OperationDuration {
             method: operation.method,
             tool_name,

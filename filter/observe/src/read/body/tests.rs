@@ -2,6 +2,7 @@ use super::{Body, Format, Part};
 use crate::digest::DigestKey;
 use crate::label::{ListKind, SkipReason};
 use crate::read::message::Message;
+use crate::read::message::RpcErrorCode;
 use crate::read::message::{MessageKind, ResultType};
 use crate::test;
 
@@ -136,13 +137,13 @@ fn ok_published_items_are_bounded() {
 #[test]
 fn ok_error_codes() {
     let code = |text: &str| one(&format!(r#"{{"jsonrpc":"2.0","id":null,"error":{text}}}"#)).error;
-    assert_eq!(code(r#"{"code":-32602.0,"message":"x"}"#), Some(Some(-32602)));
-    assert_eq!(code(r#"{"message":"x"}"#), Some(None));
-    assert_eq!(code(r#"{"code":"x"}"#), Some(None));
-    assert_eq!(code(r#""broken""#), Some(None));
+    assert_eq!(code(r#"{"code":-32602.0,"message":"x"}"#), Some(RpcErrorCode::Integer(-32602)));
+    assert_eq!(code(r#"{"message":"x"}"#), Some(RpcErrorCode::Invalid));
+    assert_eq!(code(r#"{"code":"x"}"#), Some(RpcErrorCode::Invalid));
+    assert_eq!(code(r#""broken""#), Some(RpcErrorCode::Invalid));
     assert_eq!(code("null"), None);
     let both = one(r#"{"jsonrpc":"2.0","id":1,"result":null,"error":{"code":-1}}"#);
-    assert_eq!((both.result, both.error), (None, Some(Some(-1))));
+    assert_eq!((both.result, both.error), (None, Some(RpcErrorCode::Integer(-1))));
     assert!(one(r#"{"jsonrpc":"2.0","id":1,"result":null}"#).result.is_some());
 }
 
