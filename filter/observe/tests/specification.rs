@@ -4,7 +4,7 @@
 
 use mcp_observe::{
     Config, Context, Correlation, Exchange, Failure, HASH_KEY_BYTES, Host, InMemory, Method, Observation, Observer,
-    PublishedLabels, Time,
+    PublishedLabels, RpcErrorCode, Time,
 };
 use serde_json::Value;
 use std::rc::Rc;
@@ -81,7 +81,7 @@ impl Observer for Notes {
                 let method = name(ended.operation().method());
                 return self.ends.push(format!("{method}{label} {}{error}", ended.status().as_str()));
             }
-            Observation::ProtocolError { code: Some(code), method: Some(method) } => {
+            Observation::ProtocolError { code: RpcErrorCode::Integer(code), method: Some(method) } => {
                 format!("error {code} of {}", name(method))
             }
             Observation::Notification { method, direction } => {
