@@ -65,10 +65,10 @@ mod stream_id;
 mod table;
 mod tasks;
 mod tick;
-mod time;
 
 use crate::host::{SharedData, Time};
 use crate::label::ProtocolVersion;
+use crate::shared_data::KEY_PREFIX;
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
@@ -78,8 +78,6 @@ use std::rc::Rc;
 pub(crate) use stream_id::StreamId;
 use table::Table;
 
-/// Every key begins with it. The number changes when the layout of any value does.
-pub const KEY_PREFIX: &str = "mcp_observability/3/";
 /// Length of the key under which ids are hashed.
 pub const HASH_KEY_BYTES: usize = 16;
 

@@ -10,8 +10,8 @@
 //! Every question is a host call and costs time, so the core asks only when the answer decides something. No method fails:
 //! what the host refuses is missing, and traffic goes on.
 
-use crate::recorder::family::MetricKind;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// A moment on the host's monotonic clock, nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -60,6 +60,17 @@ pub trait Host {
     fn is_from_upstream(&self) -> bool;
 }
 
+/// The kind of a family, as in Prometheus and Envoy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Distribution over [`Family::bounds`](crate::Family::bounds).
+    Histogram,
+}
+
 /// The stats of the proxy, beside what its VMs share.
 pub trait Metrics: SharedData {
     /// Defines the series of a family with these label names and values; returns the host's id of it, or `None` if the
@@ -106,5 +117,25 @@ impl Time {
     #[must_use]
     pub fn microseconds_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0) / 1_000
+    }
+
+    /// This time and a duration later.
+    #[inline]
+    pub(crate) const fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration.as_nanos() as u64))
+    }
+}
+
+// === impl MetricKind ===
+
+impl MetricKind {
+    /// As in the documentation.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
     }
 }

@@ -28,7 +28,7 @@ mod testing;
 
 pub use config::error::{ConfigError, Problem};
 pub use config::{Availability, Config, Limits, MAX_LABEL_BYTES, ServerNameFrom};
-pub use correlation::{Correlation, HASH_KEY_BYTES, KEY_PREFIX};
+pub use correlation::{Correlation, HASH_KEY_BYTES};
 pub use exchange::{Context, Exchange};
 pub use host::{Failure, Host, Metrics, SharedData, Shell, Time, Versioned};
 pub use label::{
@@ -44,7 +44,7 @@ pub use recorder::label_code::Server;
 pub use recorder::stat_tags::{LABEL_ASSIGN, LABEL_END, STAT_PREFIX, tag_regex};
 pub use recorder::tables::{markdown_table, tables};
 pub use recorder::{Recorder, session_hash};
-pub use shared_data::InMemory;
+pub use shared_data::{InMemory, KEY_PREFIX};
 
 /// The test attribute: the same tests run natively and, as `wasm32-unknown-unknown`, in Node.
 #[cfg(all(test, not(all(target_arch = "wasm32", target_os = "unknown"))))]

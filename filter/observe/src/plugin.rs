@@ -7,11 +7,12 @@ mod attributes;
 mod stream;
 
 use crate::config::{Config, ServerNameFrom};
-use crate::correlation::{Correlation, HASH_KEY_BYTES, KEY_PREFIX};
+use crate::correlation::{Correlation, HASH_KEY_BYTES};
 use crate::host::Shell;
 use crate::observation::Observation;
 use crate::recorder::Recorder;
 use crate::recorder::label_code::Server;
+use crate::shared_data::KEY_PREFIX;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 pub use stream::HttpStream;

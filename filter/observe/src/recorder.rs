@@ -5,6 +5,7 @@
 //! | `family`, `families` | what a family is; the table of families, with the labels of each as a struct |
 //! | `label_code` | label values as numbers |
 //! | `series` | a family with its label values as one number |
+//! | `label_texts` | a series as text |
 //! | `stats` | the values of the series between two flushes |
 //! | `initial` | the initial series |
 //! | `budget`, `budgets` | label budgets: one, and those of all labels |
@@ -24,6 +25,7 @@ pub(crate) mod families;
 pub(crate) mod family;
 mod initial;
 pub(crate) mod label_code;
+mod label_texts;
 mod listed_resources;
 mod lists;
 mod operations;
@@ -34,11 +36,11 @@ mod stored;
 pub(crate) mod tables;
 
 use crate::config::{Availability, Config, ServerNameFrom, clean_server_name};
-use crate::correlation::KEY_PREFIX;
 use crate::host::{Metrics, SharedData};
 use crate::label::{BudgetedLabel, Method, ServerRequestStatus, TaskStatus, Transport, resource};
 use crate::observation::{Observation, Session};
 use crate::read::message::RpcErrorCode;
+use crate::shared_data::KEY_PREFIX;
 use crate::text::Text;
 use budget::Name;
 use budgets::Budgets;
@@ -49,9 +51,9 @@ use families::{
 };
 use family::{Counter, Gauge, Histogram};
 use label_code::{AnsweredMethod, BudgetedValue as _, FilterVersion, Server, ToolName};
+use label_texts::LabelTexts;
 use lists::Lists;
 use rustc_hash::FxHashSet;
-use series::LabelTexts;
 use stats::Stats;
 use std::rc::Rc;
 

@@ -13,7 +13,6 @@
 //! **Cost:** one look-up in the VM's own map per exchange.
 
 use super::coverage::Traffic;
-use super::idle::{IdleCheck, PUBLISH_INTERVAL};
 use super::sessions;
 use super::{Correlation, SessionKey};
 use crate::host::Time;
@@ -21,6 +20,9 @@ use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
+
+/// How often the use of a session is published.
+const PUBLISH_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Sessions of one VM without an open exchange.
 const MAX_IDLE: usize = 400;
@@ -69,6 +71,25 @@ pub(super) struct LastUse {
     pub(super) session: SessionKey,
     pub(super) at: Time,
     pub(super) has_requests: bool,
+}
+
+/// When this VM checks a slot of [`super::sessions`] for idle sessions.
+#[derive(Debug)]
+pub(super) struct IdleCheck {
+    /// The earliest time at which a session can have been idle for too long.
+    pub(super) due: Time,
+    pub(super) is_first_done: bool,
+    /// Whether the latest check found an inactive session.
+    pub(super) has_inactive: bool,
+}
+
+// === impl IdleCheck ===
+
+impl IdleCheck {
+    /// Whether another VM may soon take a session of this slot for idle, or does so already.
+    pub(super) fn is_urgent(&self, now: Time) -> bool {
+        self.has_inactive || self.is_first_done && self.due <= now.plus(PUBLISH_INTERVAL.saturating_mul(2))
+    }
 }
 
 // === impl LocalSession ===

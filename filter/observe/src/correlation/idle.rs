@@ -6,7 +6,7 @@
 //!
 //! **Cost:** at a tick one read and one write per slot with sessions to publish, one read per slot to check.
 
-use super::activity::LastUse;
+use super::activity::{IdleCheck, LastUse};
 use super::coverage::Traffic;
 use super::sessions::{ActiveSession, IDLE, SessionEntry, Slot, TABLE};
 use super::tick::Report;
@@ -14,20 +14,8 @@ use super::{Correlation, SessionKey};
 use crate::host::Time;
 use std::time::Duration;
 
-/// How often the use of a session is published.
-pub(super) const PUBLISH_INTERVAL: Duration = Duration::from_secs(60);
 /// Interval at which a new VM checks one slot after the other.
 const FIRST_CHECK_INTERVAL: Duration = Duration::from_secs(5);
-
-/// When this VM checks a slot of [`super::sessions`] for idle sessions.
-#[derive(Debug)]
-pub(super) struct IdleCheck {
-    /// The earliest time at which a session can have been idle for too long.
-    due: Time,
-    is_first_done: bool,
-    /// Whether the latest check found an inactive session.
-    has_inactive: bool,
-}
 
 /// What a check finds in a slot.
 #[derive(Debug, Default)]
@@ -36,15 +24,6 @@ struct SlotState {
     least_recent: Option<Time>,
     /// Whether a session is inactive.
     has_inactive: bool,
-}
-
-// === impl IdleCheck ===
-
-impl IdleCheck {
-    /// Whether another VM may soon take a session of this slot for idle, or does so already.
-    pub(super) fn is_urgent(&self, now: Time) -> bool {
-        self.has_inactive || self.is_first_done && self.due <= now.plus(PUBLISH_INTERVAL.saturating_mul(2))
-    }
 }
 
 // === impl Correlation ===

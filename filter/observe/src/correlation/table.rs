@@ -1,6 +1,7 @@
 //! The tables of the store, and how a slot is read and changed.
 
-use super::{Correlation, KEY_PREFIX};
+use super::Correlation;
+use crate::shared_data::KEY_PREFIX;
 use crate::shared_data::update_bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

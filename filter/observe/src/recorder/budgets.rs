@@ -7,7 +7,6 @@
 //! | joint histogram of `semconv` | [`MAX_JOINT`] |
 
 use super::budget::{Admission, Budget, Name, UNCONFIRMED};
-use super::label_code::Server;
 use crate::config::{Config, Limits, MAX_VALUES};
 use crate::host::SharedData;
 use crate::label::BudgetedLabel;
@@ -53,11 +52,6 @@ impl Budgets {
     /// The label value of a name.
     pub(super) fn text(&self, label: BudgetedLabel, name: Name) -> &str {
         self.0.get(label as usize).map_or(Name::OTHER_TEXT, |budget| budget.text(name))
-    }
-
-    /// The name of a server.
-    pub(super) fn server_name(&self, server: Server) -> &str {
-        self.text(BudgetedLabel::ServerName, server.name())
     }
 
     /// Lets names that found no room ask the shared data again.

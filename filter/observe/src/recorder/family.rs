@@ -1,31 +1,7 @@
 //! What a metric family is, and the macro that makes the table of families.
 
 use super::series::Series;
-
-/// The kind of a family, as in Prometheus and Envoy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MetricKind {
-    /// Only grows.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Distribution over [`Family::bounds`].
-    Histogram,
-}
-
-// === impl MetricKind ===
-
-impl MetricKind {
-    /// As in the documentation.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
-        }
-    }
-}
+pub use crate::host::MetricKind;
 
 /// One metric family as Envoy shows it.
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +88,11 @@ macro_rules! families {
             /// Every family, in the order of the table.
             pub(super) const ALL: &[Self] = &[$(Self::$id,)+];
 
+            /// The family of a series; `None` for a number that [`Series::new`] did not make.
+            pub(super) fn of(series: Series) -> Option<Self> {
+                Self::ALL.get(series.family()).copied()
+            }
+
             /// Such as `mcp_requests_total`.
             pub(super) const fn name(self) -> &'static str {
                 match self { $(Self::$id => $name,)+ }
@@ -160,7 +141,7 @@ macro_rules! families {
                 fn series(self) -> Series {
                     const { assert!(FamilyName::$id.labels().len() <= MAX_LABELS) };
                     let codes = [$(self.$label.code(),)* $(self.$optional.map_or(Code::ABSENT, |value| value.code()))?];
-                    Series::new(FamilyName::$id, &codes)
+                    Series::new(FamilyName::$id as u8, &codes)
                 }
             }
 

@@ -59,7 +59,7 @@ impl Recorder {
     /// The label of a resource that the server listed; `None` if it is not known.
     pub fn published_label(&mut self, server: Server, uri: &[u8], shared: &dyn SharedData) -> Option<Box<str>> {
         let Self { config, budgets, lists, .. } = self;
-        lists.resources(server, budgets.server_name(server), config).label(uri, shared)
+        lists.resources(server, server.text(budgets), config).label(uri, shared)
     }
 
     /// Counts the changes of a page and admits its names as confirmed.
@@ -79,7 +79,7 @@ impl Recorder {
             KnownMethod::ResourcesList | KnownMethod::ResourceTemplatesList => BudgetedLabel::ResourceUri,
             _ => return,
         };
-        let server_name = self.budgets.server_name(server);
+        let server_name = server.text(&self.budgets);
         let catalogue = self.lists.catalogue(server, server_name, method, protocol_version);
         let Some(changes) = catalogue.compare(page, self.config.digest_key, shared) else { return };
         let counts = [
@@ -103,7 +103,7 @@ impl Recorder {
     fn resources_published(&mut self, server: Server, page: &Page<'_>, is_template: bool, shared: &dyn SharedData) {
         if self.config.resource_uri == ResourceUriLabel::Published {
             let Self { config, budgets, lists, .. } = self;
-            let resources = lists.resources(server, budgets.server_name(server), config);
+            let resources = lists.resources(server, server.text(budgets), config);
             resources.add(page.items.iter().map(|item| &*item.name), is_template, shared);
         }
         for item in page.items {

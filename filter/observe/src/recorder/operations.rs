@@ -7,7 +7,8 @@ use super::families::{
 };
 use super::family::Labels as _;
 use super::label_code::{Server, ToolName};
-use super::series::{LabelTexts, Series};
+use super::label_texts::LabelTexts;
+use super::series::Series;
 use crate::host::{Metrics, SharedData};
 use crate::label::{BudgetedLabel, ErrorType, KnownMethod, Method, Status};
 use crate::observation::{Operation, OperationEnd};

@@ -5,7 +5,9 @@
 //!
 //! **Memory:** about 100 bytes per series, 64 of them in the table. The budgets of [`super::budget`] bound the number of series.
 
-use super::series::{LabelTexts, Series};
+use super::families::FamilyName;
+use super::label_texts::LabelTexts;
+use super::series::Series;
 use crate::host::Metrics;
 use rustc_hash::FxHashMap;
 
@@ -99,7 +101,7 @@ impl Slot {
 
     fn define(&mut self, series: Series, texts: LabelTexts<'_>, metrics: &dyn Metrics) -> Option<u32> {
         if self.id.is_none() {
-            let family = series.family()?;
+            let family = FamilyName::of(series)?;
             self.id = metrics.define(family.kind(), family.name(), &texts.labels(series));
         }
         self.id

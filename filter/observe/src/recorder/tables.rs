@@ -7,7 +7,8 @@ use super::families::{FAMILIES, FamilyName, FilterInfo, LABELS};
 use super::family::{Family, Labels as _};
 use super::initial;
 use super::label_code::{BudgetedValue as _, FilterVersion, LabelValues, Server, closed_sets};
-use super::series::{LabelTexts, Series};
+use super::label_texts::LabelTexts;
+use super::series::Series;
 use super::stat_tags::{STAT_PREFIX, tag_regex};
 use crate::config::{Config, MAX_LABEL_BYTES, MAX_VALUES, MIN_LABEL_BYTES};
 use crate::label::BudgetedLabel;
@@ -117,7 +118,7 @@ fn initial_series(config: Config) -> Value {
 fn all(texts: LabelTexts<'_>, of: impl FnOnce(&mut dyn FnMut(Series))) -> Value {
     let mut found = Vec::new();
     of(&mut |series| {
-        let family = series.family().map_or("", FamilyName::name);
+        let family = FamilyName::of(series).map_or("", FamilyName::name);
         let labels: Value = texts.labels(series).into_iter().collect();
         found.push(json!({"family": family, "labels": labels}));
     });

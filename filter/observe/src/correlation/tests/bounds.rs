@@ -4,9 +4,10 @@ use super::sessions::new_session;
 use super::{id, pair, pending, server_request, stream};
 use crate::correlation::coverage::{self, Traffic};
 use crate::correlation::links::{self, Fallback, Lookup};
-use crate::correlation::{KEY_PREFIX, MAX_BYTES, SessionKey, TABLES, endpoints, event_ids, leases, sessions, tasks};
+use crate::correlation::{MAX_BYTES, SessionKey, TABLES, endpoints, event_ids, leases, sessions, tasks};
 use crate::host::{SharedData as _, Time};
 use crate::label::{KnownMethod, Method, ProtocolVersion, Transport};
+use crate::shared_data::KEY_PREFIX;
 use crate::test;
 use crate::text::Text;
 

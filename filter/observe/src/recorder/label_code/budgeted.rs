@@ -3,7 +3,6 @@
 use super::{Code, LabelValue, LabelValues};
 use crate::label::BudgetedLabel;
 use crate::recorder::budget::Name;
-#[cfg(test)]
 use crate::recorder::budgets::Budgets;
 
 /// A label value under a budget.
@@ -76,8 +75,8 @@ impl Server {
         self.0 == Name::Other
     }
 
-    /// The name in its budget.
-    pub(in crate::recorder) fn name(self) -> Name {
-        self.0
+    /// The name of the server.
+    pub(in crate::recorder) fn text(self, budgets: &Budgets) -> &str {
+        budgets.text(BudgetedLabel::ServerName, self.0)
     }
 }
