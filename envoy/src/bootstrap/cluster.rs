@@ -1,10 +1,9 @@
 //! Envoy's clusters: the MCP server, Envoy's own admin interface, the OTLP receiver.
 
-use super::listener::{STREAM_PRIORITY, preserve_case};
-use super::{
-    ADMIN_CLUSTER, KEEPALIVE, Keepalive, OTLP_CLUSTER, WEB_SOCKET_CLUSTER, address, health, seconds, set, tunnel,
-    upstream_cluster,
+use super::connections::{
+    STREAM_PRIORITY, extend, has_web_socket_cluster, http_options, keepalive, location, preserve_case, thresholds,
 };
+use super::{ADMIN_CLUSTER, OTLP_CLUSTER, WEB_SOCKET_CLUSTER, address, health, set, tunnel, upstream_cluster};
 use crate::endpoint::{Endpoint, EndpointHost, Scheme};
 use crate::environment::{ClientCertificate, Otlp, OtlpProtocol, Settings, Upstream};
 use crate::machine::Machine;
@@ -39,11 +38,6 @@ pub(super) fn tls_only(upstream: &Upstream) -> Option<Value> {
     let no_hosts = json!({"type": "STATIC"});
     (endpoint.scheme == Scheme::Https)
         .then(|| base_cluster("upstream", endpoint, ca_file.as_deref(), client_certificate.as_ref(), no_hosts))
-}
-
-/// Whether WebSocket uses a separate cluster.
-pub(super) fn has_web_socket_cluster(settings: &Settings) -> bool {
-    settings.upstream.endpoint.scheme == Scheme::Https
 }
 
 fn http1() -> Value {
@@ -106,18 +100,6 @@ fn base_cluster(
     extend(cluster, location)
 }
 
-/// The discovery type and addresses of an endpoint. A name is one host with all its addresses; a connection uses the first
-/// address that answers.
-pub(super) fn location(name: &str, endpoint: &Endpoint) -> Value {
-    let at = |host: &str| health::assignment(name, &[json!({"address": address(host, endpoint.port)})]);
-    match &endpoint.host {
-        EndpointHost::Name(host) => {
-            json!({"type": "LOGICAL_DNS", "dns_lookup_family": "ALL", "load_assignment": at(host)})
-        }
-        EndpointHost::Address(host) => json!({"type": "STATIC", "load_assignment": at(&host.to_string())}),
-    }
-}
-
 /// Verifies the certificate against the URL's host, whatever `Host` the client sends. SNI is the name without a final dot;
 /// for an address no SNI is sent.
 fn tls(host: &EndpointHost, ca_file: &Path, client: Option<&ClientCertificate>) -> Value {
@@ -146,47 +128,4 @@ fn tls(host: &EndpointHost, ca_file: &Path, client: Option<&ClientCertificate>) 
         set(&mut context, "sni", name);
     }
     json!({"name": "envoy.transport_sockets.tls", "typed_config": context})
-}
-
-/// Limits that allow every stream which the listener accepts. `track_remaining` publishes the number of open requests per
-/// priority, which a drain reads.
-pub(super) fn thresholds(priority: &str, machine: Machine) -> Value {
-    let Machine { connections, .. } = machine;
-    json!({
-        "priority": priority,
-        "max_connections": connections,
-        "max_pending_requests": connections,
-        "max_requests": connections,
-        "track_remaining": true,
-    })
-}
-
-/// TCP keepalive, which detects dead peers.
-pub(super) fn keepalive() -> Value {
-    let Keepalive { idle_seconds, interval_seconds, probes } = KEEPALIVE;
-    let keepalive =
-        json!({"keepalive_time": idle_seconds, "keepalive_interval": interval_seconds, "keepalive_probes": probes});
-    json!({"tcp_keepalive": keepalive})
-}
-
-/// Servers close idle connections (gunicorn after 2 s, Node and uvicorn after 5 s). A request sent at that moment would be
-/// lost, so Envoy closes idle connections first.
-pub(super) fn http_options(protocol: Value, idle_ms: Option<u32>) -> Value {
-    let mut common = json!({"max_headers_count": 1000, "max_response_headers_kb": 256});
-    if let Some(idle_ms) = idle_ms {
-        set(&mut common, "idle_timeout", seconds(idle_ms));
-    }
-    let options = json!({
-        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "common_http_protocol_options": common,
-    });
-    json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": extend(options, protocol)})
-}
-
-/// Merges the fields of `more` into `object`.
-fn extend(mut object: Value, more: Value) -> Value {
-    if let (Value::Object(fields), Value::Object(more)) = (&mut object, more) {
-        fields.extend(more);
-    }
-    object
 }

@@ -1,6 +1,6 @@
 //! The listener that MCP clients connect to: one HTTP connection manager with the filter and its routes.
 
-use super::cluster::has_web_socket_cluster;
+use super::connections::{STREAM_PRIORITY, has_web_socket_cluster, preserve_case};
 use super::{KEEPALIVE, WEB_SOCKET_CLUSTER, address, local_reply, notice, seconds, set, telemetry, upstream_cluster};
 use crate::endpoint::Scheme;
 use crate::environment::{HostHeader, Settings};
@@ -10,10 +10,6 @@ use serde_json::{Value, json};
 
 /// Prefix of the listener's HTTP stats.
 pub(crate) const HTTP_STAT_PREFIX: &str = "mcp";
-/// Priority of the exchanges that a drain does not wait for: streams that a client opened to listen. It only selects the
-/// gauge that counts them.
-pub(crate) const STREAM_PRIORITY: &str = "HIGH";
-
 /// The only upgrade that is accepted.
 const WEBSOCKET: &str = "websocket";
 
@@ -115,17 +111,6 @@ fn anything_but(word: &str) -> Vec<Value> {
     let others =
         [format!(".{{0,{}}}", word.len().saturating_sub(1)), format!("{word}.+")].into_iter().chain(other_letter);
     others.map(|regex| json!({"safe_regex": {"regex": format!("(?i){regex}")}})).collect()
-}
-
-/// Forwards header names in their original case.
-pub(super) fn preserve_case() -> Value {
-    json!({"stateful_formatter": {
-        "name": "preserve_case",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig",
-            "forward_reason_phrase": true,
-        },
-    }})
 }
 
 fn filter(plugin: &FilterPlugin) -> Value {

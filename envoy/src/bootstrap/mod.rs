@@ -4,6 +4,7 @@
 //! documentation lists. Envoy does not retry, does not close idle streams, does not normalise paths and adds no headers.
 
 mod cluster;
+mod connections;
 mod health;
 mod listener;
 mod local_reply;

@@ -5,7 +5,7 @@
 //! Health checks use the same tunnel. An internal listener would need no socket, but it exists on Envoy's workers only and
 //! health checks run on the main thread.
 
-use super::cluster::{self, http_options, keepalive, thresholds};
+use super::connections::{self, http_options, keepalive, thresholds};
 use super::{address_of_socket, health, notice};
 use crate::endpoint::Endpoint;
 use crate::environment::Settings;
@@ -61,7 +61,7 @@ pub(super) fn listener(settings: &Settings, tunnel: &str, endpoint: &Endpoint, p
 /// The cluster of the proxy.
 pub(super) fn cluster(proxy: &ForwardProxy, machine: Machine) -> Value {
     let protocol = json!({"explicit_http_config": {"http_protocol_options": {}}});
-    let mut cluster = cluster::location(PROXY_CLUSTER, &proxy.endpoint);
+    let mut cluster = connections::location(PROXY_CLUSTER, &proxy.endpoint);
     for (name, value) in [
         ("name", json!(PROXY_CLUSTER)),
         ("connect_timeout", json!("5s")),
