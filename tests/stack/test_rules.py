@@ -58,8 +58,9 @@ def tools(upstream: Stub) -> Tools:
 
 
 @pytest.fixture
-def busy() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """`busy(round)` calls a function again and again until the test ends; what it raised fails the test."""
+def busy() -> Iterator[Callable[[Callable[[], None]], Callable[[], None]]]:
+    """`busy(round)` calls a function again and again until the test ends, or until the function that it returns is called.
+    What a round raised fails the test."""
     end, threads, failures = threading.Event(), [], []
 
     def repeat(one_round: Callable[[], None]) -> None:
@@ -69,14 +70,18 @@ def busy() -> Iterator[Callable[[Callable[[], None]], None]]:
         except Exception as failure:
             failures.append(failure)
 
-    def start(one_round: Callable[[], None]) -> None:
+    def stop() -> None:
+        end.set()
+        for thread in threads:
+            thread.join()
+
+    def start(one_round: Callable[[], None]) -> Callable[[], None]:
         threads.append(threading.Thread(target=repeat, args=(one_round,)))
         threads[-1].start()
+        return stop
 
     yield start
-    end.set()
-    for thread in threads:
-        thread.join()
+    stop()
     assert failures == []
 
 
@@ -243,8 +248,12 @@ def test_traffic_that_no_filter_sees(upstream: Stub, short_stack, busy, tmp_path
                 for _ in range(5):
                     connection.post(rpc("tools/call", {"name": "forecast", "arguments": {}}))
 
-        busy(one_round)
-        await_firing(running, "MCPFilterBlind", job="mcp-sidecar", instance=f"127.0.0.1:{probe_port}")
-        assert alerts(running, "firing") == {"MCPFilterBlind"}
+        stop = busy(one_round)
+        try:
+            await_firing(running, "MCPFilterBlind", job="mcp-sidecar", instance=f"127.0.0.1:{probe_port}")
+            assert alerts(running, "firing") == {"MCPFilterBlind"}
+        finally:
+            # A round that is cut by the end of Envoy would fail the test.
+            stop()
     finally:
         envoy.stop()
