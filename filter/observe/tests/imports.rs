@@ -1,4 +1,5 @@
 //! Imports follow the data: no module of the core imports one that comes after it, and no files import each other in a circle.
+//! The page that draws this names files and functions that exist.
 //!
 //! A module and its own submodules are one: a submodule uses the types of its parent.
 
@@ -52,6 +53,36 @@ fn no_files_import_each_other_in_a_circle() {
         }
         assert!(left.is_empty(), "{source}: {left:#?}");
     }
+}
+
+/// `docs/design.md` names files of the core, each with functions and types that it defines.
+#[test]
+fn the_files_and_functions_of_the_design_page_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("../../docs/design.md")).unwrap();
+    let mut checked = 0;
+    for cell in page.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split('|')) {
+        let mut text = String::new();
+        for name in cell.split('`').skip(1).step_by(2) {
+            if name.ends_with(".rs") {
+                let file = ["src", "../src"]
+                    .iter()
+                    .find_map(|folder| std::fs::read_to_string(root.join(folder).join(name)).ok());
+                text = file.unwrap_or_else(|| panic!("docs/design.md: {name} does not exist"));
+            } else if !text.is_empty()
+                && !name.starts_with("Observation::")
+                && !name.starts_with("mcp_")
+                && name.chars().all(|next| next.is_alphanumeric() || matches!(next, '_' | ':'))
+            {
+                let last = name.rsplit("::").next().unwrap();
+                let defined =
+                    ["fn ", "struct ", "enum ", "trait "].iter().any(|kind| text.contains(&format!("{kind}{last}")));
+                assert!(defined, "docs/design.md: {name} is not in the file before it");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 15, "{checked}");
 }
 
 #[test]
