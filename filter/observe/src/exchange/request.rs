@@ -171,7 +171,7 @@ impl Exchange {
     }
 
     fn begin_operation(&mut self, operation: Operation, context: &mut Context<'_>) {
-        self.operations.begun += 1;
+        self.operations.begun = self.operations.begun.saturating_add(1);
         context.observe(Observation::OperationStarted(&operation));
         self.operations.open.push(operation);
     }

@@ -1,11 +1,11 @@
 //! Requests from server to client, whose responses come with another exchange, and cancellations from either side.
 
 use super::session::server_name;
-use super::state::Clock;
+use super::state::{Clock, Registration};
 use super::{Context, Exchange, MAX_OPERATIONS};
-use crate::correlation::SessionKey;
 use crate::correlation::coverage::Traffic;
 use crate::correlation::links::{Lookup, ServerRequest};
+use crate::correlation::{SessionKey, StreamId};
 use crate::host::Time;
 use crate::id::Id;
 use crate::label::Method;
@@ -17,20 +17,26 @@ impl Exchange {
     /// For how many microseconds the server had waited until `end` for responses to its requests on this stream; `None` if one
     /// is still missing.
     pub(super) fn client_wait(&self, session: SessionKey, end: Time, context: &Context<'_>) -> Option<u64> {
-        let Some(stream) = self.session.server_requests else { return Some(0) };
+        let Some(stream) = self.server_request_stream() else { return Some(0) };
         context.correlation.client_wait(session, stream, end)
     }
 
     /// The stream is over. Requests that the server sent on it and that have no response are lost, unless the client can
     /// resume the stream.
     pub(super) fn end_server_requests(&mut self, context: &mut Context<'_>) {
-        let (Some(session), Some(stream)) = (self.session.key, self.session.server_requests.take()) else { return };
+        let (Some(session), Some(stream)) = (self.session.key, self.server_request_stream()) else { return };
+        self.session.has_server_requests = false;
         // A GET stream that the client can resume: they expire instead.
         if self.request.kind.is_get() && self.response.has_event_ids {
             return;
         }
         let ended = context.correlation.end_stream_links(session, stream);
         context.end_without_answer(&ended);
+    }
+
+    /// This stream, if the server sent a request on it.
+    fn server_request_stream(&self) -> Option<StreamId> {
+        self.session.registration.stream().filter(|_| self.session.has_server_requests)
     }
 
     /// The server sends a request to the client. The response comes with another exchange.
@@ -41,11 +47,11 @@ impl Exchange {
         let is_streamable = self.session.transport == Transport::StreamableHttp;
         // The requests on the GET stream of HTTP+SSE end with the session.
         let is_own_get = self.request.kind.is_get() && is_streamable;
-        let stream = match self.session.registration.stream() {
-            None if is_own_get => self.session.server_requests.or_else(|| Some(context.correlation.new_stream_id())),
-            stream => stream,
-        };
-        self.session.server_requests = self.session.server_requests.or(stream);
+        if is_own_get && self.session.registration == Registration::None {
+            self.session.registration = Registration::Here(context.correlation.new_stream_id());
+        }
+        let stream = self.session.registration.stream();
+        self.session.has_server_requests |= stream.is_some();
         if stream.is_none() && is_streamable {
             // Only this exchange follows its operations, so their wait for the client is unknown.
             self.operations.clock = Clock::Unknown;
@@ -83,8 +89,8 @@ impl Exchange {
 
     /// A look-up takes much longer than reading the message, so a client that sends thousands would block the worker.
     fn may_look_up(&mut self, context: &mut Context<'_>) -> bool {
-        self.session.looked_up += 1;
-        let may = self.session.looked_up <= MAX_OPERATIONS;
+        self.session.looked_up = self.session.looked_up.saturating_add(1);
+        let may = usize::from(self.session.looked_up) <= MAX_OPERATIONS;
         if !may {
             context.skipped(Direction::In, SkipReason::TooLong);
         }

@@ -16,6 +16,7 @@ use crate::observation::{Observation, Operation, OperationEnd};
 use crate::text::Text;
 use rustc_hash::FxBuildHasher;
 use std::hash::BuildHasher as _;
+use std::num::NonZeroU64;
 
 /// An operation that a message answers, wherever it began.
 pub(super) struct Answered {
@@ -69,7 +70,7 @@ impl Exchange {
         let Some(evicted) = context.correlation.add_operations(session, &pending, now) else { return false };
         context.end_evicted(&evicted);
         if let Some(digest) = self.session.activity {
-            context.correlation.note_traffic_once(digest, session, Traffic::Requests);
+            context.correlation.note_traffic_once(digest.get(), session, Traffic::Requests);
         }
         self.session.registration = stream.map_or(Registration::Elsewhere, Registration::Here);
         if let Some(stream) = stream {
@@ -262,7 +263,7 @@ impl Exchange {
     #[inline(never)]
     pub(super) fn note_stream(&mut self, context: &Context<'_>) {
         if let (Some(digest), Some(session)) = (self.session.activity, self.session(context)) {
-            context.correlation.note_traffic_once(digest, session, Traffic::Streams);
+            context.correlation.note_traffic_once(digest.get(), session, Traffic::Streams);
         }
     }
 
@@ -270,24 +271,24 @@ impl Exchange {
     pub(super) fn start_activity(&mut self, context: &Context<'_>) {
         let Some(digest) = self.activity_digest(context) else { return };
         let is_request = self.request.kind.post().is_some();
-        if !context.correlation.exchange_started(digest, is_request) {
+        if !context.correlation.exchange_started(digest.get(), is_request) {
             let Some(session) = self.session(context) else { return };
-            context.correlation.first_exchange_started(digest, session, is_request);
+            context.correlation.first_exchange_started(digest.get(), session, is_request);
         }
         self.session.activity = Some(digest);
     }
 
-    /// Identifies the session in the VM. With several servers behind one filter, each may have a session with this id.
-    fn activity_digest(&mut self, context: &Context<'_>) -> Option<u64> {
+    /// Identifies the session in the VM; `None` for the one id in 2^64 whose digest is 0. With several servers behind one filter, each may have a session with this id.
+    fn activity_digest(&mut self, context: &Context<'_>) -> Option<NonZeroU64> {
         if context.config.server_name_from() == ServerNameFrom::Cluster {
-            return self.session(context).map(SessionKey::digest);
+            return self.session(context).and_then(|session| NonZeroU64::new(session.digest()));
         }
-        self.session.id.as_ref().map(quick_digest)
+        self.session.id.as_ref().and_then(|id| NonZeroU64::new(quick_digest(id)))
     }
 
     pub(super) fn end_activity(&mut self, context: &Context<'_>) {
         if let Some(digest) = self.session.activity.take() {
-            context.correlation.exchange_ended(digest);
+            context.correlation.exchange_ended(digest.get());
         }
     }
 

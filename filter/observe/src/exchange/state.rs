@@ -26,6 +26,7 @@ use crate::label::Transport;
 use crate::observation::Operation;
 use crate::read::body::Body;
 use crate::text::Text;
+use std::num::NonZeroU64;
 
 /// What the request's headers say.
 #[derive(Debug)]
@@ -156,8 +157,8 @@ pub(super) enum Recognition {
 pub(super) struct Operations {
     /// Those that did not end.
     pub(super) open: Vec<Operation>,
-    /// How many began.
-    pub(super) begun: usize,
+    /// How many began; stays at 255.
+    pub(super) begun: u8,
     /// Ids that an event stream answered.
     pub(super) answered: Vec<IdKey>,
     pub(super) clock: Clock,
@@ -183,14 +184,14 @@ pub(super) struct Membership {
     /// Its keyed hash, once needed.
     pub(super) key: Option<SessionKey>,
     pub(super) registration: Registration,
-    /// This stream, once the server sent a request on it.
-    pub(super) server_requests: Option<StreamId>,
+    /// The server sent a request on this stream.
+    pub(super) has_server_requests: bool,
     /// Under this name the VM keeps what waits for this stream from expiring.
     pub(super) held: Option<StreamId>,
     /// Names the session in the VM while the exchange keeps it active.
-    pub(super) activity: Option<u64>,
-    /// The client's responses and cancellations that were looked up in the correlation store.
-    pub(super) looked_up: usize,
+    pub(super) activity: Option<NonZeroU64>,
+    /// The client's responses and cancellations that were looked up in the correlation store; stays at 255.
+    pub(super) looked_up: u8,
 }
 
 /// Where the operations can be answered.
@@ -198,7 +199,8 @@ pub(super) struct Membership {
 pub(super) enum Registration {
     /// Only here.
     None,
-    /// On this stream, or on another one of the session: the correlation store has them.
+    /// On this stream, or on another one of the session: the correlation store has them. A GET stream is `Here` once the server
+    /// sent a request on it.
     Here(StreamId),
     /// On another stream of the session only.
     Elsewhere,
@@ -305,7 +307,7 @@ impl Default for Membership {
             id: None,
             key: None,
             registration: Registration::None,
-            server_requests: None,
+            has_server_requests: false,
             held: None,
             activity: None,
             looked_up: 0,
