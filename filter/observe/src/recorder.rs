@@ -142,7 +142,7 @@ impl Recorder {
     }
 
     /// Hands counters and gauges to the host, and lets names that found no room ask for it again.
-    pub fn flush(&mut self, metrics: &dyn Metrics) {
+    pub(crate) fn flush(&mut self, metrics: &dyn Metrics) {
         self.budgets.tick();
         let Self { config, stats, budgets, .. } = self;
         stats.flush(LabelTexts { budgets, config }, metrics);
@@ -235,8 +235,7 @@ fn key_prefix(config: &Config) -> String {
 }
 
 /// The keyed hash under which a session may appear in spans and access logs; never the id itself.
-#[must_use]
-pub fn session_hash(key: &[u8], session_id: &[u8]) -> String {
+pub(crate) fn session_hash(key: &[u8], session_id: &[u8]) -> String {
     resource::keyed_hash(key, &[session_id])
 }
 

@@ -48,7 +48,7 @@ impl Exchange {
             .operations
             .open
             .iter()
-            .filter(|operation| !operation.is_bound())
+            .filter(|operation| !operation.is_tied_to_exchange())
             .map(|operation| PendingOperation {
                 operation: operation.clone(),
                 server: server.clone(),
@@ -97,7 +97,7 @@ impl Exchange {
         operation: Operation,
         context: &mut Context<'_>,
     ) -> Result<Answered, UnmatchedReason> {
-        let is_shared = self.is_registered() && !operation.is_bound();
+        let is_shared = self.is_registered() && !operation.is_tied_to_exchange();
         let Some(session) = self.session.key.filter(|_| is_shared) else {
             let duration = self.duration(context);
             return Ok(Answered { operation, duration });
@@ -187,7 +187,7 @@ impl Exchange {
             (Registration::None, _) => self.register(None, fallback, context),
         };
         if is_registered {
-            self.operations.open.retain(Operation::is_bound);
+            self.operations.open.retain(Operation::is_tied_to_exchange);
         }
     }
 
@@ -196,7 +196,7 @@ impl Exchange {
         let id = operation.id.key();
         let mut cancelled_at = None;
         let mut pending = None;
-        if self.is_registered() && !operation.is_bound() {
+        if self.is_registered() && !operation.is_tied_to_exchange() {
             let Some(session) = self.session.key else { return };
             let stream = self.session.registration.stream();
             // Otherwise another stream answered it and counted it.

@@ -100,7 +100,7 @@ impl Catalogue {
 
     /// A server may send another cursor each time, so cursors count only until the first full list.
     fn page_digest(&self, page: &Page<'_>) -> u64 {
-        if self.known.is_full { page.digest() } else { page.place_digest() }
+        if self.known.is_full { page.digest() } else { page.digest_with_cursors() }
     }
 }
 

@@ -57,7 +57,7 @@ impl Lists {
 
 impl Recorder {
     /// The label of a resource that the server listed; `None` if it is not known.
-    pub fn published_label(&mut self, server: Server, uri: &[u8], shared: &dyn SharedData) -> Option<Box<str>> {
+    pub(crate) fn published_label(&mut self, server: Server, uri: &[u8], shared: &dyn SharedData) -> Option<Box<str>> {
         let Self { config, budgets, lists, .. } = self;
         lists.resources(server, budgets.server_name(server), config).label(uri, shared)
     }
