@@ -1,8 +1,8 @@
-//! Which sessions were idle for too long, and which came back.
+//! Finds the sessions that were idle for too long, and those that are used again.
 //!
 //! A tick publishes the sessions that this VM used ([`super::activity`]). It also checks each slot of [`super::sessions`] for
-//! idle sessions, at the earliest time at which there can be one. A VM learns of sessions from before its start within five
-//! minutes, when it checks every slot for the first time.
+//! idle sessions, at the earliest time at which there can be one. A new VM checks every slot once within five minutes, to find
+//! the sessions that started before it.
 //!
 //! **Cost:** at a tick one read and one write per slot with sessions to publish, one read per slot to check.
 
@@ -24,6 +24,7 @@ const FIRST_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 pub(super) struct IdleCheck {
     /// The earliest time at which a session can have been idle for too long.
     due: Time,
+    /// Whether this VM checked the slot before.
     is_first_done: bool,
     /// Whether the latest check found an inactive session.
     has_inactive: bool,
@@ -32,7 +33,7 @@ pub(super) struct IdleCheck {
 /// What a check finds in a slot.
 #[derive(Debug, Default)]
 struct SlotState {
-    /// The earliest latest use of an active session.
+    /// When the least recently used of the active sessions was used.
     least_recent: Option<Time>,
     /// Whether a session is inactive.
     has_inactive: bool,
@@ -41,7 +42,7 @@ struct SlotState {
 // === impl IdleCheck ===
 
 impl IdleCheck {
-    /// Whether another VM may soon take a session of this slot for idle, or does so already.
+    /// Whether another VM deactivated a session of this slot, or may do so within two publish intervals.
     pub(super) fn is_urgent(&self, now: Time) -> bool {
         self.has_inactive || self.is_first_done && self.due <= now.plus(PUBLISH_INTERVAL.saturating_mul(2))
     }
@@ -50,7 +51,7 @@ impl IdleCheck {
 // === impl Correlation ===
 
 impl Correlation {
-    /// From now on this VM looks for idle sessions.
+    /// Schedules the first checks of this VM. Later calls do nothing.
     pub(super) fn schedule_idle_checks(&self, now: Time) {
         let checks = &mut self.activity.borrow_mut().checks;
         if checks.is_empty() {
@@ -65,7 +66,7 @@ impl Correlation {
     /// Publishes which sessions this VM used, and deactivates those that were idle for too long.
     pub(super) fn publish_activity(&self, now: Time, report: &mut Report<'_>) {
         let mut due = self.activity.borrow_mut().take_due(now);
-        // A sort by slot would be many times as much code in the module.
+        // Sorting by slot would add many times as much code to the module.
         while let Some(first) = due.first() {
             let slot = TABLE.slot_of(first.session.0);
             let uses: Vec<LastUse> = due.extract_if(.., |last| TABLE.slot_of(last.session.0) == slot).collect();
@@ -89,7 +90,7 @@ impl Correlation {
         }
     }
 
-    /// Writes the later uses of a slot, and makes the sessions active that `returned` after they were idle.
+    /// Writes the later uses of a slot. The sessions in `returned` were inactive and become active.
     fn write_uses(
         &self,
         slot: u64,
@@ -97,7 +98,7 @@ impl Correlation {
         returned: &[(SessionKey, ActiveSession)],
         report: &mut Report<'_>,
     ) {
-        // The gauge rises before other VMs can see the session as active, and lower the gauge.
+        // The gauge is raised first: as soon as the session is active in the store, another VM can lower the gauge.
         for (_, session) in returned {
             report(session.server.as_deref(), session.became_active());
         }
@@ -114,7 +115,7 @@ impl Correlation {
             }
             (true, activated)
         });
-        // Another VM was faster.
+        // Another VM made the other sessions active first, and raised the gauge for them.
         let activated = activated.unwrap_or_default();
         for (_, session) in returned.iter().filter(|(session, _)| !activated.contains(session)) {
             report(session.server.as_deref(), session.became_inactive());
@@ -132,7 +133,7 @@ impl Correlation {
         }
     }
 
-    /// Deactivates all sessions, as no VM follows them any more.
+    /// Deactivates all sessions, because no VM follows them any more.
     pub(super) fn deactivate_all(&self, report: &mut Report<'_>) {
         for slot in 0..TABLE.slots {
             self.deactivate_slot(slot, &|_| true, report);

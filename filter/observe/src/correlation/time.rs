@@ -6,7 +6,7 @@ use std::time::Duration;
 // === impl Time ===
 
 impl Time {
-    /// This time and a duration later.
+    /// This time plus a duration.
     #[inline]
     pub(super) const fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration.as_nanos() as u64))

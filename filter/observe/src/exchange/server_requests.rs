@@ -8,8 +8,7 @@ use crate::correlation::coverage::Traffic;
 use crate::correlation::links::{Lookup, ServerRequest};
 use crate::host::Time;
 use crate::id::Id;
-use crate::label::Method;
-use crate::label::{Direction, ServerRequestStatus, SkipReason, Transport, UnmatchedReason};
+use crate::label::{Direction, Method, ServerRequestStatus, SkipReason, Transport, UnmatchedReason};
 use crate::observation::Observation;
 use crate::read::message::Message;
 
@@ -17,15 +16,17 @@ impl Exchange {
     /// For how many microseconds the server had waited until `end` for responses to its requests on this stream; `None` if one
     /// is still missing.
     pub(super) fn client_wait(&self, session: SessionKey, end: Time, context: &Context<'_>) -> Option<u64> {
-        let Some(stream) = self.session.server_requests else { return Some(0) };
+        let Some(stream) = self.session.server_request_stream else { return Some(0) };
         context.correlation.client_wait(session, stream, end)
     }
 
     /// The stream is over. Requests that the server sent on it and that have no response are lost, unless the client can
     /// resume the stream.
     pub(super) fn end_server_requests(&mut self, context: &mut Context<'_>) {
-        let (Some(session), Some(stream)) = (self.session.key, self.session.server_requests.take()) else { return };
-        // A GET stream that the client can resume: they expire instead.
+        let (Some(session), Some(stream)) = (self.session.key, self.session.server_request_stream.take()) else {
+            return;
+        };
+        // The client can resume this GET stream, so the requests stay in the store until they expire.
         if self.request.kind.is_get() && self.response.has_event_ids {
             return;
         }
@@ -42,12 +43,14 @@ impl Exchange {
         // The requests on the GET stream of HTTP+SSE end with the session.
         let is_own_get = self.request.kind.is_get() && is_streamable;
         let stream = match self.session.registration.stream() {
-            None if is_own_get => self.session.server_requests.or_else(|| Some(context.correlation.new_stream_id())),
+            None if is_own_get => {
+                self.session.server_request_stream.or_else(|| Some(context.correlation.new_stream_id()))
+            }
             stream => stream,
         };
-        self.session.server_requests = self.session.server_requests.or(stream);
+        self.session.server_request_stream = self.session.server_request_stream.or(stream);
         if stream.is_none() && is_streamable {
-            // Only this exchange follows its operations, so their wait for the client is unknown.
+            // The operations are not in the store, so it is unknown how long the server waits for the client.
             self.operations.clock = Clock::Unknown;
         }
         let method = Method::of(text.start(), &context.config.extra_methods);
@@ -74,7 +77,7 @@ impl Exchange {
                 return context.observe(Observation::ServerRequestEnded { method: request.method, status, duration });
             }
             Lookup::Answered => UnmatchedReason::Duplicate,
-            // The server's request passed another process. Only the client's requests of the session pass here.
+            // This process saw no stream of the session, so the server's request passed another process.
             Lookup::Unknown if !context.correlation.saw_traffic(session, Traffic::Streams) => return,
             Lookup::Unknown => UnmatchedReason::UnknownId,
         };

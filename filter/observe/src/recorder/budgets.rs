@@ -60,7 +60,7 @@ impl Budgets {
         self.text(BudgetedLabel::ServerName, server.name())
     }
 
-    /// Lets names that found no room ask the shared data again.
+    /// See [`Budget::tick`].
     pub(super) fn tick(&mut self) {
         self.0.iter_mut().for_each(Budget::tick);
     }
