@@ -220,7 +220,7 @@ impl Exchange {
         self.operations.open.iter().any(|operation| operation.protocol_version == modern)
     }
 
-    /// The GET stream of HTTP+SSE, which carries the whole session.
+    /// Whether this is the GET stream of HTTP+SSE, which lasts as long as the session.
     fn is_session_stream(&self) -> bool {
         self.request.kind.is_get() && self.session.transport == Transport::HttpSse
     }

@@ -70,7 +70,8 @@ pub struct Recorder {
 // === impl Recorder ===
 
 impl Recorder {
-    /// Starts with `mcp_filter_info` and, if the configuration names the server, its initial series.
+    /// Makes a recorder with `mcp_filter_info` and, unless each exchange has the server of its cluster, the server's initial
+    /// series.
     #[must_use]
     pub fn new(config: Rc<Config>) -> Self {
         let prefix = key_prefix(&config);

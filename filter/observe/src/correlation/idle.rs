@@ -183,7 +183,7 @@ impl SlotState {
     }
 }
 
-/// The use of a session that started, if it is later than the entry says.
+/// When a session was used, if it started and that is later than in its entry.
 fn later_use(entry: &SessionEntry, uses: &[LastUse]) -> Option<Time> {
     let last = uses.iter().find(|last| last.session == entry.session)?;
     entry.start.as_ref().map(|_| last.at).filter(|&at| at > entry.used)

@@ -1,4 +1,4 @@
-//! The request's headers: whether the exchange can carry MCP, and what shows that it does.
+//! The request's headers: whether the exchange can be MCP, and whether the headers show it.
 
 use super::headers::{accepts_both, decode_mirrored, encoding, is_json, is_well_known, session_query, without_query};
 use super::state::{MirroredHeaders, PostHeaders, RequestKind};

@@ -139,7 +139,7 @@ impl Exchange {
     }
 
     /// Whether a part of the response shows MCP. A GET stream is MCP if its first event is `endpoint` or JSON-RPC; otherwise its
-    /// body is dropped. A POST whose response came before its body is MCP if its headers say so and the part is a JSON-RPC
+    /// body is dropped. A POST whose response came before its body is MCP if its headers show MCP and the part is a JSON-RPC
     /// response.
     fn recognise_by(&mut self, part: &Part<'_>, context: &mut Context<'_>) -> bool {
         if matches!(self.response.body, ResponseBody::Dropped) {

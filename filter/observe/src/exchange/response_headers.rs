@@ -66,7 +66,7 @@ impl Exchange {
     fn response_body(&self, format: Format, context: &Context<'_>) -> Option<Box<Body>> {
         let operations = &self.operations.open;
         let has_lists = operations.iter().any(|operation| operation.method.list_kind().is_some());
-        // A GET stream may carry the response to a list that was asked for on another exchange.
+        // The response to a list request of another exchange may come on a GET stream.
         let wants_lists = has_lists || self.request.kind.is_get();
         let mut body = Body::new(format);
         body.set_lists(wants_lists.then_some(context.config.digest_key));

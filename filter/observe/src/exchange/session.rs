@@ -243,7 +243,7 @@ impl Exchange {
         }
     }
 
-    /// The first event of HTTP+SSE names the address for POSTs.
+    /// The first event of an HTTP+SSE stream has the address for POSTs.
     #[inline(never)]
     pub(super) fn endpoint(&mut self, address: &Text, context: &mut Context<'_>) {
         if let Some(path) = &self.request.path {

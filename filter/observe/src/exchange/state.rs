@@ -27,7 +27,7 @@ use crate::observation::Operation;
 use crate::read::body::Body;
 use crate::text::Text;
 
-/// What the request's headers say.
+/// The kind of request, by its headers.
 #[derive(Debug)]
 pub(super) enum RequestKind {
     /// They did not reach the filter.
@@ -38,14 +38,14 @@ pub(super) enum RequestKind {
     Get { resumes: bool },
     /// DELETE.
     Delete,
-    /// Cannot carry MCP.
+    /// Not MCP.
     Other,
 }
 
-/// What the headers of a POST say about its body.
+/// The headers of a POST that describe its body.
 #[derive(Debug, Default)]
 pub(super) struct PostHeaders {
-    /// Headers or path say that any JSON-RPC in the body is MCP.
+    /// Headers or path show that any JSON-RPC in the body is MCP.
     pub(super) is_mcp: bool,
     /// The body is compressed, so it is not read.
     pub(super) is_encoded: bool,
@@ -53,7 +53,7 @@ pub(super) struct PostHeaders {
     pub(super) mirrored: Option<Box<MirroredHeaders>>,
 }
 
-/// Headers that repeat what the body says.
+/// Headers that repeat values of the body.
 #[derive(Debug, Default)]
 pub(super) struct MirroredHeaders {
     /// `MCP-Protocol-Version`
