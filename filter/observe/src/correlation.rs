@@ -5,8 +5,9 @@
 //! 2026.
 //!
 //! The store is in [`SharedData`], so it does not matter which worker sees which exchange. Shared data cannot be deleted.
-//! So each table has a fixed number of slots. A slot is read, changed, and written over the version that was read. When a
-//! slot is full, its oldest entries are evicted. Session ids, task ids and event ids are stored as keyed hashes (SipHash-2-4).
+//! So each table has a fixed number of slots. A change reads a slot and writes it back, and starts again if another VM wrote the
+//! slot in between. When a slot is full, its oldest entries are evicted. Session ids, task ids and event ids are stored as keyed
+//! hashes (SipHash-2-4).
 //!
 //! | table | slots | bytes per slot, at most | entries |
 //! |---|---|---|---|
@@ -28,14 +29,14 @@
 //! | request body ends, HTTP+SSE | `add_operations` | links | the answers come on the session's stream |
 //! | response to a POST is an event stream | `add_operations`, `stream_opened` | links | the answers may come on another stream |
 //! | GET opens an event stream | `note_traffic_once` | coverage | this process sees streams of the session |
-//! | `endpoint` event | `note_endpoint`, `note_stream_path`, `stream_opened` | endpoints, stream paths | remembers the addresses |
+//! | `endpoint` event | `note_endpoint`, `note_stream_path`, `stream_opened` | endpoints, stream paths | stores the addresses |
 //! | event with an id | `note_event`; if the stream was resumed, `has_event` | event_ids | finds events that are repeated |
 //! | response message | `take_own_operation`, else `take_operation` | links | finds the operation that it answers |
 //! | result of `initialize` | `start_session` | sessions | the session is active |
 //! | result without a protocol version | `protocol_version` | sessions | what `initialize` negotiated |
 //! | server request | `add_server_request` | links | the response comes with another exchange |
 //! | client's response to it, server's cancellation of it | `end_server_request` | links | finds the server request |
-//! | client's cancellation | `cancel_operation` | links | marks the operation, or waits for it |
+//! | client's cancellation | `cancel_operation` | links | marks the operation, or is stored until the operation comes |
 //! | result that creates a task, result or notification that shows its end | `start_task`, `end_task` | tasks | finds the tool |
 //! | response ends without an answer | `add_operations`, `detach_stream` or `take_cancellation` | links | the answer may come later |
 //! | stream with event ids ends | `save_event_ids_of` | event_ids | other workers may see the stream resumed |
@@ -103,14 +104,14 @@ pub(crate) struct SessionKey(u64);
 /// The correlation store, as one VM sees it.
 pub struct Correlation {
     shared: Rc<dyn SharedData>,
-    /// Begins the keys of this namespace.
+    /// The prefix of all keys of this namespace.
     prefix: String,
     hash_key: [u8; HASH_KEY_BYTES],
     /// Identifies this VM in its lease.
     vm: u64,
     /// When this VM renews its lease; `None` before the first one.
     renew_lease_at: Cell<Option<Time>>,
-    /// This VM follows nothing any more.
+    /// Whether this VM stopped following links.
     has_ended: Cell<bool>,
     /// Number of the latest stream id of this VM.
     last_stream: Cell<u64>,
@@ -118,9 +119,9 @@ pub struct Correlation {
     open_streams: RefCell<Vec<StreamId>>,
     /// The slot of links that is checked next for expired ones.
     next_expiry_slot: Cell<u64>,
-    /// Events that passed this VM and are not saved.
+    /// Events that passed this VM and are not in the store yet.
     unsaved_events: RefCell<Vec<event_ids::EventKey>>,
-    /// Protocol versions that were read lately.
+    /// The protocol versions that were read last.
     protocol_versions: RefCell<Vec<(SessionKey, Option<ProtocolVersion>)>>,
     activity: RefCell<activity::Activity>,
 }

@@ -1,8 +1,9 @@
 //! One HTTP exchange: the proxy's callbacks in (`handle_*`), observations out.
 //!
 //! A POST is MCP if its body shows it, a GET or DELETE if its headers or the first event of its stream show it. Each request
-//! in a body becomes an operation. It ends with the JSON-RPC message that responds to it, or else by what the proxy knows
-//! (`verdict`). The last byte, trailers, a reset and a local reply all end an exchange: the first of them counts.
+//! in a body becomes an operation. It ends with the JSON-RPC response to it. Without a response, it ends when the
+//! exchange ends, in the way that the HTTP status and the proxy report (`verdict`). The last byte, trailers, a reset and a local
+//! reply all end an exchange; the first of them counts.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -10,9 +11,9 @@
 //! | `request_headers`, `request` | find operations in the client's side |
 //! | `response_headers`, `response` | find the responses in the server's side |
 //! | `verdict` | how an operation ended |
-//! | `session` | what the exchange has in common with others of its session, in the [correlation store](crate::correlation) |
+//! | `session` | operations, events, start and end of the exchange's session, in the [correlation store](crate::correlation) |
 //! | `server_requests`, `tasks` | requests from the server, cancellations, tasks |
-//! | `unanswered` | what ends without a response, here or in the store |
+//! | `unanswered` | reports what the store ends without a response |
 //! | `headers` | the values of HTTP headers |
 //!
 //! MCP 2024-11-05 to 2026-07-28.
@@ -47,18 +48,18 @@ use crate::label::{Direction, ProtocolVersion, SkipReason, Transport};
 use crate::observation::{Observation, Observer};
 use state::{Content, End, Membership, Operations, Recognition, Request, RequestKind, Response};
 
-/// Most operations of one exchange that are followed, and most of the client's responses and cancellations in it. SDKs refuse
-/// batches of more.
+/// Operations of one exchange that are followed, and the client's responses and cancellations in it that are looked up. SDKs
+/// refuse larger batches.
 const MAX_OPERATIONS: usize = 100;
-/// Most operations whose compressed response is read: the decoder takes the memory of the others.
+/// Operations of one exchange whose compressed response is read. The limit is lower because the decoder needs memory.
 const MAX_INFLATED_OPERATIONS: usize = 16;
 
-/// Bytes kept of a session id. The digest covers longer ones.
+/// Bytes of a session id that are kept. Its digest covers the whole id.
 const SESSION_ID_BYTES: usize = 128;
 /// Longer paths are not kept.
 const PATH_BYTES: usize = 256;
 
-/// What an exchange works with during one callback.
+/// What an exchange needs during one callback.
 pub struct Context<'a> {
     config: &'a Config,
     host: &'a dyn Host,
@@ -82,7 +83,7 @@ pub struct Context<'a> {
 /// | [`handle_log`](Self::handle_log) | once, last | never |
 ///
 /// `end_of_stream` is true if nothing follows on that side. [`wants_request_body`](Self::wants_request_body) and
-/// [`wants_response_body`](Self::wants_response_body) say whether the bytes of the next chunk are worth fetching.
+/// [`wants_response_body`](Self::wants_response_body) say whether the next chunk is read.
 #[derive(Debug)]
 pub struct Exchange {
     recognition: Recognition,
@@ -90,7 +91,7 @@ pub struct Exchange {
     response: Response,
     operations: Operations,
     session: Membership,
-    /// The last callback came.
+    /// [`Exchange::handle_log`] was called.
     is_closed: bool,
 }
 
@@ -139,30 +140,30 @@ impl Default for Exchange {
 }
 
 impl Exchange {
-    /// The last callback of every exchange. What is still open ends here.
+    /// The last callback of every exchange: ends what is still open.
     pub fn handle_log(&mut self, context: &mut Context<'_>) {
         if std::mem::replace(&mut self.is_closed, true) {
             return;
         }
         if matches!(self.request.kind, RequestKind::Unseen) {
             self.handle_request_headers(context, false);
-            self.note_open_at_end(context);
+            self.report_stream_open_at_end(context);
         }
         // Only the end of a POST's body can still show MCP.
         if !self.is_recognised() && self.request.kind.post().is_none() {
             return;
         }
-        self.break_off_request(context);
+        self.end_cut_request(context);
         if self.response.end == End::Open {
             self.response.end = End::Cut;
-            self.settle(context);
+            self.end_open_operations(context);
         } else if !self.operations.open.is_empty() {
             // The request came after its response was complete.
-            self.settle(context);
+            self.end_open_operations(context);
         }
         self.end_server_requests(context);
         self.end_session(context);
-        self.release(context);
+        self.unregister_open_stream(context);
         self.end_activity(context);
         if self.recognition == Recognition::McpStream {
             context.observe(Observation::EventStreamClosed);
@@ -213,13 +214,13 @@ impl Exchange {
         }
     }
 
-    /// 2026-07-28: no sessions, no event ids.
+    /// Whether an operation has the protocol version 2026-07-28, which has no sessions and no event ids.
     fn is_modern(&self) -> bool {
         let modern = Some(ProtocolVersion::V2026_07_28);
         self.operations.open.iter().any(|operation| operation.protocol_version == modern)
     }
 
-    /// The GET stream of HTTP+SSE, which carries the whole session.
+    /// Whether this is the GET stream of HTTP+SSE, which lasts as long as the session.
     fn is_session_stream(&self) -> bool {
         self.request.kind.is_get() && self.session.transport == Transport::HttpSse
     }

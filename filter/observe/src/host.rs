@@ -1,19 +1,21 @@
-//! What a shell implements: the proxy as the core sees it.
+//! The functions of the proxy that this crate calls. The shell implements them: the crate that runs in the proxy, such as the
+//! Envoy filter.
 //!
-//! | trait | what the core asks | when |
+//! | trait | functions | may be called |
 //! |---|---|---|
 //! | [`Host`] | clock, headers, status, how an exchange ended | during a callback of the exchange, see each method |
-//! | [`Metrics`] | to define and change stats | at any time |
-//! | [`SharedData`] | values that all VMs of the process share | at any time |
-//! | [`Shell`] | all of these, and what only the plugin needs | see each method |
+//! | [`SharedData`] | read and write values that all VMs of the process share | at any time |
+//! | [`Metrics`] | define and change stats; includes [`SharedData`] | at any time |
+//! | [`Shell`] | all of these, and what only [`Plugin`](crate::Plugin) needs | see each method |
 //!
-//! Every question is a host call and costs time, so the core asks only when the answer decides something. No method fails:
-//! what the host refuses is missing, and traffic goes on.
+//! **Cost:** each method is a host call, so this crate calls it only if it needs the value.
+//!
+//! **Errors:** no method returns an error. What the host refuses is missing, and the traffic is not affected.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// A moment on the host's monotonic clock, nanoseconds.
+/// A time of the host's monotonic clock, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Time(pub u64);
 
@@ -22,41 +24,43 @@ pub struct Time(pub u64);
 pub enum Failure {
     /// The upstream did not respond in time.
     Timeout,
-    /// A limit of the proxy refused the request.
+    /// The proxy refused the request because of one of its limits.
     Overload,
     /// The proxy could not connect to the upstream.
     Unavailable,
-    /// The upstream's side was reset.
+    /// The stream or the connection to the upstream was reset.
     UpstreamReset,
-    /// The client's side was reset or closed.
+    /// The stream or the connection of the client was reset or closed.
     ClientReset,
-    /// The proxy names another reason.
+    /// Any other reason.
     Other,
 }
 
-/// The proxy during one exchange. Header names are in lower case.
+/// What the proxy knows about one exchange. Header names are in lower case.
 ///
-/// Envoy has headers only during their own callback, and all of them again in the last one. Asking at another moment is an
-/// error of the caller.
+/// Envoy has the headers of a side only during the callback of those headers, and the headers of both sides in the last
+/// callback. A call at another time is an error of the caller.
 pub trait Host {
     /// The monotonic clock.
     fn now(&self) -> Time;
-    /// A request header, `:method` and `:path` included. Legal in `handle_request_headers` and `handle_log`. With several
-    /// lines: the first line, or all lines joined by commas.
+    /// A request header, `:method` and `:path` included. May be called in `handle_request_headers` and `handle_log`. If the
+    /// header has several lines, the host returns the first line or all lines joined by commas.
     fn request_header(&self, name: &str) -> Option<Vec<u8>>;
-    /// All lines of a request header, joined by commas. Legal as above; on Envoy it costs more.
+    /// All lines of a request header, joined by commas. May be called when [`request_header`](Host::request_header) may; on
+    /// Envoy it costs more.
     fn request_header_lines(&self, name: &str) -> Option<Vec<u8>> {
         self.request_header(name)
     }
-    /// A response header, `:status` included. Legal in `handle_response_headers` and `handle_log`. Several lines as above.
+    /// A response header, `:status` included. May be called in `handle_response_headers` and `handle_log`. Several lines are
+    /// returned as by [`request_header`](Host::request_header).
     fn response_header(&self, name: &str) -> Option<Vec<u8>>;
-    /// The name of the upstream cluster that the route chose. Legal once a route is chosen.
+    /// The name of the upstream cluster that the route selected. May be called after a route was selected.
     fn cluster_name(&self) -> Option<Vec<u8>>;
-    /// The HTTP status of the response. Legal once its headers have passed.
+    /// The HTTP status of the response. May be called after the response's headers passed.
     fn response_status(&self) -> Option<u16>;
-    /// Why the proxy ended the exchange; `None` if it names no reason. Legal once the response ended.
+    /// Why the proxy ended the exchange; `None` if it has no reason. May be called after the response ended.
     fn failure(&self) -> Option<Failure>;
-    /// Whether the response came from the upstream and not from the proxy. Legal once the response ended.
+    /// Whether the response came from the upstream and not from the proxy. May be called after the response ended.
     fn is_from_upstream(&self) -> bool;
 }
 
@@ -71,10 +75,10 @@ pub enum MetricKind {
     Histogram,
 }
 
-/// The stats of the proxy, beside what its VMs share.
+/// The stats of the proxy. It extends [`SharedData`], because all VMs of a process share the label budgets.
 pub trait Metrics: SharedData {
-    /// Defines the series of a family with these label names and values; returns the host's id of it, or `None` if the
-    /// host refuses.
+    /// Defines a series: a family with label names and values. Returns the host's id of the series, or `None` if the host
+    /// refuses.
     fn define(&self, kind: MetricKind, family: &str, labels: &[(&str, &str)]) -> Option<u32>;
     /// Adds to a counter or gauge.
     fn add(&self, id: u32, amount: i64);
@@ -82,12 +86,12 @@ pub trait Metrics: SharedData {
     fn record(&self, id: u32, value: u64);
 }
 
-/// A value as it was read.
+/// A value of [`SharedData`] with its version.
 #[derive(Clone, Debug)]
 pub struct Versioned {
     /// The value.
     pub bytes: Vec<u8>,
-    /// Names this state of the value in [`SharedData::write`].
+    /// Changes with each write of the value; an argument of [`SharedData::write`].
     pub version: u32,
 }
 
@@ -95,16 +99,16 @@ pub struct Versioned {
 pub trait SharedData {
     /// The value under a key.
     fn read(&self, key: &str) -> Option<Versioned>;
-    /// Sets a value and returns whether it did. It does so only if the value is still the one that was read with `version`;
-    /// with `None`, only if there is no value yet.
+    /// Writes a value if the stored one still has this version. `None` means that no value is stored yet. Returns whether the
+    /// value was written.
     fn write(&self, key: &str, value: &[u8], version: Option<u32>) -> bool;
 }
 
-/// All that a [`Plugin`](crate::Plugin) needs.
+/// All functions that a [`Plugin`](crate::Plugin) calls.
 pub trait Shell: Host + Metrics + 'static {
-    /// Sets a value that access logs and spans of the exchange at hand can show.
+    /// Sets a value that access logs and spans of the current exchange can show.
     fn set_attribute(&self, key: &str, value: &str);
-    /// A number that other VMs of the process do not get.
+    /// A random number. It differs between the VMs of a process.
     fn random(&self) -> u64;
     /// The name of the workload that the proxy belongs to; empty if it has none.
     fn workload_name(&self) -> Vec<u8>;
@@ -113,7 +117,7 @@ pub trait Shell: Host + Metrics + 'static {
 // === impl Time ===
 
 impl Time {
-    /// Microseconds since an earlier moment; 0 if it is not earlier.
+    /// Microseconds from `earlier` to this time; 0 if `earlier` is later.
     #[must_use]
     pub fn microseconds_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0) / 1_000

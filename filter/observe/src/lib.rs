@@ -1,11 +1,32 @@
-//! Reads MCP as it passes through a proxy and says what happened.
+//! Observes MCP traffic that passes through a proxy and counts it in metric families.
 //!
-//! Bytes become text (`inflate`), text becomes events (`json`, `sse`), events become messages, messages of one HTTP exchange
-//! become observations ([`Exchange`]), observations become stats ([`Recorder`]). Nothing here does I/O, reads a clock or
-//! keeps a global: the caller hands in chunks as they come and answers a few questions through [`Host`].
+//! The data flows one way:
 //!
-//! **What this crate does not do:** change or hold a byte, talk to Envoy, follow what crosses exchanges (an answer on
-//! another stream, tasks, sessions), read brotli or zstd.
+//! | step | from | to | module, type |
+//! |---|---|---|---|
+//! | 1 | chunks of an HTTP body | JSON-RPC messages | `read` |
+//! | 2 | headers and messages of one HTTP exchange | observations ([`Observation`]) | `exchange`, [`Exchange`] |
+//! | 3 | observations | series of the families in [`FAMILIES`] | `recorder`, [`Recorder`] |
+//!
+//! Step 2 uses `correlation` ([`Correlation`]) for what crosses exchanges: a response on another stream, a server request, a
+//! cancellation, a session, a task, a repeated event.
+//!
+//! | module | what it has |
+//! |---|---|
+//! | `host` | the traits that the shell implements |
+//! | `config` | the plugin configuration ([`Config`]) |
+//! | `label` | label values |
+//! | `plugin` | the connection of all steps ([`Plugin`], [`HttpStream`]) |
+//! | `shared_data` | changes of values that all VMs of a process share |
+//! | `text`, `id`, `digest` | strings of which only the start is kept, JSON-RPC ids, keyed digests |
+//!
+//! **Who calls what:** the shell is the crate that runs in the proxy, such as the Envoy filter in `filter/src`. It makes one
+//! [`Plugin`] for each configuration and one [`HttpStream`] for each HTTP stream, and calls their methods from the callbacks of
+//! the proxy. This crate calls the shell through [`Host`], [`Metrics`], [`SharedData`] and [`Shell`]. It has no I/O, no clock and
+//! no global state of its own. The launcher makes Envoy's configuration from [`FAMILIES`], [`LABELS`] and [`tag_regex`].
+//!
+//! **What it does not do:** change or delay traffic, call Envoy directly, follow a client without a session id from one
+//! exchange to another, read compressed requests, or read responses in brotli or zstd.
 
 mod config;
 mod correlation;
@@ -38,13 +59,13 @@ pub use label::{
 pub use observation::{Observation, Observer, Operation, OperationEnd, Page, PublishedLabels, Session};
 pub use plugin::{HttpStream, Plugin};
 pub use read::message::{Item, RpcErrorCode};
+pub use recorder::Recorder;
 pub use recorder::families::{FAMILIES, LABELS};
-pub use recorder::family::{Family, MetricKind, OPERATION_BOUNDS, PEOPLE_BOUNDS, SIZE_BOUNDS};
+pub use recorder::family::{Family, MetricKind};
 pub use recorder::label_code::Server;
-pub use recorder::stat_tags::{LABEL_ASSIGN, LABEL_END, STAT_PREFIX, tag_regex};
+pub use recorder::stat_tags::{LABEL_ASSIGN, LABEL_END, tag_regex};
 pub use recorder::tables::{markdown_table, tables};
-pub use recorder::{Recorder, session_hash};
-pub use shared_data::{InMemory, KEY_PREFIX};
+pub use shared_data::InMemory;
 
 /// The test attribute: the same tests run natively and, as `wasm32-unknown-unknown`, in Node.
 #[cfg(all(test, not(all(target_arch = "wasm32", target_os = "unknown"))))]

@@ -1,11 +1,13 @@
-//! What an exchange has to say: facts without labels, names still as they were sent.
+//! What an exchange reports. An observation has no metric family yet: [`Recorder`](crate::Recorder) selects the families that
+//! count it.
+//!
+//! Names and URIs are label values already ([`crate::label`]), but no label budget was applied to them.
 
 use crate::digest::combine;
 use crate::id::RequestId;
-use crate::label::Method;
 use crate::label::{
-    Direction, ErrorType, KnownMethod, MirrorHeader, ProtocolVersion, ServerRequestStatus, SkipReason, Status,
-    StreamOpen, TaskStatus, Transport, UnmatchedReason,
+    Direction, ErrorType, Method, MirrorHeader, ProtocolVersion, ServerRequestStatus, SkipReason, Status, StreamOpen,
+    TaskStatus, Transport, UnmatchedReason,
 };
 use crate::read::message::{Item, RpcErrorCode};
 use crate::text::Text;
@@ -17,68 +19,40 @@ use std::num::NonZeroU64;
 pub struct Operation {
     pub(crate) id: RequestId,
     pub(crate) method: Method,
-    /// Of `tools/call` and `prompts/get` the name, of `resources/read` the URI; in label form.
+    /// The tool of `tools/call`, the prompt of `prompts/get` or the URI of `resources/read`, as a label value.
     pub(crate) name: Option<Box<str>>,
-    /// Digest of the cursor that it asks with.
+    /// Digest of `params.cursor`.
     pub(crate) cursor: Option<NonZeroU64>,
-    /// The first event of its answer was seen.
+    /// The first event of the response passed.
     pub(crate) had_event: bool,
-    /// From the body or the header, where it had to be read.
+    /// From the body or the header; `None` if it was not read.
     pub(crate) protocol_version: Option<ProtocolVersion>,
     /// `clientInfo.name` of an `initialize`.
     pub(crate) client_name: Option<Box<str>>,
     pub(crate) transport: Transport,
-    /// `params.taskId`: the task that it asks for.
+    /// `params.taskId`.
     pub(crate) task_id: Option<Box<Text>>,
 }
 
 // === impl Operation ===
 
 impl Operation {
-    /// Only its own exchange answers it. Over HTTP+SSE the stream of the session answers everything.
-    pub(crate) fn is_bound(&self) -> bool {
+    /// Whether only its own exchange can bring the response: a `subscriptions/listen` of Streamable HTTP. On HTTP+SSE the
+    /// stream of the session brings all responses.
+    pub(crate) fn is_tied_to_exchange(&self) -> bool {
         self.method.is_listen() && self.transport == Transport::StreamableHttp
     }
 
-    /// Its method.
+    /// The JSON-RPC method.
     #[must_use]
     pub fn method(&self) -> Method {
         self.method
     }
 
-    /// The tool, prompt or resource it names, in label form.
+    /// The tool, the prompt or the resource URI, as a label value.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
-    }
-
-    /// The filter state key under which [`Operation::name`] goes.
-    #[must_use]
-    pub fn name_key(&self) -> Option<&'static str> {
-        match self.method {
-            Method::Known(KnownMethod::ToolsCall) => Some("mcp.tool"),
-            Method::Known(KnownMethod::PromptsGet) => Some("mcp.prompt"),
-            Method::Known(KnownMethod::ResourcesRead) => Some("mcp.resource"),
-            _ => None,
-        }
-    }
-
-    /// The protocol version it belongs to, where that had to be looked at.
-    #[must_use]
-    pub fn protocol_version(&self) -> Option<ProtocolVersion> {
-        self.protocol_version
-    }
-
-    /// What carries it.
-    #[must_use]
-    pub fn transport(&self) -> Transport {
-        self.transport
-    }
-
-    /// Its id, if it may leave: an integer or 1 to 64 of `A-Za-z0-9_.-`.
-    #[must_use]
-    pub fn shown_id(&self) -> Option<&str> {
-        self.id.shown()
     }
 }
 
@@ -88,18 +62,18 @@ pub struct OperationEnd<'a> {
     pub(crate) operation: &'a Operation,
     pub(crate) status: Status,
     pub(crate) error_type: Option<ErrorType>,
-    /// Of a JSON-RPC error.
+    /// The code of the JSON-RPC error that ended it.
     pub(crate) error_code: Option<RpcErrorCode>,
-    /// Microseconds; absent where the operation's end or beginning is not known.
+    /// Microseconds from start to end; `None` if one of them is not known.
     pub(crate) duration: Option<u64>,
-    /// Size of the message that answered.
+    /// Bytes of the JSON-RPC response.
     pub(crate) answer_bytes: Option<u64>,
 }
 
 // === impl OperationEnd ===
 
 impl OperationEnd<'_> {
-    /// The request that it was.
+    /// The operation that ended.
     #[must_use]
     pub fn operation(&self) -> &Operation {
         self.operation
@@ -111,132 +85,133 @@ impl OperationEnd<'_> {
         self.status
     }
 
-    /// With [`Status::Error`]: why.
+    /// The kind of error, with [`Status::Error`].
     #[must_use]
     pub fn error_type(&self) -> Option<ErrorType> {
         self.error_type
     }
 
-    /// Of a JSON-RPC error, where it is a whole number.
+    /// The code of the JSON-RPC error, if it is an integer.
     #[must_use]
-    pub fn error_code(&self) -> Option<i64> {
+    pub(crate) fn error_code(&self) -> Option<i64> {
         self.error_code.and_then(RpcErrorCode::integer)
     }
 }
 
-/// One fact.
+/// One observation of an exchange.
 #[derive(Clone, Copy, Debug)]
 pub enum Observation<'a> {
-    /// The filter saw an HTTP stream.
+    /// An HTTP stream started, whether it is MCP or not.
     StreamSeen,
     /// An exchange was recognised as MCP.
     ExchangeOpened,
-    /// Such an exchange ended.
+    /// An MCP exchange ended.
     ExchangeClosed,
-    /// An event stream began on an MCP exchange.
+    /// The response of an MCP exchange is an event stream.
     EventStreamOpened,
-    /// It ended.
+    /// The exchange of an event stream ended.
     EventStreamClosed,
-    /// A GET that is MCP was answered.
+    /// A GET that is MCP got a response.
     StreamOpened(StreamOpen),
-    /// A request passed.
+    /// A request from client to server passed.
     OperationStarted(&'a Operation),
-    /// From now on another VM may see how operations that began here end.
+    /// Operations are about to be added to the correlation store. After that, another VM may end them.
     OperationsShared,
-    /// It ended.
+    /// An operation ended.
     OperationEnded(OperationEnd<'a>),
-    /// The first event with data of an operation's answer came after so many microseconds.
+    /// The first event with data of an operation's response passed.
     FirstEvent {
-        /// Of the operation.
+        /// The method of the operation.
         method: Method,
-        /// Since the request's last byte.
+        /// From the request's last byte to the event.
         microseconds: u64,
     },
     /// A notification passed.
     Notification {
-        /// Its method.
+        /// The method of the notification.
         method: Method,
-        /// Its way.
+        /// The side that sent it.
         direction: Direction,
     },
     /// The server sent a JSON-RPC error.
     ProtocolError {
-        /// Its code.
+        /// The code of the error.
         code: RpcErrorCode,
-        /// Of the operation that it answers.
+        /// The method of the operation that the error answers.
         method: Option<Method>,
     },
     /// Body bytes passed on an MCP exchange.
     Bytes {
-        /// Their way.
+        /// The body that they belong to.
         direction: Direction,
-        /// How many.
+        /// The number of bytes.
         bytes: u64,
     },
     /// `initialize` succeeded.
     SessionStarted(&'a Session),
-    /// A session counts as active from now on, in all VMs: it began, or was used again. Comes before others can see it.
+    /// A session becomes active: it started, or was used again. This is reported before the store shows the session as active to
+    /// other VMs.
     SessionActive(Transport),
-    /// It does no longer.
+    /// A session becomes inactive.
     SessionInactive(Transport),
-    /// A session whose beginning was seen ended.
+    /// A session ended whose start was seen.
     SessionEnded {
-        /// How long it lasted.
+        /// From its start to its end.
         microseconds: u64,
     },
     /// A request from server to client ended.
     ServerRequestEnded {
-        /// Its method.
+        /// The method of the request.
         method: Method,
-        /// How.
+        /// How it ended.
         status: ServerRequestStatus,
         /// From the request to the client's answer, in microseconds.
         duration: Option<u64>,
     },
     /// The end of a task was seen for the first time.
     TaskEnded {
-        /// The tool that started it, in label form, where that was seen.
+        /// The tool that created the task, as a label value; `None` if the call was not seen.
         tool: Option<&'a str>,
         /// How it ended.
         status: TaskStatus,
     },
-    /// A response answers nothing.
+    /// A response belongs to no open request.
     Unmatched(UnmatchedReason),
     /// A header contradicts the body.
     HeaderMismatch(MirrorHeader),
-    /// A message was passed on unread.
+    /// The filter did not read a message.
     Skipped {
-        /// Its way.
+        /// The side that sent it.
         direction: Direction,
-        /// Why.
+        /// Why it was not read.
         reason: SkipReason,
     },
-    /// A list asked for without a cursor came.
+    /// A list result that was requested without a cursor.
     Listed {
-        /// Which list.
+        /// The method of the list.
         method: Method,
-        /// How many items.
+        /// The number of items.
         items: u64,
-        /// Size of the message.
+        /// Bytes of the message.
         bytes: u64,
     },
-    /// The server published what it offers in a list.
+    /// A list result, with its items.
     Published {
-        /// Which list.
+        /// The method of the list.
         method: Method,
-        /// Of the protocol version that the operation belongs to, where that is known.
+        /// The protocol version of the operation, if it is known.
         protocol_version: Option<ProtocolVersion>,
-        /// What stood in it.
+        /// The items and cursors of the result.
         page: Page<'a>,
     },
-    /// The traffic shows whether the server can be reached.
+    /// The traffic shows that the server can be reached, or that it cannot.
     Reachable(bool),
 }
 
-/// A session that began.
+/// A session that started.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// Negotiated, from the result.
+    /// From the result of `initialize`.
     pub(crate) protocol_version: ProtocolVersion,
     pub(crate) client_name: Option<Box<str>>,
     pub(crate) transport: Transport,
@@ -254,18 +229,18 @@ impl Session {
 
 /// Receives observations as they are made.
 pub trait Observer: PublishedLabels {
-    /// One more fact about this exchange.
+    /// Receives an observation of this exchange.
     fn observe(&mut self, observation: Observation<'_>);
 
-    /// One more fact about something that began on an exchange of another session. `server` is the name of its server, if each
-    /// exchange has its own.
+    /// Receives an observation of what started on another exchange, perhaps of another session. `server` is the name of its
+    /// server if each exchange has the name of its cluster; otherwise `None`.
     fn observe_other(&mut self, server: Option<&str>, observation: Observation<'_>) {
         let _ = server;
         self.observe(observation);
     }
 }
 
-/// The one question that an exchange asks of what was observed before: the label of a resource depends on the server's lists.
+/// Label values that depend on earlier observations: the label of a resource depends on the lists of the server.
 pub trait PublishedLabels {
     /// The label of a resource that the server listed, or that matches a URI template it listed; `None` if it is not known.
     fn published_label(&mut self, uri: &[u8]) -> Option<Box<str>> {
@@ -280,28 +255,28 @@ pub struct Page<'a> {
     pub(crate) items: &'a [Item],
     /// Every item of the result is in `items`.
     pub(crate) is_whole: bool,
-    /// Digest of the cursor it was asked for with.
+    /// Digest of the cursor in the request.
     pub(crate) cursor: Option<NonZeroU64>,
-    /// Digest of the cursor that leads to the next page.
+    /// Digest of `nextCursor`.
     pub(crate) next_cursor: Option<NonZeroU64>,
 }
 
 // === impl Page ===
 
 impl Page<'_> {
-    /// What it published, as far as it was kept.
+    /// The items that were kept; a long list is cut.
     #[must_use]
     pub fn items(&self) -> &[Item] {
         self.items
     }
 
-    /// The same for the same items in the same order.
+    /// Digest of the items in their order.
     pub(crate) fn digest(&self) -> u64 {
         self.items.iter().fold(self.items.len() as u64, |digest, item| combine(digest, item.digest))
     }
 
-    /// The same for the same items and cursors.
-    pub(crate) fn place_digest(&self) -> u64 {
+    /// Digest of the items in their order, and of both cursors.
+    pub(crate) fn digest_with_cursors(&self) -> u64 {
         let cursors = [self.cursor, self.next_cursor].map(|cursor| cursor.map_or(0, NonZeroU64::get));
         cursors.into_iter().fold(self.digest(), combine)
     }

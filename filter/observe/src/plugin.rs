@@ -1,7 +1,7 @@
-//! One plugin in one VM: its configuration, its stats, and what its exchanges share.
+//! One plugin in one VM: its configuration, its stats, and the correlation store.
 //!
-//! A shell creates a [`Plugin`] from a configuration, calls [`Plugin::tick`] about twice a second and [`Plugin::end`] at its
-//! end, and hands every HTTP stream to an [`HttpStream`].
+//! A shell makes a [`Plugin`] from a configuration, and an [`HttpStream`] for each HTTP stream. It calls [`Plugin::tick`] about
+//! twice a second, and [`Plugin::end`] when the plugin ends.
 
 mod attributes;
 mod stream;
@@ -27,7 +27,7 @@ pub struct Plugin<S> {
     server: Option<Server>,
     /// Key of the session hashes in access logs and spans.
     session_key: Vec<u8>,
-    /// The plugin has ended: no tick will flush.
+    /// Whether the plugin ended, so that no tick flushes.
     has_ended: Cell<bool>,
 }
 
@@ -40,7 +40,7 @@ impl<S> std::fmt::Debug for Plugin<S> {
 // === impl Plugin ===
 
 impl<S: Shell> Plugin<S> {
-    /// Starts a plugin: its initial series exist after the first flush.
+    /// Starts a plugin. Its initial series exist after the first flush.
     #[must_use]
     pub fn new(mut config: Config, shell: S) -> Self {
         if config.server_name_from == ServerNameFrom::Workload {
@@ -61,7 +61,7 @@ impl<S: Shell> Plugin<S> {
         Self { config, shell, recorder, correlation, server, session_key, has_ended: Cell::new(false) }
     }
 
-    /// To be called about twice a second: ends what expired and flushes.
+    /// Ends operations, server requests and sessions that expired, and flushes. To be called about twice a second.
     pub fn tick(&self) {
         self.correlation.tick(self.shell.now(), &mut |name, observation| self.record(name, &observation));
         self.flush();
@@ -72,7 +72,7 @@ impl<S: Shell> Plugin<S> {
         self.recorder.borrow_mut().flush(&*self.shell);
     }
 
-    /// The plugin ends. From now on each of its streams flushes at its end, because no tick does.
+    /// The plugin ends. After this, each callback of its streams flushes, because no tick does.
     pub fn end(&self) {
         self.correlation.end(self.shell.now(), &mut |name, observation| self.record(name, &observation));
         self.has_ended.set(true);

@@ -1,14 +1,15 @@
-//! Observations in, series out: the one place that decides which family counts what.
+//! Counts observations in series. Only this module decides which families count an observation.
 //!
 //! | module | what it does |
 //! |---|---|
 //! | `family`, `families` | what a family is; the table of families, with the labels of each as a struct |
 //! | `label_code` | label values as numbers |
+//! | `operations` | the families of operations |
 //! | `series` | a family with its label values as one number |
 //! | `label_texts` | a series as text |
 //! | `stats` | the values of the series between two flushes |
 //! | `initial` | the initial series |
-//! | `budget`, `budgets` | label budgets: one, and those of all labels |
+//! | `budget`, `budgets` | the label budget of one label; those of all labels |
 //! | `admission` | names become label values under their budgets |
 //! | `lists`, `catalogue`, `listed_resources` | what servers list: names, changed definitions, resources |
 //! | `stored` | the form of values in the shared data |
@@ -71,7 +72,8 @@ pub struct Recorder {
 // === impl Recorder ===
 
 impl Recorder {
-    /// Starts with `mcp_filter_info` and, if the configuration names the server, its initial series.
+    /// Makes a recorder with `mcp_filter_info` and, unless each exchange has the server of its cluster, the server's initial
+    /// series.
     #[must_use]
     pub fn new(config: Rc<Config>) -> Self {
         let prefix = key_prefix(&config);
@@ -143,8 +145,8 @@ impl Recorder {
         }
     }
 
-    /// Hands counters and gauges to the host, and lets names that found no room ask for it again.
-    pub fn flush(&mut self, metrics: &dyn Metrics) {
+    /// Hands counters and gauges to the host. Names without room are looked up in the shared data again.
+    pub(crate) fn flush(&mut self, metrics: &dyn Metrics) {
         self.budgets.tick();
         let Self { config, stats, budgets, .. } = self;
         stats.flush(LabelTexts { budgets, config }, metrics);
@@ -186,7 +188,7 @@ impl Recorder {
 
     fn session_started(&mut self, server: Server, session: &Session, shared: &dyn SharedData) {
         let Session { protocol_version, transport, ref client_name } = *session;
-        // Clients name themselves and no server confirms their names, so all of them count as confirmed.
+        // No server confirms the name of a client, so all of them count as confirmed.
         let client_name = self.config.client_name.then(|| self.name(client_name.as_deref(), true, server, shared));
         self.count(Sessions { protocol_version, transport, server_name: server, client_name }, 1);
     }
@@ -223,7 +225,7 @@ impl Recorder {
     }
 
     fn task_ended(&mut self, server: Server, tool: Option<&str>, status: TaskStatus, shared: &dyn SharedData) {
-        // The call that started the task was counted under this name, and so was an overflow.
+        // The call that created the task was counted under this name; if the name overflowed, that was counted too.
         let tool_name: ToolName = self.known_name(tool, server, shared);
         self.count(Tasks { tool_name, status, server_name: server }, 1);
     }
@@ -237,8 +239,7 @@ fn key_prefix(config: &Config) -> String {
 }
 
 /// The keyed hash under which a session may appear in spans and access logs; never the id itself.
-#[must_use]
-pub fn session_hash(key: &[u8], session_id: &[u8]) -> String {
+pub(crate) fn session_hash(key: &[u8], session_id: &[u8]) -> String {
     resource::keyed_hash(key, &[session_id])
 }
 

@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 use std::cell::RefCell;
 
 /// Every key begins with it. The number changes when the layout of any value does.
-pub const KEY_PREFIX: &str = "mcp_observability/3/";
+pub(crate) const KEY_PREFIX: &str = "mcp_observability/3/";
 
 /// Attempts per update. Each failed attempt means that another VM succeeded in between. If all workers change one value at
 /// the same time, each has to expect as many failures as there are workers.

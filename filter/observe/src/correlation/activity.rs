@@ -1,13 +1,13 @@
 //! When this VM last saw an exchange of a session.
 //!
-//! An exchange only marks its session in the VM's own memory: plain exchanges must not pay for shared data. A tick publishes
-//! the marks in the store ([`super::idle`]): each session once in [`PUBLISH_INTERVAL`], and at once if a session of its slot
-//! is inactive or soon will be, as it may be this one that comes back.
+//! An exchange only marks its session in the VM's own memory, because a write to the shared data costs more. A tick publishes the
+//! marks in the store ([`super::idle`]), each session once per [`PUBLISH_INTERVAL`]. It publishes at once if a session in the same
+//! slot is inactive or soon will be: the marked session may be that one, used again.
 //!
 //! | limit | value |
 //! |---|---|
 //! | sessions without an open exchange | [`MAX_IDLE`] and a quarter, [`SESSION_BYTES`] each |
-//! | sessions with one | as many as open exchanges |
+//! | sessions with an open exchange | as many as open exchanges |
 //! | evicted sessions that the next tick publishes | [`MAX_EVICTED`], [`SESSION_BYTES`] each |
 //!
 //! **Cost:** one look-up in the VM's own map per exchange.
@@ -26,7 +26,7 @@ const PUBLISH_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Sessions of one VM without an open exchange.
 const MAX_IDLE: usize = 400;
-/// Between two ticks.
+/// Evicted sessions that are kept until the next tick.
 const MAX_EVICTED: usize = 256;
 /// Bytes of a session in the VM's memory, with its digest.
 const SESSION_BYTES: usize = 72;
@@ -41,7 +41,7 @@ pub(super) struct Activity {
     pub(super) sessions: FxHashMap<u64, LocalSession>,
     /// Sessions that were evicted before their last use was published.
     evicted: Vec<LocalSession>,
-    /// Number of sessions at which some are evicted.
+    /// The number of sessions at which the next eviction runs.
     evict_at: usize,
     /// One per slot of [`super::sessions`]; empty until this VM looks for idle sessions.
     pub(super) checks: Vec<IdleCheck>,
@@ -52,8 +52,9 @@ pub(super) struct Activity {
 pub(super) struct LocalSession {
     session: SessionKey,
     open_exchanges: u32,
-    /// Since the latest tick.
+    /// Whether it was used since the latest tick.
     is_used: bool,
+    /// Whether this VM saw requests of it.
     has_requests: bool,
     /// Bits of [`Traffic`] that this VM has noted in the store.
     noted: u8,
@@ -146,17 +147,18 @@ impl Activity {
         due
     }
 
+    /// Evicts sessions without an open exchange, if there are too many.
     fn make_room(&mut self) {
         if self.sessions.len() < self.evict_at.max(MAX_IDLE) {
             return;
         }
-        // With so much room the map tidies up in its place, instead of growing once more.
+        // With this capacity the map rehashes in place instead of growing again.
         self.sessions.reserve((2 * MAX_IDLE).saturating_sub(self.sessions.len()));
         let used = |local: &LocalSession| if local.is_used { Some(Time(u64::MAX)) } else { local.used };
-        // A sort or a selection would be many times as much code in the module.
+        // A sort or a selection would add many times as much code to the module.
         let idle = self.sessions.values().filter(|local| local.open_exchanges == 0).map(|local| Reverse(used(local)));
         let mut idle: BinaryHeap<_> = idle.collect();
-        // A quarter at once, so that the next ones find room.
+        // Evicts a quarter at once, so that evictions are rare.
         if idle.len() >= MAX_IDLE
             && let Some(Reverse(limit)) = std::iter::from_fn(|| idle.pop()).nth(MAX_IDLE / 4)
         {

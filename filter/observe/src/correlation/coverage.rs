@@ -1,7 +1,7 @@
 //! Which part of a session's traffic this process saw: its streams, its requests.
 //!
 //! With several replicas behind a load balancer, a stream of a session may pass through one process and its requests through
-//! another. Then an operation without an answer, or an answer without an operation, shows no fault.
+//! another. Then an operation without an answer is not an error, and neither is an answer without an operation.
 //!
 //! | traffic | noted |
 //! |---|---|
@@ -9,8 +9,8 @@
 //! | requests that are in [`links`](super::links) | when they are added |
 //! | other requests | in this VM at once; for the other VMs within a minute, or when the session starts |
 //!
-//! A slot is the latest sessions as [`records`] of eight bytes: the session's hash, whose last two bits are replaced by what was
-//! seen. An evicted session counts as one of which nothing was seen.
+//! A slot holds the latest sessions, as [`records`] of eight bytes. A record is the session's hash; its last two bits are the
+//! traffic that was seen. An evicted session counts as one without traffic.
 
 use super::{Correlation, SessionKey, Table};
 use crate::shared_data::{append_records, records};

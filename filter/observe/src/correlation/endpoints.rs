@@ -1,8 +1,9 @@
 //! Addresses of HTTP+SSE (MCP 2024-11-05).
 //!
-//! * `endpoints`: paths that the `endpoint` event named and that carry the session in an unusual place. All SDKs put it into
-//!   a query parameter; such paths are never stored.
-//! * `stream paths`: paths of the streams that such events came on. Read when a server refuses an `initialize`.
+//! | table | entries |
+//! |---|---|
+//! | `endpoints` | addresses of `endpoint` events without a session id in the query. All SDKs put the session id into the query; their addresses are not stored |
+//! | `stream paths` | paths of the streams that brought `endpoint` events; read when a server refuses an `initialize` |
 //!
 //! **Cost:** one read of a small value per POST without any session.
 

@@ -2,7 +2,7 @@
 //!
 //! A VM gathers the ids and saves them by session: when a stream with event ids ends, because its client may resume it on
 //! another worker, and those of open streams at each tick. All ids of a session are in one slot, which other sessions share.
-//! A slot is the latest ids as [`records`] of four bytes.
+//! A slot holds the latest ids, as [`records`] of four bytes.
 //!
 //! | limit | value | why |
 //! |---|---|---|
@@ -13,11 +13,11 @@
 //! A resumed stream repeats the events that passed while its client was disconnected. Some servers also repeat what passed
 //! on other streams of the session meanwhile.
 //!
-//! **Collisions:** an id is 32 bits of a keyed hash of session and id. An event whose id collides is taken for a repetition and
-//! is not counted, unless it answers an operation, which is always counted.
+//! **Collisions:** the stored id is 32 bits of a keyed hash of session and event id. An event whose stored id collides counts as
+//! a repetition. It is not counted, unless it answers an operation.
 //!
-//! **Cost:** one read and one write per stream with event ids, and per slot that a tick saves; nothing if no event has an id.
-//! On a resumed stream one more read for each event that this VM has not gathered: another worker may have saved it.
+//! **Cost:** one read and one write per stream with event ids, and per slot that a tick saves. A resumed stream costs one more
+//! read for each event that did not pass this VM, because another worker may have saved its id. Events without an id cost nothing.
 
 use super::{Correlation, SessionKey, Table};
 use crate::shared_data::{append_records, records};
@@ -25,7 +25,7 @@ use crate::shared_data::{append_records, records};
 const ID_BYTES: usize = 4;
 /// The oldest ids are evicted.
 const MAX_IDS: usize = 640;
-/// Ids of one VM between two ticks.
+/// Ids that a VM gathers between two ticks.
 const MAX_UNSAVED: usize = 2048;
 
 pub(super) const TABLE: Table = Table { letter: 'e', slots: 64, max_bytes: MAX_IDS * ID_BYTES };

@@ -1,8 +1,8 @@
-//! Which sessions were idle for too long, and which came back.
+//! Finds the sessions that were idle for too long, and those that are used again.
 //!
 //! A tick publishes the sessions that this VM used ([`super::activity`]). It also checks each slot of [`super::sessions`] for
-//! idle sessions, at the earliest time at which there can be one. A VM learns of sessions from before its start within five
-//! minutes, when it checks every slot for the first time.
+//! idle sessions, at the earliest time at which there can be one. A new VM checks every slot once within five minutes, to find
+//! the sessions that started before it.
 //!
 //! **Cost:** at a tick one read and one write per slot with sessions to publish, one read per slot to check.
 
@@ -20,7 +20,7 @@ const FIRST_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// What a check finds in a slot.
 #[derive(Debug, Default)]
 struct SlotState {
-    /// The earliest latest use of an active session.
+    /// When the least recently used of the active sessions was used.
     least_recent: Option<Time>,
     /// Whether a session is inactive.
     has_inactive: bool,
@@ -29,7 +29,7 @@ struct SlotState {
 // === impl Correlation ===
 
 impl Correlation {
-    /// From now on this VM looks for idle sessions.
+    /// Schedules the first checks of this VM. Later calls do nothing.
     pub(super) fn schedule_idle_checks(&self, now: Time) {
         let checks = &mut self.activity.borrow_mut().checks;
         if checks.is_empty() {
@@ -44,7 +44,7 @@ impl Correlation {
     /// Publishes which sessions this VM used, and deactivates those that were idle for too long.
     pub(super) fn publish_activity(&self, now: Time, report: &mut Report<'_>) {
         let mut due = self.activity.borrow_mut().take_due(now);
-        // A sort by slot would be many times as much code in the module.
+        // Sorting by slot would add many times as much code to the module.
         while let Some(first) = due.first() {
             let slot = TABLE.slot_of(first.session.0);
             let uses: Vec<LastUse> = due.extract_if(.., |last| TABLE.slot_of(last.session.0) == slot).collect();
@@ -68,7 +68,7 @@ impl Correlation {
         }
     }
 
-    /// Writes the later uses of a slot, and makes the sessions active that `returned` after they were idle.
+    /// Writes the later uses of a slot. The sessions in `returned` were inactive and become active.
     fn write_uses(
         &self,
         slot: u64,
@@ -76,7 +76,7 @@ impl Correlation {
         returned: &[(SessionKey, ActiveSession)],
         report: &mut Report<'_>,
     ) {
-        // The gauge rises before other VMs can see the session as active, and lower the gauge.
+        // The gauge is raised first: as soon as the session is active in the store, another VM can lower the gauge.
         for (_, session) in returned {
             report(session.server.as_deref(), session.became_active());
         }
@@ -93,7 +93,7 @@ impl Correlation {
             }
             (true, activated)
         });
-        // Another VM was faster.
+        // Another VM made the other sessions active first, and raised the gauge for them.
         let activated = activated.unwrap_or_default();
         for (_, session) in returned.iter().filter(|(session, _)| !activated.contains(session)) {
             report(session.server.as_deref(), session.became_inactive());
@@ -111,7 +111,7 @@ impl Correlation {
         }
     }
 
-    /// Deactivates all sessions, as no VM follows them any more.
+    /// Deactivates all sessions, because no VM follows them any more.
     pub(super) fn deactivate_all(&self, report: &mut Report<'_>) {
         for slot in 0..TABLE.slots {
             self.deactivate_slot(slot, &|_| true, report);
@@ -161,7 +161,7 @@ impl SlotState {
     }
 }
 
-/// The use of a session that started, if it is later than the entry says.
+/// When a session was used, if it started and that is later than in its entry.
 fn later_use(entry: &SessionEntry, uses: &[LastUse]) -> Option<Time> {
     let last = uses.iter().find(|last| last.session == entry.session)?;
     entry.start.as_ref().map(|_| last.at).filter(|&at| at > entry.used)

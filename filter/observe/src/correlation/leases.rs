@@ -1,7 +1,7 @@
 //! Which VMs follow the links of a server name, so that the last one to stop ends all links and active sessions.
 //!
-//! Each VM holds a lease and renews it. A VM that traps does not release its lease, and neither does the one in which Envoy
-//! only validates a configuration; that VM never ticks, so the first lease is short.
+//! Each VM holds a lease and renews it. A VM that traps does not release its lease. Neither does the VM in which Envoy only
+//! validates a configuration. That VM never ticks, so the lease before the first tick is short.
 //!
 //! **What it does not do:** if the last VM traps, or stops while the lease of a validated configuration is valid, its links and
 //! active sessions do not end.
@@ -15,9 +15,9 @@ use std::time::Duration;
 const LEASE: Duration = Duration::from_secs(60);
 /// How long the lease is valid that a VM takes before its first tick.
 const FIRST_LEASE: Duration = Duration::from_secs(2);
-/// The lease that was renewed first is evicted.
+/// The lease that was not renewed for longest is evicted.
 const MAX_LEASES: usize = 128;
-/// Two numbers.
+/// The VM, and the time until which the lease is valid.
 const LEASE_BYTES: usize = 16;
 
 pub(super) const TABLE: Table = Table { letter: 'v', slots: 1, max_bytes: MAX_LEASES * LEASE_BYTES };
@@ -61,7 +61,7 @@ impl Correlation {
         self.replace_lease(now, None) == Some(0)
     }
 
-    /// Whether a VM is left that ends what starts now: a stream may outlive the plugin that saw it open.
+    /// Whether a VM remains that can end a session which starts now. This VM may have stopped while its streams are open.
     pub(crate) fn has_live_vm(&self, now: Time) -> bool {
         let is_valid = |record| Lease::from_record(record).until > now;
         !self.has_ended.get() || records(&self.read_bytes(&TABLE, 0), MAX_LEASES).iter().any(is_valid)

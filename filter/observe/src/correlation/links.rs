@@ -21,8 +21,7 @@ mod slot;
 use super::{SessionKey, StreamId, Table, stream_id};
 use crate::host::Time;
 use crate::id::IdKey;
-use crate::label::Method;
-use crate::label::{ErrorType, Status, Transport};
+use crate::label::{ErrorType, Method, Status, Transport};
 use crate::observation::Operation;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -30,10 +29,10 @@ use std::time::Duration;
 /// How long a link waits while no open stream holds it.
 pub(crate) const EXPIRY: Duration = Duration::from_secs(300);
 pub(super) const TABLE: Table = Table { letter: 'l', slots: 256, max_bytes: 8192 };
-/// Bytes of a slot for operations whose own stream is open. Of an operation that finds no room, only an answer on another
-/// stream is lost.
+/// Bytes of a slot for operations whose own stream is open. An operation without room is not added, so only an answer on its own
+/// stream is matched.
 const MAX_OPEN_BYTES: usize = TABLE.max_bytes / 4 * 3;
-/// Bytes of a link beside its texts and rare members, at most.
+/// Bytes of a link without its texts and rare members, at most.
 const OPERATION_BYTES: usize = 104;
 const SERVER_REQUEST_BYTES: usize = 80;
 const MARK_BYTES: usize = 48;
@@ -111,18 +110,19 @@ enum LinkKind {
         id: IdKey,
         at: Time,
     },
-    /// Distinguishes a second answer from one that answers nothing.
+    /// A mark: the id was answered. A further answer is a duplicate, and its id is not unknown.
     Answered(IdKey),
 }
 
 type Slot = Vec<Link>;
 
-/// What a message with an id belongs to.
+/// The result of a look-up by id.
 #[derive(Debug)]
 pub(crate) enum Lookup<T> {
     Found(T),
-    /// It was answered before.
+    /// The id was answered before.
     Answered,
+    /// The store does not have the id.
     Unknown,
 }
 
@@ -138,7 +138,7 @@ impl PendingOperation {
         self.has_session_ended && self.stream.is_none()
     }
 
-    /// Whether the stream of its session is to bring the answer. A cancelled operation gets none.
+    /// Whether the answer is expected on the stream of the session. A cancelled operation gets no answer.
     fn is_on_session_stream(&self) -> bool {
         self.operation.transport == Transport::HttpSse && self.cancelled_at.is_none()
     }
@@ -223,7 +223,7 @@ impl EndedLinks {
         self.0.iter().filter_map(Link::pending)
     }
 
-    /// The server requests among them. One that was answered was counted then.
+    /// The server requests among them that have no response. The others were counted when the client answered them.
     pub(crate) fn server_requests(&self) -> impl Iterator<Item = &ServerRequest> {
         self.0.iter().filter_map(Link::server_request).filter(|request| request.answered_at.is_none())
     }

@@ -4,8 +4,8 @@
 //! writes the session here, and the VM that ends it lowers the gauge after. So the gauge is never below zero, whichever VM is
 //! first. [`super::activity`] tracks when a session was last used.
 //!
-//! **Bound:** a slot has room for about 100 sessions, fewer if each has the name of its server. Then an inactive session is
-//! evicted, or else the one that was used least recently. An evicted session counts as ended.
+//! **Bound:** a slot has room for about 100 sessions, fewer if each has the name of its server. When the slot is full, the
+//! inactive session that was used least recently is evicted, or else the active one. An evicted session counts as ended.
 
 use super::{Correlation, SessionKey, Table};
 use crate::host::Time;
@@ -16,7 +16,7 @@ use std::time::Duration;
 /// A session without an exchange for this long is inactive until its next exchange.
 pub(super) const IDLE: Duration = Duration::from_secs(30 * 60);
 pub(super) const TABLE: Table = Table { letter: 's', slots: 64, max_bytes: 4096 };
-/// Bytes of an entry beside its server's name, at most.
+/// Bytes of an entry without its server's name, at most.
 const ENTRY_BYTES: usize = 40;
 /// Latest sessions whose protocol version a VM remembers.
 const MAX_REMEMBERED: usize = 64;
@@ -66,7 +66,8 @@ pub(crate) struct ActiveSession {
 /// What the start or the end of a session changed.
 #[derive(Debug, Default)]
 pub(crate) struct SessionChange {
-    /// Set if the session is over. For its end: when it started. For its start: when it was deleted, before.
+    /// From [`Correlation::end_session`], when the session started. From [`Correlation::start_session`], when a DELETE ended it,
+    /// if the DELETE passed first. `None` if that is not known.
     pub(crate) other_end: Option<Time>,
     /// Sessions that no longer count as active.
     pub(crate) inactive: Vec<ActiveSession>,
@@ -151,7 +152,8 @@ impl Correlation {
         change.unwrap_or_default()
     }
 
-    /// The negotiated protocol version, if the session's start was seen. A VM reads it once, as a rule.
+    /// The negotiated protocol version, if the session's start was seen. A VM remembers it for the latest [`MAX_REMEMBERED`]
+    /// sessions.
     pub(crate) fn protocol_version(&self, session: SessionKey) -> Option<ProtocolVersion> {
         let mut remembered = self.protocol_versions.borrow_mut();
         if let Some((_, version)) = remembered.iter().find(|(known, _)| *known == session) {
@@ -173,12 +175,13 @@ impl Correlation {
     }
 }
 
+/// Removes the entry of a session.
 fn take(slot: &mut Slot, session: SessionKey) -> Option<SessionEntry> {
     let index = slot.iter().position(|entry| entry.session == session)?;
     Some(slot.remove(index))
 }
 
-/// Returns the active sessions that were evicted.
+/// Adds an entry, and evicts others until there is room. Returns the evicted sessions that were active.
 #[inline(never)]
 fn push(slot: &mut Slot, entry: SessionEntry) -> Vec<ActiveSession> {
     let mut evicted = Vec::new();

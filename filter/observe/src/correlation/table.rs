@@ -50,7 +50,7 @@ impl Correlation {
         let slot = table.slot_of(hash) as u32;
         let digits = [slot / 16, slot % 16].map(|digit| char::from_digit(digit, 16).unwrap_or_default());
         let mut key = String::with_capacity(self.prefix.len() + SLOT_KEY_BYTES);
-        // Formatted, it would take ten times as many instructions.
+        // `format!` would take ten times as many instructions.
         key.push_str(&self.prefix);
         key.extend([table.letter, digits[0], digits[1]]);
         key
@@ -66,19 +66,19 @@ impl Correlation {
         self.shared.read(&self.key(table, hash)).map(|value| value.bytes)
     }
 
-    /// Changes the bytes of a slot; `change` returns whether it did. Returns `false` if the slot could not be written.
+    /// Changes the bytes of a slot. `change` returns whether it changed them. Returns `false` if the slot could not be written.
     #[inline(never)]
     pub(super) fn edit_bytes(&self, table: &Table, hash: u64, change: &mut dyn FnMut(&mut Vec<u8>) -> bool) -> bool {
         update_bytes(self.shared.as_ref(), &self.key(table, hash), change)
     }
 
-    /// The slot of an entry with this hash. A value of unexpected shape counts as missing.
+    /// Reads the slot of an entry with this hash. A value that cannot be decoded counts as missing.
     pub(super) fn read<S: Default + DeserializeOwned>(&self, table: &Table, hash: u64) -> S {
         self.read_value(table, hash).and_then(|bytes| postcard::from_bytes(&bytes).ok()).unwrap_or_default()
     }
 
-    /// Changes a slot; `change` returns whether it did, and a result. Returns the result, or `None` if the slot could not be
-    /// written. A value of unexpected shape counts as missing.
+    /// Changes a slot. `change` returns whether it changed the slot, and a result. Returns the result, or `None` if the slot could
+    /// not be written. A value that cannot be decoded counts as missing.
     pub(super) fn edit<S, T>(&self, table: &Table, hash: u64, mut change: impl FnMut(&mut S) -> (bool, T)) -> Option<T>
     where
         S: Default + Serialize + DeserializeOwned,
@@ -103,7 +103,7 @@ impl Correlation {
             if !change(&mut slot) {
                 return false;
             }
-            // A Vec has room for everything.
+            // Writing to a `Vec` does not fail.
             let Ok(written) = postcard::to_allocvec(&slot) else { return false };
             *bytes = written;
             true

@@ -20,7 +20,7 @@ struct Task {
 }
 
 impl Correlation {
-    /// A call of `tool` was answered by this task.
+    /// A call of `tool` created this task.
     pub(crate) fn start_task(&self, server: &[u8], id: &Text, tool: Option<&str>) {
         self.with_task(server, id, |task, is_new| {
             if is_new {
@@ -30,7 +30,8 @@ impl Correlation {
         });
     }
 
-    /// The task's end was seen. The first time, returns the tool that created it, if that is known.
+    /// The task ended. Returns `None` if its end was seen before; otherwise the tool that created it, or `Some(None)` if that tool
+    /// is not known.
     pub(crate) fn end_task(&self, server: &[u8], id: &Text) -> Option<Option<Box<str>>> {
         self.with_task(server, id, |task, _| {
             let is_first = !std::mem::replace(&mut task.has_ended, true);
@@ -38,6 +39,7 @@ impl Correlation {
         })?
     }
 
+    /// Changes the entry of a task. `change` gets the entry and whether it is new, and returns whether to write it, and a result.
     fn with_task<T>(
         &self,
         server: &[u8],
@@ -58,6 +60,7 @@ impl Correlation {
     }
 }
 
+/// Evicts the oldest tasks until the slot is within its bound.
 fn make_room(slot: &mut Vec<Task>) {
     let size = |task: &Task| ENTRY_BYTES + task.tool.as_ref().map_or(0, |tool| tool.len());
     let mut bytes: usize = slot.iter().map(size).sum();

@@ -1,9 +1,14 @@
-//! What a VM does at each tick and at its end, and the observations that this makes.
+//! What a VM does at each tick and at its end, and the observations that it reports.
 //!
-//! These concern exchanges that are over, so each is reported with the name of its server, if it is not the plugin's.
+//! The observations belong to exchanges that ended. Each is reported with the name of its server, if that is not the plugin's.
 //!
-//! **Cost:** a tick with nothing to do reads eight slots of [`links`](super::links). A tick also writes the lease every 30
-//! seconds, and reads a slot of [`sessions`](super::sessions) when one of its sessions may be idle, at least every 30 minutes.
+//! **Cost:**
+//!
+//! | what | when |
+//! |---|---|
+//! | reads of eight slots of [`links`](super::links) | each tick |
+//! | read and write of the leases | every 30 seconds |
+//! | read of a slot of [`sessions`](super::sessions) | when one of its sessions may be idle, at least every 30 minutes |
 
 use super::Correlation;
 use super::links::{EndedLinks, PendingOperation, ServerRequest};

@@ -1,7 +1,7 @@
-//! What a few HTTP headers mean: content types, `Accept`, paths, and the value coding of `Mcp-Name`.
+//! Parses the values of HTTP headers: content types, content encodings, `Accept`, paths, and the encoding of `Mcp-Name`.
 //!
-//! Envoy joins the lines of some headers with a comma (`content-type`) and gives the first line of others. The first value
-//! counts either way, but for `Accept`, whose lines are one list.
+//! Envoy joins the lines of some headers with a comma (`content-type`) and returns only the first line of others. In both cases
+//! the first value is used. `Accept` is an exception: its lines are one list.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,14 +20,14 @@ pub(crate) fn is_event_stream(content_type: &[u8]) -> bool {
     media_type(content_type).eq_ignore_ascii_case(b"text/event-stream")
 }
 
-/// Whether `Accept` names both of MCP's answer forms.
+/// Whether `Accept` has both content types of MCP's responses.
 pub(crate) fn accepts_both(accept: &[u8]) -> bool {
     let names =
         |wanted: &[u8]| accept.split(|&byte| byte == b',').any(|part| media_type(part).eq_ignore_ascii_case(wanted));
     names(b"application/json") && names(b"text/event-stream")
 }
 
-/// The session of HTTP+SSE that the query carries, in any SDK's spelling; an empty one is none.
+/// The session id of HTTP+SSE in the query, under the name that any SDK uses. An empty id counts as missing.
 pub(crate) fn session_query(path: &[u8]) -> Option<&[u8]> {
     let query = path.splitn(2, |&byte| byte == b'?').nth(1)?;
     query.split(|&byte| byte == b'&').find_map(|pair| {
@@ -38,23 +38,24 @@ pub(crate) fn session_query(path: &[u8]) -> Option<&[u8]> {
     })
 }
 
-/// Where an `endpoint` event tells the client to post.
+/// The address for POSTs from an `endpoint` event.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Endpoint {
-    /// What tells one session from another there: the query parameter, else the whole path.
+    /// Identifies the session: the query parameter, or else the whole path with its query.
     pub(crate) session_id: Vec<u8>,
+    /// Whether the session id is the query parameter.
     pub(crate) is_query: bool,
 }
 
-/// Understands an absolute or relative address. A relative path without a session in its query is not resolved: nobody sends
-/// that.
+/// Parses an absolute or relative address. Returns `None` for a relative path without a session in its query; no known server
+/// sends one.
 pub(crate) fn endpoint(address: &[u8]) -> Option<Endpoint> {
-    // Clients keep the fragment to themselves.
+    // Clients do not send the fragment.
     let address = address.split(|&byte| byte == b'#').next().unwrap_or_default().trim_ascii();
     if let Some(session_id) = session_query(address) {
         return Some(Endpoint { session_id: session_id.to_vec(), is_query: true });
     }
-    // Behind the slashes stands the authority, with or without a scheme.
+    // The authority follows the slashes, with or without a scheme before them.
     let slashes = match address {
         [b'/', b'/', ..] => Some(0),
         [b'/', ..] => None,
@@ -67,7 +68,7 @@ pub(crate) fn endpoint(address: &[u8]) -> Option<Endpoint> {
     is_path.then(|| Endpoint { session_id: path.to_vec(), is_query: false })
 }
 
-/// The content encoding that changes the bytes, if one does; several in one line are a list and stay one.
+/// The content encoding, unless it is empty or `identity`. Several encodings in one line are returned as one list.
 pub(crate) fn encoding(content_encoding: &[u8]) -> Option<&[u8]> {
     let coding = first_line(content_encoding);
     (!coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")).then_some(coding)
@@ -78,12 +79,12 @@ pub(crate) fn without_query(path: &[u8]) -> &[u8] {
     path.split(|&byte| byte == b'?').next().unwrap_or_default()
 }
 
-/// Whether the path is one of those that describe a host (RFC 8615), such as OAuth's discovery documents.
+/// Whether the path is a well-known one (RFC 8615), such as that of OAuth's discovery documents.
 pub(crate) fn is_well_known(path: &[u8]) -> bool {
     without_query(path).split(|&byte| byte == b'/').any(|segment| segment == b".well-known")
 }
 
-/// A mirrored header value in plain form: `=?base64?...?=` is decoded (2026-07-28, value encoding of headers).
+/// Decodes the value of a mirrored header, if it is `=?base64?...?=` (2026-07-28, value encoding of headers).
 pub(crate) fn decode_mirrored(value: Vec<u8>) -> Vec<u8> {
     let coded = value.strip_prefix(b"=?base64?").and_then(|rest| rest.strip_suffix(b"?="));
     coded.and_then(|coded| STANDARD.decode(coded).ok()).unwrap_or(value)
@@ -93,7 +94,7 @@ fn media_type(value: &[u8]) -> &[u8] {
     value.split(|&byte| matches!(byte, b';' | b',')).next().unwrap_or_default().trim_ascii()
 }
 
-/// Envoy joins lines without the blank that stands in a list.
+/// The first of the lines that Envoy joined. Envoy adds no space after the comma; in a list within one line a space follows.
 fn first_line(value: &[u8]) -> &[u8] {
     let end = value.windows(2).position(|pair| matches!(pair, [b',', next] if !next.is_ascii_whitespace()));
     value.get(..end.unwrap_or(value.len())).unwrap_or_default().trim_ascii()

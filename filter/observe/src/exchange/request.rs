@@ -1,4 +1,4 @@
-//! The request's body: what in it is MCP, which operations begin, and whether the headers agree with it.
+//! The request's body: whether it is MCP, which operations it starts, and whether the headers agree with it.
 
 use super::state::{Clock, Evidence, MirroredHeaders, RequestKind};
 use super::{Context, Exchange, MAX_OPERATIONS};
@@ -14,13 +14,13 @@ use crate::read::message::{Message, MessageKind, Params};
 use crate::text::Text;
 
 impl Exchange {
-    /// Whether the bytes of the request's body are worth fetching.
+    /// Whether the next chunk of the request's body is read.
     #[must_use]
     pub fn wants_request_body(&self) -> bool {
         self.request.body.as_ref().is_some_and(|body| !body.is_done())
     }
 
-    /// A chunk of `size` bytes passed; `bytes` is empty if they were not wanted.
+    /// A chunk of `size` bytes passed. `bytes` is the chunk, or empty if [`Self::wants_request_body`] is false.
     pub fn handle_request_body(&mut self, context: &mut Context<'_>, size: usize, bytes: &[u8], end_of_stream: bool) {
         self.request.bytes += size as u64;
         if let Some(mut body) = self.request.body.take() {
@@ -52,17 +52,17 @@ impl Exchange {
             return;
         }
         self.operations.clock = Clock::Started(context.now());
-        // The response comes on the session's stream, and may pass before the 202. A refusal comes here.
+        // The response comes on the session's stream, and may pass before the 202. A refusal comes on this exchange.
         if self.session.transport == Transport::HttpSse {
             let stream = Some(context.correlation.new_stream_id());
-            if !self.register(stream, Fallback::NoResponse, context) {
-                self.register(None, Fallback::NoResponse, context);
+            if !self.register_operations(stream, Fallback::NoResponse, context) {
+                self.register_operations(None, Fallback::NoResponse, context);
             }
         }
     }
 
-    /// The exchange is over. If its request did not end, it was cut or refused.
-    pub(super) fn break_off_request(&mut self, context: &mut Context<'_>) {
+    /// The exchange ended. If the request had not ended, the client cut it or the response came before its end.
+    pub(super) fn end_cut_request(&mut self, context: &mut Context<'_>) {
         if self.request.kind.post().is_none() || self.request.has_ended {
             return;
         }
@@ -74,8 +74,8 @@ impl Exchange {
         self.report_bytes(context);
     }
 
-    /// The response came before the body: from the proxy, another filter, or a server that did not wait. Only the headers can
-    /// show the operation. The rest of the body is not read, or the operation would count twice.
+    /// The response came before the body: from the proxy, another filter, or a server that did not wait for the body. Only the
+    /// headers can show the operation. The rest of the body is not read, so that the operation is not counted twice.
     #[inline(never)]
     pub(super) fn begin_by_headers(&mut self, context: &mut Context<'_>) {
         let RequestKind::Post(headers) = &self.request.kind else { return };
@@ -155,7 +155,7 @@ impl Exchange {
         let Message { id: Id::Some(id), method: Some(text), params, .. } = message else { return };
         let params = params.as_deref();
         let protocol_version = self.compare_headers(text, params, method, context);
-        let name = params.and_then(|params| named(method, params));
+        let name = params.and_then(|params| mirrored_name(method, params));
         let operation = Operation {
             id: id.clone(),
             method,
@@ -199,7 +199,7 @@ impl Exchange {
             if contradicts(&headers.method, Some(text)) {
                 mismatch(MirrorHeader::Method);
             }
-            if contradicts(&headers.name, params.and_then(|params| named(method, params))) {
+            if contradicts(&headers.name, params.and_then(|params| mirrored_name(method, params))) {
                 mismatch(MirrorHeader::Name);
             }
         }
@@ -231,8 +231,8 @@ fn name_label(method: Method, name: &Text, context: &mut Context<'_>) -> Option<
     }
 }
 
-/// What `Mcp-Name` repeats for this method (2026-07-28, and SEP-2663 for tasks).
-fn named(method: Method, params: &Params) -> Option<&Text> {
+/// The member of `params` that `Mcp-Name` repeats for this method (2026-07-28, and SEP-2663 for tasks).
+fn mirrored_name(method: Method, params: &Params) -> Option<&Text> {
     use KnownMethod::{ResourcesRead, TasksCancel, TasksGet, TasksUpdate};
     match method {
         Method::Known(ResourcesRead) => params.uri.as_ref(),

@@ -1,4 +1,4 @@
-//! The request's headers: whether the exchange can carry MCP, and what shows that it does.
+//! The request's headers: whether the exchange can be MCP, and whether the headers show it.
 
 use super::headers::{accepts_both, decode_mirrored, encoding, is_json, is_well_known, session_query, without_query};
 use super::state::{MirroredHeaders, PostHeaders, RequestKind};
@@ -42,7 +42,7 @@ impl Exchange {
         RequestKind::Post(headers)
     }
 
-    /// A well-known path describes the host (OAuth). It is no stream, even if an MCP client asks for it.
+    /// A well-known path describes the host (OAuth). A GET of it is not MCP, even if an MCP client sends it.
     fn kind_of_get(&mut self, context: &Context<'_>) -> RequestKind {
         let path = context.host.request_header(":path").unwrap_or_default();
         if is_well_known(&path) {
@@ -52,7 +52,7 @@ impl Exchange {
         RequestKind::Get { resumes: false }
     }
 
-    /// Of a GET or DELETE.
+    /// Reads the headers of a GET or DELETE that show MCP.
     fn read_session_headers(&mut self, context: &mut Context<'_>) {
         let session_id = context.host.request_header("mcp-session-id");
         self.session.id = session_id.map(|id| Text::start_of(id, SESSION_ID_BYTES));
@@ -66,9 +66,9 @@ impl Exchange {
         }
     }
 
-    /// Reads the headers that can decide something. A missing header costs a fraction of a present one, so rare headers are
-    /// always asked for, and common ones only if no other header says the same: in a session, `initialize` gave the protocol
-    /// version, and with `Mcp-Method` there is no session.
+    /// Reads the headers that are needed. Reading a missing header costs a fraction of reading a present one. So rare headers
+    /// are always read. A common header is read only if another one does not make it unnecessary: the protocol version of a
+    /// session is that of its `initialize`, and a request of 2026-07-28 has no session.
     fn read_post_headers(&mut self, context: &Context<'_>) -> PostHeaders {
         let header = |name| context.host.request_header(name);
         let method = header("mcp-method");
@@ -82,8 +82,8 @@ impl Exchange {
         }
         let name = method.as_ref().and_then(|_| header("mcp-name"));
         let has_header = method.is_some() || version.is_some() || self.session.id.is_some();
-        let names_mcp = !is_modern && self.session.id.is_none() && self.read_path(context);
-        let is_mcp = has_header || names_mcp || accepts_both_forms(context);
+        let is_mcp_path = !is_modern && self.session.id.is_none() && self.read_path(context);
+        let is_mcp = has_header || is_mcp_path || accepts_both_forms(context);
         let mirrored = (method.is_some() || version.is_some()).then(|| {
             Box::new(MirroredHeaders {
                 version: version.map(|value| Text::start_of(value, WORD_BYTES)),
@@ -95,7 +95,8 @@ impl Exchange {
         PostHeaders { is_mcp, is_encoded, mirrored }
     }
 
-    /// Whether the path shows MCP: it carries a session of HTTP+SSE, or is one of those configured.
+    /// Whether the path shows MCP: it has a session of HTTP+SSE, or begins with a configured path. Keeps the session and the
+    /// path.
     fn read_path(&mut self, context: &Context<'_>) -> bool {
         let Some(path) = context.host.request_header(":path") else { return false };
         let session_id = match session_query(&path) {
@@ -112,6 +113,7 @@ impl Exchange {
         is_mcp
     }
 
+    /// Keeps the path without its query, unless it is longer than [`PATH_BYTES`].
     fn keep_path(&mut self, mut path: Vec<u8>) {
         let length = without_query(&path).len();
         if path.len() > PATH_BYTES {

@@ -1,9 +1,10 @@
-//! The response: JSON-RPC responses find their operation. What is left is judged at the end.
+//! The response's body: each JSON-RPC response ends the operation with its id. Operations without a response end when the HTTP
+//! response ends (`verdict`).
 
 use super::session::{Answered, server_name};
 use super::state::{Clock, Content, End, Evidence, ResponseBody};
 use super::tasks::task_status;
-use super::verdict::{Verdict, judge};
+use super::verdict::{Verdict, status_of_response};
 use super::{Context, Exchange, MAX_OPERATIONS};
 use crate::id::{Id, RequestId};
 use crate::label::{
@@ -14,13 +15,13 @@ use crate::read::body::Part;
 use crate::read::message::{Message, MessageKind, Outcome, RpcErrorCode};
 
 impl Exchange {
-    /// Whether the bytes of the response's body are worth fetching.
+    /// Whether the next chunk of the response's body is read.
     #[must_use]
     pub fn wants_response_body(&self) -> bool {
         matches!(&self.response.body, ResponseBody::Reading(body) if !body.is_done())
     }
 
-    /// A chunk of `size` bytes passed; `bytes` is empty if they were not wanted.
+    /// A chunk of `size` bytes passed. `bytes` is the chunk, or empty if [`Self::wants_response_body`] is false.
     pub fn handle_response_body(&mut self, context: &mut Context<'_>, size: usize, bytes: &[u8], end_of_stream: bool) {
         self.response.bytes += size as u64;
         if let Some(mut body) = self.response.take_body() {
@@ -43,12 +44,12 @@ impl Exchange {
     pub(super) fn end_response(&mut self, context: &mut Context<'_>) {
         if self.response.end == End::Open {
             self.response.end = End::Complete;
-            self.settle(context);
+            self.end_open_operations(context);
         }
     }
 
-    /// No more responses come here: each operation that is still open gets the verdict of the evidence.
-    pub(super) fn settle(&mut self, context: &mut Context<'_>) {
+    /// No more messages come on this exchange: ends each operation that is still open by its [`Verdict`].
+    pub(super) fn end_open_operations(&mut self, context: &mut Context<'_>) {
         if let Some(mut body) = self.response.take_body() {
             body.finish(&mut |part| self.response_part(part, context));
         }
@@ -59,7 +60,7 @@ impl Exchange {
         }
         if !self.operations.open.is_empty() {
             let verdict = self.verdict(context);
-            if let Some(reachable) = verdict.shows_server() {
+            if let Some(reachable) = verdict.shows_reachable() {
                 context.observe(Observation::Reachable(reachable));
             }
             self.response.is_refused |= matches!(verdict, Verdict::Refused(_) | Verdict::Probed);
@@ -74,16 +75,16 @@ impl Exchange {
         if is_probe { Verdict::Probed } else { verdict }
     }
 
-    /// Whether another stream can bring the responses. A request that the server did not get whole has no response elsewhere.
+    /// Whether another stream can bring the responses. If the server responded before the request's body, no other stream does.
     fn can_be_resumed(&self) -> bool {
         let has_event_ids = self.response.has_event_ids && !self.is_modern();
         self.request.evidence != Evidence::HeadersOnly
             && (has_event_ids || self.session.transport == Transport::HttpSse)
     }
 
-    /// A client finds out the transport with an `initialize` that a server of HTTP+SSE refuses: with 405, or with 400 or 404 at
-    /// the path of its stream. The server may refuse it before the body came; then a request without session and without
-    /// protocol version is taken for an `initialize`.
+    /// Whether the client probes for the transport: it sends an `initialize`, and a server of HTTP+SSE refuses it with 405, or
+    /// with 400 or 404 at the path of its stream. If the server refuses before the body passed, a request without session and
+    /// without protocol version counts as an `initialize`.
     #[inline(never)]
     fn is_probe(&self, context: &Context<'_>) -> bool {
         let has_version = self.request.mirrored().is_some_and(|headers| headers.version.is_some());
@@ -102,15 +103,16 @@ impl Exchange {
         }
     }
 
+    /// Microseconds since the request's last byte, if that is known.
     pub(super) fn duration(&self, context: &mut Context<'_>) -> Option<u64> {
         let started = self.operations.clock.started()?;
         Some(context.now().microseconds_since(started))
     }
 
-    /// A part of the response is not JSON-RPC, or cannot be read. In an error page or a redirect that is expected, and not
+    /// A part of the response is not JSON-RPC, or cannot be read. With an HTTP status of 300 or more this is expected, and is not
     /// counted.
     #[inline(never)]
-    pub(super) fn skipped_out(&mut self, reason: SkipReason, context: &mut Context<'_>) {
+    pub(super) fn skip_response_part(&mut self, reason: SkipReason, context: &mut Context<'_>) {
         self.response.status = self.response.status.or_else(|| context.host.response_status());
         if self.response.status.is_some_and(|status| status >= 300) {
             return;
@@ -127,17 +129,18 @@ impl Exchange {
         match part {
             Part::Message(message) => self.response_message(message, context),
             Part::Event { id } => {
-                self.event(id, context);
+                self.event_started(id, context);
                 self.first_event(context);
             }
             Part::Skipped(_) if self.response.is_replay => {}
-            Part::Skipped(reason) => self.skipped_out(reason, context),
+            Part::Skipped(reason) => self.skip_response_part(reason, context),
             Part::Endpoint(address) => self.endpoint(address, context),
         }
     }
 
-    /// A GET stream is MCP if its first event is `endpoint` or JSON-RPC; otherwise its body is dropped. A POST with a response
-    /// that begins before its body shows MCP by that response.
+    /// Whether a part of the response shows MCP. A GET stream is MCP if its first event is `endpoint` or JSON-RPC; otherwise its
+    /// body is dropped. A POST whose response came before its body is MCP if its headers show MCP and the part is a JSON-RPC
+    /// response.
     fn recognise_by(&mut self, part: &Part<'_>, context: &mut Context<'_>) -> bool {
         if matches!(self.response.body, ResponseBody::Dropped) {
             return false;
@@ -175,13 +178,13 @@ impl Exchange {
 
     fn response_message(&mut self, message: &Message, context: &mut Context<'_>) {
         match message.kind() {
-            MessageKind::Response => self.answer(message, context),
+            MessageKind::Response => self.match_response(message, context),
             _ if self.response.is_replay => {}
             MessageKind::Notification => self.server_notification(message, context),
             MessageKind::Request => self.server_request(message, context),
             // Some servers begin a stream with an empty object.
             MessageKind::Invalid if self.response.content == Content::EventStream && message.bytes <= 2 => {}
-            MessageKind::Invalid => self.skipped_out(SkipReason::NotJsonRpc, context),
+            MessageKind::Invalid => self.skip_response_part(SkipReason::NotJsonRpc, context),
         }
     }
 
@@ -204,7 +207,8 @@ impl Exchange {
         }
     }
 
-    fn answer(&mut self, message: &Message, context: &mut Context<'_>) {
+    /// Ends the operations that a JSON-RPC response answers.
+    fn match_response(&mut self, message: &Message, context: &mut Context<'_>) {
         if let Id::Some(id) = &message.id
             && let Some(index) = self.own_operation(id)
         {
@@ -214,16 +218,21 @@ impl Exchange {
                 Ok(answered) => (Some(answered), None),
                 Err(reason) => (None, Some(reason)),
             };
-            return self.conclude(answered.as_mut_slice(), unmatched, message, context);
+            return self.end_answered(answered.as_mut_slice(), unmatched, message, context);
         }
-        let (mut answered, unmatched) = self.answered_otherwise(message, context);
-        self.conclude(&mut answered, unmatched, message, context);
+        let (mut answered, unmatched) = self.match_other_operations(message, context);
+        self.end_answered(&mut answered, unmatched, message, context);
     }
 
-    /// What a response answers if its id is not that of an operation of this exchange. A result needs its id. An error with an
-    /// unknown id answers the only request of its exchange; an error without a usable id answers all open operations.
+    /// The operations that a response answers whose id is not that of an operation of this exchange:
+    ///
+    /// | response | answers |
+    /// |---|---|
+    /// | error without a usable id | all open operations of the exchange |
+    /// | error with an unknown id | the operation of the exchange, if it is the only one |
+    /// | any other | the operation of another exchange of the session with this id |
     #[inline(never)]
-    fn answered_otherwise(
+    fn match_other_operations(
         &mut self,
         message: &Message,
         context: &mut Context<'_>,
@@ -235,15 +244,15 @@ impl Exchange {
         }
         match self.answered_elsewhere(id, context) {
             Ok(answered) => (vec![answered], None),
-            // The exchange itself is refused, whatever the id is.
+            // The exchange had no request, so the error refuses the exchange, not an operation.
             Err(_) if message.error.is_some() && self.operations.begun == 0 => (Vec::new(), None),
             Err(reason) => (Vec::new(), reason),
         }
     }
 
-    /// Counts a response and ends what it answers.
+    /// Reports a response and ends the operations that it answers.
     #[inline(never)]
-    fn conclude(
+    fn end_answered(
         &mut self,
         answered: &mut [Answered],
         unmatched: Option<UnmatchedReason>,
@@ -256,7 +265,7 @@ impl Exchange {
         if let Some(code) = message.error {
             let method = answered.first().map(|answered| answered.operation.method);
             context.observe(Observation::ProtocolError { code, method });
-            // The method may be unknown and not the session.
+            // With -32601 the method is unknown, not the session.
             self.response.is_refused |= code != RpcErrorCode::Integer(-32601);
         }
         if let Some(reason) = unmatched {
@@ -270,7 +279,8 @@ impl Exchange {
         }
     }
 
-    /// The operations that an error without their id answers.
+    /// Takes the operations that an error without their id answers: with `all` all open ones, otherwise the one operation of the
+    /// exchange.
     fn refused(&mut self, message: &Message, all: bool, context: &mut Context<'_>) -> Vec<Answered> {
         let is_error = message.error.is_some() && message.result.is_none();
         if !is_error || !(all || self.operations.begun == 1) {
@@ -279,7 +289,7 @@ impl Exchange {
         std::mem::take(&mut self.operations.open).into_iter().filter_map(|one| self.claim(one, context).ok()).collect()
     }
 
-    /// Only a stream can bring a response twice.
+    /// Notes that an id was answered on an event stream. Only a stream can bring a response twice.
     fn note_answered(&mut self, id: &RequestId) {
         if self.response.content == Content::EventStream && self.operations.answered.len() < MAX_OPERATIONS {
             self.operations.answered.push(id.key());
@@ -298,7 +308,7 @@ impl Exchange {
                 self.session(context).and_then(|session| context.correlation.protocol_version(session));
         }
         let operation = &*operation;
-        let (status, error_type) = judge(operation, message);
+        let (status, error_type) = status_of_response(operation, message);
         let ended = OperationEnd {
             operation,
             status,
@@ -314,11 +324,11 @@ impl Exchange {
             context.observe(Observation::SessionStarted(&Session { protocol_version, client_name, transport }));
             self.begin_session(protocol_version, operation.transport, context);
         }
-        context.task(operation, status, result);
+        context.update_task(operation, status, result);
         self.list_published(operation, result, message.bytes, context);
     }
 
-    /// The response to a list request shows what the server offers.
+    /// Reports the list in a result.
     fn list_published(&mut self, operation: &Operation, result: &Outcome, bytes: u64, context: &mut Context<'_>) {
         let wanted = operation.method.list_kind();
         let Some(list) = result.lists.iter().find(|list| Some(list.kind) == wanted) else { return };
@@ -329,7 +339,7 @@ impl Exchange {
             cursor: operation.cursor,
             next_cursor: result.next_cursor,
         };
-        // Requests of a session do not repeat what its `initialize` negotiated, and only lists depend on it.
+        // The requests of a session need not repeat the protocol version of its `initialize`. Only lists need it here.
         let protocol_version =
             operation.protocol_version.or_else(|| context.correlation.protocol_version(self.session(context)?));
         context.observe(Observation::Published { method, protocol_version, page });

@@ -1,4 +1,4 @@
-//! The response's headers: whether an event stream opened, how the body is read, and which session begins.
+//! The response's headers: whether an event stream opened, how the body is read, and which session starts.
 
 use super::headers::{encoding, is_event_stream, is_json};
 use super::state::{Content, RequestKind, ResponseBody};
@@ -14,7 +14,7 @@ impl Exchange {
     /// The response's headers passed.
     pub fn handle_response_headers(&mut self, context: &mut Context<'_>, end_of_stream: bool) {
         if end_of_stream {
-            self.note_open_at_end(context);
+            self.report_stream_open_at_end(context);
             if self.response.status.is_none() && !self.operations.open.is_empty() {
                 self.read_status(context);
             }
@@ -23,21 +23,21 @@ impl Exchange {
         if !self.is_recognised() && !self.response_may_show_mcp() {
             return;
         }
-        self.learn_session(context);
+        self.read_new_session(context);
         let content_type = context.host.response_header("content-type").unwrap_or_default();
-        self.note_open(&content_type, context);
+        self.report_stream_open(&content_type, context);
         let Some(format) = self.format(&content_type, context) else { return };
         let Some(body) = self.response_body(format, context) else { return self.leave_unread(context) };
         self.response.body = ResponseBody::Reading(body);
         let is_post_stream = format == Format::Sse && self.request.kind.post().is_some();
         if is_post_stream && self.session.transport == Transport::StreamableHttp && !self.is_modern() {
             let stream = Some(context.correlation.new_stream_id());
-            self.register(stream, Fallback::NoResponse, context);
+            self.register_operations(stream, Fallback::NoResponse, context);
         }
     }
 
-    /// A GET is recognised by its stream, and a POST whose response begins before its body ended by the rest of that body or
-    /// by the response. Any other exchange that is not recognised by now is not MCP.
+    /// Whether an exchange that is not recognised yet can still be MCP. The stream of a GET can show it. If the response of a
+    /// POST starts before the request's body ended, the rest of that body or the response can show it.
     fn response_may_show_mcp(&self) -> bool {
         match &self.request.kind {
             RequestKind::Get { .. } => true,
@@ -49,7 +49,7 @@ impl Exchange {
     /// How the body is framed; `None` if it is not read.
     fn format(&mut self, content_type: &[u8], context: &mut Context<'_>) -> Option<Format> {
         if content_type.starts_with(b"text/html") {
-            self.response.content = Content::Page;
+            self.response.content = Content::Html;
         }
         if is_event_stream(content_type) {
             self.response.content = Content::EventStream;
@@ -62,11 +62,11 @@ impl Exchange {
         (may_be_json && is_json(content_type)).then_some(Format::Json)
     }
 
-    /// A reader for the body; `None` if it has a coding that is not read.
+    /// A reader for the body; `None` if its content encoding is not supported, or if there are too many operations to decode it.
     fn response_body(&self, format: Format, context: &Context<'_>) -> Option<Box<Body>> {
         let operations = &self.operations.open;
         let has_lists = operations.iter().any(|operation| operation.method.list_kind().is_some());
-        // A GET stream may carry the response to a list that was asked for on another exchange.
+        // The response to a list request of another exchange may come on a GET stream.
         let wants_lists = has_lists || self.request.kind.is_get();
         let mut body = Body::new(format);
         body.set_lists(wants_lists.then_some(context.config.digest_key));
@@ -85,17 +85,19 @@ impl Exchange {
         self.response.status = status.and_then(|value| std::str::from_utf8(&value).ok()?.parse().ok());
     }
 
-    /// The response had headers only, or its headers passed before those of the request.
-    pub(super) fn note_open_at_end(&mut self, context: &mut Context<'_>) {
+    /// [`report_stream_open`](Self::report_stream_open) for a response with headers only, or whose headers passed before those of
+    /// the request.
+    pub(super) fn report_stream_open_at_end(&mut self, context: &mut Context<'_>) {
         if self.request.kind.is_get() && self.is_recognised() {
             let content_type = context.host.response_header("content-type").unwrap_or_default();
-            self.note_open(&content_type, context);
+            self.report_stream_open(&content_type, context);
         }
     }
 
-    /// A GET that its headers show to be MCP got a response. After a redirect the client sends it again elsewhere.
+    /// Reports the response to a GET that its headers show to be MCP. A redirect is not reported, because the client repeats the
+    /// GET at the other URL.
     #[inline(never)]
-    fn note_open(&mut self, content_type: &[u8], context: &mut Context<'_>) {
+    fn report_stream_open(&mut self, content_type: &[u8], context: &mut Context<'_>) {
         if !self.request.kind.is_get() || !self.is_recognised() {
             return;
         }
@@ -109,26 +111,26 @@ impl Exchange {
         context.observe(Observation::StreamOpened(status));
     }
 
-    /// The response to `initialize` names the session.
+    /// Reads the session id from the response to `initialize`.
     #[inline(never)]
-    fn learn_session(&mut self, context: &Context<'_>) {
+    fn read_new_session(&mut self, context: &Context<'_>) {
         let initialize = Method::Known(KnownMethod::Initialize);
         let has_initialize = self.operations.open.iter().any(|operation| operation.method == initialize);
         if !has_initialize || self.session.transport == Transport::HttpSse {
             return;
         }
-        // The client may have sent the id of a session that is gone.
+        // This replaces the id that the client sent, which may be that of an ended session.
         if let Some(id) = context.host.response_header("mcp-session-id") {
             self.session.set_id(Text::start_of(id, SESSION_ID_BYTES));
         }
     }
 
-    /// The body has a coding that is not read.
+    /// The body is not read, see [`response_body`](Self::response_body).
     #[inline(never)]
     fn leave_unread(&mut self, context: &mut Context<'_>) {
         if self.is_recognised() {
             self.read_status(context);
-            self.skipped_out(SkipReason::ContentEncoding, context);
+            self.skip_response_part(SkipReason::ContentEncoding, context);
         }
         self.response.is_unread = true;
     }

@@ -8,8 +8,7 @@ use crate::correlation::links::{Lookup, ServerRequest};
 use crate::correlation::{SessionKey, StreamId};
 use crate::host::Time;
 use crate::id::Id;
-use crate::label::Method;
-use crate::label::{Direction, ServerRequestStatus, SkipReason, Transport, UnmatchedReason};
+use crate::label::{Direction, Method, ServerRequestStatus, SkipReason, Transport, UnmatchedReason};
 use crate::observation::Observation;
 use crate::read::message::Message;
 
@@ -26,7 +25,7 @@ impl Exchange {
     pub(super) fn end_server_requests(&mut self, context: &mut Context<'_>) {
         let (Some(session), Some(stream)) = (self.session.key, self.server_request_stream()) else { return };
         self.session.has_server_requests = false;
-        // A GET stream that the client can resume: they expire instead.
+        // The client can resume this GET stream, so the requests stay in the store until they expire.
         if self.request.kind.is_get() && self.response.has_event_ids {
             return;
         }
@@ -53,7 +52,7 @@ impl Exchange {
         let stream = self.session.registration.stream();
         self.session.has_server_requests |= stream.is_some();
         if stream.is_none() && is_streamable {
-            // Only this exchange follows its operations, so their wait for the client is unknown.
+            // The operations are not in the store, so it is unknown how long the server waits for the client.
             self.operations.clock = Clock::Unknown;
         }
         let method = Method::of(text.start(), &context.config.extra_methods);
@@ -80,7 +79,7 @@ impl Exchange {
                 return context.observe(Observation::ServerRequestEnded { method: request.method, status, duration });
             }
             Lookup::Answered => UnmatchedReason::Duplicate,
-            // The server's request passed another process. Only the client's requests of the session pass here.
+            // This process saw no stream of the session, so the server's request passed another process.
             Lookup::Unknown if !context.correlation.saw_traffic(session, Traffic::Streams) => return,
             Lookup::Unknown => UnmatchedReason::UnknownId,
         };

@@ -1,5 +1,5 @@
-//! What an exchange has in common with others of its session: operations that another stream answers, replayed events, and the
-//! session's beginning and end. Most functions are not inlined, to keep the code of plain exchanges small.
+//! What an exchange shares with the others of its session: operations that another stream answers, repeated events, and the start
+//! and end of the session. Most functions are not inlined, to keep the code of exchanges small that need none of this.
 
 use super::state::{Clock, Content, Evidence, Registration, RequestKind};
 use super::{Context, Exchange, SESSION_ID_BYTES};
@@ -18,10 +18,10 @@ use rustc_hash::FxBuildHasher;
 use std::hash::BuildHasher as _;
 use std::num::NonZeroU64;
 
-/// An operation that a message answers, wherever it began.
+/// An operation of this or another exchange that a JSON-RPC response answers.
 pub(super) struct Answered {
     pub(super) operation: Operation,
-    /// Microseconds, where that is known.
+    /// Microseconds, if they are known.
     pub(super) duration: Option<u64>,
 }
 
@@ -37,10 +37,15 @@ impl Exchange {
         self.session.key
     }
 
-    /// Enters the operations into the correlation store, because another stream may answer them. `stream` is this one if it may
-    /// answer them too, or refuse them. Returns whether they are in.
+    /// Adds the operations to the correlation store, because another stream may answer them. `stream` is the stream of this
+    /// exchange if it may answer or refuse them too. Returns whether they were added.
     #[inline(never)]
-    pub(super) fn register(&mut self, stream: Option<StreamId>, fallback: Fallback, context: &mut Context<'_>) -> bool {
+    pub(super) fn register_operations(
+        &mut self,
+        stream: Option<StreamId>,
+        fallback: Fallback,
+        context: &mut Context<'_>,
+    ) -> bool {
         let (Some(session), Clock::Started(started)) = (self.session(context), self.operations.clock) else {
             return false;
         };
@@ -49,7 +54,7 @@ impl Exchange {
             .operations
             .open
             .iter()
-            .filter(|operation| !operation.is_bound())
+            .filter(|operation| !operation.is_tied_to_exchange())
             .map(|operation| PendingOperation {
                 operation: operation.clone(),
                 server: server.clone(),
@@ -66,39 +71,40 @@ impl Exchange {
         }
         context.observe(Observation::OperationsShared);
         let now = context.now();
-        // If they find no room, only this exchange follows them.
+        // Without room in the store, only this exchange follows them.
         let Some(evicted) = context.correlation.add_operations(session, &pending, now) else { return false };
         context.end_evicted(&evicted);
-        if let Some(digest) = self.session.activity {
+        if let Some(digest) = self.session.activity_digest {
             context.correlation.note_traffic_once(digest.get(), session, Traffic::Requests);
         }
         self.session.registration = stream.map_or(Registration::Elsewhere, Registration::Here);
         if let Some(stream) = stream {
-            self.hold(stream, context);
+            self.register_open_stream(stream, context);
         }
         true
     }
 
-    /// What waits for this stream does not expire while it is open.
-    fn hold(&mut self, stream: StreamId, context: &Context<'_>) {
-        self.session.held = Some(stream);
+    /// Registers this stream as open in the VM: links that wait for it do not expire.
+    fn register_open_stream(&mut self, stream: StreamId, context: &Context<'_>) {
+        self.session.open_stream = Some(stream);
         context.correlation.stream_opened(stream);
     }
 
+    /// Removes the registration of [`register_open_stream`](Self::register_open_stream).
     #[inline]
-    pub(super) fn release(&mut self, context: &Context<'_>) {
-        if let Some(stream) = self.session.held.take() {
+    pub(super) fn unregister_open_stream(&mut self, context: &Context<'_>) {
+        if let Some(stream) = self.session.open_stream.take() {
             context.correlation.stream_closed(stream);
         }
     }
 
-    /// Takes an operation of this exchange, if no other stream answered it first.
+    /// Takes an operation of this exchange out of the store, if it is there. Fails if another stream answered it first.
     pub(super) fn claim(
         &mut self,
         operation: Operation,
         context: &mut Context<'_>,
     ) -> Result<Answered, UnmatchedReason> {
-        let is_shared = self.is_registered() && !operation.is_bound();
+        let is_shared = self.is_registered() && !operation.is_tied_to_exchange();
         let Some(session) = self.session.key.filter(|_| is_shared) else {
             let duration = self.duration(context);
             return Ok(Answered { operation, duration });
@@ -124,7 +130,8 @@ impl Exchange {
         Some(pending.duration(end)?.saturating_sub(client_wait))
     }
 
-    /// A response to no operation of this exchange may answer one of its session.
+    /// Takes the operation of the session that a response answers, if it is not one of this exchange. An error is the reason to
+    /// report, or `None` if the response is not reported.
     #[inline(never)]
     pub(super) fn answered_elsewhere(
         &mut self,
@@ -142,7 +149,7 @@ impl Exchange {
                 Ok(Answered { operation: pending.operation, duration })
             }
             Lookup::Answered => Err(Some(UnmatchedReason::Duplicate)),
-            // The request passed another process. Only the streams of the session pass here.
+            // This process saw only streams of the session, so the request passed another process.
             Lookup::Unknown
                 if self.request.kind.is_get() && !context.correlation.saw_traffic(session, Traffic::Requests) =>
             {
@@ -174,7 +181,7 @@ impl Exchange {
         }
     }
 
-    /// Operations that another stream may answer stay in the correlation store, and not here.
+    /// Leaves operations to the correlation store that another stream may answer.
     fn wait_elsewhere(&mut self, fallback: Fallback, context: &mut Context<'_>) {
         let is_registered = match (self.session.registration, self.session.key) {
             (Registration::Here(stream), Some(session)) => {
@@ -185,10 +192,10 @@ impl Exchange {
                 true
             }
             (Registration::Here(_) | Registration::Elsewhere, _) => true,
-            (Registration::None, _) => self.register(None, fallback, context),
+            (Registration::None, _) => self.register_operations(None, fallback, context),
         };
         if is_registered {
-            self.operations.open.retain(Operation::is_bound);
+            self.operations.open.retain(Operation::is_tied_to_exchange);
         }
     }
 
@@ -197,10 +204,10 @@ impl Exchange {
         let id = operation.id.key();
         let mut cancelled_at = None;
         let mut pending = None;
-        if self.is_registered() && !operation.is_bound() {
+        if self.is_registered() && !operation.is_tied_to_exchange() {
             let Some(session) = self.session.key else { return };
             let stream = self.session.registration.stream();
-            // Otherwise another stream answered it and counted it.
+            // If it is not found, another stream answered it and reported it.
             let Lookup::Found(found) = context.correlation.take_own_operation(session, id, stream) else { return };
             cancelled_at = found.cancelled_at;
             pending = Some(found);
@@ -224,8 +231,8 @@ impl Exchange {
         context.observe(Observation::OperationEnded(ended));
     }
 
-    /// An event begins. On a resumed stream it may have passed before.
-    pub(super) fn event(&mut self, id: Option<u64>, context: &mut Context<'_>) {
+    /// An event starts. On a resumed stream it may have passed before.
+    pub(super) fn event_started(&mut self, id: Option<u64>, context: &mut Context<'_>) {
         self.response.is_replay = false;
         let Some(digest) = id else { return };
         let Some(session) = self.session(context) else { return };
@@ -237,7 +244,7 @@ impl Exchange {
         }
     }
 
-    /// The first event of HTTP+SSE names the address for POSTs.
+    /// The first event of an HTTP+SSE stream has the address for POSTs.
     #[inline(never)]
     pub(super) fn endpoint(&mut self, address: &Text, context: &mut Context<'_>) {
         if let Some(path) = &self.request.path {
@@ -248,11 +255,11 @@ impl Exchange {
         if !address.is_query {
             context.correlation.note_endpoint(&address.session_id);
         }
-        self.release(context);
+        self.unregister_open_stream(context);
         self.session.set_id(Text::start_of(address.session_id, SESSION_ID_BYTES));
         self.session.transport = Transport::HttpSse;
         if let Some(session) = self.session(context) {
-            self.hold(session.stream_id(), context);
+            self.register_open_stream(session.stream_id(), context);
             context.correlation.note_traffic(session, Traffic::Streams);
             self.end_activity(context);
             self.start_activity(context);
@@ -262,12 +269,12 @@ impl Exchange {
     /// The GET stream of a session opens.
     #[inline(never)]
     pub(super) fn note_stream(&mut self, context: &Context<'_>) {
-        if let (Some(digest), Some(session)) = (self.session.activity, self.session(context)) {
+        if let (Some(digest), Some(session)) = (self.session.activity_digest, self.session(context)) {
             context.correlation.note_traffic_once(digest.get(), session, Traffic::Streams);
         }
     }
 
-    /// The session is active until the exchange is over.
+    /// Counts this exchange as an open one of its session, until [`end_activity`](Self::end_activity).
     pub(super) fn start_activity(&mut self, context: &Context<'_>) {
         let Some(digest) = self.activity_digest(context) else { return };
         let is_request = self.request.kind.post().is_some();
@@ -275,10 +282,11 @@ impl Exchange {
             let Some(session) = self.session(context) else { return };
             context.correlation.first_exchange_started(digest.get(), session, is_request);
         }
-        self.session.activity = Some(digest);
+        self.session.activity_digest = Some(digest);
     }
 
-    /// Identifies the session in the VM; `None` for the one id in 2^64 whose digest is 0. With several servers behind one filter, each may have a session with this id.
+    /// Identifies the session in this VM; `None` for the one id in 2^64 whose digest is 0. With a server per cluster it covers
+    /// the server too, because two servers may use one session id.
     fn activity_digest(&mut self, context: &Context<'_>) -> Option<NonZeroU64> {
         if context.config.server_name_from() == ServerNameFrom::Cluster {
             return self.session(context).and_then(|session| NonZeroU64::new(session.digest()));
@@ -286,8 +294,9 @@ impl Exchange {
         self.session.id.as_ref().and_then(|id| NonZeroU64::new(quick_digest(id)))
     }
 
+    /// This exchange is no longer an open one of its session.
     pub(super) fn end_activity(&mut self, context: &Context<'_>) {
-        if let Some(digest) = self.session.activity.take() {
+        if let Some(digest) = self.session.activity_digest.take() {
             context.correlation.exchange_ended(digest.get());
         }
     }
@@ -304,8 +313,8 @@ impl Exchange {
         let status = || context.host.response_status();
         match self.request.kind {
             RequestKind::Delete => status().is_some_and(|status| (200..300).contains(&status) || status == 404),
-            // A page says that there is no such route, not that there is no such session.
-            RequestKind::Get { .. } => self.response.content != Content::Page && status() == Some(404),
+            // An HTML page with 404 shows that the route is missing, not the session.
+            RequestKind::Get { .. } => self.response.content != Content::Html && status() == Some(404),
             RequestKind::Post(_) => self.response.is_refused && status() == Some(404),
             RequestKind::Unseen | RequestKind::Other => false,
         }
@@ -328,7 +337,7 @@ impl Exchange {
         if let Some(begun) = change.other_end {
             context.observe(Observation::SessionEnded { microseconds: now.microseconds_since(begun) });
         }
-        context.deactivate_sessions(&change.inactive);
+        context.report_inactive_sessions(&change.inactive);
     }
 
     /// `initialize` was answered.
@@ -348,16 +357,16 @@ impl Exchange {
         if let Some(ended) = change.other_end {
             context.observe(Observation::SessionEnded { microseconds: ended.microseconds_since(requested_at) });
         }
-        context.deactivate_sessions(&change.inactive);
+        context.report_inactive_sessions(&change.inactive);
     }
 }
 
-/// Cheaper than the text's own digest. For use inside the VM only.
+/// A digest for use inside this VM only. It is cheaper than [`Text::digest`].
 fn quick_digest(id: &Text) -> u64 {
     id.whole().map_or_else(|| id.digest(), |whole| FxBuildHasher.hash_one(whole))
 }
 
-/// The server's name, if each exchange has that of its cluster.
+/// The name of the server, if it is the name of the exchange's cluster.
 pub(super) fn server_name(context: &Context<'_>) -> Option<Box<str>> {
     let by_cluster = context.config.server_name_from() == ServerNameFrom::Cluster;
     by_cluster.then(|| crate::config::clean_server_name(&context.host.cluster_name().unwrap_or_default()).into())

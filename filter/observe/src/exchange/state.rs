@@ -1,4 +1,4 @@
-//! The states of an exchange: what can be true together, one type for each side.
+//! The state of an exchange, with one type for the request and one for the response.
 //!
 //! ```text
 //!  request    headers            a part of the body              last byte, trailers, or the exchange is over
@@ -28,33 +28,33 @@ use crate::read::body::Body;
 use crate::text::Text;
 use std::num::NonZeroU64;
 
-/// What the request's headers say.
+/// The kind of request, by its headers.
 #[derive(Debug)]
 pub(super) enum RequestKind {
     /// They did not reach the filter.
     Unseen,
     /// POST with a JSON content type.
     Post(PostHeaders),
-    /// GET; `resumes` with `Last-Event-ID`.
+    /// GET; `resumes` if it has `Last-Event-ID`.
     Get { resumes: bool },
     /// DELETE.
     Delete,
-    /// Cannot carry MCP.
+    /// Not MCP.
     Other,
 }
 
-/// What the headers of a POST say about its body.
+/// The headers of a POST that describe its body.
 #[derive(Debug, Default)]
 pub(super) struct PostHeaders {
-    /// Headers or path say that any JSON-RPC in the body is MCP.
+    /// Headers or path show that any JSON-RPC in the body is MCP.
     pub(super) is_mcp: bool,
     /// The body is compressed, so it is not read.
     pub(super) is_encoded: bool,
-    /// Boxed and optional because most requests of a session have none that has to be read.
+    /// Boxed and optional, because for most requests of a session none of these headers is read.
     pub(super) mirrored: Option<Box<MirroredHeaders>>,
 }
 
-/// Headers that repeat what the body says.
+/// Headers that repeat values of the body.
 #[derive(Debug, Default)]
 pub(super) struct MirroredHeaders {
     /// `MCP-Protocol-Version`
@@ -69,7 +69,7 @@ pub(super) struct MirroredHeaders {
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) kind: RequestKind,
-    /// Without its query. Kept of a GET, and of a POST that may be outside of any session.
+    /// The path without its query. It is kept for a GET, and for a POST that has no session header and is not of 2026-07-28.
     pub(super) path: Option<Vec<u8>>,
     /// Reads the body; `None` if it is not read or no longer read.
     pub(super) body: Option<Box<Body>>,
@@ -79,12 +79,12 @@ pub(super) struct Request {
     pub(super) bytes: u64,
 }
 
-/// What shows the operations of a request.
+/// How the operations of a request were found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Evidence {
     /// Nothing was found so far.
     Nothing,
-    /// The body had messages, or parts that were not read.
+    /// In the body, which had messages or parts that were not read.
     Parts,
     /// The response came before the body, so the operation is known by its headers and its id is not.
     HeadersOnly,
@@ -96,13 +96,13 @@ pub(super) struct Response {
     pub(super) body: ResponseBody,
     pub(super) content: Content,
     pub(super) end: End,
-    /// Only where it had to be read before the response ended.
+    /// The HTTP status; `None` if it was not read yet.
     pub(super) status: Option<u16>,
     /// A part of it was not read.
     pub(super) is_unread: bool,
-    /// It had event ids, so the client can resume it elsewhere.
+    /// The stream had event ids, so the client can resume it with another exchange.
     pub(super) has_event_ids: bool,
-    /// The event at hand passed before.
+    /// The current event repeats one that passed before.
     pub(super) is_replay: bool,
     /// The server responded with an error, which may mean that the session is gone.
     pub(super) is_refused: bool,
@@ -121,12 +121,12 @@ pub(super) enum ResponseBody {
     Dropped,
 }
 
-/// What the response's content type says, where that matters.
+/// The content types of responses that are distinguished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
     Other,
     /// `text/html`
-    Page,
+    Html,
     /// `text/event-stream`
     EventStream,
 }
@@ -157,9 +157,9 @@ pub(super) enum Recognition {
 pub(super) struct Operations {
     /// Those that did not end.
     pub(super) open: Vec<Operation>,
-    /// How many began; stays at 255.
+    /// How many began; at most 255.
     pub(super) begun: u8,
-    /// Ids that an event stream answered.
+    /// Ids that were answered on the event stream of this exchange.
     pub(super) answered: Vec<IdKey>,
     pub(super) clock: Clock,
 }
@@ -167,11 +167,11 @@ pub(super) struct Operations {
 /// When the operations of the exchange began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Clock {
-    /// The request's last byte did not pass.
+    /// The request's last byte has not passed.
     NotStarted,
     /// Since the request's last byte.
     Started(Time),
-    /// The server waited for the client in between, for an unknown time.
+    /// The server waited for the client for an unknown time, so durations are unknown.
     Unknown,
 }
 
@@ -179,30 +179,30 @@ pub(super) enum Clock {
 #[derive(Debug)]
 pub(super) struct Membership {
     pub(super) transport: Transport,
-    /// As it was sent, at most [`super::SESSION_ID_BYTES`] of it; it never leaves.
+    /// As it was sent, at most [`super::SESSION_ID_BYTES`] of it. It is never exported.
     pub(super) id: Option<Text>,
     /// Its keyed hash, once needed.
     pub(super) key: Option<SessionKey>,
     pub(super) registration: Registration,
     /// The server sent a request on this stream.
     pub(super) has_server_requests: bool,
-    /// Under this name the VM keeps what waits for this stream from expiring.
-    pub(super) held: Option<StreamId>,
-    /// Names the session in the VM while the exchange keeps it active.
-    pub(super) activity: Option<NonZeroU64>,
-    /// The client's responses and cancellations that were looked up in the correlation store; stays at 255.
+    /// The stream that is registered as open in this VM. Links that wait for an open stream do not expire.
+    pub(super) open_stream: Option<StreamId>,
+    /// Digest of the session in this VM, while the exchange is counted as one of its open exchanges.
+    pub(super) activity_digest: Option<NonZeroU64>,
+    /// Number of the client's responses and cancellations that were looked up in the correlation store; at most 255.
     pub(super) looked_up: u8,
 }
 
-/// Where the operations can be answered.
+/// Which streams can bring the responses to the operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Registration {
-    /// Only here.
+    /// Only this one: the correlation store does not have the operations.
     None,
-    /// On this stream, or on another one of the session: the correlation store has them. A GET stream is `Here` once the server
-    /// sent a request on it.
+    /// This stream, or another one of the session: the correlation store has the operations. A GET stream is `Here` after the
+    /// server sent a request on it.
     Here(StreamId),
-    /// On another stream of the session only.
+    /// Only another stream of the session: the correlation store has the operations.
     Elsewhere,
 }
 
@@ -308,15 +308,15 @@ impl Default for Membership {
             key: None,
             registration: Registration::None,
             has_server_requests: false,
-            held: None,
-            activity: None,
+            open_stream: None,
+            activity_digest: None,
             looked_up: 0,
         }
     }
 }
 
 impl Membership {
-    /// Another session, or the first one that is known.
+    /// Sets the id of the session. Its key is computed when it is needed.
     pub(super) fn set_id(&mut self, id: Text) {
         (self.id, self.key) = (Some(id), None);
     }
@@ -325,7 +325,7 @@ impl Membership {
 // === impl Registration ===
 
 impl Registration {
-    /// The stream that may bring responses.
+    /// This stream, if it is registered.
     pub(super) fn stream(self) -> Option<StreamId> {
         if let Self::Here(stream) = self { Some(stream) } else { None }
     }

@@ -1,16 +1,15 @@
-//! Tasks (2025-11-25, and the extension of 2026): begun by one exchange, seen to end by another.
+//! Tasks (2025-11-25, and the extension of 2026): one exchange starts a task, another one shows that it ended.
 
 use super::Context;
 use super::session::server_name;
 use crate::label::KnownMethod::{TasksGet, TasksResult};
-use crate::label::Method;
-use crate::label::{Status, TaskStatus};
+use crate::label::{Method, Status, TaskStatus};
 use crate::observation::{Observation, Operation};
 use crate::read::message::Outcome;
 use crate::text::Text;
 
 impl Context<'_> {
-    /// The end of a task shows in the answer to `tasks/get` or `tasks/result`, or in a notification.
+    /// A task ended, as shown by the response to `tasks/get` or `tasks/result`, or by a notification.
     #[inline(never)]
     pub(super) fn task_ended(&mut self, id: &Text, status: TaskStatus) {
         let server = server_name(self).unwrap_or_default();
@@ -19,8 +18,8 @@ impl Context<'_> {
         }
     }
 
-    /// A response to an operation that begins, asks for, or waits for a task.
-    pub(super) fn task(&mut self, operation: &Operation, status: Status, result: &Outcome) {
+    /// Starts or ends the task of an operation that got a result.
+    pub(super) fn update_task(&mut self, operation: &Operation, status: Status, result: &Outcome) {
         let begun = result.task_id.as_ref().or(result.announced_task.as_ref());
         match (operation.method, begun, &operation.task_id) {
             (_, Some(id), _) if status == Status::Accepted => {

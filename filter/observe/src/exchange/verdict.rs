@@ -1,38 +1,39 @@
-//! How an operation ended: by its answer, or else by what the proxy knows, in a fixed order of evidence.
+//! How an operation ended: by its JSON-RPC response, or else by the failure that the proxy reports and the HTTP status, in this
+//! order.
 
 use super::state::{End, Response};
 use crate::correlation::links::Fallback;
 use crate::host::{Failure, Host, Time};
-use crate::label::Method;
-use crate::label::{ErrorType, KnownMethod, Status};
+use crate::label::{ErrorType, KnownMethod, Method, Status};
 use crate::observation::Operation;
 use crate::read::message::{Message, ResultType, RpcErrorCode};
 
-/// What became of operations that no message answered.
+/// How the operations of an exchange end that have no JSON-RPC response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Envoy's flags name the failure.
+    /// The proxy reports a failure.
     Failed(ErrorType),
-    /// The client's side ended first.
+    /// The client ended the exchange before the response was complete.
     ClientLeft,
-    /// The client is sent elsewhere.
+    /// The response is a redirect.
     Redirected,
-    /// The upstream answered with an HTTP error and no JSON-RPC.
+    /// The response is an HTTP error without JSON-RPC.
     Refused(ErrorType),
-    /// It did so where clients ask for the transport by trying.
+    /// The response is an HTTP error, and the client probes for the transport.
     Probed,
-    /// There was an answer, but it could not be read.
+    /// The response could not be read.
     Unread,
-    /// The answer may come on another stream; and if none comes: how the operation ends, where this stream's end tells.
+    /// Another stream may bring the JSON-RPC response. If the end of this stream decides how the operation ends without one, that
+    /// is the fallback.
     Elsewhere(Option<Fallback>),
-    /// Properly ended, nothing said.
+    /// The HTTP response ended normally, without a JSON-RPC response.
     NoResponse,
 }
 
 // === impl Verdict ===
 
 impl Verdict {
-    /// Asks for the evidence in its order and stops at the first that decides. `can_be_resumed`: another stream can bring the
+    /// Checks the failure, then the HTTP status; the first that decides counts. `can_be_resumed`: another stream can bring the
     /// response.
     pub(super) fn of(response: &Response, can_be_resumed: bool, now: Time, host: &dyn Host) -> Self {
         match Self::of_failure(host.failure(), response.end) {
@@ -43,7 +44,7 @@ impl Verdict {
         }
         match response.status.or_else(|| host.response_status()) {
             Some(300..400) => Self::Redirected,
-            // From the server or from the proxy: the client has no login.
+            // The client is not authorized, whether the server or the proxy refused it.
             Some(401 | 403) => Self::Refused(ErrorType::Unauthorized),
             Some(400..) if host.is_from_upstream() => Self::Refused(ErrorType::HttpError),
             Some(200..300) if response.is_unread => Self::Unread,
@@ -53,7 +54,7 @@ impl Verdict {
         }
     }
 
-    /// How the operations that wait for a stream end with it.
+    /// How operations end that wait for a stream, when that stream ends.
     pub(super) fn of_stream(response: &Response, now: Time, host: &dyn Host) -> Fallback {
         match Self::of_failure(host.failure(), response.end) {
             Some(Self::ClientLeft) => Fallback::ClientLeft(now),
@@ -63,8 +64,8 @@ impl Verdict {
         }
     }
 
-    /// Envoy names the reason of every early end but one: a client that resets its HTTP/2 stream with `NO_ERROR`, as Node does
-    /// by default.
+    /// Envoy reports a reason for every early end but one: a client that resets its HTTP/2 stream with `NO_ERROR`, as Node does
+    /// by default. So a cut response without a reason counts as ended by the client.
     fn of_failure(failure: Option<Failure>, end: End) -> Option<Self> {
         match failure {
             Some(Failure::Timeout) => Some(Self::Failed(ErrorType::Timeout)),
@@ -97,8 +98,8 @@ impl Verdict {
         }
     }
 
-    /// Whether the server was reached, where the verdict tells.
-    pub(super) fn shows_server(self) -> Option<bool> {
+    /// Whether the server can be reached; `None` if the verdict does not show it.
+    pub(super) fn shows_reachable(self) -> Option<bool> {
         match self {
             Self::Failed(ErrorType::UpstreamUnavailable) => Some(false),
             Self::Redirected | Self::Refused(_) | Self::Probed | Self::Unread | Self::Elsewhere(None) => Some(true),
@@ -106,19 +107,19 @@ impl Verdict {
         }
     }
 
-    /// Whether an earlier cancellation by the client explains it.
+    /// Whether an earlier cancellation by the client can be the reason.
     pub(super) fn may_be_cancelled(self) -> bool {
         matches!(self, Self::Failed(ErrorType::Reset) | Self::ClientLeft | Self::NoResponse | Self::Elsewhere(_))
     }
 
-    /// The answer may have come on a stream that is not followed.
+    /// Whether the JSON-RPC response may have come on a stream that is not followed.
     pub(super) fn is_unfollowed(self) -> bool {
         self == Self::Elsewhere(None)
     }
 }
 
-/// How an operation ended by the message that answered it.
-pub(super) fn judge(operation: &Operation, message: &Message) -> (Status, Option<ErrorType>) {
+/// Status and error type of an operation that a JSON-RPC response answers.
+pub(super) fn status_of_response(operation: &Operation, message: &Message) -> (Status, Option<ErrorType>) {
     use RpcErrorCode::Integer;
     let is_tool_call = operation.method == Method::Known(KnownMethod::ToolsCall);
     match (&message.result, message.error) {
@@ -129,10 +130,10 @@ pub(super) fn judge(operation: &Operation, message: &Message) -> (Status, Option
             _ if is_tool_call && (result.task || result.announced_task.is_some()) => (Status::Accepted, None),
             _ => (Status::Ok, None),
         },
-        // Probing for the protocol version, not a fault.
+        // The client probes for the protocol version, so this is not an error.
         _ if operation.method == Method::Known(KnownMethod::ServerDiscover) => (Status::Negotiation, None),
-        (None, Some(Integer(-32022))) if !is_past_probing(operation.method) => (Status::Negotiation, None),
-        // A URL to open first (2025-11-25).
+        (None, Some(Integer(-32022))) if !follows_negotiation(operation.method) => (Status::Negotiation, None),
+        // The user has to open a URL first (2025-11-25).
         (None, Some(Integer(-32042))) => (Status::InputRequired, None),
         (None, Some(Integer(-32700 | -32600 | -32601 | -32602 | -32002))) => {
             (Status::Error, Some(ErrorType::InvalidRequest))
@@ -141,8 +142,8 @@ pub(super) fn judge(operation: &Operation, message: &Message) -> (Status, Option
     }
 }
 
-/// A client that uses what it found has agreed on a protocol version before.
-fn is_past_probing(method: Method) -> bool {
+/// Whether clients call this method only after they agreed on a protocol version.
+fn follows_negotiation(method: Method) -> bool {
     use KnownMethod::{PromptsGet, ResourcesRead, ToolsCall};
     matches!(method, Method::Known(ToolsCall | ResourcesRead | PromptsGet))
 }

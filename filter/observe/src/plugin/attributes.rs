@@ -1,7 +1,9 @@
 //! What access logs and spans can show of an exchange: section "access logs and spans" of `docs/metrics.md`.
 //!
-//! Of a batch, the attributes describe the first request. Only names, codes and keyed hashes are set, never contents or ids of
-//! sessions. **Cost:** one host call per attribute, and one for the session's header; only with `filter_state`.
+//! The attributes of a batch describe its first request. Names, codes, request ids and keyed hashes are set, never contents or
+//! session ids.
+//!
+//! **Cost:** one host call per attribute, and one for the session's header; only with `filter_state`.
 
 use crate::config::Config;
 use crate::host::Shell;
@@ -22,21 +24,22 @@ pub(super) struct Attributes {
 enum Progress {
     #[default]
     NoRequest,
-    /// Its method and names.
+    /// The request is described: its method and names.
     Request,
-    /// And how it ended.
+    /// The request and its end are described.
     End,
 }
 
 // === impl Attributes ===
 
 impl Attributes {
-    /// The host has request headers only while they pass.
+    /// To be called in the callback of the request's headers, because the host has them only then.
     pub(super) fn read_session(&mut self, host: &impl Shell, key: &[u8]) {
         let session = host.request_header("mcp-session-id");
         self.session = session.map(|id| session_hash(key, &id));
     }
 
+    /// Sets the attributes that an observation determines.
     pub(super) fn describe(&mut self, observation: &Observation<'_>, config: &Config, host: &impl Shell) {
         match observation {
             Observation::OperationStarted(operation) if self.progress == Progress::NoRequest => {

@@ -1,4 +1,5 @@
-//! One HTTP stream of a plugin: callbacks in, observations to the [recorder](crate::Recorder) and to the host's attributes.
+//! One HTTP stream of a plugin: calls the [exchange](crate::Exchange) for each callback, and hands its observations to the
+//! [recorder](crate::Recorder) and to the attributes.
 
 use super::Plugin;
 use super::attributes::Attributes;
@@ -14,7 +15,7 @@ use std::rc::Rc;
 pub struct HttpStream<S> {
     plugin: Rc<Plugin<S>>,
     exchange: Exchange,
-    /// Known from the first observation on.
+    /// `None` until the first observation, if each stream has the server of its cluster.
     server: Option<Server>,
     attributes: Attributes,
 }
@@ -113,7 +114,7 @@ impl<S: Shell> Observer for Recording<'_, S> {
         self.plugin.recorder.borrow_mut().record(server, &observation, &*self.plugin.shell);
     }
 
-    /// The attributes are those of this exchange, so they do not change.
+    /// Does not set attributes, because they describe this exchange only.
     fn observe_other(&mut self, server: Option<&str>, observation: Observation<'_>) {
         let own = self.server();
         let mut recorder = self.plugin.recorder.borrow_mut();

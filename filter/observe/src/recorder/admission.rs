@@ -18,7 +18,7 @@ impl Recorder {
         self.name(text.as_deref(), true, server, shared)
     }
 
-    /// The same for a code that was counted before.
+    /// [`error_code`](Self::error_code) for a code that was counted before: an overflow is not counted again.
     pub(super) fn known_error_code(
         &mut self,
         code: RpcErrorCode,
@@ -29,9 +29,9 @@ impl Recorder {
         self.known_name(text.as_deref(), server, shared)
     }
 
-    /// The label value of a name that something is counted under. A missing name is `other` without being an overflow.
+    /// The label value of a name. A missing name is `other` without being an overflow.
     ///
-    /// An operation calls this once for each label, because a value that was replaced counts once.
+    /// Call it once per operation and label: each call with a name without room counts as an overflow.
     pub(super) fn name<V: BudgetedValue>(
         &mut self,
         name: Option<&str>,
@@ -47,7 +47,7 @@ impl Recorder {
         V::new(name)
     }
 
-    /// The same for a name that was counted before: an overflow does not count again.
+    /// [`name`](Self::name) for a name that was counted before: an overflow is not counted again.
     pub(super) fn known_name<V: BudgetedValue>(
         &mut self,
         name: Option<&str>,
@@ -57,8 +57,7 @@ impl Recorder {
         V::new(name.map_or(Name::Other, |text| self.admit(V::LABEL, text, true, server, shared).name))
     }
 
-    /// Admits a name to the budget of its label if there is room, and makes its initial series. A name without room is not
-    /// an overflow yet: nothing was replaced.
+    /// Admits a name to the budget of its label if there is room, and makes its initial series. Does not count an overflow.
     pub(super) fn admit(
         &mut self,
         label: BudgetedLabel,

@@ -61,9 +61,9 @@ pub(crate) struct Budget {
     digest_key: DigestKey,
     entries: FxHashMap<Box<str>, Entry>,
     values: Vec<Box<str>>,
-    /// As it was read last.
+    /// The shared budget as it was read last.
     shared_budget: SharedBudget,
-    /// It was read since the last tick.
+    /// Whether the shared budget was read since the last tick.
     is_fresh: bool,
 }
 
@@ -100,7 +100,7 @@ impl Budget {
         }
     }
 
-    /// Lets names that found no room read the shared data again.
+    /// From now on, unconfirmed names without room are looked up in the shared data again, once.
     pub(crate) fn tick(&mut self) {
         self.is_fresh = false;
     }
@@ -137,6 +137,7 @@ impl Budget {
         Admission { name: Name::Admitted(index), is_new: true, overflowed: false }
     }
 
+    /// The label value of a name.
     pub(crate) fn text(&self, name: Name) -> &str {
         match name {
             Name::Admitted(index) => self.values.get(usize::from(index)).map_or(Name::OTHER_TEXT, |value| value),

@@ -54,7 +54,7 @@ impl Budgets {
         self.0.get(label as usize).map_or(Name::OTHER_TEXT, |budget| budget.text(name))
     }
 
-    /// Lets names that found no room ask the shared data again.
+    /// See [`Budget::tick`].
     pub(super) fn tick(&mut self) {
         self.0.iter_mut().for_each(Budget::tick);
     }

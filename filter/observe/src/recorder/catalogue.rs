@@ -6,13 +6,13 @@
 //! | counted | when |
 //! |---|---|
 //! | `changed` | an item has a definition that it did not have before; a definition that returns does not count again |
-//! | `varies` | an item has its fifth definition. Its definition depends on the caller or on the time, so its changes mean nothing. It counts once, instead of `changed`, and the item is not followed any more |
+//! | `varies` | an item has its fifth definition. Its definition depends on the caller or on the time, so its changes are not counted. It counts once, instead of `changed`, and the item is not followed any more |
 //! | `added` | a name appears after the first full list: a page without `nextCursor` that was requested without a cursor, or the last page of such a chain |
 //!
 //! If a page has a name twice, the second item is ignored.
 //!
-//! **Cost:** one look-up in this VM for a page that this worker saw before, one per item for a page without news. A page with
-//! news costs a read of the shared data, and a write if the news is new for all workers.
+//! **Cost:** one look-up in this VM for a page that this VM saw before; one per item for another page. A page with an unknown name
+//! or definition costs a read of the shared data, and a write if it is unknown to all workers.
 //! **Memory:** at most 512 items with 17 bytes for one definition and 41 for four: 9 to 21 KiB per server, method and
 //! protocol version in the shared data, and up to 37 KiB in each VM. More items are not followed.
 
@@ -24,7 +24,6 @@ use crate::observation::Page;
 use crate::recorder::stored::Stored as _;
 use crate::shared_data::update;
 use known_definitions::KnownDefinitions;
-
 use rustc_hash::FxHashSet;
 
 /// How many pages are recognised as a whole at most.
@@ -44,7 +43,7 @@ pub(crate) struct Catalogue {
     /// The key in the shared data.
     key: String,
     known: KnownDefinitions,
-    /// Pages with nothing new in them.
+    /// Digests of pages that were compared before.
     pages: FxHashSet<u64>,
 }
 
@@ -69,10 +68,10 @@ impl Catalogue {
         let items = page.items.iter().map(|item| (digest_key.digest(&item.name), item.digest));
         let items: Vec<(u64, u64)> = items.filter(|(name, _)| names.insert(*name)).collect();
         let Self { key, known, .. } = self;
-        if known.learns_from(page, &items) {
+        if known.has_news(page, &items) {
             let found = update(shared, key, |bytes| {
                 *known = KnownDefinitions::from_bytes(bytes);
-                let is_news = known.learns_from(page, &items);
+                let is_news = known.has_news(page, &items);
                 let changes = known.add(page, &items);
                 if is_news {
                     *bytes = known.to_bytes();
@@ -98,9 +97,9 @@ impl Catalogue {
         self.pages.insert(self.page_digest(page));
     }
 
-    /// A server may send another cursor each time, so cursors count only until the first full list.
+    /// Identifies a page. A server may send another cursor each time, so cursors are included only until the first full list.
     fn page_digest(&self, page: &Page<'_>) -> u64 {
-        if self.known.is_full { page.digest() } else { page.place_digest() }
+        if self.known.is_full { page.digest() } else { page.digest_with_cursors() }
     }
 }
 

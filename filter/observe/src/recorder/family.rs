@@ -21,7 +21,7 @@ pub struct Family {
 }
 
 /// Bounds of operations and first events, microseconds: OpenTelemetry's MCP bounds with three finer ones.
-pub const OPERATION_BOUNDS: &[u64] = &[
+pub(super) const OPERATION_BOUNDS: &[u64] = &[
     1_000,
     2_000,
     5_000,
@@ -42,7 +42,7 @@ pub const OPERATION_BOUNDS: &[u64] = &[
 ];
 
 /// Bounds of what people decide, sessions and requests of the server, microseconds.
-pub const PEOPLE_BOUNDS: &[u64] = &[
+pub(super) const PEOPLE_BOUNDS: &[u64] = &[
     1_000_000,
     5_000_000,
     10_000_000,
@@ -56,7 +56,7 @@ pub const PEOPLE_BOUNDS: &[u64] = &[
 ];
 
 /// Bounds of message sizes, bytes.
-pub const SIZE_BOUNDS: &[u64] = &[256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304];
+pub(super) const SIZE_BOUNDS: &[u64] = &[256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304];
 
 /// The labels of one family with their values.
 pub(super) trait Labels: Copy {

@@ -39,7 +39,7 @@ const COMMON_ERRORS: [ErrorType; 7] = [
     ErrorType::NoResponse,
 ];
 
-/// Failures of requests whose body was not seen. During an outage there may be no others.
+/// Failures of requests whose body was not seen. During an outage all requests may fail like this.
 const UNSEEN_ERRORS: [ErrorType; 2] = [ErrorType::HttpError, ErrorType::UpstreamUnavailable];
 
 /// Protocol versions with an `initialize`.

@@ -56,7 +56,7 @@ pub(super) struct LabelValues {
 /// Declares [`Kind`] and the codes of the closed sets. The order of the kinds is their number.
 macro_rules! kinds {
     (closed { $($set:ident,)+ } other { $($(#[$doc:meta])* $other:ident,)+ }) => {
-        /// What a label value is. The value within the kind is an index, or 0 where the kind has one value.
+        /// The kind of a label value. The value within the kind is an index, or 0 if the kind has one value.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
         enum Kind {

@@ -57,7 +57,7 @@ impl Lists {
 
 impl Recorder {
     /// The label of a resource that the server listed; `None` if it is not known.
-    pub fn published_label(&mut self, server: Server, uri: &[u8], shared: &dyn SharedData) -> Option<Box<str>> {
+    pub(crate) fn published_label(&mut self, server: Server, uri: &[u8], shared: &dyn SharedData) -> Option<Box<str>> {
         let Self { config, budgets, lists, .. } = self;
         lists.resources(server, server.text(budgets), config).label(uri, shared)
     }
@@ -111,7 +111,7 @@ impl Recorder {
                 self.lists.resources.get(&server).and_then(|resources| resources.listed(&item.name, is_template));
             let text = match listed {
                 Some(label) => label,
-                // A read never has the label of a template that is not known.
+                // No read has the label of a template that was not kept.
                 None if is_template => continue,
                 None => self.config.resource_label(&Text::of(&item.name)).into_boxed_str(),
             };

@@ -94,8 +94,8 @@ impl Recorder {
         tool_name
     }
 
-    /// The joint labels of OpenTelemetry's `mcp.server.operation.duration`. A label set without room keeps its error type
-    /// and its server.
+    /// The joint labels of OpenTelemetry's `mcp.server.operation.duration`. A label set without room keeps only its error type and
+    /// its server.
     fn joint(
         &mut self,
         server: Server,

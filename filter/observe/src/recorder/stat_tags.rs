@@ -5,7 +5,7 @@
 //! No label value contains `=` or `;`.
 
 /// What Envoy puts in front of the names of the stats that a filter defines.
-pub const STAT_PREFIX: &str = "wasmcustom.";
+pub(crate) const STAT_PREFIX: &str = "wasmcustom.";
 /// Between the name of a label and its value.
 pub const LABEL_ASSIGN: &str = "=.=";
 /// After the value of a label.
@@ -13,7 +13,7 @@ pub const LABEL_END: &str = ";.;";
 
 /// The pattern for Envoy's `stats_tags` that takes one label out of the name of a stat.
 ///
-/// It begins with [`STAT_PREFIX`], so that Envoy tries it on the stats of filters only.
+/// It begins with `wasmcustom.`, so that Envoy tries it on the stats of filters only.
 #[must_use]
 pub fn tag_regex(label: &str) -> String {
     let [prefix, assign, end] = [STAT_PREFIX, LABEL_ASSIGN, LABEL_END].map(|text| text.replace('.', r"\."));

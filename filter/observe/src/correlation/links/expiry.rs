@@ -14,14 +14,14 @@ const SLOTS_PER_TICK: u64 = 8;
 // === impl Correlation ===
 
 impl Correlation {
-    /// A stream opened in this VM. What it holds does not expire.
+    /// A stream opened in this VM. Links that it holds do not expire.
     pub(crate) fn stream_opened(&self, stream: StreamId) {
         let mut open = self.open_streams.borrow_mut();
         let index = open.partition_point(|&other| other < stream);
         open.insert(index, stream);
     }
 
-    /// A stream closed in this VM. One that opened twice, as two streams of one session may, is still open.
+    /// A stream closed in this VM. An id that was opened twice is still open: the streams of a session of HTTP+SSE have one id.
     #[inline(never)]
     pub(crate) fn stream_closed(&self, stream: StreamId) {
         let mut open = self.open_streams.borrow_mut();
@@ -30,20 +30,22 @@ impl Correlation {
         }
     }
 
-    /// The session ended; `fallback` says how, if it ended with its stream. Takes the links that wait for another exchange of
-    /// the session. An operation whose own stream is open ends with that stream, at the latest. One change does it all: a
-    /// stream that ends at the same time has either detached its operations before, and they are taken, or finds them marked.
+    /// The session ended. `fallback` is how its stream ended, or [`Fallback::NoResponse`]. Takes the links that wait for another
+    /// exchange of the session. An operation whose own stream is open is marked, and ends with that stream at the latest.
+    ///
+    /// All of this is one write of the slot, because the stream of an operation may end at the same time in another VM. If it
+    /// detached the operation before, the operation is taken here. If it does so later, it finds the mark.
     pub(crate) fn end_session_links(&self, session: SessionKey, fallback: Fallback) -> EndedLinks {
         let ended = self.with_links(session, |slot| {
             let mut ended = take(slot, session, &is_waiting);
             let mut is_changed = !ended.0.is_empty();
             for pending in ended.0.iter_mut().filter_map(Link::pending_mut) {
-                self.session_ended(session, pending, fallback);
+                self.set_fallback(session, pending, fallback);
             }
             let requests_ended = |stream| ended.server_requests().any(|request| request.stream == stream);
             for pending in slot.iter_mut().filter(|link| link.session == session).filter_map(Link::pending_mut) {
                 (pending.has_session_ended, is_changed) = (true, true);
-                self.session_ended(session, pending, fallback);
+                self.set_fallback(session, pending, fallback);
                 if requests_ended(pending.stream) {
                     pending.client_wait = None;
                 }
@@ -73,8 +75,8 @@ impl Correlation {
         ended
     }
 
-    /// Takes the links that waited for `expiry`. A link that a stream of this VM holds is renewed after half of that: other VMs
-    /// do not know the stream, and check the link several times before it would expire.
+    /// Takes the links that waited for `expiry`. Other VMs do not know the streams of this VM, so a link that a stream of this VM
+    /// holds is renewed after half of `expiry`. Until it would expire, each VM checks it several times.
     fn expire_slot(&self, slot: u64, now: Time, expiry: Duration, ended: &mut EndedLinks) {
         let open = self.open_streams.borrow();
         let is_held = |link: &Link| link.holder().is_some_and(|stream| open.binary_search(&stream).is_ok());
@@ -94,24 +96,25 @@ impl Correlation {
         for mut link in expired.unwrap_or_default().0 {
             let session = link.session;
             if let Some(pending) = link.pending_mut() {
-                self.doubt(session, pending);
+                self.set_unknown_if_unseen(session, pending);
             }
             ended.0.push(link);
         }
     }
 
-    /// An operation of HTTP+SSE is answered on the stream of its session. If no stream was seen, another process sees it.
-    fn session_ended(&self, session: SessionKey, pending: &mut PendingOperation, fallback: Fallback) {
+    /// Sets how an operation ends after its session ended. An operation of HTTP+SSE is answered on the stream of its session. If
+    /// this process saw no stream, another process did.
+    fn set_fallback(&self, session: SessionKey, pending: &mut PendingOperation, fallback: Fallback) {
         if fallback != Fallback::NoResponse {
             pending.fallback = fallback;
         }
         if pending.operation.transport == Transport::HttpSse {
-            self.doubt(session, pending);
+            self.set_unknown_if_unseen(session, pending);
         }
     }
 
-    /// If this process never saw a stream of the session, the answer may have passed another process.
-    fn doubt(&self, session: SessionKey, pending: &mut PendingOperation) {
+    /// Replaces `NoResponse` by `Unknown` if this process saw no stream of the session: the answer may have passed another process.
+    fn set_unknown_if_unseen(&self, session: SessionKey, pending: &mut PendingOperation) {
         if pending.fallback == Fallback::NoResponse && !self.saw_traffic(session, Traffic::Streams) {
             pending.fallback = Fallback::Unknown;
         }
@@ -121,7 +124,7 @@ impl Correlation {
 // === impl Link ===
 
 impl Link {
-    /// Since when the link waits. A mark of what was answered does not wait, and does not expire.
+    /// Since when the link waits. A mark that an id was answered does not wait, and does not expire.
     fn since(&self) -> Option<Time> {
         match self.kind {
             LinkKind::Operation { since, .. } | LinkKind::ServerRequest { since, .. } => Some(since),
@@ -137,8 +140,8 @@ impl Link {
     }
 }
 
-/// Whether a link waits for another exchange of its session. The answered server requests of an open stream stay, as its
-/// operations need to know how long they waited.
+/// Whether a link waits for another exchange of its session. The answered server requests of an open stream do not wait, but are
+/// kept for the durations of its operations.
 fn is_waiting(link: &Link) -> bool {
     match &link.kind {
         LinkKind::Operation { pending, .. } => pending.stream.is_none(),

@@ -70,7 +70,7 @@ impl Correlation {
                 is_changed = true;
                 match &mut link.kind {
                     LinkKind::Operation { pending, since } => {
-                        // If the stream of the session ended first, its fallback explains more.
+                        // `NoResponse` does not replace the fallback of a session that ended before.
                         if !pending.has_session_ended || fallback != Fallback::NoResponse {
                             pending.fallback = fallback;
                         }
@@ -96,15 +96,15 @@ impl Correlation {
         ended.unwrap_or_default()
     }
 
-    /// The client cancelled an operation. If the operation is not here, the cancellation waits for it. Returns the evicted
-    /// links.
+    /// The client cancelled an operation. If the store does not have the operation yet, it keeps the cancellation. Returns the
+    /// evicted links.
     pub(crate) fn cancel_operation(&self, session: SessionKey, id: IdKey, now: Time) -> EndedLinks {
         let evicted = self.with_links(session, |slot| {
-            let is_meant = |link: &Link, id| {
+            let is_running = |link: &Link, id| {
                 let running = link.pending().filter(|pending| pending.cancelled_at.is_none());
                 link.session == session && running.is_some_and(|pending| pending.operation.id.key() == id)
             };
-            let index = id.forms().find_map(|id| slot.iter().position(|link| is_meant(link, id)));
+            let index = id.forms().find_map(|id| slot.iter().position(|link| is_running(link, id)));
             match index.and_then(|index| slot.get_mut(index)).and_then(Link::pending_mut) {
                 Some(pending) => pending.cancelled_at = Some(now),
                 None => {
@@ -126,16 +126,16 @@ impl Correlation {
     }
 }
 
-/// Takes the oldest operation with this id, of those that `is_meant` accepts.
+/// Takes the oldest operation with this id for which `predicate` returns `true`.
 #[inline(never)]
 fn take_pending(
     slot: &mut Slot,
     session: SessionKey,
     id: IdKey,
-    is_meant: &dyn Fn(&PendingOperation) -> bool,
+    predicate: &dyn Fn(&PendingOperation) -> bool,
 ) -> Lookup<Box<PendingOperation>> {
-    let is_meant = |pending: &PendingOperation| pending.operation.id.key() == id && is_meant(pending);
-    let index = slot.iter().position(|link| link.session == session && link.pending().is_some_and(is_meant));
+    let is_found = |pending: &PendingOperation| pending.operation.id.key() == id && predicate(pending);
+    let index = slot.iter().position(|link| link.session == session && link.pending().is_some_and(is_found));
     let Some(index) = index else { return answered_or_unknown(slot, session, id) };
     let LinkKind::Operation { pending, .. } = slot.remove(index).kind else { return Lookup::Unknown };
     note_answered(slot, session, id);

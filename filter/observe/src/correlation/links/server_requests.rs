@@ -8,8 +8,8 @@ use crate::id::IdKey;
 use crate::label::Transport;
 
 impl Correlation {
-    /// The server sent a request. A stream of HTTP+SSE does not show for which operation; then the durations of all running
-    /// operations of the session become unknown. Returns the evicted links.
+    /// The server sent a request. On HTTP+SSE the stream does not show which operation the request belongs to, so the durations of
+    /// all running operations of the session become unknown. Returns the evicted links.
     pub(crate) fn add_server_request(
         &self,
         session: SessionKey,
@@ -50,6 +50,7 @@ impl Correlation {
     }
 }
 
+/// Ends the server request with exactly this id.
 fn end(slot: &mut Slot, session: SessionKey, id: IdKey, now: Time) -> Lookup<ServerRequest> {
     let has_id = |link: &&mut Link| link.session == session && link.server_request().is_some_and(|one| one.id == id);
     let mut is_answered = false;
@@ -61,7 +62,7 @@ fn end(slot: &mut Slot, session: SessionKey, id: IdKey, now: Time) -> Lookup<Ser
         }
         let found = request.clone();
         request.answered_at = Some(now);
-        // Open operations of its stream need to know how long they waited.
+        // The durations of the open operations of its stream are without this wait.
         let is_needed = |link: &Link| link.session == session && link.is_open() && link.stream() == found.stream;
         if !slot.iter().any(is_needed) {
             slot.remove(index);

@@ -1,4 +1,4 @@
-//! Operations on a slot that more than one method needs.
+//! Functions for a slot of links that several methods use.
 
 use super::{EndedLinks, Link, LinkKind, Lookup, Slot, TABLE};
 use crate::correlation::{Correlation, SessionKey};
@@ -9,7 +9,7 @@ use crate::id::IdKey;
 const MAX_ANSWERED: usize = 8;
 
 impl Correlation {
-    /// Changes the slot of a session; `change` returns whether it did, and a result.
+    /// Changes the slot of a session. `change` returns whether it changed the slot, and a result.
     pub(super) fn with_links<T>(&self, session: SessionKey, change: impl FnMut(&mut Slot) -> (bool, T)) -> Option<T> {
         self.edit(&TABLE, session.0, change)
     }
@@ -24,13 +24,14 @@ impl Correlation {
     }
 }
 
-/// What a message with this id belongs to, after nothing was found that waits for it.
+/// The result for an id that no link waits for: answered before, or unknown.
 pub(super) fn answered_or_unknown<T>(slot: &Slot, session: SessionKey, id: IdKey) -> Lookup<T> {
     let is_mark = |link: &Link| matches!(link.kind, LinkKind::Answered(known) if known == id);
     let is_answered = slot.iter().any(|link| link.session == session && is_mark(link));
     if is_answered { Lookup::Answered } else { Lookup::Unknown }
 }
 
+/// Adds a mark that an id was answered.
 pub(super) fn note_answered(slot: &mut Slot, session: SessionKey, id: IdKey) {
     let mark = Link { session, kind: LinkKind::Answered(id) };
     push_mark(slot, mark, MAX_ANSWERED, |kind| matches!(kind, LinkKind::Answered(_)));
@@ -46,6 +47,7 @@ pub(super) fn push_mark(slot: &mut Slot, mark: Link, max: usize, is_of_kind: fn(
     slot.push(mark);
 }
 
+/// Removes the cancellation of an operation, and returns its time.
 pub(super) fn take_cancelled(slot: &mut Slot, session: SessionKey, id: IdKey) -> Option<Time> {
     let cancelled = |link: &Link, id| match link.kind {
         LinkKind::Cancelled { id: known, at } if link.session == session && known == id => Some(at),
@@ -57,13 +59,14 @@ pub(super) fn take_cancelled(slot: &mut Slot, session: SessionKey, id: IdKey) ->
     Some(at)
 }
 
-/// Removes the links that `is_meant` accepts.
+/// Removes the links for which `predicate` returns `true`.
 #[inline(never)]
-pub(super) fn extract(slot: &mut Slot, is_meant: &dyn Fn(&Link) -> bool) -> EndedLinks {
-    EndedLinks(slot.extract_if(.., |link| is_meant(link)).collect())
+pub(super) fn extract(slot: &mut Slot, predicate: &dyn Fn(&Link) -> bool) -> EndedLinks {
+    EndedLinks(slot.extract_if(.., |link| predicate(link)).collect())
 }
 
-/// Removes the links of a session that are to end, and marks those as answered whose answer may still come.
+/// Removes the links of a session for which `is_ending` returns `true`. Marks operations and answered server requests as
+/// answered, because an answer may still come.
 #[inline(never)]
 pub(super) fn take(slot: &mut Slot, session: SessionKey, is_ending: &dyn Fn(&Link) -> bool) -> EndedLinks {
     let ended = extract(slot, &|link| link.session == session && is_ending(link));
@@ -79,8 +82,8 @@ pub(super) fn take(slot: &mut Slot, session: SessionKey, is_ending: &dyn Fn(&Lin
     ended
 }
 
-/// Evicts the oldest links until the slot is within its bound. Operations whose own stream is open stay, as their answer would
-/// find nothing; [`super::MAX_OPEN_BYTES`] leaves room beside them.
+/// Evicts the oldest links until the slot is within its bound. Operations whose own stream is open are not evicted, because their
+/// answer could not be matched. They take at most [`super::MAX_OPEN_BYTES`], so other links have room.
 #[inline(never)]
 pub(super) fn make_room(slot: &mut Slot) -> EndedLinks {
     let mut bytes: usize = slot.iter().map(Link::size).sum();

@@ -44,7 +44,7 @@ impl SharedBudget {
         is_full.then_some(Place::None)
     }
 
-    /// Takes a place for a name. A confirmed name leaves the unconfirmed ones.
+    /// Takes a place for a name. A name that becomes confirmed is removed from the unconfirmed ones.
     pub(super) fn take(&mut self, digest: u64, confirmed: bool, limit: u16) -> Place {
         if let Some(place) = self.find(digest, confirmed, limit) {
             return place;

@@ -17,7 +17,7 @@ const MAX_DEFINITIONS: usize = 4;
 pub(super) enum Definitions {
     /// The digests of all of them: one to [`MAX_DEFINITIONS`].
     Seen(Box<[u64]>),
-    /// More than that.
+    /// There were more than [`MAX_DEFINITIONS`].
     Vary,
 }
 
@@ -35,15 +35,15 @@ pub(super) struct KnownDefinitions {
 // === impl KnownDefinitions ===
 
 impl KnownDefinitions {
-    /// Whether a page has a name or a definition that is not known. `items` are the digests of names and definitions, each
-    /// name once.
-    pub(super) fn learns_from(&self, page: &Page<'_>, items: &[(u64, u64)]) -> bool {
+    /// Whether a page has a name or a definition that is not known, or continues the first full list. `items` are the digests of
+    /// names and definitions, each name once.
+    pub(super) fn has_news(&self, page: &Page<'_>, items: &[(u64, u64)]) -> bool {
         let is_news = |&(name, definition): &(u64, u64)| match self.items.get(&name) {
             Some(Definitions::Seen(seen)) => !seen.contains(&definition),
             Some(Definitions::Vary) => false,
             None => self.items.len() < MAX_ITEMS,
         };
-        self.follow(page).is_some() || items.iter().any(is_news)
+        self.follow_first_list(page).is_some() || items.iter().any(is_news)
     }
 
     /// Adds a page; returns what is new in it.
@@ -60,15 +60,15 @@ impl KnownDefinitions {
                 Entry::Vacant(_) => {}
             }
         }
-        if let Some((is_full, awaited)) = self.follow(page) {
+        if let Some((is_full, awaited)) = self.follow_first_list(page) {
             (self.is_full, self.awaited) = (is_full, awaited);
         }
         changes
     }
 
-    /// Follows the pages of the first full list. Returns whether the list is full with this page and the next cursor; `None`
-    /// if the page is not its next page.
-    fn follow(&self, page: &Page<'_>) -> Option<(bool, u64)> {
+    /// Follows the pages of the first full list. Returns the values of `is_full` and `awaited` after this page; `None` if the page
+    /// is not the next one of that list, or changes neither value.
+    fn follow_first_list(&self, page: &Page<'_>) -> Option<(bool, u64)> {
         let is_next = page.cursor.is_none_or(|cursor| cursor.get() == self.awaited);
         // If a page was not kept as a whole, its missing names would count as new later.
         if self.is_full || !is_next || !page.is_whole {
