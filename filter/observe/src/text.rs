@@ -1,6 +1,7 @@
 //! A decoded string or number of which only the beginning is kept.
 
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU64;
 
 /// FNV-1a, 64 bit.
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
@@ -19,7 +20,7 @@ pub(crate) struct Text {
     limit: usize,
     length: u64,
     /// Digest of everything so far, once there is more than is kept.
-    overflow: Option<u64>,
+    overflow: Option<NonZeroU64>,
 }
 
 impl PartialEq for Text {
@@ -77,8 +78,9 @@ impl Text {
         }
         let (kept, rest) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
         self.start.extend_from_slice(kept);
-        let digest = self.overflow.unwrap_or_else(|| digest(OFFSET, &self.start));
-        self.overflow = Some(self::digest(digest, rest));
+        let digest = self.digest();
+        // One digest in 2^64 is 0 and becomes 1.
+        self.overflow = NonZeroU64::new(self::digest(digest, rest)).or(Some(NonZeroU64::MIN));
     }
 
     /// The bytes that were kept.
@@ -98,7 +100,7 @@ impl Text {
 
     /// Digest of the whole text.
     pub(crate) fn digest(&self) -> u64 {
-        self.overflow.unwrap_or_else(|| digest(OFFSET, &self.start))
+        self.overflow.map_or_else(|| digest(OFFSET, &self.start), NonZeroU64::get)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::recorder::session_hash;
 #[derive(Debug, Default)]
 pub(super) struct Attributes {
     /// Keyed hash of the session's id.
-    session: Option<String>,
+    session: Option<Box<str>>,
     progress: Progress,
 }
 
@@ -36,7 +36,7 @@ impl Attributes {
     /// To be called in the callback of the request's headers, because the host has them only then.
     pub(super) fn read_session(&mut self, host: &impl Shell, key: &[u8]) {
         let session = host.request_header("mcp-session-id");
-        self.session = session.map(|id| session_hash(key, &id));
+        self.session = session.map(|id| session_hash(key, &id).into_boxed_str());
     }
 
     /// Sets the attributes that an observation determines.
