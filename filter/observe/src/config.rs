@@ -284,14 +284,14 @@ mod tests {
     }
 
     #[test]
-    fn ok_absent_is_the_default() {
+    fn missing_configuration_is_the_default() {
         assert_eq!(parse(""), Ok(Config::default()));
         assert_eq!(parse(" \n"), Ok(Config::default()));
         assert_eq!(parse("{}"), Ok(Config::default()));
     }
 
     #[test]
-    fn err_names_that_could_be_overlooked_are_quoted() {
+    fn names_that_could_be_overlooked_are_quoted() {
         assert_eq!(parse(r#"{"":1}"#), Err(vec![r#""""#.to_owned()]));
         assert_eq!(parse(r#"{"labels":{"a\nb":1}}"#), Err(vec![r#"labels."a\nb""#.to_owned()]));
         let long = parse(&format!(r#"{{"{}":1}}"#, "a".repeat(500))).unwrap_err();
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_every_field() {
+    fn every_field_is_read() {
         let config = parse(
             r#"{"server_name":"a.b-c_d","server_name_from":"cluster","paths":["/mcp"],
             "labels":{"resource_uri":"hash","hash_key":"${KEY}","client_name":true},
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn err_all_problems_at_once_with_their_paths() {
+    fn all_problems_are_reported_with_their_paths() {
         let problems = parse(
             r#"{"server_name":"a b","server_name_from":"x","paths":["mcp","/ok",7],"labels":{"resource_uri":"hash","nope":1},
             "limits":{"tool_names":0,"label_bytes":-1,"error_codes":"many"},"extra_methods":"x","filter_state":1,
@@ -343,14 +343,14 @@ mod tests {
     }
 
     #[test]
-    fn err_not_an_object() {
+    fn configuration_that_is_no_object_fails() {
         assert_eq!(parse("[]"), Err(vec!["$".to_owned()]));
         assert_eq!(parse("{"), Err(vec!["$".to_owned()]));
         assert_eq!(parse(r#"{"labels":3}"#), Err(vec!["labels".to_owned()]));
     }
 
     #[test]
-    fn ok_a_struct_as_envoy_hands_it_over() {
+    fn envoy_struct_is_read() {
         // {"server_name": "mine", "semconv": true, "limits": {"tool_names": 7}, "paths": ["/a"]}
         let bytes = b"\x0a\x15\x0a\x0bserver_name\x12\x06\x1a\x04mine\x0a\x0d\x0a\x07semconv\x12\x02\x20\x01\
             \x0a\x25\x0a\x06limits\x12\x1b\x2a\x19\x0a\x17\x0a\x0atool_names\x12\x09\x11\0\0\0\0\0\0\x1c\x40\
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn err_secret_is_not_shown() {
+    fn secret_is_not_shown() {
         let environment = |_: &str| None;
         let error = Config::from_json(br#"{"labels":{"hash_key":"hunter2"}}"#, &environment).unwrap_err();
         assert!(!error.to_string().contains("hunter2"), "{error}");
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_server_name_from_anything() {
+    fn server_name_accepts_every_source() {
         assert_eq!(Config::default().with_server_name(b"out|80||a.b").server_name(), "out_80__a.b");
         assert_eq!(Config::default().with_server_name(b"").server_name(), "unknown");
     }

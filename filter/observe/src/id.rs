@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_numbers_compare_by_value_where_peers_do() {
+    fn numbers_compare_by_value_where_peers_do() {
         assert_eq!(number("1.0"), number("1"));
         assert_eq!(number("-0"), number("0"));
         for (written, digits) in [
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_digits_mean_the_same_as_a_string_and_as_a_number() {
+    fn digits_are_equal_as_string_and_as_number() {
         let string = |text: &str| RequestId::string(&Text::of(text.as_bytes())).key();
         for digits in ["0", "5", "120", "12345678901234567890"] {
             assert_eq!(string(digits).other_form(), Some(number(digits).key()), "{digits}");
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_only_plain_ids_are_shown() {
+    fn only_plain_ids_are_shown() {
         let string = |text: &[u8]| RequestId::string(&Text::of(text)).shown_as(&Text::of(text));
         assert_eq!(number("-7.0").shown_as(&Text::of(b"-7.0")).shown(), Some("-7"));
         assert_eq!(number("-7").shown(), None);

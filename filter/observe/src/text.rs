@@ -112,7 +112,7 @@ mod tests {
     use crate::test;
 
     #[test]
-    fn ok_equal_by_the_whole_though_only_the_start_is_kept() {
+    fn texts_compare_by_the_whole_though_only_the_start_is_kept() {
         let long = [b'a'; 1000];
         let mut cut = Text::default();
         cut.restart(4);

@@ -149,7 +149,7 @@ mod tests {
     use std::sync::Arc;
 
     #[tokio::test]
-    async fn ok_what_never_left_is_counted() {
+    async fn unsent_operations_are_counted() {
         // Closed again at the end of the line: nobody listens there.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let url = format!("--url=http://{address}");

@@ -153,7 +153,7 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
-    fn ok_a_request_has_what_its_revision_wants() {
+    fn request_has_the_members_of_its_protocol_version() {
         let params = json!({"name": "echo", "arguments": {}});
         let old = Template::new(Method::ToolsCall, params.clone(), ProtocolVersion::V2025_11_25);
         assert_eq!(old.headers, []);
@@ -169,14 +169,14 @@ mod tests {
     }
 
     #[test]
-    fn ok_header_values() {
+    fn header_values_are_encoded() {
         assert_eq!(header_value("get_forecast"), "get_forecast");
         assert_eq!(header_value("é"), "=?base64?w6k=?=");
         assert_eq!(header_value(" a"), "=?base64?IGE=?=");
     }
 
     #[test]
-    fn ok_answers_and_questions() {
+    fn responses_and_server_requests_are_told_apart() {
         let read = |text| serde_json::from_str::<Message>(text).unwrap();
         assert!(read(r#"{"id":1,"result":{}}"#).answers(1, true));
         assert!(!read(r#"{"id":2,"result":{}}"#).answers(1, true));

@@ -212,7 +212,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn ok_a_server_is_asked_for_no_more_than_it_has() {
+    fn requests_use_only_what_the_server_offers() {
         let methods = |offer: &Offer| {
             [Kind::ListTools, Kind::Call, Kind::ListResources, Kind::Read]
                 .map(|kind| offer.request(Card { kind, pick: 11 }).method)

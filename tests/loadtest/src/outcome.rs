@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_answers() {
+    fn responses_map_to_outcomes() {
         assert_answer(Method::ToolsCall, r#"{"id":1,"result":{"content":[]}}"#, "ok");
         assert_answer(Method::ToolsCall, r#"{"id":1,"result":{"isError":true}}"#, "tool_error");
         assert_answer(Method::ResourcesRead, r#"{"id":1,"result":{"isError":true}}"#, "ok");
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_statuses() {
+    fn http_statuses_map_to_outcomes() {
         let of = |method, status, body: &str| Outcome::of_http(method, status, body.as_bytes()).name();
         assert_eq!(of(Method::ToolsList, 401, ""), "unauthorized");
         assert_eq!(of(Method::ToolsList, 404, "no session"), "http_error");

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_defaults() {
+    fn defaults_apply() {
         let settings = check(&["--url", "http://localhost:4000", "--concurrency", "50", "--total", "1000"]).unwrap();
         assert_eq!((settings.concurrency, settings.total, settings.protocol_version), (50, 1000, None));
         assert!(settings.metrics.is_some());
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn err_every_problem_is_named() {
+    fn every_problem_is_reported() {
         let wrong = [
             ("--url", "https://localhost"),
             ("--metrics", "http://me:secret@localhost"),

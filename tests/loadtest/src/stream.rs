@@ -98,7 +98,7 @@ mod tests {
     use super::resolve;
 
     #[test]
-    fn ok_addresses_are_resolved() {
+    fn endpoint_addresses_are_resolved() {
         let base = "/mcp/sse?a=1".parse().unwrap();
         for (address, expected) in [
             ("/message?sessionId=1", "/message?sessionId=1"),

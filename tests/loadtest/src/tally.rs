@@ -173,7 +173,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn ok_what_the_sidecar_should_count() {
+    fn tally_equals_what_the_sidecar_counts() {
         let mut tally = Tally::default();
         let ended = |method, tool, outcome, code| Ended { method, tool, outcome, code, took: Duration::from_millis(3) };
         tally.session_begun("2025-11-25", Transport::StreamableHttp);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_labels() {
+    fn labels_are_cleaned_and_cut() {
         assert_eq!(label("get_forecast"), "get_forecast");
         assert_eq!(label("a\"b;c=d\\e\n.."), "a_b_c_d_e___");
         assert_eq!(label(&"é".repeat(100)).len(), 128);

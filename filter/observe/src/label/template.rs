@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_variables_within_a_segment() {
+    fn variable_matches_within_segment() {
         for (template, uri, expected) in [
             ("users://{id}/profile", "users://42/profile", true),
             ("users://{id}/profile", "users:///profile", false),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_variables_across_segments() {
+    fn reserved_variable_matches_across_segments() {
         for (template, uri, expected) in [
             ("file:///{+path}", "file:///a/b/c", true),
             ("file:///{+path}", "file:///", false),
@@ -182,7 +182,7 @@ mod tests {
 
     /// FastMCP knows `{name*}` only; Python and TypeScript take the operators as RFC 6570 expands them.
     #[test]
-    fn ok_the_forms_that_servers_write() {
+    fn forms_used_by_servers_match() {
         for (template, uri, expected) in [
             ("docs://{path*}", "docs://a/b", true),
             ("docs://{path*}", "docs://a", true),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_literals_may_be_encoded() {
+    fn encoded_literals_match() {
         for (template, uri, expected) in [
             ("file:///caf\u{e9}/{x}", "file:///caf%C3%A9/1", true),
             ("file:///caf\u{e9}/{x}", "file:///caf%c3%a9/1", true),
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_as_all_ways_to_match_say() {
+    fn match_agrees_with_exhaustive_search() {
         let mut random = fastrand::Rng::with_seed(9);
         let mut matched = 0;
         for _ in 0..200_000 {
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_hostile_templates_end() {
+    fn hostile_templates_terminate() {
         let uri = "a".repeat(1024);
         assert!(!matches(&format!("{}b", "{x}a".repeat(60)), &uri));
         assert!(!matches(&format!("{}b", "{+x}a".repeat(50)), &uri));

@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_fields_in_any_order_and_any_line_end() {
+    fn fields_are_read_in_any_order_with_any_line_end() {
         let whole = |text| read(text, || usize::MAX);
         assert_eq!(whole("event: message\ndata: {}\n\n"), ["Message \"{}\""]);
         assert_eq!(whole("data:{}\r\nid: 1\r\nretry: 3\r\n\r\n"), ["id", "Message \"{}\""]);
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_any_chunking_gives_the_same_events() {
+    fn any_chunking_gives_the_same_events() {
         let mut random = fastrand::Rng::with_seed(3);
         let pieces = [
             "data",

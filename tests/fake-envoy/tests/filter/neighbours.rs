@@ -96,7 +96,7 @@ fn alone() -> SeriesTable {
 }
 
 #[test]
-fn ok_another_version_with_another_layout_goes_its_own_way() {
+fn filters_with_different_layouts_do_not_share_data() {
     let host = Host::new().unwrap();
     let other = host.other_version(LAYOUT, OTHER_LAYOUT).unwrap();
     let [ours, theirs] = [&host, &other].map(|host| host.start(&Plugin::new("")).unwrap());
@@ -114,7 +114,7 @@ fn ok_another_version_with_another_layout_goes_its_own_way() {
 }
 
 #[test]
-fn ok_values_that_are_none_of_ours_are_as_good_as_absent() {
+fn foreign_shared_data_counts_as_missing() {
     let garbage = |value: &[u8]| [Vec::new(), vec![0x81], vec![0xff; 5000], value[..value.len() / 2].to_vec()];
     let alone = alone();
     for kind in 0..garbage(b"").len() {
@@ -137,7 +137,7 @@ fn ok_values_that_are_none_of_ours_are_as_good_as_absent() {
 }
 
 #[test]
-fn ok_the_last_vm_to_go_ends_what_waits() {
+fn last_vm_ends_waiting_operations() {
     let host = Host::new().unwrap();
     let plugin = Plugin::new("");
     let [one, other] = [0, 1].map(|_| host.start(&plugin).unwrap());

@@ -6,7 +6,7 @@ use crate::test;
 use crate::testing::{Log, Proxy};
 
 #[test]
-fn ok_hostile_ids_and_addresses_are_read_as_any_other() {
+fn hostile_ids_and_addresses_are_read() {
     let proxy = Proxy::default();
     let long = "x".repeat(100_000);
     // Where the client is told to post to another origin, it is the path that its proxy sees.
@@ -31,7 +31,7 @@ fn ok_hostile_ids_and_addresses_are_read_as_any_other() {
 }
 
 #[test]
-fn ok_thousands_of_clients_share_one_session() {
+fn thousands_of_clients_share_one_session() {
     let proxy = Proxy::default();
     let script = in_session(&call(1)).sse(":\n").open();
     let mut running: Vec<_> = (0..2_000).map(|_| proxy.begin(&script, &mut Log::default())).collect();
@@ -50,7 +50,7 @@ fn ok_thousands_of_clients_share_one_session() {
 }
 
 #[test]
-fn ok_a_batch_that_finds_no_room_is_answered_on_its_own_stream() {
+fn batch_without_room_in_store_is_answered_on_its_own_stream() {
     let proxy = Proxy::default();
     let calls: Vec<String> = (0..100).map(call).collect();
     let answers: String = (0..100).map(|id| event("", &answer(id))).collect();
@@ -59,7 +59,7 @@ fn ok_a_batch_that_finds_no_room_is_answered_on_its_own_stream() {
 }
 
 #[test]
-fn ok_open_streams_leave_room_for_what_waits() {
+fn open_streams_leave_room_for_waiting_operations() {
     let proxy = Proxy::default();
     let script = in_session(&call(1)).sse(":\n").open();
     let running: Vec<_> = (0..200).map(|_| open(&proxy, &script)).collect();
@@ -70,7 +70,7 @@ fn ok_open_streams_leave_room_for_what_waits() {
 }
 
 #[test]
-fn ok_where_there_was_no_room_nobody_knows_how_long_the_client_was_waited_for() {
+fn server_request_without_room_in_store_has_no_wait_time() {
     let proxy = Proxy::default();
     let script = in_session(&call(1)).sse(":\n").open();
     let running: Vec<_> = (0..100).map(|_| open(&proxy, &script)).collect();
@@ -85,7 +85,7 @@ fn ok_where_there_was_no_room_nobody_knows_how_long_the_client_was_waited_for() 
 }
 
 #[test]
-fn ok_of_one_request_only_so_many_messages_are_looked_up() {
+fn lookups_per_request_are_bounded() {
     let proxy = Proxy::default();
     for message in [
         r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
@@ -98,7 +98,7 @@ fn ok_of_one_request_only_so_many_messages_are_looked_up() {
 }
 
 #[test]
-fn ok_what_gives_way_is_counted_at_its_own_server() {
+fn evicted_entry_is_counted_at_its_own_server() {
     let proxy = Proxy::default();
     let config = || crate::config::Config::from_json(br#"{"server_name_from":"cluster"}"#, &|_| None).unwrap();
     let calls: Vec<String> = (0..60).map(call).collect();
@@ -118,7 +118,7 @@ fn ok_what_gives_way_is_counted_at_its_own_server() {
 }
 
 #[test]
-fn ok_operations_that_find_no_way_into_the_store_are_counted_all_the_same() {
+fn operation_without_store_is_counted() {
     let proxy = Proxy::default();
     proxy.shared.refuse(true);
     let script = in_session(&call(1)).sse(&event("", &answer(1)));

@@ -6,7 +6,7 @@ use crate::test;
 use crate::testing::Proxy;
 
 #[test]
-fn ok_the_clock_stands_while_the_server_waits() {
+fn duration_excludes_wait_for_client() {
     let proxy = Proxy::default();
     let script = in_session(&call(1)).sse(":\n").open();
     let mut post = open(&proxy, &script);
@@ -22,7 +22,7 @@ fn ok_the_clock_stands_while_the_server_waits() {
 }
 
 #[test]
-fn ok_requests_of_the_server_end_in_every_way() {
+fn server_request_has_every_outcome() {
     let proxy = Proxy::default();
     let script = stream();
     let mut get = open(&proxy, &script);
@@ -41,7 +41,7 @@ fn ok_requests_of_the_server_end_in_every_way() {
 }
 
 #[test]
-fn ok_the_clock_stands_also_for_operations_that_end_without_an_answer() {
+fn duration_of_unanswered_operation_excludes_wait_for_client() {
     let duration = |lines: Vec<String>, end: &str| -> u64 {
         let line = lines.iter().find(|line| line.starts_with(end)).unwrap_or_else(|| panic!("{lines:?}"));
         line.split(['(', ')']).nth(1).unwrap().parse().unwrap()
@@ -80,7 +80,7 @@ fn ok_the_clock_stands_also_for_operations_that_end_without_an_answer() {
 }
 
 #[test]
-fn ok_a_second_answer_of_the_client_after_the_stream_is_a_duplicate() {
+fn second_client_response_after_stream_end_is_duplicate() {
     let proxy = Proxy::default();
     let script = in_session(&call(1)).sse(":\n").open();
     let mut post = open(&proxy, &script);
@@ -93,7 +93,7 @@ fn ok_a_second_answer_of_the_client_after_the_stream_is_a_duplicate() {
 }
 
 #[test]
-fn ok_a_request_of_the_server_is_lost_with_the_stream_of_a_get() {
+fn server_request_is_lost_with_its_get_stream() {
     let proxy = Proxy::default();
     let script = stream();
     let mut get = open(&proxy, &script);
@@ -118,7 +118,7 @@ fn ok_a_request_of_the_server_is_lost_with_the_stream_of_a_get() {
 }
 
 #[test]
-fn ok_a_session_that_ends_while_the_server_waits() {
+fn session_end_loses_server_request() {
     let proxy = Proxy::default();
     let script = in_session(&call(1)).sse(":\n").open();
     let mut post = open(&proxy, &script);
@@ -130,7 +130,7 @@ fn ok_a_session_that_ends_while_the_server_waits() {
 }
 
 #[test]
-fn ok_where_only_requests_pass_the_client_s_answers_are_not_unmatched() {
+fn client_responses_are_not_unmatched_without_observed_streams() {
     let proxy = Proxy::default();
     let reply = in_session(r#"{"jsonrpc":"2.0","id":7,"result":{}}"#).answered(202, "", "");
     assert!(brief(reply.play_in(&proxy)).is_empty());
@@ -139,7 +139,7 @@ fn ok_where_only_requests_pass_the_client_s_answers_are_not_unmatched() {
 }
 
 #[test]
-fn ok_the_client_answers_with_the_number_as_a_string() {
+fn client_response_with_number_as_string_is_matched() {
     let proxy = Proxy::default();
     let script = stream();
     let mut get = open(&proxy, &script);

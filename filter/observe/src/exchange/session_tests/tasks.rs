@@ -5,7 +5,7 @@ use crate::test;
 use crate::testing::Proxy;
 
 #[test]
-fn ok_tasks_are_counted_once() {
+fn task_end_is_counted_once() {
     let proxy = Proxy::default();
     let started = r#"{"jsonrpc":"2.0","id":1,"result":{"task":{"taskId":"t-1","status":"working"}}}"#;
     assert_eq!(brief(in_session(&call(1)).json(started).play_in(&proxy)), ["end tools/call accepted"]);
@@ -28,7 +28,7 @@ fn ok_tasks_are_counted_once() {
 
 /// As FastMCP 2.14 sends it: announced in `_meta`, asked for with the methods of 2025-11-25.
 #[test]
-fn ok_a_task_that_is_announced_in_meta() {
+fn task_announced_in_meta_is_counted() {
     let announced = |id: u32, meta: &str| {
         format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"_meta":{meta},"content":[],"isError":false}}}}"#)
     };
@@ -71,7 +71,7 @@ fn ok_a_task_that_is_announced_in_meta() {
 }
 
 #[test]
-fn ok_tasks_of_two_servers_are_told_apart() {
+fn same_task_id_at_two_servers_is_two_tasks() {
     let proxy = Proxy::default();
     let mut count = 0;
     for cluster in ["first", "second"] {

@@ -27,7 +27,7 @@ fn tool_error() -> String {
 }
 
 #[test]
-fn ok_a_tool_error_is_seen_behind_every_coding() {
+fn tool_error_is_seen_in_every_coding() {
     let answer = tool_error();
     for script in [Script::tool_call().json(&answer), Script::tool_call().sse(&event(&answer))] {
         for script in [
@@ -43,7 +43,7 @@ fn ok_a_tool_error_is_seen_behind_every_coding() {
 }
 
 #[test]
-fn ok_sizes_are_those_of_the_message_and_bytes_those_of_the_wire() {
+fn message_size_is_decoded_and_body_bytes_are_encoded() {
     let script = coded(Script::tool_call().json(&tool_error()), "gzip", gzip);
     let lines = script.play();
     let size = format!("{:?} bytes", Some(tool_error().len()));
@@ -52,7 +52,7 @@ fn ok_sizes_are_those_of_the_message_and_bytes_those_of_the_wire() {
 }
 
 #[test]
-fn ok_any_chunking_of_a_compressed_stream() {
+fn any_chunking_of_compressed_stream_gives_the_same() {
     let stream = event(r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#) + &event(&tool_error());
     let mut script = coded(Script::tool_call().sse(&stream), "gzip", gzip);
     // Each callback has a time of its own.
@@ -65,7 +65,7 @@ fn ok_any_chunking_of_a_compressed_stream() {
 }
 
 #[test]
-fn ok_other_codings_are_unknown() {
+fn other_codings_are_unknown() {
     for coding in ["br", "zstd", "compress", "gzip, br", "gzip, gzip", "br,gzip"] {
         let script = coded(Script::tool_call().json(&tool_error()), coding, gzip);
         assert_eq!(end(&script), "tools/call unknown", "{coding}");
@@ -74,19 +74,19 @@ fn ok_other_codings_are_unknown() {
 }
 
 #[test]
-fn ok_of_a_coding_sent_twice_the_first_counts() {
+fn first_of_two_codings_counts() {
     let twice = coded(Script::tool_call().json(&tool_error()), "gzip,gzip", gzip);
     assert_eq!(end(&twice), "tools/call error/tool_error");
 }
 
 #[test]
-fn ok_an_error_page_in_another_coding_is_judged_by_its_status() {
+fn error_page_in_other_coding_has_outcome_of_its_status() {
     let page = coded(Script::tool_call().answered(502, "application/json", "{}"), "br", gzip);
     assert_eq!((end(&page).as_str(), skips(&page)), ("tools/call error/http_error", vec![]));
 }
 
 #[test]
-fn err_broken_cut_and_growing_content_is_unknown() {
+fn broken_truncated_and_oversized_content_is_unknown() {
     let check = |compress: &dyn Fn(&[u8]) -> Vec<u8>, reason: &str| {
         for script in [Script::tool_call().json(&tool_error()), Script::tool_call().sse(&event(&tool_error()))] {
             let script = coded(script, "gzip", compress);
@@ -100,7 +100,7 @@ fn err_broken_cut_and_growing_content_is_unknown() {
 }
 
 #[test]
-fn ok_what_is_wrong_in_the_json_is_said_once() {
+fn invalid_json_is_reported_once() {
     let script = coded(Script::tool_call().json(r#"{"jsonrpc":"2.0",,"id":1}"#), "gzip", gzip);
     assert_eq!(skips(&script), ["skip out invalid_json"]);
     let script = coded(Script::tool_call().json(r#"{"jsonrpc":"2.0""#), "gzip", gzip);
@@ -111,7 +111,7 @@ fn ok_what_is_wrong_in_the_json_is_said_once() {
 }
 
 #[test]
-fn ok_a_stream_of_its_own_is_recognised_behind_gzip() {
+fn compressed_stream_is_recognised_by_first_event() {
     let script = Script::get().without("mcp-protocol-version");
     let message = event(r#"{"jsonrpc":"2.0","method":"notifications/message"}"#);
     let lines = coded(script.clone().sse(&message), "gzip", gzip).play();
@@ -121,7 +121,7 @@ fn ok_a_stream_of_its_own_is_recognised_behind_gzip() {
 }
 
 #[test]
-fn ok_the_answer_of_a_large_batch_is_left_unread() {
+fn response_to_large_batch_is_not_read() {
     let play = |count: usize| {
         let call = |id| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"a"}}}}"#);
         let batch: Vec<_> = (0..count).map(call).collect();

@@ -23,7 +23,7 @@ fn stream(path: &str, proxy: &Proxy) {
 }
 
 #[test]
-fn ok_whoever_is_sent_elsewhere_asks_again() {
+fn redirect_without_json_rpc_is_redirected() {
     for status in [301, 302, 303, 304, 307, 308] {
         for method in ["tools/call", "initialize", "server/discover"] {
             assert_eq!(end(&request(method).answered(status, "text/html", "moved")), format!("{method} redirected"));
@@ -50,7 +50,7 @@ fn ok_whoever_is_sent_elsewhere_asks_again() {
 }
 
 #[test]
-fn ok_initialize_refused_by_405_is_probing() {
+fn initialize_refused_by_405_is_negotiation() {
     let proxy = Proxy::default();
     assert_eq!(brief(&request("initialize").answered(405, "text/plain", "no"), &proxy), "initialize negotiation");
     assert_eq!(brief(&request("initialize").answered(405, "", ""), &proxy), "initialize negotiation");
@@ -61,7 +61,7 @@ fn ok_initialize_refused_by_405_is_probing() {
 }
 
 #[test]
-fn ok_where_a_stream_told_an_endpoint_initialize_is_probing() {
+fn initialize_at_http_sse_server_is_negotiation() {
     for status in [400, 404] {
         let (proxy, probe) = (Proxy::default(), request("initialize").answered(status, "text/plain", "no"));
         let at = |path: &str, cluster: &'static str| {
@@ -88,7 +88,7 @@ fn ok_where_a_stream_told_an_endpoint_initialize_is_probing() {
 }
 
 #[test]
-fn ok_error_pages_are_not_skipped_messages() {
+fn error_pages_are_not_skipped_messages() {
     for (content_type, body) in [
         ("application/json", r#"{"error":"invalid_token"}"#.to_owned()),
         ("application/problem+json", r#"{"title":"no"}"#.to_owned()),
@@ -116,7 +116,7 @@ fn ok_error_pages_are_not_skipped_messages() {
 }
 
 #[test]
-fn ok_an_error_decides_whatever_stands_beside_it() {
+fn rpc_error_outranks_http_status() {
     let both = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]},"error":{"code":-32603,"message":""}}"#;
     let lines = Script::tool_call().json(both).play();
     assert!(Log::ends(&lines)[0].starts_with("tools/call error/rpc_error"), "{lines:?}");

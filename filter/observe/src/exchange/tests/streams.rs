@@ -11,7 +11,7 @@ fn opens(script: &Script) -> Vec<String> {
 }
 
 #[test]
-fn ok_a_stream_opens_or_is_refused() {
+fn stream_opens_or_is_refused() {
     let note = event(r#"{"jsonrpc":"2.0","method":"notifications/message"}"#);
     assert_eq!(opens(&Script::get().sse(&note)), ["stream ok"]);
     assert_eq!(opens(&Script::get().sse("")), ["stream ok"]);
@@ -34,7 +34,7 @@ fn ok_a_stream_opens_or_is_refused() {
 }
 
 #[test]
-fn ok_a_stream_known_by_its_first_event_opens_then() {
+fn stream_recognised_by_first_event_opens_at_that_event() {
     let bare = || Script::get().without("mcp-protocol-version");
     let note = event(r#"{"jsonrpc":"2.0","method":"notifications/message"}"#);
     assert_eq!(opens(&bare().sse(&note.repeat(3))), ["stream ok"]);
@@ -44,7 +44,7 @@ fn ok_a_stream_known_by_its_first_event_opens_then() {
 }
 
 #[test]
-fn ok_what_describes_the_host_is_never_mcp() {
+fn well_known_paths_are_never_mcp() {
     let note = event(r#"{"jsonrpc":"2.0","method":"notifications/message"}"#);
     let opened = |path: &str, name: &'static str| {
         Script::get().header(":path", path).header(name, "2025-11-25").sse(&note).play().len() > 1
@@ -60,7 +60,7 @@ fn ok_what_describes_the_host_is_never_mcp() {
 }
 
 #[test]
-fn ok_an_error_that_refuses_the_exchange_answers_nothing() {
+fn error_that_refuses_get_answers_no_operation() {
     for id in [r#""id":"server-error","#, r#""id":null,"#, "", r#""id":7,"#] {
         let get = || Script::get().header("mcp-session-id", "s");
         let answer = error("-32600", id);
@@ -83,7 +83,7 @@ fn ok_an_error_that_refuses_the_exchange_answers_nothing() {
 }
 
 #[test]
-fn ok_an_error_on_a_stream_still_answers_what_was_asked_elsewhere() {
+fn error_on_stream_answers_operation_of_another_exchange() {
     let proxy = Proxy::default();
     let call = Script::tool_call().header("mcp-session-id", "s").answered(202, "", "");
     assert!(Log::ends(&call.play_in(&proxy)).is_empty());

@@ -66,7 +66,7 @@ fn text(random: &mut fastrand::Rng, size: usize) -> Vec<u8> {
 }
 
 #[test]
-fn ok_names_of_codings() {
+fn coding_names_are_recognised() {
     for name in ["gzip", "x-gzip", " GZip ", "X-GZIP"] {
         assert_eq!(Coding::of(name.as_bytes()), Some(Coding::Gzip), "{name}");
     }
@@ -77,7 +77,7 @@ fn ok_names_of_codings() {
 }
 
 #[test]
-fn ok_every_form() {
+fn every_form_is_inflated() {
     for size in [0, 1, 4_095, 4_096, 4_097, WINDOW - 1, WINDOW, WINDOW + 1, 300_000] {
         let text = text(&mut fastrand::Rng::with_seed(size as u64), size);
         assert_eq!(decode(Coding::Gzip, &gzip(&text)), whole(&text), "{size}");
@@ -90,7 +90,7 @@ fn ok_every_form() {
 }
 
 #[test]
-fn ok_optional_fields_of_gzip() {
+fn optional_gzip_fields_are_skipped() {
     let extra = [&[3, 1][..], &[0; 259]].concat();
     for (flags, fields) in [
         (1, b"".to_vec()),
@@ -108,7 +108,7 @@ fn ok_optional_fields_of_gzip() {
 }
 
 #[test]
-fn ok_members_and_what_follows_them() {
+fn gzip_members_are_joined_and_trailing_bytes_ignored() {
     let members = [gzip(b"one "), member(8, b"n\0", b"two "), gzip(b""), gzip(b"three")].concat();
     let expected = whole(b"one two three");
     assert_eq!(decode(Coding::Gzip, &members), expected);
@@ -122,7 +122,7 @@ fn ok_members_and_what_follows_them() {
 }
 
 #[test]
-fn ok_any_chunking_gives_the_same() {
+fn any_chunking_gives_the_same_text() {
     let mut random = fastrand::Rng::with_seed(11);
     for round in 0..300 {
         let size = random.usize(0..100_000);
@@ -145,7 +145,7 @@ fn ok_any_chunking_gives_the_same() {
 }
 
 #[test]
-fn ok_what_was_flushed_comes_at_once() {
+fn flushed_content_is_returned_at_once() {
     let flags = create_comp_flags_from_zip_params(6, 15, 0);
     let mut compressor = CompressorOxide::new(flags);
     let mut flushed = |text: &[u8], flush| {
@@ -173,7 +173,7 @@ fn ok_what_was_flushed_comes_at_once() {
 }
 
 #[test]
-fn ok_cut_anywhere() {
+fn cut_content_is_recognised_anywhere() {
     let content = gzip(b"some text, some text");
     assert!(!decode(Coding::Gzip, b"").is_cut, "nothing is missing from nothing");
     // Behind the blocks only their checksum is missing.
@@ -189,7 +189,7 @@ fn ok_cut_anywhere() {
 }
 
 #[test]
-fn err_what_is_not_what_it_says() {
+fn content_in_another_coding_is_broken() {
     let broken = |coding, content: &[u8]| decode(coding, content).unread == Some(Unread::Broken);
     assert!(broken(Coding::Gzip, b"{\"jsonrpc\":\"2.0\"}"));
     assert!(broken(Coding::Deflate, b"\x07 is a kind of block that does not exist"));
@@ -206,7 +206,7 @@ fn err_what_is_not_what_it_says() {
 }
 
 #[test]
-fn err_a_bomb_is_given_up_early() {
+fn decompression_bomb_stops_early() {
     let zeros = vec![0; 64 << 20];
     let content = compress_to_vec(&zeros, 9);
     for decoded in [decode(Coding::Deflate, &content), decode_by(Coding::Deflate, &content, || 7)] {
@@ -220,7 +220,7 @@ fn err_a_bomb_is_given_up_early() {
 }
 
 #[test]
-fn ok_memory_is_bounded() {
+fn memory_is_bounded() {
     let mut decoder = Decoder::new(Coding::Gzip);
     let retained = |decoder: &Decoder| {
         decoder.inflater.as_ref().map_or(0, |inflater| size_of_val(inflater.as_ref()) + inflater.window.capacity())

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_only_what_stands_between_tokens_is_left_out() {
+    fn digest_leaves_out_only_white_space_between_tokens() {
         let mut random = fastrand::Rng::with_seed(11);
         let values =
             ["1", "-2.5e3", "true", "null", r#""a b""#, r#""\\\" \u0041""#, "{}", "[]", r#"{"k":[1,{"h":" "}]}"#];

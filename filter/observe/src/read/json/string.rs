@@ -149,7 +149,7 @@ mod tests {
     use crate::test;
 
     #[test]
-    fn ok_runs_end_at_the_first_special_byte() {
+    fn run_ends_at_first_special_byte() {
         for length in 0..40 {
             for at in 0..length {
                 for byte in 0..=255 {
