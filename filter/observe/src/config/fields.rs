@@ -180,15 +180,15 @@ impl Fields {
         }
     }
 
-    pub(super) fn number<T: TryFrom<u64>>(&mut self, name: &'static str, least: u64, most: u64, target: &mut T) {
+    pub(super) fn number<T: TryFrom<u64>>(&mut self, name: &'static str, min: u64, max: u64, target: &mut T) {
         let Some(value) = self.take(name) else { return };
         // Envoy turns a Struct's numbers into doubles, so 200.0 is as good as 200.
         let whole = value
             .as_u64()
             .or_else(|| value.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as u64));
-        match whole.filter(|number| (least..=most).contains(number)).and_then(|number| T::try_from(number).ok()) {
+        match whole.filter(|number| (min..=max).contains(number)).and_then(|number| T::try_from(number).ok()) {
             Some(number) => *target = number,
-            None => self.refuse(name, &value, &format!("a whole number from {least} to {most}")),
+            None => self.refuse(name, &value, &format!("a whole number from {min} to {max}")),
         }
     }
 

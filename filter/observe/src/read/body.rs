@@ -1,23 +1,20 @@
 //! The body of one HTTP message: JSON documents, or an event stream of them; out come [`Part`]s.
 //!
 //! **Cost:** about 1 KiB while a body is read, plus the messages of one event that was not dispatched yet, at most
-//! [`MAX_EVENT_BYTES`]. A compressed body adds its decoder (`inflate`), and may keep less: [`MAX_INFLATED_EVENT_BYTES`].
+//! [`event::MAX_EVENT_BYTES`]. A compressed body adds its decoder (`inflate`), and may keep less: [`MAX_INFLATED_EVENT_BYTES`].
+
+mod event;
 
 use crate::digest::DigestKey;
 use crate::label::SkipReason;
 use crate::read::inflate::{Coding, Decoder};
 use crate::read::json::{Broken, Ending, Progress, Scanner};
 use crate::read::message::Message;
-use crate::read::reader::{Messages, Reader, Reading};
+use crate::read::reader::{MessageVisitor, Messages, Reader};
 use crate::read::sse::{EventName, Events, Framer};
 use crate::text::Text;
+use event::{Event, MAX_ENDPOINT_BYTES, MAX_INFLATED_EVENT_BYTES};
 
-/// What is kept of one event until its end shows that it counts, bytes.
-const MAX_EVENT_BYTES: usize = 21 * 1024;
-/// Longest address in an `endpoint` event that is understood.
-const MAX_ENDPOINT_BYTES: usize = 2048;
-/// The same where a decoder needs its place.
-const MAX_INFLATED_EVENT_BYTES: usize = 5 * 1024;
 /// What the names of a list result may take there.
 const MAX_INFLATED_PUBLISHED_BYTES: usize = 4 * 1024;
 
@@ -69,31 +66,11 @@ struct Stream {
     event: Event,
 }
 
-/// The event at hand: whether it counts is only known at its end.
-#[derive(Clone, Debug)]
-struct Event {
-    held: Vec<Held>,
-    kept: usize,
-    most: usize,
-    overflowed: bool,
-    id: Option<Text>,
-    has_ids: bool,
-    /// The event's data, where an `endpoint` event is wanted.
-    endpoint: Option<Text>,
-}
-
-/// A part that waits for the end of its event.
-#[derive(Clone, Debug)]
-enum Held {
-    Message(Box<Message>),
-    Skipped(SkipReason),
-}
-
 /// Passes messages on as parts.
-struct Pass<'a>(&'a mut dyn FnMut(Part<'_>));
+struct MessageParts<'a>(&'a mut dyn FnMut(Part<'_>));
 
 /// An event stream at work.
-struct Dispatching<'a> {
+struct EventReader<'a> {
     documents: &'a mut Documents,
     event: &'a mut Event,
     out: &'a mut dyn FnMut(Part<'_>),
@@ -128,9 +105,9 @@ impl Body {
     /// The body is compressed; said before its first byte.
     pub(crate) fn set_coding(&mut self, coding: Coding) {
         self.decoder = Some(Box::new(Decoder::new(coding)));
-        self.documents.reader.most_published_bytes = MAX_INFLATED_PUBLISHED_BYTES;
+        self.documents.reader.max_published_bytes = MAX_INFLATED_PUBLISHED_BYTES;
         if let Some(stream) = &mut self.stream {
-            stream.event.most = MAX_INFLATED_EVENT_BYTES;
+            stream.event.max_bytes = MAX_INFLATED_EVENT_BYTES;
         }
     }
 
@@ -185,7 +162,7 @@ impl Body {
 /// Reads text that bears no coding any more.
 fn read(documents: &mut Documents, stream: &mut Option<Box<Stream>>, bytes: &[u8], out: &mut dyn FnMut(Part<'_>)) {
     match stream.as_deref_mut() {
-        Some(Stream { framer, event }) => framer.push(bytes, &mut Dispatching { documents, event, out }),
+        Some(Stream { framer, event }) => framer.push(bytes, &mut EventReader { documents, event, out }),
         None => documents.scan(bytes, out),
     }
 }
@@ -196,8 +173,8 @@ impl Documents {
     fn scan(&mut self, bytes: &[u8], out: &mut dyn FnMut(Part<'_>)) {
         let mut rest = bytes;
         while !rest.is_empty() && !self.broken {
-            let mut reading = Reading { reader: &mut self.reader, messages: &mut Pass(out) };
-            match self.scanner.scan(rest, &mut reading) {
+            let mut visitor = MessageVisitor { reader: &mut self.reader, messages: &mut MessageParts(out) };
+            match self.scanner.scan(rest, &mut visitor) {
                 Progress::Partial => return,
                 Progress::Complete(used) => rest = rest.get(used..).unwrap_or_default(),
                 Progress::Broken(broken) => {
@@ -212,8 +189,8 @@ impl Documents {
     }
 
     fn finish(&mut self, out: &mut dyn FnMut(Part<'_>)) {
-        let mut reading = Reading { reader: &mut self.reader, messages: &mut Pass(out) };
-        if self.scanner.finish(&mut reading) == Ending::Truncated {
+        let mut visitor = MessageVisitor { reader: &mut self.reader, messages: &mut MessageParts(out) };
+        if self.scanner.finish(&mut visitor) == Ending::Truncated {
             out(Part::Skipped(SkipReason::Truncated));
         }
         self.restart();
@@ -226,7 +203,7 @@ impl Documents {
     }
 }
 
-impl Messages for Pass<'_> {
+impl Messages for MessageParts<'_> {
     fn message(&mut self, message: &mut Message) {
         (self.0)(Part::Message(message));
     }
@@ -236,65 +213,14 @@ impl Messages for Pass<'_> {
     }
 }
 
-// === impl Event ===
+// === impl EventReader ===
 
-impl Default for Event {
-    fn default() -> Self {
-        Self {
-            held: Vec::new(),
-            kept: 0,
-            most: MAX_EVENT_BYTES,
-            overflowed: false,
-            id: None,
-            has_ids: false,
-            endpoint: None,
-        }
-    }
-}
-
-impl Event {
-    fn hold(&mut self, part: Part<'_>) {
-        let (size, held) = match part {
-            Part::Message(message) => (message.retained(), Held::Message(Box::new(std::mem::take(message)))),
-            Part::Skipped(reason) => (size_of::<Held>(), Held::Skipped(reason)),
-            Part::Event { .. } | Part::Endpoint(_) => return,
-        };
-        self.kept += size;
-        if self.kept <= self.most {
-            self.held.push(held);
-        } else if !std::mem::replace(&mut self.overflowed, true) {
-            self.held.push(Held::Skipped(SkipReason::TooLong));
-        }
-    }
-
-    fn release(&mut self, out: &mut dyn FnMut(Part<'_>)) {
-        for held in self.held.drain(..) {
-            match held {
-                Held::Message(mut message) => out(Part::Message(&mut message)),
-                Held::Skipped(reason) => out(Part::Skipped(reason)),
-            }
-        }
-    }
-
-    fn restart(&mut self) {
-        self.held.clear();
-        self.kept = 0;
-        self.overflowed = false;
-        self.id = None;
-        if let Some(endpoint) = &mut self.endpoint {
-            endpoint.restart(MAX_ENDPOINT_BYTES);
-        }
-    }
-}
-
-// === impl Dispatching ===
-
-impl Events for Dispatching<'_> {
+impl Events for EventReader<'_> {
     fn data(&mut self, bytes: &[u8]) {
         if let Some(endpoint) = &mut self.event.endpoint {
             endpoint.push(bytes);
         }
-        self.documents.scan(bytes, &mut |part| self.event.hold(part));
+        self.documents.scan(bytes, &mut |part| self.event.push(part));
     }
 
     fn dispatch(&mut self, name: EventName, data: bool) {
@@ -303,8 +229,8 @@ impl Events for Dispatching<'_> {
                 if data {
                     (self.out)(Part::Event { id: self.event.id.as_ref().map(Text::digest) });
                 }
-                self.documents.finish(&mut |part| self.event.hold(part));
-                self.event.release(self.out);
+                self.documents.finish(&mut |part| self.event.push(part));
+                self.event.emit(self.out);
             }
             EventName::Endpoint => {
                 if let Some(endpoint) = &self.event.endpoint {

@@ -211,8 +211,8 @@ fn decompression_bomb_stops_early() {
     let content = compress_to_vec(&zeros, 9);
     for decoded in [decode(Coding::Deflate, &content), decode_by(Coding::Deflate, &content, || 7)] {
         assert_eq!(decoded.unread, Some(Unread::Bomb));
-        let most = FREE_BYTES as usize + content.len() * MAX_RATIO as usize + WINDOW;
-        assert!(decoded.bytes.len() <= most && decoded.bytes.len() < 1 << 20, "{}", decoded.bytes.len());
+        let max = FREE_BYTES as usize + content.len() * MAX_RATIO as usize + WINDOW;
+        assert!(decoded.bytes.len() <= max && decoded.bytes.len() < 1 << 20, "{}", decoded.bytes.len());
     }
     // Small answers may repeat themselves as they like.
     let zeros = vec![b' '; FREE_BYTES as usize];
@@ -227,12 +227,12 @@ fn memory_is_bounded() {
     };
     assert_eq!(retained(&decoder), 0);
     let content = gzip(&text(&mut fastrand::Rng::with_seed(3), 1_000_000));
-    let mut most = 0;
+    let mut peak = 0;
     for chunk in content.chunks(999) {
         decoder.push(chunk, &mut |_| {}).unwrap();
-        most = most.max(retained(&decoder));
+        peak = peak.max(retained(&decoder));
     }
-    assert!(most > WINDOW && most < 45 * 1024, "{most}");
+    assert!(peak > WINDOW && peak < 45 * 1024, "{peak}");
     let content = gzip(b"small");
     let (header, blocks) = content.split_at(10);
     let mut small = Decoder::new(Coding::Gzip);

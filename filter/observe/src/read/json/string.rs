@@ -1,5 +1,6 @@
-//! The inside of strings (RFC 8259, section 7): the fast run over plain bytes, and escapes.
+//! The inside of strings (RFC 8259, section 7): the fast run over plain bytes, and escape sequences.
 
+use super::{Interest, KEY_BYTES, Scalar, Scanner, State, Visitor};
 use crate::text::Text;
 
 /// How many bytes at the start of `bytes` are neither a quote, a backslash nor a control character.
@@ -55,17 +56,80 @@ pub(super) struct Escape {
 }
 
 /// Whether an escape is whole.
-pub(super) enum EscapeProgress {
+enum EscapeProgress {
     More,
     Done,
     Invalid,
+}
+
+// === impl Scanner ===
+
+impl Scanner {
+    /// Inside a string: passes plain bytes, then looks at the one that is not.
+    pub(super) fn string<'a, V: Visitor>(&mut self, bytes: &'a [u8], visitor: &mut V) -> &'a [u8] {
+        let (plain, rest) = bytes.split_at_checked(plain_run(bytes)).unwrap_or((bytes, &[]));
+        let is_key = self.state == State::KeyText;
+        // Most names of members are whole in one chunk and need not be kept.
+        if is_key
+            && self.hidden.is_none()
+            && self.text.length() == 0
+            && rest.first() == Some(&b'"')
+            && self.escape.is_idle()
+        {
+            self.state = State::Colon;
+            self.interest = if plain.len() <= KEY_BYTES { visitor.key(plain) } else { Interest::Skip };
+            return rest.get(1..).unwrap_or_default();
+        }
+        if !plain.is_empty() && self.is_wanted() {
+            self.end_text();
+            self.text.push(plain);
+        }
+        let Some((&byte, rest)) = rest.split_first() else { return &[] };
+        match byte {
+            b'\\' => self.state = if is_key { State::KeyEscape } else { State::StringEscape },
+            b'"' if is_key => {
+                self.end_text();
+                self.state = State::Colon;
+                if self.hidden.is_none() {
+                    self.interest = self.text.whole().map_or(Interest::Skip, |name| visitor.key(name));
+                }
+            }
+            b'"' => {
+                self.end_text();
+                self.state = State::Next;
+                if self.is_wanted() {
+                    visitor.scalar(Scalar::String(&self.text));
+                }
+            }
+            _ => self.broken(),
+        }
+        rest
+    }
+
+    /// After a backslash; back to the text when the escape is whole.
+    pub(super) fn escaped(&mut self, byte: u8) {
+        let wanted = self.is_wanted();
+        let text = wanted.then_some(&mut self.text);
+        match self.escape.push(byte, text) {
+            EscapeProgress::More => {}
+            EscapeProgress::Done => {
+                self.state = if self.state == State::KeyEscape { State::KeyText } else { State::StringText };
+            }
+            EscapeProgress::Invalid => self.broken(),
+        }
+    }
+
+    fn end_text(&mut self) {
+        let wanted = self.is_wanted();
+        self.escape.flush(wanted.then_some(&mut self.text));
+    }
 }
 
 // === impl Escape ===
 
 impl Escape {
     /// Takes the next byte behind a backslash and adds what it means to `text`.
-    pub(super) fn push(&mut self, byte: u8, text: Option<&mut Text>) -> EscapeProgress {
+    fn push(&mut self, byte: u8, text: Option<&mut Text>) -> EscapeProgress {
         if self.digits > 0 {
             return self.digit(byte, text);
         }
@@ -91,12 +155,12 @@ impl Escape {
     }
 
     /// No surrogate waits for its partner.
-    pub(super) fn is_idle(&self) -> bool {
+    fn is_idle(&self) -> bool {
         self.high.is_none()
     }
 
     /// A lone high surrogate at the end of a text, or before something else.
-    pub(super) fn flush(&mut self, text: Option<&mut Text>) {
+    fn flush(&mut self, text: Option<&mut Text>) {
         if let (Some(high), Some(text)) = (self.high.take(), text) {
             push_unit(text, high);
         }
