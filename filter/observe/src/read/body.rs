@@ -1,7 +1,7 @@
-//! The body of one HTTP message: JSON documents, or an event stream of them; out come [`Part`]s.
+//! The body of one HTTP message: JSON documents, or an event stream of them; the result is a sequence of [`Part`]s.
 //!
-//! **Cost:** about 1 KiB while a body is read, plus the messages of one event that was not dispatched yet, at most
-//! [`event::MAX_EVENT_BYTES`]. A compressed body adds its decoder (`inflate`), and may keep less: [`MAX_INFLATED_EVENT_BYTES`].
+//! **Cost:** about 1 KiB while a body is read, plus the messages of one event that is not dispatched yet, at most
+//! [`event::MAX_EVENT_BYTES`]. A compressed body adds its decoder (`inflate`), and keeps less of an event: [`MAX_INFLATED_EVENT_BYTES`].
 
 mod event;
 
@@ -15,7 +15,7 @@ use crate::read::sse::{EventName, Events, Framer};
 use crate::text::Text;
 use event::{Event, MAX_ENDPOINT_BYTES, MAX_INFLATED_EVENT_BYTES};
 
-/// What the names of a list result may take there.
+/// Bytes kept of the items of one list result in a compressed body.
 const MAX_INFLATED_PUBLISHED_BYTES: usize = 4 * 1024;
 
 /// How a body is framed.
@@ -27,14 +27,14 @@ pub(crate) enum Format {
     Sse,
 }
 
-/// Something that a body held.
+/// A part of a body.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Part<'a> {
-    /// A JSON object; [`Message::kind`] tells whether it is JSON-RPC. Whoever needs it longer takes it.
+    /// A JSON object; [`Message::kind`] is its kind in JSON-RPC. A receiver that keeps the message takes it with `std::mem::take`.
     Message(&'a mut Message),
-    /// Something that was not read.
+    /// A part that was not read.
     Skipped(SkipReason),
-    /// An event with data was dispatched; what it held follows.
+    /// An event with data was dispatched; its parts follow.
     Event {
         /// Digest of the event's id, if it has one.
         id: Option<u64>,
@@ -69,7 +69,7 @@ struct Stream {
 /// Passes messages on as parts.
 struct MessageParts<'a>(&'a mut dyn FnMut(Part<'_>));
 
-/// An event stream at work.
+/// Reads the events of a stream: their data as documents, their ids and the `endpoint` event.
 struct EventReader<'a> {
     documents: &'a mut Documents,
     event: &'a mut Event,
@@ -79,30 +79,30 @@ struct EventReader<'a> {
 // === impl Body ===
 
 impl Body {
-    /// In its place at once: it is too large to be moved about.
+    /// Boxed at once, because it is large and a move would copy it.
     pub(crate) fn new(format: Format) -> Box<Self> {
         let stream = (format == Format::Sse).then(Box::default);
         Box::new(Self { decoder: None, documents: Documents::default(), stream })
     }
 
-    /// Items of list results are kept, told apart by digests under this key.
+    /// Keeps the items of list results, with digests under this key; `None` keeps no items.
     pub(crate) fn set_lists(&mut self, key: Option<DigestKey>) {
         self.documents.reader.list_key = key;
     }
 
-    /// The text of ids is kept.
+    /// Sets whether the text of ids is kept.
     pub(crate) fn set_ids(&mut self, wanted: bool) {
         self.documents.reader.wants_ids = wanted;
     }
 
-    /// The stream may be one of HTTP+SSE.
+    /// Reads `endpoint` events: the stream may be one of HTTP+SSE.
     pub(crate) fn set_endpoint(&mut self) {
         if let Some(stream) = &mut self.stream {
             stream.event.endpoint = Some(Text::start_of(Vec::new(), MAX_ENDPOINT_BYTES));
         }
     }
 
-    /// The body is compressed; said before its first byte.
+    /// The body is compressed. Call this before the first chunk.
     pub(crate) fn set_coding(&mut self, coding: Coding) {
         self.decoder = Some(Box::new(Decoder::new(coding)));
         self.documents.reader.max_published_bytes = MAX_INFLATED_PUBLISHED_BYTES;
@@ -111,12 +111,12 @@ impl Body {
         }
     }
 
-    /// Reads a chunk and hands over what became known.
+    /// Reads a chunk and passes its parts to `out`.
     pub(crate) fn push(&mut self, bytes: &[u8], out: &mut dyn FnMut(Part<'_>)) {
         let Self { decoder, documents, stream } = self;
         let Some(decoder) = decoder else { return read(documents, stream, bytes, out) };
         let result = decoder.push(bytes, &mut |decoded| read(documents, stream, decoded, out));
-        // Where the text was broken before, nothing more is lost.
+        // If the text was broken before, the reason was reported then.
         if result.is_err() && !self.has_broken_text() {
             self.restart();
             out(Part::Skipped(SkipReason::ContentEncoding));
@@ -135,7 +135,7 @@ impl Body {
         }
     }
 
-    /// Forgets what is not complete.
+    /// Drops what is not complete.
     fn restart(&mut self) {
         self.documents.restart();
         if let Some(stream) = &mut self.stream {
@@ -143,8 +143,8 @@ impl Body {
         }
     }
 
-    /// Nothing more can be learnt: the content ended or is broken, or the JSON is and there is no next event to begin anew
-    /// with.
+    /// No further part can follow: the content ended or is broken, or the JSON is broken and the body is no event stream (in
+    /// a stream, the next event begins a new document).
     pub(crate) fn is_done(&self) -> bool {
         self.decoder.as_ref().is_some_and(|decoder| decoder.is_done()) || self.has_broken_text()
     }
@@ -153,13 +153,13 @@ impl Body {
         self.stream.is_none() && self.documents.broken
     }
 
-    /// An event id was given, so the stream may go on elsewhere.
+    /// The stream has an event id, so the client may resume it with another exchange.
     pub(crate) fn has_event_ids(&self) -> bool {
         self.stream.as_ref().is_some_and(|stream| stream.event.has_ids)
     }
 }
 
-/// Reads text that bears no coding any more.
+/// Reads decoded text.
 fn read(documents: &mut Documents, stream: &mut Option<Box<Stream>>, bytes: &[u8], out: &mut dyn FnMut(Part<'_>)) {
     match stream.as_deref_mut() {
         Some(Stream { framer, event }) => framer.push(bytes, &mut EventReader { documents, event, out }),

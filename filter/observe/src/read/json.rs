@@ -1,7 +1,7 @@
 //! A push scanner for JSON (RFC 8259): chunks in, calls to a [`Visitor`] out.
 //!
-//! It checks the whole grammar and keeps only what the visitor asks for, so a document may have any size and be cut
-//! anywhere. One pass, no recursion, no look-back; a chunk of plain string is passed at the speed of a vector compare.
+//! The scanner checks the whole grammar and keeps only what the visitor asks for, so a document may have any size and be split
+//! anywhere. One pass, no recursion, no look-back; a chunk of plain string is scanned at the speed of a vector compare.
 //!
 //! **What it does not do:** check that strings are UTF-8 (peers disagree, and no observation depends on it), build values,
 //! convert numbers.
@@ -23,7 +23,7 @@ use stack::Stack;
 use string::Escape;
 pub(crate) use visitor::{Container, Interest, Scalar, Visitor};
 
-/// Longest member name that is told apart; a longer one is nobody's.
+/// Longest member name that is compared; the visitor does not get a longer one.
 const KEY_BYTES: usize = 64;
 
 /// Why a document cannot be read any further.
@@ -35,14 +35,14 @@ pub(crate) enum Broken {
     TooDeep,
 }
 
-/// How far a chunk was read.
+/// The progress after a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// To its end; more is expected or may come.
+    /// The chunk was read to its end.
     Partial,
     /// One document ended after this many bytes of the chunk.
     Complete(usize),
-    /// Not readable any further; stays so until [`Scanner::reset`].
+    /// The document cannot be read any further, until [`Scanner::reset`].
     Broken(Broken),
 }
 
@@ -61,7 +61,7 @@ pub(crate) enum Ending {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Before a document; so many bytes of a byte order mark were seen.
+    /// Before a document, after this many bytes of a byte order mark.
     Start(u8),
     Value,
     /// After `[`.
@@ -123,7 +123,7 @@ impl Default for Scanner {
 }
 
 impl Scanner {
-    /// Forgets an unfinished or broken document; the next byte begins a new one.
+    /// Drops an unfinished or broken document; the next byte begins a new one.
     pub(crate) fn reset(&mut self) {
         self.state = State::Start(0);
         self.stack.depth = 0;
@@ -328,7 +328,7 @@ impl Scanner {
         };
     }
 
-    /// Whether the visitor asked for the value at hand.
+    /// Whether the visitor asked for the current value.
     fn is_wanted(&self) -> bool {
         self.hidden.is_none() && self.interest != Interest::Skip
     }

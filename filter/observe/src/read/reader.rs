@@ -1,7 +1,7 @@
-//! Collects [`Message`]s from the parts of JSON documents that the scanner sees.
+//! Collects [`Message`]s from the parts of JSON documents that the scanner reports.
 //!
-//! Only the paths listed in [`member`] are looked at: a `"method"` inside arguments or an `"isError"` inside content
-//! is never seen. Of duplicate members the last counts, as it does for the peers.
+//! Only the paths listed in [`member`] are read: a `"method"` inside arguments or an `"isError"` inside content
+//! is ignored. The last of duplicate members counts, as it does for the peers.
 
 mod member;
 mod values;
@@ -12,43 +12,43 @@ use crate::read::json::{Container, Interest, Scalar, Visitor};
 use crate::read::message::{Item, List, Message, RpcErrorCode};
 use member::{Member, Place};
 
-/// Longest name or URI of which all bytes are kept; of longer ones the digest still covers the whole.
+/// Bytes kept of a name or URI; the digest of a longer one still covers all of it.
 pub(crate) const NAME_BYTES: usize = 1024;
 /// Bytes of all items of one list result that are kept.
 const MAX_PUBLISHED_BYTES: usize = 16 * 1024;
-/// Bytes kept of method names, versions and words.
+/// Bytes kept of method names, protocol versions and keywords.
 pub(crate) const WORD_BYTES: usize = 64;
-/// Deepest place of interest is document, message, result, list, item.
+/// Depth of the deepest path: document, message, result, list, item.
 const PLACES: usize = 6;
 
-/// Receives what a document held.
+/// Receives the messages of a document.
 pub(crate) trait Messages {
     /// A JSON object that is, or is not, a JSON-RPC message.
     fn message(&mut self, message: &mut Message);
-    /// Something else: a bare scalar, an empty batch, an array in a batch.
+    /// A value that cannot be a message: a scalar, an empty batch, an array in a batch.
     fn no_message(&mut self);
 }
 
-/// What is known of the document at hand.
+/// The state of the current document.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
     message: Message,
-    /// Where the message began.
+    /// Position at which the message began.
     begun: u64,
     member: Member,
     places: [Place; PLACES],
     depth: usize,
-    /// Elements of the batch at hand.
+    /// Number of elements of the current batch so far.
     elements: u64,
-    /// An array stands where a message should: said once it ended, since deep nesting has a reason of its own.
+    /// An array is where a message should be. It is reported when it ends, because too deep nesting has its own reason.
     nested_array: bool,
-    /// Where list results are wanted: what tells their items apart.
+    /// Key of the digests of list items; `None` if items are not kept.
     pub(crate) list_key: Option<DigestKey>,
-    /// Name of the item at hand.
+    /// Name of the current item.
     item_name: Option<Box<[u8]>>,
     /// Whether the text of ids is kept.
     pub(crate) wants_ids: bool,
-    /// What the items of list results may take, bytes.
+    /// Bytes kept of the items of list results.
     pub(crate) max_published_bytes: usize,
 }
 
@@ -79,7 +79,7 @@ impl Default for Reader {
 }
 
 impl Reader {
-    /// Forgets an unfinished document.
+    /// Drops an unfinished document.
     pub(crate) fn reset(&mut self) {
         self.depth = 0;
         self.nested_array = false;
@@ -103,7 +103,7 @@ impl Reader {
         }
     }
 
-    /// The member that names an item of the list at hand.
+    /// The member that is the name of an item in the current list.
     fn item_name(&self) -> &'static [u8] {
         match self.message.result.as_ref().and_then(|result| result.lists.last()).map(|list| list.kind) {
             Some(ListKind::Tools | ListKind::Prompts) => b"name",
@@ -113,7 +113,7 @@ impl Reader {
         }
     }
 
-    /// A container of the member at hand begins; whether it is looked into.
+    /// A container of the current member begins. Returns whether it is entered.
     fn begin(&mut self, container: Container, at: u64) -> bool {
         match (self.member, container) {
             (Member::Message, Container::Object) => {
@@ -155,7 +155,7 @@ impl Reader {
         }
     }
 
-    /// An item of a list ended; one without a name is nobody's.
+    /// An item of a list ended. An item without a name is ignored.
     fn end_item(&mut self, digest: u64) {
         let Some(name) = self.item_name.take() else { return };
         let Some(result) = &mut self.message.result else { return };
@@ -233,7 +233,7 @@ impl<M: Messages> Visitor for MessageVisitor<'_, M> {
             Place::Message => {
                 let message = &mut self.reader.message;
                 message.bytes = at - self.reader.begun;
-                // An error that is not null decides; some servers write both members always.
+                // An error that is not null takes precedence: some servers always write both members.
                 if message.error.is_some() {
                     message.result = None;
                 }

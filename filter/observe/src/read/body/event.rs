@@ -5,14 +5,14 @@ use crate::label::SkipReason;
 use crate::read::message::Message;
 use crate::text::Text;
 
-/// What is kept of one event until its end shows that it counts, bytes.
+/// Bytes kept of one event until it is dispatched.
 pub(super) const MAX_EVENT_BYTES: usize = 21 * 1024;
-/// Longest address in an `endpoint` event that is understood.
+/// Longest address in an `endpoint` event that is read.
 pub(super) const MAX_ENDPOINT_BYTES: usize = 2048;
-/// The same where a decoder needs its place.
+/// Bytes kept of one event in a compressed body, where the decoder takes the rest of the memory.
 pub(super) const MAX_INFLATED_EVENT_BYTES: usize = 5 * 1024;
 
-/// The event at hand: whether it counts is only known at its end.
+/// The current event. Only its end shows whether it is a message.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
     parts: Vec<PendingPart>,
@@ -25,7 +25,7 @@ pub(super) struct Event {
     pub(super) endpoint: Option<Text>,
 }
 
-/// A part that waits for the end of its event.
+/// A part that is kept until the end of its event.
 #[derive(Clone, Debug)]
 enum PendingPart {
     Message(Box<Message>),

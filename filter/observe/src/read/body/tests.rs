@@ -6,7 +6,7 @@ use crate::read::message::RpcErrorCode;
 use crate::read::message::{MessageKind, ResultType};
 use crate::test;
 
-/// A part of one's own.
+/// A part, owned.
 #[derive(Debug, PartialEq)]
 enum Kept {
     Message(Box<Message>),

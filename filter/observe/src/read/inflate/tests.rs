@@ -3,7 +3,7 @@ use crate::test;
 use miniz_oxide::deflate::core::{CompressorOxide, TDEFLFlush, compress_to_output, create_comp_flags_from_zip_params};
 use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
 
-/// What came out, how it ended, and whether it would be called cut.
+/// The decoded bytes, the error, and whether the content is truncated.
 #[derive(Debug, PartialEq)]
 struct Decoded {
     bytes: Vec<u8>,
@@ -132,7 +132,7 @@ fn any_chunking_gives_the_same_text() {
             1 => (Coding::Deflate, compress_to_vec_zlib(&text, random.u8(0..10))),
             _ => (Coding::Deflate, compress_to_vec(&text, random.u8(0..10))),
         };
-        // Every second one is damaged or cut.
+        // Every second content is damaged or cut.
         if round % 2 == 0 && !content.is_empty() {
             let at = random.usize(0..content.len());
             content[at] ^= 1 << random.u8(0..8);
@@ -176,7 +176,7 @@ fn flushed_content_is_returned_at_once() {
 fn cut_content_is_recognised_anywhere() {
     let content = gzip(b"some text, some text");
     assert!(!decode(Coding::Gzip, b"").is_cut, "nothing is missing from nothing");
-    // Behind the blocks only their checksum is missing.
+    // After the blocks only the checksum is missing.
     for end in 1..content.len() {
         let decoded = decode(Coding::Gzip, &content[..end]);
         assert_eq!(decoded.is_cut, end < content.len() - 8, "{end}");
@@ -214,7 +214,7 @@ fn decompression_bomb_stops_early() {
         let max = FREE_BYTES as usize + content.len() * MAX_RATIO as usize + WINDOW;
         assert!(decoded.bytes.len() <= max && decoded.bytes.len() < 1 << 20, "{}", decoded.bytes.len());
     }
-    // Small answers may repeat themselves as they like.
+    // A small response may be highly repetitive.
     let zeros = vec![b' '; FREE_BYTES as usize];
     assert_eq!(decode(Coding::Deflate, &compress_to_vec(&zeros, 9)), whole(&zeros));
 }

@@ -25,8 +25,8 @@ pub(super) fn plain_run(bytes: &[u8]) -> usize {
     run + bytes.iter().skip(run).take_while(|&&byte| special_bytes(u64::from(byte) | PLAIN) == 0).count()
 }
 
-/// Whether none of the bytes is special. Written so that the compiler makes five vector instructions of it: a special
-/// byte, and no other, becomes 0.
+/// Whether none of the bytes is special. The compiler generates five vector instructions for it: a special
+/// byte, and only that, becomes 0.
 fn is_plain(step: &[u8; 16]) -> bool {
     let mut least = [0; 16];
     for (least, &byte) in least.iter_mut().zip(step) {
@@ -35,10 +35,10 @@ fn is_plain(step: &[u8; 16]) -> bool {
     !least.iter().fold(false, |found, &least| found | (least == 0))
 }
 
-/// Seven plain bytes above the one to look at.
+/// Seven plain bytes above the byte to check.
 const PLAIN: u64 = 0x6161_6161_6161_6100;
 
-/// The high bit of special bytes of a word, the first of which is exact: the usual trick to find a zero byte.
+/// Sets the high bit of special bytes in a word; only the lowest one is exact. The method is the usual search for a zero byte.
 fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
@@ -46,7 +46,7 @@ fn special_bytes(word: u64) -> u64 {
     (less(word ^ (ONES * 0x22), 1) | less(word ^ (ONES * 0x5c), 1) | less(word, 0x20)) & HIGHS
 }
 
-/// An escape sequence in progress, and the high surrogate that waits for its partner.
+/// An escape sequence in progress, and a high surrogate whose low surrogate has not come yet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Escape {
     /// Hexadecimal digits still to come.
@@ -55,7 +55,7 @@ pub(super) struct Escape {
     high: Option<u16>,
 }
 
-/// Whether an escape is whole.
+/// Whether an escape sequence is complete.
 enum EscapeProgress {
     More,
     Done,
@@ -65,11 +65,11 @@ enum EscapeProgress {
 // === impl Scanner ===
 
 impl Scanner {
-    /// Inside a string: passes plain bytes, then looks at the one that is not.
+    /// Inside a string: reads plain bytes, then the first byte that is not plain.
     pub(super) fn string<'a, V: Visitor>(&mut self, bytes: &'a [u8], visitor: &mut V) -> &'a [u8] {
         let (plain, rest) = bytes.split_at_checked(plain_run(bytes)).unwrap_or((bytes, &[]));
         let is_key = self.state == State::KeyText;
-        // Most names of members are whole in one chunk and need not be kept.
+        // Most member names are complete in one chunk and need not be copied.
         if is_key
             && self.hidden.is_none()
             && self.text.length() == 0
@@ -106,7 +106,7 @@ impl Scanner {
         rest
     }
 
-    /// After a backslash; back to the text when the escape is whole.
+    /// After a backslash; returns to the text when the escape sequence is complete.
     pub(super) fn escaped(&mut self, byte: u8) {
         let wanted = self.is_wanted();
         let text = wanted.then_some(&mut self.text);
@@ -128,7 +128,7 @@ impl Scanner {
 // === impl Escape ===
 
 impl Escape {
-    /// Takes the next byte behind a backslash and adds what it means to `text`.
+    /// Reads the next byte after a backslash and appends the decoded character to `text`.
     fn push(&mut self, byte: u8, text: Option<&mut Text>) -> EscapeProgress {
         if self.digits > 0 {
             return self.digit(byte, text);
@@ -154,12 +154,12 @@ impl Escape {
         EscapeProgress::Done
     }
 
-    /// No surrogate waits for its partner.
+    /// There is no pending high surrogate.
     fn is_idle(&self) -> bool {
         self.high.is_none()
     }
 
-    /// A lone high surrogate at the end of a text, or before something else.
+    /// Appends a lone high surrogate, at the end of a text or before anything but a low surrogate.
     fn flush(&mut self, text: Option<&mut Text>) {
         if let (Some(high), Some(text)) = (self.high.take(), text) {
             push_unit(text, high);
@@ -195,7 +195,7 @@ impl Escape {
     }
 }
 
-/// Adds a code unit as UTF-8; a lone surrogate in the same three-byte form, so that texts can still be compared.
+/// Appends a code unit as UTF-8. A lone surrogate has the same three-byte form, so that texts can still be compared.
 fn push_unit(text: &mut Text, unit: u16) {
     match char::from_u32(u32::from(unit)) {
         Some(character) => text.push(character.encode_utf8(&mut [0; 4]).as_bytes()),

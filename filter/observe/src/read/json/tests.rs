@@ -2,7 +2,7 @@ use super::{Broken, Container, Ending, Interest, Progress, Scalar, Scanner, Visi
 use crate::digest::{Digest, DigestKey};
 use crate::test;
 
-/// Writes down everything, entering every container but those under a key that begins with `skip`.
+/// Records every part, and enters every container except those under a key that begins with `skip`.
 #[derive(Default)]
 struct Log {
     lines: Vec<String>,
@@ -45,7 +45,7 @@ impl Visitor for Log {
     }
 }
 
-/// The lines of a text that is handed over in chunks of the given sizes (the last one repeats).
+/// The lines of a text that is scanned in chunks of the given sizes (the last size repeats).
 fn read(text: &[u8], chunk: impl FnMut() -> usize) -> Vec<String> {
     let mut chunk = chunk;
     let mut scanner = Scanner::default();
@@ -108,7 +108,7 @@ fn escapes_are_decoded() {
         whole(r#"{"me\u0074hod":"a\n\u00e9\ud83d\ude00\/"}"#)[1..3],
         ["key method", r#"string "a\\n\\xc3\\xa9\\xf0\\x9f\\x98\\x80/" of 9"#]
     );
-    // Lone surrogates stay apart from each other and from what follows.
+    // Lone surrogates stay separate from each other and from the following text.
     assert_eq!(
         whole(r#"["\ud83d","\ud83dx","\ud83d\ud83d\ude00","\ude00"]"#)[1..5],
         [

@@ -1,17 +1,17 @@
-//! What the scanner asks its caller, and what it passes on.
+//! The interface between the scanner and its caller.
 
 use crate::digest::Digest;
 use crate::text::Text;
 
-/// What the visitor wants of a value.
+/// What the scanner keeps of a value, as the visitor decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interest {
-    /// Nothing: neither its text nor what is in it.
+    /// Nothing: neither its text nor its members or elements.
     Skip,
     /// [`Visitor::scalar`] or [`Visitor::begin`], with at most this many bytes of its text.
     Keep(usize),
-    /// The same with no bytes; of an object that is entered (arrays are not), a digest of its text but for insignificant
-    /// white space. Not inside another one.
+    /// As `Keep(0)`, and a digest of the text of an object that is entered (not of an array), without insignificant
+    /// white space. Digests cannot be nested.
     Digest,
 }
 
@@ -22,7 +22,7 @@ pub(crate) enum Container {
     Array,
 }
 
-/// A value without parts.
+/// A value that is no container.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Scalar<'a> {
     /// Decoded; lone surrogates as three bytes.
@@ -33,19 +33,19 @@ pub(crate) enum Scalar<'a> {
     Null,
 }
 
-/// Receives the parts of the documents that are scanned. `at` counts bytes since the scanner began.
+/// Receives the parts of the scanned documents. `at` is a position in bytes since the scanner's start.
 pub(crate) trait Visitor {
     /// A member's decoded name, inside a container that was entered.
     fn key(&mut self, name: &[u8]) -> Interest;
     /// The next value of an entered array, or the document itself.
     fn element(&mut self) -> Interest;
-    /// A container of interest begins; `true` to enter it.
+    /// A container of interest begins. Returns whether the scanner enters it.
     fn begin(&mut self, container: Container, at: u64) -> bool;
-    /// The digest of the container that was entered with [`Interest::Digest`] begins.
+    /// The digest of the container that was entered with [`Interest::Digest`] begins. Returns an empty digest.
     fn begin_digest(&mut self) -> Digest;
-    /// It ends, before [`Visitor::end`].
+    /// The digest is complete. Called before [`Visitor::end`].
     fn end_digest(&mut self, digest: u64);
-    /// The end of a container that was entered; `at` is just behind it.
+    /// A container that was entered ends; `at` is the position after it.
     fn end(&mut self, at: u64);
     /// A scalar of interest.
     fn scalar(&mut self, scalar: Scalar<'_>);

@@ -12,7 +12,7 @@ use std::num::NonZeroU64;
 // === impl Reader ===
 
 impl Reader {
-    /// A member begins: what an earlier one of the same name said is void.
+    /// A member begins: clears the value of an earlier one of the same name.
     pub(super) fn begin_member(&mut self, member: Member) {
         let message = &mut self.message;
         match member {
@@ -112,7 +112,7 @@ impl Reader {
             Member::AnnouncedId => result.announced_task = Some(Box::new(text.clone())),
             Member::TaskStatus => result.status = Some(Box::new(text.clone())),
             Member::ProtocolVersion => result.protocol_version = Some(Box::new(text.clone())),
-            // Some servers end their list with an empty cursor.
+            // Some servers send an empty cursor with the last page.
             Member::NextCursor => result.next_cursor = NonZeroU64::new(text.digest()).filter(|_| text.length() > 0),
             _ => {}
         }
@@ -149,7 +149,7 @@ impl Reader {
     }
 }
 
-/// The integer that a code is, `-32602.0` included.
+/// The integer value of a code; `-32602.0` counts as an integer.
 fn whole_number(text: &Text) -> Option<i64> {
     let digits = std::str::from_utf8(text.whole()?).ok()?;
     let whole = digits
