@@ -1,7 +1,7 @@
-//! The plugin configuration: JSON in, checked values out, every problem named with its path.
+//! Reads the plugin configuration from JSON, checks it, and reports every problem with its path.
 //!
-//! An absent or empty configuration is the default. A field that is unknown, of the wrong type or out of range refuses the
-//! whole configuration; nothing is guessed and nothing is clamped. Not done here: reading files or the environment (the
+//! A missing or empty configuration is the default. A field that is unknown, of the wrong type or out of range makes the
+//! whole configuration invalid; values are not clamped. **What it does not do:** read files or the environment (the
 //! caller passes a look-up for `${NAME}`).
 
 pub(crate) mod error;
@@ -26,12 +26,12 @@ pub enum ServerNameFrom {
     Workload,
 }
 
-/// Whether the traffic decides `mcp_upstream_available`.
+/// The source of `mcp_upstream_available`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Availability {
-    /// It does.
+    /// The observed traffic.
     Passive,
-    /// Something else does, such as Envoy's health check.
+    /// Another source, such as Envoy's health check.
     Off,
 }
 
@@ -66,17 +66,17 @@ pub struct Config {
     pub(crate) filter_state: bool,
     pub(crate) semconv: bool,
     pub(crate) availability: Availability,
-    /// What tells names and definitions apart, the same on all workers.
+    /// Key of the digests of names and definitions, the same on all workers.
     pub(crate) digest_key: DigestKey,
 }
 
-/// Longest label value that may be configured; also bounds what an exchange keeps of a name.
+/// Longest label value that may be configured, in bytes. An exchange keeps at most this much of a name.
 pub const MAX_LABEL_BYTES: usize = 256;
 /// Shortest limit of a label value that may be configured.
 pub(crate) const MIN_LABEL_BYTES: u64 = 16;
 /// Most distinct values that may be configured for one label.
 pub(crate) const MAX_VALUES: u64 = 2_000;
-/// Shortest hash key: shorter ones can be searched.
+/// Shortest hash key, in bytes: a shorter one can be found by brute force.
 const SHORTEST_HASH_KEY: usize = 16;
 
 impl Default for Config {
@@ -194,8 +194,8 @@ impl Config {
         self.server_name_from
     }
 
-    /// What plugins have in common that count as one. Methods are kept by their place in `extra_methods`, so those must be
-    /// the same.
+    /// Plugins with the same namespace share their counts. Methods are stored by their index in `extra_methods`, so
+    /// the lists must be the same.
     #[must_use]
     pub fn namespace(&self) -> String {
         // No method has a quote in it.
@@ -207,7 +207,7 @@ impl Config {
         resource::label(uri, self.resource_uri, self.hash_key.as_deref(), self.limits.label_bytes)
     }
 
-    /// Whether something is made of the protocol version of each operation.
+    /// Whether the protocol version of each operation is used.
     pub(crate) fn wants_protocol_version(&self) -> bool {
         self.semconv || self.filter_state
     }

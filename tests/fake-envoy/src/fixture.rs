@@ -31,7 +31,7 @@ const PROSE: &str = "The quick brown fox jumps over the lazy dog, and nobody min
 ///
 /// # Errors
 ///
-/// The first line that makes no sense.
+/// The first line that cannot be parsed.
 pub fn parse(text: &str) -> Result<Exchange, Fault> {
     let mut steps = Vec::new();
     let mut sections = text.split("\n=== ");

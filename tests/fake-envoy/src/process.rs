@@ -141,7 +141,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// A trap. A refused configuration is no error: [`Vm::is_configured`] tells.
+    /// A trap. A refused configuration is no error: [`Vm::is_configured`] returns whether it was accepted.
     pub fn start(&self, plugin: &Plugin) -> Result<Vm, Fault> {
         let number = {
             let mut process = self.process.borrow_mut();

@@ -1,4 +1,4 @@
-//! The host itself: it must notice what a filter may not do, else no other test here means anything.
+//! Tests of the host itself: it must report what a filter must not do; the other tests depend on it.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
@@ -213,7 +213,7 @@ fn answers_to_writes(versions: &[u32]) -> Vec<String> {
 
 #[test]
 fn shared_data_write_needs_the_read_version_or_no_value() {
-    // A version that was never given out writes what is new and nothing else; 0 is no version at all. 8 is a mismatch.
+    // A version that Envoy never gave out writes only a new key; 0 is no version. 8 is a mismatch.
     let never = u32::MAX;
     assert_eq!(answers_to_writes(&[never, never, 1, 1, 2, 0, 0]), ["name{a=b} [0, 8, 0, 8, 0, 0, 0]"]);
 }

@@ -15,7 +15,7 @@ const MOST_DEPTH: usize = 16;
 /// Arguments for a tool with this input schema.
 pub(crate) fn fitting(schema: &Value, given: &Given) -> Value {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
-        // A schema that names nothing takes anything.
+        // A schema without a type accepts any value.
         return Value::Object(given.clone());
     };
     let mut arguments = object(schema, MOST_DEPTH);

@@ -1,8 +1,8 @@
 //! One MCP client: a connection for its calls, a session where the protocol version has them, one request at a time.
 //!
-//! It says no more than the load needs: it offers the server nothing, opens no GET stream on Streamable HTTP, and does not
-//! resume a stream that ended without its answer. After a request that nobody answered it gives up its session, as the
-//! sidecar knows for sure how such a request ended only then.
+//! It does only what the load needs: it has no client capabilities, opens no GET stream on Streamable HTTP, and does not
+//! resume a stream that ended without its response. After a request without a response it ends its session, because the
+//! sidecar knows the outcome of such a request only then.
 
 use crate::connection::{Connection, Failure, Outgoing};
 use crate::events::Events;

@@ -37,7 +37,7 @@ pub(crate) struct Done {
     pub(crate) offer: Offer,
     /// Requests of the mix.
     pub(crate) requests: u64,
-    /// Those of them that never left, because nobody listened or no session was to be had.
+    /// Requests that were not sent, because there was no connection or no session.
     pub(crate) unsent: u64,
     pub(crate) took: Duration,
 }
@@ -150,7 +150,7 @@ mod tests {
 
     #[tokio::test]
     async fn unsent_operations_are_counted() {
-        // Closed again at the end of the line: nobody listens there.
+        // The listener is closed at the end of the line, so a connection fails.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let url = format!("--url=http://{address}");
         let line = CommandLine::parse_from(["loadtest", &url, "--total=3", "--concurrency=2", "--no-compare"]);

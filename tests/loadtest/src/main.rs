@@ -57,7 +57,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Whether the counts are equal, or nobody wanted to know.
+/// Whether the counts are equal, or are not compared.
 async fn drive(settings: &Settings) -> Result<bool> {
     let page = settings.metrics.clone().map(Page::new);
     let before = match &page {

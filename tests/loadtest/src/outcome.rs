@@ -102,7 +102,7 @@ impl Outcome {
         }
     }
 
-    /// Nobody answered: the sidecar may know how it ended only when the session does.
+    /// There was no response: the sidecar may know the outcome only at the end of the session.
     pub(crate) fn is_unanswered(self) -> bool {
         matches!(self, Self::Cancelled | Self::NotSent | Self::Error(ErrorType::NoResponse | ErrorType::Reset))
     }

@@ -69,7 +69,7 @@ impl fmt::Display for Series {
 // === impl Counts ===
 
 impl Counts {
-    /// Reads a page in Prometheus' text format; lines that are none of ours are passed over.
+    /// Reads a page in Prometheus' text format; lines of other families are ignored.
     pub(crate) fn read(page: &str) -> Self {
         let mut counts = Self::default();
         for sample in page.lines().filter_map(Sample::parse) {

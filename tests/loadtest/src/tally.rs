@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Longest value of a label, as the filter cuts it unless told otherwise.
 const LABEL_BYTES: usize = 128;
 
-/// Two significant digits, as much as anyone reads.
+/// Two significant digits.
 const DIGITS: u8 = 2;
 
 /// One operation that ended.
@@ -91,7 +91,7 @@ impl Tally {
     /// `initialize` succeeded.
     pub(crate) fn session_begun(&mut self, negotiated: &str, transport: Transport) {
         let known = ProtocolVersion::parse(negotiated).map(ProtocolVersion::name);
-        // Older than any protocol version, and SDKs still accept it.
+        // It is older than the first release, but SDKs still accept it.
         let known = known.or_else(|| (negotiated == "2024-10-07").then_some("2024-10-07"));
         *self.sessions.entry((known.unwrap_or("other"), transport)).or_default() += 1;
     }

@@ -22,7 +22,7 @@ impl World {
         Self { url: Arc::new(url), timeout, tally: Mutex::default(), unreachable: Mutex::default() }
     }
 
-    /// Reads or writes the account; all clients run on one thread, so nobody ever waits here.
+    /// Reads or writes the account; all clients run on one thread, so the lock is always free.
     pub(crate) fn tally<T>(&self, with: impl FnOnce(&mut Tally) -> T) -> T {
         with(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner))
     }

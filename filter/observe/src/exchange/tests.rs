@@ -62,10 +62,10 @@ fn outcome_follows_the_response() {
     for code in ["-32000", "-32603", "0", "7", "\"x\"", "1.5"] {
         assert_eq!(by(&error(code, r#""id":1,"#)), "tools/call error/rpc_error", "{code}");
     }
-    // A client that calls tools is past probing.
+    // A client that calls tools no longer probes.
     assert_eq!(by(&error("-32022", r#""id":1,"#)), "tools/call error/rpc_error");
     assert_eq!(by(&error("-32042", r#""id":1,"#)), "tools/call input_required");
-    // isError is a tool's word; elsewhere it is a member like any other.
+    // isError has a meaning for tools/call only.
     let read = Script::post(r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a://b"}}"#);
     assert_eq!(end(&read.json(&result(r#""isError":true"#))), "resources/read ok");
 }
@@ -98,7 +98,7 @@ fn outcome_follows_response_flags() {
     }
     // Before any response headers.
     assert_eq!(end(&Script::tool_call().broken(Failure::ClientReset)), "tools/call cancelled");
-    // An answer that came counts, whatever broke afterwards.
+    // A complete response counts, even if the exchange fails afterwards.
     assert_eq!(end(&Script::tool_call().sse(&event(&result(""))).broken(Failure::UpstreamReset)), "tools/call ok");
 }
 
@@ -128,9 +128,9 @@ fn unreadable_response_is_unknown() {
     assert_eq!(json(r#"{"ok":true}"#), "tools/call error/no_response");
     assert_eq!(end(&Script::tool_call().sse("data: {bad\n\n")), "tools/call unknown");
     assert_eq!(end(&Script::tool_call().sse(": nothing\n\n")), "tools/call error/no_response");
-    // The last event without its blank line is discarded by clients, so it is no answer.
+    // Clients discard an event without its blank line, so it is no response.
     assert_eq!(end(&Script::tool_call().sse(&format!("data: {}\n", result("")))), "tools/call error/no_response");
-    // A stream that can be resumed may bring the answer elsewhere.
+    // The response may come on the stream that resumes this one.
     assert_eq!(end(&Script::tool_call().sse("id: 7\ndata: \n\n")), "tools/call unknown");
     let mut encoded = Script::tool_call().json("\u{1f}garbage");
     encoded.response.insert("content-encoding", "br".to_owned());
@@ -145,7 +145,7 @@ fn refused_probe_is_negotiation() {
     assert_eq!(end(&discover().answered(404, "text/html", "x")), "server/discover negotiation");
     assert_eq!(end(&discover().json(&result(""))), "server/discover ok");
     assert_eq!(end(&discover().broken(Failure::Unavailable)), "server/discover error/upstream_unavailable");
-    // With a method that uses what was found, it is none.
+    // A method that is used after the probing is no probe.
     let by = |method: &str, code: &str| {
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"uri":"a://b","name":"x"}}}}"#);
         end(&Script::post(&body).answered(400, "application/json", &error(code, r#""id":1,"#)))
@@ -230,7 +230,7 @@ fn string_of_digits_answers_number_without_exact_match() {
     assert_eq!(Log::ends(&lines).len(), 2);
     assert!(Log::ends(&lines)[0].starts_with("tools/list ok") && Log::ends(&lines)[1].starts_with("ping ok"));
     assert!(lines.contains(&"unmatched duplicate".to_owned()), "{lines:?}");
-    // The second answer to 5 is none to "5".
+    // The second response to 5 does not answer "5".
     let lines = Script::post(&batch).sse(&[answer("5"), answer("5")].concat()).play();
     assert!(lines.contains(&"unmatched duplicate".to_owned()), "{lines:?}");
     assert!(Log::ends(&lines)[1].starts_with("tools/list error/no_response"), "{lines:?}");
@@ -295,7 +295,7 @@ fn headers_are_compared_with_the_body() {
         modern("2025-11-25", "TOOLS/CALL", "sub"),
         ["mismatch MCP-Protocol-Version", "mismatch Mcp-Method", "mismatch Mcp-Name"]
     );
-    // Revisions before it do not define them.
+    // Earlier protocol versions do not define these headers.
     let legacy = Script::tool_call().header("mcp-method", "x").header("mcp-name", "y").answered(200, "", "").play();
     assert!(!legacy.iter().any(|line| line.starts_with("mismatch")), "{legacy:?}");
     let lying = Script::tool_call().header("mcp-protocol-version", "2026-07-28").header("mcp-method", "x");
@@ -391,7 +391,7 @@ fn response_that_begins_before_end_of_request_is_matched() {
 
 #[test]
 fn truncated_response_without_flag_is_client_disconnect() {
-    // What Envoy shows of a stream that an HTTP/2 client resets with NO_ERROR.
+    // Envoy reports a stream that an HTTP/2 client resets with NO_ERROR in this way.
     assert_eq!(end(&Script::tool_call()), "tools/call cancelled");
     assert_eq!(end(&Script::tool_call().sse(": begun\n\n").open()), "tools/call cancelled");
     assert_eq!(end(&Script::tool_call().sse(": begun\n\n")), "tools/call error/no_response");

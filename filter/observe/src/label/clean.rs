@@ -1,11 +1,11 @@
-//! Label values made of what peers sent: cleaned and cut. How many there may be is for [`crate::recorder`].
+//! Cleans and cuts label values that peers send. The label budgets are in [`crate::recorder`].
 
 /// A value that is safe in a stat name and in Prometheus' text format, at most `max_bytes` bytes, cut at a character boundary.
 ///
 /// Quotes, backslashes, `;`, `=`, control characters and invalid UTF-8 become `_`, and so do dots at the end: Envoy drops
 /// them from a tag, and `a` beside `a.` would be one series twice, which fails the whole scrape.
 pub(crate) fn clean(bytes: &[u8], max_bytes: usize) -> String {
-    // Nearly every name is like this.
+    // The usual case.
     let is_plain = |&byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'/' | b':');
     if bytes.len() <= max_bytes && bytes.iter().all(is_plain) {
         return String::from_utf8_lossy(bytes).into_owned();

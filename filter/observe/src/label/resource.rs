@@ -1,4 +1,4 @@
-//! Resource URIs as labels: never userinfo, query or fragment, except where the whole URI was asked for.
+//! Resource URIs as labels: without userinfo, query and fragment, unless the configuration asks for the whole URI.
 
 use super::clean;
 use crate::text::Text;
@@ -27,7 +27,7 @@ pub(crate) fn label(uri: &Text, form: ResourceUriLabel, hash_key: Option<&str>, 
     match form {
         ResourceUriLabel::Off => String::new(),
         ResourceUriLabel::Full => clean(uri.start(), max_bytes),
-        // What was not published.
+        // The URI was not listed.
         ResourceUriLabel::Scheme | ResourceUriLabel::Published => match split_scheme(uri.start()) {
             Some((scheme, _)) => clean(&[scheme.as_slice(), b":"].concat(), max_bytes),
             None => "other".to_owned(),

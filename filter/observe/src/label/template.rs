@@ -1,20 +1,20 @@
-//! URI templates (RFC 6570) read backwards: whether a URI may have come from one.
+//! Matches URIs against URI templates (RFC 6570).
 //!
-//! | expression | stands for |
+//! | expression | matches |
 //! |---|---|
 //! | `{name}`, `{a,b}` | one or more characters within a path segment |
-//! | `{+name}`, `{name*}` | one or more characters whatever they are; the second is how FastMCP writes the first |
+//! | `{+name}`, `{name*}` | one or more characters of any kind; FastMCP writes the second for the first |
 //! | `{/name}`, `{.name}`, `{;name}` | the operator's character and then as `{name}`, for each name |
 //! | `{/name*}`, `{.name*}`, `{;name*}` | the same, `/` across segments; or nothing at all |
 //!
 //! Query and fragment are cut off before, see [`crate::label::resource::plain`]. A literal that no URI can hold as it is, such as an
-//! accent, also stands for its percent-encoding. What the variables hold is of no interest.
+//! accent, also matches its percent-encoding. The values of the variables are not returned.
 //!
 //! **Cost:** about as many steps as the URI has bytes, at most [`MAX_STEPS`]; no recursion.
 
-/// Steps after which a URI does not match: only a template of many variables with short texts between them needs them.
+/// Steps after which a URI counts as no match. Only a template of many variables with short texts between them needs so many.
 const MAX_STEPS: usize = 8 * 1024;
-/// Characters beside letters and digits that stand in a URI as they are, and `%`.
+/// Characters besides letters and digits that a URI contains unencoded, and `%`.
 const URI_CHARACTERS: &[u8] = b"-._~:/?#[]@!$&'()*+,;=%";
 
 /// A part of a template.
@@ -27,7 +27,7 @@ enum Piece {
     Path,
 }
 
-/// A template, ready to be matched.
+/// A parsed template.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Template {
     pieces: Box<[Piece]>,
@@ -35,7 +35,7 @@ pub(crate) struct Template {
     shorter: Option<Box<[Piece]>>,
 }
 
-/// Where to go on when a match fails: the variable before this piece takes one more byte, the one at `at`.
+/// Where the match continues after a failure: the variable before this piece takes one more byte, the one at `at`.
 #[derive(Clone, Copy, Debug)]
 struct Retry {
     piece: usize,
@@ -90,9 +90,9 @@ fn expand(expression: &[u8]) -> (Vec<Piece>, bool) {
     }
 }
 
-/// Whether pieces can be laid over all of `uri`.
+/// Whether the pieces match the whole `uri`.
 ///
-/// Each variable takes as little as it can. When that fails the last one takes more: within a segment the last
+/// Each variable takes as few bytes as possible. If the match fails, the last variable takes more: within a segment the last
 /// [`Piece::Segment`], else the last [`Piece::Path`], which may begin anywhere that an earlier one could have led to.
 fn matches(pieces: &[Piece], uri: &[u8]) -> bool {
     let (mut piece, mut at) = (0, 0);
@@ -180,7 +180,7 @@ mod tests {
         }
     }
 
-    /// FastMCP knows `{name*}` only; Python and TypeScript take the operators as RFC 6570 expands them.
+    /// FastMCP supports `{name*}` only; the Python and TypeScript SDKs expand the operators as RFC 6570 does.
     #[test]
     fn forms_used_by_servers_match() {
         for (template, uri, expected) in [

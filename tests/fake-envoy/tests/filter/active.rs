@@ -1,4 +1,4 @@
-//! `mcp_sessions_active`: counted once whichever worker sees what, and never below zero.
+//! `mcp_sessions_active`: a session counts once on any number of workers, and the gauge is never below zero.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn play(vm: &Vm, exchange: &Exchange) {
     vm.play(exchange, Framing::Http1).unwrap();
 }
 
-/// The gauge as the host has it, whatever the workers still keep.
+/// The gauge at the host, without changes that the workers have not flushed.
 fn active(host: &Host) -> u64 {
     host.series().unwrap().sum("mcp_sessions_active")
 }

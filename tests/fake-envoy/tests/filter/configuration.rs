@@ -1,4 +1,4 @@
-//! A bad configuration is refused at load with every problem in the log; an absent one works.
+//! An invalid configuration is refused at load with every problem in the log; a missing one is the default.
 
 use fake_envoy::{Host, Plugin, Vm};
 

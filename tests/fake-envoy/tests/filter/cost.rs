@@ -1,6 +1,6 @@
 //! Fuel and host calls of every recorded exchange against the committed table.
 //!
-//! `UPDATE_COST=1` rewrites `cost.tsv`; a rise belongs into a commit that says why.
+//! `UPDATE_COST=1` rewrites `cost.tsv`. A commit with a rise gives the reason.
 
 use std::path::Path;
 
@@ -44,14 +44,14 @@ fn measure(exchange: &Exchange) -> [Cost; 2] {
 fn exchange_without_mcp_reads_no_body() {
     let (_host, vm) = support::worker("");
     for (name, exchange) in support::recorded() {
-        // Names are asked of the shared data when a worker meets them, once.
+        // A worker looks up a name in the shared data once, when it first occurs.
         vm.play(&exchange, Framing::Http1).unwrap();
         let calls = vm.play(&exchange, Framing::Http1).unwrap().cost.calls;
         assert!(name != "not_mcp_get" || !calls.contains_key("get_buffer"), "{name}: {calls:?}");
-        // Only an exchange without an answer asks what became of it.
+        // Only an exchange without a response looks up its outcome.
         let unanswered = ["get_stream", "local_reply_timeout", "notification_202"].contains(&name.as_str());
         assert!(unanswered || !calls.contains_key("get_property"), "{name}: {calls:?}");
-        // But for the gauges of an operation and of a session that another worker may end.
+        // Except the gauges of an operation and of a session that another worker may end.
         let is_shared = calls.contains_key("set_shared_data");
         let at_once = calls.get("increment_metric").copied().unwrap_or_default();
         let gauges = u64::from(is_shared) + u64::from(name == "initialize");

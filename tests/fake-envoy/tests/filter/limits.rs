@@ -1,4 +1,4 @@
-//! What the module may import, weigh, keep and multiply, whatever the traffic is.
+//! Limits for any traffic: imports, size of the module, memory, number of series.
 
 use std::collections::BTreeSet;
 
@@ -60,7 +60,7 @@ fn memory_is_flat_over_many_requests() {
             }
         }
     };
-    // By then the tables of the store are full, and what is read of them is as long as it gets.
+    // Then the tables of the store are full, and their values have their maximum length.
     run(0, 20_000);
     let warm = vm.memory_bytes();
     run(20_000, 100_000);

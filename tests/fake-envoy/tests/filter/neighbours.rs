@@ -1,4 +1,4 @@
-//! Who else is in the process: VMs that come and go, another version of the module, plugins that write to the same map.
+//! Neighbours in the process: VMs that start and end, another version of the module, plugins that write to the same map.
 
 use std::time::Duration;
 
@@ -144,13 +144,13 @@ fn last_vm_ends_waiting_operations() {
     let in_flight = || host.series().unwrap().sum("mcp_requests_in_flight");
     [1, 2].iter().for_each(|&id| play(&one, &pending(id)));
     one.end().unwrap();
-    // Configured before the last of the others goes, as in any update.
+    // It is configured before the last of the other VMs ends, as in any update.
     let next = host.start(&plugin).unwrap();
     other.end().unwrap();
     assert_eq!(in_flight(), 2);
     let answered = get().sse(&[&answer(1)]);
     play(&next, &answered);
-    // One that was only tried does not count for long.
+    // A VM that was dropped without an end counts until its lease expires.
     drop(host.start(&plugin).unwrap());
     host.advance(Duration::from_secs(3));
     next.end().unwrap();

@@ -1,4 +1,4 @@
-//! What the server published is known to all workers: budgets, labels of resources, changes of lists.
+//! State that all workers share: label budgets, labels of resources, changes of lists.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Two sidecars in front of one server, and a balancer that knows no sessions: each sees one half of a session.
+//! Two sidecars in front of one server and a load balancer without session affinity: each sees one half of a session.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Random orders of Envoy's callbacks with random content: no trap, no pause, nothing left open, nothing lost.
 //!
-//! Every run has a seed that the failure names; `SCHEDULE_SEED=n` runs that one alone and tells each step.
+//! Every run has a seed, which a failure shows; `SCHEDULE_SEED=n` runs that seed alone and prints each step.
 
 mod content;
 
@@ -92,7 +92,7 @@ fn run(seed: u64, pool: &[Vec<Step>], is_told: bool) -> Result<(), Fault> {
             finish(ended, &mut random, &mut sent)?;
         }
     }
-    // What waits for an answer on another stream is given up after five minutes; ticks look through a part of it each.
+    // An operation that waits for a response on another stream expires after five minutes; each tick visits a part of the slots.
     host.advance(Duration::from_secs(301));
     for _ in 0..32 {
         workers[0].tick()?;

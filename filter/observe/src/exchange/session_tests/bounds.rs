@@ -1,4 +1,4 @@
-//! Traffic that nobody expects, and more of it than there is room for.
+//! Unusual traffic, and more traffic than the store has room for.
 
 use super::{answer, brief, call, event, in_session, legacy, legacy_stream, open, play, telling};
 use crate::host::Failure;
@@ -9,7 +9,7 @@ use crate::testing::{Log, Proxy};
 fn hostile_ids_and_addresses_are_read() {
     let proxy = Proxy::default();
     let long = "x".repeat(100_000);
-    // Where the client is told to post to another origin, it is the path that its proxy sees.
+    // If the endpoint has another origin, its path counts.
     for (address, path) in [
         ("https://elsewhere.example/message?sessionId=5c99c753", "/message?sessionId=5c99c753"),
         ("//elsewhere.example/m/1", "/m/1"),
@@ -24,7 +24,7 @@ fn hostile_ids_and_addresses_are_read() {
     let script = legacy_stream();
     let mut get = open(&proxy, &script);
     get.event(&format!("event: endpoint\ndata: /m?sessionId={long}\n\n"));
-    // Too long to be understood: the stream is MCP, its session is not followed.
+    // The address is too long to be read: the stream is MCP, but its session is not followed.
     assert_eq!(brief(get.event(&event("", &answer(1)))), ["unmatched unknown_id"]);
     let forged = format!(r#"{{"jsonrpc":"2.0","id":"{long}","result":{{}}}}"#);
     assert_eq!(brief(in_session(&forged).answered(202, "", "").play_in(&proxy)), ["unmatched unknown_id"]);
@@ -45,7 +45,7 @@ fn thousands_of_clients_share_one_session() {
         ended.extend(brief(post.event(&event("", &answer(1)))));
         ended.extend(brief(post.finish()));
     }
-    // For most of them there is no room in the store; their own streams answer them all the same.
+    // Most of them do not fit into the store; the responses on their own streams still match.
     assert_eq!(ended, vec!["end tools/call ok"; 2_000]);
 }
 

@@ -50,7 +50,7 @@ fn http_sse_refused_post_ends_its_operation() {
     let gone = legacy(&call(2)).answered(202, "", "");
     assert!(play(&proxy, &gone).is_empty());
     proxy.wait(6);
-    // Another process has the stream.
+    // The stream passes through another process.
     assert_eq!(brief(proxy.tick()), ["end tools/call unknown"]);
     assert!(proxy.tick().is_empty());
 }
@@ -74,12 +74,12 @@ fn http_sse_operation_with_open_post_ends_with_its_post() {
     }
     ends.sort();
     assert_eq!(ends[..5], vec!["end tools/call error/http_error"; 5]);
-    // What was accepted before ends with the session.
+    // An accepted operation ends with the session.
     assert_eq!(ends[5..], ["end tools/call error/no_response"]);
     assert!(brief(get.finish()).is_empty());
 }
 
-/// Its stream passes through another process, which may have brought the answers before the server forgot the session.
+/// The stream passes through another process, which may have seen the responses before the server ended the session.
 #[test]
 fn http_sse_refused_post_does_not_end_operation_of_another_process() {
     let proxy = Proxy::default();
@@ -169,7 +169,7 @@ fn response_before_its_request_is_unmatched() {
     let proxy = Proxy::default();
     let script = legacy_stream();
     let mut get = open_session(&proxy, &script);
-    // Nothing was asked here so far: perhaps elsewhere.
+    // No request was seen in this process; another process may have seen it.
     assert!(brief(get.event(&event("", &answer(1)))).is_empty());
     play(&proxy, &legacy(&call(1)));
     assert_eq!(brief(get.event(&event("", &answer(2)))), ["unmatched unknown_id"]);
@@ -185,7 +185,7 @@ fn operation_does_not_expire_while_session_stream_is_open() {
     for body in [&call(1), &call(2), cancel, &call(3)] {
         legacy(body).play_in(&proxy);
     }
-    // The server owes no answer to what was cancelled.
+    // The server does not have to answer a cancelled request.
     for ended in [&[][..], &["end tools/call cancelled"], &[], &[]] {
         proxy.wait(4);
         assert_eq!(brief(proxy.tick()), ended);

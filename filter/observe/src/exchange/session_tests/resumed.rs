@@ -1,4 +1,4 @@
-//! Answers on another stream than that of the POST.
+//! Responses on another stream than that of the POST.
 
 use super::{answer, brief, call, event, in_session, open, play, stream, telling};
 use crate::host::Failure;
@@ -52,7 +52,7 @@ fn stream_responses_are_not_unmatched_without_observed_requests() {
     assert!(brief(stream().sse(&event("", &answer(1))).play_in(&proxy)).is_empty());
     in_session(&call(2)).json(&answer(2)).play_in(&proxy);
     assert_eq!(brief(stream().sse(&event("", &answer(1))).play_in(&proxy)), ["unmatched unknown_id"]);
-    // An exchange of its own knows what was asked.
+    // A POST's own stream knows its requests.
     let other = in_session(&call(3)).header("mcp-session-id", "other").json(&answer(4));
     assert_eq!(brief(other.play_in(&proxy)), ["unmatched unknown_id", "end tools/call error/no_response"]);
 }
@@ -91,7 +91,7 @@ fn cancellation_in_any_order_is_cancelled() {
     let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
     let notice = "notification in notifications/cancelled";
     let cancelled = in_session(cancel).answered(202, "", "");
-    // While it runs, and the server holds the stream.
+    // While the operation runs and its stream is open.
     let proxy = Proxy::default();
     let script = in_session(&call(1)).sse(":\n").open();
     let post = open(&proxy, &script);
@@ -100,11 +100,11 @@ fn cancellation_in_any_order_is_cancelled() {
     let lines = telling(post.finish());
     let duration: u64 = lines[0].split(['(', ')']).nth(1).unwrap().parse().unwrap();
     assert!(lines[0].starts_with("end tools/call cancelled") && duration < 100, "{lines:?}");
-    // An answer that still comes wins.
+    // A response that comes later takes precedence.
     let mut post = open(&proxy, &script);
     cancelled.play_in(&proxy);
     assert_eq!(brief(post.event(&event("", &answer(1)))), ["end tools/call ok"]);
-    // Before anything shows that the operation needs a place: it finds the cancellation when it ends without an answer.
+    // The cancellation comes before the operation is stored; the operation finds it when it ends without a response.
     let script = in_session(&call(1)).answered(200, "application/json", "").broken(Failure::UpstreamReset);
     let post = proxy.begin(&script, &mut Log::default());
     cancelled.play_in(&proxy);

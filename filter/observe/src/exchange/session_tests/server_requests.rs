@@ -1,4 +1,4 @@
-//! What the server asks, and the clock that stands meanwhile.
+//! Server requests, and durations without the wait for the client.
 
 use super::{answer, brief, call, delete, event, in_session, open, play, stream, telling};
 use crate::host::Failure;
@@ -58,7 +58,7 @@ fn duration_of_unanswered_operation_excludes_wait_for_client() {
         reply.play_in(&proxy);
         if is_cancelled {
             in_session(cancel).answered(202, "", "").play_in(&proxy);
-            // What the server asks afterwards takes nothing from the time up to then.
+            // A later server request does not change the duration up to then.
             post.event(&asks);
             proxy.wait(10);
             reply.play_in(&proxy);
@@ -67,7 +67,7 @@ fn duration_of_unanswered_operation_excludes_wait_for_client() {
         let duration = duration(telling(post.finish()), end);
         assert!((1..100).contains(&duration), "{duration}");
     }
-    // The client never answered: nobody knows for how long the server would have waited.
+    // The client did not respond, so the wait is unknown.
     let proxy = Proxy::default();
     let script = in_session(&call(1)).sse(":\n").broken(Failure::ClientReset);
     let mut post = open(&proxy, &script);
@@ -99,7 +99,7 @@ fn server_request_is_lost_with_its_get_stream() {
     let mut get = open(&proxy, &script);
     get.event(&event("", r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}"#));
     assert_eq!(brief(get.finish()), ["asked elicitation/create lost"]);
-    // One that may be resumed, and one that stays open: after five minutes.
+    // A resumable stream and an open stream: after five minutes.
     for (id, stays) in [("1", false), ("", true)] {
         let proxy = Proxy::default();
         let script = stream();
@@ -150,7 +150,7 @@ fn client_response_with_number_as_string_is_matched() {
     get.event(&event("", r#"{"jsonrpc":"2.0","id":7,"method":"elicitation/create","params":{}}"#));
     let gives_up = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"7"}}"#;
     assert_eq!(brief(get.event(&event("", gives_up)))[1], "asked elicitation/create cancelled");
-    // The client gives up, with the number of its own request as a string.
+    // The client cancels, with the number of its request as a string.
     let script = in_session(&call(5)).sse(":\n").broken(Failure::ClientReset);
     let post = open(&proxy, &script);
     let gives_up = gives_up.replace(r#""7""#, r#""5""#);

@@ -1,4 +1,4 @@
-//! Where sessions begin and end.
+//! How sessions begin and end.
 
 use super::{answer, brief, call, delete, event, in_session, open, play, stream, telling};
 use crate::host::Failure;
@@ -97,7 +97,7 @@ fn unrelated_404_does_not_end_session() {
     assert_eq!(brief(gone.play_in(&proxy)), ["end tools/call error/no_response"]);
 }
 
-/// What an exchange adds to the gauge of active sessions.
+/// The change of the gauge of active sessions by an exchange.
 fn activity(lines: &[String]) -> i64 {
     let count = |word: &str| lines.iter().filter(|line| line.starts_with(word)).count() as i64;
     count("SessionActive(StreamableHttp)") - count("SessionInactive(StreamableHttp)")

@@ -1,4 +1,4 @@
-//! What the headers show: of a request whose body never came, and of headers that come twice.
+//! Observations by headers: requests without their body, and headers that occur twice.
 
 use super::{end, error, event, result};
 use crate::host::Failure;
@@ -107,7 +107,7 @@ fn partial_request_body_is_unseen() {
     let lines = script.play();
     assert!(Log::ends(&lines)[0].starts_with("unseen error/http_error"), "{lines:?}");
     assert!(!lines.iter().any(|line| line.starts_with("skip")), "{lines:?}");
-    // A client that left while it was still sending began no operation.
+    // A client that disconnects during its request starts no operation.
     assert_eq!(headers_only().broken(Failure::ClientReset).play(), ["StreamSeen"]);
     script.request_body.truncate(9);
     script.response.clear();

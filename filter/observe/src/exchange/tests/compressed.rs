@@ -1,4 +1,4 @@
-//! Compressed answers: read where the coding is gzip or deflate, else unknown.
+//! Compressed responses: gzip and deflate are read, other codings are unknown.
 
 use super::{end, event, result};
 use crate::test;
@@ -7,7 +7,7 @@ use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
 
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
-/// The same script, its answer's body in this coding.
+/// The same script with the response body in this coding.
 fn coded(mut script: Script, coding: &str, compress: impl Fn(&[u8]) -> Vec<u8>) -> Script {
     script.response.insert("content-encoding", coding.to_owned());
     script.response_body = compress(&script.response_body);
@@ -55,7 +55,7 @@ fn message_size_is_decoded_and_body_bytes_are_encoded() {
 fn any_chunking_of_compressed_stream_gives_the_same() {
     let stream = event(r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#) + &event(&tool_error());
     let mut script = coded(Script::tool_call().sse(&stream), "gzip", gzip);
-    // Each callback has a time of its own.
+    // Each callback has its own time.
     let play = |script: &Script| script.play().join("\n").replace("Some(2) ms", "Some(1) ms");
     let expected = play(&script);
     for chunk in 1..60 {
@@ -116,7 +116,7 @@ fn compressed_stream_is_recognised_by_first_event() {
     let message = event(r#"{"jsonrpc":"2.0","method":"notifications/message"}"#);
     let lines = coded(script.clone().sse(&message), "gzip", gzip).play();
     assert!(lines.contains(&"notification out notifications/message".to_owned()), "{lines:?}");
-    // Nobody knows whose content this is.
+    // The content cannot be attributed to MCP.
     assert_eq!(coded(script.sse(&message), "gzip", |_| b"garbage".to_vec()).play(), ["StreamSeen"]);
 }
 

@@ -1,4 +1,4 @@
-//! Answers without JSON-RPC: the HTTP status tells.
+//! Responses without JSON-RPC: the HTTP status gives the outcome.
 
 use super::{end, error, event, result};
 use crate::host::Failure;
@@ -16,7 +16,7 @@ fn brief(script: &Script, proxy: &Proxy) -> String {
     ends[0].split(" in ").next().unwrap().to_owned()
 }
 
-/// A stream of HTTP+SSE at this path came and went.
+/// A stream of HTTP+SSE at this path, from its start to its end.
 fn stream(path: &str, proxy: &Proxy) {
     let get = Script::get().without("mcp-protocol-version").header(":path", path);
     get.sse("event: endpoint\ndata: /messages?session_id=1\n\n").play_in(proxy);
@@ -32,7 +32,7 @@ fn redirect_without_json_rpc_is_redirected() {
         let said = request("tools/list").answered(status, "application/json", &error("-32000", ""));
         assert_eq!(end(&said), "tools/list error/rpc_error");
     }
-    // What stands there for people or browsers is no broken message.
+    // A page for people or browsers is no broken message.
     for body in [r#"{"detail":"moved"}"#, "{moved", r#"{"jsonrpc":"2.0"#] {
         let lines = request("tools/list").answered(307, "application/json", body).play();
         assert!(!lines.iter().any(|line| line.starts_with("skip")), "{lines:?}");
@@ -42,7 +42,7 @@ fn redirect_without_json_rpc_is_redirected() {
     let mut local = request("tools/list").answered(301, "", "");
     local.is_from_upstream = false;
     assert_eq!(end(&local), "tools/list redirected");
-    // What broke is not redirected.
+    // A response that fails is not a redirect.
     assert_eq!(
         end(&request("tools/list").answered(307, "text/html", "mo").broken(Failure::UpstreamReset)),
         "tools/list error/reset"

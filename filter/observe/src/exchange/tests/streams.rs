@@ -1,11 +1,11 @@
-//! GETs that are MCP: what became of them, and what refuses them.
+//! GET requests that are MCP, and how they are refused.
 
 use super::{error, event};
 use crate::host::Failure;
 use crate::test;
 use crate::testing::{Log, Proxy, Script};
 
-/// What is said of the opening of a stream.
+/// The lines about the opening of a stream.
 fn opens(script: &Script) -> Vec<String> {
     script.play().into_iter().filter(|line| line.starts_with("stream ")).collect()
 }
@@ -27,7 +27,7 @@ fn stream_opens_or_is_refused() {
     for status in [301, 304, 307] {
         assert_eq!(opens(&Script::get().answered(status, "", "")), [""; 0], "{status}");
     }
-    // The client left first.
+    // The client disconnected first.
     assert_eq!(opens(&Script::get().broken(Failure::ClientReset)), [""; 0]);
     assert_eq!(opens(&Script::get().header(":method", "DELETE").answered(200, "", "")), [""; 0]);
     assert_eq!(opens(&Script::tool_call().sse(&note)), [""; 0]);
@@ -77,7 +77,7 @@ fn error_that_refuses_get_answers_no_operation() {
             assert!(!lines.iter().any(|line| line.starts_with("unmatched")), "{lines:?}");
         }
     }
-    // A result is another thing.
+    // A result, unlike an error, is unmatched.
     let stray = event(r#"{"jsonrpc":"2.0","id":7,"result":{}}"#);
     assert!(Script::get().sse(&stray).play().contains(&"unmatched unknown_id".to_owned()));
 }

@@ -83,7 +83,7 @@ impl Scanner {
     }
 }
 
-/// Skips the inside of a string, to the end of the bytes or to an unusual byte. Returns the rest, and whether the closing quote was read.
+/// Skips the inside of a string, up to the first unusual byte. Returns the rest, and whether the closing quote was read.
 fn pass_string(bytes: &[u8]) -> (&[u8], bool) {
     let mut rest = bytes;
     loop {

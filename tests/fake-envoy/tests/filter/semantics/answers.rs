@@ -1,4 +1,4 @@
-//! Operations that a JSON-RPC message answers.
+//! Operations that end with a JSON-RPC response.
 
 use fake_envoy::{Exchange, Step, flags};
 

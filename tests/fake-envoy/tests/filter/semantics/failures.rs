@@ -1,10 +1,10 @@
-//! Operations that no message answers: the evidence in its order.
+//! Operations without a JSON-RPC response: the evidence in its order of precedence.
 
 use fake_envoy::{Exchange, Step, flags};
 
 use super::{BYTES, call, check, ended, request};
 
-/// Envoy's own answer.
+/// A local reply of Envoy.
 fn local_reply(exchange: Exchange, flags: u64, status: u16, details: &str) -> Exchange {
     exchange.flags(flags).details(details).answer(status, "text/plain", "upstream connect error")
 }
@@ -128,7 +128,7 @@ fn event_without_blank_line_is_not_counted() {
 
 #[test]
 fn response_before_end_of_request_is_matched() {
-    // A server may refuse while the client still sends: the error counts, the clock never started.
+    // A server may refuse before the request has ended: the error counts, but there is no duration.
     let mut exchange = call();
     exchange.steps.retain(|step| !matches!(step, Step::RequestEnd));
     let message = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"too large"}}"#;

@@ -1,4 +1,4 @@
-//! Label values that peers choose: budgets, cleaning, forms, series born at zero, and filter state.
+//! Label values that peers choose: budgets, cleaning, forms, initial series, and filter state.
 
 use fake_envoy::{Exchange, Framing, Host, Plugin};
 

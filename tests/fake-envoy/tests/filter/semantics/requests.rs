@@ -8,7 +8,7 @@ const PONG: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
 const FOREIGN: &str = r#"{"jsonrpc":"2.0","id":1,"method":"message/send"}"#;
 const NOT_MCP: &str = "mcp_parse_skipped_total{direction=in,reason=not_mcp} 1";
 
-/// A POST that nothing marks as MCP but its body.
+/// A POST that only its body shows as MCP.
 fn plain(body: &str) -> Exchange {
     Exchange::post(body).header("accept", "*/*").wait_ms(3)
 }

@@ -1,4 +1,4 @@
-//! Messages that pass unread, with their reason.
+//! Messages that are not read, with their reason.
 
 use fake_envoy::{Exchange, Step};
 

@@ -1,4 +1,4 @@
-//! Long-lived streams, lists, and what crosses exchanges as far as one exchange shows it.
+//! Long-lived streams, lists, and exchanges whose response comes on another one.
 
 use fake_envoy::{Exchange, Framing, flags};
 
@@ -83,7 +83,7 @@ fn listen_over_http_sse_is_counted_as_stream() {
 
 #[test]
 fn pending_on_another_stream_is_no_failure() {
-    // The answer may come on another stream.
+    // The response may come on another stream.
     let legacy = request("ping").header(":path", "/message?sessionId=5").answer(202, "text/plain", "Accepted");
     check("202", &[legacy], &["mcp_requests_in_flight{} 1", BYTES]);
     let polled = stream(request("ping")).chunk("id: 1\nretry: 500\ndata: \n\n").end();
