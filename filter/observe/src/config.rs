@@ -231,7 +231,7 @@ impl Config {
         self
     }
 
-    /// The same configuration with a secret that all workers of the process have and nobody else.
+    /// The same configuration with a secret that only the workers of the process have.
     #[must_use]
     pub fn with_process_secret(mut self, secret: &[u8]) -> Self {
         self.digest_key = DigestKey::of(secret);

@@ -199,7 +199,7 @@ impl Proxy {
         self.clock.set(self.clock.get() + minutes * 60_000_000_000);
     }
 
-    /// Runs ticks until every slot was visited; returns their observations.
+    /// Runs 32 ticks and returns their observations.
     pub(crate) fn tick(&self) -> Vec<String> {
         let mut log = Log::default();
         for _ in 0..32 {

@@ -19,7 +19,7 @@
 //!
 //! `request|response headers|trailers|body|events|end`, `wait Nms`, `property PATH = VALUE` (`flags 0xN` for
 //! `response.flags`). A body is its lines joined by LF without a last one; `events` (`events crlf`) ends
-//! every line, so that an empty line ends an event. `{{text N}}` in a body stands for N bytes of prose.
+//! every line, so that an empty line ends an event. `{{text N}}` in a body is replaced by N bytes of prose.
 
 use std::time::Duration;
 

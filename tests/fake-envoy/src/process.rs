@@ -109,7 +109,7 @@ impl Host {
         Ok(Self::with(module, size))
     }
 
-    /// The filter of this repository with another text wherever one stands in it, in the same process: another version of
+    /// The filter of this repository with one text replaced by another, in the same process: another version of
     /// the module beside this one.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The load: clients that each take the next request of the mix until all are sent, and what is shown meanwhile.
+//! The load: each client takes the next request of the mix until all are sent. The progress is shown meanwhile.
 
 use crate::client::Client;
 use crate::message::Method;
@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 const BAR: &str = "{elapsed} {wide_bar} {pos}/{len} {per_sec} eta {eta} {msg}";
-/// A server that cannot be reached is asked again after this.
+/// Time before the next attempt to reach a server.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The mix under way.
+/// The state of the running mix.
 #[derive(Debug)]
 struct Run {
     world: Arc<World>,
@@ -31,7 +31,7 @@ struct Run {
     unsent: AtomicU64,
 }
 
-/// What was done.
+/// The result of the load.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) offer: Offer,

@@ -26,12 +26,12 @@ pub(crate) struct Template {
     pub(crate) method: Method,
     /// The place of the tool in [`crate::offer::Offer::tools`].
     pub(crate) tool: Option<usize>,
-    /// What mirrors the body since 2026-07-28.
+    /// The headers that mirror the body since 2026-07-28.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     rest: String,
 }
 
-/// What came from the server.
+/// A message of the server.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Message {
     pub(crate) id: Option<Value>,

@@ -31,7 +31,7 @@ const DECK: [Kind; 20] = {
     ]
 };
 
-/// What a client does next.
+/// The next action of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// Ends its session and opens another; where there are no sessions, asks `server/discover`.
@@ -50,7 +50,7 @@ pub(crate) struct Card {
     pub(crate) pick: usize,
 }
 
-/// The request at `index` of the mix that `seed` stands for.
+/// The request at `index` of the mix of `seed`.
 pub(crate) fn card(seed: u64, index: u64) -> Card {
     let size = DECK.len() as u64;
     // Multiplied so that the decks of neighbouring seeds are not the same ones shifted.

@@ -21,7 +21,7 @@ pub(crate) enum Outcome {
     NotSent,
 }
 
-/// What failed.
+/// The kind of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ErrorType {
     ToolError,
@@ -39,7 +39,7 @@ pub(crate) enum ErrorType {
 // === impl Outcome ===
 
 impl Outcome {
-    /// By the JSON-RPC message that answered.
+    /// The outcome by the JSON-RPC response.
     pub(crate) fn of_answer(method: Method, message: &Message) -> Self {
         let is_call = method == Method::ToolsCall;
         let Some(error) = &message.error else {
@@ -62,7 +62,7 @@ impl Outcome {
         }
     }
 
-    /// By an HTTP response that holds no JSON-RPC.
+    /// The outcome by an HTTP response without JSON-RPC.
     pub(crate) fn of_http(method: Method, status: u16, body: &[u8]) -> Self {
         match status {
             300..400 => Self::Redirected,
@@ -93,7 +93,7 @@ impl Outcome {
         })
     }
 
-    /// What a report calls it.
+    /// The name in a report.
     pub(crate) fn name(self) -> &'static str {
         match self.labels() {
             Some((status, "")) => status,
@@ -127,7 +127,7 @@ impl ErrorType {
     }
 }
 
-/// The texts of Envoy's own answers.
+/// The texts of Envoy's local replies.
 fn of_envoy(body: &str) -> Option<ErrorType> {
     if body == "no healthy upstream" {
         return Some(ErrorType::UpstreamUnavailable);

@@ -58,7 +58,7 @@ pub(crate) struct CommandLine {
     timeout: String,
 }
 
-/// What to do.
+/// The checked settings.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) url: Address,
@@ -73,7 +73,7 @@ pub(crate) struct Settings {
     pub(crate) timeout: Duration,
 }
 
-/// Collects what is wrong.
+/// Collects the problems.
 #[derive(Default)]
 struct Problems(Vec<String>);
 
@@ -108,7 +108,7 @@ impl Settings {
     }
 }
 
-/// An empty value is as good as none.
+/// An empty value counts as missing.
 fn or<'a>(value: &'a str, default: &'a str) -> &'a str {
     if value.is_empty() { default } else { value }
 }

@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Longest value of a label, as the filter cuts it unless told otherwise.
+/// Longest label value in bytes: the filter's default.
 const LABEL_BYTES: usize = 128;
 
 /// Two significant digits.
@@ -111,7 +111,7 @@ impl Tally {
         self.measured.clear();
     }
 
-    /// What the sidecar should have counted; `tools` are the names behind the places.
+    /// The counts that the sidecar should have; `tools` are the tool names by index.
     pub(crate) fn expected(&self, tools: &[String]) -> Counts {
         let mut counts = Counts::default();
         for (&(method, outcome), &count) in &self.ends {

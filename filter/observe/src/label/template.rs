@@ -73,7 +73,7 @@ impl Template {
     }
 }
 
-/// What an expression stands for, and whether it may also stand for nothing.
+/// The pieces of an expression, and whether it also matches the empty text.
 fn expand(expression: &[u8]) -> (Vec<Piece>, bool) {
     let is_exploded = expression.contains(&b'*');
     match expression.first() {

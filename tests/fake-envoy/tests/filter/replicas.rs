@@ -45,7 +45,7 @@ fn event(id: &str, data: &str) -> String {
 const ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
 const REPLY: &str = r#"{"jsonrpc":"2.0","id":0,"result":{"action":"accept"}}"#;
 
-/// What the table says of requests, by status.
+/// The counts of requests in the table, by status.
 fn requests(table: &SeriesTable) -> Vec<String> {
     let lines = table.non_zero().into_iter().filter(|line| line.starts_with("mcp_requests_total"));
     lines.filter_map(|line| Some(line.split_once("status=")?.1.to_owned())).collect()

@@ -17,7 +17,7 @@ const RUNS: u64 = 3000;
 const LASTING_GAUGES: [&str; 5] =
     ["mcp_filter_info", "mcp_listed_bytes", "mcp_listed_items", "mcp_sessions_active", "mcp_upstream_available"];
 
-/// What the traffic of a run amounts to, to compare with what the filter says.
+/// The expected counts of a run's traffic, to compare with those of the filter.
 #[derive(Default)]
 struct Sent {
     streams: u64,

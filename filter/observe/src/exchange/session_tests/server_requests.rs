@@ -99,7 +99,7 @@ fn server_request_is_lost_with_its_get_stream() {
     let mut get = open(&proxy, &script);
     get.event(&event("", r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}"#));
     assert_eq!(brief(get.finish()), ["asked elicitation/create lost"]);
-    // A resumable stream and an open stream: after five minutes.
+    // On a resumable or an open stream, the server request is lost after five minutes.
     for (id, stays) in [("1", false), ("", true)] {
         let proxy = Proxy::default();
         let script = stream();

@@ -64,7 +64,7 @@ fn task_announced_in_meta_is_counted() {
         let lines = in_session(&call(4)).json(&announced(4, meta)).play_in(&proxy);
         assert_eq!(brief(lines), ["end tools/call ok"], "{meta}");
     }
-    // A message of the client does not end the task.
+    // The `_meta` of a client's request does not announce a task.
     let asks = r#""params":{"_meta":{"modelcontextprotocol.io/task":{"taskId":"t-5"}},"#;
     let script = in_session(&call(5).replace(r#""params":{"#, asks)).json(&answer(5));
     assert_eq!(brief(script.play_in(&proxy)), ["end tools/call ok"]);
