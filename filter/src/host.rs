@@ -1,12 +1,12 @@
-//! Every host call, and nothing else.
+//! The host calls of the filter.
 //!
 //! Only `hostcalls::*` in their `_bytes` variants: the SDK's trait helpers unwrap, and its `String` variants panic on bytes
-//! that are not UTF-8, so one hostile header would end the worker's VM. What the host refuses is treated as absent.
+//! that are not UTF-8, so one hostile header would end the worker's VM. A value that the host refuses counts as missing.
 //!
-//! The SDK panics when a header is asked for outside the callbacks that have them: `mcp_observe::Host` says which those are.
+//! The SDK panics when a header is read outside the callbacks that have them: `mcp_observe::Host` lists those callbacks.
 //!
-//! Measured on Envoy 1.40 (`docs/performance.md`): what returns bytes costs most, because the host calls back for memory;
-//! an absent header, a clock or a metric costs a tenth of that.
+//! Measured on Envoy 1.40 (`docs/performance.md`): a call that returns bytes costs most, because the host calls back for memory;
+//! a missing header, a clock or a metric costs a tenth of that.
 
 use crate::response_flags;
 use mcp_observe::{Failure, Host, LABEL_ASSIGN, LABEL_END, MetricKind, Metrics, SharedData, Shell, Time, Versioned};
@@ -16,7 +16,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::time::Duration;
 
-/// Envoy, as any VM sees it.
+/// Envoy, through the host calls of a VM.
 #[derive(Debug)]
 pub(crate) struct Envoy;
 
@@ -24,8 +24,8 @@ pub(crate) struct Envoy;
 
 impl Host for Envoy {
     fn now(&self) -> Time {
-        // Not `Instant`, which tells no absolute time: workers compare theirs. A host without this clock stands still.
-        // SAFETY: the call has no precondition; it writes to memory of its wrapper.
+        // Not `Instant`, which has no absolute time: workers compare their times. Without this clock the time is constant.
+        // SAFETY: the call has no precondition; it writes to the wrapper's memory.
         Time(unsafe { wasi::clock_time_get(wasi::CLOCKID_MONOTONIC, 1) }.unwrap_or_default())
     }
 
@@ -69,7 +69,7 @@ impl Metrics for Envoy {
     }
 
     fn add(&self, id: u32, amount: i64) {
-        // A stat that the host lost stays lost; traffic goes on.
+        // A failed update is ignored, so that the traffic is not affected.
         let _ = hostcalls::increment_metric(id, amount);
     }
 
@@ -129,22 +129,22 @@ fn property(path: &[&str]) -> Option<Vec<u8>> {
     hostcalls::get_property(path.to_vec()).ok().flatten()
 }
 
-/// A property that is a number: eight bytes, little endian.
+/// A property that is a number of eight bytes, little endian.
 fn number(path: &[&str]) -> Option<u64> {
     property(path)?.try_into().ok().map(u64::from_le_bytes)
 }
 
-/// The chunk of the request's body at hand.
+/// The current chunk of the request's body.
 pub(crate) fn request_body(size: usize) -> Vec<u8> {
     hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size).ok().flatten().unwrap_or_default()
 }
 
-/// The chunk of the response's body at hand.
+/// The current chunk of the response's body.
 pub(crate) fn response_body(size: usize) -> Vec<u8> {
     hostcalls::get_buffer(BufferType::HttpResponseBody, 0, size).ok().flatten().unwrap_or_default()
 }
 
-/// The plugin's configuration; empty where there is none.
+/// The plugin's configuration; empty if it has none.
 pub(crate) fn plugin_configuration(size: usize) -> Vec<u8> {
     if size == 0 {
         return Vec::new();
@@ -152,7 +152,7 @@ pub(crate) fn plugin_configuration(size: usize) -> Vec<u8> {
     hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size).ok().flatten().unwrap_or_default()
 }
 
-/// Asks for a tick of every VM.
+/// Sets the tick period of this VM.
 pub(crate) fn set_tick_period(period: Duration) {
     let _ = hostcalls::set_tick_period(period);
 }

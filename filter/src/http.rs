@@ -1,4 +1,4 @@
-//! One HTTP stream: Envoy's callbacks to one [`mcp_observe::HttpStream`]. Every callback answers `Continue`.
+//! Passes Envoy's callbacks of one HTTP stream to an [`mcp_observe::HttpStream`]. Every callback returns `Continue`.
 
 use crate::host::{self, Envoy};
 use mcp_observe::HttpStream;

@@ -1,6 +1,6 @@
-//! The Envoy filter: proxy-wasm callbacks in, host calls out. Everything between them is in [`mcp_observe`].
+//! The Envoy filter: it receives proxy-wasm callbacks and makes host calls. The logic is in [`mcp_observe`].
 //!
-//! The filter only observes: every callback answers `Continue`, and nothing is written to the traffic. Host calls are most of
+//! The filter only observes: every callback returns `Continue`, and the traffic is not changed. Host calls are most of
 //! its cost, so all of them are in `host`.
 
 #![expect(missing_docs, reason = "the SDK's macro defines the entry point without documentation")]

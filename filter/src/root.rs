@@ -1,4 +1,4 @@
-//! The root context: takes the configuration, makes streams, and flushes the plugin's stats at every tick and at its end.
+//! The root context: reads the configuration, creates streams, and flushes the plugin's stats at every tick and at its end.
 
 use crate::host::{self, Envoy};
 use crate::http::Stream;
@@ -8,7 +8,7 @@ use proxy_wasm::types::ContextType;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How late counters and gauges may be.
+/// Maximum delay of counters and gauges.
 const FLUSH_PERIOD: Duration = Duration::from_millis(500);
 /// The root context.
 #[derive(Default)]
@@ -39,7 +39,7 @@ impl RootContext for Root {
                 return false;
             }
         };
-        // A configuration that replaces another in the same root context must not lose what that one gathered.
+        // If a configuration replaces another in the same root context, the stats gathered so far are flushed.
         if let Some(before) = self.plugin.replace(Rc::new(Plugin::new(config, Envoy))) {
             before.end();
         }
@@ -57,7 +57,7 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
-        // Without a plugin there was no configuration to accept; Envoy does not send traffic then.
+        // Without a plugin the configuration was refused; Envoy then sends no traffic.
         let plugin = self.plugin.clone().unwrap_or_else(|| Rc::new(Plugin::new(Config::default(), Envoy)));
         Some(Box::new(Stream(HttpStream::new(plugin))))
     }

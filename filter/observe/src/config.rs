@@ -1,7 +1,7 @@
-//! The plugin configuration: JSON in, checked values out, every problem named with its path.
+//! Reads the plugin configuration from JSON, checks it, and reports every problem with its path.
 //!
-//! An absent or empty configuration is the default. A field that is unknown, of the wrong type or out of range refuses the
-//! whole configuration; nothing is guessed and nothing is clamped. Not done here: reading files or the environment (the
+//! A missing or empty configuration is the default. A field that is unknown, of the wrong type or out of range makes the
+//! whole configuration invalid; values are not clamped. **What it does not do:** read files or the environment (the
 //! caller passes a look-up for `${NAME}`).
 
 pub(crate) mod error;
@@ -26,12 +26,12 @@ pub enum ServerNameFrom {
     Workload,
 }
 
-/// Whether the traffic decides `mcp_upstream_available`.
+/// The source of `mcp_upstream_available`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Availability {
-    /// It does.
+    /// The observed traffic.
     Passive,
-    /// Something else does, such as Envoy's health check.
+    /// Another source, such as Envoy's health check.
     Off,
 }
 
@@ -66,17 +66,17 @@ pub struct Config {
     pub(crate) filter_state: bool,
     pub(crate) semconv: bool,
     pub(crate) availability: Availability,
-    /// What tells names and definitions apart, the same on all workers.
+    /// Key of the digests of names and definitions, the same on all workers.
     pub(crate) digest_key: DigestKey,
 }
 
-/// Longest label value that may be configured; also bounds what an exchange keeps of a name.
+/// Longest label value that may be configured, in bytes. An exchange keeps at most this much of a name.
 pub const MAX_LABEL_BYTES: usize = 256;
 /// Shortest limit of a label value that may be configured.
 pub(crate) const MIN_LABEL_BYTES: u64 = 16;
 /// Most distinct values that may be configured for one label.
 pub(crate) const MAX_VALUES: u64 = 2_000;
-/// Shortest hash key: shorter ones can be searched.
+/// Shortest hash key, in bytes: a shorter one can be found by brute force.
 const SHORTEST_HASH_KEY: usize = 16;
 
 impl Default for Config {
@@ -194,8 +194,8 @@ impl Config {
         self.server_name_from
     }
 
-    /// What plugins have in common that count as one. Methods are kept by their place in `extra_methods`, so those must be
-    /// the same.
+    /// Plugins with the same namespace share their counts. Methods are stored by their index in `extra_methods`, so
+    /// the lists must be the same.
     #[must_use]
     pub fn namespace(&self) -> String {
         // No method has a quote in it.
@@ -207,7 +207,7 @@ impl Config {
         resource::label(uri, self.resource_uri, self.hash_key.as_deref(), self.limits.label_bytes)
     }
 
-    /// Whether something is made of the protocol version of each operation.
+    /// Whether the protocol version of each operation is used.
     pub(crate) fn wants_protocol_version(&self) -> bool {
         self.semconv || self.filter_state
     }
@@ -231,7 +231,7 @@ impl Config {
         self
     }
 
-    /// The same configuration with a secret that all workers of the process have and nobody else.
+    /// The same configuration with a secret that only the workers of the process have.
     #[must_use]
     pub fn with_process_secret(mut self, secret: &[u8]) -> Self {
         self.digest_key = DigestKey::of(secret);
@@ -284,14 +284,14 @@ mod tests {
     }
 
     #[test]
-    fn ok_absent_is_the_default() {
+    fn missing_configuration_is_the_default() {
         assert_eq!(parse(""), Ok(Config::default()));
         assert_eq!(parse(" \n"), Ok(Config::default()));
         assert_eq!(parse("{}"), Ok(Config::default()));
     }
 
     #[test]
-    fn err_names_that_could_be_overlooked_are_quoted() {
+    fn names_that_could_be_overlooked_are_quoted() {
         assert_eq!(parse(r#"{"":1}"#), Err(vec![r#""""#.to_owned()]));
         assert_eq!(parse(r#"{"labels":{"a\nb":1}}"#), Err(vec![r#"labels."a\nb""#.to_owned()]));
         let long = parse(&format!(r#"{{"{}":1}}"#, "a".repeat(500))).unwrap_err();
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_every_field() {
+    fn every_field_is_read() {
         let config = parse(
             r#"{"server_name":"a.b-c_d","server_name_from":"cluster","paths":["/mcp"],
             "labels":{"resource_uri":"hash","hash_key":"${KEY}","client_name":true},
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn err_all_problems_at_once_with_their_paths() {
+    fn all_problems_are_reported_with_their_paths() {
         let problems = parse(
             r#"{"server_name":"a b","server_name_from":"x","paths":["mcp","/ok",7],"labels":{"resource_uri":"hash","nope":1},
             "limits":{"tool_names":0,"label_bytes":-1,"error_codes":"many"},"extra_methods":"x","filter_state":1,
@@ -343,14 +343,14 @@ mod tests {
     }
 
     #[test]
-    fn err_not_an_object() {
+    fn configuration_that_is_no_object_fails() {
         assert_eq!(parse("[]"), Err(vec!["$".to_owned()]));
         assert_eq!(parse("{"), Err(vec!["$".to_owned()]));
         assert_eq!(parse(r#"{"labels":3}"#), Err(vec!["labels".to_owned()]));
     }
 
     #[test]
-    fn ok_a_struct_as_envoy_hands_it_over() {
+    fn envoy_struct_is_read() {
         // {"server_name": "mine", "semconv": true, "limits": {"tool_names": 7}, "paths": ["/a"]}
         let bytes = b"\x0a\x15\x0a\x0bserver_name\x12\x06\x1a\x04mine\x0a\x0d\x0a\x07semconv\x12\x02\x20\x01\
             \x0a\x25\x0a\x06limits\x12\x1b\x2a\x19\x0a\x17\x0a\x0atool_names\x12\x09\x11\0\0\0\0\0\0\x1c\x40\
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn err_secret_is_not_shown() {
+    fn secret_is_not_shown() {
         let environment = |_: &str| None;
         let error = Config::from_json(br#"{"labels":{"hash_key":"hunter2"}}"#, &environment).unwrap_err();
         assert!(!error.to_string().contains("hunter2"), "{error}");
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_server_name_from_anything() {
+    fn server_name_accepts_every_source() {
         assert_eq!(Config::default().with_server_name(b"out|80||a.b").server_name(), "out_80__a.b");
         assert_eq!(Config::default().with_server_name(b"").server_name(), "unknown");
     }

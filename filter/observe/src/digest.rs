@@ -1,15 +1,15 @@
-//! A keyed digest of bytes that come in pieces, to tell names and definitions apart without keeping them.
+//! A keyed digest of bytes that come in pieces, to compare names and definitions without keeping them.
 //!
-//! Not cryptographic, but nobody outside the process knows the key, so nobody can prepare two texts that look the same.
-//! How the bytes are cut makes no difference. **Cost:** about one instruction per byte.
+//! The digest is not cryptographic. But the key is secret, so a peer cannot prepare two texts with the same digest.
+//! The result does not depend on the size of the pieces. **Cost:** about one instruction per byte.
 
 use std::num::NonZeroU64;
 
-/// What makes a process' digests its own.
+/// The key of a process' digests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DigestKey(NonZeroU64);
 
-/// A digest in the making.
+/// A digest of the bytes so far.
 #[derive(Clone, Debug)]
 pub(crate) struct Digest {
     state: u64,
@@ -23,14 +23,14 @@ pub(crate) struct Digest {
 // === impl DigestKey ===
 
 impl Default for DigestKey {
-    /// For tests, and for whoever has no other process to agree with.
+    /// For tests, and where no other process has to agree.
     fn default() -> Self {
         Self::of(b"")
     }
 }
 
 impl DigestKey {
-    /// The key that a secret stands for.
+    /// The key that is derived from a secret.
     pub(crate) fn of(secret: &[u8]) -> Self {
         let mut digest = Self(NonZeroU64::MIN).begin();
         digest.push(secret);
@@ -44,10 +44,10 @@ impl DigestKey {
         digest.finish()
     }
 
-    /// A digest of nothing yet.
+    /// The digest of no bytes.
     pub(crate) fn begin(self) -> Digest {
         let seed = self.0.get();
-        // The multiplier is as secret as where it begins, and odd, so that nothing is lost.
+        // The multiplier is as secret as the initial state, and odd, so that the multiplication is reversible.
         Digest { state: seed, multiplier: scatter(seed) | 1, word: 0, filled: 0, length: 0 }
     }
 }
@@ -99,7 +99,7 @@ impl Digest {
     }
 }
 
-/// Every bit shows in every bit.
+/// Mixes the bits: each input bit affects every output bit.
 fn scatter(bits: u64) -> u64 {
     let bits = (bits ^ bits >> 32).wrapping_mul(MULTIPLIER);
     let bits = (bits ^ bits >> 29).wrapping_mul(MULTIPLIER);
@@ -122,7 +122,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn ok_cuts_make_no_difference() {
+    fn any_chunking_gives_the_same_digest() {
         let mut random = fastrand::Rng::with_seed(3);
         let bytes: Vec<u8> = (0..200).map(|_| random.u8(..)).collect();
         let key = DigestKey::of(b"secret");
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_texts_and_keys_differ() {
+    fn different_texts_and_keys_differ() {
         let mut seen = BTreeSet::new();
         for key in [DigestKey::of(b"one"), DigestKey::of(b"two"), DigestKey::default()] {
             assert!(seen.insert(key.digest(b"")));

@@ -1,22 +1,22 @@
-//! Ways in for the fuzz targets, with the feature `fuzzing` only: the parts behind the public interface, fed with chunks.
+//! Entry points for the fuzz targets, with the feature `fuzzing` only: internal parts, which read their input in chunks.
 
 use crate::digest::{Digest, DigestKey};
 use crate::read::inflate::{Coding, Decoder};
 use crate::read::json::{Broken, Container, Ending, Interest, Progress, Scalar, Scanner, Visitor};
 use crate::read::sse::{EventName, Events, Framer};
 
-/// Everything that a scanner said, as lines.
+/// The calls of a scanner to its visitor.
 #[derive(Debug, Default, PartialEq)]
 pub struct Scanned {
-    /// In their order.
+    /// One line per call, in order.
     pub lines: Vec<String>,
-    /// Documents that ended.
+    /// Number of documents that ended.
     pub documents: usize,
-    /// Deeper than the scanner follows.
+    /// The input is nested deeper than the scanner reads.
     pub too_deep: bool,
-    /// Broken, or cut by the end.
+    /// The input is broken or truncated.
     pub broken: bool,
-    /// Containers that are open.
+    /// Number of open containers.
     depth: usize,
 }
 
@@ -29,18 +29,18 @@ pub struct Framed {
     pub data: Vec<u8>,
 }
 
-/// What came out of a decoder.
+/// The result of a decoder.
 #[derive(Debug, Default, PartialEq)]
 pub struct Inflated {
-    /// Decoded.
+    /// The decoded bytes.
     pub bytes: Vec<u8>,
-    /// The content is not what its coding promises, or grows without measure.
+    /// The content is not valid in its coding, or grows beyond the limit.
     pub unread: Option<String>,
-    /// More was to come.
+    /// The content is truncated.
     pub is_cut: bool,
 }
 
-/// Events as they are made.
+/// Collects events.
 #[derive(Default)]
 struct Dispatched {
     data: Vec<u8>,
@@ -100,12 +100,12 @@ pub fn inflate<'a>(content_encoding: &str, chunks: impl IntoIterator<Item = &'a 
     Some(inflated)
 }
 
-/// As [`inflate`], but keeps nothing: the number of bytes that came out.
+/// As [`inflate`], but keeps no bytes. Returns the number of decoded bytes.
 pub fn measure<'a>(content_encoding: &str, chunks: impl IntoIterator<Item = &'a [u8]>) -> Option<u64> {
     let mut decoder = Decoder::new(Coding::of(content_encoding.as_bytes())?);
     let mut count = 0;
     for chunk in chunks {
-        // What is not read has come out as far as it was decoded.
+        // The bytes before an error were passed on.
         let _ = decoder.push(chunk, &mut |bytes| count += bytes.len() as u64);
     }
     Some(count)

@@ -1,16 +1,16 @@
-//! JSON-RPC ids: strings or integers. `"1"` is not `1`, but it answers `1` where nothing has the very id: clients take it so.
+//! JSON-RPC ids: strings or integers. `"1"` is not `1`, but it answers `1` if no request has the id `"1"`, as in clients.
 
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// Longest id that may leave as `mcp.request_id`.
+/// Longest id that is written as `mcp.request_id`.
 const SHOWN_BYTES: usize = 64;
 
-/// What stands in a message's `id` member.
+/// The value of a message's `id` member.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Id {
-    /// No such member.
+    /// The member is missing.
     Absent,
     /// `null`, or something that is neither a string nor a number.
     Odd,
@@ -18,16 +18,16 @@ pub(crate) enum Id {
     Some(RequestId),
 }
 
-/// A usable id. Compares by kind, length and digest, so it may have any length.
+/// A valid id. It compares by kind, length and digest, so it may have any length.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct RequestId {
     key: IdKey,
-    /// The text where it is wanted, and short and plain enough for a span or an access log.
+    /// The text, if it is kept and is short and plain enough for a span or an access log.
     #[serde(skip)]
     shown: Option<Box<str>>,
 }
 
-/// What is compared of an id. Both sides number their requests as they like, so those of the server are marked.
+/// The part of an id that is compared. Client and server choose their ids independently, so those of the server are marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct IdKey {
     form: Form,
@@ -48,7 +48,7 @@ enum Form {
 // === impl IdKey ===
 
 impl IdKey {
-    /// The same number as a string, or the same digits as a number: what this id means where no id is equal to it.
+    /// The same number as a string, or the same digits as a number: the id to look for if no id is equal to this one.
     pub(crate) fn other_form(self) -> Option<Self> {
         let form = match self.form {
             Form::DigitsAsString => Form::DigitsAsNumber,
@@ -58,7 +58,7 @@ impl IdKey {
         Some(Self { form, ..self })
     }
 
-    /// This id, and then what else it may mean.
+    /// This id, then the equivalent id of the other type.
     pub(crate) fn forms(self) -> impl Iterator<Item = Self> {
         [Some(self), self.other_form()].into_iter().flatten()
     }
@@ -77,7 +77,7 @@ impl PartialEq for RequestId {
 }
 
 impl RequestId {
-    /// Bytes of an id that are needed to write it down again.
+    /// Bytes of an id that are needed to show it.
     pub(crate) const KEPT_BYTES: usize = SHOWN_BYTES + 1;
 
     pub(crate) fn string(text: &Text) -> Self {
@@ -86,12 +86,12 @@ impl RequestId {
         Self::new(form, text.length(), text.digest())
     }
 
-    /// Of a request whose body did not pass. Any response on its exchange answers it.
+    /// The id of a request whose body was not seen. Any response on its exchange answers it.
     pub(crate) fn unknown() -> Self {
         Self::string(&Text::default())
     }
 
-    /// Whole floats equal the integer: peers send `1.0` or `1e0` and answer `1`.
+    /// A float without fraction equals the integer: some peers send `1.0` or `1e0` and respond with `1`.
     pub(crate) fn number(text: &Text) -> Self {
         match text.whole().map(integral) {
             Some(digits) => {
@@ -106,7 +106,7 @@ impl RequestId {
         Self { key: IdKey { form, is_of_server: false, length, digest }, shown: None }
     }
 
-    /// Keeps the id's text too, if it is plain enough.
+    /// Also keeps the id's text, if it is plain enough.
     pub(crate) fn shown_as(mut self, text: &Text) -> Self {
         let whole = text.whole().map(|whole| if self.is_number() { integral(whole) } else { whole.into() });
         let plain = whole.filter(|bytes| is_shown(bytes));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_numbers_compare_by_value_where_peers_do() {
+    fn numbers_compare_by_value_where_peers_do() {
         assert_eq!(number("1.0"), number("1"));
         assert_eq!(number("-0"), number("0"));
         for (written, digits) in [
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_digits_mean_the_same_as_a_string_and_as_a_number() {
+    fn digits_are_equal_as_string_and_as_number() {
         let string = |text: &str| RequestId::string(&Text::of(text.as_bytes())).key();
         for digits in ["0", "5", "120", "12345678901234567890"] {
             assert_eq!(string(digits).other_form(), Some(number(digits).key()), "{digits}");
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_only_plain_ids_are_shown() {
+    fn only_plain_ids_are_shown() {
         let string = |text: &[u8]| RequestId::string(&Text::of(text)).shown_as(&Text::of(text));
         assert_eq!(number("-7.0").shown_as(&Text::of(b"-7.0")).shown(), Some("-7"));
         assert_eq!(number("-7").shown(), None);

@@ -1,10 +1,10 @@
-//! Label values: the closed sets, methods, and the forms in which names and URIs that a peer sent may leave.
+//! Label values: the closed sets, methods, and the forms of names and URIs that peers send.
 //!
 //! | module | label values |
 //! |---|---|
 //! | `values` | those that are known beforehand: each set is an enum |
 //! | `method` | MCP's methods, those of the configuration, `other` and `unseen` |
-//! | `clean` | names as a stat may carry them: cleaned and cut |
+//! | `clean` | names in the form that a stat name allows: cleaned and cut |
 //! | `resource` | resource URIs, in the form that the configuration asks for |
 //! | `template` | which listed URI template a URI matches |
 //!

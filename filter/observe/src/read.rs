@@ -1,14 +1,14 @@
-//! Bytes in, messages out: the bodies of HTTP messages, read chunk by chunk as they pass.
+//! Reads the bodies of HTTP messages chunk by chunk and returns their JSON-RPC messages.
 //!
 //! | module | from | to |
 //! |---|---|---|
 //! | `inflate` | gzip and deflate | text |
 //! | `sse` | text of an event stream | events |
 //! | `json` | text | the events of a JSON scanner |
-//! | `reader` | those events | the members that matter, as a `message` |
-//! | `body` | chunks of one body | messages and what was not read, in order |
+//! | `reader` | those events | the members that are observed, as a `message` |
+//! | `body` | chunks of one body | messages and skipped parts, in order |
 //!
-//! Nothing here knows sessions, operations or labels.
+//! **What it does not do:** follow sessions and operations, make labels.
 
 pub(crate) mod body;
 pub(crate) mod inflate;

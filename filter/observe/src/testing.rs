@@ -1,4 +1,4 @@
-//! A proxy in a few lines, for tests: plays an exchange and writes down what was observed.
+//! A small proxy for tests: it plays an exchange and records the observations.
 
 use crate::config::Config;
 use crate::correlation::{Correlation, HASH_KEY_BYTES};
@@ -15,12 +15,12 @@ use std::rc::Rc;
 pub(crate) enum End {
     /// The last chunk of the body.
     LastChunk,
-    /// An empty chunk behind it, as Envoy does for HTTP/1.
+    /// An empty chunk after the last one, as in Envoy for HTTP/1.
     EmptyChunk,
     Trailers,
-    /// Headers were all there was.
+    /// The headers; there is no body.
     Headers,
-    /// Never: a reset.
+    /// The message does not end: a reset.
     Never,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Script {
     /// Size of each chunk.
     pub(crate) chunk: usize,
     pub(crate) config: Config,
-    /// Where the proxy sends it.
+    /// The upstream cluster.
     pub(crate) cluster: &'static str,
 }
 
@@ -46,16 +46,16 @@ pub(crate) struct Script {
 pub(crate) struct Proxy {
     pub(crate) correlation: Correlation,
     pub(crate) shared: Rc<InMemory>,
-    /// Every reading of the clock is 1 ms later than the one before.
+    /// The clock advances by 1 ms each time it is read.
     clock: Cell<u64>,
 }
 
-/// An exchange that runs, to be moved on step by step beside others.
+/// A running exchange, which a test advances step by step.
 pub(crate) struct Playing<'a> {
     script: &'a Script,
     proxy: &'a Proxy,
     exchange: Exchange,
-    /// Which headers are at hand.
+    /// The headers that are available in the current callback.
     request_headers: Cell<bool>,
     response_headers: Cell<bool>,
 }
@@ -138,7 +138,7 @@ impl Script {
         self.broken(None)
     }
 
-    /// The response breaks off after what was sent of it, for this reason.
+    /// The response ends early, after the chunks sent so far, for this reason.
     pub(crate) fn broken(mut self, failure: impl Into<Option<Failure>>) -> Self {
         self.response_end = End::Never;
         self.failure = failure.into();
@@ -150,7 +150,7 @@ impl Script {
         self.play_in(&Proxy::default())
     }
 
-    /// Plays it in a proxy that others use as well.
+    /// Plays the exchange in a proxy that other exchanges share.
     pub(crate) fn play_in(&self, proxy: &Proxy) -> Vec<String> {
         let mut log = Log::default();
         self.play_to(proxy, &mut log);
@@ -194,12 +194,12 @@ impl Proxy {
         playing
     }
 
-    /// Lets so many minutes pass.
+    /// Advances the clock by this number of minutes.
     pub(crate) fn wait(&self, minutes: u64) {
         self.clock.set(self.clock.get() + minutes * 60_000_000_000);
     }
 
-    /// What the ticks of a while bring.
+    /// Runs 32 ticks and returns their observations.
     pub(crate) fn tick(&self) -> Vec<String> {
         let mut log = Log::default();
         for _ in 0..32 {
@@ -219,13 +219,13 @@ impl Playing<'_> {
         self.exchange = exchange;
     }
 
-    /// What was still to come of the request.
+    /// Sends the rest of the request.
     pub(crate) fn send_rest(&mut self, rest: &[u8], observer: &mut dyn Observer) {
         let wanted = if self.exchange.wants_request_body() { rest } else { b"" };
         self.with(observer, |exchange, context| exchange.handle_request_body(context, rest.len(), wanted, true));
     }
 
-    /// The whole response of the script.
+    /// Sends the whole response of the script.
     pub(crate) fn respond(&mut self, observer: &mut dyn Observer) {
         let script = self.script;
         if script.response.is_empty() {
@@ -243,7 +243,7 @@ impl Playing<'_> {
         }
     }
 
-    /// One more chunk of the response.
+    /// Sends one more chunk of the response.
     pub(crate) fn chunk(&mut self, bytes: &[u8], last: bool, observer: &mut dyn Observer) {
         let wanted = if self.exchange.wants_response_body() { bytes } else { b"" };
         self.with(observer, |exchange, context| exchange.handle_response_body(context, bytes.len(), wanted, last));
@@ -255,7 +255,7 @@ impl Playing<'_> {
         log.lines
     }
 
-    /// The exchange is over.
+    /// Ends the exchange.
     pub(crate) fn end(mut self, observer: &mut dyn Observer) {
         self.request_headers.set(true);
         self.response_headers.set(true);
@@ -293,7 +293,7 @@ impl Host for Playing<'_> {
         Some(self.script.request.get(name)?.lines().next().unwrap_or_default().as_bytes().to_vec())
     }
 
-    /// In scripts a line break stands between the lines of a header.
+    /// In a script, a line break separates the lines of a header.
     fn request_header_lines(&self, name: &str) -> Option<Vec<u8>> {
         assert!(self.request_headers.get(), "request header {name} is not at hand");
         Some(self.script.request.get(name)?.replace('\n', ",").into_bytes())
@@ -390,7 +390,7 @@ impl Log {
         self.lines.push(format!("{prefix}{}", sum + bytes));
     }
 
-    /// The lines that say how operations ended.
+    /// The lines of operations that ended.
     pub(crate) fn ends(lines: &[String]) -> Vec<&str> {
         lines.iter().filter_map(|line| line.strip_prefix("end ")).collect()
     }

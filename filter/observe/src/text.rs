@@ -12,8 +12,8 @@ const USUAL_BYTES: usize = 64;
 /// The first bytes of a text, and the length and digest of all of it.
 ///
 /// Two texts are equal when length and digest are equal, so ids and names of any length can be compared while at most
-/// `limit` bytes are kept. The digest is not cryptographic: whoever forges a collision confuses the counting of its own
-/// exchange and nothing else.
+/// `limit` bytes are kept. The digest is not cryptographic: a peer that forges a collision affects only the counts of its own
+/// exchange.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Text {
     start: Vec<u8>,
@@ -47,13 +47,13 @@ impl Text {
         if bytes.len() <= limit {
             return Self { start: bytes, limit, length, overflow: None };
         }
-        // Cut in its place it would leave a hole in memory that the next one of its length does not fit into.
+        // A buffer that is shrunk in place would leave a gap in memory that the next buffer of that length does not fit into.
         let mut text = Self { limit, ..Self::default() };
         text.push(&bytes);
         text
     }
 
-    /// What [`Text::digest`] is of a text with these bytes.
+    /// The [`Text::digest`] of a text with these bytes.
     pub(crate) fn digest_of(bytes: &[u8]) -> u64 {
         digest(OFFSET, bytes)
     }
@@ -62,7 +62,7 @@ impl Text {
     pub(crate) fn restart(&mut self, limit: usize) {
         self.start.clear();
         if self.start.capacity() == 0 {
-            // What most texts need, instead of growing step by step.
+            // Enough for most texts, so that the buffer does not grow step by step.
             self.start.reserve_exact(limit.min(USUAL_BYTES));
         }
         self.limit = limit;
@@ -114,7 +114,7 @@ mod tests {
     use crate::test;
 
     #[test]
-    fn ok_equal_by_the_whole_though_only_the_start_is_kept() {
+    fn texts_compare_by_the_whole_though_only_the_start_is_kept() {
         let long = [b'a'; 1000];
         let mut cut = Text::default();
         cut.restart(4);

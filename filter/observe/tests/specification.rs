@@ -136,7 +136,7 @@ fn check(protocol_version: &'static str, entry: &Value, as_events: bool) {
 }
 
 #[test]
-fn ok_messages_of_every_revision() {
+fn messages_of_every_protocol_version_are_read() {
     for (protocol_version, text) in REVISIONS {
         let entries: Value = serde_json::from_str(text).unwrap();
         for entry in entries.as_array().unwrap() {

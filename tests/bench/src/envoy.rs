@@ -160,7 +160,7 @@ impl Envoy {
         Ok(value.parse()?)
     }
 
-    /// Makes sure that the filter under comparison is really there and reads what passes.
+    /// Checks that the compared filter is present and reads the traffic.
     pub(crate) async fn check_filter(&self) -> Result<()> {
         match &self.filter {
             Filter::None => {}
@@ -187,7 +187,7 @@ impl Envoy {
     pub(crate) async fn check_requests(&self, sent: u64) -> Result<()> {
         let answered = self.stat("cluster.upstream.upstream_rq_2xx").await?;
         ensure!(answered == sent, "{sent} requests were sent and {answered} answered by the upstream");
-        // The filter hands its counters over once in a while.
+        // The filter flushes its counters at its ticks.
         let deadline = Instant::now() + Duration::from_secs(5);
         while let Ok(seen) = self.stat(";.;mcp_filter_streams_total").await {
             if seen == sent {

@@ -1,4 +1,4 @@
-//! Measures what the filter costs inside a real Envoy; `scripts/bench.sh` runs it as `make bench` does.
+//! Measures the cost of the filter inside a real Envoy; `scripts/bench.sh` runs it as `make bench` does.
 //!
 //! Envoy is pinned to one CPU; start this program on another (`taskset -c 1`), since load and upstream
 //! run in its one thread. What is measured is the processor time of the Envoy process per request.

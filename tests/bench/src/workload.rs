@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-/// Every scenario; the flag says whether it belongs to a run that names none.
+/// Every scenario, and whether it belongs to the default run.
 pub(crate) const SCENARIOS: &[(&str, bool)] = &[
     ("small_json", true),
     ("small_json_modern", true),
@@ -90,7 +90,7 @@ pub(crate) fn names() -> Vec<&'static str> {
     SCENARIOS.iter().map(|(name, _)| *name).collect()
 }
 
-/// Fails when a body is not the expected one, and says where it differs.
+/// Fails if a body is not the expected one; the error shows where it differs.
 pub(crate) fn check(what: &str, expected: &[u8], actual: &[u8]) -> Result<()> {
     ensure!(
         expected == actual,

@@ -1,11 +1,11 @@
-//! What an exchange costs in figures that do not move with the machine, and the table they are kept in.
+//! The cost of an exchange in figures that do not depend on the machine, and the committed table of them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::Fault;
 
-/// Rise of the fuel, in percent, that a kept table tolerates.
+/// Allowed rise of the fuel against the committed table, in percent.
 const TOLERATED_PERCENT: u64 = 5;
 
 const HEADING: &str = "exchange\tfuel\tcalls\tby call";
@@ -102,7 +102,7 @@ impl CostTable {
         text
     }
 
-    /// What got worse or is not comparable: fuel risen by more than 5 %, any other host calls, an exchange
+    /// What is worse or not comparable: fuel that rose by more than 5 %, a change of host calls, an exchange
     /// that is missing on one side. Fuel that fell is no problem.
     pub fn problems(&self, kept: &Self) -> Vec<String> {
         let mut problems = Vec::new();

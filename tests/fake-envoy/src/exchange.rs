@@ -30,7 +30,7 @@ pub enum Step {
     Wait(Duration),
 }
 
-/// How the end of a message reaches the filter.
+/// How the filter gets the end of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     /// HTTP/1: an empty piece of body with the end flag after the last one.
@@ -39,14 +39,14 @@ pub enum Framing {
     Http2,
 }
 
-/// One exchange from the first header to the last byte that passed. Without the end steps it broke there.
+/// One exchange from the first header to the last byte. Without the end steps it fails after its last step.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Exchange {
     /// What happens, in order.
     pub steps: Vec<Step>,
 }
 
-/// What an exchange left behind.
+/// The results of an exchange.
 #[derive(Debug, Clone)]
 pub struct Played {
     /// Filter state by key.

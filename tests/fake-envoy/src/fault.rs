@@ -1,8 +1,8 @@
-//! Why a run failed: everything a filter must never do, and what the host could not make sense of.
+//! Why a run failed: what a filter must not do, and input that the host cannot read.
 
 use std::fmt;
 
-/// A thing the module did that a test must not let pass.
+/// An action of the module that fails a test.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Fault {
     /// The module could not be loaded at all.
@@ -13,17 +13,17 @@ pub enum Fault {
     Trap {
         /// Export that was running.
         callback: &'static str,
-        /// What the engine says, with the module's last critical log line.
+        /// The engine's message, with the module's last critical log line.
         cause: String,
     },
-    /// A callback returned something else than Continue.
+    /// A callback returned another action than Continue.
     Paused {
         /// Export that returned it.
         callback: &'static str,
         /// The action.
         action: i32,
     },
-    /// A host call that Envoy answers with an error, or that only a mistake can make.
+    /// A host call that Envoy answers with an error, or that only a mistake in the module can cause.
     BadCall(String),
     /// A stat name that does not follow `label=.=value;.;...family`.
     BadSeries(String),

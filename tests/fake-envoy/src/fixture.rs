@@ -19,7 +19,7 @@
 //!
 //! `request|response headers|trailers|body|events|end`, `wait Nms`, `property PATH = VALUE` (`flags 0xN` for
 //! `response.flags`). A body is its lines joined by LF without a last one; `events` (`events crlf`) ends
-//! every line, so that an empty line ends an event. `{{text N}}` in a body stands for N bytes of prose.
+//! every line, so that an empty line ends an event. `{{text N}}` in a body is replaced by N bytes of prose.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ const PROSE: &str = "The quick brown fox jumps over the lazy dog, and nobody min
 ///
 /// # Errors
 ///
-/// The first line that makes no sense.
+/// The first line that cannot be parsed.
 pub fn parse(text: &str) -> Result<Exchange, Fault> {
     let mut steps = Vec::new();
     let mut sections = text.split("\n=== ");

@@ -38,7 +38,7 @@ impl Guest<'_, '_> {
         self.write(pointer, &value.to_le_bytes())
     }
 
-    /// Copies `bytes` into memory the module allocates, and tells it where.
+    /// Copies `bytes` into memory that the module allocates, and returns the address to it.
     pub(crate) fn give(&mut self, bytes: &[u8], pointer_to: i32, size_to: i32) -> Result<()> {
         let size = u32::try_from(bytes.len())?;
         let mut at = 0;

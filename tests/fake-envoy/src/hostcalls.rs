@@ -1,7 +1,7 @@
 //! The `proxy_*` host calls of ABI 0.2.1 as Envoy 1.40 answers them.
 //!
 //! Where Envoy would return an error status that the SDK turns into a panic, or that only a mistake in the
-//! module can cause, the call fails with a [`Fault`](crate::Fault) that says what was wrong.
+//! module can cause, the call fails with a [`Fault`](crate::Fault) that names the problem.
 
 use wasmtime::{Caller, Linker, Result};
 

@@ -1,7 +1,7 @@
 //! What a module may import, and why. Anything else is refused at load.
 //!
-//! Some imports are there because the SDK's traits name them, called or not. Calls that change traffic or
-//! talk to others are such: the module may import them, and the first call is a fault.
+//! Some imports exist only because the SDK's traits name them. Examples are calls that change traffic or
+//! send requests: the module may import them, but a call is a fault.
 
 use wasmtime::{Linker, Module};
 
@@ -14,7 +14,7 @@ use crate::state::State;
 pub enum Use {
     /// Answers as Envoy does.
     Observer,
-    /// Fails: nothing that only observes calls it.
+    /// Fails: a filter that only observes does not call it.
     NeverCalled,
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn check(module: &Module) -> Result<(), Fault> {
     if forbidden.is_empty() { Ok(()) } else { Err(Fault::ForbiddenImports(forbidden)) }
 }
 
-/// Makes a call of anything that is never called a fault.
+/// Makes every call fail that must not be made.
 pub(crate) fn link_never_called(linker: &mut Linker<State>, module: &Module) -> wasmtime::Result<()> {
     for import in module.imports() {
         let Some(Import { module: from, name, usage: Use::NeverCalled, .. }) = find(import.module(), import.name())

@@ -1,6 +1,6 @@
 //! A small Envoy for tests: it loads a built proxy-wasm module and drives it as Envoy 1.40 does.
 //!
-//! A [`Host`] is one Envoy process: metrics by name, shared data, a clock that stands still until a test
+//! A [`Host`] is one Envoy process: metrics by name, shared data, a clock that is constant until a test
 //! moves it. Each [`Vm`] is one worker. A [`Stream`] is one HTTP stream on a worker; an [`Exchange`] is the
 //! script of one, written in code or read from a file, and [`Vm::play`] runs it.
 //!
@@ -11,8 +11,8 @@
 //!
 //! # What this crate does not do
 //!
-//! No HTTP codec, no routing, no upstream, no timers of its own: ticks come when a test asks for them.
-//! A host call that an observer has no use for does nothing but fail.
+//! It has no HTTP codec, no routing, no upstream and no timers: a tick runs when a test calls it.
+//! A host call that an observer does not need fails.
 
 mod callbacks;
 mod cost;

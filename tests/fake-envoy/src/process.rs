@@ -109,7 +109,7 @@ impl Host {
         Ok(Self::with(module, size))
     }
 
-    /// The filter of this repository with another text wherever one stands in it, in the same process: another version of
+    /// The filter of this repository with one text replaced by another, in the same process: another version of
     /// the module beside this one.
     ///
     /// # Errors
@@ -141,7 +141,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// A trap. A refused configuration is no error: [`Vm::is_configured`] tells.
+    /// A trap. A refused configuration is no error: [`Vm::is_configured`] returns whether it was accepted.
     pub fn start(&self, plugin: &Plugin) -> Result<Vm, Fault> {
         let number = {
             let mut process = self.process.borrow_mut();

@@ -1,4 +1,4 @@
-//! What the host knows while a module runs: the VM's own state and that of its streams.
+//! The host's state while a module runs: that of the VM and of its streams.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -53,7 +53,7 @@ pub(crate) const ROOT: u32 = 1;
 /// Headers or trailers, in order, names in lower case.
 pub(crate) type Pairs = Vec<(String, Vec<u8>)>;
 
-/// Which header map or body a callback may read. Envoy takes them away when the callback returns.
+/// The header map or body that a callback may read. It is not available after the callback returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     Create,

@@ -72,7 +72,7 @@ impl<'vm> Stream<'vm> {
             details.or_insert_with(|| b"via_upstream".to_vec());
         });
         let result = self.headers(Side::Response, headers.len(), end);
-        // Envoy notes the status once the filters have passed the headers on.
+        // Envoy sets the status after the filters have continued the headers.
         let status = headers.iter().find(|(name, _)| *name == ":status");
         if let Some(code) = status.and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse::<u16>().ok()) {
             self.set_property("response.code", &u64::from(code).to_le_bytes());

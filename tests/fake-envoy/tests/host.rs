@@ -1,4 +1,4 @@
-//! The host itself: it must notice what a filter may not do, else no other test here means anything.
+//! Tests of the host itself: it must report what a filter must not do; the other tests depend on it.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
@@ -44,14 +44,14 @@ fn metric(kind: u8, action: &str) -> String {
 }
 
 #[test]
-fn err_import_outside_the_list() {
+fn import_outside_the_list_fails() {
     let wasm = module(r#"(import "env" "proxy_make_coffee" (func (param i32) (result i32)))"#, "");
     let fault = Host::from_bytes(&wasm).err();
     assert_eq!(fault, Some(Fault::ForbiddenImports(vec!["env.proxy_make_coffee".to_owned()])));
 }
 
 #[test]
-fn err_call_that_changes_traffic() {
+fn call_that_changes_traffic_fails() {
     let imports = r#"(import "env" "proxy_remove_header_map_value"
         (func $remove (param i32 i32 i32) (result i32)))"#;
     let body = r#"(func (export "proxy_on_log") (param i32)
@@ -61,49 +61,49 @@ fn err_call_that_changes_traffic() {
 }
 
 #[test]
-fn err_pause() {
+fn pause_fails() {
     let body = r#"(func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) (i32.const 1))"#;
     assert_eq!(play("", body), Err(Fault::Paused { callback: "proxy_on_response_body", action: 1 }));
 }
 
 #[test]
-fn err_trap() {
+fn trap_fails() {
     let body = r#"(func (export "proxy_on_log") (param i32) unreachable)"#;
     assert!(matches!(play("", body), Err(Fault::Trap { callback: "proxy_on_log", .. })));
 }
 
 #[test]
-fn err_endless_loop() {
+fn endless_loop_fails() {
     let body = r#"(func (export "proxy_on_log") (param i32) (loop $again (br $again)))"#;
     assert!(matches!(play("", body), Err(Fault::Trap { callback: "proxy_on_log", .. })));
 }
 
 #[test]
-fn err_counter_that_does_not_rise() {
+fn counter_that_does_not_rise_fails() {
     let action = "(drop (call $increment (i32.load (i32.const 100)) (i64.const 0)))";
     assert!(matches!(play(METRICS, &metric(0, action)), Err(Fault::BadCall(_))));
 }
 
 #[test]
-fn err_gauge_below_zero() {
+fn gauge_below_zero_fails() {
     let action = "(drop (call $increment (i32.load (i32.const 100)) (i64.const -1)))";
     assert!(matches!(play(METRICS, &metric(1, action)), Err(Fault::BadCall(_))));
 }
 
 #[test]
-fn err_histogram_incremented() {
+fn incremented_histogram_fails() {
     let action = "(drop (call $increment (i32.load (i32.const 100)) (i64.const 1)))";
     assert!(matches!(play(METRICS, &metric(2, action)), Err(Fault::BadCall(_))));
 }
 
 #[test]
-fn err_metric_never_defined() {
+fn undefined_metric_fails() {
     let action = "(drop (call $record (i32.const 400) (i64.const 1)))";
     assert!(matches!(play(METRICS, &metric(2, action)), Err(Fault::BadCall(_))));
 }
 
 #[test]
-fn err_response_headers_before_they_exist() {
+fn response_headers_before_they_exist_fail() {
     let imports = r#"(import "env" "proxy_get_header_map_value"
         (func $get (param i32 i32 i32 i32 i32) (result i32)))"#;
     let body = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
@@ -112,7 +112,7 @@ fn err_response_headers_before_they_exist() {
 }
 
 #[test]
-fn ok_metrics_are_shared_by_name_and_ids_are_not() {
+fn metrics_are_shared_by_name_and_ids_are_not() {
     let action = "(drop (call $increment (i32.load (i32.const 100)) (i64.const 2)))";
     let host = Host::from_bytes(&module(METRICS, &metric(0, action))).unwrap();
     for _ in 0..2 {
@@ -125,7 +125,7 @@ fn ok_metrics_are_shared_by_name_and_ids_are_not() {
 }
 
 #[test]
-fn ok_cost_counts_host_calls() {
+fn cost_counts_host_calls() {
     let action = "(drop (call $increment (i32.load (i32.const 100)) (i64.const 1)))";
     let (_host, vm) = start(METRICS, &metric(0, action));
     let played = vm.play(&Exchange::post("{}").json("{}"), Framing::Http1).unwrap();
@@ -134,7 +134,7 @@ fn ok_cost_counts_host_calls() {
 }
 
 #[test]
-fn err_label_that_breaks_out() {
+fn label_value_with_separator_fails() {
     use fake_envoy::Series;
     let broken = b"tool_name=.=x;.;status=.=ok;.;status=.=error;.;family";
     assert!(Series::from_stat_name(broken).is_err());
@@ -163,7 +163,7 @@ fn seen(exchange: &Exchange, framing: Framing) -> Vec<String> {
 }
 
 #[test]
-fn ok_end_flags_of_both_framings() {
+fn end_of_stream_follows_the_framing() {
     let two = Exchange::post("{}").head(200, &[]).chunk("abc").chunk("de").end();
     assert_eq!(seen(&two, Framing::Http1), ["name{a=b} [0, 30, 20, 1]"]);
     assert_eq!(seen(&two, Framing::Http2), ["name{a=b} [0, 30, 21]"]);
@@ -176,7 +176,7 @@ fn ok_end_flags_of_both_framings() {
 }
 
 #[test]
-fn ok_fixture_says_what_the_builder_says() {
+fn fixture_equals_the_builder() {
     let text = "# a comment\n=== request headers\n:method: POST\n=== request body\n{{text 5}}\n=== request end\n\
                 === wait 3ms\n=== flags 0x4\n=== response headers\n:status: 200\n=== response events\ndata: 1\n\n\
                 === response end\n";
@@ -212,8 +212,8 @@ fn answers_to_writes(versions: &[u32]) -> Vec<String> {
 }
 
 #[test]
-fn ok_shared_data_is_written_over_what_was_read_or_where_nothing_is() {
-    // A version that was never given out writes what is new and nothing else; 0 is no version at all. 8 is a mismatch.
+fn shared_data_write_needs_the_read_version_or_no_value() {
+    // A version that Envoy never gave out writes only a new key; 0 is no version. 8 is a mismatch.
     let never = u32::MAX;
     assert_eq!(answers_to_writes(&[never, never, 1, 1, 2, 0, 0]), ["name{a=b} [0, 8, 0, 8, 0, 0, 0]"]);
 }

@@ -15,7 +15,7 @@ const MOST_DEPTH: usize = 16;
 /// Arguments for a tool with this input schema.
 pub(crate) fn fitting(schema: &Value, given: &Given) -> Value {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
-        // A schema that names nothing takes anything.
+        // A schema without a type accepts any value.
         return Value::Object(given.clone());
     };
     let mut arguments = object(schema, MOST_DEPTH);
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_only_what_is_required() {
+    fn only_required_arguments_are_given() {
         let schema = json!({
             "type": "object",
             "properties": {"city": {"type": "string"}, "days": {"type": "integer", "default": 1}},
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_given_values_win_where_the_tool_has_them() {
+    fn configured_values_win_for_known_arguments() {
         let given = json!({"city": "Lisbon", "other": 1}).as_object().cloned().unwrap();
         let schema = json!({"properties": {"city": {"type": "string"}, "days": {}}, "required": ["city"]});
         assert_eq!(fitting(&schema, &given), json!({"city": "Lisbon"}));
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_what_the_schema_says_comes_first() {
+    fn values_of_the_schema_come_first() {
         assert_argument(json!({"type": "string", "default": "x", "enum": ["y"]}), json!("x"));
         assert_argument(json!({"type": "string", "enum": ["y", "z"]}), json!("y"));
         assert_argument(json!({"examples": [[1]], "type": "array"}), json!([1]));
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_values_keep_to_bounds() {
+    fn values_stay_within_bounds() {
         assert_argument(json!({"type": "integer", "minimum": 5}), json!(5));
         assert_argument(json!({"type": "integer", "maximum": -3}), json!(-3));
         assert_argument(json!({"type": "integer", "exclusiveMinimum": 1}), json!(2));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_odd_schemas_end() {
+    fn unusual_schemas_terminate() {
         assert_argument(json!(true), json!("load test"));
         let nested = (0..50).fold(json!({"type": "string"}), |inner, _| json!({"anyOf": [inner]}));
         assert_argument(nested, json!(null));

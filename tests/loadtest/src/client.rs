@@ -1,8 +1,8 @@
-//! One MCP client: a connection for its calls, a session where the protocol version has them, one request at a time.
+//! One MCP client: a connection for its calls, a session if the protocol version has sessions, one request at a time.
 //!
-//! It says no more than the load needs: it offers the server nothing, opens no GET stream on Streamable HTTP, and does not
-//! resume a stream that ended without its answer. After a request that nobody answered it gives up its session, as the
-//! sidecar knows for sure how such a request ended only then.
+//! It does only what the load needs: it has no client capabilities, opens no GET stream on Streamable HTTP, and does not
+//! resume a stream that ended without its response. After a request without a response it ends its session, because the
+//! sidecar knows the outcome of such a request only then.
 
 use crate::connection::{Connection, Failure, Outgoing};
 use crate::events::Events;
@@ -32,19 +32,19 @@ pub(crate) struct Dialect {
     pub(crate) transport: Transport,
 }
 
-/// How a request ended and what answered it.
+/// The outcome of a request and its response.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) outcome: Outcome,
     code: Option<i64>,
     answered: Instant,
-    /// The JSON-RPC message, or else the body.
+    /// The JSON-RPC message, or the body if there is none.
     pub(crate) text: Vec<u8>,
     protocol_version: Option<String>,
     session_id: Option<HeaderValue>,
     /// The HTTP status, where there was a response.
     pub(crate) status: Option<u16>,
-    /// The server asked the client something before it answered.
+    /// The server sent a server request before its response.
     pub(crate) asked: bool,
 }
 

@@ -136,7 +136,7 @@ mod tests {
     use super::Address;
 
     #[test]
-    fn ok_addresses() {
+    fn valid_addresses_are_parsed() {
         for (url, shown) in
             [("http://localhost:4000", "http://localhost:4000/"), ("http://[::1]/mcp?a=1", "http://[::1]/mcp?a=1")]
         {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn err_addresses() {
+    fn invalid_addresses_fail() {
         for url in
             ["", "localhost:4000", "https://localhost", "http://", "http://a@b", "http://localhost:0", "http://a b"]
         {

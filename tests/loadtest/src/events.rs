@@ -64,7 +64,7 @@ mod tests {
     const STREAM: &[u8] = b"id: 1\nretry: 3000\ndata: \n\n: ping\r\n\r\nevent: message\r\ndata: {\"a\":\r\ndata:1}\r\n\r\ndata: b\n\ndata: cut";
 
     #[test]
-    fn ok_any_pieces_give_the_same_events() {
+    fn any_chunking_gives_the_same_events() {
         let expected = [
             Event { name: "message".to_owned(), data: b"{\"a\":\n1}".to_vec() },
             Event { name: String::new(), data: b"b".to_vec() },

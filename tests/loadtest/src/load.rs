@@ -1,4 +1,4 @@
-//! The load: clients that each take the next request of the mix until all are sent, and what is shown meanwhile.
+//! The load: each client takes the next request of the mix until all are sent. The progress is shown meanwhile.
 
 use crate::client::Client;
 use crate::message::Method;
@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 const BAR: &str = "{elapsed} {wide_bar} {pos}/{len} {per_sec} eta {eta} {msg}";
-/// A server that cannot be reached is asked again after this.
+/// Time before the next attempt to reach a server.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The mix under way.
+/// The state of the running mix.
 #[derive(Debug)]
 struct Run {
     world: Arc<World>,
@@ -31,13 +31,13 @@ struct Run {
     unsent: AtomicU64,
 }
 
-/// What was done.
+/// The result of the load.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) offer: Offer,
     /// Requests of the mix.
     pub(crate) requests: u64,
-    /// Those of them that never left, because nobody listened or no session was to be had.
+    /// Requests that were not sent, because there was no connection or no session.
     pub(crate) unsent: u64,
     pub(crate) took: Duration,
 }
@@ -149,8 +149,8 @@ mod tests {
     use std::sync::Arc;
 
     #[tokio::test]
-    async fn ok_what_never_left_is_counted() {
-        // Closed again at the end of the line: nobody listens there.
+    async fn unsent_operations_are_counted() {
+        // The listener is closed at the end of the line, so a connection fails.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let url = format!("--url=http://{address}");
         let line = CommandLine::parse_from(["loadtest", &url, "--total=3", "--concurrency=2", "--no-compare"]);

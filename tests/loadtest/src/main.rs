@@ -1,7 +1,7 @@
 //! Load on an MCP server through the sidecar, from clients that count as strictly as the sidecar does.
 //!
 //! The mix is that of [`mix`]; sessions are opened and ended as the protocol version wants, answers are read from JSON and event
-//! streams, and at the end every count is held against the sidecar's own. `README.md` says how to use it.
+//! streams, and at the end every count is compared with the sidecar's own. `README.md` describes the usage.
 //!
 //! Clients share one thread, so a load takes one processor at most; memory depends on clients, tools and kinds of errors,
 //! not on the number of requests.
@@ -57,7 +57,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Whether the counts are equal, or nobody wanted to know.
+/// Whether the counts are equal, or are not compared.
 async fn drive(settings: &Settings) -> Result<bool> {
     let page = settings.metrics.clone().map(Page::new);
     let before = match &page {

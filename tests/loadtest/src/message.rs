@@ -26,12 +26,12 @@ pub(crate) struct Template {
     pub(crate) method: Method,
     /// The place of the tool in [`crate::offer::Offer::tools`].
     pub(crate) tool: Option<usize>,
-    /// What mirrors the body since 2026-07-28.
+    /// The headers that mirror the body since 2026-07-28.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     rest: String,
 }
 
-/// What came from the server.
+/// A message of the server.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Message {
     pub(crate) id: Option<Value>,
@@ -153,7 +153,7 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
-    fn ok_a_request_has_what_its_revision_wants() {
+    fn request_has_the_members_of_its_protocol_version() {
         let params = json!({"name": "echo", "arguments": {}});
         let old = Template::new(Method::ToolsCall, params.clone(), ProtocolVersion::V2025_11_25);
         assert_eq!(old.headers, []);
@@ -169,14 +169,14 @@ mod tests {
     }
 
     #[test]
-    fn ok_header_values() {
+    fn header_values_are_encoded() {
         assert_eq!(header_value("get_forecast"), "get_forecast");
         assert_eq!(header_value("é"), "=?base64?w6k=?=");
         assert_eq!(header_value(" a"), "=?base64?IGE=?=");
     }
 
     #[test]
-    fn ok_answers_and_questions() {
+    fn responses_and_server_requests_are_told_apart() {
         let read = |text| serde_json::from_str::<Message>(text).unwrap();
         assert!(read(r#"{"id":1,"result":{}}"#).answers(1, true));
         assert!(!read(r#"{"id":2,"result":{}}"#).answers(1, true));

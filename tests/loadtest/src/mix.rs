@@ -31,7 +31,7 @@ const DECK: [Kind; 20] = {
     ]
 };
 
-/// What a client does next.
+/// The next action of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// Ends its session and opens another; where there are no sessions, asks `server/discover`.
@@ -50,7 +50,7 @@ pub(crate) struct Card {
     pub(crate) pick: usize,
 }
 
-/// The request at `index` of the mix that `seed` stands for.
+/// The request at `index` of the mix of `seed`.
 pub(crate) fn card(seed: u64, index: u64) -> Card {
     let size = DECK.len() as u64;
     // Multiplied so that the decks of neighbouring seeds are not the same ones shifted.
@@ -68,7 +68,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn ok_shares_are_exact_after_every_deck() {
+    fn shares_are_exact_after_every_deck() {
         for decks in [1, 7] {
             let mut counts = BTreeMap::new();
             for index in 0..decks * 20 {
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_a_seed_stands_for_one_mix() {
+    fn same_seed_gives_same_mix() {
         let first = |seed| (0..100).map(|index| card(seed, index)).collect::<Vec<_>>();
         assert_eq!(first(1), first(1));
         assert_ne!(first(1), first(2));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_every_tool_has_its_turn() {
+    fn every_tool_is_called() {
         let picked: std::collections::BTreeSet<_> = (0..400).map(|index| card(1, index).pick % 7).collect();
         assert_eq!(picked.len(), 7);
     }

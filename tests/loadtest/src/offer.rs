@@ -1,4 +1,4 @@
-//! What the server offers: found before the load begins, by asking it.
+//! The tools and resources of the server, listed before the load begins.
 //!
 //! Every tool is called once, but those that say they destroy: one that does not answer in time, or asks its client
 //! something, stays out of the mix and is named. Tools that the user named are called without being tried.
@@ -22,7 +22,7 @@ const TRIAL: Duration = Duration::from_secs(1);
 const MOST_TOOLS: usize = 100;
 const MOST_RESOURCES: usize = 1000;
 
-/// What the load can send.
+/// The requests that the load can send.
 #[derive(Debug)]
 pub(crate) struct Offer {
     pub(crate) dialect: Dialect,
@@ -30,7 +30,7 @@ pub(crate) struct Offer {
     pub(crate) version: String,
     /// Names; a call's template holds the place of its tool.
     pub(crate) tools: Vec<String>,
-    /// Tools that stay out, and why.
+    /// Tools that are not in the mix, with the reason.
     pub(crate) left_out: Vec<(String, &'static str)>,
     discover: Template,
     list_tools: Template,
@@ -127,7 +127,7 @@ impl Offer {
     }
 }
 
-/// Why a tool stays out, if it does.
+/// The reason that a tool is not in the mix, if there is one.
 async fn trial(client: &mut Client, call: &Template) -> Option<&'static str> {
     client.ensure_open().await;
     let reply = client.call(call, TRIAL).await;
@@ -212,7 +212,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn ok_a_server_is_asked_for_no_more_than_it_has() {
+    fn requests_use_only_what_the_server_offers() {
         let methods = |offer: &Offer| {
             [Kind::ListTools, Kind::Call, Kind::ListResources, Kind::Read]
                 .map(|kind| offer.request(Card { kind, pick: 11 }).method)

@@ -21,7 +21,7 @@ pub(crate) enum Outcome {
     NotSent,
 }
 
-/// What failed.
+/// The kind of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ErrorType {
     ToolError,
@@ -39,7 +39,7 @@ pub(crate) enum ErrorType {
 // === impl Outcome ===
 
 impl Outcome {
-    /// By the JSON-RPC message that answered.
+    /// The outcome by the JSON-RPC response.
     pub(crate) fn of_answer(method: Method, message: &Message) -> Self {
         let is_call = method == Method::ToolsCall;
         let Some(error) = &message.error else {
@@ -62,7 +62,7 @@ impl Outcome {
         }
     }
 
-    /// By an HTTP response that holds no JSON-RPC.
+    /// The outcome by an HTTP response without JSON-RPC.
     pub(crate) fn of_http(method: Method, status: u16, body: &[u8]) -> Self {
         match status {
             300..400 => Self::Redirected,
@@ -93,7 +93,7 @@ impl Outcome {
         })
     }
 
-    /// What a report calls it.
+    /// The name in a report.
     pub(crate) fn name(self) -> &'static str {
         match self.labels() {
             Some((status, "")) => status,
@@ -102,7 +102,7 @@ impl Outcome {
         }
     }
 
-    /// Nobody answered: the sidecar may know how it ended only when the session does.
+    /// There was no response: the sidecar may know the outcome only at the end of the session.
     pub(crate) fn is_unanswered(self) -> bool {
         matches!(self, Self::Cancelled | Self::NotSent | Self::Error(ErrorType::NoResponse | ErrorType::Reset))
     }
@@ -127,7 +127,7 @@ impl ErrorType {
     }
 }
 
-/// The texts of Envoy's own answers.
+/// The texts of Envoy's local replies.
 fn of_envoy(body: &str) -> Option<ErrorType> {
     if body == "no healthy upstream" {
         return Some(ErrorType::UpstreamUnavailable);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_answers() {
+    fn responses_map_to_outcomes() {
         assert_answer(Method::ToolsCall, r#"{"id":1,"result":{"content":[]}}"#, "ok");
         assert_answer(Method::ToolsCall, r#"{"id":1,"result":{"isError":true}}"#, "tool_error");
         assert_answer(Method::ResourcesRead, r#"{"id":1,"result":{"isError":true}}"#, "ok");
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_statuses() {
+    fn http_statuses_map_to_outcomes() {
         let of = |method, status, body: &str| Outcome::of_http(method, status, body.as_bytes()).name();
         assert_eq!(of(Method::ToolsList, 401, ""), "unauthorized");
         assert_eq!(of(Method::ToolsList, 404, "no session"), "http_error");

@@ -8,7 +8,7 @@ pub(crate) enum ProtocolVersion {
     V2025_03_26,
     V2025_06_18,
     V2025_11_25,
-    /// No sessions: every request stands alone.
+    /// The protocol version has no sessions.
     V2026_07_28,
 }
 

@@ -1,4 +1,4 @@
-//! What is printed at the end.
+//! The report at the end.
 
 use crate::load::{Done, REPORTED};
 use crate::series::Compared;
@@ -7,7 +7,7 @@ use crate::tally::{Measured, Tally};
 use crate::world::World;
 use std::collections::BTreeMap;
 
-/// What was driven, how fast, and what failed.
+/// Prints the target, the throughput, the latencies and the failures.
 pub(crate) fn print_load(world: &World, settings: &Settings, done: &Done) {
     let offer = &done.offer;
     let rate = done.requests as f64 / done.took.as_secs_f64();

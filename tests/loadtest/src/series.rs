@@ -69,7 +69,7 @@ impl fmt::Display for Series {
 // === impl Counts ===
 
 impl Counts {
-    /// Reads a page in Prometheus' text format; lines that are none of ours are passed over.
+    /// Reads a page in Prometheus' text format; lines of other families are ignored.
     pub(crate) fn read(page: &str) -> Self {
         let mut counts = Self::default();
         for sample in page.lines().filter_map(Sample::parse) {
@@ -179,7 +179,7 @@ mcp_requests_total{method="broken
 "#;
 
     #[test]
-    fn ok_a_page_is_read() {
+    fn prometheus_page_is_parsed() {
         let expected = r#"mcp_requests_total{method="tools/call",status="error",error_type="tool_error"} 0
 mcp_requests_total{method="tools/call",status="ok"} 7
 mcp_session_duration_microseconds_count 2
@@ -189,7 +189,7 @@ mcp_tool_calls_total{tool_name="a"b\c, d}",status="ok"} 3
     }
 
     #[test]
-    fn ok_a_comparison_shows_what_moved_on_either_side() {
+    fn comparison_shows_changes_of_either_side() {
         let counts = |entries: &[(&str, u64)]| {
             let mut counts = Counts::default();
             entries.iter().for_each(|(family, count)| counts.add(Series::new(family, &[]), *count));

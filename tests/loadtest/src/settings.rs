@@ -58,7 +58,7 @@ pub(crate) struct CommandLine {
     timeout: String,
 }
 
-/// What to do.
+/// The checked settings.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) url: Address,
@@ -73,7 +73,7 @@ pub(crate) struct Settings {
     pub(crate) timeout: Duration,
 }
 
-/// Collects what is wrong.
+/// Collects the problems.
 #[derive(Default)]
 struct Problems(Vec<String>);
 
@@ -108,7 +108,7 @@ impl Settings {
     }
 }
 
-/// An empty value is as good as none.
+/// An empty value counts as missing.
 fn or<'a>(value: &'a str, default: &'a str) -> &'a str {
     if value.is_empty() { default } else { value }
 }
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_defaults() {
+    fn defaults_apply() {
         let settings = check(&["--url", "http://localhost:4000", "--concurrency", "50", "--total", "1000"]).unwrap();
         assert_eq!((settings.concurrency, settings.total, settings.protocol_version), (50, 1000, None));
         assert!(settings.metrics.is_some());
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn err_every_problem_is_named() {
+    fn every_problem_is_reported() {
         let wrong = [
             ("--url", "https://localhost"),
             ("--metrics", "http://me:secret@localhost"),

@@ -1,4 +1,4 @@
-//! The stream of HTTP+SSE (2024-11-05): its first event says where to post, the others bring what the server says.
+//! The stream of HTTP+SSE (2024-11-05): its first event has the address for POSTs, the others have the server's messages.
 
 use crate::connection::Connection;
 use crate::events::{Event, Events};
@@ -98,7 +98,7 @@ mod tests {
     use super::resolve;
 
     #[test]
-    fn ok_addresses_are_resolved() {
+    fn endpoint_addresses_are_resolved() {
         let base = "/mcp/sse?a=1".parse().unwrap();
         for (address, expected) in [
             ("/message?sessionId=1", "/message?sessionId=1"),

@@ -10,10 +10,10 @@ use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Longest value of a label, as the filter cuts it unless told otherwise.
+/// Longest label value in bytes: the filter's default.
 const LABEL_BYTES: usize = 128;
 
-/// Two significant digits, as much as anyone reads.
+/// Two significant digits.
 const DIGITS: u8 = 2;
 
 /// One operation that ended.
@@ -91,7 +91,7 @@ impl Tally {
     /// `initialize` succeeded.
     pub(crate) fn session_begun(&mut self, negotiated: &str, transport: Transport) {
         let known = ProtocolVersion::parse(negotiated).map(ProtocolVersion::name);
-        // Older than any protocol version, and SDKs still accept it.
+        // It is older than the first release, but SDKs still accept it.
         let known = known.or_else(|| (negotiated == "2024-10-07").then_some("2024-10-07"));
         *self.sessions.entry((known.unwrap_or("other"), transport)).or_default() += 1;
     }
@@ -111,7 +111,7 @@ impl Tally {
         self.measured.clear();
     }
 
-    /// What the sidecar should have counted; `tools` are the names behind the places.
+    /// The counts that the sidecar should have; `tools` are the tool names by index.
     pub(crate) fn expected(&self, tools: &[String]) -> Counts {
         let mut counts = Counts::default();
         for (&(method, outcome), &count) in &self.ends {
@@ -173,7 +173,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn ok_what_the_sidecar_should_count() {
+    fn tally_equals_what_the_sidecar_counts() {
         let mut tally = Tally::default();
         let ended = |method, tool, outcome, code| Ended { method, tool, outcome, code, took: Duration::from_millis(3) };
         tally.session_begun("2025-11-25", Transport::StreamableHttp);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_labels() {
+    fn labels_are_cleaned_and_cut() {
         assert_eq!(label("get_forecast"), "get_forecast");
         assert_eq!(label("a\"b;c=d\\e\n.."), "a_b_c_d_e___");
         assert_eq!(label(&"é".repeat(100)).len(), 128);

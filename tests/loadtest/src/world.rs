@@ -1,4 +1,4 @@
-//! What all clients share: where to, how long to wait, and the account.
+//! State that all clients share: the address, the timeout and the account.
 
 use crate::connection::Address;
 use crate::tally::Tally;
@@ -11,7 +11,7 @@ pub(crate) struct World {
     pub(crate) url: Arc<Address>,
     pub(crate) timeout: Duration,
     tally: Mutex<Tally>,
-    /// Why a connection or a stream was not to be had, the last time.
+    /// The last reason that a connection or a stream failed.
     unreachable: Mutex<Option<String>>,
 }
 
@@ -22,7 +22,7 @@ impl World {
         Self { url: Arc::new(url), timeout, tally: Mutex::default(), unreachable: Mutex::default() }
     }
 
-    /// Reads or writes the account; all clients run on one thread, so nobody ever waits here.
+    /// Reads or writes the account; all clients run on one thread, so the lock is always free.
     pub(crate) fn tally<T>(&self, with: impl FnOnce(&mut Tally) -> T) -> T {
         with(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner))
     }

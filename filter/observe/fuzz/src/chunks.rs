@@ -23,12 +23,12 @@ pub fn cut(input: &[u8], chunking: Chunking) -> Vec<&[u8]> {
         let size = match chunking {
             Chunking::Whole => rest.len(),
             Chunking::Bytes => 1,
-            Chunking::Pieces(most) => {
+            Chunking::Pieces(max) => {
                 // xorshift64
                 random ^= random << 13;
                 random ^= random >> 7;
                 random ^= random << 17;
-                1 + random as usize % most
+                1 + random as usize % max
             }
         };
         let (chunk, later) = rest.split_at(size.min(rest.len()));

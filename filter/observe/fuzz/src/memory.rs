@@ -28,7 +28,7 @@ unsafe impl GlobalAlloc for Meter {
 }
 
 /// Maximum number of bytes that `work` holds at a time, without those allocated before; a reallocation counts both blocks.
-pub fn most_held(work: impl FnOnce()) -> usize {
+pub fn peak_bytes(work: impl FnOnce()) -> usize {
     let before = HELD.load(Relaxed);
     MOST.store(before, Relaxed);
     work();

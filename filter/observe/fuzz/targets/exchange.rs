@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use mcp_observe::{Config, Correlation, HASH_KEY_BYTES, SharedData, Versioned};
 use mcp_observe_fuzz::chunks::{Chunking, EVERY};
-use mcp_observe_fuzz::memory::most_held;
+use mcp_observe_fuzz::memory::peak_bytes;
 use mcp_observe_fuzz::proxy::{Playing, Tally};
 use mcp_observe_fuzz::script::Script;
 use std::cell::Cell;
@@ -46,12 +46,12 @@ fn play(script: &Script<'_>, chunking: Chunking) -> Tally {
     let correlation = Correlation::new(Rc::new(Nothing), "fuzz", [7; HASH_KEY_BYTES], 0);
     let mut tally = Tally::default();
     let mut playing = Playing::new(script, chunking, &config, &correlation, &now);
-    let held = most_held(|| {
+    let held = peak_bytes(|| {
         playing.request(&mut tally);
         playing.response(&mut tally);
         playing.end(&mut tally);
     });
-    let most = MAX_MEMORY + SLOT_BYTES + 3 * script.longest_header();
-    assert!(held <= most, "{held} bytes held");
+    let max = MAX_MEMORY + SLOT_BYTES + 3 * script.longest_header();
+    assert!(held <= max, "{held} bytes held");
     tally
 }

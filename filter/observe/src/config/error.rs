@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: every problem, each with its JSON path.
+//! The problems of a configuration, each with its JSON path.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ impl Problem {
         Self { path: path.into(), message: message.into() }
     }
 
-    /// Where it is, such as `labels.hash_key` or `paths[1]`; `$` is the whole document.
+    /// The JSON path, such as `labels.hash_key` or `paths[1]`; `$` is the whole document.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path

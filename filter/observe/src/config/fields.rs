@@ -1,4 +1,4 @@
-//! The fields of a JSON object, taken one by one; every problem is noted with its path.
+//! Reads the fields of a JSON object one by one and stores every problem with its path.
 
 use crate::config::error::Problem;
 use serde_json::{Map, Number, Value};
@@ -11,7 +11,7 @@ pub(super) fn wrong(path: &str, found: &Value, allowed: &str) -> Problem {
     Problem::new(path, format!("{} is not allowed; allowed: {allowed}", short(shown_value(found))))
 }
 
-/// A value as a problem shows it. Lists and objects are only named.
+/// A value as a problem shows it. Of a list or an object only the type is shown.
 fn shown_value(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
@@ -23,7 +23,8 @@ fn shown_value(value: &Value) -> String {
     }
 }
 
-/// A number with at most three decimals. The way of the standard library and of serde_json adds 10 KB of tables to the module.
+/// A number with at most three decimals. The formatting of the standard library and of serde_json adds 10 KB of tables to
+/// the module.
 fn shown_number(number: &Number) -> String {
     if let Some(number) = number.as_i64() {
         return number.to_string();
@@ -38,18 +39,18 @@ fn shown_number(number: &Number) -> String {
     decimals.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Long texts are cut: the line must stay readable in a log.
+/// Long texts are cut, so that the line stays readable in a log.
 fn short(text: String) -> String {
     if text.chars().count() > 80 { text.chars().take(77).chain("...".chars()).collect() } else { text }
 }
 
-/// A field's name in a line of its own: as it is, or quoted where it could be overlooked or break the line.
+/// A field's name as a problem shows it: quoted if it could be overlooked or contains a line break.
 fn shown(name: &str) -> String {
     let is_plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
     short(if is_plain { name.to_owned() } else { format!("{name:?}") })
 }
 
-/// The fields of one JSON object: taken one by one, what is left over is unknown.
+/// The fields of one JSON object. They are taken one by one; the fields that remain are unknown.
 pub(super) struct Fields {
     prefix: String,
     left: Map<String, Value>,
@@ -81,7 +82,7 @@ impl Fields {
         self.left.remove(name)
     }
 
-    /// A field that is not offered as allowed.
+    /// Takes a field that is not listed as allowed.
     pub(super) fn take_unlisted(&mut self, name: &str) -> Option<Value> {
         self.left.remove(name)
     }
@@ -105,7 +106,7 @@ impl Fields {
         }
     }
 
-    /// A value that is never shown in a problem.
+    /// Reads a value that is never shown in a problem.
     pub(super) fn secret(
         &mut self,
         name: &'static str,
@@ -180,15 +181,15 @@ impl Fields {
         }
     }
 
-    pub(super) fn number<T: TryFrom<u64>>(&mut self, name: &'static str, least: u64, most: u64, target: &mut T) {
+    pub(super) fn number<T: TryFrom<u64>>(&mut self, name: &'static str, min: u64, max: u64, target: &mut T) {
         let Some(value) = self.take(name) else { return };
-        // Envoy turns a Struct's numbers into doubles, so 200.0 is as good as 200.
+        // Envoy turns a Struct's numbers into doubles, so 200.0 counts as 200.
         let whole = value
             .as_u64()
             .or_else(|| value.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as u64));
-        match whole.filter(|number| (least..=most).contains(number)).and_then(|number| T::try_from(number).ok()) {
+        match whole.filter(|number| (min..=max).contains(number)).and_then(|number| T::try_from(number).ok()) {
             Some(number) => *target = number,
-            None => self.refuse(name, &value, &format!("a whole number from {least} to {most}")),
+            None => self.refuse(name, &value, &format!("a whole number from {min} to {max}")),
         }
     }
 

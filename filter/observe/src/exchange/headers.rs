@@ -109,7 +109,7 @@ mod tests {
     use crate::test;
 
     #[test]
-    fn ok_content_types() {
+    fn content_types_are_recognised() {
         assert!(is_json(b"application/json"));
         assert!(is_json(b"Application/JSON; charset=utf-8"));
         assert!(is_json(b"application/problem+json"));
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_of_joined_lines_the_first_counts() {
+    fn first_of_joined_header_lines_counts() {
         assert!(is_json(b"application/json,application/json"));
         assert!(is_json(b"application/json; charset=utf-8,text/plain"));
         assert!(!is_json(b"text/plain,application/json"));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_paths() {
+    fn paths_are_matched() {
         assert_eq!(without_query(b"/sse?x=/.well-known/"), b"/sse");
         assert!(is_well_known(b"/.well-known/oauth-protected-resource/mcp"));
         assert!(is_well_known(b"/tenant/.well-known/openid-configuration?x"));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_session_queries() {
+    fn session_queries_are_read() {
         assert_eq!(session_query(b"/message?sessionId=1"), Some(b"1".as_slice()));
         assert_eq!(session_query(b"/m/?a=b&session_id=x=y"), Some(b"x=y".as_slice()));
         assert_eq!(session_query(b"/sessionId=1"), None);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_endpoints() {
+    fn endpoint_addresses_are_read() {
         let session = |address: &[u8]| endpoint(address).map(|it| (it.session_id, it.is_query));
         assert_eq!(session(b"/message?sessionId=a-b"), Some((b"a-b".to_vec(), true)));
         assert_eq!(session(b"message?sessionid=1"), Some((b"1".to_vec(), true)));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_mirrored_values() {
+    fn mirrored_header_values_are_decoded() {
         assert_eq!(decode_mirrored(b"=?base64?YWRk?=".to_vec()), b"add");
         assert_eq!(decode_mirrored(b"add".to_vec()), b"add");
         assert_eq!(decode_mirrored(b"=?base64?***?=".to_vec()), b"=?base64?***?=");

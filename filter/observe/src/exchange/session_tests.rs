@@ -1,4 +1,4 @@
-//! What crosses exchanges: each test plays several in one proxy.
+//! State that exchanges share: each test plays several exchanges in one proxy.
 
 mod bounds;
 mod http_sse;
@@ -41,7 +41,7 @@ fn legacy_stream() -> Script {
 
 const ENDPOINT: &str = "event: endpoint\ndata: /message?sessionId=5c99c753\n\n";
 
-/// The lines that tell of operations, requests of the server, sessions, tasks and what was unmatched.
+/// The lines of operations, server requests, sessions, tasks and unmatched responses.
 fn telling(lines: Vec<String>) -> Vec<String> {
     const WORDS: [&str; 7] = ["end ", "asked ", "session ", "task ", "unmatched ", "notification ", "error "];
     lines.into_iter().filter(|line| WORDS.iter().any(|word| line.starts_with(word))).collect()
@@ -51,7 +51,7 @@ fn play(proxy: &Proxy, script: &Script) -> Vec<String> {
     telling(script.play_in(proxy))
 }
 
-/// Without durations and sizes.
+/// The same lines without durations and sizes.
 fn brief(lines: Vec<String>) -> Vec<String> {
     telling(lines)
         .into_iter()
@@ -72,7 +72,7 @@ fn open<'a>(proxy: &'a Proxy, script: &'a Script) -> Playing<'a> {
     playing
 }
 
-/// The stream of HTTP+SSE that has told its session.
+/// A stream of HTTP+SSE whose `endpoint` event has come.
 fn open_session<'a>(proxy: &'a Proxy, script: &'a Script) -> Playing<'a> {
     let mut get = open(proxy, script);
     get.event(ENDPOINT);

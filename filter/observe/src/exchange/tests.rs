@@ -30,7 +30,7 @@ fn event(message: &str) -> String {
 }
 
 #[test]
-fn ok_plain_call_from_first_to_last() {
+fn plain_call_gives_all_observations() {
     let answer = result(r#""content":[],"isError":false"#);
     let script = Script::tool_call().json(&answer);
     assert_eq!(
@@ -49,7 +49,7 @@ fn ok_plain_call_from_first_to_last() {
 }
 
 #[test]
-fn ok_status_by_the_answer() {
+fn outcome_follows_the_response() {
     let by = |answer: &str| end(&Script::tool_call().json(answer));
     assert_eq!(by(&result(r#""isError":true"#)), "tools/call error/tool_error");
     assert_eq!(by(&result(r#""resultType":"input_required""#)), "tools/call input_required");
@@ -62,16 +62,16 @@ fn ok_status_by_the_answer() {
     for code in ["-32000", "-32603", "0", "7", "\"x\"", "1.5"] {
         assert_eq!(by(&error(code, r#""id":1,"#)), "tools/call error/rpc_error", "{code}");
     }
-    // A client that calls tools is past probing.
+    // A client that calls tools no longer probes.
     assert_eq!(by(&error("-32022", r#""id":1,"#)), "tools/call error/rpc_error");
     assert_eq!(by(&error("-32042", r#""id":1,"#)), "tools/call input_required");
-    // isError is a tool's word; elsewhere it is a member like any other.
+    // isError has a meaning for tools/call only.
     let read = Script::post(r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a://b"}}"#);
     assert_eq!(end(&read.json(&result(r#""isError":true"#))), "resources/read ok");
 }
 
 #[test]
-fn ok_errors_with_useless_ids_answer_the_only_request() {
+fn error_with_unusable_id_answers_the_only_request() {
     for id in [r#""id":null,"#, "", r#""id":"server-error","#, r#""id":99,"#] {
         let script = Script::tool_call().answered(400, "application/json", &error("-32000", id));
         assert_eq!(end(&script), "tools/call error/rpc_error", "{id}");
@@ -84,7 +84,7 @@ fn ok_errors_with_useless_ids_answer_the_only_request() {
 }
 
 #[test]
-fn ok_evidence_of_the_proxy() {
+fn outcome_follows_response_flags() {
     let failed = |failure| end(&Script::tool_call().answered(503, "text/plain", "upstream gone").broken(failure));
     for (failure, ended) in [
         (Failure::Timeout, "tools/call error/timeout"),
@@ -98,12 +98,12 @@ fn ok_evidence_of_the_proxy() {
     }
     // Before any response headers.
     assert_eq!(end(&Script::tool_call().broken(Failure::ClientReset)), "tools/call cancelled");
-    // An answer that came counts, whatever broke afterwards.
+    // A complete response counts, even if the exchange fails afterwards.
     assert_eq!(end(&Script::tool_call().sse(&event(&result(""))).broken(Failure::UpstreamReset)), "tools/call ok");
 }
 
 #[test]
-fn ok_evidence_of_http() {
+fn outcome_follows_http_status() {
     let status = |status| end(&Script::tool_call().answered(status, "text/plain", "text"));
     assert_eq!(status(401), "tools/call error/unauthorized");
     assert_eq!(status(403), "tools/call error/unauthorized");
@@ -120,7 +120,7 @@ fn ok_evidence_of_http() {
 }
 
 #[test]
-fn ok_answers_that_cannot_be_read() {
+fn unreadable_response_is_unknown() {
     let json = |body: &str| end(&Script::tool_call().json(body));
     assert_eq!(json(r#"{"jsonrpc":"2.0","id":1,"result":{"#), "tools/call unknown");
     assert_eq!(json("{broken"), "tools/call unknown");
@@ -128,9 +128,9 @@ fn ok_answers_that_cannot_be_read() {
     assert_eq!(json(r#"{"ok":true}"#), "tools/call error/no_response");
     assert_eq!(end(&Script::tool_call().sse("data: {bad\n\n")), "tools/call unknown");
     assert_eq!(end(&Script::tool_call().sse(": nothing\n\n")), "tools/call error/no_response");
-    // The last event without its blank line is discarded by clients, so it is no answer.
+    // Clients discard an event without its blank line, so it is no response.
     assert_eq!(end(&Script::tool_call().sse(&format!("data: {}\n", result("")))), "tools/call error/no_response");
-    // A stream that can be resumed may bring the answer elsewhere.
+    // The response may come on the stream that resumes this one.
     assert_eq!(end(&Script::tool_call().sse("id: 7\ndata: \n\n")), "tools/call unknown");
     let mut encoded = Script::tool_call().json("\u{1f}garbage");
     encoded.response.insert("content-encoding", "br".to_owned());
@@ -139,13 +139,13 @@ fn ok_answers_that_cannot_be_read() {
 }
 
 #[test]
-fn ok_probing_is_negotiation() {
+fn refused_probe_is_negotiation() {
     let discover = || Script::post(r#"{"jsonrpc":"2.0","id":1,"method":"server/discover"}"#);
     assert_eq!(end(&discover().answered(400, "application/json", &error("-32600", ""))), "server/discover negotiation");
     assert_eq!(end(&discover().answered(404, "text/html", "x")), "server/discover negotiation");
     assert_eq!(end(&discover().json(&result(""))), "server/discover ok");
     assert_eq!(end(&discover().broken(Failure::Unavailable)), "server/discover error/upstream_unavailable");
-    // With a method that uses what was found, it is none.
+    // A method that is used after the probing is no probe.
     let by = |method: &str, code: &str| {
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"uri":"a://b","name":"x"}}}}"#);
         end(&Script::post(&body).answered(400, "application/json", &error(code, r#""id":1,"#)))
@@ -161,7 +161,7 @@ fn ok_probing_is_negotiation() {
 }
 
 #[test]
-fn ok_listen_is_no_request_in_flight() {
+fn listen_is_no_request_in_flight() {
     let listen = Script::post(r#"{"jsonrpc":"2.0","id":"L","method":"subscriptions/listen"}"#);
     let acknowledged = event(r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged"}"#);
     let script = listen.sse(&acknowledged).broken(Failure::ClientReset);
@@ -171,7 +171,7 @@ fn ok_listen_is_no_request_in_flight() {
 }
 
 #[test]
-fn ok_batches() {
+fn each_message_of_batch_is_observed() {
     let batch = r#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":"1","method":"tools/list"},
         {"jsonrpc":"2.0","method":"notifications/initialized"}]"#;
     let answers = event(r#"{"jsonrpc":"2.0","id":"1","result":{"tools":[]}}"#) + &event(&result(""));
@@ -194,7 +194,7 @@ fn ok_batches() {
 }
 
 #[test]
-fn ok_ids_of_every_shape() {
+fn ids_of_every_type_match() {
     for (sent, answered) in [
         ("1.0", "1"),
         ("\"x\\u00e9\\ud83d\\ude00\"", "\"xé😀\""),
@@ -222,7 +222,7 @@ fn ok_ids_of_every_shape() {
 }
 
 #[test]
-fn ok_digits_answer_a_number_where_nothing_has_the_very_id() {
+fn string_of_digits_answers_number_without_exact_match() {
     let call = |id: &str, method: &str| format!(r#"{{"id":{id},"jsonrpc":"2.0","method":"{method}"}}"#);
     let answer = |id: &str| format!("data: {{\"result\":{{}},\"id\":{id},\"jsonrpc\":\"2.0\"}}\n\n");
     let batch = format!("[{},{}]", call("5", "ping"), call("\"5\"", "tools/list"));
@@ -230,14 +230,14 @@ fn ok_digits_answer_a_number_where_nothing_has_the_very_id() {
     assert_eq!(Log::ends(&lines).len(), 2);
     assert!(Log::ends(&lines)[0].starts_with("tools/list ok") && Log::ends(&lines)[1].starts_with("ping ok"));
     assert!(lines.contains(&"unmatched duplicate".to_owned()), "{lines:?}");
-    // The second answer to 5 is none to "5".
+    // The second response to 5 does not answer "5".
     let lines = Script::post(&batch).sse(&[answer("5"), answer("5")].concat()).play();
     assert!(lines.contains(&"unmatched duplicate".to_owned()), "{lines:?}");
     assert!(Log::ends(&lines)[1].starts_with("tools/list error/no_response"), "{lines:?}");
 }
 
 #[test]
-fn ok_what_is_mcp() {
+fn mcp_is_recognised_by_headers_and_methods() {
     let plain = |body: &str| {
         Script::post(body).without("accept").without("mcp-protocol-version").answered(200, "application/json", "{}")
     };
@@ -263,7 +263,7 @@ fn ok_what_is_mcp() {
 }
 
 #[test]
-fn ok_streams_are_mcp_by_header_or_first_event() {
+fn stream_is_mcp_by_header_or_first_event() {
     let bare = || Script::get().without("mcp-protocol-version");
     let note = event(r#"{"jsonrpc":"2.0","method":"notifications/message"}"#);
     let lines = bare().sse(&note).play();
@@ -281,7 +281,7 @@ fn ok_streams_are_mcp_by_header_or_first_event() {
 }
 
 #[test]
-fn ok_headers_are_held_against_the_body() {
+fn headers_are_compared_with_the_body() {
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","_meta":{
         "io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
     let modern = |version: &str, method: &str, name: &str| {
@@ -295,7 +295,7 @@ fn ok_headers_are_held_against_the_body() {
         modern("2025-11-25", "TOOLS/CALL", "sub"),
         ["mismatch MCP-Protocol-Version", "mismatch Mcp-Method", "mismatch Mcp-Name"]
     );
-    // Revisions before it do not define them.
+    // Earlier protocol versions do not define these headers.
     let legacy = Script::tool_call().header("mcp-method", "x").header("mcp-name", "y").answered(200, "", "").play();
     assert!(!legacy.iter().any(|line| line.starts_with("mismatch")), "{legacy:?}");
     let lying = Script::tool_call().header("mcp-protocol-version", "2026-07-28").header("mcp-method", "x");
@@ -303,7 +303,7 @@ fn ok_headers_are_held_against_the_body() {
 }
 
 #[test]
-fn ok_lists_and_sessions() {
+fn lists_and_sessions_are_observed() {
     let list = |params: &str| {
         let script =
             Script::post(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{{params}}}}}"#));
@@ -332,7 +332,7 @@ fn ok_lists_and_sessions() {
 }
 
 #[test]
-fn ok_any_chunking_and_any_ending_gives_the_same_observations() {
+fn any_chunking_and_any_ending_gives_the_same_observations() {
     let progress = event(r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}"#);
     let scripts = [
         Script::tool_call().json(&result(r#""content":[{"type":"text","text":"a\"b\\u0041"}],"isError":true"#)),
@@ -360,7 +360,7 @@ fn ok_any_chunking_and_any_ending_gives_the_same_observations() {
 }
 
 #[test]
-fn ok_an_answer_that_begins_before_the_request_ended() {
+fn response_that_begins_before_end_of_request_is_matched() {
     let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
     let modern = |script: Script| {
         script.header("mcp-protocol-version", "2026-07-28").header("mcp-method", "tools/call").header("mcp-name", "add")
@@ -390,8 +390,8 @@ fn ok_an_answer_that_begins_before_the_request_ended() {
 }
 
 #[test]
-fn ok_a_response_that_breaks_off_without_a_flag_was_left_by_its_client() {
-    // What Envoy shows of a stream that an HTTP/2 client resets with NO_ERROR.
+fn truncated_response_without_flag_is_client_disconnect() {
+    // Envoy reports a stream that an HTTP/2 client resets with NO_ERROR in this way.
     assert_eq!(end(&Script::tool_call()), "tools/call cancelled");
     assert_eq!(end(&Script::tool_call().sse(": begun\n\n").open()), "tools/call cancelled");
     assert_eq!(end(&Script::tool_call().sse(": begun\n\n")), "tools/call error/no_response");

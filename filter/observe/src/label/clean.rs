@@ -1,21 +1,21 @@
-//! Label values made of what peers sent: cleaned and cut. How many there may be is for [`crate::recorder`].
+//! Cleans and cuts label values that peers send. The label budgets are in [`crate::recorder`].
 
-/// A value that is safe in a stat name and in Prometheus' text format, at most `most` bytes, cut at a character boundary.
+/// A value that is safe in a stat name and in Prometheus' text format, at most `max_bytes` bytes, cut at a character boundary.
 ///
 /// Quotes, backslashes, `;`, `=`, control characters and invalid UTF-8 become `_`, and so do dots at the end: Envoy drops
 /// them from a tag, and `a` beside `a.` would be one series twice, which fails the whole scrape.
-pub(crate) fn clean(bytes: &[u8], most: usize) -> String {
-    // Nearly every name is like this.
+pub(crate) fn clean(bytes: &[u8], max_bytes: usize) -> String {
+    // The usual case.
     let is_plain = |&byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'/' | b':');
-    if bytes.len() <= most && bytes.iter().all(is_plain) {
+    if bytes.len() <= max_bytes && bytes.iter().all(is_plain) {
         return String::from_utf8_lossy(bytes).into_owned();
     }
-    let mut label = String::with_capacity(bytes.len().min(most));
+    let mut label = String::with_capacity(bytes.len().min(max_bytes));
     for chunk in bytes.utf8_chunks() {
         let invalid = if chunk.invalid().is_empty() { None } else { Some('_') };
         let characters = chunk.valid().chars().map(|character| if is_harmless(character) { character } else { '_' });
         for character in characters.chain(invalid) {
-            if label.len() + character.len_utf8() > most {
+            if label.len() + character.len_utf8() > max_bytes {
                 return end_without_dot(label);
             }
             label.push(character);
@@ -43,7 +43,7 @@ mod tests {
     use crate::test;
 
     #[test]
-    fn ok_hostile_values_are_harmless() {
+    fn hostile_values_are_cleaned() {
         assert_eq!(clean(b"x;.;status=.=ok", 128), "x_._status_._ok");
         assert_eq!(clean(b"a\"b\\c\nd\0e\x7f", 128), "a_b_c_d_e_");
         assert_eq!(clean(b"a\xffb\xc3", 128), "a_b_");

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 /// A method as a label value; never free text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Method {
-    /// One of MCP's.
+    /// A method of MCP.
     Known(KnownMethod),
-    /// One of the configuration's `extra_methods`, by its place there.
+    /// A method of the configuration's `extra_methods`, by its index.
     Extra(u8),
-    /// Anything else.
+    /// Any other method.
     Other,
-    /// The body that names it was not seen, and no header does.
+    /// The body with the method was not seen, and no header names the method.
     Unseen,
 }
 
@@ -56,7 +56,7 @@ impl Method {
         }
     }
 
-    /// The list that it asks for, if its size is measured.
+    /// The list that the method requests, if its size is measured.
     pub(crate) fn list_kind(self) -> Option<ListKind> {
         match self {
             Self::Known(KnownMethod::ToolsList) => Some(ListKind::Tools),
@@ -67,7 +67,7 @@ impl Method {
         }
     }
 
-    /// The stream that stays open by design: neither in flight nor in a histogram.
+    /// Whether the method opens a stream that stays open: it counts neither as in flight nor in a histogram.
     pub(crate) fn is_listen(self) -> bool {
         self == Self::Known(KnownMethod::SubscriptionsListen)
     }

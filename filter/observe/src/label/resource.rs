@@ -1,4 +1,4 @@
-//! Resource URIs as labels: never userinfo, query or fragment, except where the whole URI was asked for.
+//! Resource URIs as labels: without userinfo, query and fragment, unless the configuration asks for the whole URI.
 
 use super::clean;
 use crate::text::Text;
@@ -27,7 +27,7 @@ pub(crate) fn label(uri: &Text, form: ResourceUriLabel, hash_key: Option<&str>, 
     match form {
         ResourceUriLabel::Off => String::new(),
         ResourceUriLabel::Full => clean(uri.start(), max_bytes),
-        // What was not published.
+        // The URI was not listed.
         ResourceUriLabel::Scheme | ResourceUriLabel::Published => match split_scheme(uri.start()) {
             Some((scheme, _)) => clean(&[scheme.as_slice(), b":"].concat(), max_bytes),
             None => "other".to_owned(),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_scheme() {
+    fn scheme_form_keeps_the_scheme() {
         assert_eq!(form(ResourceUriLabel::Scheme, "Users://42/profile?token=x"), "users:");
         assert_eq!(form(ResourceUriLabel::Scheme, "urn:isbn:1"), "urn:");
         assert_eq!(form(ResourceUriLabel::Scheme, "/no/scheme"), "other");
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_authority() {
+    fn authority_form_keeps_scheme_and_authority() {
         let authority = |uri| form(ResourceUriLabel::Authority, uri);
         assert_eq!(authority("postgres://me:secret@db:5432/t?x#y"), "postgres://db:5432/*");
         assert_eq!(authority("file:///etc/passwd"), "file:///*");
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_plain_has_no_secrets() {
+    fn plain_form_has_no_secrets() {
         for (uri, is_template, expected) in [
             ("DB://me:secret@host:1/t?x#y", false, Some("db://host:1/t")),
             ("a://b#me@x", false, Some("a://b")),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_hash_and_full() {
+    fn hash_and_full_forms() {
         let hash = form(ResourceUriLabel::Hash, "users://42");
         assert_eq!(hash.len(), 16);
         assert_eq!(hash, form(ResourceUriLabel::Hash, "users://42"));

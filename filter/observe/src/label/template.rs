@@ -1,20 +1,20 @@
-//! URI templates (RFC 6570) read backwards: whether a URI may have come from one.
+//! Matches URIs against URI templates (RFC 6570).
 //!
-//! | expression | stands for |
+//! | expression | matches |
 //! |---|---|
 //! | `{name}`, `{a,b}` | one or more characters within a path segment |
-//! | `{+name}`, `{name*}` | one or more characters whatever they are; the second is how FastMCP writes the first |
+//! | `{+name}`, `{name*}` | one or more characters of any kind; FastMCP writes the second for the first |
 //! | `{/name}`, `{.name}`, `{;name}` | the operator's character and then as `{name}`, for each name |
 //! | `{/name*}`, `{.name*}`, `{;name*}` | the same, `/` across segments; or nothing at all |
 //!
 //! Query and fragment are cut off before, see [`crate::label::resource::plain`]. A literal that no URI can hold as it is, such as an
-//! accent, also stands for its percent-encoding. What the variables hold is of no interest.
+//! accent, also matches its percent-encoding. The values of the variables are not returned.
 //!
 //! **Cost:** about as many steps as the URI has bytes, at most [`MAX_STEPS`]; no recursion.
 
-/// Steps after which a URI does not match: only a template of many variables with short texts between them needs them.
+/// Steps after which a URI counts as no match. Only a template of many variables with short texts between them needs so many.
 const MAX_STEPS: usize = 8 * 1024;
-/// Characters beside letters and digits that stand in a URI as they are, and `%`.
+/// Characters besides letters and digits that a URI contains unencoded, and `%`.
 const URI_CHARACTERS: &[u8] = b"-._~:/?#[]@!$&'()*+,;=%";
 
 /// A part of a template.
@@ -27,7 +27,7 @@ enum Piece {
     Path,
 }
 
-/// A template, ready to be matched.
+/// A parsed template.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Template {
     pieces: Box<[Piece]>,
@@ -35,7 +35,7 @@ pub(crate) struct Template {
     shorter: Option<Box<[Piece]>>,
 }
 
-/// Where to go on when a match fails: the variable before this piece takes one more byte, the one at `at`.
+/// Where the match continues after a failure: the variable before this piece takes one more byte, the one at `at`.
 #[derive(Clone, Copy, Debug)]
 struct Retry {
     piece: usize,
@@ -73,7 +73,7 @@ impl Template {
     }
 }
 
-/// What an expression stands for, and whether it may also stand for nothing.
+/// The pieces of an expression, and whether it also matches the empty text.
 fn expand(expression: &[u8]) -> (Vec<Piece>, bool) {
     let is_exploded = expression.contains(&b'*');
     match expression.first() {
@@ -90,9 +90,9 @@ fn expand(expression: &[u8]) -> (Vec<Piece>, bool) {
     }
 }
 
-/// Whether pieces can be laid over all of `uri`.
+/// Whether the pieces match the whole `uri`.
 ///
-/// Each variable takes as little as it can. When that fails the last one takes more: within a segment the last
+/// Each variable takes as few bytes as possible. If the match fails, the last variable takes more: within a segment the last
 /// [`Piece::Segment`], else the last [`Piece::Path`], which may begin anywhere that an earlier one could have led to.
 fn matches(pieces: &[Piece], uri: &[u8]) -> bool {
     let (mut piece, mut at) = (0, 0);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_variables_within_a_segment() {
+    fn variable_matches_within_segment() {
         for (template, uri, expected) in [
             ("users://{id}/profile", "users://42/profile", true),
             ("users://{id}/profile", "users:///profile", false),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_variables_across_segments() {
+    fn reserved_variable_matches_across_segments() {
         for (template, uri, expected) in [
             ("file:///{+path}", "file:///a/b/c", true),
             ("file:///{+path}", "file:///", false),
@@ -180,9 +180,9 @@ mod tests {
         }
     }
 
-    /// FastMCP knows `{name*}` only; Python and TypeScript take the operators as RFC 6570 expands them.
+    /// FastMCP supports `{name*}` only; the Python and TypeScript SDKs expand the operators as RFC 6570 does.
     #[test]
-    fn ok_the_forms_that_servers_write() {
+    fn forms_used_by_servers_match() {
         for (template, uri, expected) in [
             ("docs://{path*}", "docs://a/b", true),
             ("docs://{path*}", "docs://a", true),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_literals_may_be_encoded() {
+    fn encoded_literals_match() {
         for (template, uri, expected) in [
             ("file:///caf\u{e9}/{x}", "file:///caf%C3%A9/1", true),
             ("file:///caf\u{e9}/{x}", "file:///caf%c3%a9/1", true),
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_as_all_ways_to_match_say() {
+    fn match_agrees_with_exhaustive_search() {
         let mut random = fastrand::Rng::with_seed(9);
         let mut matched = 0;
         for _ in 0..200_000 {
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_hostile_templates_end() {
+    fn hostile_templates_terminate() {
         let uri = "a".repeat(1024);
         assert!(!matches(&format!("{}b", "{x}a".repeat(60)), &uri));
         assert!(!matches(&format!("{}b", "{+x}a".repeat(50)), &uri));

@@ -1,24 +1,21 @@
-//! The body of one HTTP message: JSON documents, or an event stream of them; out come [`Part`]s.
+//! The body of one HTTP message: JSON documents, or an event stream of them; the result is a sequence of [`Part`]s.
 //!
-//! **Cost:** about 1 KiB while a body is read, plus the messages of one event that was not dispatched yet, at most
-//! [`MAX_EVENT_BYTES`]. A compressed body adds its decoder (`inflate`), and may keep less: [`MAX_INFLATED_EVENT_BYTES`].
+//! **Cost:** about 1 KiB while a body is read, plus the messages of one event that is not dispatched yet, at most
+//! [`event::MAX_EVENT_BYTES`]. A compressed body adds its decoder (`inflate`), and keeps less of an event: [`MAX_INFLATED_EVENT_BYTES`].
+
+mod event;
 
 use crate::digest::DigestKey;
 use crate::label::SkipReason;
 use crate::read::inflate::{Coding, Decoder};
 use crate::read::json::{Broken, Ending, Progress, Scanner};
 use crate::read::message::Message;
-use crate::read::reader::{Messages, Reader, Reading};
+use crate::read::reader::{MessageVisitor, Messages, Reader};
 use crate::read::sse::{EventName, Events, Framer};
 use crate::text::Text;
+use event::{Event, MAX_ENDPOINT_BYTES, MAX_INFLATED_EVENT_BYTES};
 
-/// What is kept of one event until its end shows that it counts, bytes.
-const MAX_EVENT_BYTES: usize = 21 * 1024;
-/// Longest address in an `endpoint` event that is understood.
-const MAX_ENDPOINT_BYTES: usize = 2048;
-/// The same where a decoder needs its place.
-const MAX_INFLATED_EVENT_BYTES: usize = 5 * 1024;
-/// What the names of a list result may take there.
+/// Bytes kept of the items of one list result in a compressed body.
 const MAX_INFLATED_PUBLISHED_BYTES: usize = 4 * 1024;
 
 /// How a body is framed.
@@ -30,14 +27,14 @@ pub(crate) enum Format {
     Sse,
 }
 
-/// Something that a body held.
+/// A part of a body.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Part<'a> {
-    /// A JSON object; [`Message::kind`] tells whether it is JSON-RPC. Whoever needs it longer takes it.
+    /// A JSON object; [`Message::kind`] is its kind in JSON-RPC. A receiver that keeps the message takes it with `std::mem::take`.
     Message(&'a mut Message),
-    /// Something that was not read.
+    /// A part that was not read.
     Skipped(SkipReason),
-    /// An event with data was dispatched; what it held follows.
+    /// An event with data was dispatched; its parts follow.
     Event {
         /// Digest of the event's id, if it has one.
         id: Option<u64>,
@@ -69,31 +66,11 @@ struct Stream {
     event: Event,
 }
 
-/// The event at hand: whether it counts is only known at its end.
-#[derive(Clone, Debug)]
-struct Event {
-    held: Vec<Held>,
-    kept: usize,
-    most: usize,
-    overflowed: bool,
-    id: Option<Text>,
-    has_ids: bool,
-    /// The event's data, where an `endpoint` event is wanted.
-    endpoint: Option<Text>,
-}
-
-/// A part that waits for the end of its event.
-#[derive(Clone, Debug)]
-enum Held {
-    Message(Box<Message>),
-    Skipped(SkipReason),
-}
-
 /// Passes messages on as parts.
-struct Pass<'a>(&'a mut dyn FnMut(Part<'_>));
+struct MessageParts<'a>(&'a mut dyn FnMut(Part<'_>));
 
-/// An event stream at work.
-struct Dispatching<'a> {
+/// Reads the events of a stream: their data as documents, their ids and the `endpoint` event.
+struct EventReader<'a> {
     documents: &'a mut Documents,
     event: &'a mut Event,
     out: &'a mut dyn FnMut(Part<'_>),
@@ -102,44 +79,44 @@ struct Dispatching<'a> {
 // === impl Body ===
 
 impl Body {
-    /// In its place at once: it is too large to be moved about.
+    /// Boxed at once, because it is large and a move would copy it.
     pub(crate) fn new(format: Format) -> Box<Self> {
         let stream = (format == Format::Sse).then(Box::default);
         Box::new(Self { decoder: None, documents: Documents::default(), stream })
     }
 
-    /// Items of list results are kept, told apart by digests under this key.
+    /// Keeps the items of list results, with digests under this key; `None` keeps no items.
     pub(crate) fn set_lists(&mut self, key: Option<DigestKey>) {
         self.documents.reader.list_key = key;
     }
 
-    /// The text of ids is kept.
+    /// Sets whether the text of ids is kept.
     pub(crate) fn set_ids(&mut self, wanted: bool) {
         self.documents.reader.wants_ids = wanted;
     }
 
-    /// The stream may be one of HTTP+SSE.
+    /// Reads `endpoint` events: the stream may be one of HTTP+SSE.
     pub(crate) fn set_endpoint(&mut self) {
         if let Some(stream) = &mut self.stream {
             stream.event.endpoint = Some(Text::start_of(Vec::new(), MAX_ENDPOINT_BYTES));
         }
     }
 
-    /// The body is compressed; said before its first byte.
+    /// The body is compressed. Call this before the first chunk.
     pub(crate) fn set_coding(&mut self, coding: Coding) {
         self.decoder = Some(Box::new(Decoder::new(coding)));
-        self.documents.reader.most_published_bytes = MAX_INFLATED_PUBLISHED_BYTES;
+        self.documents.reader.max_published_bytes = MAX_INFLATED_PUBLISHED_BYTES;
         if let Some(stream) = &mut self.stream {
-            stream.event.most = MAX_INFLATED_EVENT_BYTES;
+            stream.event.max_bytes = MAX_INFLATED_EVENT_BYTES;
         }
     }
 
-    /// Reads a chunk and hands over what became known.
+    /// Reads a chunk and passes its parts to `out`.
     pub(crate) fn push(&mut self, bytes: &[u8], out: &mut dyn FnMut(Part<'_>)) {
         let Self { decoder, documents, stream } = self;
         let Some(decoder) = decoder else { return read(documents, stream, bytes, out) };
         let result = decoder.push(bytes, &mut |decoded| read(documents, stream, decoded, out));
-        // Where the text was broken before, nothing more is lost.
+        // If the text was broken before, the reason was reported then.
         if result.is_err() && !self.has_broken_text() {
             self.restart();
             out(Part::Skipped(SkipReason::ContentEncoding));
@@ -158,7 +135,7 @@ impl Body {
         }
     }
 
-    /// Forgets what is not complete.
+    /// Drops what is not complete.
     fn restart(&mut self) {
         self.documents.restart();
         if let Some(stream) = &mut self.stream {
@@ -166,8 +143,8 @@ impl Body {
         }
     }
 
-    /// Nothing more can be learnt: the content ended or is broken, or the JSON is and there is no next event to begin anew
-    /// with.
+    /// No further part can follow: the content ended or is broken, or the JSON is broken and the body is no event stream (in
+    /// a stream, the next event begins a new document).
     pub(crate) fn is_done(&self) -> bool {
         self.decoder.as_ref().is_some_and(|decoder| decoder.is_done()) || self.has_broken_text()
     }
@@ -176,16 +153,16 @@ impl Body {
         self.stream.is_none() && self.documents.broken
     }
 
-    /// An event id was given, so the stream may go on elsewhere.
+    /// The stream has an event id, so the client may resume it with another exchange.
     pub(crate) fn has_event_ids(&self) -> bool {
         self.stream.as_ref().is_some_and(|stream| stream.event.has_ids)
     }
 }
 
-/// Reads text that bears no coding any more.
+/// Reads decoded text.
 fn read(documents: &mut Documents, stream: &mut Option<Box<Stream>>, bytes: &[u8], out: &mut dyn FnMut(Part<'_>)) {
     match stream.as_deref_mut() {
-        Some(Stream { framer, event }) => framer.push(bytes, &mut Dispatching { documents, event, out }),
+        Some(Stream { framer, event }) => framer.push(bytes, &mut EventReader { documents, event, out }),
         None => documents.scan(bytes, out),
     }
 }
@@ -196,8 +173,8 @@ impl Documents {
     fn scan(&mut self, bytes: &[u8], out: &mut dyn FnMut(Part<'_>)) {
         let mut rest = bytes;
         while !rest.is_empty() && !self.broken {
-            let mut reading = Reading { reader: &mut self.reader, messages: &mut Pass(out) };
-            match self.scanner.scan(rest, &mut reading) {
+            let mut visitor = MessageVisitor { reader: &mut self.reader, messages: &mut MessageParts(out) };
+            match self.scanner.scan(rest, &mut visitor) {
                 Progress::Partial => return,
                 Progress::Complete(used) => rest = rest.get(used..).unwrap_or_default(),
                 Progress::Broken(broken) => {
@@ -212,8 +189,8 @@ impl Documents {
     }
 
     fn finish(&mut self, out: &mut dyn FnMut(Part<'_>)) {
-        let mut reading = Reading { reader: &mut self.reader, messages: &mut Pass(out) };
-        if self.scanner.finish(&mut reading) == Ending::Truncated {
+        let mut visitor = MessageVisitor { reader: &mut self.reader, messages: &mut MessageParts(out) };
+        if self.scanner.finish(&mut visitor) == Ending::Truncated {
             out(Part::Skipped(SkipReason::Truncated));
         }
         self.restart();
@@ -226,7 +203,7 @@ impl Documents {
     }
 }
 
-impl Messages for Pass<'_> {
+impl Messages for MessageParts<'_> {
     fn message(&mut self, message: &mut Message) {
         (self.0)(Part::Message(message));
     }
@@ -236,65 +213,14 @@ impl Messages for Pass<'_> {
     }
 }
 
-// === impl Event ===
+// === impl EventReader ===
 
-impl Default for Event {
-    fn default() -> Self {
-        Self {
-            held: Vec::new(),
-            kept: 0,
-            most: MAX_EVENT_BYTES,
-            overflowed: false,
-            id: None,
-            has_ids: false,
-            endpoint: None,
-        }
-    }
-}
-
-impl Event {
-    fn hold(&mut self, part: Part<'_>) {
-        let (size, held) = match part {
-            Part::Message(message) => (message.retained(), Held::Message(Box::new(std::mem::take(message)))),
-            Part::Skipped(reason) => (size_of::<Held>(), Held::Skipped(reason)),
-            Part::Event { .. } | Part::Endpoint(_) => return,
-        };
-        self.kept += size;
-        if self.kept <= self.most {
-            self.held.push(held);
-        } else if !std::mem::replace(&mut self.overflowed, true) {
-            self.held.push(Held::Skipped(SkipReason::TooLong));
-        }
-    }
-
-    fn release(&mut self, out: &mut dyn FnMut(Part<'_>)) {
-        for held in self.held.drain(..) {
-            match held {
-                Held::Message(mut message) => out(Part::Message(&mut message)),
-                Held::Skipped(reason) => out(Part::Skipped(reason)),
-            }
-        }
-    }
-
-    fn restart(&mut self) {
-        self.held.clear();
-        self.kept = 0;
-        self.overflowed = false;
-        self.id = None;
-        if let Some(endpoint) = &mut self.endpoint {
-            endpoint.restart(MAX_ENDPOINT_BYTES);
-        }
-    }
-}
-
-// === impl Dispatching ===
-
-impl Events for Dispatching<'_> {
+impl Events for EventReader<'_> {
     fn data(&mut self, bytes: &[u8]) {
         if let Some(endpoint) = &mut self.event.endpoint {
             endpoint.push(bytes);
         }
-        self.documents.scan(bytes, &mut |part| self.event.hold(part));
+        self.documents.scan(bytes, &mut |part| self.event.push(part));
     }
 
     fn dispatch(&mut self, name: EventName, data: bool) {
@@ -303,8 +229,8 @@ impl Events for Dispatching<'_> {
                 if data {
                     (self.out)(Part::Event { id: self.event.id.as_ref().map(Text::digest) });
                 }
-                self.documents.finish(&mut |part| self.event.hold(part));
-                self.event.release(self.out);
+                self.documents.finish(&mut |part| self.event.push(part));
+                self.event.emit(self.out);
             }
             EventName::Endpoint => {
                 if let Some(endpoint) = &self.event.endpoint {

@@ -1,16 +1,16 @@
-//! Inflates `gzip` and `deflate` content as it passes, for reading only.
+//! Decodes `gzip` and `deflate` content, chunk by chunk, for reading only.
 //!
-//! Chunks go in as they come, decoded slices come out at once: what a server flushed behind an event is handed on with
+//! The decoded bytes of a chunk are passed on at once: the text of an event that the server flushed is passed on with
 //! the chunk that brought it. `gzip` is RFC 1952 with all optional fields and any number of members; `deflate` is zlib's
-//! wrapper or, as browsers take it too, none. What follows the end of the content is passed over.
+//! wrapper or, as browsers accept it, raw DEFLATE. Bytes after the end of the content are ignored.
 //!
-//! **What it does not do:** check checksums and lengths (the client does), preset dictionaries, other codings, several
-//! codings on top of each other.
+//! **What it does not do:** verify checksums and lengths (the client does); read preset dictionaries, other codings or several
+//! codings of one body.
 //!
 //! **Cost:** the tables of `miniz_oxide` (under 12 KiB) and a window of 4 KiB, for longer content of DEFLATE's 32 KiB: under
-//! 45 KiB in all, under 50 while the window changes, nothing before the first byte of content. Time goes with the bytes on the wire and
-//! the bytes decoded. Of these at most [`MAX_RATIO`] come from each byte on the wire, beside the first
-//! [`FREE_BYTES`] and one window; content that asks for more is given up as [`Unread::Bomb`].
+//! 45 KiB in all, under 50 KiB while the window grows, nothing before the first byte of content. Time is proportional to the bytes on the
+//! wire and the bytes decoded. Each byte on the wire may produce at most [`MAX_RATIO`] decoded bytes, in addition to
+//! [`FREE_BYTES`] and one window; content that produces more ends as [`Unread::Bomb`].
 
 mod gzip;
 
@@ -19,20 +19,20 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
 use self::gzip::{Header, Step};
 
-/// Decoded bytes that each byte on the wire may stand for. JSON seldom passes 30; DEFLATE ends at 1032.
+/// Decoded bytes that each byte on the wire may produce. JSON rarely exceeds 30; DEFLATE's maximum is 1032.
 const MAX_RATIO: u64 = 128;
-/// Decoded bytes that are free: a small answer may repeat itself as it likes.
+/// Decoded bytes that any content may produce: a small response may be highly repetitive.
 const FREE_BYTES: u64 = 256 * 1024;
-/// The window at first: most answers are no longer.
+/// The initial window: most responses are no longer.
 const FIRST_WINDOW: usize = 4 * 1024;
 /// DEFLATE's longest distance.
 const WINDOW: usize = 32 * 1024;
-/// Bytes behind the last block of a gzip member: checksum and length.
+/// Bytes after the last block of a gzip member: checksum and length.
 const GZIP_TRAILER_BYTES: u8 = 8;
-/// A flush ends with an empty stored block; these are its lengths.
+/// The length fields of the empty stored block with which a flush ends.
 const FLUSH_MARK: u32 = 0x0000_ffff;
 
-/// A coding that is understood.
+/// A supported coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
     Gzip,
@@ -42,9 +42,9 @@ pub(crate) enum Coding {
 /// Why the rest of some content is not decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unread {
-    /// Not what its coding promises.
+    /// The content is not valid in its coding.
     Broken,
-    /// It grows out of proportion.
+    /// The content grows beyond [`MAX_RATIO`].
     Bomb,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Decoder {
 /// What the next byte is part of.
 #[derive(Clone, Debug)]
 enum State {
-    /// In front of a gzip member; behind the first one, anything else may stand here.
+    /// Before a gzip member. After the first member, other bytes may follow.
     GzipHeader {
         header: Header,
         is_first: bool,
@@ -68,7 +68,7 @@ enum State {
     GzipTrailer {
         left: u8,
     },
-    /// In front of `deflate` content, with the first of the two bytes that tell its form.
+    /// Before `deflate` content, with the first of the two bytes that show its form.
     DeflateStart {
         first: Option<u8>,
     },
@@ -89,11 +89,11 @@ struct Inflater {
     given: u64,
 }
 
-/// How far [`Inflater::inflate`] came.
+/// The progress of [`Inflater::inflate`].
 enum Blocks {
     /// All input is used.
     Partial,
-    /// The last block ended with so many bytes of the input.
+    /// The last block ended after this many bytes of the input.
     Ended(usize),
     Unread(Unread),
 }
@@ -101,7 +101,7 @@ enum Blocks {
 // === impl Coding ===
 
 impl Coding {
-    /// The coding that a `Content-Encoding` names, if it is one of these and the only one.
+    /// The coding that a `Content-Encoding` names, if it is the only one and is supported.
     pub(crate) fn of(content_encoding: &[u8]) -> Option<Self> {
         let name = content_encoding.trim_ascii();
         if name.eq_ignore_ascii_case(b"gzip") || name.eq_ignore_ascii_case(b"x-gzip") {
@@ -125,7 +125,7 @@ impl Decoder {
         Self { state, inflater: None, tail: 0 }
     }
 
-    /// Decodes a chunk and hands on what it held. After an error nothing more is decoded.
+    /// Decodes a chunk and passes the decoded bytes to `out`. After an error nothing more is decoded.
     pub(crate) fn push(&mut self, bytes: &[u8], out: &mut dyn FnMut(&[u8])) -> Result<(), Unread> {
         let last = bytes.get(bytes.len().saturating_sub(4)..).unwrap_or_default();
         self.tail = last.iter().fold(self.tail, |tail, &byte| tail << 8 | u32::from(byte));
@@ -146,13 +146,13 @@ impl Decoder {
         result
     }
 
-    /// Nothing that still comes will be decoded.
+    /// Further bytes are ignored.
     pub(crate) fn is_done(&self) -> bool {
         matches!(self.state, State::End | State::Unread)
     }
 
-    /// The content, if it ended here, was cut. Content that stops right behind a flush gave all it had, and so did content
-    /// that never began.
+    /// Content that ends here is truncated. Content that ends directly after a flush is complete, and so is content
+    /// without any byte.
     pub(crate) fn is_cut(&self) -> bool {
         match &self.state {
             State::GzipTrailer { .. } | State::End | State::Unread => false,
@@ -162,7 +162,7 @@ impl Decoder {
         }
     }
 
-    /// Takes at least one of `bytes`; what is left of them.
+    /// Reads at least one of `bytes`. Returns the remaining ones.
     fn step<'a>(&mut self, bytes: &'a [u8], out: &mut dyn FnMut(&[u8])) -> Result<&'a [u8], Unread> {
         let Some((&byte, tail)) = bytes.split_first() else { return Ok(bytes) };
         match &mut self.state {
@@ -240,7 +240,7 @@ impl Inflater {
             }
             self.position = end;
             if self.position == self.window.len() {
-                // Looked at here, and so seldom that the size of chunks makes no difference.
+                // Checked only when the window is full, so that the result does not depend on the size of chunks.
                 if self.given > FREE_BYTES + self.taken * MAX_RATIO {
                     return Blocks::Unread(Unread::Bomb);
                 }
@@ -255,8 +255,8 @@ impl Inflater {
         }
     }
 
-    /// The window is full: it grows to DEFLATE's size at once, as each step would hold two windows for a moment. From then
-    /// on the oldest bytes are written over.
+    /// The window is full: it grows to DEFLATE's size at once, because each step of growth needs memory for two windows. From then
+    /// on the oldest bytes are overwritten.
     fn make_room(&mut self) {
         if self.window.len() < WINDOW {
             self.window.resize(WINDOW, 0);
@@ -266,8 +266,8 @@ impl Inflater {
     }
 }
 
-/// Whether `deflate` content begins with zlib's header (RFC 1950). Blocks without one never begin like this: it would be a
-/// stored block with rubbish in its padding.
+/// Whether `deflate` content begins with zlib's header (RFC 1950). Blocks without the header never begin with these bytes: they would be a
+/// stored block with non-zero padding.
 fn is_zlib(first: u8, second: u8) -> bool {
     let has_dictionary = second & 0x20 != 0;
     first & 0x0f == 8 && first >> 4 <= 7 && u16::from_be_bytes([first, second]).is_multiple_of(31) && !has_dictionary

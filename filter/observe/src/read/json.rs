@@ -1,7 +1,7 @@
 //! A push scanner for JSON (RFC 8259): chunks in, calls to a [`Visitor`] out.
 //!
-//! It checks the whole grammar and keeps only what the visitor asks for, so a document may have any size and be cut
-//! anywhere. One pass, no recursion, no look-back; a chunk of plain string is passed at the speed of a vector compare.
+//! The scanner checks the whole grammar and keeps only what the visitor asks for, so a document may have any size and be split
+//! anywhere. One pass, no recursion, no look-back; a chunk of plain string is scanned at the speed of a vector compare.
 //!
 //! **What it does not do:** check that strings are UTF-8 (peers disagree, and no observation depends on it), build values,
 //! convert numbers.
@@ -14,64 +14,17 @@ mod hidden;
 mod number;
 mod stack;
 mod string;
+mod visitor;
 
-use crate::digest::Digest;
 use crate::text::Text;
 use digested::Digested;
 use number::Number;
 use stack::Stack;
-use string::{Escape, plain_run};
+use string::Escape;
+pub(crate) use visitor::{Container, Interest, Scalar, Visitor};
 
-/// Longest member name that is told apart; a longer one is nobody's.
+/// Longest member name that is compared; the visitor does not get a longer one.
 const KEY_BYTES: usize = 64;
-
-/// What the visitor wants of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Interest {
-    /// Nothing: neither its text nor what is in it.
-    Skip,
-    /// [`Visitor::scalar`] or [`Visitor::begin`], with at most this many bytes of its text.
-    Keep(usize),
-    /// The same with no bytes; of an object that is entered (arrays are not), a digest of its text but for insignificant
-    /// white space. Not inside another one.
-    Digest,
-}
-
-/// An object or an array.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Container {
-    Object,
-    Array,
-}
-
-/// A value without parts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Scalar<'a> {
-    /// Decoded; lone surrogates as three bytes.
-    String(&'a Text),
-    /// As written.
-    Number(&'a Text),
-    Bool(bool),
-    Null,
-}
-
-/// Receives the parts of the documents that are scanned. `at` counts bytes since the scanner began.
-pub(crate) trait Visitor {
-    /// A member's decoded name, inside a container that was entered.
-    fn key(&mut self, name: &[u8]) -> Interest;
-    /// The next value of an entered array, or the document itself.
-    fn element(&mut self) -> Interest;
-    /// A container of interest begins; `true` to enter it.
-    fn begin(&mut self, container: Container, at: u64) -> bool;
-    /// The digest of the container that was entered with [`Interest::Digest`] begins.
-    fn begin_digest(&mut self) -> Digest;
-    /// It ends, before [`Visitor::end`].
-    fn end_digest(&mut self, digest: u64);
-    /// The end of a container that was entered; `at` is just behind it.
-    fn end(&mut self, at: u64);
-    /// A scalar of interest.
-    fn scalar(&mut self, scalar: Scalar<'_>);
-}
 
 /// Why a document cannot be read any further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,14 +35,14 @@ pub(crate) enum Broken {
     TooDeep,
 }
 
-/// How far a chunk was read.
+/// The progress after a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// To its end; more is expected or may come.
+    /// The chunk was read to its end.
     Partial,
     /// One document ended after this many bytes of the chunk.
     Complete(usize),
-    /// Not readable any further; stays so until [`Scanner::reset`].
+    /// The document cannot be read any further, until [`Scanner::reset`].
     Broken(Broken),
 }
 
@@ -108,7 +61,7 @@ pub(crate) enum Ending {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Before a document; so many bytes of a byte order mark were seen.
+    /// Before a document, after this many bytes of a byte order mark.
     Start(u8),
     Value,
     /// After `[`.
@@ -170,7 +123,7 @@ impl Default for Scanner {
 }
 
 impl Scanner {
-    /// Forgets an unfinished or broken document; the next byte begins a new one.
+    /// Drops an unfinished or broken document; the next byte begins a new one.
     pub(crate) fn reset(&mut self) {
         self.state = State::Start(0);
         self.stack.depth = 0;
@@ -375,7 +328,7 @@ impl Scanner {
         };
     }
 
-    /// Whether the visitor asked for the value at hand.
+    /// Whether the visitor asked for the current value.
     fn is_wanted(&self) -> bool {
         self.hidden.is_none() && self.interest != Interest::Skip
     }
@@ -392,65 +345,6 @@ impl Scanner {
         if self.is_wanted() {
             self.text.push(bytes);
         }
-    }
-
-    /// Inside a string: passes plain bytes, then looks at the one that is not.
-    fn string<'a, V: Visitor>(&mut self, bytes: &'a [u8], visitor: &mut V) -> &'a [u8] {
-        let (plain, rest) = bytes.split_at_checked(plain_run(bytes)).unwrap_or((bytes, &[]));
-        let is_key = self.state == State::KeyText;
-        // Most names of members are whole in one chunk and need not be kept.
-        if is_key
-            && self.hidden.is_none()
-            && self.text.length() == 0
-            && rest.first() == Some(&b'"')
-            && self.escape.is_idle()
-        {
-            self.state = State::Colon;
-            self.interest = if plain.len() <= KEY_BYTES { visitor.key(plain) } else { Interest::Skip };
-            return rest.get(1..).unwrap_or_default();
-        }
-        if !plain.is_empty() && self.is_wanted() {
-            self.end_text();
-            self.text.push(plain);
-        }
-        let Some((&byte, rest)) = rest.split_first() else { return &[] };
-        match byte {
-            b'\\' => self.state = if is_key { State::KeyEscape } else { State::StringEscape },
-            b'"' if is_key => {
-                self.end_text();
-                self.state = State::Colon;
-                if self.hidden.is_none() {
-                    self.interest = self.text.whole().map_or(Interest::Skip, |name| visitor.key(name));
-                }
-            }
-            b'"' => {
-                self.end_text();
-                self.state = State::Next;
-                if self.is_wanted() {
-                    visitor.scalar(Scalar::String(&self.text));
-                }
-            }
-            _ => self.broken(),
-        }
-        rest
-    }
-
-    /// After a backslash; back to the text when the escape is whole.
-    fn escaped(&mut self, byte: u8) {
-        let wanted = self.is_wanted();
-        let text = wanted.then_some(&mut self.text);
-        match self.escape.push(byte, text) {
-            string::EscapeProgress::More => {}
-            string::EscapeProgress::Done => {
-                self.state = if self.state == State::KeyEscape { State::KeyText } else { State::StringText };
-            }
-            string::EscapeProgress::Invalid => self.broken(),
-        }
-    }
-
-    fn end_text(&mut self) {
-        let wanted = self.is_wanted();
-        self.escape.flush(wanted.then_some(&mut self.text));
     }
 }
 

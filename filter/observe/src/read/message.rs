@@ -1,37 +1,37 @@
 //! One JSON-RPC message: which of its members are kept, and from where.
 //!
-//! Members come in any order (`id` may follow megabytes of `result`), so everything that some method needs is noted by
-//! [`crate::read::reader`] and read by meaning only when the message is whole.
+//! Members come in any order (`id` may follow megabytes of `result`), so every member that some method needs is stored by
+//! [`crate::read::reader`] and interpreted only when the message is complete.
 //!
 //! **Never kept:** arguments, contents, error messages and data.
 //!
-//! **Cost:** under 1 KiB per message, plus names of a list result where they are wanted (8 KiB).
+//! **Cost:** under 1 KiB per message, plus the items of a list result where they are kept (16 KiB).
 
 use crate::id::{Id, RequestId};
 use crate::label::ListKind;
 use crate::text::Text;
 use std::num::NonZeroU64;
 
-/// What `result.resultType` says.
+/// The value of `result.resultType`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ResultType {
-    /// `complete`, absent or anything unknown.
+    /// `complete`, missing or unknown.
     #[default]
     Complete,
     InputRequired,
     Task,
 }
 
-/// One of the things a list published.
+/// An item of a list result: a tool, prompt, resource or resource template.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
     /// Name, URI or URI template.
     pub(crate) name: Box<[u8]>,
-    /// Of its whole text but for insignificant white space.
+    /// Digest of the item's text without insignificant white space.
     pub(crate) digest: u64,
 }
 
-/// A list in a result: how many items, and what it published where that is wanted.
+/// A list in a result: the number of items, and the items themselves where they are kept.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct List {
     pub(crate) kind: ListKind,
@@ -65,9 +65,9 @@ pub(crate) struct Outcome {
     pub(crate) result_type: ResultType,
     /// `result.task` is an object (2025-11-25).
     pub(crate) task: bool,
-    /// Of the task that the result is or holds.
+    /// Id of the task that the result is or contains.
     pub(crate) task_id: Option<Box<Text>>,
-    /// The task that FastMCP 2 announces in `result._meta`; one that was run at once has no id.
+    /// Id of the task that FastMCP 2 announces in `result._meta`; a task that ran at once has no id.
     pub(crate) announced_task: Option<Box<Text>>,
     pub(crate) status: Option<Box<Text>>,
     /// `result.result.isError`: the task's own (extension of 2026).
@@ -75,16 +75,16 @@ pub(crate) struct Outcome {
     pub(crate) protocol_version: Option<Box<Text>>,
     /// At most one of each kind.
     pub(crate) lists: Vec<List>,
-    /// Digest of `nextCursor`, where there is one that is not empty.
+    /// Digest of `nextCursor`; `None` if it is missing or empty.
     pub(crate) next_cursor: Option<NonZeroU64>,
 }
 
 /// `error.code` of a JSON-RPC error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RpcErrorCode {
-    /// As JSON-RPC wants it.
+    /// An integer, as JSON-RPC requires.
     Integer(i64),
-    /// Missing, or something else.
+    /// Missing, or not an integer.
     Invalid,
 }
 
@@ -93,7 +93,7 @@ pub enum RpcErrorCode {
 pub(crate) struct Message {
     pub(crate) id: Id,
     pub(crate) method: Option<Text>,
-    /// Absent in answers, which keeps them small.
+    /// `None` in responses, which keeps them small.
     pub(crate) params: Option<Box<Params>>,
     pub(crate) result: Option<Outcome>,
     /// The code of the error, if the message is one.
@@ -104,13 +104,13 @@ pub(crate) struct Message {
     pub(crate) version: bool,
 }
 
-/// What a message is, in JSON-RPC's order of evidence.
+/// The kind of a message, by the members that JSON-RPC defines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MessageKind {
     Request,
     Notification,
     Response,
-    /// No JSON-RPC 2.0 message.
+    /// Not a JSON-RPC 2.0 message.
     Invalid,
 }
 
@@ -133,7 +133,7 @@ impl Default for Message {
 }
 
 impl Message {
-    /// Bytes that keeping this message takes.
+    /// Memory that the message takes, in bytes.
     pub(crate) fn retained(&self) -> usize {
         let lists = self.result.iter().flat_map(|result| &result.lists);
         let names: usize = lists.map(|list| size_of::<List>() + list.published_bytes).sum();

@@ -1,62 +1,59 @@
-//! Collects [`Message`]s from the parts of JSON documents that the scanner sees.
+//! Collects [`Message`]s from the parts of JSON documents that the scanner reports.
 //!
-//! Only the paths listed in [`member`] are looked at: a `"method"` inside arguments or an `"isError"` inside content
-//! is never seen. Of duplicate members the last counts, as it does for the peers.
+//! Only the paths listed in [`member`] are read: a `"method"` inside arguments or an `"isError"` inside content
+//! is ignored. The last of duplicate members counts, as it does for the peers.
 
 mod member;
+mod values;
 
 use crate::digest::{Digest, DigestKey};
-use crate::id::{Id, RequestId};
 use crate::label::ListKind;
 use crate::read::json::{Container, Interest, Scalar, Visitor};
-use crate::read::message::Item;
-use crate::read::message::{List, Message, Outcome, ResultType, RpcErrorCode};
-use crate::text::Text;
+use crate::read::message::{Item, List, Message, RpcErrorCode};
 use member::{Member, Place};
-use std::num::NonZeroU64;
 
-/// Longest name or URI of which all bytes are kept; of longer ones the digest still covers the whole.
+/// Bytes kept of a name or URI; the digest of a longer one still covers all of it.
 pub(crate) const NAME_BYTES: usize = 1024;
 /// Bytes of all items of one list result that are kept.
 const MAX_PUBLISHED_BYTES: usize = 16 * 1024;
-/// Bytes kept of method names, versions and words.
+/// Bytes kept of method names, protocol versions and keywords.
 pub(crate) const WORD_BYTES: usize = 64;
-/// Deepest place of interest is document, message, result, list, item.
+/// Depth of the deepest path: document, message, result, list, item.
 const PLACES: usize = 6;
 
-/// Receives what a document held.
+/// Receives the messages of a document.
 pub(crate) trait Messages {
     /// A JSON object that is, or is not, a JSON-RPC message.
     fn message(&mut self, message: &mut Message);
-    /// Something else: a bare scalar, an empty batch, an array in a batch.
+    /// A value that cannot be a message: a scalar, an empty batch, an array in a batch.
     fn no_message(&mut self);
 }
 
-/// What is known of the document at hand.
+/// The state of the current document.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
     message: Message,
-    /// Where the message began.
+    /// Position at which the message began.
     begun: u64,
     member: Member,
     places: [Place; PLACES],
     depth: usize,
-    /// Elements of the batch at hand.
+    /// Number of elements of the current batch so far.
     elements: u64,
-    /// An array stands where a message should: said once it ended, since deep nesting has a reason of its own.
+    /// An array is where a message should be. It is reported when it ends, because too deep nesting has its own reason.
     nested_array: bool,
-    /// Where list results are wanted: what tells their items apart.
+    /// Key of the digests of list items; `None` if items are not kept.
     pub(crate) list_key: Option<DigestKey>,
-    /// Name of the item at hand.
+    /// Name of the current item.
     item_name: Option<Box<[u8]>>,
     /// Whether the text of ids is kept.
     pub(crate) wants_ids: bool,
-    /// What the items of list results may take, bytes.
-    pub(crate) most_published_bytes: usize,
+    /// Bytes kept of the items of list results.
+    pub(crate) max_published_bytes: usize,
 }
 
-/// A [`Reader`] at work: the scanner's visitor.
-pub(crate) struct Reading<'a, M> {
+/// The scanner's visitor: collects messages with a [`Reader`] and passes them on to [`Messages`].
+pub(crate) struct MessageVisitor<'a, M> {
     pub(crate) reader: &'a mut Reader,
     pub(crate) messages: &'a mut M,
 }
@@ -76,13 +73,13 @@ impl Default for Reader {
             list_key: None,
             item_name: None,
             wants_ids: false,
-            most_published_bytes: MAX_PUBLISHED_BYTES,
+            max_published_bytes: MAX_PUBLISHED_BYTES,
         }
     }
 }
 
 impl Reader {
-    /// Forgets an unfinished document.
+    /// Drops an unfinished document.
     pub(crate) fn reset(&mut self) {
         self.depth = 0;
         self.nested_array = false;
@@ -106,7 +103,7 @@ impl Reader {
         }
     }
 
-    /// The member that names an item of the list at hand.
+    /// The member that is the name of an item in the current list.
     fn item_name(&self) -> &'static [u8] {
         match self.message.result.as_ref().and_then(|result| result.lists.last()).map(|list| list.kind) {
             Some(ListKind::Tools | ListKind::Prompts) => b"name",
@@ -116,143 +113,7 @@ impl Reader {
         }
     }
 
-    /// A member begins: what an earlier one of the same name said is void.
-    fn begin_member(&mut self, member: Member) {
-        let message = &mut self.message;
-        match member {
-            Member::Version => message.version = false,
-            Member::Id => message.id = Id::Odd,
-            Member::Method => message.method = None,
-            Member::Params => message.params = Some(Box::default()),
-            Member::Result => message.result = Some(Outcome::default()),
-            Member::Error => message.error = None,
-            Member::Code => message.error = Some(RpcErrorCode::Invalid),
-            Member::ItemName => self.item_name = None,
-            _ => {
-                self.begin_params_member(member);
-                self.begin_result_member(member);
-            }
-        }
-    }
-
-    fn begin_params_member(&mut self, member: Member) {
-        let Some(params) = &mut self.message.params else { return };
-        match member {
-            Member::Name => params.name = None,
-            Member::Uri => params.uri = None,
-            Member::TaskId => params.task_id = None,
-            Member::TaskStatus => params.status = None,
-            Member::TaskResult | Member::TaskIsError => params.is_error = false,
-            Member::RequestId => params.request_id = None,
-            Member::Cursor => params.cursor = None,
-            Member::ClientInfo | Member::ClientName => params.client_name = None,
-            Member::Meta | Member::MetaVersion => params.meta_version = None,
-            _ => {}
-        }
-    }
-
-    fn begin_result_member(&mut self, member: Member) {
-        let Some(result) = &mut self.message.result else { return };
-        match member {
-            Member::IsError => result.is_error = false,
-            Member::ResultType => result.result_type = ResultType::Complete,
-            Member::Task => result.task = false,
-            Member::Meta | Member::MetaTask | Member::AnnouncedId => result.announced_task = None,
-            Member::TaskId => result.task_id = None,
-            Member::TaskStatus => result.status = None,
-            Member::TaskResult | Member::TaskIsError => result.inner_is_error = false,
-            Member::ProtocolVersion => result.protocol_version = None,
-            Member::NextCursor => result.next_cursor = None,
-            Member::List(kind) => result.lists.retain(|list| list.kind != kind),
-            _ => {}
-        }
-    }
-
-    fn string(&mut self, text: &Text) {
-        let message = &mut self.message;
-        match self.member {
-            Member::Version => message.version = text.whole() == Some(b"2.0"),
-            Member::Id => self.id(RequestId::string(text), text),
-            Member::Method => message.method = Some(text.clone()),
-            Member::Error => message.error = Some(RpcErrorCode::Invalid),
-            Member::ItemName => self.item_name = Some(text.start().into()),
-            Member::ResultType | Member::ProtocolVersion | Member::NextCursor => self.string_of_result(text),
-            Member::TaskId | Member::TaskStatus if message.result.is_some() => self.string_of_result(text),
-            Member::AnnouncedId => self.string_of_result(text),
-            _ => self.string_of_params(text),
-        }
-    }
-
-    fn id(&mut self, id: RequestId, text: &Text) {
-        self.message.id = Id::Some(if self.wants_ids { id.shown_as(text) } else { id });
-    }
-
-    fn string_of_params(&mut self, text: &Text) {
-        let Some(params) = &mut self.message.params else { return };
-        match self.member {
-            Member::Name => params.name = Some(text.clone()),
-            Member::Uri => params.uri = Some(text.clone()),
-            Member::TaskId => params.task_id = Some(text.clone()),
-            Member::TaskStatus => params.status = Some(Box::new(text.clone())),
-            Member::RequestId => params.request_id = Some(Box::new(RequestId::string(text))),
-            Member::Cursor => params.cursor = NonZeroU64::new(text.digest()),
-            Member::ClientName => params.client_name = Some(text.clone()),
-            Member::MetaVersion => params.meta_version = Some(text.clone()),
-            _ => {}
-        }
-    }
-
-    fn string_of_result(&mut self, text: &Text) {
-        let Some(result) = &mut self.message.result else { return };
-        match self.member {
-            Member::ResultType => {
-                result.result_type = match text.whole() {
-                    Some(b"input_required") => ResultType::InputRequired,
-                    Some(b"task") => ResultType::Task,
-                    _ => ResultType::Complete,
-                };
-            }
-            Member::TaskId => result.task_id = Some(Box::new(text.clone())),
-            Member::AnnouncedId => result.announced_task = Some(Box::new(text.clone())),
-            Member::TaskStatus => result.status = Some(Box::new(text.clone())),
-            Member::ProtocolVersion => result.protocol_version = Some(Box::new(text.clone())),
-            // Some servers end their list with an empty cursor.
-            Member::NextCursor => result.next_cursor = NonZeroU64::new(text.digest()).filter(|_| text.length() > 0),
-            _ => {}
-        }
-    }
-
-    fn number(&mut self, text: &Text) {
-        match self.member {
-            Member::Id => self.id(RequestId::number(text), text),
-            Member::Code => {
-                self.message.error = Some(whole_number(text).map_or(RpcErrorCode::Invalid, RpcErrorCode::Integer))
-            }
-            Member::Error => self.message.error = Some(RpcErrorCode::Invalid),
-            Member::RequestId => {
-                if let Some(params) = &mut self.message.params {
-                    params.request_id = Some(Box::new(RequestId::number(text)));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn bool(&mut self, value: bool) {
-        match (self.member, &mut self.message.result) {
-            (Member::IsError, Some(result)) => result.is_error = value,
-            (Member::TaskIsError, Some(result)) => result.inner_is_error = value,
-            (Member::TaskIsError, None) => {
-                if let Some(params) = &mut self.message.params {
-                    params.is_error = value;
-                }
-            }
-            (Member::Error, _) => self.message.error = Some(RpcErrorCode::Invalid),
-            _ => {}
-        }
-    }
-
-    /// A container of the member at hand begins; whether it is looked into.
+    /// A container of the current member begins. Returns whether it is entered.
     fn begin(&mut self, container: Container, at: u64) -> bool {
         match (self.member, container) {
             (Member::Message, Container::Object) => {
@@ -293,34 +154,23 @@ impl Reader {
             _ => false,
         }
     }
-}
 
-impl Reader {
-    /// An item of a list ended; one without a name is nobody's.
+    /// An item of a list ended. An item without a name is ignored.
     fn end_item(&mut self, digest: u64) {
         let Some(name) = self.item_name.take() else { return };
         let Some(result) = &mut self.message.result else { return };
         let kept: usize = result.lists.iter().map(|list| list.published_bytes).sum();
         let bytes = size_of::<Item>() + name.len();
-        if let Some(list) = result.lists.last_mut().filter(|_| kept + bytes <= self.most_published_bytes) {
+        if let Some(list) = result.lists.last_mut().filter(|_| kept + bytes <= self.max_published_bytes) {
             list.published_bytes += bytes;
             list.published.push(Item { name, digest });
         }
     }
 }
 
-/// The integer that a code is, `-32602.0` included.
-fn whole_number(text: &Text) -> Option<i64> {
-    let digits = std::str::from_utf8(text.whole()?).ok()?;
-    let whole = digits
-        .split_once('.')
-        .map_or(digits, |(whole, zeros)| if zeros.bytes().all(|byte| byte == b'0') { whole } else { digits });
-    whole.parse().ok()
-}
+// === impl MessageVisitor ===
 
-// === impl Reading ===
-
-impl<M: Messages> Reading<'_, M> {
+impl<M: Messages> MessageVisitor<'_, M> {
     fn end_nested_array(&mut self) {
         if std::mem::take(&mut self.reader.nested_array) {
             self.messages.no_message();
@@ -328,7 +178,7 @@ impl<M: Messages> Reading<'_, M> {
     }
 }
 
-impl<M: Messages> Visitor for Reading<'_, M> {
+impl<M: Messages> Visitor for MessageVisitor<'_, M> {
     fn key(&mut self, name: &[u8]) -> Interest {
         let (member, kept) = self.reader.member(name);
         self.reader.member = member;
@@ -383,7 +233,7 @@ impl<M: Messages> Visitor for Reading<'_, M> {
             Place::Message => {
                 let message = &mut self.reader.message;
                 message.bytes = at - self.reader.begun;
-                // An error that is not null decides; some servers write both members always.
+                // An error that is not null takes precedence: some servers always write both members.
                 if message.error.is_some() {
                     message.result = None;
                 }

@@ -1,7 +1,7 @@
 //! Frames `text/event-stream` (WHATWG HTML, "Server-sent events") from chunks that are cut anywhere.
 //!
-//! Data is handed on as it comes and never buffered, so an event may have any size. CR, LF and CRLF end a line in any mix,
-//! fields come in any order, one byte order mark may stand first, comments pass. An event whose blank line never came is not
+//! Data is passed on at once and never buffered, so an event may have any size. CR, LF and CRLF end a line in any mix,
+//! fields come in any order, a byte order mark may come first, and comments are ignored. An event without its blank line is not
 //! dispatched, as a client discards it.
 //!
 //! **What it does not do:** `retry`, reconnecting, ignoring an `id` with a NUL in it.
@@ -10,17 +10,17 @@
 
 use memchr::memchr2;
 
-/// Longest field or event name that is told apart.
+/// Longest field or event name that is compared.
 const NAME_BYTES: usize = 16;
 
-/// What an event calls itself.
+/// The name of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventName {
-    /// `message`, or none given.
+    /// `message`, or no name.
     Message,
     /// `endpoint`, the first event of HTTP+SSE.
     Endpoint,
-    /// Any other: not MCP's.
+    /// Any other name, which MCP does not define.
     Other,
 }
 
@@ -28,21 +28,21 @@ pub(crate) enum EventName {
 pub(crate) trait Events {
     /// Part of the data of the event that is being read; lines are joined by `\n`.
     fn data(&mut self, bytes: &[u8]);
-    /// The event ended with its blank line. It had `data` if the field was given with a value.
+    /// The event ended with its blank line. `data` is whether it has a data field with a value.
     fn dispatch(&mut self, name: EventName, data: bool);
-    /// An event id begins; what an earlier one of the event said is void.
+    /// An event id begins; it replaces an earlier id of the event.
     fn begin_id(&mut self);
-    /// Part of it, not empty.
+    /// Part of the id, not empty.
     fn id(&mut self, bytes: &[u8]);
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Before the first line; so many bytes of a byte order mark were seen.
+    /// Before the first line, after this many bytes of a byte order mark.
     Start(u8),
     /// In a field's name.
     Field,
-    /// Behind the colon: one space may follow.
+    /// After the colon: one space may follow.
     Space,
     Value,
     Comment,
@@ -90,7 +90,7 @@ impl Name {
         }
     }
 
-    /// Empty also when the name was too long to be one of ours.
+    /// The name; `?` if it is too long to be a known one.
     fn text(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or(b"?")
     }
@@ -143,7 +143,7 @@ impl Framer {
             self.state = if seen == 2 { State::Field } else { State::Start(seen + 1) };
             return tail;
         }
-        // Not a mark after all: part of one is a field name that nobody knows.
+        // No byte order mark: a part of one is an unknown field name.
         self.state = State::Field;
         if seen > 0 {
             self.line_is_empty = false;
@@ -152,7 +152,7 @@ impl Framer {
         rest
     }
 
-    /// A field's name, its colon and the space behind it.
+    /// A field's name, its colon and the space after it.
     fn structure<E: Events>(&mut self, byte: u8, events: &mut E) {
         match (self.state, byte) {
             (_, b'\r' | b'\n') => {
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_fields_in_any_order_and_any_line_end() {
+    fn fields_are_read_in_any_order_with_any_line_end() {
         let whole = |text| read(text, || usize::MAX);
         assert_eq!(whole("event: message\ndata: {}\n\n"), ["Message \"{}\""]);
         assert_eq!(whole("data:{}\r\nid: 1\r\nretry: 3\r\n\r\n"), ["id", "Message \"{}\""]);
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_any_chunking_gives_the_same_events() {
+    fn any_chunking_gives_the_same_events() {
         let mut random = fastrand::Rng::with_seed(3);
         let pieces = [
             "data",

@@ -159,6 +159,6 @@ fn measure(name: &str, mut call: impl FnMut()) {
     }
     let spent = begin.elapsed() / REPEATS;
     let line = format!("probe {} {name}", spent.as_nanos());
-    // Nothing can be done about a log line that Envoy does not take.
+    // A log line that Envoy refuses is ignored.
     let _ = hostcalls::log(LogLevel::Warn, &line);
 }

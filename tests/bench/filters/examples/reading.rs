@@ -114,6 +114,6 @@ fn measure(name: &str, repeats: u32, mut call: impl FnMut()) {
 
 /// Logs `probe <nanoseconds> <name>`.
 fn report(name: &str, spent: Duration) {
-    // Nothing can be done about a log line that Envoy does not take.
+    // A log line that Envoy refuses is ignored.
     let _ = hostcalls::log(LogLevel::Warn, &format!("probe {} {name}", spent.as_nanos()));
 }

@@ -1,4 +1,4 @@
-//! What has to be asked of the host to see anything, and nothing done with it: the floor under any observing filter.
+//! The host calls that any observing filter has to make, without using their results: the lower bound of its cost.
 //!
 //! Five calls see the bodies, what kind of answer it is, and how long it took. Nine also ask for the kind of request and record
 //! three histograms as they happen.
@@ -86,7 +86,7 @@ impl HttpContext for Exchange {
             let microseconds = black_box(self.begun.elapsed().as_micros() as u64);
             let recorded: &[u64] = if self.has_nine { &[microseconds, microseconds, size as u64] } else { &[] };
             for &value in recorded {
-                // Nothing to do about a metric that Envoy does not take.
+                // A metric that Envoy refuses is ignored.
                 let _ = hostcalls::record_metric(self.histogram, value);
             }
         }

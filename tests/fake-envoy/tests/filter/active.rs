@@ -1,4 +1,4 @@
-//! `mcp_sessions_active`: counted once whichever worker sees what, and never below zero.
+//! `mcp_sessions_active`: a session counts once on any number of workers, and the gauge is never below zero.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn play(vm: &Vm, exchange: &Exchange) {
     vm.play(exchange, Framing::Http1).unwrap();
 }
 
-/// The gauge as the host has it, whatever the workers still keep.
+/// The gauge at the host, without changes that the workers have not flushed.
 fn active(host: &Host) -> u64 {
     host.series().unwrap().sum("mcp_sessions_active")
 }
@@ -38,7 +38,7 @@ fn after_ticks(host: &Host, workers: &[&Vm]) -> u64 {
 }
 
 #[test]
-fn ok_begun_on_one_worker_and_ended_on_another() {
+fn session_begun_on_one_worker_ends_on_another() {
     let host = Host::new().unwrap();
     let [one, other] = [0, 1].map(|_| host.start(&Plugin::new("")).unwrap());
     play(&one, &initialize("a"));
@@ -56,7 +56,7 @@ fn ok_begun_on_one_worker_and_ended_on_another() {
 }
 
 #[test]
-fn ok_idle_sessions_come_back() {
+fn idle_session_becomes_active_again() {
     let host = Host::new().unwrap();
     let [one, other] = [0, 1].map(|_| host.start(&Plugin::new("")).unwrap());
     play(&one, &initialize("a"));
@@ -84,7 +84,7 @@ fn ok_idle_sessions_come_back() {
 }
 
 #[test]
-fn ok_a_plugin_that_is_replaced_hands_its_sessions_on_and_one_that_is_removed_takes_them_along() {
+fn replaced_plugin_keeps_its_sessions_and_removed_plugin_drops_them() {
     let host = Host::new().unwrap();
     let first = host.start(&Plugin::new("")).unwrap();
     play(&first, &initialize("a"));
@@ -98,7 +98,7 @@ fn ok_a_plugin_that_is_replaced_hands_its_sessions_on_and_one_that_is_removed_ta
 }
 
 #[test]
-fn ok_each_server_has_its_own() {
+fn each_server_has_its_own_sessions() {
     let host = Host::new().unwrap();
     let vm = host.start(&Plugin::new(r#"{"server_name_from":"cluster"}"#)).unwrap();
     for cluster in ["first", "second"] {

@@ -1,4 +1,4 @@
-//! A bad configuration is refused at load with every problem in the log; an absent one works.
+//! An invalid configuration is refused at load with every problem in the log; a missing one is the default.
 
 use fake_envoy::{Host, Plugin, Vm};
 
@@ -13,7 +13,7 @@ fn start(plugin: &Plugin) -> (Vm, String) {
 }
 
 #[test]
-fn err_every_problem_is_named_with_its_path() {
+fn every_problem_is_logged_with_its_path() {
     let cases: [(&str, &[&str]); 12] = [
         ("{", &["JSON"]),
         ("[]", &["object"]),
@@ -54,14 +54,14 @@ fn err_every_problem_is_named_with_its_path() {
 }
 
 #[test]
-fn err_secret_is_never_logged() {
+fn secret_is_never_logged() {
     let (vm, log) = start(&Plugin::new(r#"{"labels":{"hash_key":"s3cret"},"nope":1}"#));
     assert!(!vm.is_configured());
     assert!(!log.contains("s3cret"), "{log}");
 }
 
 #[test]
-fn ok_absent_and_full_configurations() {
+fn missing_and_full_configurations_are_accepted() {
     let full = r#"{"server_name":"weather_1.a-b","server_name_from":"cluster","paths":["/mcp","/a2a"],
         "labels":{"resource_uri":"authority","client_name":true,"hash_key":"0123456789abcdef0123456789abcdef"},
         "limits":{"tool_names":10,"prompt_names":10,"resource_uris":10,"client_names":10,"error_codes":10,
@@ -74,7 +74,7 @@ fn ok_absent_and_full_configurations() {
 }
 
 #[test]
-fn ok_hash_key_from_the_environment() {
+fn hash_key_is_read_from_the_environment() {
     let mut plugin = Plugin::new(r#"{"labels":{"resource_uri":"hash","hash_key":"${HASH_KEY}"}}"#);
     plugin.environment = vec![("HASH_KEY".to_owned(), "0123456789abcdef0123456789abcdef".to_owned())];
     let (vm, log) = start(&plugin);
@@ -82,7 +82,7 @@ fn ok_hash_key_from_the_environment() {
 }
 
 #[test]
-fn ok_refused_filter_harms_no_traffic() {
+fn refused_configuration_lets_traffic_pass() {
     let host = Host::new().unwrap();
     let vm = host.start(&Plugin::new("[]")).unwrap();
     assert!(!vm.is_configured());

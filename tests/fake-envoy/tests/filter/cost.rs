@@ -1,6 +1,6 @@
 //! Fuel and host calls of every recorded exchange against the committed table.
 //!
-//! `UPDATE_COST=1` rewrites `cost.tsv`; a rise belongs into a commit that says why.
+//! `UPDATE_COST=1` rewrites `cost.tsv`. A commit with a rise gives the reason.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use fake_envoy::{Cost, CostTable, Exchange, Framing};
 use crate::support;
 
 #[test]
-fn ok_no_exchange_costs_more_than_before() {
+fn no_exchange_costs_more_than_the_table() {
     let mut now = CostTable::default();
     for (name, exchange) in support::recorded() {
         let [cost, tick] = measure(&exchange);
@@ -41,17 +41,17 @@ fn measure(exchange: &Exchange) -> [Cost; 2] {
 }
 
 #[test]
-fn ok_what_is_not_mcp_costs_no_body() {
+fn exchange_without_mcp_reads_no_body() {
     let (_host, vm) = support::worker("");
     for (name, exchange) in support::recorded() {
-        // Names are asked of the shared data when a worker meets them, once.
+        // A worker looks up a name in the shared data once, when it first occurs.
         vm.play(&exchange, Framing::Http1).unwrap();
         let calls = vm.play(&exchange, Framing::Http1).unwrap().cost.calls;
         assert!(name != "not_mcp_get" || !calls.contains_key("get_buffer"), "{name}: {calls:?}");
-        // Only an exchange without an answer asks what became of it.
+        // Only an exchange without a response looks up its outcome.
         let unanswered = ["get_stream", "local_reply_timeout", "notification_202"].contains(&name.as_str());
         assert!(unanswered || !calls.contains_key("get_property"), "{name}: {calls:?}");
-        // But for the gauges of an operation and of a session that another worker may end.
+        // Except the gauges of an operation and of a session that another worker may end.
         let is_shared = calls.contains_key("set_shared_data");
         let at_once = calls.get("increment_metric").copied().unwrap_or_default();
         let gauges = u64::from(is_shared) + u64::from(name == "initialize");
@@ -62,7 +62,7 @@ fn ok_what_is_not_mcp_costs_no_body() {
 }
 
 #[test]
-fn ok_table_survives_a_round_trip() {
+fn table_survives_a_round_trip() {
     let mut table = CostTable::default();
     let cost = Cost { fuel: 1000, calls: [("get_header", 3), ("log", 1)].into() };
     table.insert("one", &cost);
@@ -70,7 +70,7 @@ fn ok_table_survives_a_round_trip() {
 }
 
 #[test]
-fn ok_fuel_may_fall_and_rise_a_little() {
+fn fuel_may_fall_and_rise_a_little() {
     let table = |fuel| {
         let mut table = CostTable::default();
         table.insert("one", &Cost { fuel, calls: [("get_header", 3)].into() });
@@ -82,7 +82,7 @@ fn ok_fuel_may_fall_and_rise_a_little() {
 }
 
 #[test]
-fn err_another_host_call_is_a_problem() {
+fn additional_host_call_fails() {
     let table = |calls: u64| {
         let mut table = CostTable::default();
         table.insert("one", &Cost { fuel: 1000, calls: [("get_header", calls)].into() });

@@ -1,4 +1,4 @@
-//! What the module may import, weigh, keep and multiply, whatever the traffic is.
+//! Limits for any traffic: imports, size of the module, memory, number of series.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ fn result(id: usize) -> String {
 }
 
 #[test]
-fn ok_imports_are_the_list() {
+fn imports_equal_the_list() {
     let host = Host::new().unwrap();
     let imported: BTreeSet<(String, String)> = host.imports().into_iter().collect();
     let unused: Vec<_> = ALLOWED_IMPORTS
@@ -30,19 +30,19 @@ fn ok_imports_are_the_list() {
 }
 
 #[test]
-fn ok_module_is_small() {
+fn module_is_small() {
     let size = Host::new().unwrap().module_size();
     assert!(size < 500_000, "{size} bytes");
 }
 
 #[test]
-fn ok_memory_is_small_when_idle() {
+fn memory_is_small_when_idle() {
     let (_host, vm) = worker("");
     assert!(vm.memory_bytes() < 3 * MIB, "{}", vm.memory_bytes());
 }
 
 #[test]
-fn ok_memory_is_flat_over_many_requests() {
+fn memory_is_flat_over_many_requests() {
     let (_host, vm) = worker("{\"filter_state\":true}");
     let run = |from: usize, count: usize| {
         for id in from..from + count {
@@ -60,7 +60,7 @@ fn ok_memory_is_flat_over_many_requests() {
             }
         }
     };
-    // By then the tables of the store are full, and what is read of them is as long as it gets.
+    // Then the tables of the store are full, and their values have their maximum length.
     run(0, 20_000);
     let warm = vm.memory_bytes();
     run(20_000, 100_000);
@@ -96,7 +96,7 @@ fn play(stream: &mut Stream<'_>, step: &Step) {
 }
 
 #[test]
-fn ok_running_exchange_keeps_little() {
+fn running_exchange_keeps_little() {
     let (_host, vm) = worker("{\"filter_state\":true}");
     let open = Exchange::post(&call(1, "get_weather"))
         .header("mcp-session-id", "95ad4d04-6a2e-4f0e-9c0e-5d2f7f7c1b11")
@@ -110,7 +110,7 @@ fn ok_running_exchange_keeps_little() {
 }
 
 #[test]
-fn ok_running_exchange_keeps_at_most_64_kib() {
+fn running_exchange_keeps_at_most_64_kib() {
     let long = "x".repeat(200_000);
     let name = "n".repeat(500);
     let batch: Vec<String> = (0..2000).map(|id| call(id, &name)).collect();
@@ -150,7 +150,7 @@ fn many_names(vm: &Vm, batches: usize, is_error: bool) {
 }
 
 #[test]
-fn ok_a_million_tool_names() {
+fn million_tool_names_stay_within_budget() {
     let (host, vm) = worker("{\"availability\":\"off\"}");
     many_names(&vm, 50, true);
     many_names(&vm, 50, false);
@@ -169,7 +169,7 @@ fn ok_a_million_tool_names() {
 }
 
 #[test]
-fn ok_three_thousand_tools_are_no_overflow() {
+fn three_thousand_tools_are_no_overflow() {
     let (host, vm) = worker("");
     let tools: Vec<String> = (0..3000).map(|index| format!(r#"{{"name":"t{index}"}}"#)).collect();
     let list = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{}]}}}}"#, tools.join(","));
@@ -187,7 +187,7 @@ fn ok_three_thousand_tools_are_no_overflow() {
 }
 
 #[test]
-fn ok_hostile_bodies() {
+fn hostile_bodies_are_bounded() {
     let ten = "y".repeat(10 * MIB);
     let bodies: Vec<Vec<u8>> = vec![
         call(1, &ten).into_bytes(),
@@ -235,7 +235,7 @@ fn ok_hostile_bodies() {
 }
 
 #[test]
-fn ok_workers_share_series() {
+fn workers_share_series() {
     let host = Host::new().unwrap();
     let workers: Vec<Vm> = (0..2).map(|_| host.start(&fake_envoy::Plugin::default()).unwrap()).collect();
     for (id, vm) in workers.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The built module in the small Envoy. One program, so that the module is compiled once.
+//! Tests of the built module in the fake Envoy. They are one program, so that the module is compiled once.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 

@@ -1,4 +1,4 @@
-//! Who else is in the process: VMs that come and go, another version of the module, plugins that write to the same map.
+//! Neighbours in the process: VMs that start and end, another version of the module, plugins that write to the same map.
 
 use std::time::Duration;
 
@@ -96,7 +96,7 @@ fn alone() -> SeriesTable {
 }
 
 #[test]
-fn ok_another_version_with_another_layout_goes_its_own_way() {
+fn filters_with_different_layouts_do_not_share_data() {
     let host = Host::new().unwrap();
     let other = host.other_version(LAYOUT, OTHER_LAYOUT).unwrap();
     let [ours, theirs] = [&host, &other].map(|host| host.start(&Plugin::new("")).unwrap());
@@ -114,7 +114,7 @@ fn ok_another_version_with_another_layout_goes_its_own_way() {
 }
 
 #[test]
-fn ok_values_that_are_none_of_ours_are_as_good_as_absent() {
+fn foreign_shared_data_counts_as_missing() {
     let garbage = |value: &[u8]| [Vec::new(), vec![0x81], vec![0xff; 5000], value[..value.len() / 2].to_vec()];
     let alone = alone();
     for kind in 0..garbage(b"").len() {
@@ -137,20 +137,20 @@ fn ok_values_that_are_none_of_ours_are_as_good_as_absent() {
 }
 
 #[test]
-fn ok_the_last_vm_to_go_ends_what_waits() {
+fn last_vm_ends_waiting_operations() {
     let host = Host::new().unwrap();
     let plugin = Plugin::new("");
     let [one, other] = [0, 1].map(|_| host.start(&plugin).unwrap());
     let in_flight = || host.series().unwrap().sum("mcp_requests_in_flight");
     [1, 2].iter().for_each(|&id| play(&one, &pending(id)));
     one.end().unwrap();
-    // Configured before the last of the others goes, as in any update.
+    // It is configured before the last of the other VMs ends, as in any update.
     let next = host.start(&plugin).unwrap();
     other.end().unwrap();
     assert_eq!(in_flight(), 2);
     let answered = get().sse(&[&answer(1)]);
     play(&next, &answered);
-    // One that was only tried does not count for long.
+    // A VM that was dropped without an end counts until its lease expires.
     drop(host.start(&plugin).unwrap());
     host.advance(Duration::from_secs(3));
     next.end().unwrap();

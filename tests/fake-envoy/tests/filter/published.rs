@@ -1,4 +1,4 @@
-//! What the server published is known to all workers: budgets, labels of resources, changes of lists.
+//! State that all workers share: label budgets, labels of resources, changes of lists.
 
 use std::collections::BTreeSet;
 
@@ -79,7 +79,7 @@ fn tool_names(table: &SeriesTable) -> BTreeSet<String> {
 }
 
 #[test]
-fn ok_limits_hold_for_all_workers_together() {
+fn label_budgets_apply_to_all_workers_together() {
     let process = Process::new(r#"{"limits":{"tool_names":3}}"#);
     for (index, tool) in ["a", "b", "c", "d", "e"].iter().enumerate() {
         process.play(index % 2, &call(tool, false));
@@ -101,7 +101,7 @@ fn ok_limits_hold_for_all_workers_together() {
 }
 
 #[test]
-fn ok_a_name_that_one_worker_confirmed_frees_the_small_budget_of_the_other() {
+fn name_confirmed_by_one_worker_frees_budget_of_another() {
     let process = Process::new("");
     for index in 0..20 {
         process.play(0, &call(&format!("t{index}"), true));
@@ -114,7 +114,7 @@ fn ok_a_name_that_one_worker_confirmed_frees_the_small_budget_of_the_other() {
 }
 
 #[test]
-fn ok_a_million_invented_names_cost_two_reads_a_tick() {
+fn million_invented_names_cost_two_reads_per_tick() {
     let process = Process::new("");
     for index in 0..30 {
         process.play(0, &call(&format!("first{index}"), true));
@@ -142,7 +142,7 @@ fn idle_calls() -> u64 {
 }
 
 #[test]
-fn ok_known_names_and_lists_cost_no_shared_data() {
+fn known_names_and_lists_cost_no_shared_data() {
     let process = Process::new("");
     let listed = ask("resources/list", "", r#""resources":[{"uri":"file:///a"}]"#);
     let exchanges = [tools(&[("a", "x"), ("b", "y")]), call("a", false), call("b", true), listed, read("file:///a")];
@@ -159,7 +159,7 @@ fn ok_known_names_and_lists_cost_no_shared_data() {
 }
 
 #[test]
-fn ok_reads_have_the_label_that_another_worker_saw() {
+fn resource_read_has_label_listed_on_another_worker() {
     let process = Process::new("");
     process.play(1, &read("file:///a?token=1"));
     process.play(0, &ask("resources/list", "", r#""resources":[{"uri":"file:///a?v=1","name":"a"}]"#));
@@ -184,7 +184,7 @@ fn ok_reads_have_the_label_that_another_worker_saw() {
 }
 
 #[test]
-fn ok_a_rug_pull_is_counted_once() {
+fn changed_definition_is_counted_once() {
     let process = Process::new("");
     let honest = tools(&[("send", "Sends mail."), ("read", "Reads.")]);
     let spaced = ask(
@@ -210,7 +210,7 @@ fn ok_a_rug_pull_is_counted_once() {
 }
 
 #[test]
-fn ok_a_definition_for_each_user_settles() {
+fn definition_per_user_settles_as_varies() {
     let process = Process::new("");
     let lists = |user: usize| tools(&[("send", &format!("Sends mail as user {user}.")), ("read", "Reads.")]);
     for turn in 0..20 {
@@ -231,7 +231,7 @@ fn ok_a_definition_for_each_user_settles() {
 }
 
 #[test]
-fn ok_two_servers_under_one_name_settle() {
+fn two_servers_with_one_name_settle_as_varies() {
     let process = Process::new("");
     let one = tools(&[("search", "Searches mail."), ("send", "Sends.")]);
     let two = tools(&[("search", "Searches files."), ("open", "Opens.")]);
@@ -246,7 +246,7 @@ fn ok_two_servers_under_one_name_settle() {
 }
 
 #[test]
-fn ok_definitions_of_every_list_settle() {
+fn definitions_of_every_list_settle_as_varies() {
     for (method, member, naming) in [
         ("prompts/list", "prompts", "name"),
         ("resources/list", "resources", "uri"),
@@ -263,7 +263,7 @@ fn ok_definitions_of_every_list_settle() {
 }
 
 #[test]
-fn ok_catalogues_are_bounded_whatever_is_listed() {
+fn catalogue_is_bounded_for_any_list() {
     let process = Process::new("");
     let names: Vec<String> = (0..1500).map(|index| format!("n{index}")).collect();
     for version in ["1", "2", "3", "4"] {
@@ -280,7 +280,7 @@ fn ok_catalogues_are_bounded_whatever_is_listed() {
 }
 
 #[test]
-fn ok_templates_as_servers_write_them() {
+fn resource_templates_match_reads() {
     for (template, uri, label) in [
         ("docs://{path*}", "docs://a/b", "docs://{path*}"),
         ("docs://{path*}{?all,depth}", "docs://a/b?all=1", "docs://{path*}"),
@@ -301,7 +301,7 @@ fn ok_templates_as_servers_write_them() {
 }
 
 #[test]
-fn ok_pages_on_different_workers_are_one_list() {
+fn pages_on_different_workers_are_one_list() {
     let process = Process::new("");
     let page = |cursor: &str, name: &str, next: &str| {
         ask("prompts/list", cursor, &format!(r#""prompts":[{{"name":"{name}"}}]{next}"#))
@@ -322,7 +322,7 @@ fn ok_pages_on_different_workers_are_one_list() {
 }
 
 #[test]
-fn ok_revisions_do_not_mix() {
+fn layouts_of_two_versions_do_not_mix() {
     let process = Process::new("");
     for (protocol_version, text) in
         [("2026-07-28", "one"), ("2025-11-25", "two"), ("2026-07-28", "one"), ("2025-11-25", "two")]
@@ -333,7 +333,7 @@ fn ok_revisions_do_not_mix() {
 }
 
 #[test]
-fn ok_foreign_values_are_none() {
+fn foreign_values_count_as_missing() {
     for value in [&b""[..], b"x", &[0xff; 5000]] {
         let process = Process::new("");
         let exchanges = [

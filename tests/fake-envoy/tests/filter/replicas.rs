@@ -1,4 +1,4 @@
-//! Two sidecars in front of one server, and a balancer that knows no sessions: each sees one half of a session.
+//! Two sidecars in front of one server and a load balancer without session affinity: each sees one half of a session.
 
 use std::time::Duration;
 
@@ -45,14 +45,14 @@ fn event(id: &str, data: &str) -> String {
 const ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
 const REPLY: &str = r#"{"jsonrpc":"2.0","id":0,"result":{"action":"accept"}}"#;
 
-/// What the table says of requests, by status.
+/// The counts of requests in the table, by status.
 fn requests(table: &SeriesTable) -> Vec<String> {
     let lines = table.non_zero().into_iter().filter(|line| line.starts_with("mcp_requests_total"));
     lines.filter_map(|line| Some(line.split_once("status=")?.1.to_owned())).collect()
 }
 
 #[test]
-fn ok_the_stream_through_one_and_the_posts_through_the_other() {
+fn stream_and_posts_through_different_replicas() {
     let [one, other] = [Sidecar::start(), Sidecar::start()];
     let initialized = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2024-11-05"}}"#;
     let stream = Exchange::bodiless("GET", "/sse").head(200, &EVENT_STREAM).chunk(ENDPOINT);
@@ -78,7 +78,7 @@ fn ok_the_stream_through_one_and_the_posts_through_the_other() {
 }
 
 #[test]
-fn ok_polled_through_one_and_resumed_through_the_other() {
+fn stream_resumed_through_another_replica() {
     let [one, other] = [Sidecar::start(), Sidecar::start()];
     let call = Exchange::post(&message(1, "tools/call")).header("mcp-session-id", "s");
     one.play(&call.head(200, &EVENT_STREAM).chunk("id: 1\nretry: 500\ndata: \n\n").end());
@@ -95,7 +95,7 @@ fn ok_polled_through_one_and_resumed_through_the_other() {
 
 /// Where both halves pass, nothing is excused: on one worker the stream, on the other the requests.
 #[test]
-fn ok_what_passes_one_process_is_known_to_all_its_workers() {
+fn workers_of_one_process_share_what_they_know() {
     let host = Host::new().unwrap();
     let [one, other] = [0, 1].map(|_| host.start(&Plugin::new("")).unwrap());
     let in_session = |exchange: Exchange| exchange.header("mcp-session-id", "s");

@@ -1,6 +1,6 @@
 //! Random orders of Envoy's callbacks with random content: no trap, no pause, nothing left open, nothing lost.
 //!
-//! Every run has a seed that the failure names; `SCHEDULE_SEED=n` runs that one alone and tells each step.
+//! Every run has a seed, which a failure shows; `SCHEDULE_SEED=n` runs that seed alone and prints each step.
 
 mod content;
 
@@ -17,7 +17,7 @@ const RUNS: u64 = 3000;
 const LASTING_GAUGES: [&str; 5] =
     ["mcp_filter_info", "mcp_listed_bytes", "mcp_listed_items", "mcp_sessions_active", "mcp_upstream_available"];
 
-/// What the traffic of a run amounts to, to compare with what the filter says.
+/// The expected counts of a run's traffic, to compare with those of the filter.
 #[derive(Default)]
 struct Sent {
     streams: u64,
@@ -52,7 +52,7 @@ impl Running<'_> {
 }
 
 #[test]
-fn ok_any_schedule() {
+fn any_schedule_gives_the_same_series() {
     let only = std::env::var("SCHEDULE_SEED").ok().map(|seed| seed.parse::<u64>().unwrap());
     let seeds = only.map_or(0..RUNS, |seed| seed..seed + 1);
     let pool = content_pool();
@@ -92,7 +92,7 @@ fn run(seed: u64, pool: &[Vec<Step>], is_told: bool) -> Result<(), Fault> {
             finish(ended, &mut random, &mut sent)?;
         }
     }
-    // What waits for an answer on another stream is given up after five minutes; ticks look through a part of it each.
+    // An operation that waits for a response on another stream expires after five minutes; each tick visits a part of the slots.
     host.advance(Duration::from_secs(301));
     for _ in 0..32 {
         workers[0].tick()?;
@@ -162,7 +162,7 @@ fn check(seed: u64, host: &Host, workers: &[Vm], sent: &Sent) {
 }
 
 #[test]
-fn ok_log_first_without_headers() {
+fn stream_without_headers_counts_no_message() {
     let (host, vm) = support::worker("");
     vm.open().close().unwrap();
     let table = scrape(&host, &[&vm]);
@@ -171,7 +171,7 @@ fn ok_log_first_without_headers() {
 }
 
 #[test]
-fn ok_request_body_after_the_response() {
+fn request_body_after_the_response_is_read() {
     let (host, vm) = support::worker("");
     let post: [(&str, &[u8]); 3] =
         [(":method", b"POST"), ("content-type", b"application/json"), ("mcp-session-id", b"s")];
@@ -186,7 +186,7 @@ fn ok_request_body_after_the_response() {
 }
 
 #[test]
-fn ok_counters_are_flushed_when_the_root_context_ends() {
+fn counters_are_flushed_when_the_root_context_ends() {
     let exchanges = recorded();
     let (ticked, vm) = support::worker("");
     for (_, exchange) in &exchanges {
@@ -206,7 +206,7 @@ fn ok_counters_are_flushed_when_the_root_context_ends() {
 }
 
 #[test]
-fn ok_streams_that_outlive_the_root_context() {
+fn streams_may_outlive_the_root_context() {
     let (host, vm) = support::worker("");
     let mut streams: Vec<_> = (0..3).map(|_| vm.open()).collect();
     let headers: [(&str, &[u8]); 3] =
@@ -228,7 +228,7 @@ fn ok_streams_that_outlive_the_root_context() {
 }
 
 #[test]
-fn ok_any_chunking_and_framing_gives_the_same_series() {
+fn any_chunking_and_framing_gives_the_same_series() {
     let reference = |size: usize, framing| {
         let (host, vm) = support::worker("");
         for (name, exchange) in recorded() {
@@ -246,7 +246,7 @@ fn ok_any_chunking_and_framing_gives_the_same_series() {
 }
 
 #[test]
-fn ok_flush_comes_in_time() {
+fn counters_are_flushed_in_time() {
     let (_host, vm) = support::worker("");
     assert!((1..=500).contains(&vm.tick_period_ms()), "{}", vm.tick_period_ms());
 }

@@ -1,4 +1,4 @@
-//! What an exchange shows, case by case: the whole set of series that are not zero after it.
+//! The observations of single exchanges: all series that are not zero after each.
 //!
 //! Lines are `family{labels} value`. `server_name`, empty labels, the count of streams and the filter's version are
 //! left out; histograms list their samples. `IN` and `OUT` stand for the body bytes of the exchanges played.

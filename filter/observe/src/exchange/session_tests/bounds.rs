@@ -1,4 +1,4 @@
-//! Traffic that nobody expects, and more of it than there is room for.
+//! Unusual traffic, and more traffic than the store has room for.
 
 use super::{answer, brief, call, event, in_session, legacy, legacy_stream, open, play, telling};
 use crate::host::Failure;
@@ -6,10 +6,10 @@ use crate::test;
 use crate::testing::{Log, Proxy};
 
 #[test]
-fn ok_hostile_ids_and_addresses_are_read_as_any_other() {
+fn hostile_ids_and_addresses_are_read() {
     let proxy = Proxy::default();
     let long = "x".repeat(100_000);
-    // Where the client is told to post to another origin, it is the path that its proxy sees.
+    // If the endpoint has another origin, its path counts.
     for (address, path) in [
         ("https://elsewhere.example/message?sessionId=5c99c753", "/message?sessionId=5c99c753"),
         ("//elsewhere.example/m/1", "/m/1"),
@@ -24,14 +24,14 @@ fn ok_hostile_ids_and_addresses_are_read_as_any_other() {
     let script = legacy_stream();
     let mut get = open(&proxy, &script);
     get.event(&format!("event: endpoint\ndata: /m?sessionId={long}\n\n"));
-    // Too long to be understood: the stream is MCP, its session is not followed.
+    // The address is too long to be read: the stream is MCP, but its session is not followed.
     assert_eq!(brief(get.event(&event("", &answer(1)))), ["unmatched unknown_id"]);
     let forged = format!(r#"{{"jsonrpc":"2.0","id":"{long}","result":{{}}}}"#);
     assert_eq!(brief(in_session(&forged).answered(202, "", "").play_in(&proxy)), ["unmatched unknown_id"]);
 }
 
 #[test]
-fn ok_thousands_of_clients_share_one_session() {
+fn thousands_of_clients_share_one_session() {
     let proxy = Proxy::default();
     let script = in_session(&call(1)).sse(":\n").open();
     let mut running: Vec<_> = (0..2_000).map(|_| proxy.begin(&script, &mut Log::default())).collect();
@@ -45,12 +45,12 @@ fn ok_thousands_of_clients_share_one_session() {
         ended.extend(brief(post.event(&event("", &answer(1)))));
         ended.extend(brief(post.finish()));
     }
-    // For most of them there is no room in the store; their own streams answer them all the same.
+    // Most of them do not fit into the store; the responses on their own streams still match.
     assert_eq!(ended, vec!["end tools/call ok"; 2_000]);
 }
 
 #[test]
-fn ok_a_batch_that_finds_no_room_is_answered_on_its_own_stream() {
+fn batch_without_room_in_store_is_answered_on_its_own_stream() {
     let proxy = Proxy::default();
     let calls: Vec<String> = (0..100).map(call).collect();
     let answers: String = (0..100).map(|id| event("", &answer(id))).collect();
@@ -59,7 +59,7 @@ fn ok_a_batch_that_finds_no_room_is_answered_on_its_own_stream() {
 }
 
 #[test]
-fn ok_open_streams_leave_room_for_what_waits() {
+fn open_streams_leave_room_for_waiting_operations() {
     let proxy = Proxy::default();
     let script = in_session(&call(1)).sse(":\n").open();
     let running: Vec<_> = (0..200).map(|_| open(&proxy, &script)).collect();
@@ -70,7 +70,7 @@ fn ok_open_streams_leave_room_for_what_waits() {
 }
 
 #[test]
-fn ok_where_there_was_no_room_nobody_knows_how_long_the_client_was_waited_for() {
+fn server_request_without_room_in_store_has_no_wait_time() {
     let proxy = Proxy::default();
     let script = in_session(&call(1)).sse(":\n").open();
     let running: Vec<_> = (0..100).map(|_| open(&proxy, &script)).collect();
@@ -85,7 +85,7 @@ fn ok_where_there_was_no_room_nobody_knows_how_long_the_client_was_waited_for() 
 }
 
 #[test]
-fn ok_of_one_request_only_so_many_messages_are_looked_up() {
+fn lookups_per_request_are_bounded() {
     let proxy = Proxy::default();
     for message in [
         r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
@@ -98,7 +98,7 @@ fn ok_of_one_request_only_so_many_messages_are_looked_up() {
 }
 
 #[test]
-fn ok_what_gives_way_is_counted_at_its_own_server() {
+fn evicted_entry_is_counted_at_its_own_server() {
     let proxy = Proxy::default();
     let config = || crate::config::Config::from_json(br#"{"server_name_from":"cluster"}"#, &|_| None).unwrap();
     let calls: Vec<String> = (0..60).map(call).collect();
@@ -118,7 +118,7 @@ fn ok_what_gives_way_is_counted_at_its_own_server() {
 }
 
 #[test]
-fn ok_operations_that_find_no_way_into_the_store_are_counted_all_the_same() {
+fn operation_without_store_is_counted() {
     let proxy = Proxy::default();
     proxy.shared.refuse(true);
     let script = in_session(&call(1)).sse(&event("", &answer(1)));

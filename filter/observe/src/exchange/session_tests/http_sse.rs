@@ -6,7 +6,7 @@ use crate::test;
 use crate::testing::{Log, Proxy};
 
 #[test]
-fn ok_http_sse_answers_on_the_stream_before_and_after_the_202() {
+fn http_sse_response_before_or_after_202_is_matched() {
     let proxy = Proxy::default();
     let script = legacy_stream();
     let mut get = open_session(&proxy, &script);
@@ -27,7 +27,7 @@ fn ok_http_sse_answers_on_the_stream_before_and_after_the_202() {
 }
 
 #[test]
-fn ok_http_sse_session_from_initialize_to_the_end_of_its_stream() {
+fn http_sse_session_ends_with_its_stream() {
     let proxy = Proxy::default();
     let script = legacy_stream().broken(Failure::UpstreamReset);
     let mut get = open_session(&proxy, &script);
@@ -43,20 +43,20 @@ fn ok_http_sse_session_from_initialize_to_the_end_of_its_stream() {
 }
 
 #[test]
-fn ok_http_sse_refused_posts_end_where_they_began() {
+fn http_sse_refused_post_ends_its_operation() {
     let proxy = Proxy::default();
     let script = legacy(&call(1)).answered(404, "text/plain", "Could not find session");
     assert_eq!(brief(script.play_in(&proxy)), ["end tools/call error/http_error"]);
     let gone = legacy(&call(2)).answered(202, "", "");
     assert!(play(&proxy, &gone).is_empty());
     proxy.wait(6);
-    // Another process has the stream.
+    // The stream passes through another process.
     assert_eq!(brief(proxy.tick()), ["end tools/call unknown"]);
     assert!(proxy.tick().is_empty());
 }
 
 #[test]
-fn ok_http_sse_operations_end_with_their_own_posts_while_these_are_open() {
+fn http_sse_operation_with_open_post_ends_with_its_post() {
     let proxy = Proxy::default();
     let stream = legacy_stream();
     let get = open_session(&proxy, &stream);
@@ -74,14 +74,14 @@ fn ok_http_sse_operations_end_with_their_own_posts_while_these_are_open() {
     }
     ends.sort();
     assert_eq!(ends[..5], vec!["end tools/call error/http_error"; 5]);
-    // What was accepted before ends with the session.
+    // An accepted operation ends with the session.
     assert_eq!(ends[5..], ["end tools/call error/no_response"]);
     assert!(brief(get.finish()).is_empty());
 }
 
-/// Its stream passes through another process, which may have brought the answers before the server forgot the session.
+/// The stream passes through another process, which may have seen the responses before the server ended the session.
 #[test]
-fn ok_http_sse_a_refused_post_says_nothing_of_what_another_process_follows() {
+fn http_sse_refused_post_does_not_end_operation_of_another_process() {
     let proxy = Proxy::default();
     assert!(play(&proxy, &legacy(&call(1))).is_empty());
     let (accepted, refused) = (legacy(&call(2)), legacy(&call(3)).answered(404, "text/plain", "no such session"));
@@ -95,7 +95,7 @@ fn ok_http_sse_a_refused_post_says_nothing_of_what_another_process_follows() {
 }
 
 #[test]
-fn ok_a_post_that_is_open_when_its_stream_breaks_is_told_how() {
+fn open_post_has_the_outcome_of_its_broken_stream() {
     for (failure, ended) in [(Failure::UpstreamReset, "error/reset"), (Failure::ClientReset, "cancelled")] {
         let proxy = Proxy::default();
         let stream = legacy_stream().broken(failure);
@@ -111,7 +111,7 @@ fn ok_a_post_that_is_open_when_its_stream_breaks_is_told_how() {
 }
 
 #[test]
-fn ok_a_post_that_is_answered_late_does_not_expire() {
+fn post_with_late_response_does_not_expire() {
     let proxy = Proxy::default();
     let script = legacy(&call(1)).answered(404, "text/plain", "Could not find session");
     let mut post = proxy.begin(&script, &mut Log::default());
@@ -126,7 +126,7 @@ fn ok_a_post_that_is_answered_late_does_not_expire() {
 }
 
 #[test]
-fn ok_a_listen_over_http_sse_is_answered_on_the_stream() {
+fn listen_over_http_sse_is_answered_on_the_stream() {
     let listen = |id| legacy(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"subscriptions/listen"}}"#));
     for (failure, ended) in [(Failure::UpstreamReset, "error/reset"), (Failure::ClientReset, "cancelled")] {
         let proxy = Proxy::default();
@@ -145,7 +145,7 @@ fn ok_a_listen_over_http_sse_is_answered_on_the_stream() {
 }
 
 #[test]
-fn ok_an_endpoint_without_a_session_query_is_learnt() {
+fn endpoint_without_session_query_is_stored() {
     let proxy = Proxy::default();
     let script = legacy_stream();
     let mut get = open(&proxy, &script);
@@ -155,7 +155,7 @@ fn ok_an_endpoint_without_a_session_query_is_learnt() {
 }
 
 #[test]
-fn ok_lists_on_the_stream_of_http_sse_are_published() {
+fn lists_on_http_sse_stream_are_observed() {
     let proxy = Proxy::default();
     let script = legacy_stream();
     let mut get = open_session(&proxy, &script);
@@ -165,11 +165,11 @@ fn ok_lists_on_the_stream_of_http_sse_are_published() {
 }
 
 #[test]
-fn ok_an_answer_before_its_request_answers_nothing() {
+fn response_before_its_request_is_unmatched() {
     let proxy = Proxy::default();
     let script = legacy_stream();
     let mut get = open_session(&proxy, &script);
-    // Nothing was asked here so far: perhaps elsewhere.
+    // No request was seen in this process; another process may have seen it.
     assert!(brief(get.event(&event("", &answer(1)))).is_empty());
     play(&proxy, &legacy(&call(1)));
     assert_eq!(brief(get.event(&event("", &answer(2)))), ["unmatched unknown_id"]);
@@ -177,7 +177,7 @@ fn ok_an_answer_before_its_request_answers_nothing() {
 }
 
 #[test]
-fn ok_an_operation_waits_as_long_as_the_stream_of_its_session() {
+fn operation_does_not_expire_while_session_stream_is_open() {
     let proxy = Proxy::default();
     let script = legacy_stream();
     let mut get = open_session(&proxy, &script);
@@ -185,7 +185,7 @@ fn ok_an_operation_waits_as_long_as_the_stream_of_its_session() {
     for body in [&call(1), &call(2), cancel, &call(3)] {
         legacy(body).play_in(&proxy);
     }
-    // The server owes no answer to what was cancelled.
+    // The server does not have to answer a cancelled request.
     for ended in [&[][..], &["end tools/call cancelled"], &[], &[]] {
         proxy.wait(4);
         assert_eq!(brief(proxy.tick()), ended);
@@ -200,7 +200,7 @@ fn ok_an_operation_waits_as_long_as_the_stream_of_its_session() {
 }
 
 #[test]
-fn ok_a_stream_that_names_another_session_holds_the_first_no_longer() {
+fn stream_with_second_session_detaches_from_first() {
     let proxy = Proxy::default();
     let script = legacy_stream();
     let mut get = open_session(&proxy, &script);
@@ -213,7 +213,7 @@ fn ok_a_stream_that_names_another_session_holds_the_first_no_longer() {
 }
 
 #[test]
-fn ok_an_answer_that_could_not_be_read_may_be_that_of_any_operation() {
+fn unreadable_response_may_answer_any_operation() {
     let proxy = Proxy::default();
     let script = legacy_stream();
     let mut get = open_session(&proxy, &script);

@@ -1,4 +1,4 @@
-//! Answers on another stream than that of the POST.
+//! Responses on another stream than that of the POST.
 
 use super::{answer, brief, call, event, in_session, open, play, stream, telling};
 use crate::host::Failure;
@@ -6,7 +6,7 @@ use crate::test;
 use crate::testing::{Log, Proxy};
 
 #[test]
-fn ok_a_polled_stream_is_answered_by_the_one_that_resumes_it() {
+fn resumed_stream_answers_the_polled_stream() {
     let proxy = Proxy::default();
     let polled = in_session(&call(1)).sse("id: 1\nretry: 500\ndata: \n\n");
     assert!(play(&proxy, &polled).is_empty());
@@ -18,7 +18,7 @@ fn ok_a_polled_stream_is_answered_by_the_one_that_resumes_it() {
 }
 
 #[test]
-fn ok_a_resumable_stream_that_breaks_waits_for_its_answer() {
+fn broken_resumable_stream_waits_for_response() {
     for (is_stream_seen, failure, otherwise) in [
         (true, Failure::UpstreamReset, "error/no_response"),
         (false, Failure::UpstreamReset, "unknown"),
@@ -38,7 +38,7 @@ fn ok_a_resumable_stream_that_breaks_waits_for_its_answer() {
 }
 
 #[test]
-fn ok_a_refused_get_is_no_stream_of_the_session() {
+fn refused_get_is_no_stream_of_the_session() {
     let proxy = Proxy::default();
     stream().answered(405, "text/plain", "Method Not Allowed").play_in(&proxy);
     in_session(&call(1)).answered(202, "", "").play_in(&proxy);
@@ -47,18 +47,18 @@ fn ok_a_refused_get_is_no_stream_of_the_session() {
 }
 
 #[test]
-fn ok_where_only_streams_pass_their_answers_are_not_unmatched() {
+fn stream_responses_are_not_unmatched_without_observed_requests() {
     let proxy = Proxy::default();
     assert!(brief(stream().sse(&event("", &answer(1))).play_in(&proxy)).is_empty());
     in_session(&call(2)).json(&answer(2)).play_in(&proxy);
     assert_eq!(brief(stream().sse(&event("", &answer(1))).play_in(&proxy)), ["unmatched unknown_id"]);
-    // An exchange of its own knows what was asked.
+    // A POST's own stream knows its requests.
     let other = in_session(&call(3)).header("mcp-session-id", "other").json(&answer(4));
     assert_eq!(brief(other.play_in(&proxy)), ["unmatched unknown_id", "end tools/call error/no_response"]);
 }
 
 #[test]
-fn ok_an_operation_answered_elsewhere_takes_no_other_with_its_id() {
+fn operation_answered_on_another_stream_keeps_reused_id() {
     let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
     for is_answered_again in [true, false] {
         let proxy = Proxy::default();
@@ -76,7 +76,7 @@ fn ok_an_operation_answered_elsewhere_takes_no_other_with_its_id() {
 }
 
 #[test]
-fn ok_a_listen_among_others_ends_with_its_stream() {
+fn listen_in_batch_ends_with_its_stream() {
     let proxy = Proxy::default();
     let listen = r#"{"jsonrpc":"2.0","id":2,"method":"subscriptions/listen"}"#;
     let script =
@@ -87,11 +87,11 @@ fn ok_a_listen_among_others_ends_with_its_stream() {
 }
 
 #[test]
-fn ok_cancellations_in_any_order() {
+fn cancellation_in_any_order_is_cancelled() {
     let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
     let notice = "notification in notifications/cancelled";
     let cancelled = in_session(cancel).answered(202, "", "");
-    // While it runs, and the server holds the stream.
+    // While the operation runs and its stream is open.
     let proxy = Proxy::default();
     let script = in_session(&call(1)).sse(":\n").open();
     let post = open(&proxy, &script);
@@ -100,11 +100,11 @@ fn ok_cancellations_in_any_order() {
     let lines = telling(post.finish());
     let duration: u64 = lines[0].split(['(', ')']).nth(1).unwrap().parse().unwrap();
     assert!(lines[0].starts_with("end tools/call cancelled") && duration < 100, "{lines:?}");
-    // An answer that still comes wins.
+    // A response that comes later takes precedence.
     let mut post = open(&proxy, &script);
     cancelled.play_in(&proxy);
     assert_eq!(brief(post.event(&event("", &answer(1)))), ["end tools/call ok"]);
-    // Before anything shows that the operation needs a place: it finds the cancellation when it ends without an answer.
+    // The cancellation comes before the operation is stored; the operation finds it when it ends without a response.
     let script = in_session(&call(1)).answered(200, "application/json", "").broken(Failure::UpstreamReset);
     let post = proxy.begin(&script, &mut Log::default());
     cancelled.play_in(&proxy);
@@ -112,7 +112,7 @@ fn ok_cancellations_in_any_order() {
 }
 
 #[test]
-fn ok_an_operation_does_not_expire_while_its_own_stream_is_open() {
+fn operation_does_not_expire_while_its_own_stream_is_open() {
     let proxy = Proxy::default();
     let script = in_session(&call(1)).sse("id: 1\ndata: \n\n").open();
     let mut post = open(&proxy, &script);

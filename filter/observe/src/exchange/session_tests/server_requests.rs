@@ -1,4 +1,4 @@
-//! What the server asks, and the clock that stands meanwhile.
+//! Server requests, and durations without the wait for the client.
 
 use super::{answer, brief, call, delete, event, in_session, open, play, stream, telling};
 use crate::host::Failure;
@@ -6,7 +6,7 @@ use crate::test;
 use crate::testing::Proxy;
 
 #[test]
-fn ok_the_clock_stands_while_the_server_waits() {
+fn duration_excludes_wait_for_client() {
     let proxy = Proxy::default();
     let script = in_session(&call(1)).sse(":\n").open();
     let mut post = open(&proxy, &script);
@@ -22,7 +22,7 @@ fn ok_the_clock_stands_while_the_server_waits() {
 }
 
 #[test]
-fn ok_requests_of_the_server_end_in_every_way() {
+fn server_request_has_every_outcome() {
     let proxy = Proxy::default();
     let script = stream();
     let mut get = open(&proxy, &script);
@@ -41,7 +41,7 @@ fn ok_requests_of_the_server_end_in_every_way() {
 }
 
 #[test]
-fn ok_the_clock_stands_also_for_operations_that_end_without_an_answer() {
+fn duration_of_unanswered_operation_excludes_wait_for_client() {
     let duration = |lines: Vec<String>, end: &str| -> u64 {
         let line = lines.iter().find(|line| line.starts_with(end)).unwrap_or_else(|| panic!("{lines:?}"));
         line.split(['(', ')']).nth(1).unwrap().parse().unwrap()
@@ -58,7 +58,7 @@ fn ok_the_clock_stands_also_for_operations_that_end_without_an_answer() {
         reply.play_in(&proxy);
         if is_cancelled {
             in_session(cancel).answered(202, "", "").play_in(&proxy);
-            // What the server asks afterwards takes nothing from the time up to then.
+            // A later server request does not change the duration up to then.
             post.event(&asks);
             proxy.wait(10);
             reply.play_in(&proxy);
@@ -67,7 +67,7 @@ fn ok_the_clock_stands_also_for_operations_that_end_without_an_answer() {
         let duration = duration(telling(post.finish()), end);
         assert!((1..100).contains(&duration), "{duration}");
     }
-    // The client never answered: nobody knows for how long the server would have waited.
+    // The client did not respond, so the wait is unknown.
     let proxy = Proxy::default();
     let script = in_session(&call(1)).sse(":\n").broken(Failure::ClientReset);
     let mut post = open(&proxy, &script);
@@ -80,7 +80,7 @@ fn ok_the_clock_stands_also_for_operations_that_end_without_an_answer() {
 }
 
 #[test]
-fn ok_a_second_answer_of_the_client_after_the_stream_is_a_duplicate() {
+fn second_client_response_after_stream_end_is_duplicate() {
     let proxy = Proxy::default();
     let script = in_session(&call(1)).sse(":\n").open();
     let mut post = open(&proxy, &script);
@@ -93,13 +93,13 @@ fn ok_a_second_answer_of_the_client_after_the_stream_is_a_duplicate() {
 }
 
 #[test]
-fn ok_a_request_of_the_server_is_lost_with_the_stream_of_a_get() {
+fn server_request_is_lost_with_its_get_stream() {
     let proxy = Proxy::default();
     let script = stream();
     let mut get = open(&proxy, &script);
     get.event(&event("", r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}"#));
     assert_eq!(brief(get.finish()), ["asked elicitation/create lost"]);
-    // One that may be resumed, and one that stays open: after five minutes.
+    // On a resumable or an open stream, the server request is lost after five minutes.
     for (id, stays) in [("1", false), ("", true)] {
         let proxy = Proxy::default();
         let script = stream();
@@ -118,7 +118,7 @@ fn ok_a_request_of_the_server_is_lost_with_the_stream_of_a_get() {
 }
 
 #[test]
-fn ok_a_session_that_ends_while_the_server_waits() {
+fn session_end_loses_server_request() {
     let proxy = Proxy::default();
     let script = in_session(&call(1)).sse(":\n").open();
     let mut post = open(&proxy, &script);
@@ -130,7 +130,7 @@ fn ok_a_session_that_ends_while_the_server_waits() {
 }
 
 #[test]
-fn ok_where_only_requests_pass_the_client_s_answers_are_not_unmatched() {
+fn client_responses_are_not_unmatched_without_observed_streams() {
     let proxy = Proxy::default();
     let reply = in_session(r#"{"jsonrpc":"2.0","id":7,"result":{}}"#).answered(202, "", "");
     assert!(brief(reply.play_in(&proxy)).is_empty());
@@ -139,7 +139,7 @@ fn ok_where_only_requests_pass_the_client_s_answers_are_not_unmatched() {
 }
 
 #[test]
-fn ok_the_client_answers_with_the_number_as_a_string() {
+fn client_response_with_number_as_string_is_matched() {
     let proxy = Proxy::default();
     let script = stream();
     let mut get = open(&proxy, &script);
@@ -150,7 +150,7 @@ fn ok_the_client_answers_with_the_number_as_a_string() {
     get.event(&event("", r#"{"jsonrpc":"2.0","id":7,"method":"elicitation/create","params":{}}"#));
     let gives_up = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"7"}}"#;
     assert_eq!(brief(get.event(&event("", gives_up)))[1], "asked elicitation/create cancelled");
-    // The client gives up, with the number of its own request as a string.
+    // The client cancels, with the number of its request as a string.
     let script = in_session(&call(5)).sse(":\n").broken(Failure::ClientReset);
     let post = open(&proxy, &script);
     let gives_up = gives_up.replace(r#""7""#, r#""5""#);

@@ -1,4 +1,4 @@
-//! Where sessions begin and end.
+//! How sessions begin and end.
 
 use super::{answer, brief, call, delete, event, in_session, open, play, stream, telling};
 use crate::host::Failure;
@@ -6,7 +6,7 @@ use crate::test;
 use crate::testing::{Proxy, Script};
 
 #[test]
-fn ok_sessions_from_initialize_to_delete_or_404() {
+fn session_ends_with_delete_or_404() {
     let initialize = || {
         let answer = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18"}}"#;
         let mut script = Script::post(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#).json(answer);
@@ -32,7 +32,7 @@ fn ok_sessions_from_initialize_to_delete_or_404() {
 }
 
 #[test]
-fn ok_without_a_session_nothing_is_followed() {
+fn exchange_without_session_uses_no_store() {
     let proxy = Proxy::default();
     let script = Script::post(&call(1)).answered(202, "", "");
     assert_eq!(brief(script.play_in(&proxy)), ["end tools/call unknown"]);
@@ -45,7 +45,7 @@ fn ok_without_a_session_nothing_is_followed() {
 }
 
 #[test]
-fn ok_a_delete_that_overtakes_the_answer_to_initialize() {
+fn delete_before_initialize_response_ends_session() {
     let proxy = Proxy::default();
     let answer = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18"}}"#;
     let mut script = Script::post(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#).sse("").open();
@@ -60,7 +60,7 @@ fn ok_a_delete_that_overtakes_the_answer_to_initialize() {
 }
 
 #[test]
-fn ok_a_session_that_ends_before_the_stream_of_its_operation() {
+fn session_end_before_stream_end_keeps_operation() {
     let proxy = Proxy::default();
     let progress = event("1", r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#);
     let script = in_session(&call(1)).sse(&progress).broken(Failure::ClientReset);
@@ -72,7 +72,7 @@ fn ok_a_session_that_ends_before_the_stream_of_its_operation() {
 }
 
 #[test]
-fn ok_a_new_session_replaces_the_one_that_initialize_was_sent_with() {
+fn session_of_initialize_response_replaces_session_of_request() {
     let proxy = Proxy::default();
     let initialized = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18"}}"#;
     let mut script = in_session(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#).json(initialized);
@@ -83,7 +83,7 @@ fn ok_a_new_session_replaces_the_one_that_initialize_was_sent_with() {
 }
 
 #[test]
-fn ok_a_404_that_says_nothing_of_the_session() {
+fn unrelated_404_does_not_end_session() {
     let proxy = Proxy::default();
     let waits = in_session(&call(1)).answered(202, "", "");
     assert!(play(&proxy, &waits).is_empty());
@@ -97,7 +97,7 @@ fn ok_a_404_that_says_nothing_of_the_session() {
     assert_eq!(brief(gone.play_in(&proxy)), ["end tools/call error/no_response"]);
 }
 
-/// What an exchange adds to the gauge of active sessions.
+/// The change of the gauge of active sessions by an exchange.
 fn activity(lines: &[String]) -> i64 {
     let count = |word: &str| lines.iter().filter(|line| line.starts_with(word)).count() as i64;
     count("SessionActive(StreamableHttp)") - count("SessionInactive(StreamableHttp)")
@@ -111,7 +111,7 @@ fn initialize() -> Script {
 }
 
 #[test]
-fn ok_sessions_are_active_from_initialize_to_their_end() {
+fn session_is_active_from_initialize_to_its_end() {
     let proxy = Proxy::default();
     let mut refused = initialize().json(r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32602}}"#);
     refused.response.insert("mcp-session-id", "5c99c753".to_owned());
@@ -128,7 +128,7 @@ fn ok_sessions_are_active_from_initialize_to_their_end() {
 }
 
 #[test]
-fn ok_an_idle_session_is_inactive_until_its_next_exchange() {
+fn idle_session_is_inactive_until_its_next_exchange() {
     let proxy = Proxy::default();
     initialize().play_in(&proxy);
     let script = stream();
@@ -151,7 +151,7 @@ fn ok_an_idle_session_is_inactive_until_its_next_exchange() {
 }
 
 #[test]
-fn ok_servers_whose_sessions_have_the_same_id_are_told_apart() {
+fn same_session_id_at_two_servers_is_two_sessions() {
     let proxy = Proxy::default();
     let of = |mut script: Script, cluster| {
         script.config = crate::config::Config::from_json(br#"{"server_name_from":"cluster"}"#, &|_| None).unwrap();

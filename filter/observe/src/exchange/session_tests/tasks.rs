@@ -1,11 +1,11 @@
-//! Tasks.
+//! Tasks of MCP: `tools/call` with a task, and the requests for its status and result.
 
 use super::{answer, brief, call, event, in_session, stream};
 use crate::test;
 use crate::testing::Proxy;
 
 #[test]
-fn ok_tasks_are_counted_once() {
+fn task_end_is_counted_once() {
     let proxy = Proxy::default();
     let started = r#"{"jsonrpc":"2.0","id":1,"result":{"task":{"taskId":"t-1","status":"working"}}}"#;
     assert_eq!(brief(in_session(&call(1)).json(started).play_in(&proxy)), ["end tools/call accepted"]);
@@ -26,9 +26,9 @@ fn ok_tasks_are_counted_once() {
     assert_eq!(lines, ["notification out notifications/tasks/status", "task of None failed"]);
 }
 
-/// As FastMCP 2.14 sends it: announced in `_meta`, asked for with the methods of 2025-11-25.
+/// A task as in FastMCP 2.14: announced in `_meta`, requested with the methods of 2025-11-25.
 #[test]
-fn ok_a_task_that_is_announced_in_meta() {
+fn task_announced_in_meta_is_counted() {
     let announced = |id: u32, meta: &str| {
         format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"_meta":{meta},"content":[],"isError":false}}}}"#)
     };
@@ -54,7 +54,7 @@ fn ok_a_task_that_is_announced_in_meta() {
     let status =
         r#"{"jsonrpc":"2.0","method":"notifications/tasks/status","params":{"taskId":"t-3","status":"failed"}}"#;
     assert_eq!(brief(stream().sse(&event("", status)).play_in(&proxy))[1], r#"task of Some("add") failed"#);
-    // Run at once, or nothing of the kind.
+    // A task that ran at once, or no task.
     for meta in [
         r#"{"modelcontextprotocol.io/task":{"returned_immediately":true}}"#,
         r#"{"modelcontextprotocol.io/task":"t-4"}"#,
@@ -64,14 +64,14 @@ fn ok_a_task_that_is_announced_in_meta() {
         let lines = in_session(&call(4)).json(&announced(4, meta)).play_in(&proxy);
         assert_eq!(brief(lines), ["end tools/call ok"], "{meta}");
     }
-    // The client's side of it says nothing.
+    // The `_meta` of a client's request does not announce a task.
     let asks = r#""params":{"_meta":{"modelcontextprotocol.io/task":{"taskId":"t-5"}},"#;
     let script = in_session(&call(5).replace(r#""params":{"#, asks)).json(&answer(5));
     assert_eq!(brief(script.play_in(&proxy)), ["end tools/call ok"]);
 }
 
 #[test]
-fn ok_tasks_of_two_servers_are_told_apart() {
+fn same_task_id_at_two_servers_is_two_tasks() {
     let proxy = Proxy::default();
     let mut count = 0;
     for cluster in ["first", "second"] {

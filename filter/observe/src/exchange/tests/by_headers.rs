@@ -1,4 +1,4 @@
-//! What the headers show: of a request whose body never came, and of headers that come twice.
+//! Observations by headers: requests without their body, and headers that occur twice.
 
 use super::{end, error, event, result};
 use crate::host::Failure;
@@ -15,7 +15,7 @@ fn initialize() -> Script {
 }
 
 #[test]
-fn ok_refused_before_the_body_the_method_is_unseen() {
+fn request_refused_before_body_has_unseen_method() {
     let script = headers_only().without("mcp-protocol-version").answered(401, "text/plain", "denied");
     assert_eq!(
         script.play(),
@@ -38,7 +38,7 @@ fn ok_refused_before_the_body_the_method_is_unseen() {
 }
 
 #[test]
-fn ok_a_server_that_breaks_before_the_body_brings_its_answer_nowhere_else() {
+fn http_sse_post_reset_before_its_body_ends() {
     let legacy = || headers_only().without("mcp-protocol-version").header(":path", "/messages?session_id=7");
     assert_eq!(end(&legacy().answered(503, "text/plain", "x").broken(Failure::UpstreamReset)), "unseen error/reset");
     assert_eq!(end(&legacy().answered(503, "text/plain", "x").broken(Failure::ClientReset)), "unseen cancelled");
@@ -46,7 +46,7 @@ fn ok_a_server_that_breaks_before_the_body_brings_its_answer_nowhere_else() {
 }
 
 #[test]
-fn ok_any_header_that_shows_mcp_shows_it_without_a_body() {
+fn mcp_header_is_enough_without_body() {
     let bare = || headers_only().without("accept").without("mcp-protocol-version").answered(503, "text/plain", "x");
     assert_eq!(bare().play(), ["StreamSeen"]);
     assert_eq!(bare().header("mcp-session-id", "s").header("content-type", "text/plain").play(), ["StreamSeen"]);
@@ -64,7 +64,7 @@ fn ok_any_header_that_shows_mcp_shows_it_without_a_body() {
 }
 
 #[test]
-fn ok_refused_as_a_probe_before_the_body_is_probing() {
+fn probe_refused_before_body_is_negotiation() {
     let probe = || headers_only().without("mcp-protocol-version");
     for refused in [probe().answered(405, "text/plain", "no"), probe().answered(405, "", "")] {
         assert_eq!(end(&refused), "unseen negotiation");
@@ -75,7 +75,7 @@ fn ok_refused_as_a_probe_before_the_body_is_probing() {
 }
 
 #[test]
-fn ok_mcp_method_names_what_was_not_seen() {
+fn mcp_method_header_names_unseen_request() {
     let script = headers_only().header("mcp-method", "tools/call").header("mcp-name", "add");
     let mut denied = script.clone().answered(403, "text/plain", "denied");
     denied.is_from_upstream = false;
@@ -86,7 +86,7 @@ fn ok_mcp_method_names_what_was_not_seen() {
 }
 
 #[test]
-fn ok_what_was_said_to_an_unseen_request_counts() {
+fn response_to_unseen_request_counts() {
     let say = |status, body: &str| end(&headers_only().answered(status, "application/json", body));
     for id in [r#""id":null,"#, "", r#""id":"server-error","#, r#""id":7,"#] {
         assert_eq!(say(401, &error("-32001", id)), "unseen error/rpc_error", "{id}");
@@ -100,14 +100,14 @@ fn ok_what_was_said_to_an_unseen_request_counts() {
 }
 
 #[test]
-fn ok_part_of_a_body_is_not_seen_either() {
+fn partial_request_body_is_unseen() {
     let mut script = initialize().answered(413, "text/plain", "x");
     script.request_body.truncate(20);
     script.request_end = End::Never;
     let lines = script.play();
     assert!(Log::ends(&lines)[0].starts_with("unseen error/http_error"), "{lines:?}");
     assert!(!lines.iter().any(|line| line.starts_with("skip")), "{lines:?}");
-    // A client that left while it was still sending began no operation.
+    // A client that disconnects during its request starts no operation.
     assert_eq!(headers_only().broken(Failure::ClientReset).play(), ["StreamSeen"]);
     script.request_body.truncate(9);
     script.response.clear();
@@ -115,7 +115,7 @@ fn ok_part_of_a_body_is_not_seen_either() {
 }
 
 #[test]
-fn ok_a_body_that_comes_after_the_answer_began_counts_once_by_its_own_method() {
+fn body_after_response_began_counts_once_by_its_method() {
     let whole = initialize();
     for sent in [0, 10] {
         for (status, then) in [(401, "no"), (503, "no")] {
@@ -137,7 +137,7 @@ fn ok_a_body_that_comes_after_the_answer_began_counts_once_by_its_own_method() {
 }
 
 #[test]
-fn ok_a_body_that_comes_after_the_answer_ended_does_not_count_twice() {
+fn body_after_response_ended_does_not_count_twice() {
     let mut script = initialize().answered(401, "text/plain", "no");
     let rest = script.request_body.split_off(0);
     script.request_end = End::Never;
@@ -151,7 +151,7 @@ fn ok_a_body_that_comes_after_the_answer_ended_does_not_count_twice() {
 }
 
 #[test]
-fn ok_of_a_content_type_sent_twice_the_first_counts() {
+fn first_of_two_content_types_counts() {
     // Envoy joins the lines.
     let twice = "application/json,application/json";
     let script = Script::tool_call().header("content-type", twice).answered(200, twice, &result(""));
@@ -163,7 +163,7 @@ fn ok_of_a_content_type_sent_twice_the_first_counts() {
 }
 
 #[test]
-fn ok_the_lines_of_accept_are_one_list() {
+fn accept_lines_are_one_list() {
     let custom = |accept: &str| {
         let script = Script::post(r#"{"jsonrpc":"2.0","id":1,"method":"acme/x"}"#).without("mcp-protocol-version");
         script.header("accept", accept).json(&result("")).play().contains(&"ExchangeOpened".to_owned())

@@ -1,4 +1,4 @@
-//! Compressed answers: read where the coding is gzip or deflate, else unknown.
+//! Compressed responses: gzip and deflate are read, other codings are unknown.
 
 use super::{end, event, result};
 use crate::test;
@@ -7,7 +7,7 @@ use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
 
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
-/// The same script, its answer's body in this coding.
+/// The same script with the response body in this coding.
 fn coded(mut script: Script, coding: &str, compress: impl Fn(&[u8]) -> Vec<u8>) -> Script {
     script.response.insert("content-encoding", coding.to_owned());
     script.response_body = compress(&script.response_body);
@@ -27,7 +27,7 @@ fn tool_error() -> String {
 }
 
 #[test]
-fn ok_a_tool_error_is_seen_behind_every_coding() {
+fn tool_error_is_seen_in_every_coding() {
     let answer = tool_error();
     for script in [Script::tool_call().json(&answer), Script::tool_call().sse(&event(&answer))] {
         for script in [
@@ -43,7 +43,7 @@ fn ok_a_tool_error_is_seen_behind_every_coding() {
 }
 
 #[test]
-fn ok_sizes_are_those_of_the_message_and_bytes_those_of_the_wire() {
+fn message_size_is_decoded_and_body_bytes_are_encoded() {
     let script = coded(Script::tool_call().json(&tool_error()), "gzip", gzip);
     let lines = script.play();
     let size = format!("{:?} bytes", Some(tool_error().len()));
@@ -52,10 +52,10 @@ fn ok_sizes_are_those_of_the_message_and_bytes_those_of_the_wire() {
 }
 
 #[test]
-fn ok_any_chunking_of_a_compressed_stream() {
+fn any_chunking_of_compressed_stream_gives_the_same() {
     let stream = event(r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#) + &event(&tool_error());
     let mut script = coded(Script::tool_call().sse(&stream), "gzip", gzip);
-    // Each callback has a time of its own.
+    // Each callback has its own time.
     let play = |script: &Script| script.play().join("\n").replace("Some(2) ms", "Some(1) ms");
     let expected = play(&script);
     for chunk in 1..60 {
@@ -65,7 +65,7 @@ fn ok_any_chunking_of_a_compressed_stream() {
 }
 
 #[test]
-fn ok_other_codings_are_unknown() {
+fn other_codings_are_unknown() {
     for coding in ["br", "zstd", "compress", "gzip, br", "gzip, gzip", "br,gzip"] {
         let script = coded(Script::tool_call().json(&tool_error()), coding, gzip);
         assert_eq!(end(&script), "tools/call unknown", "{coding}");
@@ -74,19 +74,19 @@ fn ok_other_codings_are_unknown() {
 }
 
 #[test]
-fn ok_of_a_coding_sent_twice_the_first_counts() {
+fn first_of_two_codings_counts() {
     let twice = coded(Script::tool_call().json(&tool_error()), "gzip,gzip", gzip);
     assert_eq!(end(&twice), "tools/call error/tool_error");
 }
 
 #[test]
-fn ok_an_error_page_in_another_coding_is_judged_by_its_status() {
+fn error_page_in_other_coding_has_outcome_of_its_status() {
     let page = coded(Script::tool_call().answered(502, "application/json", "{}"), "br", gzip);
     assert_eq!((end(&page).as_str(), skips(&page)), ("tools/call error/http_error", vec![]));
 }
 
 #[test]
-fn err_broken_cut_and_growing_content_is_unknown() {
+fn broken_truncated_and_oversized_content_is_unknown() {
     let check = |compress: &dyn Fn(&[u8]) -> Vec<u8>, reason: &str| {
         for script in [Script::tool_call().json(&tool_error()), Script::tool_call().sse(&event(&tool_error()))] {
             let script = coded(script, "gzip", compress);
@@ -100,7 +100,7 @@ fn err_broken_cut_and_growing_content_is_unknown() {
 }
 
 #[test]
-fn ok_what_is_wrong_in_the_json_is_said_once() {
+fn invalid_json_is_reported_once() {
     let script = coded(Script::tool_call().json(r#"{"jsonrpc":"2.0",,"id":1}"#), "gzip", gzip);
     assert_eq!(skips(&script), ["skip out invalid_json"]);
     let script = coded(Script::tool_call().json(r#"{"jsonrpc":"2.0""#), "gzip", gzip);
@@ -111,17 +111,17 @@ fn ok_what_is_wrong_in_the_json_is_said_once() {
 }
 
 #[test]
-fn ok_a_stream_of_its_own_is_recognised_behind_gzip() {
+fn compressed_stream_is_recognised_by_first_event() {
     let script = Script::get().without("mcp-protocol-version");
     let message = event(r#"{"jsonrpc":"2.0","method":"notifications/message"}"#);
     let lines = coded(script.clone().sse(&message), "gzip", gzip).play();
     assert!(lines.contains(&"notification out notifications/message".to_owned()), "{lines:?}");
-    // Nobody knows whose content this is.
+    // The content cannot be attributed to MCP.
     assert_eq!(coded(script.sse(&message), "gzip", |_| b"garbage".to_vec()).play(), ["StreamSeen"]);
 }
 
 #[test]
-fn ok_the_answer_of_a_large_batch_is_left_unread() {
+fn response_to_large_batch_is_not_read() {
     let play = |count: usize| {
         let call = |id| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"a"}}}}"#);
         let batch: Vec<_> = (0..count).map(call).collect();

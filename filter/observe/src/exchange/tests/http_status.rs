@@ -1,4 +1,4 @@
-//! Answers without JSON-RPC: the HTTP status tells.
+//! Responses without JSON-RPC: the HTTP status gives the outcome.
 
 use super::{end, error, event, result};
 use crate::host::Failure;
@@ -16,14 +16,14 @@ fn brief(script: &Script, proxy: &Proxy) -> String {
     ends[0].split(" in ").next().unwrap().to_owned()
 }
 
-/// A stream of HTTP+SSE at this path came and went.
+/// A stream of HTTP+SSE at this path, from its start to its end.
 fn stream(path: &str, proxy: &Proxy) {
     let get = Script::get().without("mcp-protocol-version").header(":path", path);
     get.sse("event: endpoint\ndata: /messages?session_id=1\n\n").play_in(proxy);
 }
 
 #[test]
-fn ok_whoever_is_sent_elsewhere_asks_again() {
+fn redirect_without_json_rpc_is_redirected() {
     for status in [301, 302, 303, 304, 307, 308] {
         for method in ["tools/call", "initialize", "server/discover"] {
             assert_eq!(end(&request(method).answered(status, "text/html", "moved")), format!("{method} redirected"));
@@ -32,7 +32,7 @@ fn ok_whoever_is_sent_elsewhere_asks_again() {
         let said = request("tools/list").answered(status, "application/json", &error("-32000", ""));
         assert_eq!(end(&said), "tools/list error/rpc_error");
     }
-    // What stands there for people or browsers is no broken message.
+    // A page for people or browsers is no broken message.
     for body in [r#"{"detail":"moved"}"#, "{moved", r#"{"jsonrpc":"2.0"#] {
         let lines = request("tools/list").answered(307, "application/json", body).play();
         assert!(!lines.iter().any(|line| line.starts_with("skip")), "{lines:?}");
@@ -42,7 +42,7 @@ fn ok_whoever_is_sent_elsewhere_asks_again() {
     let mut local = request("tools/list").answered(301, "", "");
     local.is_from_upstream = false;
     assert_eq!(end(&local), "tools/list redirected");
-    // What broke is not redirected.
+    // A response that fails is not a redirect.
     assert_eq!(
         end(&request("tools/list").answered(307, "text/html", "mo").broken(Failure::UpstreamReset)),
         "tools/list error/reset"
@@ -50,7 +50,7 @@ fn ok_whoever_is_sent_elsewhere_asks_again() {
 }
 
 #[test]
-fn ok_initialize_refused_by_405_is_probing() {
+fn initialize_refused_by_405_is_negotiation() {
     let proxy = Proxy::default();
     assert_eq!(brief(&request("initialize").answered(405, "text/plain", "no"), &proxy), "initialize negotiation");
     assert_eq!(brief(&request("initialize").answered(405, "", ""), &proxy), "initialize negotiation");
@@ -61,7 +61,7 @@ fn ok_initialize_refused_by_405_is_probing() {
 }
 
 #[test]
-fn ok_where_a_stream_told_an_endpoint_initialize_is_probing() {
+fn initialize_at_http_sse_server_is_negotiation() {
     for status in [400, 404] {
         let (proxy, probe) = (Proxy::default(), request("initialize").answered(status, "text/plain", "no"));
         let at = |path: &str, cluster: &'static str| {
@@ -88,7 +88,7 @@ fn ok_where_a_stream_told_an_endpoint_initialize_is_probing() {
 }
 
 #[test]
-fn ok_error_pages_are_not_skipped_messages() {
+fn error_pages_are_not_skipped_messages() {
     for (content_type, body) in [
         ("application/json", r#"{"error":"invalid_token"}"#.to_owned()),
         ("application/problem+json", r#"{"title":"no"}"#.to_owned()),
@@ -116,7 +116,7 @@ fn ok_error_pages_are_not_skipped_messages() {
 }
 
 #[test]
-fn ok_an_error_decides_whatever_stands_beside_it() {
+fn rpc_error_outranks_http_status() {
     let both = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]},"error":{"code":-32603,"message":""}}"#;
     let lines = Script::tool_call().json(both).play();
     assert!(Log::ends(&lines)[0].starts_with("tools/call error/rpc_error"), "{lines:?}");

@@ -1,17 +1,17 @@
-//! GETs that are MCP: what became of them, and what refuses them.
+//! GET requests that are MCP, and how they are refused.
 
 use super::{error, event};
 use crate::host::Failure;
 use crate::test;
 use crate::testing::{Log, Proxy, Script};
 
-/// What is said of the opening of a stream.
+/// The lines about the opening of a stream.
 fn opens(script: &Script) -> Vec<String> {
     script.play().into_iter().filter(|line| line.starts_with("stream ")).collect()
 }
 
 #[test]
-fn ok_a_stream_opens_or_is_refused() {
+fn stream_opens_or_is_refused() {
     let note = event(r#"{"jsonrpc":"2.0","method":"notifications/message"}"#);
     assert_eq!(opens(&Script::get().sse(&note)), ["stream ok"]);
     assert_eq!(opens(&Script::get().sse("")), ["stream ok"]);
@@ -27,14 +27,14 @@ fn ok_a_stream_opens_or_is_refused() {
     for status in [301, 304, 307] {
         assert_eq!(opens(&Script::get().answered(status, "", "")), [""; 0], "{status}");
     }
-    // The client left first.
+    // The client disconnected first.
     assert_eq!(opens(&Script::get().broken(Failure::ClientReset)), [""; 0]);
     assert_eq!(opens(&Script::get().header(":method", "DELETE").answered(200, "", "")), [""; 0]);
     assert_eq!(opens(&Script::tool_call().sse(&note)), [""; 0]);
 }
 
 #[test]
-fn ok_a_stream_known_by_its_first_event_opens_then() {
+fn stream_recognised_by_first_event_opens_at_that_event() {
     let bare = || Script::get().without("mcp-protocol-version");
     let note = event(r#"{"jsonrpc":"2.0","method":"notifications/message"}"#);
     assert_eq!(opens(&bare().sse(&note.repeat(3))), ["stream ok"]);
@@ -44,7 +44,7 @@ fn ok_a_stream_known_by_its_first_event_opens_then() {
 }
 
 #[test]
-fn ok_what_describes_the_host_is_never_mcp() {
+fn well_known_paths_are_never_mcp() {
     let note = event(r#"{"jsonrpc":"2.0","method":"notifications/message"}"#);
     let opened = |path: &str, name: &'static str| {
         Script::get().header(":path", path).header(name, "2025-11-25").sse(&note).play().len() > 1
@@ -60,7 +60,7 @@ fn ok_what_describes_the_host_is_never_mcp() {
 }
 
 #[test]
-fn ok_an_error_that_refuses_the_exchange_answers_nothing() {
+fn error_that_refuses_get_answers_no_operation() {
     for id in [r#""id":"server-error","#, r#""id":null,"#, "", r#""id":7,"#] {
         let get = || Script::get().header("mcp-session-id", "s");
         let answer = error("-32600", id);
@@ -77,13 +77,13 @@ fn ok_an_error_that_refuses_the_exchange_answers_nothing() {
             assert!(!lines.iter().any(|line| line.starts_with("unmatched")), "{lines:?}");
         }
     }
-    // A result is another thing.
+    // A result, unlike an error, is unmatched.
     let stray = event(r#"{"jsonrpc":"2.0","id":7,"result":{}}"#);
     assert!(Script::get().sse(&stray).play().contains(&"unmatched unknown_id".to_owned()));
 }
 
 #[test]
-fn ok_an_error_on_a_stream_still_answers_what_was_asked_elsewhere() {
+fn error_on_stream_answers_operation_of_another_exchange() {
     let proxy = Proxy::default();
     let call = Script::tool_call().header("mcp-session-id", "s").answered(202, "", "");
     assert!(Log::ends(&call.play_in(&proxy)).is_empty());

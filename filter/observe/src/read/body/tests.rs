@@ -6,7 +6,7 @@ use crate::read::message::RpcErrorCode;
 use crate::read::message::{MessageKind, ResultType};
 use crate::test;
 
-/// A part of one's own.
+/// A part, owned.
 #[derive(Debug, PartialEq)]
 enum Kept {
     Message(Box<Message>),
@@ -51,7 +51,7 @@ fn one(text: &str) -> Message {
 }
 
 #[test]
-fn ok_members_in_any_order_and_decoys_unseen() {
+fn members_are_read_in_any_order_at_their_path_only() {
     let message = one(
         r#"{"params":{"arguments":{"name":"decoy","method":"x"},"name":"add"},"id":"a","me\u0074hod":"tools/call","jsonrpc":"2.0"}"#,
     );
@@ -64,7 +64,7 @@ fn ok_members_in_any_order_and_decoys_unseen() {
 }
 
 #[test]
-fn ok_the_last_duplicate_counts() {
+fn last_duplicate_member_counts() {
     let message =
         one(r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call","params":{"name":"a"},"params":{}}"#);
     assert_eq!(message.method.unwrap().whole(), Some(b"tools/call".as_slice()));
@@ -75,7 +75,7 @@ fn ok_the_last_duplicate_counts() {
 }
 
 #[test]
-fn ok_lists_are_counted_and_named() {
+fn lists_are_counted_and_named() {
     let message =
         one(r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a","inputSchema":{"name":"x"}},{"name":"b"},3]}}"#);
     let list = message.result.unwrap().lists.remove(0);
@@ -85,7 +85,7 @@ fn ok_lists_are_counted_and_named() {
 }
 
 #[test]
-fn ok_an_item_is_told_by_its_text_but_for_spacing() {
+fn item_digest_ignores_white_space() {
     let digests = |items: &str| -> Vec<u64> {
         let message = one(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{items}]}}}}"#));
         message.result.unwrap().lists.remove(0).published.iter().map(|item| item.digest).collect()
@@ -106,7 +106,7 @@ fn ok_an_item_is_told_by_its_text_but_for_spacing() {
 }
 
 #[test]
-fn ok_cursors() {
+fn cursors_are_digested() {
     let next =
         |result: &str| one(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{{result}}}}}"#)).result.unwrap().next_cursor;
     assert_eq!(next(r#""tools":[]"#), None);
@@ -125,7 +125,7 @@ fn ok_cursors() {
 }
 
 #[test]
-fn ok_published_items_are_bounded() {
+fn published_items_are_bounded() {
     for item in [r#"{"name":""}"#, r#"{"name":"0123456789012345678901234567890123456789"}"#] {
         let items = vec![item; 20_000].join(",");
         let message = one(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{items}]}}}}"#));
@@ -135,7 +135,7 @@ fn ok_published_items_are_bounded() {
 }
 
 #[test]
-fn ok_error_codes() {
+fn error_codes_are_integers_or_invalid() {
     let code = |text: &str| one(&format!(r#"{{"jsonrpc":"2.0","id":null,"error":{text}}}"#)).error;
     assert_eq!(code(r#"{"code":-32602.0,"message":"x"}"#), Some(RpcErrorCode::Integer(-32602)));
     assert_eq!(code(r#"{"message":"x"}"#), Some(RpcErrorCode::Invalid));
@@ -148,7 +148,7 @@ fn ok_error_codes() {
 }
 
 #[test]
-fn ok_batches_and_what_is_no_message() {
+fn batch_gives_its_messages_and_skips_the_rest() {
     let count = |text| json(text).len();
     assert_eq!(count(r#"[{"jsonrpc":"2.0","method":"a"},{"jsonrpc":"2.0","method":"b"}]"#), 2);
     assert_eq!(json("[]"), [Kept::Skipped(SkipReason::NotJsonRpc)]);
@@ -161,14 +161,14 @@ fn ok_batches_and_what_is_no_message() {
 }
 
 #[test]
-fn ok_size_is_that_of_the_message() {
+fn size_is_that_of_the_message() {
     assert_eq!(one(" {\"jsonrpc\":\"2.0\"} \n").bytes, 17);
     let parts = read(Format::Sse, b"data: {\"a\":\ndata: 1}\n\n", || 1);
     assert!(matches!(parts.as_slice(), [Kept::Event, Kept::Message(message)] if message.bytes == 8), "{parts:?}");
 }
 
 #[test]
-fn ok_an_event_holds_the_answers_of_a_whole_batch() {
+fn event_has_room_for_responses_of_whole_batch() {
     let answers: Vec<_> =
         (0..100).map(|id| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"isError":true}}}}"#)).collect();
     let parts = read(Format::Sse, format!("data: [{}]\n\n", answers.join(",")).as_bytes(), || 1000);
@@ -179,7 +179,7 @@ fn ok_an_event_holds_the_answers_of_a_whole_batch() {
 }
 
 #[test]
-fn ok_names_of_a_result_are_bounded_also_when_empty() {
+fn empty_names_of_result_are_bounded() {
     let items = vec![r#"{"name":""}"#; 5_000].join(",");
     let lists = ["tools", "prompts", "resources"].map(|kind| format!(r#""{kind}":[{items}]"#)).join(",");
     let message = one(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{{lists}}}}}"#));
@@ -189,7 +189,7 @@ fn ok_names_of_a_result_are_bounded_also_when_empty() {
 }
 
 #[test]
-fn ok_events_begin_anew_after_a_broken_one() {
+fn event_after_broken_event_is_read() {
     let text =
         b"data: {bad\n\nevent: ping\ndata: {\"x\":1}\n\ndata: {}\n\nevent: endpoint\ndata: /m\n\ndata: {\"cut\":1}";
     let parts = read(Format::Sse, text, || usize::MAX);
@@ -203,7 +203,7 @@ fn ok_events_begin_anew_after_a_broken_one() {
 }
 
 #[test]
-fn ok_any_chunking_gives_the_same_parts() {
+fn any_chunking_gives_the_same_parts() {
     let mut random = fastrand::Rng::with_seed(5);
     let pieces = [
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a\u00e9"}}"#,

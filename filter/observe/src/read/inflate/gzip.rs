@@ -1,4 +1,4 @@
-//! The header of a gzip member (RFC 1952, 2.3), byte by byte; nothing in it is kept.
+//! Reads the header of a gzip member (RFC 1952, 2.3) byte by byte. No field is kept.
 
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 const DEFLATE: u8 = 8;
@@ -10,13 +10,13 @@ const NAME: u8 = 1 << 3;
 const COMMENT: u8 = 1 << 4;
 const RESERVED: u8 = 0b1110_0000;
 
-/// How far the header is.
+/// The state of the header.
 #[derive(Clone, Debug)]
 pub(super) struct Header {
     field: Field,
-    /// Bytes of the field that were read, or are still to come in [`Field::Extra`].
+    /// Bytes read of the field; in [`Field::Extra`], the bytes that are still missing.
     count: u16,
-    /// Optional fields that follow.
+    /// The optional fields that follow.
     flags: u8,
 }
 
@@ -30,19 +30,19 @@ enum Field {
     Fixed,
     ExtraLength,
     Extra,
-    /// Ended by a zero, as the comment.
+    /// Ends with a zero byte, as the comment does.
     Name,
     Comment,
     Checksum,
 }
 
-/// What a byte did.
+/// The result of a byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     More,
-    /// The blocks begin behind this byte.
+    /// The blocks begin after this byte.
     Complete,
-    /// No gzip.
+    /// Not gzip.
     Invalid,
 }
 
@@ -60,7 +60,7 @@ impl Header {
         self.field != Field::Magic
     }
 
-    /// Any byte was taken.
+    /// At least one byte was read.
     pub(super) fn has_begun(&self) -> bool {
         self.is_sure() || self.count > 0
     }
@@ -92,7 +92,7 @@ impl Header {
         if is_last { self.next_field() } else { Step::More }
     }
 
-    /// Counts a byte of a field that has `bytes` of them; whether it was the last.
+    /// Counts a byte of a field of `bytes` bytes. Returns whether it was the last one.
     fn counted(&mut self, bytes: u16) -> bool {
         self.count += 1;
         self.count == bytes

@@ -3,7 +3,7 @@ use crate::test;
 use miniz_oxide::deflate::core::{CompressorOxide, TDEFLFlush, compress_to_output, create_comp_flags_from_zip_params};
 use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
 
-/// What came out, how it ended, and whether it would be called cut.
+/// The decoded bytes, the error, and whether the content is truncated.
 #[derive(Debug, PartialEq)]
 struct Decoded {
     bytes: Vec<u8>,
@@ -66,7 +66,7 @@ fn text(random: &mut fastrand::Rng, size: usize) -> Vec<u8> {
 }
 
 #[test]
-fn ok_names_of_codings() {
+fn coding_names_are_recognised() {
     for name in ["gzip", "x-gzip", " GZip ", "X-GZIP"] {
         assert_eq!(Coding::of(name.as_bytes()), Some(Coding::Gzip), "{name}");
     }
@@ -77,7 +77,7 @@ fn ok_names_of_codings() {
 }
 
 #[test]
-fn ok_every_form() {
+fn every_form_is_inflated() {
     for size in [0, 1, 4_095, 4_096, 4_097, WINDOW - 1, WINDOW, WINDOW + 1, 300_000] {
         let text = text(&mut fastrand::Rng::with_seed(size as u64), size);
         assert_eq!(decode(Coding::Gzip, &gzip(&text)), whole(&text), "{size}");
@@ -90,7 +90,7 @@ fn ok_every_form() {
 }
 
 #[test]
-fn ok_optional_fields_of_gzip() {
+fn optional_gzip_fields_are_skipped() {
     let extra = [&[3, 1][..], &[0; 259]].concat();
     for (flags, fields) in [
         (1, b"".to_vec()),
@@ -108,7 +108,7 @@ fn ok_optional_fields_of_gzip() {
 }
 
 #[test]
-fn ok_members_and_what_follows_them() {
+fn gzip_members_are_joined_and_trailing_bytes_ignored() {
     let members = [gzip(b"one "), member(8, b"n\0", b"two "), gzip(b""), gzip(b"three")].concat();
     let expected = whole(b"one two three");
     assert_eq!(decode(Coding::Gzip, &members), expected);
@@ -122,7 +122,7 @@ fn ok_members_and_what_follows_them() {
 }
 
 #[test]
-fn ok_any_chunking_gives_the_same() {
+fn any_chunking_gives_the_same_text() {
     let mut random = fastrand::Rng::with_seed(11);
     for round in 0..300 {
         let size = random.usize(0..100_000);
@@ -132,7 +132,7 @@ fn ok_any_chunking_gives_the_same() {
             1 => (Coding::Deflate, compress_to_vec_zlib(&text, random.u8(0..10))),
             _ => (Coding::Deflate, compress_to_vec(&text, random.u8(0..10))),
         };
-        // Every second one is damaged or cut.
+        // Every second content is damaged or cut.
         if round % 2 == 0 && !content.is_empty() {
             let at = random.usize(0..content.len());
             content[at] ^= 1 << random.u8(0..8);
@@ -145,7 +145,7 @@ fn ok_any_chunking_gives_the_same() {
 }
 
 #[test]
-fn ok_what_was_flushed_comes_at_once() {
+fn flushed_content_is_returned_at_once() {
     let flags = create_comp_flags_from_zip_params(6, 15, 0);
     let mut compressor = CompressorOxide::new(flags);
     let mut flushed = |text: &[u8], flush| {
@@ -173,10 +173,10 @@ fn ok_what_was_flushed_comes_at_once() {
 }
 
 #[test]
-fn ok_cut_anywhere() {
+fn cut_content_is_recognised_anywhere() {
     let content = gzip(b"some text, some text");
     assert!(!decode(Coding::Gzip, b"").is_cut, "nothing is missing from nothing");
-    // Behind the blocks only their checksum is missing.
+    // After the blocks only the checksum is missing.
     for end in 1..content.len() {
         let decoded = decode(Coding::Gzip, &content[..end]);
         assert_eq!(decoded.is_cut, end < content.len() - 8, "{end}");
@@ -189,7 +189,7 @@ fn ok_cut_anywhere() {
 }
 
 #[test]
-fn err_what_is_not_what_it_says() {
+fn content_in_another_coding_is_broken() {
     let broken = |coding, content: &[u8]| decode(coding, content).unread == Some(Unread::Broken);
     assert!(broken(Coding::Gzip, b"{\"jsonrpc\":\"2.0\"}"));
     assert!(broken(Coding::Deflate, b"\x07 is a kind of block that does not exist"));
@@ -206,33 +206,33 @@ fn err_what_is_not_what_it_says() {
 }
 
 #[test]
-fn err_a_bomb_is_given_up_early() {
+fn decompression_bomb_stops_early() {
     let zeros = vec![0; 64 << 20];
     let content = compress_to_vec(&zeros, 9);
     for decoded in [decode(Coding::Deflate, &content), decode_by(Coding::Deflate, &content, || 7)] {
         assert_eq!(decoded.unread, Some(Unread::Bomb));
-        let most = FREE_BYTES as usize + content.len() * MAX_RATIO as usize + WINDOW;
-        assert!(decoded.bytes.len() <= most && decoded.bytes.len() < 1 << 20, "{}", decoded.bytes.len());
+        let max = FREE_BYTES as usize + content.len() * MAX_RATIO as usize + WINDOW;
+        assert!(decoded.bytes.len() <= max && decoded.bytes.len() < 1 << 20, "{}", decoded.bytes.len());
     }
-    // Small answers may repeat themselves as they like.
+    // A small response may be highly repetitive.
     let zeros = vec![b' '; FREE_BYTES as usize];
     assert_eq!(decode(Coding::Deflate, &compress_to_vec(&zeros, 9)), whole(&zeros));
 }
 
 #[test]
-fn ok_memory_is_bounded() {
+fn memory_is_bounded() {
     let mut decoder = Decoder::new(Coding::Gzip);
     let retained = |decoder: &Decoder| {
         decoder.inflater.as_ref().map_or(0, |inflater| size_of_val(inflater.as_ref()) + inflater.window.capacity())
     };
     assert_eq!(retained(&decoder), 0);
     let content = gzip(&text(&mut fastrand::Rng::with_seed(3), 1_000_000));
-    let mut most = 0;
+    let mut peak = 0;
     for chunk in content.chunks(999) {
         decoder.push(chunk, &mut |_| {}).unwrap();
-        most = most.max(retained(&decoder));
+        peak = peak.max(retained(&decoder));
     }
-    assert!(most > WINDOW && most < 45 * 1024, "{most}");
+    assert!(peak > WINDOW && peak < 45 * 1024, "{peak}");
     let content = gzip(b"small");
     let (header, blocks) = content.split_at(10);
     let mut small = Decoder::new(Coding::Gzip);

@@ -1,6 +1,6 @@
-//! The digest of a container's text without its insignificant white space, taken while it passes.
+//! The digest of a container's text without its insignificant white space, computed during the scan.
 //!
-//! Runs of bytes without such white space are digested as a whole, however many tokens they are.
+//! A run of bytes without such white space is digested at once, however many tokens it has.
 
 use super::Scanner;
 use crate::digest::Digest;
@@ -11,14 +11,14 @@ pub(super) struct Digested {
     pub(super) digest: Digest,
     /// Depth outside of it.
     pub(super) depth: usize,
-    /// Everything before this position was digested or left out.
+    /// Every byte before this position is digested or left out.
     pub(super) to: u64,
 }
 
 // === impl Scanner ===
 
 impl Scanner {
-    /// A container begins, right behind its brace.
+    /// Begins the digest of a container, directly after its brace.
     #[cold]
     pub(super) fn digest_from_here(&mut self, digest: Digest) {
         self.is_digesting = true;
@@ -29,7 +29,7 @@ impl Scanner {
         }
     }
 
-    /// A container that was entered ended: its digest, if it is the one that is digested.
+    /// A container that was entered ended. Returns its digest, if it is the digested one.
     #[cold]
     pub(super) fn digest_ended(&mut self) -> Option<u64> {
         let digested = self.digested.as_ref().filter(|digested| digested.depth == self.stack.depth)?;
@@ -37,7 +37,7 @@ impl Scanner {
         Some(digested.digest.finish())
     }
 
-    /// Digests what of `bytes`, which began at `begun`, is before `rest`.
+    /// Digests the part of `bytes` before `rest`; `bytes` begins at position `begun`.
     pub(super) fn digest_to(&mut self, begun: u64, bytes: &[u8], rest: &[u8]) {
         let Some(digested) = &mut self.digested else { return };
         let end = bytes.len() - rest.len();
@@ -55,7 +55,7 @@ impl Scanner {
         }
     }
 
-    /// Passes hidden values as [`Scanner::pass_hidden`] does.
+    /// Skips hidden values as [`Scanner::pass_hidden`] does, and digests them.
     #[inline(never)]
     pub(super) fn digest_hidden<'a>(&mut self, begun: u64, bytes: &'a [u8], rest: &'a [u8]) -> &'a [u8] {
         let to = self.digested.as_ref().map_or(begun, |digested| digested.to);
@@ -63,7 +63,7 @@ impl Scanner {
         self.pass_hidden::<true>(run, rest)
     }
 
-    /// Digests what of `run` is before `rest`; what is behind the white space at its beginning comes next.
+    /// Digests the part of `run` before `rest`, and leaves out the white space at the start of `rest`.
     pub(super) fn digest_run(&mut self, run: &[u8], rest: &[u8]) {
         if let Some(digested) = &mut self.digested {
             digested.digest.push(run.get(..run.len() - rest.len()).unwrap_or_default());
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn ok_only_what_stands_between_tokens_is_left_out() {
+    fn digest_leaves_out_only_white_space_between_tokens() {
         let mut random = fastrand::Rng::with_seed(11);
         let values =
             ["1", "-2.5e3", "true", "null", r#""a b""#, r#""\\\" \u0041""#, "{}", "[]", r#"{"k":[1,{"h":" "}]}"#];

@@ -1,7 +1,7 @@
-//! The quick way through values that the visitor did not ask for, which is most of what passes.
+//! The fast path for values that the visitor did not ask for, which are most of the bytes.
 //!
-//! Whole tokens are taken at a time, with the state in locals, and no visitor is called. Whatever is not plain, whole in
-//! the chunk and valid is left to [`Scanner::scan`], so this may give up anywhere and decides nothing by itself.
+//! It reads whole tokens, keeps the state in locals and calls no visitor. A token that is not plain, complete in
+//! the chunk and valid is left to [`Scanner::scan`], so the fast path may stop anywhere and reports no error itself.
 
 use super::number::Number;
 use super::string::plain_run;
@@ -10,7 +10,7 @@ use super::{Container, Scanner, State};
 // === impl Scanner ===
 
 impl Scanner {
-    /// What is left of `bytes` behind everything that could be passed. With `DIGEST`, `run` is what is not digested yet, up to
+    /// Returns the part of `bytes` that the fast path did not read. With `DIGEST`, `run` is the part not digested yet, up to
     /// the same end.
     pub(super) fn pass_hidden<'a, const DIGEST: bool>(&mut self, run: &'a [u8], bytes: &'a [u8]) -> &'a [u8] {
         let Some(floor) = self.hidden else { return bytes };
@@ -22,7 +22,7 @@ impl Scanner {
             (state, rest) = match (state, byte) {
                 (State::StringText, _) => match pass_string(rest) {
                     (after, true) => (State::Next, after),
-                    // The end of the chunk, or something for the general way.
+                    // The end of the chunk, or a byte for the general path.
                     (after, false) => {
                         rest = after;
                         break;
@@ -56,7 +56,7 @@ impl Scanner {
                     }
                     (first, tail)
                 }
-                // The end of the hidden value itself is for the general way.
+                // The end of the hidden value itself is left to the general path.
                 (State::Next | State::FirstKey, b'}') if in_object && self.stack.depth > floor + 1 => {
                     in_object = self.leave() == Some(Container::Object);
                     (State::Next, tail)
@@ -76,14 +76,14 @@ impl Scanner {
         rest
     }
 
-    /// Leaves a container; the one around it.
+    /// Closes a container. Returns the one around it.
     fn leave(&mut self) -> Option<Container> {
         self.stack.depth -= 1;
         self.stack.top()
     }
 }
 
-/// Passes the inside of a string, to the end of the bytes or to anything unusual; `true` once its closing quote was passed.
+/// Skips the inside of a string, up to the first unusual byte. Returns the rest, and whether the closing quote was read.
 fn pass_string(bytes: &[u8]) -> (&[u8], bool) {
     let mut rest = bytes;
     loop {
@@ -96,7 +96,7 @@ fn pass_string(bytes: &[u8]) -> (&[u8], bool) {
     }
 }
 
-/// What is behind a scalar that is whole in these bytes.
+/// The bytes after a scalar that is complete in these bytes; `None` if it is not.
 fn whole_scalar(byte: u8, tail: &[u8]) -> Option<&[u8]> {
     match byte {
         b'"' => match pass_string(tail) {

@@ -1,6 +1,6 @@
 //! The grammar of numbers (RFC 8259, section 6), one byte at a time.
 
-/// How much of a number was seen.
+/// The part of a number that was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Number {
     /// `-`
@@ -37,7 +37,7 @@ impl Number {
         matches!(self, Self::Zero | Self::Integer | Self::Fraction | Self::ExponentDigits)
     }
 
-    /// Takes the bytes that belong to the number; the rest begins with one that does not.
+    /// Splits the bytes into those of the number and the rest.
     pub(super) fn run<'a>(&mut self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8]) {
         let mut length = 0;
         for &byte in bytes {

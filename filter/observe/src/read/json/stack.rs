@@ -1,8 +1,8 @@
-//! Which containers of a document are open: one bit each, so that depth costs nothing but its bound.
+//! The open containers of a document, one bit each, in a table of fixed size.
 
 use super::Container;
 
-/// Deepest nesting that is followed. SDKs stop between 128 and a few thousand.
+/// Deepest nesting that is read. The limits of SDKs are between 128 and a few thousand.
 pub(super) const MAX_DEPTH: usize = 1024;
 /// Which containers are open: one bit each.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ impl Default for Stack {
 }
 
 impl Stack {
-    /// `false` if there is no room.
+    /// Returns `false` if the stack is full.
     pub(super) fn push(&mut self, container: Container) -> bool {
         let Some(word) = self.objects.get_mut(self.depth / 64) else { return false };
         let bit = 1 << (self.depth % 64);
@@ -32,7 +32,7 @@ impl Stack {
         true
     }
 
-    /// The container at hand.
+    /// The innermost open container.
     pub(super) fn top(&self) -> Option<Container> {
         let index = self.depth.checked_sub(1)?;
         let word = self.objects.get(index / 64)?;

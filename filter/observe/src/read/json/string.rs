@@ -1,5 +1,6 @@
-//! The inside of strings (RFC 8259, section 7): the fast run over plain bytes, and escapes.
+//! The inside of strings (RFC 8259, section 7): the fast run over plain bytes, and escape sequences.
 
+use super::{Interest, KEY_BYTES, Scalar, Scanner, State, Visitor};
 use crate::text::Text;
 
 /// How many bytes at the start of `bytes` are neither a quote, a backslash nor a control character.
@@ -24,8 +25,8 @@ pub(super) fn plain_run(bytes: &[u8]) -> usize {
     run + bytes.iter().skip(run).take_while(|&&byte| special_bytes(u64::from(byte) | PLAIN) == 0).count()
 }
 
-/// Whether none of the bytes is special. Written so that the compiler makes five vector instructions of it: a special
-/// byte, and no other, becomes 0.
+/// Whether none of the bytes is special. The compiler generates five vector instructions for it: a special
+/// byte, and only that, becomes 0.
 fn is_plain(step: &[u8; 16]) -> bool {
     let mut least = [0; 16];
     for (least, &byte) in least.iter_mut().zip(step) {
@@ -34,10 +35,10 @@ fn is_plain(step: &[u8; 16]) -> bool {
     !least.iter().fold(false, |found, &least| found | (least == 0))
 }
 
-/// Seven plain bytes above the one to look at.
+/// Seven plain bytes above the byte to check.
 const PLAIN: u64 = 0x6161_6161_6161_6100;
 
-/// The high bit of special bytes of a word, the first of which is exact: the usual trick to find a zero byte.
+/// Sets the high bit of special bytes in a word; only the lowest one is exact. The method is the usual search for a zero byte.
 fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
@@ -45,7 +46,7 @@ fn special_bytes(word: u64) -> u64 {
     (less(word ^ (ONES * 0x22), 1) | less(word ^ (ONES * 0x5c), 1) | less(word, 0x20)) & HIGHS
 }
 
-/// An escape sequence in progress, and the high surrogate that waits for its partner.
+/// An escape sequence in progress, and a high surrogate whose low surrogate has not come yet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Escape {
     /// Hexadecimal digits still to come.
@@ -54,18 +55,81 @@ pub(super) struct Escape {
     high: Option<u16>,
 }
 
-/// Whether an escape is whole.
-pub(super) enum EscapeProgress {
+/// Whether an escape sequence is complete.
+enum EscapeProgress {
     More,
     Done,
     Invalid,
 }
 
+// === impl Scanner ===
+
+impl Scanner {
+    /// Inside a string: reads plain bytes, then the first byte that is not plain.
+    pub(super) fn string<'a, V: Visitor>(&mut self, bytes: &'a [u8], visitor: &mut V) -> &'a [u8] {
+        let (plain, rest) = bytes.split_at_checked(plain_run(bytes)).unwrap_or((bytes, &[]));
+        let is_key = self.state == State::KeyText;
+        // Most member names are complete in one chunk and need not be copied.
+        if is_key
+            && self.hidden.is_none()
+            && self.text.length() == 0
+            && rest.first() == Some(&b'"')
+            && self.escape.is_idle()
+        {
+            self.state = State::Colon;
+            self.interest = if plain.len() <= KEY_BYTES { visitor.key(plain) } else { Interest::Skip };
+            return rest.get(1..).unwrap_or_default();
+        }
+        if !plain.is_empty() && self.is_wanted() {
+            self.end_text();
+            self.text.push(plain);
+        }
+        let Some((&byte, rest)) = rest.split_first() else { return &[] };
+        match byte {
+            b'\\' => self.state = if is_key { State::KeyEscape } else { State::StringEscape },
+            b'"' if is_key => {
+                self.end_text();
+                self.state = State::Colon;
+                if self.hidden.is_none() {
+                    self.interest = self.text.whole().map_or(Interest::Skip, |name| visitor.key(name));
+                }
+            }
+            b'"' => {
+                self.end_text();
+                self.state = State::Next;
+                if self.is_wanted() {
+                    visitor.scalar(Scalar::String(&self.text));
+                }
+            }
+            _ => self.broken(),
+        }
+        rest
+    }
+
+    /// After a backslash; returns to the text when the escape sequence is complete.
+    pub(super) fn escaped(&mut self, byte: u8) {
+        let wanted = self.is_wanted();
+        let text = wanted.then_some(&mut self.text);
+        match self.escape.push(byte, text) {
+            EscapeProgress::More => {}
+            EscapeProgress::Done => {
+                self.state = if self.state == State::KeyEscape { State::KeyText } else { State::StringText };
+            }
+            EscapeProgress::Invalid => self.broken(),
+        }
+    }
+
+    fn end_text(&mut self) {
+        let wanted = self.is_wanted();
+        self.escape.flush(wanted.then_some(&mut self.text));
+    }
+}
+
 // === impl Escape ===
 
 impl Escape {
-    /// Takes the next byte behind a backslash and adds what it means to `text`.
-    pub(super) fn push(&mut self, byte: u8, text: Option<&mut Text>) -> EscapeProgress {
+    /// Reads the next byte after a backslash and appends the decoded character to `text`.
+    fn push(&mut self, byte: u8, text: Option<&mut Text>) -> EscapeProgress {
         if self.digits > 0 {
             return self.digit(byte, text);
         }
@@ -90,13 +154,13 @@ impl Escape {
         EscapeProgress::Done
     }
 
-    /// No surrogate waits for its partner.
-    pub(super) fn is_idle(&self) -> bool {
+    /// There is no pending high surrogate.
+    fn is_idle(&self) -> bool {
         self.high.is_none()
     }
 
-    /// A lone high surrogate at the end of a text, or before something else.
-    pub(super) fn flush(&mut self, text: Option<&mut Text>) {
+    /// Appends a lone high surrogate, at the end of a text or before anything but a low surrogate.
+    fn flush(&mut self, text: Option<&mut Text>) {
         if let (Some(high), Some(text)) = (self.high.take(), text) {
             push_unit(text, high);
         }
@@ -131,7 +195,7 @@ impl Escape {
     }
 }
 
-/// Adds a code unit as UTF-8; a lone surrogate in the same three-byte form, so that texts can still be compared.
+/// Appends a code unit as UTF-8. A lone surrogate has the same three-byte form, so that texts can still be compared.
 fn push_unit(text: &mut Text, unit: u16) {
     match char::from_u32(u32::from(unit)) {
         Some(character) => text.push(character.encode_utf8(&mut [0; 4]).as_bytes()),
@@ -149,7 +213,7 @@ mod tests {
     use crate::test;
 
     #[test]
-    fn ok_runs_end_at_the_first_special_byte() {
+    fn run_ends_at_first_special_byte() {
         for length in 0..40 {
             for at in 0..length {
                 for byte in 0..=255 {

@@ -2,7 +2,7 @@ use super::{Broken, Container, Ending, Interest, Progress, Scalar, Scanner, Visi
 use crate::digest::{Digest, DigestKey};
 use crate::test;
 
-/// Writes down everything, entering every container but those under a key that begins with `skip`.
+/// Records every part, and enters every container except those under a key that begins with `skip`.
 #[derive(Default)]
 struct Log {
     lines: Vec<String>,
@@ -45,7 +45,7 @@ impl Visitor for Log {
     }
 }
 
-/// The lines of a text that is handed over in chunks of the given sizes (the last one repeats).
+/// The lines of a text that is scanned in chunks of the given sizes (the last size repeats).
 fn read(text: &[u8], chunk: impl FnMut() -> usize) -> Vec<String> {
     let mut chunk = chunk;
     let mut scanner = Scanner::default();
@@ -80,7 +80,7 @@ fn whole(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn ok_parts_of_a_document() {
+fn visitor_gets_the_parts_of_a_document() {
     assert_eq!(
         whole(r#" {"a":[1,-2.5e+3,true],"skip":{"b":[{}]},"c":"x","d":null} "#),
         [
@@ -103,12 +103,12 @@ fn ok_parts_of_a_document() {
 }
 
 #[test]
-fn ok_escapes() {
+fn escapes_are_decoded() {
     assert_eq!(
         whole(r#"{"me\u0074hod":"a\n\u00e9\ud83d\ude00\/"}"#)[1..3],
         ["key method", r#"string "a\\n\\xc3\\xa9\\xf0\\x9f\\x98\\x80/" of 9"#]
     );
-    // Lone surrogates stay apart from each other and from what follows.
+    // Lone surrogates stay separate from each other and from the following text.
     assert_eq!(
         whole(r#"["\ud83d","\ud83dx","\ud83d\ud83d\ude00","\ude00"]"#)[1..5],
         [
@@ -121,13 +121,13 @@ fn ok_escapes() {
 }
 
 #[test]
-fn ok_documents_in_a_row_and_a_byte_order_mark() {
+fn several_documents_and_byte_order_mark_are_read() {
     assert_eq!(whole("\u{feff}{}\n[]1 \"x\"").iter().filter(|line| *line == "document").count(), 4);
     assert_eq!(whole("12").last().map(String::as_str), Some("Complete"));
 }
 
 #[test]
-fn err_grammar() {
+fn invalid_grammar_is_broken() {
     for text in [
         "{,}",
         "[1,]",
@@ -167,7 +167,7 @@ fn err_grammar() {
 }
 
 #[test]
-fn ok_depth_is_bounded() {
+fn depth_is_bounded() {
     let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     assert_eq!(whole(&deep(super::stack::MAX_DEPTH)).last().map(String::as_str), Some("document"));
     assert_eq!(whole(&deep(super::stack::MAX_DEPTH + 1)).last().map(String::as_str), Some("TooDeep"));
@@ -231,7 +231,7 @@ fn random_value(random: &mut fastrand::Rng, depth: usize) -> serde_json::Value {
 }
 
 #[test]
-fn ok_any_chunking_gives_the_same_parts() {
+fn any_chunking_gives_the_same_parts() {
     let mut random = fastrand::Rng::with_seed(7);
     for round in 0..3_000 {
         let text = if round % 3 == 0 {
@@ -249,7 +249,7 @@ fn ok_any_chunking_gives_the_same_parts() {
 }
 
 #[test]
-fn ok_agrees_with_serde_json_on_what_is_json() {
+fn grammar_agrees_with_serde_json() {
     let mut random = fastrand::Rng::with_seed(11);
     for _ in 0..20_000 {
         let text = random_text(&mut random);

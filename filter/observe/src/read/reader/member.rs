@@ -1,13 +1,13 @@
-//! Every path into a message that is looked at, and how much of a text there is kept.
+//! Every path in a message that is read, and how much of its text is kept.
 
 use super::{NAME_BYTES, WORD_BYTES};
 use crate::id::RequestId;
 use crate::label::ListKind;
 
-/// A container that is looked into.
+/// A container that is entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Outside of any.
+    /// Outside of any container.
     Document,
     Batch,
     Message,
@@ -66,7 +66,7 @@ pub(super) enum Member {
 // === impl Member ===
 
 impl Member {
-    /// Every path that is looked at, and how much of a text there is kept.
+    /// The member with this name in this container, and the number of bytes kept of its text.
     pub(super) fn named(name: &[u8], place: Place) -> (Self, usize) {
         match place {
             Place::Message => match name {

@@ -1,4 +1,4 @@
-//! Operations that a JSON-RPC message answers.
+//! Operations that end with a JSON-RPC response.
 
 use fake_envoy::{Exchange, Step, flags};
 
@@ -11,14 +11,14 @@ fn result_bytes(message: &str) -> String {
 }
 
 #[test]
-fn ok_result_in_json() {
+fn result_in_json_is_success() {
     check("json", &[call().json(RESULT)], &[&ended("tools/call", "ok", ""), BYTES, &result_bytes(RESULT)]);
     let charset = call().answer(200, "application/json; charset=utf-8", RESULT);
     check("charset", &[charset], &[&ended("tools/call", "ok", ""), BYTES, &result_bytes(RESULT)]);
 }
 
 #[test]
-fn ok_result_in_event_stream() {
+fn result_in_event_stream_is_success() {
     let first = "mcp_first_event_duration_microseconds{method=tools/call} [3000]";
     let expected = [&ended("tools/call", "ok", ""), BYTES, &result_bytes(RESULT), first];
     check("one event", &[call().sse(&[RESULT])], &expected);
@@ -43,7 +43,7 @@ fn ok_result_in_event_stream() {
 }
 
 #[test]
-fn ok_tool_error() {
+fn result_with_is_error_is_tool_error() {
     for message in [
         r#"{"jsonrpc":"2.0","id":1,"result":{"content":[],"isError":true}}"#,
         r#"{"result":{"isError":true,"content":[{"type":"text","text":"\"isError\":false"}]},"jsonrpc":"2.0","id":1}"#,
@@ -56,7 +56,7 @@ fn ok_tool_error() {
 }
 
 #[test]
-fn ok_decoys_are_no_tool_error() {
+fn is_error_inside_content_is_no_tool_error() {
     for message in [
         r#"{"jsonrpc":"2.0","id":1,"result":{"structuredContent":{"isError":true,"error":{"code":1}}}}"#,
         r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"isError":true,"id":2}],"isError":"true"}}"#,
@@ -70,13 +70,13 @@ fn ok_decoys_are_no_tool_error() {
 }
 
 #[test]
-fn ok_is_error_belongs_to_tools_only() {
+fn is_error_of_other_methods_is_ignored() {
     let message = r#"{"jsonrpc":"2.0","id":1,"result":{"isError":true}}"#;
     check("ping", &[request("ping").json(message)], &[&ended("ping", "ok", ""), BYTES]);
 }
 
 #[test]
-fn ok_errors_of_the_caller_and_others() {
+fn error_codes_separate_client_from_server_errors() {
     for (code, error_type) in [
         ("-32700", "invalid_request"),
         ("-32600", "invalid_request"),
@@ -100,7 +100,7 @@ fn ok_errors_of_the_caller_and_others() {
 }
 
 #[test]
-fn ok_error_with_an_id_that_answers_nothing() {
+fn error_with_unusable_id_answers_the_only_request() {
     for id in ["\"id\":null,", "\"id\":\"server-error\",", "", "\"id\":99,", "\"id\":[1],"] {
         let message = format!(r#"{{"jsonrpc":"2.0",{id}"error":{{"code":-32600,"message":"no"}}}}"#);
         let counted = "mcp_protocol_errors_total{error_code=-32600,method=tools/call} 1";
@@ -110,7 +110,7 @@ fn ok_error_with_an_id_that_answers_nothing() {
 }
 
 #[test]
-fn ok_unauthorized_with_a_json_rpc_body_is_an_rpc_error() {
+fn unauthorized_with_json_rpc_body_is_rpc_error() {
     let message = error("-32000");
     let counted = "mcp_protocol_errors_total{error_code=-32000,method=tools/call} 1";
     let expected = [&ended("tools/call", "error", "rpc_error"), BYTES, counted, &result_bytes(&message)];
@@ -118,7 +118,7 @@ fn ok_unauthorized_with_a_json_rpc_body_is_an_rpc_error() {
 }
 
 #[test]
-fn ok_input_required() {
+fn result_that_asks_for_input_is_input_required() {
     let result =
         r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","inputRequests":{"k":{"method":"ping"}}}}"#;
     check(
@@ -136,7 +136,7 @@ fn ok_input_required() {
 }
 
 #[test]
-fn ok_accepted_as_task() {
+fn task_result_is_accepted() {
     for message in [
         r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"task","taskId":"t","status":"working"}}"#,
         r#"{"jsonrpc":"2.0","id":1,"result":{"task":{"taskId":"t","status":"working","ttl":60000}}}"#,
@@ -147,7 +147,7 @@ fn ok_accepted_as_task() {
 }
 
 #[test]
-fn ok_negotiation() {
+fn refused_probe_is_negotiation() {
     let message = error("-32600");
     let counted = "mcp_protocol_errors_total{error_code=-32600,method=server/discover} 1";
     let discover = request("server/discover");
@@ -173,7 +173,7 @@ fn ok_negotiation() {
 }
 
 #[test]
-fn ok_initialize_where_a_stream_told_an_endpoint() {
+fn initialize_at_http_sse_server_is_negotiation() {
     let stream = Exchange::bodiless("GET", "/sse?x=1").head(200, &[("content-type", "text/event-stream")]);
     let stream = stream.chunk("event: endpoint\ndata: /message?sessionId=5\n\n").flags(flags::DC);
     let probe = || request("initialize").header(":path", "/sse").answer(404, "text/plain", "no");
@@ -186,7 +186,7 @@ fn ok_initialize_where_a_stream_told_an_endpoint() {
 }
 
 #[test]
-fn ok_redirected() {
+fn redirect_is_redirected() {
     for status in [302, 304, 307] {
         let moved = request("initialize").head(status, &[("location", "/mcp/")]).end();
         let bytes = "mcp_message_bytes_total{direction=in} IN";
@@ -195,7 +195,7 @@ fn ok_redirected() {
 }
 
 #[test]
-fn ok_an_error_page_is_no_skipped_message() {
+fn error_page_is_not_a_skipped_message() {
     for page in [r#"{"error":"invalid_token"}"#, "[]", "{oops", "{\"detail\":\"cut"] {
         let refused = request("ping").answer(500, "application/json", page);
         check(page, &[refused], &[&ended("ping", "error", "http_error"), BYTES]);
@@ -203,7 +203,7 @@ fn ok_an_error_page_is_no_skipped_message() {
 }
 
 #[test]
-fn ok_batch() {
+fn each_message_of_batch_is_counted() {
     let body = r#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":"1","method":"prompts/get","params":{"name":"p"}},{"jsonrpc":"2.0","method":"notifications/progress"}]"#;
     let answers =
         r#"[{"jsonrpc":"2.0","id":"1","result":{}},{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":""}}]"#;
@@ -239,7 +239,7 @@ fn ok_batch() {
 const UNKNOWN_ID: &str = "mcp_unmatched_responses_total{reason=unknown_id} 1";
 
 #[test]
-fn ok_result_with_a_foreign_id_answers_nothing() {
+fn result_with_unknown_id_is_unmatched() {
     let foreign = r#"{"jsonrpc":"2.0","id":"01","result":{}}"#;
     check("alone", &[call().json(foreign)], &[&ended("tools/call", "error", "no_response"), UNKNOWN_ID, BYTES]);
     let own = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
@@ -257,7 +257,7 @@ fn ok_result_with_a_foreign_id_answers_nothing() {
 }
 
 #[test]
-fn ok_ids_compare_by_value() {
+fn ids_compare_by_value() {
     for (sent, came) in [
         (r#""a\u0062""#, r#""ab""#),
         (r#""é😀""#, r#""\u00e9\ud83d\ude00""#),
@@ -274,7 +274,7 @@ fn ok_ids_compare_by_value() {
 }
 
 #[test]
-fn ok_trailers_end_a_message() {
+fn trailers_end_the_message() {
     let exchange = call()
         .head(200, &[("content-type", "application/json")])
         .chunk(RESULT)
@@ -284,7 +284,7 @@ fn ok_trailers_end_a_message() {
 }
 
 #[test]
-fn ok_semconv_adds_the_joint_histogram() {
+fn semconv_adds_its_histogram() {
     let exchange = call().header("mcp-protocol-version", "2025-11-25").json(RESULT);
     let joint = "mcp_server_operation_duration_microseconds{method=tools/call,tool_name=add,protocol_version=2025-11-25} [3000]";
     let expected = [&ended("tools/call", "ok", ""), BYTES, &result_bytes(RESULT), joint];

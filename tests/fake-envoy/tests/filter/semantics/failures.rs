@@ -1,10 +1,10 @@
-//! Operations that no message answers: the evidence in its order.
+//! Operations without a JSON-RPC response: the evidence in its order of precedence.
 
 use fake_envoy::{Exchange, Step, flags};
 
 use super::{BYTES, call, check, ended, request};
 
-/// Envoy's own answer.
+/// A local reply of Envoy.
 fn local_reply(exchange: Exchange, flags: u64, status: u16, details: &str) -> Exchange {
     exchange.flags(flags).details(details).answer(status, "text/plain", "upstream connect error")
 }
@@ -28,7 +28,7 @@ const CAUSES: [(u64, u16, &str, &str); 15] = [
 ];
 
 #[test]
-fn ok_local_replies() {
+fn local_reply_has_its_error_type() {
     for (flags, status, details, error_type) in CAUSES {
         let exchange = local_reply(call(), flags, status, details);
         check(details, &[exchange], &[&ended("tools/call", "error", error_type), BYTES]);
@@ -36,7 +36,7 @@ fn ok_local_replies() {
 }
 
 #[test]
-fn ok_broken_after_the_response_headers() {
+fn failure_after_response_headers_has_its_error_type() {
     for (flags, _, details, error_type) in CAUSES {
         for content_type in ["application/json", "text/event-stream"] {
             let exchange = call().head(200, &[("content-type", content_type)]).flags(flags);
@@ -46,7 +46,7 @@ fn ok_broken_after_the_response_headers() {
 }
 
 #[test]
-fn ok_flags_outrank_a_cut_answer() {
+fn response_flags_outrank_truncated_response() {
     let exchange = call()
         .head(200, &[("content-type", "application/json")])
         .chunk(r#"{"jsonrpc":"2.0","id":1,"res"#)
@@ -56,14 +56,14 @@ fn ok_flags_outrank_a_cut_answer() {
 }
 
 #[test]
-fn ok_an_answer_outranks_flags() {
+fn complete_response_outranks_response_flags() {
     let message = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
     let exchange = request("ping").head(200, &[("content-type", "application/json")]).chunk(message).flags(flags::UC);
     check("answered", &[exchange], &[&ended("ping", "ok", ""), BYTES]);
 }
 
 #[test]
-fn ok_client_left() {
+fn client_disconnect_is_cancelled() {
     for flags in [flags::DC, flags::DR] {
         check("before headers", &[call().flags(flags)], &[&ended("tools/call", "cancelled", ""), BYTES]);
         let after = call().head(200, &[("content-type", "text/event-stream")]).flags(flags);
@@ -72,7 +72,7 @@ fn ok_client_left() {
 }
 
 #[test]
-fn ok_http_errors_of_the_upstream() {
+fn upstream_error_status_is_http_error_or_unauthorized() {
     for (status, error_type) in [
         (401, "unauthorized"),
         (403, "unauthorized"),
@@ -92,7 +92,7 @@ fn ok_http_errors_of_the_upstream() {
 }
 
 #[test]
-fn ok_no_response() {
+fn response_without_json_rpc_is_no_response() {
     let expected = [&ended("tools/call", "error", "no_response"), BYTES];
     check("empty 200", &[call().answer(200, "application/json", "")], &expected);
     check("empty stream", &[call().answer(200, "text/event-stream", "")], &expected);
@@ -103,7 +103,7 @@ fn ok_no_response() {
 }
 
 #[test]
-fn ok_answer_that_cannot_be_read() {
+fn unreadable_response_is_unknown() {
     let unknown = ended("tools/call", "unknown", "");
     let skipped = |reason| format!("mcp_parse_skipped_total{{direction=out,reason={reason}}} 1");
     let brotli = call()
@@ -120,15 +120,15 @@ fn ok_answer_that_cannot_be_read() {
 }
 
 #[test]
-fn ok_event_without_its_blank_line_is_not_counted() {
+fn event_without_blank_line_is_not_counted() {
     let message = r#"data: {"jsonrpc":"2.0","id":1,"result":{}}"#;
     let exchange = call().answer(200, "text/event-stream", &format!("{message}\n"));
     check("last event", &[exchange], &[&ended("tools/call", "error", "no_response"), BYTES]);
 }
 
 #[test]
-fn ok_answer_before_the_request_is_complete() {
-    // A server may refuse while the client still sends: the error counts, the clock never started.
+fn response_before_end_of_request_is_matched() {
+    // A server may refuse before the request has ended: the error counts, but there is no duration.
     let mut exchange = call();
     exchange.steps.retain(|step| !matches!(step, Step::RequestEnd));
     let message = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"too large"}}"#;

@@ -1,4 +1,4 @@
-//! Label values that peers choose: budgets, cleaning, forms, series born at zero, and filter state.
+//! Label values that peers choose: budgets, cleaning, forms, initial series, and filter state.
 
 use fake_envoy::{Exchange, Framing, Host, Plugin};
 
@@ -24,13 +24,13 @@ fn tools(configuration: &str, exchanges: &[Exchange]) -> Vec<String> {
 }
 
 #[test]
-fn ok_names_of_calls_that_succeeded_have_the_limit() {
+fn names_of_successful_calls_have_the_whole_budget() {
     let calls: Vec<Exchange> = ["a", "b", "c", "a"].map(|tool| call(tool, false)).into();
     assert_eq!(tools(r#"{"limits":{"tool_names":2}}"#, &calls), ["a 2", "b 1", "other 1"]);
 }
 
 #[test]
-fn ok_unconfirmed_names_share_twenty() {
+fn unconfirmed_names_share_a_budget_of_twenty() {
     let calls: Vec<Exchange> = (0..30).map(|number| call(&format!("t{number:02}"), true)).collect();
     let found = tools("", &calls);
     assert_eq!(found.len(), 21, "{found:?}");
@@ -38,7 +38,7 @@ fn ok_unconfirmed_names_share_twenty() {
 }
 
 #[test]
-fn ok_published_names_come_first() {
+fn listed_names_come_first() {
     let list = Exchange::post(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#)
         .json(r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"listed"}]}}"#);
     let mut exchanges: Vec<Exchange> = (0..25).map(|number| call(&format!("t{number:02}"), true)).collect();
@@ -48,7 +48,7 @@ fn ok_published_names_come_first() {
 }
 
 #[test]
-fn ok_overflow_is_counted() {
+fn overflow_is_counted() {
     let (host, vm) = support::worker(r#"{"limits":{"tool_names":1}}"#);
     for tool in ["a", "b", "b"] {
         vm.play(&call(tool, false), Framing::Http1).unwrap();
@@ -60,7 +60,7 @@ fn ok_overflow_is_counted() {
 }
 
 #[test]
-fn ok_values_are_cleaned_and_cut() {
+fn label_values_are_cleaned_and_cut() {
     for (sent, shown) in [
         ("x;.;status=.=ok", "x_._status_._ok"),
         (r#"quote\"and\\slash"#, "quote_and_slash"),
@@ -76,7 +76,7 @@ fn ok_values_are_cleaned_and_cut() {
 }
 
 #[test]
-fn ok_invalid_utf8_becomes_underscores() {
+fn invalid_utf8_becomes_underscores() {
     let mut exchange = call("X", false);
     for step in &mut exchange.steps {
         if let fake_envoy::Step::RequestBody(bytes) = step {
@@ -88,7 +88,7 @@ fn ok_invalid_utf8_becomes_underscores() {
 }
 
 #[test]
-fn ok_forms_of_resource_uris() {
+fn resource_uri_has_the_configured_form() {
     let read = |uri: &str| {
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{{"uri":"{uri}"}}}}"#);
         Exchange::post(&body).wait_ms(3).json(RESULT)
@@ -111,7 +111,7 @@ fn ok_forms_of_resource_uris() {
 }
 
 #[test]
-fn ok_closed_families_are_born_at_zero() {
+fn families_with_fixed_labels_have_initial_series() {
     let (host, vm) = support::worker("");
     vm.open().close().unwrap();
     let zero = scrape(&host, &[&vm]).zero();
@@ -133,7 +133,7 @@ fn ok_closed_families_are_born_at_zero() {
 }
 
 #[test]
-fn ok_admitted_names_bring_their_zero_series() {
+fn admitted_names_have_initial_series() {
     let (host, vm) = support::worker("");
     vm.play(&call("a", false), Framing::Http1).unwrap();
     vm.play(&call("b", true), Framing::Http1).unwrap();
@@ -147,7 +147,7 @@ fn ok_admitted_names_bring_their_zero_series() {
 }
 
 #[test]
-fn ok_server_name_sources() {
+fn server_name_comes_from_cluster_configuration_or_workload() {
     let name = |configuration: &str, workload: Option<&[u8]>| {
         let host = Host::new().unwrap();
         if let Some(workload) = workload {
@@ -167,7 +167,7 @@ fn ok_server_name_sources() {
 }
 
 #[test]
-fn ok_filter_state() {
+fn filter_state_is_written_when_enabled() {
     let state = |exchange: &Exchange| {
         let (_host, vm) = support::worker("{\"filter_state\":true}");
         let played = vm.play(exchange, Framing::Http1).unwrap();
@@ -199,7 +199,7 @@ fn ok_filter_state() {
 }
 
 #[test]
-fn ok_filter_state_is_off_by_default() {
+fn filter_state_is_off_by_default() {
     let (_host, vm) = support::worker("");
     let played = vm.play(&Exchange::post(CALL).json(RESULT), Framing::Http1).unwrap();
     assert!(played.filter_state.is_empty());
@@ -207,7 +207,7 @@ fn ok_filter_state_is_off_by_default() {
 }
 
 #[test]
-fn ok_workers_agree_on_the_session_hash() {
+fn workers_agree_on_the_session_hash() {
     let host = Host::new().unwrap();
     let exchange = Exchange::post(CALL).header("mcp-session-id", "s").json(RESULT);
     let hashes: Vec<_> = (0..3)
@@ -223,7 +223,7 @@ fn ok_workers_agree_on_the_session_hash() {
 }
 
 #[test]
-fn ok_foreign_shared_data_is_ignored() {
+fn foreign_shared_data_is_ignored() {
     for value in [&b""[..], b"x", &[0xff; 1000]] {
         let host = Host::new().unwrap();
         let plugin = Plugin::new("{\"filter_state\":true}");

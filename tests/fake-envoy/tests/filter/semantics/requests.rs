@@ -8,13 +8,13 @@ const PONG: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
 const FOREIGN: &str = r#"{"jsonrpc":"2.0","id":1,"method":"message/send"}"#;
 const NOT_MCP: &str = "mcp_parse_skipped_total{direction=in,reason=not_mcp} 1";
 
-/// A POST that nothing marks as MCP but its body.
+/// A POST that only its body shows as MCP.
 fn plain(body: &str) -> Exchange {
     Exchange::post(body).header("accept", "*/*").wait_ms(3)
 }
 
 #[test]
-fn ok_a_known_method_is_enough() {
+fn known_method_makes_it_mcp() {
     check(
         "ping",
         &[plain(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).json(PONG)],
@@ -23,7 +23,7 @@ fn ok_a_known_method_is_enough() {
 }
 
 #[test]
-fn ok_json_rpc_of_others_is_not_counted() {
+fn json_rpc_without_mcp_is_not_counted() {
     for body in [
         FOREIGN,
         r#"{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}"#,
@@ -35,7 +35,7 @@ fn ok_json_rpc_of_others_is_not_counted() {
 }
 
 #[test]
-fn ok_surroundings_make_it_mcp() {
+fn mcp_header_or_session_makes_it_mcp() {
     let other = &[&ended("other", "ok", ""), BYTES];
     for (name, value) in [
         ("mcp-session-id", "s"),
@@ -53,14 +53,14 @@ fn ok_surroundings_make_it_mcp() {
 }
 
 #[test]
-fn ok_extra_methods() {
+fn configured_method_makes_it_mcp() {
     let fields = "\"extra_methods\":[\"message/send\"]";
     check_with(fields, "extra", &[request("message/send").json(PONG)], &[&ended("message/send", "ok", ""), BYTES]);
     check("other", &[request("TOOLS/CALL").json(PONG)], &[&ended("other", "ok", ""), BYTES]);
 }
 
 #[test]
-fn ok_requests_that_carry_no_mcp() {
+fn request_without_mcp_is_not_counted() {
     let page = |method, path| Exchange::bodiless(method, path).answer(200, "text/html", "<html></html>");
     let all = [
         page("GET", "/.well-known/oauth-protected-resource"),
@@ -75,7 +75,7 @@ fn ok_requests_that_carry_no_mcp() {
 }
 
 #[test]
-fn ok_notifications_both_ways() {
+fn notifications_are_counted_in_both_directions() {
     let accepted = |body: &str| Exchange::post(body).head(202, &[]).end();
     let method = |method: &str| format!(r#"{{"jsonrpc":"2.0","method":"{method}"}}"#);
     check(
@@ -102,7 +102,7 @@ fn ok_notifications_both_ways() {
 }
 
 #[test]
-fn ok_odd_ids_make_notifications() {
+fn request_with_invalid_id_is_notification() {
     for id in ["null", "{}", "[1]", "true"] {
         let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
         let counted = "mcp_notifications_total{method=ping,direction=in} 1";
@@ -111,7 +111,7 @@ fn ok_odd_ids_make_notifications() {
 }
 
 #[test]
-fn ok_client_answers_are_no_operations() {
+fn response_from_client_is_no_operation() {
     let answers = [
         Exchange::post(r#"{"result":{"model":"m"},"jsonrpc":"2.0","id":0}"#).head(202, &[]).end(),
         Exchange::post(r#"{"error":{"code":-32601,"message":""},"jsonrpc":"2.0","id":0}"#).head(202, &[]).end(),
@@ -120,13 +120,13 @@ fn ok_client_answers_are_no_operations() {
 }
 
 #[test]
-fn ok_duplicate_keys_the_last_counts() {
+fn last_duplicate_key_counts() {
     let body = r#"{"jsonrpc":"2.0","id":9,"method":"initialize","id":1,"method":"ping"}"#;
     check("last", &[Exchange::post(body).wait_ms(3).json(PONG)], &[&ended("ping", "ok", ""), BYTES]);
 }
 
 #[test]
-fn ok_escaped_keys_and_byte_order_mark() {
+fn escaped_keys_and_byte_order_mark_are_read() {
     let body = "\u{feff}{\"json\\u0072pc\":\"2.0\",\"id\":1,\"me\\u0074hod\":\"\\u0070ing\"}";
     check(
         "escaped",
@@ -136,7 +136,7 @@ fn ok_escaped_keys_and_byte_order_mark() {
 }
 
 #[test]
-fn ok_several_documents_in_one_body() {
+fn several_documents_in_one_body_are_counted() {
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}
         {"jsonrpc":"2.0","method":"notifications/initialized"}"#;
     let answer = format!("{}\n{PONG}", r#"{"jsonrpc":"2.0","method":"notifications/message"}"#);
@@ -153,7 +153,7 @@ fn ok_several_documents_in_one_body() {
 }
 
 #[test]
-fn ok_decoys_in_requests() {
+fn method_inside_arguments_is_ignored() {
     let body = r#"{"params":{"arguments":{"name":"wrong","method":"ping","id":7},"name":"add","_meta":{"name":"no"}},"method":"tools/call","jsonrpc":"2.0","id":1}"#;
     let bytes = format!("mcp_tool_result_bytes{{tool_name=add}} [{}]", PONG.len());
     let exchange = Exchange::post(body).wait_ms(3).json(PONG);
@@ -161,7 +161,7 @@ fn ok_decoys_in_requests() {
 }
 
 #[test]
-fn ok_sessions() {
+fn successful_initialize_counts_a_session() {
     let initialize = |version: &str| {
         let result =
             format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"protocolVersion":"{version}","capabilities":{{}}}}}}"#);
@@ -182,7 +182,7 @@ fn ok_sessions() {
 }
 
 #[test]
-fn ok_header_mismatch() {
+fn header_that_differs_from_body_is_mismatch() {
     let body = |version: &str| {
         format!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{{"name":"p","_meta":{{"io.modelcontextprotocol/protocolVersion":"{version}"}}}}}}"#
@@ -220,7 +220,7 @@ fn ok_header_mismatch() {
 }
 
 #[test]
-fn ok_request_refused_before_its_body() {
+fn request_refused_before_its_body_is_counted_by_headers() {
     let refused = |exchange: Exchange| exchange.details("ext_authz_denied").answer(403, "text/plain", "denied");
     let unnamed = Exchange { steps: Exchange::post("").steps.into_iter().take(1).collect() };
     check("no header of MCP", &[refused(unnamed.clone().header("accept", "*/*"))], &[]);

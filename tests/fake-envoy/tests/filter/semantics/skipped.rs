@@ -1,4 +1,4 @@
-//! Messages that pass unread, with their reason.
+//! Messages that are not read, with their reason.
 
 use fake_envoy::{Exchange, Step};
 
@@ -10,7 +10,7 @@ fn skipped(reason: &str) -> String {
 }
 
 #[test]
-fn ok_reasons() {
+fn each_unread_body_has_its_skip_reason() {
     for (body, reason) in [
         ("", "not_json_rpc"),
         ("[]", "not_json_rpc"),
@@ -30,21 +30,21 @@ fn ok_reasons() {
 }
 
 #[test]
-fn ok_encoded_request() {
+fn compressed_request_is_skipped() {
     let mut exchange = Exchange::post("").header("content-encoding", "gzip");
     exchange.steps.insert(1, Step::RequestBody(vec![0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0]));
     check("gzip", &[exchange.answer(415, "text/plain", "no")], &[&skipped("content_encoding")]);
 }
 
 #[test]
-fn ok_request_cut_by_the_client() {
+fn request_cut_by_the_client_is_truncated() {
     let mut exchange = Exchange::post(r#"{"jsonrpc":"2.0","id":1,"meth"#);
     exchange.steps.retain(|step| !matches!(step, Step::RequestEnd));
     check("cut", &[exchange.flags(fake_envoy::flags::DC)], &[&skipped("truncated")]);
 }
 
 #[test]
-fn ok_batch_with_a_stranger_in_it() {
+fn invalid_member_of_batch_is_skipped() {
     let body = r#"[{"jsonrpc":"2.0","method":"notifications/initialized"},7,{"jsonrpc":"2.0"}]"#;
     check(
         "stranger",
@@ -58,7 +58,7 @@ fn ok_batch_with_a_stranger_in_it() {
 }
 
 #[test]
-fn ok_batch_longer_than_is_followed() {
+fn batch_above_limit_is_skipped() {
     let calls: Vec<String> = (0..1000).map(|id| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#)).collect();
     let exchange = Exchange::post(&format!("[{}]", calls.join(","))).answer(500, "text/plain", "");
     let lines = support::observed("{\"availability\":\"off\"}", &[exchange]).unwrap();

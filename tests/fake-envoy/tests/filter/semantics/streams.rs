@@ -1,4 +1,4 @@
-//! Long-lived streams, lists, and what crosses exchanges as far as one exchange shows it.
+//! Long-lived streams, lists, and exchanges whose response comes on another one.
 
 use fake_envoy::{Exchange, Framing, flags};
 
@@ -15,7 +15,7 @@ fn stream(exchange: Exchange) -> Exchange {
 }
 
 #[test]
-fn ok_get_stream() {
+fn get_stream_is_counted() {
     let get = Exchange::bodiless("GET", "/mcp").header("mcp-session-id", "s");
     check("session", &[stream(get).chunk(EVENT).flags(flags::DC)], &[OPENED, CHANGED, BYTES]);
     let bare = Exchange::bodiless("GET", "/sse");
@@ -27,7 +27,7 @@ fn ok_get_stream() {
 }
 
 #[test]
-fn ok_error_on_a_get_belongs_to_no_method() {
+fn error_on_get_stream_has_no_method() {
     let get = Exchange::bodiless("GET", "/mcp").header("mcp-session-id", "s");
     let error = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"no stream here"}}"#;
     let counted = "mcp_protocol_errors_total{error_code=-32000,method=none} 1";
@@ -38,7 +38,7 @@ fn ok_error_on_a_get_belongs_to_no_method() {
 }
 
 #[test]
-fn ok_streams_that_do_not_open() {
+fn refused_stream_is_counted() {
     let get = || Exchange::bodiless("GET", "/mcp").header("mcp-session-id", "s");
     let out = "mcp_message_bytes_total{direction=out} OUT";
     let refused = "mcp_stream_opens_total{status=error} 1";
@@ -51,13 +51,13 @@ fn ok_streams_that_do_not_open() {
 }
 
 #[test]
-fn ok_delete_counts_nothing() {
+fn delete_counts_no_operation() {
     let delete = Exchange::bodiless("DELETE", "/mcp").header("mcp-session-id", "s");
     check("delete", &[delete.head(204, &[]).end()], &[]);
 }
 
 #[test]
-fn ok_listen() {
+fn listen_is_counted_as_stream() {
     let acknowledged = r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged"}"#;
     let counted = "mcp_notifications_total{method=notifications/subscriptions/acknowledged,direction=out} 1";
     let listen = |flags| {
@@ -70,7 +70,7 @@ fn ok_listen() {
 }
 
 #[test]
-fn ok_listen_over_http_sse() {
+fn listen_over_http_sse_is_counted_as_stream() {
     let listen = request("subscriptions/listen").header(":path", "/message?sessionId=5").answer(202, "", "");
     let endpoint = Exchange::bodiless("GET", "/sse")
         .head(200, &[("content-type", "text/event-stream")])
@@ -82,8 +82,8 @@ fn ok_listen_over_http_sse() {
 }
 
 #[test]
-fn ok_pending_elsewhere_is_no_failure() {
-    // The answer may come on another stream.
+fn pending_on_another_stream_is_no_failure() {
+    // The response may come on another stream.
     let legacy = request("ping").header(":path", "/message?sessionId=5").answer(202, "text/plain", "Accepted");
     check("202", &[legacy], &["mcp_requests_in_flight{} 1", BYTES]);
     let polled = stream(request("ping")).chunk("id: 1\nretry: 500\ndata: \n\n").end();
@@ -91,7 +91,7 @@ fn ok_pending_elsewhere_is_no_failure() {
 }
 
 #[test]
-fn ok_lists() {
+fn lists_set_the_gauges() {
     let list = |method: &str, result: &str| {
         let message = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
         (request(method).json(&message), message.len())
@@ -115,7 +115,7 @@ fn ok_lists() {
 }
 
 #[test]
-fn ok_later_pages_and_failures_leave_the_gauges() {
+fn later_pages_and_failures_do_not_change_the_gauges() {
     let page = Exchange::post(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":"x"}}"#)
         .wait_ms(3)
         .json(r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"c"}]}}"#);
@@ -130,7 +130,7 @@ fn ok_later_pages_and_failures_leave_the_gauges() {
 }
 
 #[test]
-fn ok_gauges_while_exchanges_run() {
+fn in_flight_gauges_follow_the_exchanges() {
     let (host, vm) = support::worker("{\"availability\":\"off\"}");
     let gauges = || {
         let table = scrape(&host, &[&vm]);
@@ -162,7 +162,7 @@ fn ok_gauges_while_exchanges_run() {
 }
 
 #[test]
-fn ok_availability_follows_the_traffic() {
+fn availability_follows_the_traffic() {
     let (host, vm) = support::worker("");
     let available = || {
         let table = scrape(&host, &[&vm]);
