@@ -78,7 +78,8 @@ use std::rc::Rc;
 pub(crate) use stream_id::StreamId;
 use table::Table;
 
-/// Every key begins with it. The number changes when the layout of any value does.
+/// Every key begins with it. The number changes when the layout of any value does, and when the place of a stored variant
+/// in its enum does.
 pub const KEY_PREFIX: &str = "mcp_observability/3/";
 /// Length of the key under which ids are hashed.
 pub const HASH_KEY_BYTES: usize = 16;
