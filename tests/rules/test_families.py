@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core_tables import ROOT, Family, families
+from core_tables import ROOT, Family, families, label_values, limits
 
 FAMILIES = families()
 # The collector gives this one the names of OpenTelemetry's conventions.
@@ -37,7 +37,8 @@ PLACES = {
 
 def undocumented(family: Family) -> list[str]:
     values = [value for label in family.labels if label.name not in NOT_LISTED for value in label.values if value]
-    return [f"the meaning of `{value}` in docs/metrics.md" for value in values if f"`{value}`" not in METRICS]
+    missing = [value for value in values if f"`{value}`" not in METRICS or f"`{value}` | reserved" in METRICS]
+    return [f"the meaning of `{value}` in docs/metrics.md" for value in missing]
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
@@ -53,3 +54,18 @@ def test_page_has_the_bounds() -> None:
         in_microseconds = family.name.endswith("_microseconds")
         bounds = [f"{bound / 1e6:g}" if in_microseconds else str(bound) for bound in family.bounds]
         assert " ".join(bounds) in page, family.name
+
+
+@pytest.mark.parametrize(("values", "file"), [
+    ("KnownMethod", "tests/e2e/support/messages.py"),
+    ("ErrorType", "grafana/dashboard/queries.py"),
+])
+def test_file_with_a_list_of_its_own_has_every_value(values: str, file: str) -> None:
+    words = set(re.findall(r"[\w/]+", (ROOT / file).read_text(encoding="utf-8")))
+    assert set(label_values()[values]) - words == set(), file
+
+
+def test_readme_has_every_limit_with_its_default() -> None:
+    rows = [row.split("|")[1:3] for row in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if row.startswith("| `")]
+    found = {name: int(default.strip(" `")) for names, default in rows for name in re.findall(r"`limits\.(\w+)`", names)}
+    assert found == limits()

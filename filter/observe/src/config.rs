@@ -241,12 +241,14 @@ impl Config {
 
 impl Limits {
     fn read(&mut self, limits: &mut Fields) {
-        limits.number("tool_names", 1, MAX_VALUES, &mut self.tool_names);
-        limits.number("prompt_names", 1, MAX_VALUES, &mut self.prompt_names);
-        limits.number("resource_uris", 1, MAX_VALUES, &mut self.resource_uris);
-        limits.number("client_names", 1, MAX_VALUES, &mut self.client_names);
-        limits.number("error_codes", 1, MAX_VALUES, &mut self.error_codes);
-        limits.number("label_bytes", MIN_LABEL_BYTES, MAX_LABEL_BYTES as u64, &mut self.label_bytes);
+        // The compiler names a limit that is not read.
+        let Self { tool_names, prompt_names, resource_uris, client_names, error_codes, label_bytes } = self;
+        limits.number("tool_names", 1, MAX_VALUES, tool_names);
+        limits.number("prompt_names", 1, MAX_VALUES, prompt_names);
+        limits.number("resource_uris", 1, MAX_VALUES, resource_uris);
+        limits.number("client_names", 1, MAX_VALUES, client_names);
+        limits.number("error_codes", 1, MAX_VALUES, error_codes);
+        limits.number("label_bytes", MIN_LABEL_BYTES, MAX_LABEL_BYTES as u64, label_bytes);
     }
 }
 

@@ -14,7 +14,8 @@ use crate::host::{SharedData, Versioned};
 use rustc_hash::FxHashMap;
 use std::cell::RefCell;
 
-/// Every key begins with it. The number changes when the layout of any value does.
+/// The prefix of every key. The number changes when the layout of a value changes, and when the place of a stored variant in its
+/// enum does.
 pub(crate) const KEY_PREFIX: &str = "mcp_observability/3/";
 
 /// Attempts per update. Each failed attempt means that another VM succeeded in between. If all workers change one value at

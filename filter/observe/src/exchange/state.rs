@@ -178,6 +178,7 @@ pub(super) enum Clock {
 /// The session that the exchange belongs to.
 #[derive(Debug)]
 pub(super) struct Membership {
+    /// `StreamableHttp` until the request's path or an `endpoint` event shows HTTP+SSE; that event opens its stream first.
     pub(super) transport: Transport,
     /// As it was sent, at most [`super::SESSION_ID_BYTES`] of it. It is never exported.
     pub(super) id: Option<Text>,

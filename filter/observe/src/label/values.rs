@@ -1,5 +1,8 @@
 //! The closed sets of label values. Each set is an enum, so that free text cannot become a label value by mistake.
 //!
+//! The shared data has methods, protocol versions and transports by their place in the enum: a new one goes to the end, or the
+//! number in [`crate::correlation::KEY_PREFIX`] changes.
+//!
 //! The variants say what the values mean. Sources: `docs/metrics.md`, and MCP's schemas of all protocol versions.
 
 /// Declares an enum with one label value per variant.
@@ -320,7 +323,7 @@ closed! {
 
 #[cfg(test)]
 mod tests {
-    use super::{ErrorType, KnownMethod, ProtocolVersion};
+    use super::{KnownMethod, ProtocolVersion};
     use crate::test;
 
     #[test]
@@ -329,7 +332,6 @@ mod tests {
             assert_eq!(KnownMethod::from_bytes(method.as_str().as_bytes()), Some(method));
         }
         assert_eq!(KnownMethod::from_bytes(b"TOOLS/CALL"), None);
-        assert_eq!(ErrorType::ALL.len(), 10);
     }
 
     #[test]

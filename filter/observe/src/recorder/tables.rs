@@ -10,7 +10,7 @@ use super::label_code::{BudgetedValue as _, FilterVersion, LabelValues, Server, 
 use super::label_texts::LabelTexts;
 use super::series::Series;
 use super::stat_tags::{STAT_PREFIX, tag_regex};
-use crate::config::{Config, MAX_LABEL_BYTES, MAX_VALUES, MIN_LABEL_BYTES};
+use crate::config::{Config, Limits, MAX_LABEL_BYTES, MAX_VALUES, MIN_LABEL_BYTES};
 use crate::label::BudgetedLabel;
 use serde_json::{Map, Value, json};
 use std::rc::Rc;
@@ -76,14 +76,14 @@ fn row(name: FamilyName, family: &Family) -> Value {
 fn limits(config: &Config) -> Value {
     let limit = |default: u64, least: u64, most: u64| json!({"default": default, "least": least, "most": most});
     let values = |default: u16| limit(default.into(), 1, MAX_VALUES);
-    let limits = &config.limits;
+    let Limits { tool_names, prompt_names, resource_uris, client_names, error_codes, label_bytes } = config.limits;
     json!({
-        "tool_names": values(limits.tool_names),
-        "prompt_names": values(limits.prompt_names),
-        "resource_uris": values(limits.resource_uris),
-        "client_names": values(limits.client_names),
-        "error_codes": values(limits.error_codes),
-        "label_bytes": limit(limits.label_bytes as u64, MIN_LABEL_BYTES, MAX_LABEL_BYTES as u64),
+        "tool_names": values(tool_names),
+        "prompt_names": values(prompt_names),
+        "resource_uris": values(resource_uris),
+        "client_names": values(client_names),
+        "error_codes": values(error_codes),
+        "label_bytes": limit(label_bytes as u64, MIN_LABEL_BYTES, MAX_LABEL_BYTES as u64),
     })
 }
 

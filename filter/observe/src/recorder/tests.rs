@@ -35,8 +35,8 @@ impl Metrics for Memory {
         let mut stats = self.stats.borrow_mut();
         let labels = labels.iter().map(|(label, value)| format!("{label}={value} "));
         let stat = labels.collect::<String>() + family;
-        assert!(stats.iter().all(|(_, name)| *name != stat), "{stat} is defined twice");
-        self.values.borrow_mut().insert(stat.clone(), 0);
+        let before = self.values.borrow_mut().insert(stat.clone(), 0);
+        assert_eq!(before, None, "{stat} is defined twice");
         stats.push((kind, stat));
         u32::try_from(stats.len() - 1).ok()
     }

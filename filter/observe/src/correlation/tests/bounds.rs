@@ -81,7 +81,8 @@ fn stored_bytes_are_those_of_the_number_in_the_keys() {
     ];
     let request = [65, 1, 136, 39, 0, 1, 1, 188, 143, 136, 176, 200, 137, 251, 177, 175, 1, 0, 15, 136, 39, 7, 0, 0];
     let cancelled = [65, 2, 0, 0, 1, 242, 223, 135, 176, 200, 201, 247, 177, 175, 1, 10];
-    assert_eq!(stored(&links::TABLE, 65), [&[3], &operation.concat()[..], &request, &cancelled].concat());
+    let links = [&[3], &operation.concat()[..], &request, &cancelled].concat();
+    assert_eq!(stored(&links::TABLE, 65), links, "a new layout, or a variant that is not at the end of its enum");
     assert_eq!(stored(&sessions::TABLE, 65), [1, 65, 12, 1, 12, 3, 0, 1, 0]);
     assert_eq!(stored(&coverage::TABLE, 65), [65, 0, 0, 0, 0, 0, 0, 0]);
     let task = one.hash(&[b"task", b"", &1_u64.to_le_bytes(), &Text::of(b"t").digest().to_le_bytes()]);
