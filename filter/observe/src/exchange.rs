@@ -149,8 +149,7 @@ impl Exchange {
             self.handle_request_headers(context, false);
             self.report_stream_open_at_end(context);
         }
-        // Only the end of a POST's body can still show MCP.
-        if !self.is_recognised() && self.request.kind.post().is_none() {
+        if !self.can_have_operations() {
             return;
         }
         self.end_cut_request(context);
@@ -171,6 +170,11 @@ impl Exchange {
         if self.is_recognised() {
             context.observe(Observation::ExchangeClosed);
         }
+    }
+
+    /// Once the response has ended, only the rest of a POST's body can still show MCP.
+    fn can_have_operations(&self) -> bool {
+        self.is_recognised() || self.request.kind.post().is_some()
     }
 
     fn is_recognised(&self) -> bool {
@@ -205,9 +209,9 @@ impl Exchange {
         if !self.is_recognised() {
             return;
         }
-        let passed = [(Direction::In, &mut self.request.bytes), (Direction::Out, &mut self.response.bytes)];
-        for (direction, count) in passed {
-            let bytes = std::mem::take(count);
+        let request = std::mem::take(&mut self.request.bytes);
+        let response = std::mem::take(&mut self.response.bytes);
+        for (direction, bytes) in [(Direction::In, request), (Direction::Out, response)] {
             if bytes > 0 {
                 context.observe(Observation::Bytes { direction, bytes });
             }

@@ -80,8 +80,9 @@ pub(crate) fn without_query(path: &[u8]) -> &[u8] {
 }
 
 /// Whether the path is a well-known one (RFC 8615), such as that of OAuth's discovery documents.
+/// The path is given without its query.
 pub(crate) fn is_well_known(path: &[u8]) -> bool {
-    without_query(path).split(|&byte| byte == b'/').any(|segment| segment == b".well-known")
+    path.split(|&byte| byte == b'/').any(|segment| segment == b".well-known")
 }
 
 /// Decodes the value of a mirrored header, if it is `=?base64?...?=` (2026-07-28, value encoding of headers).
@@ -137,11 +138,15 @@ mod tests {
     #[test]
     fn paths_are_matched() {
         assert_eq!(without_query(b"/sse?x=/.well-known/"), b"/sse");
-        assert!(is_well_known(b"/.well-known/oauth-protected-resource/mcp"));
-        assert!(is_well_known(b"/tenant/.well-known/openid-configuration?x"));
-        assert!(is_well_known(b"/.well-known"));
-        assert!(!is_well_known(b"/mcp?next=/.well-known/x"));
-        assert!(!is_well_known(b"/well-known/x") && !is_well_known(b"/.well-known-x/y") && !is_well_known(b"/mcp"));
+        assert!(is_well_known(without_query(b"/.well-known/oauth-protected-resource/mcp")));
+        assert!(is_well_known(without_query(b"/tenant/.well-known/openid-configuration?x")));
+        assert!(is_well_known(without_query(b"/.well-known")));
+        assert!(!is_well_known(without_query(b"/mcp?next=/.well-known/x")));
+        assert!(
+            !is_well_known(without_query(b"/well-known/x"))
+                && !is_well_known(without_query(b"/.well-known-x/y"))
+                && !is_well_known(without_query(b"/mcp"))
+        );
     }
 
     #[test]

@@ -45,10 +45,11 @@ impl Exchange {
     /// A well-known path describes the host (OAuth). A GET of it is not MCP, even if an MCP client sends it.
     fn kind_of_get(&mut self, context: &Context<'_>) -> RequestKind {
         let path = context.host.request_header(":path").unwrap_or_default();
-        if is_well_known(&path) {
+        let length = without_query(&path).len();
+        if path.get(..length).is_some_and(is_well_known) {
             return RequestKind::Other;
         }
-        self.keep_path(path);
+        self.keep_path(path, length);
         RequestKind::Get { resumes: false }
     }
 
@@ -109,13 +110,13 @@ impl Exchange {
         }
         let is_configured = || context.config.paths.iter().any(|prefix| path.starts_with(prefix.as_bytes()));
         let is_mcp = self.session.id.is_some() || is_configured();
-        self.keep_path(path);
+        let length = without_query(&path).len();
+        self.keep_path(path, length);
         is_mcp
     }
 
     /// Keeps the path without its query, unless it is longer than [`PATH_BYTES`].
-    fn keep_path(&mut self, mut path: Vec<u8>) {
-        let length = without_query(&path).len();
+    fn keep_path(&mut self, mut path: Vec<u8>, length: usize) {
         if path.len() > PATH_BYTES {
             path = path.get(..length).unwrap_or_default().to_vec();
         }

@@ -42,8 +42,11 @@ impl Exchange {
 
     /// The response is complete.
     pub(super) fn end_response(&mut self, context: &mut Context<'_>) {
-        if self.response.end == End::Open {
-            self.response.end = End::Complete;
+        if self.response.end != End::Open {
+            return;
+        }
+        self.response.end = End::Complete;
+        if self.can_have_operations() {
             self.end_open_operations(context);
         }
     }

@@ -263,14 +263,13 @@ impl Default for Response {
 
 impl Response {
     /// Takes the reader of the body, if it is read.
+    #[inline]
     pub(super) fn take_body(&mut self) -> Option<Box<Body>> {
-        match std::mem::replace(&mut self.body, ResponseBody::NotRead) {
-            ResponseBody::Reading(body) => Some(body),
-            other => {
-                self.body = other;
-                None
-            }
+        if !matches!(self.body, ResponseBody::Reading(_)) {
+            return None;
         }
+        let ResponseBody::Reading(body) = std::mem::replace(&mut self.body, ResponseBody::NotRead) else { return None };
+        Some(body)
     }
 
     /// Puts the reader back, unless what it read showed that the rest is not wanted.
