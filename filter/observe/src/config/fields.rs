@@ -23,7 +23,7 @@ fn shown_value(value: &Value) -> String {
     }
 }
 
-/// A number with at most three decimals. The formatting of the standard library and of serde_json adds 10 KB of tables to
+/// A number with at most three decimals. The formatting of the standard library and of serde_json adds large tables to
 /// the module.
 fn shown_number(number: &Number) -> String {
     if let Some(number) = number.as_i64() {

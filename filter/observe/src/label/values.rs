@@ -1,7 +1,7 @@
 //! The closed sets of label values. Each set is an enum, so that free text cannot become a label value by mistake.
 //!
 //! The shared data has methods, protocol versions and transports by their place in the enum: a new one goes to the end, or the
-//! number in [`crate::correlation::KEY_PREFIX`] changes.
+//! number in [`crate::shared_data::KEY_PREFIX`] changes.
 //!
 //! The variants say what the values mean. Sources: `docs/metrics.md`, and MCP's schemas of all protocol versions.
 
