@@ -45,7 +45,7 @@ pub(crate) struct CommandLine {
     #[arg(long, env = "SEED", default_value = SEED)]
     seed: String,
     /// 2024-11-05 (over HTTP+SSE), 2025-03-26, 2025-06-18, 2025-11-25 or 2026-07-28; negotiated unless given
-    #[arg(long, env = "REVISION")]
+    #[arg(long = "revision", env = "REVISION", value_name = "REVISION")]
     protocol_version: Option<String>,
     /// Call only these tools, by name and with commas between; unless given, every tool that answers soon
     #[arg(long, env = "TOOL", value_delimiter = ',')]
