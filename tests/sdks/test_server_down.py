@@ -78,6 +78,7 @@ def test_client_of_an_sdk(client: str, down: Sidecar) -> None:
     relay = Relay(down.port)
     drive(Row(client, "down", "2025-11-25", [], sessions=1, mode="legacy"), relay.port, command)
     exchanges = relay.close().exchanges
-    asked = [exchange for exchange in exchanges if b'"id"' in exchange.request_body]
+    # The response may end a connection before the relay has read the body, so a request is what is not seen to be a notification.
+    asked = [exchange for exchange in exchanges if b"notifications/" not in exchange.request_body]
     assert asked and {exchange.request.verb for exchange in exchanges} == {"POST"}
     check(down, before, len(exchanges), len(asked), "upstream_unavailable")
