@@ -43,7 +43,7 @@ k8s-rules: ## write k8s/monitoring/prometheusrule.yaml from collector/rules
 test: ## run all checks and the tests of one sidecar; at most 25 minutes from nothing on 2 cores
 	@scripts/test.sh
 
-test-slow: ## run the tests that wait for minutes, such as those of idle connections
+test-slow: ## run the tests that take minutes: idle connections, and the allocator in Miri
 	@scripts/test.sh slow
 
 test-stack: ## test sidecars, collector and Prometheus together, and the rules; builds the collector and Prometheus once

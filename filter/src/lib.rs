@@ -10,7 +10,13 @@ mod http;
 mod response_flags;
 mod root;
 
+use mcp_allocator::SizeClasses;
 use proxy_wasm::types::LogLevel;
+use std::alloc::System;
+
+/// One per VM.
+#[global_allocator]
+static ALLOCATOR: SizeClasses<System> = SizeClasses::new(System);
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Warn);

@@ -14,17 +14,17 @@ EXCUSED = "SKIPPED [1] test_run.py:104: cannot run here: this machine has no IPv
 
 
 def run(directory: Path, ci: str, *lines: str, status: int = 0) -> tuple[int, str, str]:
-    """The set `slow` with a step that prints these lines: status, counts, output."""
+    """The set `compose` with a step that prints these lines: status, counts, output."""
     (directory / "scripts").mkdir()
     for name in ("test.sh", "lib.sh", "progress.sh"):
         shutil.copy(ROOT / "scripts" / name, directory / "scripts")
     printed = "\n".join(lines)
-    for name, script in (("prerequisites.sh", ""), ("test-soak.sh", f"cat <<'END'\n{printed}\nEND\nexit {status}")):
+    for name, script in (("prerequisites.sh", ""), ("test-compose.sh", f"cat <<'END'\n{printed}\nEND\nexit {status}")):
         (directory / "scripts" / name).write_text(f"#!/bin/bash\n{script}\n")
         (directory / "scripts" / name).chmod(0o755)
     environment = os.environ | {"CARGO_TARGET_DIR": str(directory / "target"), "CI": ci}
-    done = subprocess.run([directory / "scripts/test.sh", "slow"], env=environment, capture_output=True, text=True, timeout=60)
-    return done.returncode, (directory / "target/test/slow.counts").read_text().strip(), done.stdout + done.stderr
+    done = subprocess.run([directory / "scripts/test.sh", "compose"], env=environment, capture_output=True, text=True, timeout=60)
+    return done.returncode, (directory / "target/test/compose.counts").read_text().strip(), done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(("ci", "skips", "summary", "status", "counts"), [
