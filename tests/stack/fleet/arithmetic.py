@@ -27,7 +27,7 @@ OK = ("ok", "")
 OUTCOME = ("status", "error_type")
 # How the tables of docs/fleet.md call the values of a label; other labels take an "s".
 WORDS = {
-    "status": "statuses", "protocol_version": "revisions", "tool_name": "tools", "error_code": "codes",
+    "status": "statuses", "protocol_version": "protocol versions", "tool_name": "tools", "error_code": "codes",
     "prompt_name": "prompts", "resource_uri": "resources",
 }
 WORDS_OF = {
@@ -58,7 +58,7 @@ class Typical:
     prompts: int = 5
     resources: int = 5
     codes: tuple[int, ...] = (-32602, -32603, -32000)
-    revisions: tuple[str, ...] = ("2025-06-18", "2025-11-25")
+    protocol_versions: tuple[str, ...] = ("2025-06-18", "2025-11-25")
     methods: tuple[str, ...] = field(default=("initialize", "ping", *LISTS, *NAMED))
 
     def names(self, kind: str) -> tuple[str, ...]:
@@ -174,13 +174,13 @@ def joint(server: Typical, tools: Dimension) -> list[Term]:
     pair = ("error_type", "error_code")
     # The conventions hold some codes for the caller's fault: no type.
     refused = [("" if error_type(code) == "invalid_request" else error_type(code), str(code)) for code in server.codes]
-    revisions = one("revisions", "protocol_version", server.revisions)
+    versions = one("protocol versions", "protocol_version", server.protocol_versions)
     call, none = one("methods", "method", ("tools/call",)), one("tools", "tool_name", ("",))
     others = tuple(method for method in server.methods if method != "tools/call")
     return [
-        (call, tools, Dimension("outcomes", pair, (("", ""), ("tool_error", ""), *refused)), revisions),
-        (one("methods", "method", others), none, Dimension("outcomes", pair, (("", ""),)), revisions),
-        (one("methods", "method", NAMED[1:]), none, Dimension("outcomes", pair, tuple(refused)), revisions),
+        (call, tools, Dimension("outcomes", pair, (("", ""), ("tool_error", ""), *refused)), versions),
+        (one("methods", "method", others), none, Dimension("outcomes", pair, (("", ""),)), versions),
+        (one("methods", "method", NAMED[1:]), none, Dimension("outcomes", pair, tuple(refused)), versions),
     ]
 
 
@@ -210,7 +210,7 @@ def limits(of: Limits, semconv: bool = False) -> Terms:
         "mcp_server_request_duration_microseconds": [(methods,)],
         "mcp_first_event_duration_microseconds": [(timed,)],
         "mcp_sessions_total": [
-            (one("revisions", "protocol_version", SETS["ProtocolVersion"]), one("transports", "transport", SETS["Transport"])),
+            (one("protocol versions", "protocol_version", SETS["ProtocolVersion"]), one("transports", "transport", SETS["Transport"])),
         ],
     }
 

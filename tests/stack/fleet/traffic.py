@@ -73,13 +73,13 @@ class Client:
 
 
 def drive(port: int, server: Typical) -> int:
-    """One session for each revision; how many exchanges that were."""
+    """Runs one session for each protocol version, and returns the number of exchanges."""
     sent = 0
-    for revision in server.revisions:
+    for version in server.protocol_versions:
         client = Client(port)
-        hello = {"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+        hello = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
         client.send("initialize", hello, id=7)
-        headers = [("Mcp-Session-Id", "session"), ("MCP-Protocol-Version", revision)]
+        headers = [("Mcp-Session-Id", "session"), ("MCP-Protocol-Version", version)]
         client.send("notifications/initialized", {}, headers)
         for method in server.methods:
             if method != "initialize" and method not in NAMED:
