@@ -1,4 +1,4 @@
-"""What one worker has learnt about the server applies to the other worker too: limits, labels of resources, changed definitions."""
+"""What one worker has read of the server's lists applies to the other worker too: budgets, labels of resources, changed definitions."""
 
 import json
 
@@ -72,7 +72,7 @@ def test_a_read_has_the_label_that_the_other_worker_saw(sidecar: Sidecar, stub: 
     assert "secret" not in sidecar.metrics()
 
 
-# Template, a read, and the label: as FastMCP, Python's and TypeScript's SDK write and take them.
+# Template, read, and label, in the forms of FastMCP and of the Python and TypeScript SDKs.
 FORMS = [
     ("docs://{path*}", "docs://a/b", "docs://{path*}"),
     ("pages://{path*}/raw{?width,height}", "pages://a/b/raw?width=3", "pages://{path*}/raw"),
@@ -95,7 +95,7 @@ def test_templates_in_the_forms_that_servers_write(sidecar: Sidecar, stub: Stub)
 
 
 def test_definitions_that_depend_on_who_asks_settle(sidecar: Sidecar, stub: Stub) -> None:
-    """Users list in turn, on both workers, with a description each; then there are more users than definitions are known."""
+    """Users with different descriptions list in turn on both workers. Then there are more descriptions than are kept."""
     connections = sidecar.connections()
 
     def listed(user: int) -> None:

@@ -1,4 +1,4 @@
-"""A plugin that is replaced under another name leaves no state behind; one that is replaced under its own name loses none."""
+"""A plugin that is replaced by one with another name leaves no state. A plugin that is replaced by one with the same name loses none."""
 
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +17,7 @@ ANSWER = b'{"jsonrpc":"2.0","id":%d,"result":{"content":[]}}'
 
 
 def ended(envoy: FileListenerEnvoy, name: str) -> dict[str, float]:
-    """Operations by status, and those still in flight."""
+    """Ended operations by status, and the operations in flight."""
     found: dict[str, float] = {}
     for (family, labels), value in envoy.samples().items():
         fields = dict(labels)
@@ -31,7 +31,7 @@ def ended(envoy: FileListenerEnvoy, name: str) -> dict[str, float]:
 
 
 def ask(envoy: FileListenerEnvoy, number: int) -> None:
-    """An operation that is to be answered on another stream."""
+    """Starts an operation whose response comes on another stream."""
     with closing(Connection(envoy.port)) as connection:
         exchange = connection.post(rpc("tools/call", {"name": "a"}, id=number), [*JSON, SESSION], "/accepts")
         assert exchange.head.status == 202
