@@ -24,12 +24,12 @@ from support.stub import Stub, Wire
 ROOT = Path(__file__).resolve().parents[2]
 DASHBOARD = board.load()
 PANELS = board.panels(DASHBOARD)
-# Empty with the demo's traffic, by design.
+# Panels that are empty with the demo's traffic.
 EMPTY = {
     "Tasks by status": "the weather server answers every call at once, and a task's series begins with the first task",
     "Duration of server requests": "the weather server asks its clients nothing",
 }
-# As Grafana fills its variables in: all chosen, a scrape every second, the last five minutes.
+# The variables as Grafana sets them: everything selected, a scrape every second, the last five minutes.
 VALUES = board.variables(DASHBOARD) | board.times(1, 2, 300)
 SESSION = [*JSON, ("Mcp-Session-Id", "one"), ("MCP-Protocol-Version", "2025-11-25")]
 DEADLINE = 60.0
@@ -37,7 +37,7 @@ DEADLINE = 60.0
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """The weather server behind a sidecar, driven by real clients of two revisions, until told to end."""
+    """The weather server behind a sidecar, with real clients of two protocol versions, until the end of the tests."""
     directory = tmp_path_factory.mktemp("demo")
     port = free_port()
     weather = Process([get("python", "weather"), str(ROOT / "examples/weather/server.py")], directory / "weather.log",
@@ -64,7 +64,7 @@ def drive(sidecar: Proxy, over: threading.Event) -> None:
 
 
 def with_values(found: list[tuple[dict[str, str], float]]) -> bool:
-    """Whether there is a series, and a number in every one."""
+    """Whether there are series, all with a number."""
     return bool(found) and all(value == value for _, value in found)
 
 
@@ -111,11 +111,11 @@ def test_a_chosen_value_narrows_and_none_of_another(demo: Prometheus) -> None:
 
 
 class Server:
-    """An MCP server that asks a person before a tool answers, and turns another tool into a task."""
+    """An MCP server with a tool that asks a person, and a tool that runs as a task."""
 
     def __init__(self) -> None:
         self.answered = threading.Event()
-        # Each task has an id of its own: how one ended is counted once.
+        # Each task has its own id, because the end of a task counts once.
         self.tasks = 0
 
     def __call__(self, request: Message, wire: Wire) -> None:

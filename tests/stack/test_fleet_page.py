@@ -49,7 +49,7 @@ def test_prometheus_takes_the_blocks(tmp_path: Path) -> None:
 
 
 def test_no_rule_needs_what_is_dropped() -> None:
-    """Neither a family nor a bucket; Prometheus writes whole bounds with `.0` or without."""
+    """The rules need no dropped family and no dropped bucket. Prometheus writes whole bounds with or without `.0`."""
     dropped = [rule for block in blocks() for rule in block.get("metric_relabel_configs", [])]
     assert len(dropped) == 2
     buckets = set()

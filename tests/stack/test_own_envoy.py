@@ -18,7 +18,7 @@ PATH = "/stats/prometheus"
 
 
 def bootstrap_before(upstream: Stub) -> dict:
-    """With a listener and a cluster that are not named as the sidecar's are, and a health check."""
+    """A bootstrap whose listener and cluster have other names than the sidecar's, with a health check."""
     bootstrap = snippet(upstream.port)
     (manager,) = every(bootstrap, "http_filters")
     manager["stat_prefix"] = "ingress_http"
@@ -53,7 +53,7 @@ def test_an_envoy_of_ones_own(envoy: PlainEnvoy, stack, tmp_path: Path, said_by:
     prometheus.await_value(CALLS, 3)
     prometheus.await_value('envoy_http_downstream_rq_total{envoy_http_conn_manager_prefix="ingress_http"}', 3)
     assert prometheus.value('mcp_tool_duration_seconds_count{tool_name="forecast"}') == 3
-    # The cluster `mcp_server` is no MCP server, healthy or not.
+    # The cluster `mcp_server` is not an MCP server here, so its health does not matter.
     assert [labels["server_name"] for labels, _ in prometheus.query("mcp_upstream_available")] == ["weather"]
     [(labels, up)] = prometheus.query(f'up{{instance="{address}"}}')
     assert up == 1 and "metrics_path" not in labels
@@ -66,7 +66,7 @@ def test_a_health_check_of_ones_own_tells_what_is_available(upstream: Stub, stac
     try:
         settings = {"MCP_METRICS_PATH": PATH, "MCP_UPSTREAM_CLUSTERS": "another|mcp_server"}
         prometheus = stack([f"127.0.0.1:{own.admin_port}"], **settings).prometheus
-        # Without a request.
+        # This needs no request.
         prometheus.await_value('mcp_upstream_available{server_name="mcp_server"}', 1)
         upstream.close()
         prometheus.await_value('mcp_upstream_available{server_name="mcp_server"}', 0)

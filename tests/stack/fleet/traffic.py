@@ -1,6 +1,6 @@
-"""A typical server and its clients: real messages that leave exactly the series of `arithmetic.typical`.
+"""A typical server and its clients. Their messages produce exactly the series of `arithmetic.typical`.
 
-What a request shall come to is in its `_meta`: `ok`, `tool_error` or an error code.
+The `_meta` of a request has its outcome: `ok`, `tool_error` or an error code.
 """
 
 import json
@@ -23,7 +23,7 @@ SOURCE = {"tools/call": "tools", "prompts/get": "prompts", "resources/read": "re
 
 
 class Server:
-    """Answers by event streams; a handler of the stub."""
+    """A handler of the stub, which responds with event streams."""
 
     def __init__(self, server: Typical) -> None:
         self.server = server
