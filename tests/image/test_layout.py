@@ -47,11 +47,11 @@ def test_istio_would_refuse_another_layer(layout: Path, changed: dict) -> None:
 
 
 def test_container_tools_can_unpack_it(layout: Path) -> None:
-    """They compare the unpacked layer with the configuration, which Istio does not read."""
+    """Container tools compare the unpacked layer with the image configuration. Istio does not read that configuration."""
     found = manifest(layout, image(layout))
     config = json.loads(blob(layout, found["config"]))
     packed = blob(layout, found["layers"][0])
-    # Flags, time and operating system of the header: no name, no time, unknown.
+    # Flags, time and operating system in the gzip header: no file name, no time, unknown.
     assert packed[3:8] == bytes(5) and packed[9] == 255
     unpacked = gzip.decompress(packed)
     assert config["rootfs"] == {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(unpacked).hexdigest()]}
@@ -75,7 +75,7 @@ def test_what_is_printed_is_right(written: tuple[Path, str], module: Path) -> No
 
 
 def test_it_names_no_path_of_this_machine(layout: Path, module: Path) -> None:
-    # The layer is compressed; that the module comes out the same in another checkout is for test_build.py.
+    # The layer is compressed. test_build.py checks that another checkout gives the same module.
     packed = manifest(layout, image(layout))["layers"][0]["digest"].removeprefix("sha256:")
     for name, content in files(layout).items():
         if not name.endswith(packed):

@@ -34,7 +34,6 @@ impl Floor {
     }
 
     /// The filter with nine host calls per exchange.
-
     #[must_use]
     pub fn nine() -> Self {
         Self { has_nine: true, histogram: 0 }
