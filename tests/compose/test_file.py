@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from project import settings
 
-# The health check is the image's.
+# The image has the health check.
 BUILT_HERE = "mcp-observability/"
 
 

@@ -24,7 +24,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def resources(port: int, module: Path) -> list[dict]:
-    """gateway.yaml on a free port, for any name, with the module from a file."""
+    """gateway.yaml with a free port, for any host name, with the module from a file."""
     gateway, routes, guard = (only(kind, "gateway.yaml") for kind in ("Gateway", "VirtualService", "EnvoyFilter"))
     gateway["spec"]["servers"][0] |= {"port": {"number": port, "name": "http-mcp", "protocol": "HTTP"}, "hosts": ["*"]}
     routes["spec"]["hosts"] = ["*"]
@@ -55,7 +55,7 @@ def gateway(istiod: Istiod, directory: Path, module: Path, port: int) -> Iterato
 
 @pytest.fixture(scope="module")
 def called(gateway: Proxy, port: int) -> list[str]:
-    """Tools of both servers, after a real client called each once."""
+    """The tools of both servers, after a real client called each once."""
     orders = call_every_tool(f"http://127.0.0.1:{port}/orders/mcp")
     assert sorted(orders) == sorted(TAKEN)
     weather = call_every_tool(f"http://127.0.0.1:{port}/weather/mcp")
@@ -81,7 +81,7 @@ def test_every_series_has_the_labels_that_the_filter_wrote(gateway: Proxy, calle
 
 
 def test_what_istios_own_tags_add(gateway: Proxy, called: list[str]) -> None:
-    """A label beside ours, never a part of ours. README.md says so, and how to drop it."""
+    """An additional label; the filter's labels do not change. README.md describes this, and how to drop the label."""
     assert labels.added(gateway) == {
         "cache.get.x": {"cache": "get"},
         "component.a.b": {"component": "a"},
