@@ -9,14 +9,14 @@ from harness.manifests import SERVERS, containers, objects, only, pod
 from harness.running import LAUNCHER
 from support.peers import ROOT
 
-# Of a drain, after the notice that comes before it in a proxy's pod; with it in `mcp-sidecar drain`.
+# The longest drain, without the notice period before it in a proxy's pod. For `mcp-sidecar drain` it includes that period.
 LONGEST_DRAIN_SECONDS = 30
 PROBES = {
     "sidecar": {"startupProbe": "/ready", "readinessProbe": "/health", "livenessProbe": "/ready"},
     "collector": {"startupProbe": "/", "livenessProbe": "/"},
 }
 PROBE_PORTS = {"sidecar": "probe", "collector": "health"}
-# Port of the Service, job that the rules ask for, whether the labels of the page win.
+# The port of the Service, the job in the rules, and whether the labels of the page take precedence.
 WITH_COLLECTOR = [("http-metrics", "collector", True), ("http-own-metrics", "collector-own", False)]
 WITHOUT_COLLECTOR = [("http-probe", "mcp-sidecar", False)]
 
@@ -94,7 +94,7 @@ def test_the_sidecar_runs_as_its_image_says(ours: dict[str, dict]) -> None:
 
 
 def test_no_variable_of_the_collector_is_misspelt(ours: dict[str, dict]) -> None:
-    """Its configuration takes the default for what it does not find."""
+    """The collector's configuration uses the default for a variable that is not set."""
     configuration = "".join((ROOT / "collector" / f"{name}.yaml").read_text(encoding="utf-8") for name in ("collector", "sanitize", "export-otlp"))
     known = {"POD_IP", "GOMEMLIMIT", *re.findall(r"\$\{env:(\w+)", configuration)}
     if "collector" in ours:
@@ -122,7 +122,7 @@ def test_prometheus_scrapes_each_thing_once_under_the_job_of_the_rules(manifests
             for each in monitor["spec"]["endpoints"]
         ]
         assert found == (WITH_COLLECTOR if "collector" in ours else WITHOUT_COLLECTOR)
-        # In a chart of several others have a Service for metrics too.
+        # In a chart with several dependencies other charts may have a Service for metrics too.
         assert "app.kubernetes.io/name" in monitor["spec"]["selector"]["matchLabels"]
     [service] = [each for each in manifests if each["kind"] == "Service" and each["spec"].get("clusterIP") == "None"]
     assert service["spec"]["publishNotReadyAddresses"] is True

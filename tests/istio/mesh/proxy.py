@@ -23,8 +23,8 @@ WORKERS = 2
 # The name in the certificate of istiod, which is used with any address.
 AUTHORITY = "istiod.istio-system.svc"
 ROOT_CERTIFICATE, TOKEN = "var/run/secrets/istio/root-cert.pem", "var/run/secrets/tokens/istio-token"
-# The agent keeps modules in a folder with a fixed name, which exists in its container. Here it runs with a separate mount
-# namespace in which it has that folder. The file system of the machine does not change, and the tests need no root.
+# The agent keeps modules in a folder with a fixed name, which exists in its container. Here it runs in a separate mount
+# namespace that has the folder. The file system of the machine does not change, and the tests need no root.
 OWN_DATA = ["unshare", "--map-root-user", "--mount", "sh", "-c", 'mount -t tmpfs none /var/lib && mkdir -p /var/lib/istio/data && exec "$@"', "sh"]
 
 
