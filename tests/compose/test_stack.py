@@ -109,7 +109,7 @@ EXAMPLE_CLIENTS: dict[str, tuple[str, str, str, list[tuple[str, str]]]] = {
 
 
 @pytest.mark.parametrize("profile", EXAMPLE_CLIENTS)
-def test_another_example_joins_by_its_profile(stack: Project, profile: str) -> None:
+def test_profile_adds_another_example(stack: Project, profile: str) -> None:
     name, sidecar, port, clients = EXAMPLE_CLIENTS[profile]
     stack.up(profile)
     for program, python in clients:
@@ -120,7 +120,7 @@ def test_another_example_joins_by_its_profile(stack: Project, profile: str) -> N
     await_prometheus(stack, name, sidecar)
 
 
-def test_a_backend_that_is_away_does_not_hold_the_collector(stack: Project) -> None:
+def test_unreachable_backend_does_not_delay_the_collector(stack: Project) -> None:
     """The queue is in a directory to which the collector's user may write."""
     stack.engine.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://collector:9"
     stack.up()

@@ -60,7 +60,7 @@ def test_ids_are_unique_and_places_do_not_overlap(dashboard: dict) -> None:
 
 
 @pytest.mark.parametrize("panel", [pytest.param(panel, id=panel["title"]) for panel in PANELS])
-def test_panel_says_what_a_person_needs(panel: dict) -> None:
+def test_panel_has_description_no_value_text_and_unit(panel: dict) -> None:
     defaults = panel["fieldConfig"]["defaults"]
     assert len(panel["description"]) > 20, "what to conclude"
     assert defaults["noValue"], "what it means that there is nothing"

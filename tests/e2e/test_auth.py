@@ -125,7 +125,7 @@ def test_discovery_is_not_counted(runs) -> None:
     assert [line for line in shown if any(name in line for name in ("well-known", '"/', "register"))] == []
 
 
-def test_the_token_is_nowhere(runs, logs: Path) -> None:
+def test_token_is_in_no_output(runs, logs: Path) -> None:
     _, through = runs
     envoy = through.envoy
     accesses = wait_for("the access log", lambda: whole(logs / "auth-access.log", len(through.ledger.exchanges)))

@@ -189,7 +189,7 @@ def test_a_body_after_the_answer_began_counts_by_its_own_method(stub: Stub, earl
     assert count.until(1) == {("initialize", *EARLY): 1}
 
 
-def test_a_client_that_leaves_before_its_body_asked_nothing(stub: Stub, early: Sidecar) -> None:
+def test_client_that_leaves_before_its_body_has_no_operation(stub: Stub, early: Sidecar) -> None:
     arrived = []
 
     def wait(_: http1.Head, source: BinaryIO, wire: Wire) -> None:

@@ -112,7 +112,7 @@ def test_direct_passes(leg) -> None:
     assert run.direct.status == 0, run.direct.output
 
 
-def test_through_is_as_direct(leg) -> None:
+def test_sidecar_does_not_change_the_results(leg) -> None:
     _, run = leg
     only_direct, only_through = run.direct.checks - run.through.checks, run.through.checks - run.direct.checks
     assert not only_direct and not only_through, f"{only_direct=}\n{only_through=}\n{run.through.table()}"

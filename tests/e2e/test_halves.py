@@ -131,7 +131,7 @@ def test_both_through_one(sidecars: list[Sidecar], stub: Stub) -> None:
     assert found["mcp_requests_in_flight"] == found["mcp_unmatched_responses_total"] == 0
 
 
-def test_a_listen_that_is_answered_on_the_stream(sidecars: list[Sidecar], stub: Stub) -> None:
+def test_listen_with_its_response_on_the_stream(sidecars: list[Sidecar], stub: Stub) -> None:
     sidecar, _ = sidecars
     client = Client(Server(stub), sidecar.port, sidecar.port)
     for id in (1, 2):

@@ -52,7 +52,7 @@ def test_content_type_of_the_request(kinds: http1.Headers, send, stub: Stub, stu
     assert counted(stub_sidecar, ledger, "tools/call") == 1
 
 
-def test_a_request_that_is_json_at_second_is_none(send, stub: Stub, stub_sidecar: Sidecar) -> None:
+def test_request_with_json_as_second_content_type_is_not_mcp(send, stub: Stub, stub_sidecar: Sidecar) -> None:
     stub.on("/twice", lambda request, wire: wire.json(200, RESULT))
     ledger = Ledger()
     send(stub_sidecar, ledger, [PLAIN, KIND], CALL)

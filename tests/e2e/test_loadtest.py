@@ -99,7 +99,7 @@ def test_counts_are_equal_over_two_endpoints(sidecars, name: str) -> None:
     assert 'transport="http_sse"' in done.stdout
 
 
-def test_one_call_more_is_a_difference(sidecars) -> None:
+def test_additional_call_is_a_difference(sidecars) -> None:
     """Another client makes a call while the load runs, after the first line of progress."""
     sidecar = sidecars("rmcp-3.11.0")
     command = [os.environ["LOADTEST"], "--tool", "slow", "--arguments", '{"milliseconds": 50}']
@@ -129,7 +129,7 @@ def test_another_sidecars_page_is_a_difference(sidecars) -> None:
     assert 'mcp_requests_total{method="tools/list",status="ok"}' in rows(done.stdout)
 
 
-def test_without_a_page_nothing_is_compared(sidecars) -> None:
+def test_without_the_metrics_page_nothing_is_compared(sidecars) -> None:
     sidecar = sidecars("rmcp-3.11.0")
     done = drive(sidecar, 40, METRICS=f"http://127.0.0.1:{sidecar.port}/metrics")
     assert (done.returncode, done.stdout) == (1, "")

@@ -77,7 +77,7 @@ def test_at_the_path_of_a_stream(status: int, stub: Stub, fresh: Sidecar) -> Non
 
 
 @pytest.mark.parametrize("status", [401, 500])
-def test_other_refusals_are_what_they_are(status: int, stub: Stub, fresh: Sidecar) -> None:
+def test_other_refusals_are_not_negotiation(status: int, stub: Stub, fresh: Sidecar) -> None:
     Server(stub, status)
     ledger = Ledger()
     stream(fresh, ledger)

@@ -73,7 +73,7 @@ def test_calls_streams_and_health(server: WaitingServer, logs: Path, user: str) 
         proxy.process.stop()
 
 
-def test_a_wrong_password_is_said(server: WaitingServer, logs: Path) -> None:
+def test_wrong_password_is_reported(server: WaitingServer, logs: Path) -> None:
     proxy = Proxy(logs, "wrong", USER)
     sidecar = through(proxy, server, logs, "wrong", "agent:hunter3@")
     try:

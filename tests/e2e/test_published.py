@@ -94,7 +94,7 @@ def test_templates_in_the_forms_that_servers_write(sidecar: Sidecar, stub: Stub)
     assert {label: found.get(label) for *_, label in FORMS} == {label: 1 for *_, label in FORMS}
 
 
-def test_definitions_that_depend_on_who_asks_settle(sidecar: Sidecar, stub: Stub) -> None:
+def test_definitions_that_depend_on_the_caller_become_varies(sidecar: Sidecar, stub: Stub) -> None:
     """Users with different descriptions list in turn on both workers. Then there are more descriptions than are kept."""
     connections = sidecar.connections()
 
@@ -110,7 +110,7 @@ def test_definitions_that_depend_on_who_asks_settle(sidecar: Sidecar, stub: Stub
     assert values(sidecar.counted(), "mcp_list_changes_total", "change") == {"changed": 3, "varies": 1, "added": 0}
 
 
-def test_listing_more_tools_than_there_are_places_is_no_overflow(sidecar: Sidecar, stub: Stub) -> None:
+def test_list_with_more_tools_than_the_budget_is_no_overflow(sidecar: Sidecar, stub: Stub) -> None:
     connection, _ = sidecar.connections()
     stub.on("/ask", streams(result(tools(*((f"t{number}", "Does it.") for number in range(3000))))))
     connection.post(rpc("tools/list", {}), JSON, "/ask")

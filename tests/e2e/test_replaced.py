@@ -37,7 +37,7 @@ def ask(envoy: FileListenerEnvoy, number: int) -> None:
         assert exchange.head.status == 202
 
 
-def test_operations_that_wait_when_their_plugin_is_replaced(stub: Stub, logs: Path) -> None:
+def test_operations_stay_open_when_their_plugin_is_replaced(stub: Stub, logs: Path) -> None:
     stub.on("/accepts", lambda request, wire: wire.answer(202, b""))
     stub.on("/answers", lambda request, wire: (wire.begin("text/event-stream"), wire.event(ANSWER % 1), wire.end()))
     model = Sidecar(stub.port, logs, "replaced-model")

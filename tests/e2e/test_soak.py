@@ -70,7 +70,7 @@ CLIENTS, CALLS = 200, 5
 
 
 @pytest.mark.soak
-def test_no_call_is_lost_a_moment_after_the_server_closed(logs) -> None:
+def test_no_call_is_lost_when_the_server_closes_idle_connections(logs) -> None:
     """A thousand calls, each on a connection that was idle for the server's idle timeout."""
     server = WaitingServer(GUNICORN_IDLE_S)
     sidecar = Sidecar(server.port, logs, "soak-gunicorn")

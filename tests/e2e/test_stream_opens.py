@@ -43,7 +43,7 @@ OPENED = {
 
 
 @pytest.mark.parametrize("name", OPENED)
-def test_what_became_of_it(name: str, stub: Stub, stub_sidecar: Sidecar) -> None:
+def test_outcome(name: str, stub: Stub, stub_sidecar: Sidecar) -> None:
     status, serve = OPENED[name]
     stub.on("/get", serve)
     before = opens(stub_sidecar.samples())
@@ -65,7 +65,7 @@ def test_a_stream_known_by_its_first_event(stub: Stub, stub_sidecar: Sidecar) ->
 ENDPOINT = b"event: endpoint\ndata: /messages?session_id=0\n\n"
 
 
-def test_a_client_that_left_first(stub: Stub, stub_sidecar: Sidecar) -> None:
+def test_client_that_left_first_is_cancelled(stub: Stub, stub_sidecar: Sidecar) -> None:
     gone = []
 
     def never(_: object, wire: Wire) -> None:

@@ -53,7 +53,7 @@ def test_sbom_names_every_crate_and_nothing_else(sbom: dict, built: tuple[Path, 
     assert set(named) == crates(built[1])
 
 
-def test_sbom_tells_what_is_linked_from_what_only_built(sbom: dict, built: tuple[Path, list[dict]]) -> None:
+def test_sbom_distinguishes_linked_and_build_time_crates(sbom: dict, built: tuple[Path, list[dict]]) -> None:
     linked = crates([one for one in built[1] if any(f"/{TARGET}/" in file for file in one["filenames"])])
     assert {(one["name"], one["version"]) for one in all_components(sbom) if one["scope"] == "required"} == linked
 
@@ -70,7 +70,7 @@ def test_sbom_names_archives_by_the_checksums_of_the_lock_file(sbom: dict) -> No
             assert component["purl"].startswith(f"pkg:cargo/{component['name']}@")
 
 
-def test_sbom_says_what_needs_what(sbom: dict) -> None:
+def test_sbom_has_the_dependencies(sbom: dict) -> None:
     """All crates are dependencies of the module, directly or not, and all references exist."""
     needs = {one["ref"]: one["dependsOn"] for one in sbom["dependencies"]}
     reached, ahead = set(), [sbom["metadata"]["component"]["bom-ref"]]

@@ -86,7 +86,7 @@ def test_a_bad_configuration_leaves_the_old_one(edge: Edge, proxy: Proxy, regist
     assert "limits.tool_names" in log and "sever_name" in log, log[-4000:]
 
 
-def test_a_resource_that_is_deleted_takes_the_filter_along(edge: Edge, proxy: Proxy, registry: Registry) -> None:
+def test_deleted_resource_removes_the_filter(edge: Edge, proxy: Proxy, registry: Registry) -> None:
     edge.apply(edge.plugin(registry.image, server_name="leaving"))
     counted(edge, proxy, "leaving")
     listeners = exchanged(proxy)
@@ -107,7 +107,7 @@ def exchanged(proxy: Proxy) -> int:
     return sum(found.values())
 
 
-def test_it_comes_back(edge: Edge, proxy: Proxy, registry: Registry) -> None:
+def test_plugin_can_be_added_again(edge: Edge, proxy: Proxy, registry: Registry) -> None:
     edge.apply(edge.plugin(registry.image, server_name="again"))
     counted(edge, proxy, "again")
 
@@ -147,7 +147,7 @@ def test_a_bad_configuration_as_the_first_one_is_harmless_with_the_shipped_defau
     wait_for("a good one to be taken", lambda: fresh.call("any") == 200 and ("upstream", "any", "ok") in labels.calls(proxy))
 
 
-def test_without_that_default_it_stops_traffic(fresh: Edge, module: Path) -> None:
+def test_bad_configuration_without_the_default_stops_traffic(fresh: Edge, module: Path) -> None:
     """This is Istio's behaviour. So README.md says to apply the default first."""
     fresh.apply(fresh.plugin(module, **BAD))
     proxy = fresh.start()

@@ -80,7 +80,7 @@ def test_every_series_has_the_labels_that_the_filter_wrote(gateway: Proxy, calle
     assert {"mcp_requests_total", "mcp_tool_calls_total", "mcp_tools_listed_total", "mcp_filter_info"} <= {name for name, _ in written}
 
 
-def test_what_istios_own_tags_add(gateway: Proxy, called: list[str]) -> None:
+def test_labels_of_istios_own_tags(gateway: Proxy, called: list[str]) -> None:
     """An additional label; the filter's labels do not change. README.md describes this, and how to drop the label."""
     assert labels.added(gateway) == {
         "cache.get.x": {"cache": "get"},
@@ -110,5 +110,5 @@ def test_the_pods_own_page_has_the_series_too(gateway: Proxy, called: list[str])
     assert re.search(r'mcp_tool_calls_total{[^}]*tool_name="get_forecast"', gateway.merged_page())
 
 
-def test_a_blind_filter_would_show(gateway: Proxy, called: list[str]) -> None:
+def test_series_for_the_alert_on_a_blind_filter_exist(gateway: Proxy, called: list[str]) -> None:
     assert labels.total(gateway, "envoy_http_downstream_rq_total") == labels.total(gateway, "mcp_filter_streams_total") > 0

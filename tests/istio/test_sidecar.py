@@ -140,7 +140,7 @@ def test_calls_are_counted_under_the_workloads_name(sidecar: Proxy, called: list
     assert labels.shown(sidecar) == labels.written(sidecar)
 
 
-def test_a_blind_filter_would_show(sidecar: Proxy, called: list[str]) -> None:
+def test_series_for_the_alert_on_a_blind_filter_exist(sidecar: Proxy, called: list[str]) -> None:
     """mesh.yaml keeps Envoy's own count of requests, which the alert MCPFilterBlind compares."""
     assert labels.total(sidecar, REQUESTS) == labels.total(sidecar, "mcp_filter_streams_total") > 0
 
@@ -201,7 +201,7 @@ def test_no_contents_are_in_logs_spans_and_metrics(
         assert "secret-" not in shown
 
 
-def test_the_callers_side_does_not_see_it_too(caller: tuple[Proxy, int], called: list[str]) -> None:
+def test_caller_side_does_not_count(caller: tuple[Proxy, int], called: list[str]) -> None:
     """`match: [{mode: SERVER}]`: one observation point per path."""
     proxy, _ = caller
     assert "trafficextension" not in proxy.admin("/config_dump?resource=dynamic_listeners")

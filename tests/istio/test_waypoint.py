@@ -125,7 +125,7 @@ def test_the_server_gets_the_documented_name(made: dict) -> None:
         assert label in (MANIFESTS / page).read_text(encoding="utf-8")
 
 
-def test_a_blind_filter_would_show(made: dict) -> None:
+def test_series_for_the_alert_on_a_blind_filter_exist(made: dict) -> None:
     """mesh.yaml keeps the count that MCPFilterBlind compares."""
     name = f"http.{made['statPrefix']}.downstream_rq_total"
     patterns = mesh_config()["defaultConfig"]["proxyStatsMatcher"]["inclusionRegexps"]

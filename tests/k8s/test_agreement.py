@@ -72,7 +72,7 @@ def test_the_monitor_selects_one_service_and_names_its_ports(manifests: list[dic
     assert selected[0]["spec"]["clusterIP"] == "None"
 
 
-def test_two_servers_in_a_namespace_stay_apart() -> None:
+def test_two_servers_in_a_namespace_do_not_select_each_other() -> None:
     """The selectors of one server do not select pods or Services of the other."""
     for name, other in (("base", "overlays/orders"), ("overlays/orders", "base")):
         other_labels = pod(only("Deployment", objects(other)))["metadata"]["labels"]
@@ -86,7 +86,7 @@ def test_two_servers_in_a_namespace_stay_apart() -> None:
         assert not any(selects(monitored, service["metadata"]["labels"]) for service in services(objects(other))), name
 
 
-def test_the_overlay_lets_out_what_its_containers_ask_for() -> None:
+def test_overlay_allows_the_connections_of_its_containers() -> None:
     overlay = objects("overlays/orders")
     rules = only("NetworkPolicy", overlay)["spec"]["egress"]
     collector = containers(pod(only("Deployment", overlay))["spec"])["collector"]

@@ -80,7 +80,7 @@ def test_a_pod_with_more_rights_is_refused(
     assert result.returncode == 0 and "Warning: would violate PodSecurity" in result.stderr, result
 
 
-def test_an_env_name_given_twice_is_no_silent_loss(cluster: Cluster, namespace: str, workload: dict) -> None:
+def test_variable_that_is_set_twice_is_refused_or_warned_about(cluster: Cluster, namespace: str, workload: dict) -> None:
     variables = workload["spec"]["template"]["spec"]["initContainers"][1]["env"]
     variables.append({"name": variables[0]["name"], "value": "http://127.0.0.1:1/mcp"})
     result = cluster.apply(f"--namespace={namespace}", "-f-", text=json.dumps(workload))

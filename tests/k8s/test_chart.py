@@ -34,7 +34,7 @@ def test_every_rendering_is_taken_without_a_warning(cluster: Cluster, namespace:
     must(cluster.apply(f"--namespace={namespace}", "-f-", text=json.dumps(own)))
 
 
-def test_helm_installs_changes_and_takes_away(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+def test_helm_installs_upgrades_and_uninstalls(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
     def helm(*arguments: str, **values: object) -> str:
         return must(charts.helm(
             *arguments, f"--namespace={namespace}", values={"upstream": {"url": URL}} | values,
@@ -120,7 +120,7 @@ def test_a_setting_reaches_the_containers() -> None:
     }
 
 
-def test_a_private_authority_is_where_the_sidecar_looks_for_it() -> None:
+def test_private_ca_is_mounted_at_the_sidecars_path() -> None:
     spec = pod(only("Deployment", charts.objects(charts.variant("private-ca"))))["spec"]
     sidecar = containers(spec)["sidecar"]
     [file] = [each["value"] for each in sidecar["env"] if each["name"] == "MCP_UPSTREAM_CA_FILE"]
@@ -179,7 +179,7 @@ def test_every_name_of_a_release_is_taken(cluster: Cluster, namespace: str, rele
     must(cluster.apply(f"--namespace={namespace}", "-f-", text=text))
 
 
-def test_two_long_names_of_releases_stay_apart() -> None:
+def test_two_long_release_names_give_different_objects() -> None:
     def names(release: str) -> set[tuple[str, str]]:
         text = charts.rendered(charts.template({"upstream": {"url": URL}}, release=release))
         return {(each["kind"], each["metadata"]["name"]) for each in charts.objects(text)}
@@ -187,7 +187,7 @@ def test_two_long_names_of_releases_stay_apart() -> None:
     assert not names("a" * 52 + "b") & names("a" * 52 + "c")
 
 
-def test_a_proxy_beside_ones_own_pods_is_refused(tmp_path: Path) -> None:
+def test_proxy_beside_own_pods_is_refused(tmp_path: Path) -> None:
     """The Service of the proxy would select those pods."""
     result = charts.template({"mcp-observability": {"proxy": {"enabled": True}}}, charts.with_dependency(tmp_path))
     assert result.returncode != 0 and "proxy.enabled" in result.stderr, result.stderr
@@ -211,7 +211,7 @@ def test_pull_secrets_reach_every_pod() -> None:
         assert each["spec"]["imagePullSecrets"] == [{"name": "registry"}]
 
 
-def test_grafana_and_prometheus_find_what_is_theirs() -> None:
+def test_grafana_and_prometheus_find_their_files() -> None:
     everything = charts.objects(charts.variant("monitoring"))
     files = {path.name for path in (ROOT / "grafana/dashboards").glob("*.json")}
     dashboards = [each for each in everything if each["kind"] == "ConfigMap" and each["data"].keys() & files]
@@ -229,7 +229,7 @@ def test_configmaps_hold_the_repositorys_files() -> None:
     assert rule["spec"] == only("PrometheusRule", manifests.objects("monitoring"))["spec"]
 
 
-def test_without_a_collector_nothing_of_it_is_there() -> None:
+def test_without_a_collector_its_objects_are_missing() -> None:
     text = charts.variant("no-collector")
     assert list(containers(pod(only("Deployment", charts.objects(text)))["spec"])) == ["sidecar"]
     assert "8889" not in text and "collector.yaml" not in text

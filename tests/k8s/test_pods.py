@@ -39,7 +39,7 @@ def ours(spec: dict) -> dict[str, dict]:
     return {name: container for name, container in containers(spec).items() if name in PROBES}
 
 
-def test_more_is_closed_than_the_level_restricted_asks_for(manifests: list[dict], spec: dict) -> None:
+def test_pods_are_stricter_than_the_level_restricted(manifests: list[dict], spec: dict) -> None:
     for each in [spec, *(each["spec"] for each in manifests if each["kind"] == "Pod")]:
         assert each["automountServiceAccountToken"] is False
         for name, container in containers(each).items():
@@ -47,7 +47,7 @@ def test_more_is_closed_than_the_level_restricted_asks_for(manifests: list[dict]
     assert spec["enableServiceLinks"] is False
 
 
-def test_what_is_written_to_is_mounted(spec: dict, ours: dict[str, dict]) -> None:
+def test_written_directories_are_mounted(spec: dict, ours: dict[str, dict]) -> None:
     volumes = {volume["name"]: volume for volume in spec["volumes"]}
     writable = {
         name: {mount["mountPath"] for mount in container["volumeMounts"] if "emptyDir" in volumes[mount["name"]]}
@@ -135,7 +135,7 @@ def test_a_client_stays_with_one_pod(manifests: list[dict], ours: dict[str, dict
     assert {"name": "mcp", "containerPort": 4000} in ours["sidecar"]["ports"]
 
 
-def test_clients_prometheus_and_helms_test_get_in_and_nobody_else(manifests: list[dict], ours: dict[str, dict]) -> None:
+def test_only_clients_prometheus_and_helms_test_can_connect(manifests: list[dict], ours: dict[str, dict]) -> None:
     prometheus = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     tests = [{"podSelector": {"matchLabels": {"mcp-observability/test": each["metadata"]["labels"]["mcp-observability/test"]}}}
              for each in manifests if each["kind"] == "Pod"]

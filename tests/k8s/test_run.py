@@ -78,7 +78,7 @@ def call_tools(running: RunningPod) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_processes_of_a_pod_serve_and_are_seen(running: RunningPod) -> None:
+def test_processes_of_a_pod_serve_and_are_counted(running: RunningPod) -> None:
     call_tools(running)
     server = next(each["value"] for each in running.containers["sidecar"]["env"] if each["name"] == "MCP_UPSTREAM_NAME")
     instance = running.url(9902, "").removeprefix("http://")
@@ -117,7 +117,7 @@ def test_the_pages_hosts_for_ipv6_are_taken(tmp_path: Path) -> None:
     RunningPod(own, manifests, tmp_path, SECRETS).kill()
 
 
-def test_what_is_for_the_pod_alone_stays_in_it(running: RunningPod) -> None:
+def test_internal_ports_are_not_reachable_from_outside_the_pod(running: RunningPod) -> None:
     """Envoy's admin interface, the collector's receivers and the server are not reachable from outside the pod."""
     inside = {9901, 4317, 4318, *running.server_ports()}
     for container_port, port in running.ports.items():

@@ -61,7 +61,7 @@ def needed(name: str) -> frozenset[str]:
 
 
 @pytest.mark.parametrize("name", sorted(file.name for file in SCRIPTS.glob("*.sh") if file.name not in NONE))
-def test_a_script_names_what_it_will_need(name: str) -> None:
+def test_script_declares_its_prerequisites(name: str) -> None:
     text = code(name)
     # A script that only runs another one leaves the declaration to that one; shrink-filter.sh leaves it to build-filter.sh.
     if "exec" in text and "prerequisites.sh" not in text and not gets(text) or name == "shrink-filter.sh":
@@ -88,7 +88,7 @@ def test_the_makefile_names_what_it_will_need() -> None:
         assert re.match(r"(scripts/|\.ci/run$|awk )", recipe), recipe
 
 
-def test_images_get_what_builds_the_filter() -> None:
+def test_images_contain_the_files_that_build_the_filter() -> None:
     """.dockerignore does not exclude scripts that the Dockerfiles call, or files that these scripts read."""
     left_in = re.findall(r"^!(scripts/.*)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
     called, unread = set(), {"build-filter.sh"}

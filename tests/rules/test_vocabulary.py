@@ -66,7 +66,7 @@ def test_the_check_finds_what_is_wrong() -> None:
 
 
 @pytest.mark.parametrize("name", ALERTS)
-def test_alert_says_what_a_person_needs(name: str) -> None:
+def test_alert_has_severity_annotations_and_runbook(name: str) -> None:
     rule = ALERTS[name]
     assert rule["labels"]["severity"] in ("critical", "warning")
     assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
@@ -82,7 +82,7 @@ def test_alert_has_a_section_in_the_runbook(name: str) -> None:
     assert "*Harmless*" in section and "likely cause" in section.lower() and "what to do" in section.lower()
 
 
-def test_runbook_has_no_section_of_an_alert_that_is_gone() -> None:
+def test_runbook_has_no_section_of_a_removed_alert() -> None:
     titles = re.findall(r"^## (\w+)$", RUNBOOK.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert set(titles) == set(ALERTS)
 

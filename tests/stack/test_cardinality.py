@@ -59,7 +59,7 @@ def test_a_server_in_use(upstream: Stub, sidecar, server: Typical) -> None:
     check(shown(running, drive(running.port, server)), arithmetic.typical(server, semconv=True))
 
 
-def test_limits_hold_what_the_arithmetic_says(upstream: Stub, sidecar) -> None:
+def test_series_at_the_limits_equal_the_arithmetic(upstream: Stub, sidecar) -> None:
     """More names than the budgets allow, published and invented ones, and more codes."""
     many = Typical(tools=10, prompts=10, resources=10)
     running = sidecar({"limits": vars(SMALL)})

@@ -32,7 +32,7 @@ def test_the_stack_starts_and_agrees_with_its_clients() -> None:
     assert rows == {"get_forecast": ["120", "0"], "get_radar": ["12", "0"], "order_report": ["12", "12"], "read_station": ["18", "18"]}
 
 
-def test_a_port_that_is_taken_is_no_part_of_it() -> None:
+def test_port_in_use_is_not_taken_for_a_part_of_the_stack() -> None:
     """Otherwise another process that uses the port would be used as the sidecar, and the table would show its traffic."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
@@ -61,7 +61,7 @@ def children(mark: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("line", "number"), [("Starting the sidecar", signal.SIGINT), ("Clients keep calling", signal.SIGHUP)])
-def test_whatever_ends_it_ends_all_of_it(tmp_path: Path, line: str, number: int) -> None:
+def test_any_end_stops_all_parts(tmp_path: Path, line: str, number: int) -> None:
     """A signal during the start, a closed terminal, and a second signal."""
     output = tmp_path / "output"
     with output.open("wb") as file:

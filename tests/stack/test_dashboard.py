@@ -79,7 +79,7 @@ def test_panel_has_data(demo: Prometheus, panel: dict) -> None:
     await_data(demo, panel)
 
 
-def test_few_panels_are_empty_by_design(demo: Prometheus) -> None:
+def test_only_the_listed_panels_are_empty(demo: Prometheus) -> None:
     assert len(EMPTY) <= 3
     assert EMPTY.keys() <= {panel["title"] for panel in PANELS}
     for panel in PANELS:
@@ -97,7 +97,7 @@ def test_annotations_and_variables_are_understood(demo: Prometheus) -> None:
             wait_for(query, lambda query=query, label=label: any(labels.get(label) for labels, _ in demo.query(query)), DEADLINE)
 
 
-def test_a_chosen_value_narrows_and_none_of_another(demo: Prometheus) -> None:
+def test_selected_value_selects_only_its_series(demo: Prometheus) -> None:
     [panel] = [panel for panel in PANELS if panel["title"] == "Most called"]
     [target] = board.targets(panel)
 
@@ -165,7 +165,7 @@ def start_and_end_a_task(sidecar: Proxy) -> None:
     pytest.param("Duration of server requests", "mcp_server_request_duration_seconds_count", wait_for_a_person, id="people"),
     pytest.param("Tasks by status", "mcp_tasks_total", start_and_end_a_task, id="tasks"),
 ])
-def test_what_fills_an_empty_panel(upstream: Stub, proxy, stack, title: str, family: str, cause: Callable) -> None:
+def test_empty_panel_is_filled_by_its_traffic(upstream: Stub, proxy, stack, title: str, family: str, cause: Callable) -> None:
     [panel] = [panel for panel in PANELS if panel["title"] == title]
     upstream.on("/mcp", Server())
     sidecar = proxy(upstream.port)
@@ -178,7 +178,7 @@ def test_what_fills_an_empty_panel(upstream: Stub, proxy, stack, title: str, fam
     await_data(prometheus, panel)
 
 
-def test_a_server_whose_sidecars_are_gone_is_not_said_to_be_reachable(stack) -> None:
+def test_server_without_sidecars_is_not_shown_as_reachable(stack) -> None:
     """The panel shows its last value, so a server without scraped sidecars needs a separate value."""
     [panel] = [one for one in PANELS if one["title"] == "MCP server"]
     [target] = board.targets(panel)

@@ -135,7 +135,7 @@ def values(backend: Backend) -> set[float]:
     return {point["asDouble"] for _, attributes, point in backend.metrics("mcp_tool_calls_total") if attributes.get("status") == "ok"}
 
 
-def test_what_waits_outlives_the_collector(collector, backend: Backend) -> None:
+def test_queued_data_survives_a_restart_of_the_collector(collector, backend: Backend) -> None:
     running = collector([], backend=backend.url)
     send_logs(running, range(30))
     # The batch is in the queue, not in memory before it.
@@ -147,7 +147,7 @@ def test_what_waits_outlives_the_collector(collector, backend: Backend) -> None:
     assert bodies(backend) == records(range(30))
 
 
-def test_a_backend_that_refuses_for_good_stops_nobody(upstream: Stub, proxy, collector) -> None:
+def test_backend_that_refuses_data_does_not_affect_prometheus(upstream: Stub, proxy, collector) -> None:
     """Prometheus gets everything although the backend refuses the data, and the log has the reason."""
     def refuse(_, wire) -> None:
         wire.answer(400, b"no", [("Content-Type", "text/plain")])

@@ -11,7 +11,7 @@ AVAILABLE = 'mcp_upstream_available{server_name="weather"}'
 CALLS = 'mcp_tool_calls_total{tool_name="forecast",status="ok"}'
 
 
-def test_the_upstream_goes_away_and_comes_back(proxy, stack) -> None:
+def test_upstream_restarts(proxy, stack) -> None:
     server = Stub()
     sidecar = proxy(server.port)
     prometheus = stack([sidecar.instance]).prometheus
@@ -49,7 +49,7 @@ def test_rates_stay_right_when_envoy_restarts(upstream: Stub, proxy, stack) -> N
     assert 40 <= grown < 80
 
 
-def test_a_sidecar_that_is_gone_is_down_and_its_series_end(upstream: Stub, proxy, stack) -> None:
+def test_stopped_sidecar_is_down_and_its_series_end(upstream: Stub, proxy, stack) -> None:
     sidecar = proxy(upstream.port)
     prometheus = stack([sidecar.instance]).prometheus
     sidecar.call("forecast")
@@ -71,7 +71,7 @@ def test_the_collector_is_up_before_the_sidecar(upstream: Stub, proxy, stack) ->
     assert running.collector.log_lines("error") == []
 
 
-def test_the_collector_goes_away_and_comes_back(upstream: Stub, proxy, stack) -> None:
+def test_collector_restarts(upstream: Stub, proxy, stack) -> None:
     sidecar = proxy(upstream.port)
     running = stack([sidecar.instance])
     sidecar.call("forecast")
@@ -85,7 +85,7 @@ def test_the_collector_goes_away_and_comes_back(upstream: Stub, proxy, stack) ->
     running.prometheus.await_value(CALLS, 5)
 
 
-def test_prometheus_away_costs_the_collector_nothing(target: Target, stack) -> None:
+def test_missing_prometheus_does_not_affect_the_collector(target: Target, stack) -> None:
     page = "# TYPE mcp_sessions_total counter\nmcp_sessions_total {}\n"
     target.page = page.format(1)
     running = stack([target.address])
@@ -98,7 +98,7 @@ def test_prometheus_away_costs_the_collector_nothing(target: Target, stack) -> N
     assert running.collector.log_lines("error") == []
 
 
-def test_a_page_that_breaks_off_does_no_harm(target: Target, upstream: Stub, proxy, stack) -> None:
+def test_truncated_page_does_not_affect_other_targets(target: Target, upstream: Stub, proxy, stack) -> None:
     """A target with an invalid page counts as down and does not affect the others."""
     sidecar = proxy(upstream.port)
     upstream.on("/mcp", answers(200, RESULT))
@@ -111,7 +111,7 @@ def test_a_page_that_breaks_off_does_no_harm(target: Target, upstream: Stub, pro
     assert [line for line in running.collector.log_lines("warn") if target.address in line]
 
 
-def test_a_page_without_end_does_no_harm(target: Target, upstream: Stub, proxy, stack) -> None:
+def test_endless_page_does_not_affect_other_targets(target: Target, upstream: Stub, proxy, stack) -> None:
     """A page has a size limit, because the memory limiter acts only on data that was read."""
     sidecar = proxy(upstream.port)
     target.page = "# a page of nothing but comments\n" * 1_100_000 + "mcp_sessions_total 1\n"

@@ -210,7 +210,7 @@ def test_two_hundred_sidecars(fleet, template: str, tmp_path: Path) -> None:
         collector.stop()
 
 
-def test_what_they_are_in_prometheus(fleet, stack, tmp_path: Path) -> None:
+def test_values_in_prometheus(fleet, stack, tmp_path: Path) -> None:
     sidecars = fleet(10)
     prometheus = stack([], **write_targets(tmp_path / "targets", sidecars)).prometheus
     prometheus.await_value("sum(up{job=~'fleet-.*'})", len(sidecars.addresses))

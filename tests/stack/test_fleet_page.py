@@ -20,11 +20,11 @@ def blocks() -> list[dict]:
     return [yaml.safe_load(textwrap.dedent(block)) for block in BLOCK.findall(TEXT)]
 
 
-def test_the_tables_are_the_arithmetic() -> None:
+def test_tables_of_the_page_equal_the_arithmetic() -> None:
     assert document.written(TEXT) == TEXT, "docs/fleet.md is out of date: scripts/fleet-tables.sh"
 
 
-def test_a_table_that_lost_its_marks_is_an_error() -> None:
+def test_table_without_its_marks_is_an_error() -> None:
     for name in document.TABLES:
         try:
             document.written(TEXT.replace(f"<!-- {name} -->", ""))

@@ -89,7 +89,7 @@ def collector(tmp_path: Path):
         each.stop()
 
 
-def test_garbage_to_the_otlp_receivers(collector) -> None:
+def test_invalid_otlp_data_is_refused_and_logged(collector) -> None:
     """Invalid data is refused or ignored, and the log has the number. Valid data before, between and after it passes."""
     running = collector([])
     for number, (text, content_type, status) in enumerate(GARBAGE):
@@ -123,7 +123,7 @@ def told(running: Collector) -> Counter[int]:
     return found
 
 
-def test_garbage_by_grpc_is_told_too(collector) -> None:
+def test_invalid_grpc_message_is_logged(collector) -> None:
     """A gRPC message that is not valid protobuf."""
     running = collector([])
     method = "opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -137,7 +137,7 @@ def test_garbage_by_grpc_is_told_too(collector) -> None:
     wait_for("a line", lambda: line in running.log.read_text(errors="replace"), DEADLINE)
 
 
-def test_what_is_well_formed_leaves_no_line(collector) -> None:
+def test_valid_data_logs_nothing(collector) -> None:
     running = collector([])
     assert post_json(running.url("otlp_http", "/v1/metrics"), well_formed(1)) == 200
     assert running.own("http_server_request_duration_count") == 1
@@ -190,7 +190,7 @@ def test_names_by_otlp(collector, name: str, shown: str) -> None:
     wait_for(shown, lambda: running.samples().get((shown, ())) == 3, DEADLINE)
 
 
-def test_beyond_its_memory_it_refuses_every_signal(collector) -> None:
+def test_collector_above_its_memory_limit_refuses_every_signal(collector) -> None:
     """The status makes the sender keep the data and retry. The collector still serves the data that it has."""
     running = collector([], COLLECTOR_MEMORY_MIB="121")
     for signal, name in SIGNALS.items():

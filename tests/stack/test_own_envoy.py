@@ -38,7 +38,7 @@ def envoy(upstream: Stub, tmp_path: Path) -> Iterator[PlainEnvoy]:
 
 
 @pytest.mark.parametrize("said_by", ["variable", "target"])
-def test_an_envoy_of_ones_own(envoy: PlainEnvoy, stack, tmp_path: Path, said_by: str) -> None:
+def test_own_envoy_without_the_launcher(envoy: PlainEnvoy, stack, tmp_path: Path, said_by: str) -> None:
     address = f"127.0.0.1:{envoy.admin_port}"
     settings = {"MCP_STAT_PREFIX": "ingress_http"}
     if said_by == "variable":
@@ -59,7 +59,7 @@ def test_an_envoy_of_ones_own(envoy: PlainEnvoy, stack, tmp_path: Path, said_by:
     assert up == 1 and "metrics_path" not in labels
 
 
-def test_a_health_check_of_ones_own_tells_what_is_available(upstream: Stub, stack, tmp_path: Path) -> None:
+def test_health_check_of_another_envoy_sets_availability(upstream: Stub, stack, tmp_path: Path) -> None:
     bootstrap = bootstrap_before(upstream)
     set_plugin_configuration(bootstrap, json.dumps({"server_name_from": "cluster", "availability": "off"}))
     own = PlainEnvoy(bootstrap, "mcp_server", tmp_path, "checking-envoy")

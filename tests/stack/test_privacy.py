@@ -67,7 +67,7 @@ def test_nothing_secret_leaves(collector, backend: Backend) -> None:
     assert names_left(backend.output.read_text(encoding="utf-8")) == set()
 
 
-def test_without_the_sanitizer_all_of_it_leaves(collector, backend: Backend) -> None:
+def test_without_the_sanitizer_all_canaries_leave(collector, backend: Backend) -> None:
     """Otherwise the test above could pass because the canaries were never there."""
     backend.start()
     flock = everything()
@@ -103,7 +103,7 @@ def hashes(of: Any, name: str) -> list[str]:
     return own + [value for each in of.values() for value in hashes(each, name)]
 
 
-def test_a_person_is_the_same_hash_everywhere(collector, backend: Backend) -> None:
+def test_person_has_the_same_hash_everywhere(collector, backend: Backend) -> None:
     backend.start()
     running = collector(backend=backend.url)
 
@@ -155,7 +155,7 @@ def ordinary(value: str) -> otlp.Fill:
     return fill
 
 
-def test_ordinary_data_is_as_it_is_without_the_sanitizer(collector, backend: Backend, tmp_path: Path) -> None:
+def test_sanitizer_does_not_change_ordinary_data(collector, backend: Backend, tmp_path: Path) -> None:
     other = Backend(tmp_path / "other")
     documents = {signal: [build(number, ordinary(value)) for number, value in enumerate(KEPT_VALUES)]
                  for signal, build in BUILDERS.items()}
@@ -190,7 +190,7 @@ def test_no_series_of_the_filter_changes(target: Target, collector) -> None:
 # Special places
 
 
-def test_links_go_and_are_counted(collector, backend: Backend) -> None:
+def test_links_are_removed_and_counted(collector, backend: Backend) -> None:
     """No processor can read the attributes of links."""
     backend.start()
     document = otlp.traces(1, lambda place: {} if place in ATTRIBUTES["traces"] else "text")
@@ -204,7 +204,7 @@ def test_links_go_and_are_counted(collector, backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("asked_for", [False, True])
-def test_exemplars_leave_only_where_someone_asked(collector, backend: Backend, target: Target, asked_for: bool) -> None:
+def test_exemplars_are_exported_only_on_request(collector, backend: Backend, target: Target, asked_for: bool) -> None:
     """Metrics from OTLP go to Prometheus without exemplars. They go to a backend only with export-otlp-metrics.yaml, as
     docs/privacy.md says. This test fails when a newer collector can read exemplars."""
     backend.start()
@@ -229,7 +229,7 @@ def test_exemplars_leave_only_where_someone_asked(collector, backend: Backend, t
 # The file itself
 
 
-def test_the_patterns_that_stand_twice_are_the_same() -> None:
+def test_copies_of_patterns_are_equal() -> None:
     document = yaml.safe_load((parts.COLLECTOR / "sanitize.yaml").read_text(encoding="utf-8"))["processors"]
     redaction = document["redaction/sanitize"]
     [looks], [names] = redaction["blocked_values"], redaction["blocked_key_patterns"]

@@ -32,7 +32,7 @@ def converse(said: Conversation, upstream: Stub, port: int) -> int:
 
 @pytest.mark.parametrize("sanitize", [True, False], ids=["sanitized", "not sanitized"])
 @pytest.mark.parametrize("telling", [False, True], ids=["as shipped", "telling"])
-def test_what_becomes_of_secrets_in_mcp(telling: bool, sanitize: bool, upstream: Stub, proxy, backend: Backend, tmp_path: Path) -> None:
+def test_secrets_in_mcp_reach_only_the_expected_outputs(telling: bool, sanitize: bool, upstream: Stub, proxy, backend: Backend, tmp_path: Path) -> None:
     """With the shipped settings few secrets leave Envoy. With TELLING more do, and the sanitizer removes them."""
     backend.start()
     said = conversation(telling)

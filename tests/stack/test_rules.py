@@ -145,7 +145,7 @@ def test_every_selector_finds_series_and_every_query_runs(upstream: Stub, tools:
             running.query(query)
 
 
-def test_nobody_is_called_for_what_callers_do_wrong(upstream: Stub, tools: Tools, proxy, short_stack, busy) -> None:
+def test_errors_of_the_caller_raise_no_alert(upstream: Stub, tools: Tools, proxy, short_stack, busy) -> None:
     sidecar = proxy(upstream.port)
     upstream.on("/locked", answers(401, b"log in", "text/plain"))
     upstream.on("/probed", answers(400, error(-32022)))
@@ -206,7 +206,7 @@ def test_collector_stops_and_comes_back(upstream: Stub, proxy, short_stack) -> N
     wait_for("the end of the alert", lambda: alerts(running, "firing") == set(), DEADLINE)
 
 
-def test_a_sidecar_is_gone_and_comes_back(upstream: Stub, proxy, short_stack) -> None:
+def test_sidecar_stops_and_starts_again(upstream: Stub, proxy, short_stack) -> None:
     first, second = proxy(upstream.port), proxy(upstream.port)
     running = short_stack([first.instance, second.instance]).prometheus
     running.await_value("count(mcp_filter_info)", 2)
@@ -229,7 +229,7 @@ def test_a_definition_changes_under_its_name(upstream: Stub, tools: Tools, proxy
     await_firing(running, "MCPDefinitionChanged", server_name="weather", method="tools/list")
 
 
-def test_traffic_that_no_filter_sees(upstream: Stub, short_stack, busy, tmp_path: Path) -> None:
+def test_traffic_without_the_filter_raises_the_alert(upstream: Stub, short_stack, busy, tmp_path: Path) -> None:
     """An Envoy with the launcher's configuration without the filter."""
     model = Sidecar(upstream.port, tmp_path, "model")
     try:

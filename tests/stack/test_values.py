@@ -74,7 +74,7 @@ def test_two_sidecars_of_one_server_stay_two_series(upstream: Stub, proxy, stack
     assert prometheus.value('up{job="collector"}') == 1
 
 
-def test_targets_of_a_file_say_who_they_are(upstream: Stub, proxy, stack, tmp_path) -> None:
+def test_targets_from_a_file_have_their_instance(upstream: Stub, proxy, stack, tmp_path) -> None:
     sidecar = proxy(upstream.port)
     file = tmp_path / "fleet.yaml"
     file.write_text(f"- targets: ['{sidecar.instance}']\n  labels: {{job: pay, service_version: '7', deployment_environment: live}}\n")
@@ -87,7 +87,7 @@ def test_targets_of_a_file_say_who_they_are(upstream: Stub, proxy, stack, tmp_pa
     assert prometheus.query('mcp_tool_calls_total{service_version!=""}') == []
 
 
-def test_of_envoy_only_what_is_needed_passes(upstream: Stub, proxy, stack) -> None:
+def test_only_needed_series_of_envoy_are_kept(upstream: Stub, proxy, stack) -> None:
     sidecar = proxy(upstream.port)
     running = stack([sidecar.instance])
     sidecar.call("forecast", 3)
