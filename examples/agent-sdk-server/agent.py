@@ -1,6 +1,6 @@
-"""One run of an agent on the Claude Agent SDK, which works on the files of one folder.
+"""One run of an agent of the Claude Agent SDK on the files of one folder.
 
-With ANTHROPIC_API_KEY set it runs the real model; without, the scripted one, on the same code but for the transport.
+With ANTHROPIC_API_KEY the agent uses the real model, without it the scripted one. Only the transport differs.
 """
 
 import os
@@ -31,11 +31,11 @@ INSTRUCTIONS = "You look after a folder of notes. Answer in one or two sentences
 
 
 class AgentFailed(Exception):
-    """Why a run ended without an answer."""
+    """A run ended without a result; the message is the reason."""
 
 
 def options(may_write: bool) -> ClaudeAgentOptions:
-    """What the agent may do; nothing outside its folder, and no settings of whoever started the server."""
+    """The agent may use only its folder, and does not read the settings of the user who started the server."""
 
     async def permit(tool: str, arguments: dict[str, Any], context: ToolPermissionContext) -> PermissionResultAllow | PermissionResultDeny:
         if context.blocked_path:
@@ -49,7 +49,7 @@ def options(may_write: bool) -> ClaudeAgentOptions:
 
 
 def described(message: AssistantMessage) -> list[str]:
-    """A line for each thing the agent says or does."""
+    """One line for each text and each tool call of the agent."""
     lines = []
     for block in message.content:
         if isinstance(block, TextBlock):
@@ -60,7 +60,7 @@ def described(message: AssistantMessage) -> list[str]:
 
 
 async def run(prompt: str, may_write: bool, report: Callable[[str], Awaitable[None]]) -> str:
-    """The agent's answer. `report` is told each step as it happens."""
+    """Returns the agent's result. Calls `report` with each step."""
     transport = None if os.environ.get("ANTHROPIC_API_KEY") else ScriptedModel()
     messages = query(prompt=prompt, options=options(may_write), transport=transport)
     try:
@@ -75,6 +75,6 @@ async def run(prompt: str, may_write: bool, report: Callable[[str], Awaitable[No
     except ClaudeSDKError as error:
         raise AgentFailed(str(error)) from error
     finally:
-        # Ends the program that the SDK started, also when the caller left.
+        # Ends the program that the SDK started, even if the caller was cancelled.
         await messages.aclose()
     raise AgentFailed("the run ended without a result")

@@ -1,8 +1,8 @@
-"""Runs that outlive the call that began them: the tasks extension of the 2026-07-28 revision, as far as this server needs it.
+"""Tool calls as tasks: the part of the tasks extension of 2026-07-28 that this server needs.
 
-A client that declares the extension is answered at once with a task and asks for its end with `tasks/get`. Any other client
-waits for the answer as before. Tasks live in this process and are forgotten with it; the oldest goes when there are too many.
-There is no `tasks/update`, because these runs ask nobody, and no notification.
+A client that declares the extension gets a task at once, and requests its result with `tasks/get`. Any other client waits for
+the result. Tasks are kept in memory; if there are too many, the oldest is dropped. The server has no `tasks/update`, because
+these runs ask no questions, and sends no notifications about tasks.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolRequestParams, CallToolResult, RequestParams, TextContent
 
 TASK_LIMIT = 100
-# tasks/get waits this long for the end before it says "working", which spares most clients a second question.
+# tasks/get waits this long for the end before it returns "working". Most clients then need only one request.
 WAIT_SECONDS = 10
 POLL_INTERVAL_MS = 1000
 
@@ -26,13 +26,13 @@ Run = Callable[[dict[str, Any]], Coroutine[Any, Any, str]]
 
 
 class TaskParams(RequestParams):
-    """What tasks/get and tasks/cancel are asked with."""
+    """Parameters of tasks/get and tasks/cancel."""
 
     task_id: str
 
 
 async def tool_result(run: Coroutine[Any, Any, str]) -> CallToolResult:
-    """What the call would have been answered, had its client waited."""
+    """The result of the call, as a client that waits gets it."""
     try:
         text, failed = await run, False
     except ToolError as error:
@@ -41,7 +41,7 @@ async def tool_result(run: Coroutine[Any, Any, str]) -> CallToolResult:
 
 
 class BackgroundRuns(Extension):
-    """The tools that may become tasks, by name, and the tasks that were begun."""
+    """The tools that may run as tasks, by name, and the tasks."""
 
     identifier = "io.modelcontextprotocol/tasks"
 
@@ -53,36 +53,36 @@ class BackgroundRuns(Extension):
         return [MethodBinding("tasks/get", TaskParams, self.get), MethodBinding("tasks/cancel", TaskParams, self.cancel)]
 
     async def intercept_tool_call(self, params: CallToolRequestParams, ctx: ServerRequestContext, call_next: CallNext) -> HandlerResult:
-        """Begins a task where the client can take one."""
+        """Starts a task if the client declares the extension."""
         declared = ctx.session.client_capabilities and ctx.session.client_capabilities.extensions
         if params.name not in self.runs or not declared or self.identifier not in declared:
             return await call_next(ctx)
         if len(self.tasks) >= TASK_LIMIT:
             self.tasks.pop(next(iter(self.tasks)))[1].cancel()
-        # Whoever knows the id may read the answer, so it cannot be guessed.
+        # The id gives access to the result, so it must not be guessable.
         task_id = secrets.token_urlsafe(16)
         task = asyncio.create_task(tool_result(self.runs[params.name](params.arguments or {})))
         self.tasks[task_id] = datetime.now(UTC).isoformat(), task
         return {"resultType": "task"} | self.state(task_id)
 
     async def get(self, ctx: ServerRequestContext, params: TaskParams) -> HandlerResult:
-        """How a task stands, and its result once it has one."""
+        """Handles tasks/get: returns the status of a task, and its result if it has ended."""
         await asyncio.wait([self.known(params.task_id)], timeout=WAIT_SECONDS)
         return self.state(params.task_id)
 
     async def cancel(self, ctx: ServerRequestContext, params: TaskParams) -> HandlerResult:
-        """Ends a task before its time."""
+        """Handles tasks/cancel."""
         self.known(params.task_id).cancel()
         return {}
 
     def known(self, task_id: str) -> asyncio.Task[CallToolResult]:
-        """A task of this process."""
+        """Returns the task with this id."""
         if task_id not in self.tasks:
             raise MCPError(INVALID_PARAMS, "no such task")
         return self.tasks[task_id][1]
 
     def state(self, task_id: str) -> dict[str, Any]:
-        """A task in the form of the extension."""
+        """The task as an object of the extension."""
         begun, task = self.tasks[task_id]
         told: dict[str, Any] = {"taskId": task_id, "createdAt": begun, "lastUpdatedAt": datetime.now(UTC).isoformat(),
                                 "ttlMs": None, "pollIntervalMs": POLL_INTERVAL_MS}

@@ -1,8 +1,8 @@
-"""What both clients ask the agent, and how the person at the client answers it. Runs on either line of the Python SDK."""
+"""The calls of both clients, and the answers of the person at the client. Works with versions 1 and 2 of the Python SDK."""
 
-# Seconds a person takes to answer a question: more than the agent takes for a task.
+# Seconds that the person takes to answer a question. This is longer than the agent's work on a task.
 HUMAN_SECONDS = 2.0
-# Tool, arguments, a piece of the answer: it tells that the person's word reached the agent.
+# Tool, arguments, and a part of the result, which shows that the person's answer reached the agent.
 CALLS = [
     ("ask_agent", {"question": "When does the ferry leave?"}, "07:10"),
     ("ask_agent", {"question": "When does the last ferry leave?"}, "16:40"),
@@ -11,12 +11,12 @@ CALLS = [
     ("delegate_task", {"task": "Note that no flares are left."}, "was not allowed"),
     ("delegate_task", {"task": "Forget the flares."}, "not begun"),
 ]
-# The answers to the questions before the three tasks: action, form.
+# The person's answers to the questions before the three tasks: action and form.
 PERSON = [("accept", {"change_files": True}), ("accept", {"change_files": False}), ("decline", None)]
 
 
 async def ask_everything(client, seen, refusal: type[Exception]) -> None:
-    """The tools' list and every call, one after the other."""
+    """Lists the tools, and makes all calls one after the other."""
 
     async def call(tool: str, arguments: dict, piece: str):
         result = await client.call_tool(tool, arguments, progress_callback=seen.note_progress)

@@ -1,8 +1,9 @@
-"""Two sessions on the Python SDK 2.3.0, which speaks the 2026-07-28 revision: the agent's question comes as a result that asks for
-more, and the call is made again with the answer. It also leaves a run that would never end. A second session takes tasks:
-client_new.py URL.
+"""Two runs of the Python SDK 2.3.0, which uses 2026-07-28: client_new.py URL.
 
-Prints what it was answered, for scripts/demo/example.py, whose folder has the module `session`.
+In the first, the agent's question is a result of type `input_required`, and the client repeats the call with the answer. The
+client also leaves a run that would not end. In the second, the client declares the tasks extension.
+
+Prints the results for scripts/demo/example.py. The module `session` is in the same folder as that script.
 """
 
 import sys
@@ -20,7 +21,7 @@ answers = iter(PERSON)
 
 
 async def person(context, question) -> ElicitResult:
-    """The person, who takes a while. That there is a question tells that a call was answered with it."""
+    """The person's answer, after a while. Each question is the result of a call, which is counted."""
     seen.operations[("tools/call", "delegate_task", "input_required", "")] += 1
     await anyio.sleep(HUMAN_SECONDS)
     action, form = next(answers)
@@ -28,7 +29,7 @@ async def person(context, question) -> ElicitResult:
 
 
 async def leave(client: Client) -> None:
-    """A call that its client leaves as soon as the agent has begun."""
+    """A call whose client closes the stream after the agent's first progress notification."""
     with anyio.CancelScope() as scope:
 
         async def begun(progress: float, total: float | None, message: str | None) -> None:
@@ -40,7 +41,7 @@ async def leave(client: Client) -> None:
 
 
 class TaskBegun(Result):
-    """What a call is answered that became a task."""
+    """The result of a call that runs as a task."""
 
     result_type: Literal["task"] = "task"
     task_id: str
@@ -51,7 +52,7 @@ class TaskParams(RequestParams):
 
 
 class GetTask(Request[TaskParams, Literal["tasks/get"]]):
-    """How does the task stand?"""
+    """The request `tasks/get`."""
 
     method: Literal["tasks/get"] = "tasks/get"
     params: TaskParams
@@ -59,14 +60,14 @@ class GetTask(Request[TaskParams, Literal["tasks/get"]]):
 
 
 class TaskState(Result):
-    """How it stands."""
+    """The result of `tasks/get`."""
 
     status: str
     result: dict[str, Any] | None = None
 
 
 async def follow(begun: TaskBegun, context: ClaimContext) -> CallToolResult:
-    """Asks for a task until it has ended, and makes its result that of the call."""
+    """Requests a task until it has ended, and returns its result as the result of the call."""
     seen.operations[("tools/call", context.tool_name, "accepted", "")] += 1
     while True:
         state = await context.session.send_request(GetTask(params=TaskParams(task_id=begun.task_id)), TaskState)
@@ -78,7 +79,7 @@ async def follow(begun: TaskBegun, context: ClaimContext) -> CallToolResult:
 
 
 class Tasks(ClientExtension):
-    """Declares that this client takes tasks."""
+    """Declares the tasks extension."""
 
     identifier = "io.modelcontextprotocol/tasks"
 
@@ -87,7 +88,7 @@ class Tasks(ClientExtension):
 
 
 async def ask_in_background(client: Client) -> None:
-    """The questions again, as tasks."""
+    """The same questions, as tasks."""
     await seen.ask("tools/list", "", client.list_tools(), MCPError)
     for tool, arguments, piece in CALLS:
         if tool == "ask_agent":

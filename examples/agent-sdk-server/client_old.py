@@ -1,6 +1,6 @@
-"""One session on the Python SDK 1.30.0: the agent's question comes as a request of the server. client_old.py URL.
+"""One session of the Python SDK 1.30.0, in which the agent's question is a server request: client_old.py URL.
 
-Prints what it was answered, for scripts/demo/example.py, whose folder has the module `session`.
+Prints the results for scripts/demo/example.py. The module `session` is in the same folder as that script.
 """
 
 import sys
@@ -17,7 +17,7 @@ answers = iter(PERSON)
 
 
 async def person(context, question) -> ElicitResult:
-    """The person, who takes a while."""
+    """The person's answer, after a while."""
     await anyio.sleep(HUMAN_SECONDS)
     action, form = next(answers)
     return ElicitResult(action=action, content=form)

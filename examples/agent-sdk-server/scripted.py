@@ -1,8 +1,7 @@
-"""A model that follows a script, in the place of the program that the Claude Agent SDK starts.
+"""A scripted model, which replaces the program that the Claude Agent SDK starts.
 
-It is a transport of the SDK, so everything above it is the real thing: the SDK's control protocol, its parsing, its permission
-callback. Tools are not run; their results stand in the script. It does not pretend to understand: the first scene whose word is
-in the prompt is played.
+It is a transport of the SDK, so the SDK's own control protocol, parsing and permission callback are used. No tools run: their
+results are in the script. The model plays the first scene whose word is in the prompt.
 """
 
 import itertools
@@ -15,7 +14,7 @@ import anyio
 from claude_agent_sdk import Transport
 
 SCRIPT = json.loads((Path(__file__).parent / "script.json").read_text(encoding="utf-8"))
-# So that a run takes as long as something does that people look at.
+# A pause, so that the steps of a run can be seen.
 THINKING_SECONDS = 0.3
 SESSION = "scripted"
 
@@ -30,13 +29,13 @@ class ScriptedModel(Transport):
         self.denied = False
 
     async def connect(self) -> None:
-        """There is nothing to start."""
+        """Starts nothing."""
 
     def is_ready(self) -> bool:
         return True
 
     async def write(self, data: str) -> None:
-        """Takes what the SDK says: requests of its own, the prompt, answers to requests."""
+        """Receives a message of the SDK: a control request, the prompt, or the response to a request."""
         for line in data.splitlines():
             await self.sender.send(json.loads(line))
 
@@ -48,7 +47,7 @@ class ScriptedModel(Transport):
         self.receiver.close()
 
     async def read_messages(self) -> AsyncIterator[dict[str, Any]]:
-        """What the model says, until the SDK has nothing more to say to it."""
+        """Yields the messages of the model until the SDK closes its side."""
         async for message in self.receiver:
             if message["type"] == "control_request":
                 yield {"type": "control_response", "response": {"subtype": "success", "request_id": message["request_id"], "response": {}}}
@@ -57,7 +56,7 @@ class ScriptedModel(Transport):
                     yield said
 
     async def play(self, prompt: str) -> AsyncIterator[dict[str, Any]]:
-        """One scene, step by step."""
+        """Plays one scene, step by step."""
         for step in next(scene["steps"] for scene in SCRIPT if scene["when"] in prompt):
             await anyio.sleep(THINKING_SECONDS)
             self.turns += 1
@@ -76,12 +75,12 @@ class ScriptedModel(Transport):
                 await anyio.sleep_forever()
 
     async def use(self, step: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-        """A tool that is used where the person behind the SDK allows it."""
+        """Uses a tool, if the permission callback allows it."""
         use_id = f"toolu_{next(self.numbers)}"
         yield self.assistant({"type": "tool_use", "id": use_id, "name": step["use"], "input": step["input"]})
         yield {"type": "control_request", "request_id": f"permission_{use_id}", "request": {
             "subtype": "can_use_tool", "tool_name": step["use"], "input": step["input"], "tool_use_id": use_id}}
-        # Nothing else is under way, so the next message is the answer.
+        # No other request is open, so the next message is the response.
         answer = (await self.receiver.receive())["response"]
         self.denied = answer["subtype"] == "error" or answer["response"]["behavior"] == "deny"
         content = "not allowed" if self.denied else step["result"]
@@ -89,11 +88,11 @@ class ScriptedModel(Transport):
             {"type": "tool_result", "tool_use_id": use_id, "content": content, "is_error": self.denied}]}}
 
     def assistant(self, block: dict[str, Any]) -> dict[str, Any]:
-        """One thing the model says or does."""
+        """One message of the model."""
         return {"type": "assistant", "session_id": SESSION, "parent_tool_use_id": None,
                 "message": {"role": "assistant", "model": SESSION, "content": [block]}}
 
     def result(self, subtype: str, **more: Any) -> dict[str, Any]:
-        """The end of the run."""
+        """The last message of the run."""
         return {"type": "result", "subtype": subtype, "is_error": subtype != "success", "num_turns": self.turns, "session_id": SESSION,
                 "duration_ms": int(self.turns * THINKING_SECONDS * 1000), "duration_api_ms": 0, **more}

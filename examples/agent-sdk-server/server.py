@@ -1,10 +1,10 @@
-"""An agent as an MCP server: what takes a model many steps is one tool call for the client.
+"""An agent as an MCP server: one tool call of the client takes many steps of the model.
 
     HOST=127.0.0.1 PORT=8000 python server.py
 
-Each step of the agent is a progress notification. Before a task that may change files the person at the client is asked, in the
-way of the client's revision: a request from the server while the call runs, or a result that asks for more and a second call.
-A client that takes tasks need not wait for `ask_agent`.
+Each step of the agent is a progress notification. Before a task that may change files, the server asks the person at the client:
+up to 2025-11-25 by a server request during the call, in 2026-07-28 by a result of type `input_required`. A client with the tasks
+extension can run `ask_agent` as a task.
 """
 
 import os
@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 
 
 async def ask_in_background(arguments: dict[str, Any]) -> str:
-    """`ask_agent` without anybody who follows it."""
+    """Runs `ask_agent` as a task, without progress notifications."""
     question = arguments.get("question")
     if not isinstance(question, str):
         raise ToolError("ask_agent takes a question")
@@ -36,18 +36,18 @@ class Permission(BaseModel):
 
 
 def ask_permission(task: str) -> Elicit[Permission]:
-    """The question that comes before a task."""
+    """The question before a task."""
     return Elicit(f"May the agent change files for this task: {task}", Permission)
 
 
 async def run(prompt: str, may_write: bool, context: Context | None) -> str:
-    """One run of the agent, whose steps go to `context`; a run that fails is a failed tool."""
+    """Runs the agent and reports its steps to `context`. If the run fails, the tool fails."""
     steps = 0
 
     async def report(line: str) -> None:
         nonlocal steps
         steps += 1
-        # Nobody knows how many steps there will be, so there is no total.
+        # The number of steps is not known, so there is no total.
         if context:
             await context.report_progress(steps, message=line)
 

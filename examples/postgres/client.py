@@ -1,6 +1,6 @@
-"""One session with the PostgreSQL server, as a model in trouble with SQL would have it: client.py URL.
+"""One session with the PostgreSQL server, like that of a model that makes mistakes in SQL: client.py URL.
 
-Prints what it was answered, for scripts/demo/example.py, whose folder has the module `session`.
+Prints the results for scripts/demo/example.py. The module `session` is in the same folder as that script.
 """
 
 import sys
@@ -9,8 +9,8 @@ import anyio
 from mcp import Client, MCPError
 from session import LISTS, Seen
 
-# Tool, arguments. What goes wrong, in this order: a name that does not exist, a write, a second statement, a statement
-# that takes longer than the server allows, a syntax error, a table that does not exist.
+# Tool and arguments. The mistakes, in this order: a name that does not exist, a write, a second statement, a statement that
+# takes longer than the server allows, a syntax error, a table that does not exist.
 CALLS = [
     ("list_tables", {}),
     ("describe_table", {"table": "orders"}),

@@ -2,9 +2,9 @@
 
     DATABASE_URL=postgresql://reader@127.0.0.1:5432/shop HOST=127.0.0.1 PORT=8000 python server.py
 
-Whatever SQL it is handed runs in a read-only transaction, for at most a second, and answers at most a hundred rows. These are
-bounds, not the lock on the door: that is the role in DATABASE_URL, which should be able to read what may be read and no more.
-What the database refuses is a failed tool (`isError`) with the database's own words, which a model can read and correct.
+Every SQL statement runs in a read-only transaction for at most one second, and returns at most 100 rows. These limits are no
+access control: give the role in DATABASE_URL access only to what clients may read. If the database refuses a statement, the tool
+fails (`isError`) with the database's message, which a model can read and correct.
 """
 
 import json
@@ -41,7 +41,7 @@ server = MCPServer("postgres", version="1.0.0", instructions="Call list_tables, 
 
 @asynccontextmanager
 async def read_only() -> AsyncIterator[psycopg.AsyncConnection[dict]]:
-    """A connection for one request, in a read-only transaction that is never committed."""
+    """A connection for one request, with a read-only transaction that is never committed."""
     options = f"-c default_transaction_read_only=on -c statement_timeout={STATEMENT_TIMEOUT_MS}"
     connection = await psycopg.AsyncConnection.connect(
         DATABASE_URL, row_factory=dict_row, connect_timeout=CONNECT_SECONDS, options=options)
@@ -52,13 +52,13 @@ async def read_only() -> AsyncIterator[psycopg.AsyncConnection[dict]]:
 
 
 async def rows_of(sql: str, parameters: list[str] | None = None) -> list[dict]:
-    """The rows of one statement, at most ROW_LIMIT and one that tells there were more; the rest is never held here.
+    """Returns the rows of one statement: at most ROW_LIMIT, and one more if there are more. Further rows are not read.
 
-    `stream` sends the statement by the extended protocol, which takes exactly one: no second one behind a semicolon.
+    `stream` uses the extended protocol, which accepts exactly one statement: a second one after a semicolon is refused.
     """
     found: list[dict] = []
     try:
-        # Closing the stream cancels a statement that has more to tell.
+        # Closing the stream cancels a statement that has further rows.
         async with read_only() as connection, connection.cursor() as cursor, aclosing(cursor.stream(sql, parameters)) as rows:
             async for row in rows:
                 found.append(row)
@@ -70,12 +70,12 @@ async def rows_of(sql: str, parameters: list[str] | None = None) -> list[dict]:
 
 
 async def columns_of(table: str) -> list[dict]:
-    """A table's columns; none when there is no such table."""
+    """The columns of a table; empty if the table does not exist."""
     return await rows_of(COLUMNS, [table])
 
 
 def as_json(value: object) -> str:
-    """Numbers, texts and booleans as JSON has them; dates and the like as PostgreSQL writes them."""
+    """Numbers, texts and booleans become JSON values; other types, such as dates, become PostgreSQL's text."""
     return json.dumps(value, ensure_ascii=False, default=str)
 
 

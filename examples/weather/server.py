@@ -1,7 +1,7 @@
-"""A small MCP server about the weather, whose answers never change and never leave this folder.
+"""A small MCP server about the weather. Its data is in this folder and never changes.
 
-Every kind of answer an observer must tell apart is here once: a quick one, a slow one, a failed tool (`isError`), a call
-refused with a JSON-RPC error, a big result, and a call that reports progress while it runs.
+It has one tool for each kind of response: quick, slow, failed (`isError`), refused with a JSON-RPC error, large, and with progress
+notifications.
 
     HOST=127.0.0.1 PORT=8000 python server.py
 """
@@ -22,14 +22,14 @@ CITIES = json.loads((DATA / "cities.json").read_text(encoding="utf-8"))
 ANALYSIS_SECONDS = 0.3
 RADAR_SIDE = 256
 STORM_STEPS = 5
-# From the range JSON-RPC leaves to servers; MCP gives it no meaning of its own.
+# A code from JSON-RPC's range for servers, to which MCP gives no meaning.
 QUOTA_EXCEEDED = -32000
 
 server = MCPServer("weather", version="1.0.0", instructions="Ask for a city from weather://cities.", log_level="WARNING")
 
 
 def city_named(name: str) -> dict:
-    """The city, or a failure that the model can read and correct."""
+    """Returns the city. Raises an error that the model can read and correct if it is unknown."""
     city = CITIES.get(name.lower())
     if city is None:
         raise ToolError(f"no city {name!r}; known are {', '.join(CITIES)}")

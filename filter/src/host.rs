@@ -85,8 +85,8 @@ impl SharedData for Envoy {
     }
 
     fn write(&self, key: &str, value: &[u8], version: Option<u32>) -> bool {
-        // Envoy compares only where there is a value, and takes 0 for "no comparison": a version that it never gives out
-        // writes only what is new.
+        // Envoy compares versions only if the key has a value, and not at all with version 0. `u32::MAX` is never the version of
+        // a value, so it writes only if there is no value.
         hostcalls::set_shared_data(key, Some(value), Some(version.unwrap_or(u32::MAX))).is_ok()
     }
 }

@@ -1,4 +1,4 @@
-//! Envoy's response flags (`CoreResponseFlag`), each as the bit that the property `response.flags` shows; seen on Envoy 1.40.
+//! Envoy's response flags (`CoreResponseFlag`), each as its bit in the property `response.flags`. Checked on Envoy 1.40.
 
 use mcp_observe::Failure;
 
@@ -28,7 +28,8 @@ const UPSTREAM_RESET: u64 =
     UPSTREAM_CONNECTION_TERMINATION | UPSTREAM_REMOTE_RESET | UPSTREAM_PROTOCOL_ERROR | LOCAL_RESET;
 const CLIENT_RESET: u64 = DOWNSTREAM_CONNECTION_TERMINATION | DOWNSTREAM_REMOTE_RESET | DOWNSTREAM_PROTOCOL_ERROR;
 
-/// The reason that the flags name. Several can be set: what the proxy decided comes before what it saw.
+/// The reason for the end of the exchange. If several flags are set, those for decisions of the proxy come before those for
+/// events that it observed.
 pub(crate) fn failure(flags: u64) -> Option<Failure> {
     let reasons = [
         (TIMEOUT, Failure::Timeout),

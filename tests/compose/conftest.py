@@ -11,13 +11,13 @@ from project import Project
 
 
 def pytest_configure() -> None:
-    # A run that is told to stop still ends its engine.
+    # SIGTERM ends the run, and then the engine is stopped too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
-    """A running engine that has every public image, or what stands in for it."""
+    """A running engine with every public image, or its stand-in."""
     try:
         engine = Engine()
     except NoEngine as reason:
@@ -32,7 +32,7 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def stack(engine: Engine) -> Iterator[Project]:
-    """`docker compose up --build`: built, started, healthy. The last test takes it down; this makes sure."""
+    """`docker compose up --build` until all services are healthy. The last test takes the stack down; this fixture does so otherwise."""
     project = Project(engine)
     project.compose("--profile=*", "down", "--volumes", "--timeout=1")
     project.up()

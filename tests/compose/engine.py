@@ -1,7 +1,7 @@
 """A separate Docker engine for the tests, with its own images, networks and containers. Needs root.
 
-It keeps its images in the cache, so that a second run builds only what changed. As any dockerd it leaves the bridge docker0 and
-its firewall rules behind.
+It keeps its images in the cache, so that a second run builds only what changed. Like every dockerd it does not remove the bridge
+docker0 and its firewall rules at its end.
 """
 
 import os
@@ -19,7 +19,7 @@ COMMAND_SECONDS = 120
 
 
 class NoEngine(Exception):
-    """The reason why no engine can run here, in one line."""
+    """No engine can run here; the message is the reason, in one line."""
 
 
 def get(*name: str) -> Path:
@@ -51,7 +51,7 @@ class Engine:
         self.wait()
 
     def wait(self) -> None:
-        """Waits until it answers."""
+        """Waits until the engine responds."""
         deadline = time.monotonic() + START_SECONDS
         while self.run("version", check=False).returncode:
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -61,7 +61,7 @@ class Engine:
             time.sleep(0.2)
 
     def run(self, *arguments: str, check: bool = True, timeout: float = COMMAND_SECONDS) -> subprocess.CompletedProcess:
-        """Runs one `docker` command; the result has its output."""
+        """Runs one `docker` command. The result has its output."""
         done = subprocess.run(["docker", *arguments], env=self.environment, text=True, capture_output=True, timeout=timeout,
                               check=False)
         if check and done.returncode:
@@ -69,7 +69,7 @@ class Engine:
         return done
 
     def stop(self) -> None:
-        """Ends the engine and all containers; images stay in the cache."""
+        """Stops the engine and all containers. Images stay in the cache."""
         self.process.terminate()
         try:
             self.process.wait(STOP_SECONDS)

@@ -14,7 +14,7 @@ PORTS = ("PORT", "PROMETHEUS_PORT", "GRAFANA_PORT", "POSTGRES_MCP_PORT", "AGENT_
 
 
 def settings() -> dict:
-    """The compose file as compose reads it, with all profiles and no settings; needs no engine."""
+    """The compose file as compose reads it, with all profiles and without settings. This needs no engine."""
     command = [str(get("docker-plugins") / "docker-compose"), "--file", str(ROOT / "docker-compose.yml"), "--profile", "*", "config"]
     done = subprocess.run([*command, "--format=json"], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -22,7 +22,7 @@ def settings() -> dict:
 
 
 class Project:
-    """Nothing runs before `up`."""
+    """A compose project, which `up` starts."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -31,26 +31,26 @@ class Project:
         engine.environment |= {"OTEL_METRIC_EXPORT_INTERVAL": str(INTERVAL_MS)}
 
     def compose(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-        """One `docker compose` command, with every profile named so that `down` finds all."""
+        """Runs a `docker compose` command with all profiles, so that `down` finds all services."""
         return self.engine.run("compose", "--project-name", NAME, "--file", str(ROOT / "docker-compose.yml"), *arguments,
                                check=check, timeout=BUILD_SECONDS)
 
     def up(self, *profiles: str) -> None:
-        """`docker compose up --build`, until every service is healthy."""
+        """Runs `docker compose up --build` until every service is healthy."""
         begun = self.compose(*(f"--profile={profile}" for profile in profiles), "up", "--build", "--detach", "--wait", check=False)
         assert begun.returncode == 0, f"{begun.stderr[-6000:]}\n{self.compose('logs', '--tail=30', check=False).stdout[-12000:]}"
 
     def url(self, port: str, path: str = "") -> str:
-        """Where this machine finds a published port."""
+        """The URL of a published port on this machine."""
         return f"http://127.0.0.1:{self.ports[port]}{path}"
 
     def inspect(self, service: str) -> dict:
-        """What the engine says of a service's container."""
+        """The engine's description of a service's container."""
         number = self.compose("--profile=*", "ps", "--all", "--quiet", service).stdout.strip()
         return json.loads(self.engine.run("inspect", number).stdout)[0]
 
     def address(self, service: str, network: str) -> str:
-        """A container's own address, which this machine reaches without a published port."""
+        """A container's own address, which this machine can reach without a published port."""
         return self.inspect(service)["NetworkSettings"]["Networks"][f"{NAME}_{network}"]["IPAddress"]
 
     def left(self) -> list[str]:
@@ -61,7 +61,7 @@ class Project:
 
 
 def processes(pid: int) -> list[dict[str, str]]:
-    """/proc/…/status of a container's first process and all below it."""
+    """/proc/…/status of a container's first process and its descendants."""
     text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     status = {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()

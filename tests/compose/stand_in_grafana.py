@@ -1,4 +1,4 @@
-"""Stands in for Grafana, which it is not: it checks what is mounted for Grafana's start, and answers /api/health.
+"""A stand-in for Grafana: it checks the files that Grafana reads at its start, and serves /api/health.
 
 It ends with a line on standard error when a file or a variable is missing, or the datasource does not answer. The folder of
 provisioning is read as text, since the image has no YAML library: what is checked are the variables that it names.
@@ -17,7 +17,7 @@ HOME = "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"
 
 
 def problems() -> list[str]:
-    """What Grafana would start without, one line each."""
+    """One line for each file or variable that is missing."""
     found = []
     for kind in ("datasources", "dashboards"):
         files = list((PROVISIONING / kind).glob("*.yaml"))

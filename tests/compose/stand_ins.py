@@ -1,4 +1,4 @@
-"""Images under the names of public ones, for a machine that cannot pull: made of the programs that scripts/get.sh has.
+"""Stand-ins for public images, for a machine that cannot pull: they are made of the programs of scripts/get.sh.
 
 What is real in them: Envoy, Prometheus, PostgreSQL, Rust, Node.js, the collector (the same version, with fewer components), Python
 (another version). Grafana is not to be had so: `stand_in_grafana.py` checks what is mounted and answers its health check.
@@ -17,24 +17,24 @@ from engine import ROOT, Engine, get
 HERE = Path(__file__).parent
 CERTIFICATES = "/etc/ssl/certificates-of-this-machine.crt"
 TRUST = "ENV " + " ".join(f"{name}={CERTIFICATES}" for name in ("SSL_CERT_FILE", "PIP_CERT", "NODE_EXTRA_CA_CERTS", "CARGO_HTTP_CAINFO"))
-# Of a toolchain what nobody builds with, of Debian what keeps pip from its root directory.
+# Left out: parts of a toolchain that no build needs, and the file of Debian that forbids pip to write to the system.
 LEFT_OUT = re.compile(r"/EXTERNALLY-MANAGED$|^usr/local/(share|etc|libexec)(/|$)|/rustlib/wasm32-unknown|^(proc|sys|dev)/.")
 PULL_SECONDS = 600
 
 
 @dataclass
 class Image:
-    """An image's root directory, and its settings as `docker import --change` takes them."""
+    """An image: its root directory, and its settings in the form of `docker import --change`."""
 
-    # What of this machine, and where in the image; of a directory all that is in it. The first of a path wins.
+    # Paths of this machine and their paths in the image. A directory is copied with its content. If a path occurs twice, the first counts.
     files: list[tuple[Path, str]]
     changes: list[str]
     links: dict[str, str] = field(default_factory=dict)
-    # Directories, and the user whose they are.
+    # Directories and their users.
     owned: dict[str, int] = field(default_factory=dict)
 
     def write(self, archive: tarfile.TarFile) -> None:
-        """The root directory as a tar archive, in which no path may be twice."""
+        """Writes the root directory as a tar archive, in which each path occurs once."""
         written: set[str] = set()
         for source, name in self.files:
             for path in [source, *source.rglob("*")] if source.is_dir() else [source.resolve()]:
@@ -52,7 +52,7 @@ class Image:
             archive.addfile(entry)
 
     def key(self) -> str:
-        """Changes with what the image is made of: programs have their version in their path, this folder's files have not."""
+        """A key that changes with the content of the image: the paths of programs have their version; the files of this folder are hashed."""
         own = [source.read_bytes() for source, _ in self.files if source.parent == HERE]
         return hashlib.sha256(b"".join([repr(self).encode(), LEFT_OUT.pattern.encode(), *own])).hexdigest()[:16]
 
@@ -62,14 +62,14 @@ def output(*command: str) -> str:
 
 
 def debian(files: list[tuple[Path, str]], *changes: str, **more) -> Image:
-    """On Debian's root directory, with the certificates that this machine trusts."""
-    # Without any there, Debian's own.
+    """An image on Debian's root directory, with the certificates that this machine trusts."""
+    # If this machine has none, those of Debian.
     trusted = ssl.get_default_verify_paths().cafile or str(get("debian") / "etc/ssl/certs/ca-certificates.crt")
     return Image([*files, (Path(trusted), CERTIFICATES[1:]), (get("debian"), "")], [TRUST, *changes], **more)
 
 
 def rust() -> Image:
-    # The toolchain has all targets already.
+    # The toolchain already has all targets.
     return debian([(Path(output("rustc", "--print", "sysroot")), "usr/local"), (HERE / "stand_in_rustup.sh", "usr/local/bin/rustup")],
                   "ENV CARGO_HOME=/usr/local/cargo")
 
@@ -95,7 +95,7 @@ def postgres() -> Image:
 
 
 def programs(places: dict[str, Path], *changes: str, **more) -> Image:
-    """On nothing but the libraries that the programs link."""
+    """An image of programs and the libraries that they need, without Debian."""
     linked = {path for program in places.values() for path in re.findall(r"(/\S+) \(0x", output("ldd", str(program)))}
     files = [*((program, name) for name, program in places.items()), *((Path(library), library[1:]) for library in sorted(linked))]
     return Image(files, [*changes], **more)
@@ -114,7 +114,7 @@ def prometheus() -> Image:
                     'ENTRYPOINT ["/bin/prometheus"]', "USER 65534", owned={"prometheus": 65534})
 
 
-# By what the names of the images begin with.
+# The stand-ins, by the beginning of the image's name.
 STAND_INS = {
     "rust:": rust, "node:": node, "python:": python, "postgres:": postgres, "envoyproxy/envoy:": envoy,
     "otel/opentelemetry-collector-contrib:": collector, "prom/prometheus:": prometheus, "grafana/grafana:": grafana,
@@ -122,7 +122,7 @@ STAND_INS = {
 
 
 def ensure(engine: Engine) -> list[str]:
-    """Has every image there that the compose file and the Dockerfiles name; tells which of them are stand-ins."""
+    """Provides every image that the compose file and the Dockerfiles name. Returns which of them are stand-ins."""
     stood_in = []
     for name in output(str(ROOT / "scripts/check-versions.sh"), "--list").splitlines():
         found = engine.run("image", "inspect", "--format", '{{index .Config.Labels "stand-in"}}', name, check=False)
@@ -136,13 +136,13 @@ def ensure(engine: Engine) -> list[str]:
         if key != image.key():
             load(engine, name, image)
         stood_in.append(name)
-    # Those whose names went to newer ones.
+    # Images whose names now belong to newer ones.
     engine.run("image", "prune", "--force")
     return stood_in
 
 
 def load(engine: Engine, name: str, image: Image) -> None:
-    """Gives the engine an image."""
+    """Loads an image into the engine."""
     changes = [f"--change={line}" for line in [*image.changes, f"LABEL stand-in={image.key()}"]]
     root = engine.directory / "root.tar"
     with tarfile.open(root, "w", format=tarfile.GNU_FORMAT) as archive:

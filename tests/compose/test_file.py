@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from project import settings
 
-# The health check is the image's.
+# The image has the health check.
 BUILT_HERE = "mcp-observability/"
 
 
@@ -49,7 +49,7 @@ def test_dependencies_wait_for_health(services: dict[str, Any]) -> None:
             assert how["condition"] == "service_healthy", (name, needed)
 
 
-def test_what_is_built_here_is_never_pulled(services: dict[str, Any]) -> None:
+def test_images_that_are_built_here_are_never_pulled(services: dict[str, Any]) -> None:
     """These names are not published, so another person could publish an image under them."""
     assert {name: service.get("pull_policy") for name, service in services.items() if "build" in service} == {
         name: "never" for name, service in services.items() if service["image"].startswith("mcp-observability/")
@@ -61,7 +61,7 @@ def test_plain_up_starts_the_stack(services: dict[str, Any]) -> None:
     assert plain == {"weather", "sidecar", "collector", "prometheus", "grafana"}
 
 
-def test_the_only_way_out_is_the_real_models(services: dict[str, Any]) -> None:
+def test_only_the_real_model_needs_egress(services: dict[str, Any]) -> None:
     networks = settings()["networks"]
     assert networks["servers"]["internal"] and networks["database"]["internal"]
     assert {name for name, service in services.items() if "outside" in service["networks"]} == {"agent-mcp"}

@@ -1,4 +1,4 @@
-"""The services on a real engine: built, healthy, called, all calls in Prometheus, removed."""
+"""The services on a real engine: they are built and healthy, all calls are in Prometheus, and all of it is removed."""
 
 import os
 import urllib.error
@@ -21,7 +21,7 @@ CALLED = 60.0
 
 
 def metrics(stack: Project, service: str) -> str:
-    """A sidecar's metrics page, whose port is not published."""
+    """The metrics page of a sidecar, whose port is not published."""
     return f"http://{stack.address(service, 'telemetry')}:9902/metrics"
 
 
@@ -37,7 +37,7 @@ def page(url: str) -> int | None:
 
 
 def in_prometheus(stack: Project, server: str) -> Counter:
-    """Operations of a server as Prometheus counts them, by what the sidecar's own page calls them."""
+    """Prometheus' counts of a server's operations, with the labels of the sidecar's own page."""
     expression = f'sum by (method, status, error_type) (mcp_requests_total{{server_name="{server}"}})'
     found = prometheus.query(stack.url("PROMETHEUS_PORT"), expression)
     return +Counter({(labels["method"], labels["status"], labels.get("error_type", "")): round(value) for labels, value in found})
@@ -109,7 +109,7 @@ EXAMPLE_CLIENTS: dict[str, tuple[str, str, str, list[tuple[str, str]]]] = {
 
 
 @pytest.mark.parametrize("profile", EXAMPLE_CLIENTS)
-def test_another_example_joins_by_its_profile(stack: Project, profile: str) -> None:
+def test_profile_adds_another_example(stack: Project, profile: str) -> None:
     name, sidecar, port, clients = EXAMPLE_CLIENTS[profile]
     stack.up(profile)
     for program, python in clients:
@@ -120,8 +120,8 @@ def test_another_example_joins_by_its_profile(stack: Project, profile: str) -> N
     await_prometheus(stack, name, sidecar)
 
 
-def test_a_backend_that_is_away_does_not_hold_the_collector(stack: Project) -> None:
-    """Its queue is a directory that the collector's user may write to."""
+def test_unreachable_backend_does_not_delay_the_collector(stack: Project) -> None:
+    """The queue is in a directory to which the collector's user may write."""
     stack.engine.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://collector:9"
     stack.up()
     assert "--config=/etc/collector/export-otlp.yaml" in stack.inspect("collector")["Args"]
@@ -130,10 +130,10 @@ def test_a_backend_that_is_away_does_not_hold_the_collector(stack: Project) -> N
 
 
 def test_down_leaves_nothing(stack: Project) -> None:
-    """The last test: nothing runs after it."""
+    """This is the last test, and no service runs after it."""
     pids = [stack.inspect(service)["State"]["Pid"] for service in ("weather", "sidecar", "collector", "prometheus", "grafana")]
     stack.compose("--profile=*", "stop")
-    # Told to stop, they end by themselves: the sidecar drained.
+    # The containers end by themselves after SIGTERM; the sidecar drains.
     assert stack.inspect("sidecar")["State"]["ExitCode"] == 0
     stack.compose("--profile=*", "down", "--volumes")
     assert stack.left() == []

@@ -1,7 +1,7 @@
-"""Grafana's published schema (types of the package @grafana/schema, as JSON Schema) and where a dashboard departs from it.
+"""Checks a dashboard against Grafana's schema: the types of the package @grafana/schema, as JSON Schema.
 
-The dashboard's own type leaves to each kind of panel what its options and fields are, so those are held against the kind's
-types. An unknown member is a mistake; what the schema leaves to the datasource is listed in LEFT_OPEN.
+The type of a dashboard does not describe the options and fields of its panels, so these are checked against the types of each kind
+of panel. An unknown member is an error. LEFT_OPEN lists what the schema leaves to the datasource.
 """
 
 import json
@@ -31,7 +31,7 @@ def validator(file: str, name: str) -> Draft7Validator:
 
 
 def problems(dashboard: dict) -> list[str]:
-    """One line for each departure."""
+    """One line for each violation."""
     stripped = deepcopy(dashboard)
     for annotation in stripped["annotations"].get("list", []):
         for member in LEFT_OPEN:
@@ -39,7 +39,7 @@ def problems(dashboard: dict) -> list[str]:
     found = _of(validator("dashboard", "Dashboard"), stripped, "")
     for panel in all_panels(dashboard):
         file, where = FILES.get(panel["type"], panel["type"]), f"panel {panel['id']}: "
-        # Defaults of the kind stand in for members that the type wants and a file may leave out.
+        # The defaults of the kind replace required members that a file may omit.
         found += _of(validator(file, "Options"), panel.get("options", {}), where, required=False)
         custom = panel.get("fieldConfig", {}).get("defaults", {}).get("custom")
         if custom:
@@ -48,7 +48,7 @@ def problems(dashboard: dict) -> list[str]:
 
 
 def all_panels(dashboard: dict) -> list[dict]:
-    """Panels that are no rows, those of closed rows included."""
+    """All panels except rows, including those in closed rows."""
     return [panel for one in dashboard["panels"] for panel in (one.get("panels", []) if one["type"] == "row" else [one])]
 
 

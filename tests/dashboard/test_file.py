@@ -13,7 +13,7 @@ import vocabulary
 DASHBOARD = board.load()
 RUNBOOK = board.load(board.FILE.with_name("mcp-runbook.json"))
 PANELS = board.panels(DASHBOARD)
-# Beside the rules' words: what the collector keeps of Envoy.
+# Series of Envoy that the collector keeps.
 ENVOY = {name: vocabulary.TARGET for name in ("envoy_server_uptime", "envoy_server_memory_physical_size")}
 KNOWN = vocabulary.vocabulary() | ENVOY
 VALUES = board.variables(DASHBOARD) | board.times(5, 15, 900)
@@ -25,7 +25,7 @@ BOTH = [pytest.param(one, id=one["uid"]) for one in (DASHBOARD, RUNBOOK)]
 
 
 def placed(dashboard: dict) -> list[dict]:
-    """Rows and panels; a panel of a closed row has its place for when it is opened."""
+    """Rows and panels, including the panels of closed rows."""
     return dashboard["panels"] + [panel for row in dashboard["panels"] for panel in row.get("panels", [])]
 
 
@@ -60,7 +60,7 @@ def test_ids_are_unique_and_places_do_not_overlap(dashboard: dict) -> None:
 
 
 @pytest.mark.parametrize("panel", [pytest.param(panel, id=panel["title"]) for panel in PANELS])
-def test_panel_says_what_a_person_needs(panel: dict) -> None:
+def test_panel_has_description_no_value_text_and_unit(panel: dict) -> None:
     defaults = panel["fieldConfig"]["defaults"]
     assert len(panel["description"]) > 20, "what to conclude"
     assert defaults["noValue"], "what it means that there is nothing"
@@ -100,7 +100,7 @@ def test_links_of_cells_set_variables_that_exist() -> None:
 
 
 def test_of_alerts_the_projects_own_are_counted() -> None:
-    """Not those of whatever else the same Prometheus watches."""
+    """Alerts of other projects in the same Prometheus do not count."""
     [query] = {target.expression for panel in PANELS for target in board.targets(panel) if "ALERTS" in target.expression}
     [pattern] = re.findall(r'alertname=~"([^"]+)"', query)
     names = {rule["alert"] for rule in vocabulary.rules() if "alert" in rule}

@@ -27,7 +27,7 @@ def stub():
 
 @pytest.fixture(scope="module")
 def stub_sidecar(stub: Stub, logs: Path, request: pytest.FixtureRequest):
-    """A sidecar in front of the stub, shared by the tests of one file; checked once more at the end."""
+    """A sidecar in front of the stub, shared by the tests of one file. Its series are compared once more at the end."""
     sidecar = Sidecar(stub.port, logs, request.module.__name__)
     yield sidecar
     try:

@@ -30,12 +30,12 @@ KEYS = (
     "method tool prompt resource status error_type error_code protocol_version transport request_id session"
 ).split()
 STATES = " ".join(f"%FILTER_STATE(wasm.mcp.{key}:PLAIN)%" for key in KEYS)
-# `date` differs between runs, and may be added where the server sends none.
+# `date` differs between runs, and Envoy adds it if the server sends none.
 NOT_COMPARED = (*http1.HOP_BY_HOP, "date")
 
 
 class Run:
-    """The flow once: what the client sent and saw, and the token that it was given."""
+    """One run of the flow: what the client sent and received, and its token."""
 
     def __init__(self, logs: Path, name: str, public_port: int, envoy=None) -> None:
         port = free_port()
@@ -60,7 +60,7 @@ class Run:
 
 
 def flow(port: int) -> str:
-    """A real client: refused, discovery, registration, log-in, token, calls."""
+    """The flow of a real client: refusal, discovery, registration, log-in, token, calls."""
     done = subprocess.run(
         [get("python", "e2e"), str(DRIVER), f"http://127.0.0.1:{port}/mcp"],
         capture_output=True, text=True, timeout=60, env=clean_env(), cwd=ROOT,
@@ -70,7 +70,7 @@ def flow(port: int) -> str:
 
 
 def by_hand(port: int) -> None:
-    """Calls that the server refuses: no token, one that it does not know, one whose scope is too narrow."""
+    """Calls that the server refuses: without a token, with an unknown one, with one that lacks the scope."""
     for token, status in ((None, 401), (WRONG, 401), (NARROW, 403)):
         headers = [*JSON, ("Authorization", f"Bearer {token}")] if token else JSON
         with Connection(port) as connection:
@@ -81,7 +81,7 @@ def by_hand(port: int) -> None:
 
 @pytest.fixture(scope="module")
 def runs(logs: Path):
-    """The same flow without and with an Envoy that keeps an access log of all filter state, and one with the token."""
+    """The same flow without Envoy, with an Envoy whose access log has all filter state, and with one whose log has the token."""
     public_port = free_port()
 
     def envoy(upstream_port: int) -> PlainEnvoy:
@@ -116,7 +116,7 @@ def test_the_flow_is_counted(runs) -> None:
 
 
 def test_discovery_is_not_counted(runs) -> None:
-    """As the ledger says, and once more without its help: only streams, and the registration, a POST of other JSON."""
+    """Compares with the ledger, and checks directly: only streams are counted, and the registration as a POST with other JSON."""
     _, through = runs
     paths = {urlsplit(exchange.request.target).path for exchange in through.ledger.exchanges}
     assert {"/authorize", "/register", "/token", "/mcp"} < paths
@@ -125,7 +125,7 @@ def test_discovery_is_not_counted(runs) -> None:
     assert [line for line in shown if any(name in line for name in ("well-known", '"/', "register"))] == []
 
 
-def test_the_token_is_nowhere(runs, logs: Path) -> None:
+def test_token_is_in_no_output(runs, logs: Path) -> None:
     _, through = runs
     envoy = through.envoy
     accesses = wait_for("the access log", lambda: whole(logs / "auth-access.log", len(through.ledger.exchanges)))
@@ -140,7 +140,7 @@ def test_the_token_is_nowhere(runs, logs: Path) -> None:
 
 
 def test_the_search_finds_a_token_that_is_there(runs, logs: Path) -> None:
-    """The same search where the token was put on purpose: an access log that names the header, a tool of its name."""
+    """The same search finds the token where it was put on purpose: in an access log with the header, and in a tool's name."""
     _, through = runs
     control = wait_for("the access log", lambda: whole(logs / "auth-control.log", len(through.ledger.exchanges)))
     assert [token for token in (through.token, NARROW, WRONG) if token not in control] == []
@@ -152,16 +152,16 @@ def test_the_search_finds_a_token_that_is_there(runs, logs: Path) -> None:
 
 
 def whole(log: Path, lines: int) -> str:
-    """The text once it has this many lines."""
+    """Waits until the text has this many lines, and returns it."""
     text = log.read_text()
     return text if text.count("\n") >= lines else ""
 
 
-# === what of an exchange must be the same ===
+# === the parts of an exchange that must be equal ===
 
 
 def comparable(exchanges: list[Exchange]) -> list[tuple]:
-    """Every exchange with what each run makes up anew replaced by its name, in an order that does not depend on time."""
+    """Every exchange, with names for the values that each run generates, in an order that does not depend on time."""
     names = made_up(exchanges)
     return sorted(
         (
@@ -185,7 +185,7 @@ def keep(header: str) -> bool:
 
 
 def made_up(exchanges: list[Exchange]) -> dict[str, str]:
-    """Values that client and server draw anew in each run, and what to call them."""
+    """The values that client and server generate in each run, with their names."""
     names = {}
     for exchange in exchanges:
         session = exchange.response.get("mcp-session-id")

@@ -1,5 +1,5 @@
-"""A POST that is answered before its body reaches the filter counts as one operation, with the method `unseen` or the one in
-`Mcp-Method`. It happens in every outage with clients that send headers and body in two segments, as httpx always does.
+"""A POST whose HTTP response comes before its body reaches the filter counts as one operation, with the method `unseen` or the one in
+`Mcp-Method`. This happens in outages with clients that send headers and body in two segments, as httpx does.
 """
 
 import json
@@ -30,7 +30,7 @@ INITIALIZE = rpc("initialize", {"protocolVersion": "2025-11-25", "capabilities":
 REFUSAL = http1.render(
     "HTTP/1.1 401 Unauthorized", [("Connection", "close"), ("Content-Type", "application/json"), ("Content-Length", "2")]
 )
-# How long the body stays behind its headers; None: both in one segment.
+# The delay of the body after the headers; None means both in one segment.
 GAPS = (None, 0.0, 0.001, 0.005)
 LABELS = ("method", "status", "error_type")
 DOWN, EARLY = ("error", "upstream_unavailable"), ("error", "unauthorized")
@@ -38,7 +38,7 @@ DOWN, EARLY = ("error", "upstream_unavailable"), ("error", "unauthorized")
 
 @pytest.fixture(scope="module")
 def early(stub: Stub, logs: Path):
-    """A sidecar whose server answers 401 to headers."""
+    """A sidecar whose server sends 401 after the headers."""
 
     def refuse(_: http1.Head, source: BinaryIO, wire: Wire) -> None:
         wire.raw(REFUSAL + b"{}")
@@ -52,12 +52,12 @@ def early(stub: Stub, logs: Path):
 
 @pytest.fixture(params=["down", "early"])
 def refusing(request: pytest.FixtureRequest):
-    """A sidecar that refuses on the headers, and how the operations must end."""
+    """A sidecar that refuses requests after the headers, and the expected end of the operations."""
     return request.getfixturevalue(request.param), DOWN if request.param == "down" else EARLY
 
 
 class Count:
-    """What a sidecar counts from here on."""
+    """The counts of a sidecar since this object was created."""
 
     def __init__(self, sidecar: Sidecar) -> None:
         self.sidecar = sidecar
@@ -107,14 +107,14 @@ def send_apart(wire: socket.socket, head: bytes, body: bytes, gap: float | None)
     try:
         wire.sendall(body)
     except OSError:
-        # Answered and closed by now.
+        # The response came, and the connection is closed.
         pass
 
 
 @pytest.mark.parametrize("gap", GAPS, ids=lambda gap: "one segment" if gap is None else f"{gap * 1000:g} ms apart")
 @pytest.mark.parametrize("ask", [over_http1, over_http2], ids=["HTTP/1.1", "HTTP/2"])
 def test_every_request_is_counted_once(ask, gap: float | None, refusing) -> None:
-    """Whether the body was still seen is a matter of chance, and of nothing else."""
+    """Only timing decides whether the body was still seen."""
     sidecar, outcome = refusing
     count = Count(sidecar)
     statuses = {ask(sidecar.port, gap) for _ in range(ASKED)}
@@ -137,7 +137,7 @@ def test_real_clients(library: str, refusing) -> None:
 
 
 def send_headers(sidecar: Sidecar, headers: http1.Headers, target: str = "/mcp") -> None:
-    """The headers alone; the body is sent once they are answered."""
+    """Sends the headers. The body is sent after the response."""
     fields = [("Host", "mcp.example"), *headers, ("Content-Length", str(len(INITIALIZE)))]
     with Connection(sidecar.port) as connection:
         connection.begin("POST", target, fields, b"")
@@ -189,7 +189,7 @@ def test_a_body_after_the_answer_began_counts_by_its_own_method(stub: Stub, earl
     assert count.until(1) == {("initialize", *EARLY): 1}
 
 
-def test_a_client_that_leaves_before_its_body_asked_nothing(stub: Stub, early: Sidecar) -> None:
+def test_client_that_leaves_before_its_body_has_no_operation(stub: Stub, early: Sidecar) -> None:
     arrived = []
 
     def wait(_: http1.Head, source: BinaryIO, wire: Wire) -> None:

@@ -1,4 +1,4 @@
-"""Compressed answers: their messages are counted, and the bytes pass unchanged."""
+"""Compressed responses: their messages are counted, and the bytes pass unchanged."""
 
 import gzip
 import threading
@@ -59,7 +59,7 @@ def ends(ledger: Ledger, sidecar: Sidecar) -> dict[tuple[str, str, str], int]:
 
 
 def call(stub: Stub, sidecar: Sidecar, kind: str, coding: str, body: bytes, skipped: str = "") -> Ledger:
-    """One call on each worker; the client gets the bytes that the server sent."""
+    """Makes one call on each worker. The client must get the bytes that the server sent."""
     stub.on("/coded", answers(200, body, KINDS[kind], ("Content-Encoding", coding)))
     ledger = Ledger()
     for connection in sidecar.connections(ledger):
@@ -93,7 +93,7 @@ def test_unread_is_unknown(name: str, kind: str, stub: Stub, stub_sidecar: Sidec
 
 
 class FlushesEach:
-    """A compressed stream that is flushed behind each event, and goes on when the test says so."""
+    """A compressed stream that is flushed after each event, and continues at a signal of the test."""
 
     def __init__(self, events: list[bytes]) -> None:
         self.events, self.next = events, threading.Semaphore(0)

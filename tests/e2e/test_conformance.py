@@ -1,7 +1,7 @@
 """The MCP conformance suite gives the same results for a server with and without the sidecar.
 
-Both servers are in tests/peers and implement what the suite tests; what they lack is listed. A relay in front of the sidecar
-records what the suite's clients send and receive, and the counters must agree with it.
+Both servers are in tests/peers and implement what the suite tests; exceptions are listed. A relay in front of the sidecar records
+what the suite's clients send and receive. The counters must agree with the records.
 """
 
 import time
@@ -19,7 +19,7 @@ from support.sidecar import COUNT_DEADLINE, Sidecar
 
 SERVERS = {"python": "conformance-python", "rust": "rmcp-3.11.0"}
 REQUIREMENTS = ("2025-11-25", "2026-07-28")
-# The Python SDK has no tasks extension. The suite runs these scenarios for all, and scores them for none.
+# The Python SDK has no tasks extension. The suite runs these scenarios with all servers and does not score them.
 LACKING = {
     ("python", "2026-07-28"): {
         "tasks-capability-negotiation",
@@ -33,7 +33,7 @@ LACKING = {
         "tasks-wire-fields",
     },
 }
-# Kinds of messages that each run must have had, or the census proves little.
+# Kinds of messages that must occur in each run, so that the comparison covers them.
 SEEN = {
     "2025-11-25": [
         ("mcp_server_requests_total", {"method": "elicitation/create", "status": "ok"}),
@@ -58,7 +58,7 @@ SEEN_TASKS = [("mcp_tasks_total", {"status": status}) for status in ("completed"
 
 @dataclass
 class Leg:
-    """The suite direct and through one sidecar, with all messages that passed and what the sidecar made of them."""
+    """The suite without and with a sidecar, all messages that passed, and the sidecar's counts."""
 
     direct: Run
     through: Run
@@ -91,7 +91,7 @@ def leg(request: pytest.FixtureRequest, peer, logs: Path):
 
 
 def disagreement(sidecar: Sidecar, passed: Census) -> list[str]:
-    """What the counters show otherwise than the census, once they had the time that flushing may take."""
+    """The counters that differ from the census, after the time that a flush may take."""
     end = time.monotonic() + COUNT_DEADLINE
     while (lines := differences(passed, sidecar.samples())) and time.monotonic() < end:
         time.sleep(0.1)
@@ -112,7 +112,7 @@ def test_direct_passes(leg) -> None:
     assert run.direct.status == 0, run.direct.output
 
 
-def test_through_is_as_direct(leg) -> None:
+def test_sidecar_does_not_change_the_results(leg) -> None:
     _, run = leg
     only_direct, only_through = run.direct.checks - run.through.checks, run.through.checks - run.direct.checks
     assert not only_direct and not only_through, f"{only_direct=}\n{only_through=}\n{run.through.table()}"

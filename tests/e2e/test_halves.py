@@ -1,5 +1,5 @@
-"""HTTP+SSE, where an operation's answer uses another exchange than its POST: through one sidecar, and through two sidecars behind
-a load balancer without session affinity.
+"""HTTP+SSE, where the response to an operation comes on another exchange than its POST: through one sidecar, and through two sidecars
+behind a load balancer without session affinity.
 """
 
 import queue
@@ -32,7 +32,7 @@ def sidecars(stub: Stub, logs: Path) -> Iterator[list[Sidecar]]:
 
 
 class Server:
-    """The one session of the stub: what is put into `events` goes on its stream, an empty one ends it."""
+    """The only session of the stub. Elements of `events` are sent on its stream; an empty one ends the stream."""
 
     def __init__(self, stub: Stub) -> None:
         self.events: queue.Queue[bytes] = queue.Queue()
@@ -48,7 +48,7 @@ class Server:
 
 
 class Client:
-    """Its stream through one port, its POSTs through another."""
+    """A client that opens its stream through one port and sends POSTs through another."""
 
     def __init__(self, server: Server, stream_port: int, post_port: int) -> None:
         self.server, self.port = server, post_port
@@ -67,7 +67,7 @@ class Client:
             return connection.post(body, JSON, TARGET).head.status
 
     def tell(self, event: bytes) -> None:
-        """The server sends, and the client has it."""
+        """The server sends an event; returns when the client has received it."""
         self.server.events.put(event)
         self.wait_for(event)
 
@@ -79,7 +79,7 @@ class Client:
 
 
 def sums(sidecar: Sidecar) -> Counter[str]:
-    """What each family adds up to."""
+    """The sum of each family."""
     found: Counter[str] = Counter()
     for (family, _), value in sidecar.flushed().items():
         found[family] += int(value)
@@ -87,7 +87,7 @@ def sums(sidecar: Sidecar) -> Counter[str]:
 
 
 def ends(sidecar: Sidecar, method: str) -> Counter[str]:
-    """How operations of a method ended."""
+    """The ends of a method's operations."""
     found: Counter[str] = Counter()
     for (family, labels), value in sidecar.samples().items():
         fields = dict(labels)
@@ -97,7 +97,7 @@ def ends(sidecar: Sidecar, method: str) -> Counter[str]:
 
 
 def play(client: Client) -> None:
-    """A session with two operations, a request of the server and its answer."""
+    """A session with two operations, and a server request with its response."""
     assert client.post(rpc("initialize", {"protocolVersion": "2024-11-05"}, id=0)) == 202
     client.tell(result(GREETING, id=0))
     assert client.post(rpc("tools/call", {"name": "a"}, id=1)) == 202
@@ -131,7 +131,7 @@ def test_both_through_one(sidecars: list[Sidecar], stub: Stub) -> None:
     assert found["mcp_requests_in_flight"] == found["mcp_unmatched_responses_total"] == 0
 
 
-def test_a_listen_that_is_answered_on_the_stream(sidecars: list[Sidecar], stub: Stub) -> None:
+def test_listen_with_its_response_on_the_stream(sidecars: list[Sidecar], stub: Stub) -> None:
     sidecar, _ = sidecars
     client = Client(Server(stub), sidecar.port, sidecar.port)
     for id in (1, 2):
@@ -146,7 +146,7 @@ def test_a_listen_that_is_answered_on_the_stream(sidecars: list[Sidecar], stub: 
 
 
 def test_posts_in_parallel_to_a_session_that_is_gone(sidecars: list[Sidecar], stub: Stub) -> None:
-    """The first 404 says that the session is gone; the others are open then, and end with their own."""
+    """The first 404 ends the session. The other POSTs are open at that time, and each ends by its own 404."""
     sidecar, _ = sidecars
     arrived: queue.Queue[None] = queue.Queue()
     go_on: queue.Queue[None] = queue.Queue()

@@ -37,9 +37,9 @@ def send(request: pytest.FixtureRequest):
 
 
 def counted(sidecar: Sidecar, ledger: Ledger, method: str, status: str = "ok") -> float:
-    """How many operations with this method the ledger's exchanges added."""
+    """How many operations of this method the ledger's exchanges added."""
     wanted = series("mcp_requests_total", method=method, server_name=sidecar.server_name, status=status, error_type="")
-    # Of the account, because the scrape may hold them by now.
+    # From the expected series, because the scrape may have the operations already.
     before = sidecar.expected.totals.get(wanted, 0)
     return sidecar.adopt(ledger).get(wanted, 0) - before
 
@@ -52,7 +52,7 @@ def test_content_type_of_the_request(kinds: http1.Headers, send, stub: Stub, stu
     assert counted(stub_sidecar, ledger, "tools/call") == 1
 
 
-def test_a_request_that_is_json_at_second_is_none(send, stub: Stub, stub_sidecar: Sidecar) -> None:
+def test_request_with_json_as_second_content_type_is_not_mcp(send, stub: Stub, stub_sidecar: Sidecar) -> None:
     stub.on("/twice", lambda request, wire: wire.json(200, RESULT))
     ledger = Ledger()
     send(stub_sidecar, ledger, [PLAIN, KIND], CALL)
@@ -103,7 +103,7 @@ def test_headers_of_mcp(send, stub: Stub, stub_sidecar: Sidecar) -> None:
 
 
 def test_the_session_is_the_first(send, stub: Stub, stub_sidecar: Sidecar) -> None:
-    """Its operation is answered on a stream of the session that the first line names."""
+    """The response comes on a stream of the session in the first line."""
     sessions = f"first {send.__name__}", f"second {send.__name__}"
     stub.on("/twice", lambda request, wire: wire.answer(202, b""))
     stub.on("/stream", lambda request, wire: (wire.begin("text/event-stream"), wire.event(RESULT), wire.end()))

@@ -21,7 +21,7 @@ LONG = "x" * 10_000_000
 
 
 def exchange(sidecar: Sidecar, stub: Stub, headers, body: bytes, serve) -> Ledger:
-    """The exchange on both workers; what came back must be what the server sent."""
+    """Makes the exchange on both workers. The client must get what the server sent."""
     stub.on("/hostile", serve)
     ledger = Ledger()
     for connection in sidecar.connections(ledger):
@@ -36,9 +36,9 @@ ORDINARY_CALLS = ("mcp_tool_calls_total", (("error_type", ""), ("server_name", "
 
 
 def endure(sidecar: Sidecar, stub: Stub, hostile: list) -> None:
-    """Each (headers, body, handler) passes on both workers, and the ordinary call after it is served and counted.
+    """Each (headers, body, handler) passes on both workers, and the usual call after it is served and counted.
 
-    How the hostile exchange itself is counted is not written down, or not for a plain parser to tell.
+    The counts of the hostile exchange itself are not specified, or the parser of the tests cannot find them.
     """
     before = sidecar.samples().get(ORDINARY_CALLS, 0)
     ledger = Ledger()
@@ -227,7 +227,7 @@ NAMES_SENT = 10_000
 
 @pytest.mark.parametrize("confirmed", [False, True], ids=["never confirmed", "confirmed by success"])
 def test_many_tool_names(confirmed: bool, stub: Stub, logs) -> None:
-    """Every call is counted, under few names; what did not fit is told."""
+    """Every call is counted under a limited number of names, and the overflow is counted."""
     stub.on("/many", answers(200, RESULT if confirmed else error(-32602)))
     sidecar = Sidecar(stub.port, logs, f"many-{confirmed}")
     try:
@@ -270,7 +270,7 @@ def tool_calls(samples):
 
 
 def collapse(samples) -> Counter:
-    """Sums over tool names; the overflow family, which is about them, is looked at apart."""
+    """Sums over tool names. The family of overflows is compared separately."""
     sums = Counter()
     for (family, labels), value in samples.items():
         if value and family not in ("mcp_labels_overflowed_total", "mcp_filter_info"):

@@ -20,7 +20,7 @@ EVENT = b"data: " + NOTIFICATION + b"\n\n"
 
 
 def reset(port: int, ledger: Ledger, begun: threading.Event, body: bytes, code: int) -> None:
-    """Sends the call, waits for what the server says at first, and resets the stream."""
+    """Sends the call, waits for the first part of the response, and resets the stream."""
     connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="latin-1"))
     connection.initiate_connection()
     headers = [(name.lower(), value) for name, value in JSON]

@@ -24,14 +24,14 @@ TEXT = ("Content-Type", "text/plain")
 
 
 class Both:
-    """Makes the same exchange direct and through, on a path of the stub that the test defines."""
+    """Makes the same exchange directly and through the sidecar, on a path of the stub that the test defines."""
 
     def __init__(self, stub: Stub, sidecar: Sidecar) -> None:
         self.stub, self.sidecar = stub, sidecar
         self.ledger = Ledger()
 
     def exchange(self, verb: str, target: str, headers: Headers = (), body=b"", trailers: Headers = ()):
-        """(request as received, response as received) direct, then the same through each worker."""
+        """Returns (request as received, response as received): directly, and through each worker."""
         direct = self.one(Connection(self.stub.port), verb, target, headers, body, trailers)
         through = [
             self.one(connection, verb, target, headers, body, trailers)
@@ -41,7 +41,7 @@ class Both:
 
     def one(self, connection: Connection, verb, target, headers, body, trailers):
         with connection:
-            # The same authority both ways, so that Host can be compared too.
+            # The same authority for both, so that `Host` can be compared too.
             fields = [("Host", "mcp.example:8080"), *headers]
             connection.send(verb, target, fields, body, trailers, host=False)
             response = connection.receive()
@@ -74,7 +74,7 @@ def assert_same(direct, through, added: Headers = ()) -> None:
 
 
 def lower(trailers: Headers) -> Headers:
-    """Envoy's case formatter does not reach trailers; their names compare without case, as HTTP has it."""
+    """Envoy's case formatter does not change trailers, so their names are compared without case."""
     return [(name.lower(), value) for name, value in trailers]
 
 
@@ -146,7 +146,7 @@ def test_envoy_headers_of_the_client_are_removed(both: Both, stub: Stub) -> None
 def test_verbs(verb: str, both: Both, stub: Stub) -> None:
     stub.on("/verb", lambda request, wire: wire.answer(200, b"" if verb == "HEAD" else b"body", [TEXT]))
     body = b"abc" if verb in ("PUT", "PATCH") else b""
-    # Envoy states the length of an empty body for methods that may have one; GET, HEAD and DELETE stay as they are.
+    # Envoy adds the length of an empty body for methods that may have a body, not for GET, HEAD and DELETE.
     added = [("content-length", "0")] if verb == "OPTIONS" else []
     assert_same(*both.exchange(verb, "/verb", [("X-One", "1")], body), added)
 
@@ -210,7 +210,7 @@ def test_encoded_bodies(coding: str, both: Both, stub: Stub) -> None:
 
 
 def test_expect_continue(both: Both, stub: Stub) -> None:
-    """The client sends its body only when asked to, and then gets its answer."""
+    """The client sends its body after 100 Continue, and then gets the response."""
     stub.on("/same", answers(200, RESULT))
     for connection in both.sidecar.connections(both.ledger):
         with connection:
@@ -223,7 +223,7 @@ def test_expect_continue(both: Both, stub: Stub) -> None:
 
 
 class OneByOne:
-    """Sends the next event only when the client has confirmed the one before."""
+    """Sends each event after the client has confirmed the one before."""
 
     def __init__(self, events: list[bytes]) -> None:
         self.events, self.seen = events, threading.Semaphore(0)
@@ -256,7 +256,7 @@ def test_events_arrive_one_by_one(verb: str, stub: Stub, stub_sidecar: Sidecar) 
 
 
 def test_request_body_arrives_piece_by_piece(stub: Stub, stub_sidecar: Sidecar) -> None:
-    """The server sees a piece of the body before the client has sent the next: nothing is held back."""
+    """The server receives each piece of the body before the client sends the next one."""
     got = threading.Semaphore(0)
     pieces = [CALL[:1], CALL[1:40], CALL[40:]]
 
@@ -284,7 +284,7 @@ HTTP2_BODIES = {"empty": b"", "small": RESULT, "big": b" " * 3_000_000 + RESULT}
 
 @pytest.mark.parametrize("size", HTTP2_BODIES)
 def test_http2_client(size: str, both: Both, stub: Stub) -> None:
-    """The same over HTTP/2 from the client: names are lower case there, the rest is the same."""
+    """The same with HTTP/2 from the client, where names are in lower case."""
     trailers = [("x-checksum", "abc")]
 
     def serve(_: http1.Message, wire: Wire) -> None:

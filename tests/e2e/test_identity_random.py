@@ -1,7 +1,7 @@
 """Thousands of random exchanges through Envoy with the filter: all bytes arrive unchanged, and chunk by chunk.
 
-`identity/` derives each exchange from its number. A chunk is sent only after the other end has confirmed the one before, so a
-byte that is held back stops the exchange.
+`identity/` derives each exchange from its number. Each chunk is sent after the other side has confirmed the one before, so a byte
+that is held back stops the exchange.
 """
 
 import os
@@ -22,7 +22,7 @@ from support.stub import Stub
 
 SEED = os.environ.get("IDENTITY_SEED", "1")
 AT_ONCE = 8
-# Of the connections' exchanges, how many are the last one.
+# The share of exchanges that are the last one of their connection.
 LAST = 20
 
 
@@ -58,12 +58,12 @@ def run(stub: Stub, sidecar: Sidecar, seed: str, exchanges: int) -> None:
 
 
 def check_account(sidecar: Sidecar, exchanges: int) -> None:
-    """The filter saw every exchange, has trapped in none, and holds none open."""
+    """The filter saw every exchange, did not trap, and has none open."""
     sidecar.expected.stream(exchanges)
     samples = sidecar.counted()
     streams = series("mcp_filter_streams_total", server_name=sidecar.server_name)
     assert samples[streams] == sidecar.expected.totals[streams]
-    # What it counted is the matter of other tests; operations whose answer could still come elsewhere stay in flight.
+    # Other tests check the counts. Operations whose response may come on another stream stay in flight.
     scrape.take_over(sidecar.expected, sidecar.flushed())
     waiting = series("mcp_requests_in_flight", server_name=sidecar.server_name)
     sidecar.expected.gauges[waiting] = samples[waiting]

@@ -18,7 +18,7 @@ LISTED = {
     "resources/list": {"resources": [{"uri": "listed://x", "name": "x"}]},
 }
 NAMES = {"tool_name": "listed", "prompt_name": "listed", "resource_uri": "listed://x"}
-# What every method of an alert needs, and what only a call has.
+# The error types of every method that alerts read, and those of calls only.
 ERRORS = ("rpc_error", "http_error", "timeout", "upstream_unavailable", "reset", "no_response", "tool_error")
 
 
@@ -35,7 +35,7 @@ def fresh(stub: Stub, logs):
 
 def test_fresh_sidecar_has_the_initial_series_of_its_server(fresh: Sidecar) -> None:
     samples = of_mcp(fresh.check(Ledger()))
-    # Its label is the version alone, and its value is 1.
+    # It has only the label of the version, and the value 1.
     shown = {entry for entry in samples if entry[0] != "mcp_filter_info"}
     wanted = initial_series()
     del wanted["mcp_filter_info"]

@@ -35,7 +35,7 @@ def drive(sidecar: Sidecar, total: int, *arguments: str, **settings: str) -> sub
 
 
 def rows(output: str) -> dict[str, tuple[int, int]]:
-    """Series with what was sent and what the sidecar counted."""
+    """The series of the report, with both counts."""
     return {series: (int(sent), int(seen)) for series, sent, seen, _ in ROW.findall(output)}
 
 
@@ -45,7 +45,7 @@ def sent(output: str, method: str) -> int:
 
 @pytest.fixture(scope="module")
 def sidecars(peer, logs):
-    """A sidecar before a real server, by the server's name."""
+    """A sidecar in front of a real server, by the server's name."""
     running: dict[str, Sidecar] = {}
 
     def start(name: str) -> Sidecar:
@@ -63,7 +63,7 @@ def sidecars(peer, logs):
 def test_counts_are_equal_before_rmcp(sidecars, revision: str) -> None:
     done = drive(sidecars("rmcp-3.11.0"), 2000, REVISION=revision)
     assert done.returncode == 0, done.stdout + done.stderr
-    # The mix is exact after every 20; what was asked to learn what there is comes on top.
+    # The shares are exact after every 20 requests. The requests before the load are added.
     opening = "server/discover" if revision == "2026-07-28" else "initialize"
     assert sent(done.stdout, opening) > 100
     assert sent(done.stdout, "tools/list") == 601
@@ -72,7 +72,7 @@ def test_counts_are_equal_before_rmcp(sidecars, revision: str) -> None:
     assert sent(done.stdout, "resources/read") == 200
     sessions = rows(done.stdout).get("mcp_session_duration_microseconds_count", (0, 0))[0]
     assert sessions == (0 if revision == "2026-07-28" else sent(done.stdout, "initialize"))
-    # Its tool that fails and its tool that is refused are part of the mix, its tool that never answers is not.
+    # The tool that fails and the tool that is refused are in the mix; the tool that never responds is not.
     assert 'tool_name="fails",status="error",error_type="tool_error"' in done.stdout
     assert 'tool_name="refused",status="error",error_type="rpc_error"' in done.stdout
     assert "left out: waits" in done.stdout
@@ -99,8 +99,8 @@ def test_counts_are_equal_over_two_endpoints(sidecars, name: str) -> None:
     assert 'transport="http_sse"' in done.stdout
 
 
-def test_one_call_more_is_a_difference(sidecars) -> None:
-    """Another client calls while the load runs: from the first progress on, it is under way."""
+def test_additional_call_is_a_difference(sidecars) -> None:
+    """Another client makes a call while the load runs, after the first line of progress."""
     sidecar = sidecars("rmcp-3.11.0")
     command = [os.environ["LOADTEST"], "--tool", "slow", "--arguments", '{"milliseconds": 50}']
     settings = {
@@ -110,7 +110,7 @@ def test_one_call_more_is_a_difference(sidecars) -> None:
         "TOTAL": "400",
     }
     with subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        # It says how far it is every five seconds, and takes longer than that.
+        # It prints its progress every five seconds, and takes longer than that.
         assert running.stderr.readline().split()[1] == "of"
         with Connection(sidecar.port) as other:
             other.post(rpc("prompts/list", {}), [*JSON, ("MCP-Protocol-Version", "2025-06-18")])
@@ -129,7 +129,7 @@ def test_another_sidecars_page_is_a_difference(sidecars) -> None:
     assert 'mcp_requests_total{method="tools/list",status="ok"}' in rows(done.stdout)
 
 
-def test_without_a_page_nothing_is_compared(sidecars) -> None:
+def test_without_the_metrics_page_nothing_is_compared(sidecars) -> None:
     sidecar = sidecars("rmcp-3.11.0")
     done = drive(sidecar, 40, METRICS=f"http://127.0.0.1:{sidecar.port}/metrics")
     assert (done.returncode, done.stdout) == (1, "")

@@ -1,4 +1,4 @@
-"""More streams than Envoy's default limit of 1,024 on one HTTP/2 connection: all stay open, and a call on the connection is answered."""
+"""More streams than Envoy's default limit of 1,024 on one HTTP/2 connection: all stay open, and a call on the connection succeeds."""
 
 import socket
 from pathlib import Path
@@ -18,7 +18,7 @@ PING = rpc("ping")
 
 
 class Client:
-    """One HTTP/2 connection; streams are told by their number."""
+    """One HTTP/2 connection. Its streams are identified by number."""
 
     def __init__(self, port: int) -> None:
         config = h2.config.H2Configuration(client_side=True, header_encoding="latin-1")
@@ -65,7 +65,7 @@ def test_streams_beyond_envoys_own_limit(server: WaitingServer, logs: Path) -> N
     sidecar = Sidecar(server.port, logs, "many-streams")
     client = Client(sidecar.port)
     try:
-        # The limit comes with the server's settings.
+        # The limit is in the server's settings.
         client.receive()
         assert client.connection.remote_settings.max_concurrent_streams > STREAMS
         accept = [("accept", "text/event-stream"), ("mcp-protocol-version", "2025-06-18")]

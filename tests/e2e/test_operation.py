@@ -1,4 +1,4 @@
-"""Running the sidecar: invalid settings are refused by name, a drain loses no answer, and the launcher ends when Envoy exits."""
+"""Operation of the sidecar: invalid settings are refused by name, a drain loses no response, and the launcher ends with Envoy."""
 
 import json
 import os
@@ -36,7 +36,7 @@ BAD_PATHS = [
 
 
 def named(output: str, path: str) -> bool:
-    """Whether a line names this field; a path may go on, as in `extra_methods[0]`."""
+    """Whether a line has this field. The path may be longer, as in `extra_methods[0]`."""
     return any(f"{path}{after}" in output for after in (":", " ", "[", "`", '"', "'"))
 
 
@@ -52,7 +52,7 @@ def test_plugin_configuration_is_refused_by_the_launcher(logs: Path) -> None:
 
 
 def test_plugin_configuration_is_refused_by_the_filter(stub_sidecar: Sidecar, logs: Path) -> None:
-    """Without the launcher's check Envoy itself refuses to start, and its log names every field."""
+    """Without the launcher's check Envoy itself does not start, and its log has every field."""
     bootstrap = bootstrap_of(stub_sidecar)
     set_plugin_configuration(bootstrap, json.dumps(BAD_CONFIG))
     refused = Process(command(bootstrap, logs / "refused.json"), logs / "refused.log")
@@ -72,7 +72,7 @@ def test_plugin_configuration_may_be_left_out(text: str, stub: Stub, stub_sideca
 
 @pytest.mark.parametrize("form", ["json", "struct"])
 def test_snippet_of_the_documentation(stub: Stub, logs: Path, form: str) -> None:
-    """The block for people who run their own Envoy, as it stands in the repository, and configured by a Struct."""
+    """envoy/snippet.yaml as it is in the repository, and with a configuration as a Struct."""
     bootstrap = snippet(stub.port)
     (plugin,) = every(bootstrap, "vm_config")
     configuration = json.loads(plugin["configuration"]["value"])
@@ -90,7 +90,7 @@ def test_the_servers_name_from_envoy(stub: Stub, logs: Path, source: str, name: 
 
 
 def check_plain(envoy: PlainEnvoy, stub: Stub) -> None:
-    """A call on each worker is counted to the last series, and the server is seen to be there."""
+    """A call on each worker is counted in all series, and `mcp_upstream_available` is 1."""
     try:
         stub.on("/fine", answers(200, RESULT))
         ledger = Ledger()
@@ -138,7 +138,8 @@ def test_upstream_is_required(settings: dict[str, str], logs: Path) -> None:
 
 
 def test_drain_loses_no_running_answer(stub: Stub, logs: Path) -> None:
-    """SIGTERM while answers run on both workers: they finish, idle streams do not hold the exit, status 0."""
+    """SIGTERM while responses are incomplete on both workers: they end normally, idle streams do not delay the exit, and the status
+    is 0."""
     go_on = threading.Event()
     stub.on("/quiet", lambda request, wire: (wire.begin("text/event-stream"), wire.until_gone()))
     stub.on("/unfinished", held_stream(go_on))
@@ -168,7 +169,7 @@ def test_drain_loses_no_running_answer(stub: Stub, logs: Path) -> None:
 
 
 def open_streams(sidecar: Sidecar, ledger: Ledger) -> list[Connection]:
-    """On each worker a GET stream and a subscription, which never end by themselves."""
+    """Opens a GET stream and a subscription on each worker, which do not end by themselves."""
     streams = []
     listen = rpc("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
     modern = [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "subscriptions/listen")]
@@ -208,7 +209,7 @@ def test_envoys_end_is_the_launchers_end(stub: Stub, logs: Path) -> None:
 
 
 def test_probe_port(stub: Stub, stub_sidecar: Sidecar) -> None:
-    """Three paths and nothing else; none of them on the MCP port."""
+    """The probe port has three paths, which the MCP port does not have."""
     assert probe(stub_sidecar.probe_port, "/ready") == 200
     wait_for("the upstream to be healthy", lambda: probe(stub_sidecar.probe_port, "/health") == 200)
     assert "mcp_filter_info" in stub_sidecar.metrics()
@@ -223,7 +224,7 @@ def test_probe_port(stub: Stub, stub_sidecar: Sidecar) -> None:
 
 
 def test_health_follows_the_upstream(logs: Path) -> None:
-    """Reachable, then not, then again: told without any traffic of our own on the MCP side."""
+    """The server is reachable, then not, then again. The probe shows it without MCP traffic."""
     stub = Stub()
     sidecar = Sidecar(stub.port, logs, "health")
     try:

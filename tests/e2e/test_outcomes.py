@@ -137,7 +137,7 @@ for case in UNREAD:
 
 
 class Breaks:
-    """Sends part of an answer and, once the client has seen that part, ends the connection in some way."""
+    """Sends a part of the response, and ends the connection after the client has received that part."""
 
     def __init__(self, head: bytes, body: bytes, then: str) -> None:
         self.head, self.body, self.then = head, body, then
@@ -191,7 +191,7 @@ BROKEN = [
     Case("closed after one event", RESET, Breaks(SSE_HEAD, EVENT, "close"), act=see_it_break),
     Case("reset after one event", RESET, Breaks(SSE_HEAD, EVENT, "reset"), act=see_it_break),
     Case("nonsense after one event", RESET, Breaks(SSE_HEAD, EVENT, "nonsense"), act=see_it_break),
-    # An answer that was seen wins over whatever comes after it.
+    # A response that was seen decides, whatever follows.
     Case("closed after the answer", ("ok", ""), Breaks(SSE_HEAD, ANSWER, "close"), act=see_it_break),
     Case("reset after the answer", ("ok", ""), Breaks(SSE_HEAD, ANSWER, "reset"), act=see_it_break),
 ]
@@ -217,7 +217,7 @@ def leave_after_a_piece(connection: Connection, case: Case) -> None:
 
 
 class NeverAnswers:
-    """Tells when the request has arrived, and waits until the client is gone."""
+    """Signals when the request has arrived, and waits until the client has left."""
 
     def __call__(self, _: http1.Message, wire: Wire) -> None:
         self.arrived.set()
@@ -243,12 +243,12 @@ CASES = ANSWERED + BY_STATUS + ELSEWHERE + NO_RESPONSE + UNREAD + BROKEN + LEFT
 
 STATUSES = {"ok", "error", "cancelled", "input_required", "accepted", "negotiation", "redirected", "unknown"}
 ERROR_TYPES = {"tool_error", "invalid_request", "rpc_error", "unauthorized", "http_error", "reset", "no_response"}
-# Envoy's own doing, in test_upstream_down.py: its names say which.
+# Outcomes that Envoy causes: test_upstream_down.py has a test for each, with these names.
 ENVOYS_OWN = {"timeout", "upstream_unavailable", "overload"}
 
 
 def test_every_outcome_has_a_case() -> None:
-    """`rate_limited` is absent: there is no limit yet that could refuse a request."""
+    """`rate_limited` has no case, because no limit of this version refuses requests."""
     assert {status for status, _ in (case.outcome for case in CASES)} == STATUSES
     assert {error_type for _, error_type in (case.outcome for case in CASES)} == ERROR_TYPES | {""}
     source = Path(__file__).with_name("test_upstream_down.py").read_text()
@@ -267,7 +267,7 @@ def test_one_operation(case: Case, stub: Stub, stub_sidecar: Sidecar) -> None:
 
 
 def outcomes(ledger: Ledger, sidecar: Sidecar) -> dict[tuple[str, str], int]:
-    """How many operations of the ledger ended in which way, by the account's own reading."""
+    """How many operations of the ledger ended in each way, by the expected series."""
     account = Expected(sidecar.server_name)
     for exchange in ledger.exchanges:
         account.exchange(exchange)
@@ -281,7 +281,7 @@ def outcomes(ledger: Ledger, sidecar: Sidecar) -> dict[tuple[str, str], int]:
 
 
 def test_request_answered_elsewhere(stub: Stub, stub_sidecar: Sidecar) -> None:
-    """A request that is answered 202 is pending on another stream: it has not failed, and it has no duration."""
+    """An operation with the HTTP response 202 continues on another stream: it has not failed, and has no duration."""
     stub.on("/case", answers(202, b"Accepted", "text/plain"))
     ledger = Ledger()
     for connection in stub_sidecar.connections(ledger):

@@ -25,7 +25,7 @@ def fresh(stub: Stub, logs):
 
 
 class Server:
-    """At `/sse`: a stream for GET, a refusal for POST."""
+    """At `/sse` the server opens a stream for GET, and refuses POST."""
 
     def __init__(self, stub: Stub, status: int) -> None:
         self.status = status
@@ -42,14 +42,14 @@ class Server:
 
 
 def ask(sidecar: Sidecar, ledger: Ledger, target: str, body: bytes = INITIALIZE, cause=None) -> None:
-    """On both workers."""
+    """Sends the POST on both workers."""
     for connection in sidecar.connections(ledger):
         with connection:
             connection.post(body, target=target, cause=cause)
 
 
 def stream(sidecar: Sidecar, ledger: Ledger) -> None:
-    """On one worker, to its end."""
+    """Opens a stream on one worker and reads it to its end."""
     with Connection(sidecar.port, ledger) as connection:
         connection.send("GET", "/sse?token=a", [("Accept", "text/event-stream")])
         connection.receive()
@@ -65,7 +65,7 @@ def test_at_the_path_of_a_stream(status: int, stub: Stub, fresh: Sidecar) -> Non
     ledger = Ledger()
     ask(fresh, ledger, "/sse", cause=REFUSED)
     stream(fresh, ledger)
-    # From now on, also on the other worker, and whatever the query.
+    # Now the path is known, also on the other worker and with any query.
     ask(fresh, ledger, "/sse", cause=PROBED)
     ask(fresh, ledger, "/sse?token=b", cause=PROBED)
     ask(fresh, ledger, "/elsewhere", cause=REFUSED)
@@ -77,7 +77,7 @@ def test_at_the_path_of_a_stream(status: int, stub: Stub, fresh: Sidecar) -> Non
 
 
 @pytest.mark.parametrize("status", [401, 500])
-def test_other_refusals_are_what_they_are(status: int, stub: Stub, fresh: Sidecar) -> None:
+def test_other_refusals_are_not_negotiation(status: int, stub: Stub, fresh: Sidecar) -> None:
     Server(stub, status)
     ledger = Ledger()
     stream(fresh, ledger)
@@ -92,6 +92,6 @@ def test_405_needs_no_stream(stub: Stub, fresh: Sidecar) -> None:
     ledger = Ledger()
     ask(fresh, ledger, "/sse", cause=PROBED)
     ask(fresh, ledger, "/sse", rpc("tools/list"), cause=REFUSED)
-    # By JSON-RPC it is an answer as any other.
+    # A JSON-RPC error is a normal response.
     ask(fresh, ledger, "/says")
     fresh.check(ledger)

@@ -19,7 +19,7 @@ STREAM = [("Accept", "text/event-stream"), ("MCP-Protocol-Version", "2025-06-18"
 
 
 class Proxy:
-    """Takes CONNECT once the constructor returns; with a user it wants that one."""
+    """A forward proxy, which accepts CONNECT when the constructor returns. If a user is given, it requires that user."""
 
     def __init__(self, logs: Path, name: str, user: str = "") -> None:
         self.port = free_port()
@@ -65,7 +65,7 @@ def test_calls_streams_and_health(server: WaitingServer, logs: Path, user: str) 
         wait_for("the health check to pass", lambda: probe(sidecar.probe_port, "/health") == 200)
         counted = series("mcp_requests_total", method="ping", server_name="upstream", status="ok", error_type="")
         wait_for("the call to be counted", lambda: sidecar.samples().get(counted) == 1)
-        # Its log names what was asked for; it resolved the name.
+        # Its log has the requested name, which it resolved.
         wait_for("the proxy to tell", lambda: f"CONNECT {NAME}:{server.port}" in proxy.process.log())
         assert "s3cret" not in sidecar.process.log()
     finally:
@@ -73,7 +73,7 @@ def test_calls_streams_and_health(server: WaitingServer, logs: Path, user: str) 
         proxy.process.stop()
 
 
-def test_a_wrong_password_is_said(server: WaitingServer, logs: Path) -> None:
+def test_wrong_password_is_reported(server: WaitingServer, logs: Path) -> None:
     proxy = Proxy(logs, "wrong", USER)
     sidecar = through(proxy, server, logs, "wrong", "agent:hunter3@")
     try:

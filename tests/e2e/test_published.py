@@ -1,4 +1,4 @@
-"""What one worker has learnt about the server applies to the other worker too: limits, labels of resources, changed definitions."""
+"""What one worker has read of the server's lists applies to the other worker too: budgets, labels of resources, changed definitions."""
 
 import json
 
@@ -72,7 +72,7 @@ def test_a_read_has_the_label_that_the_other_worker_saw(sidecar: Sidecar, stub: 
     assert "secret" not in sidecar.metrics()
 
 
-# Template, a read, and the label: as FastMCP, Python's and TypeScript's SDK write and take them.
+# Template, read, and label, in the forms of FastMCP and of the Python and TypeScript SDKs.
 FORMS = [
     ("docs://{path*}", "docs://a/b", "docs://{path*}"),
     ("pages://{path*}/raw{?width,height}", "pages://a/b/raw?width=3", "pages://{path*}/raw"),
@@ -94,8 +94,8 @@ def test_templates_in_the_forms_that_servers_write(sidecar: Sidecar, stub: Stub)
     assert {label: found.get(label) for *_, label in FORMS} == {label: 1 for *_, label in FORMS}
 
 
-def test_definitions_that_depend_on_who_asks_settle(sidecar: Sidecar, stub: Stub) -> None:
-    """Users list in turn, on both workers, with a description each; then there are more users than definitions are known."""
+def test_definitions_that_depend_on_the_caller_become_varies(sidecar: Sidecar, stub: Stub) -> None:
+    """Users with different descriptions list in turn on both workers. Then there are more descriptions than are kept."""
     connections = sidecar.connections()
 
     def listed(user: int) -> None:
@@ -110,7 +110,7 @@ def test_definitions_that_depend_on_who_asks_settle(sidecar: Sidecar, stub: Stub
     assert values(sidecar.counted(), "mcp_list_changes_total", "change") == {"changed": 3, "varies": 1, "added": 0}
 
 
-def test_listing_more_tools_than_there_are_places_is_no_overflow(sidecar: Sidecar, stub: Stub) -> None:
+def test_list_with_more_tools_than_the_budget_is_no_overflow(sidecar: Sidecar, stub: Stub) -> None:
     connection, _ = sidecar.connections()
     stub.on("/ask", streams(result(tools(*((f"t{number}", "Does it.") for number in range(3000))))))
     connection.post(rpc("tools/list", {}), JSON, "/ask")

@@ -15,7 +15,7 @@ from support.suite import started_once
 
 @pytest.fixture(scope="module")
 def sidecars(peer, logs):
-    """One sidecar per server, for all its clients."""
+    """One sidecar for each server, with all its clients."""
     with started_once(lambda server: Sidecar(peer(server).port, logs, f"sidecar-{server}", MCP_UPSTREAM_NAME=server)) as start:
         yield start
 

@@ -1,4 +1,4 @@
-"""A plugin that is replaced under another name leaves no state behind; one that is replaced under its own name loses none."""
+"""A plugin that is replaced by one with another name leaves no state. A plugin that is replaced by one with the same name loses none."""
 
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +17,7 @@ ANSWER = b'{"jsonrpc":"2.0","id":%d,"result":{"content":[]}}'
 
 
 def ended(envoy: FileListenerEnvoy, name: str) -> dict[str, float]:
-    """Operations by status, and those still in flight."""
+    """Ended operations by status, and the operations in flight."""
     found: dict[str, float] = {}
     for (family, labels), value in envoy.samples().items():
         fields = dict(labels)
@@ -31,13 +31,13 @@ def ended(envoy: FileListenerEnvoy, name: str) -> dict[str, float]:
 
 
 def ask(envoy: FileListenerEnvoy, number: int) -> None:
-    """An operation that is to be answered on another stream."""
+    """Starts an operation whose response comes on another stream."""
     with closing(Connection(envoy.port)) as connection:
         exchange = connection.post(rpc("tools/call", {"name": "a"}, id=number), [*JSON, SESSION], "/accepts")
         assert exchange.head.status == 202
 
 
-def test_operations_that_wait_when_their_plugin_is_replaced(stub: Stub, logs: Path) -> None:
+def test_operations_stay_open_when_their_plugin_is_replaced(stub: Stub, logs: Path) -> None:
     stub.on("/accepts", lambda request, wire: wire.answer(202, b""))
     stub.on("/answers", lambda request, wire: (wire.begin("text/event-stream"), wire.event(ANSWER % 1), wire.end()))
     model = Sidecar(stub.port, logs, "replaced-model")

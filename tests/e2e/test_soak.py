@@ -1,8 +1,8 @@
 """Calls at the servers' idle timeouts: Node and uvicorn close an idle connection after 5 s.
 
-A proxy that reuses a connection which the server is closing loses the call, and must not retry it, since calls are not
-idempotent. One call every 4.5 to 5.5 s for two minutes must be answered. gunicorn closes after 2 s; there the calls follow in
-steps of a millisecond, many in parallel.
+A proxy that reuses a connection which the server is closing loses the call. It must not retry the call, because calls are not
+idempotent. For two minutes a call every 4.5 to 5.5 s must succeed. gunicorn closes connections after 2 s: there many calls run in
+parallel, in steps of a millisecond.
 """
 
 import asyncio
@@ -70,8 +70,8 @@ CLIENTS, CALLS = 200, 5
 
 
 @pytest.mark.soak
-def test_no_call_is_lost_a_moment_after_the_server_closed(logs) -> None:
-    """A thousand calls, each on a connection that was idle for as long as the server keeps one."""
+def test_no_call_is_lost_when_the_server_closes_idle_connections(logs) -> None:
+    """A thousand calls, each on a connection that was idle for the server's idle timeout."""
     server = WaitingServer(GUNICORN_IDLE_S)
     sidecar = Sidecar(server.port, logs, "soak-gunicorn")
     try:

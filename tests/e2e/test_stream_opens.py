@@ -1,4 +1,4 @@
-"""GETs for a stream: the outcome of each, GETs that are not counted, and errors that refuse one."""
+"""GETs for a stream: their status, GETs that are not counted, and JSON-RPC errors that refuse one."""
 
 import socket
 
@@ -15,7 +15,7 @@ VERSION = ("MCP-Protocol-Version", "2025-11-25")
 
 
 def get(sidecar: Sidecar, ledger: Ledger, target: str, *headers: tuple[str, str]) -> None:
-    """On both workers."""
+    """Sends the GET on both workers."""
     for connection in sidecar.connections(ledger):
         with connection:
             connection.send("GET", target, [("Accept", "text/event-stream"), *headers])
@@ -43,7 +43,7 @@ OPENED = {
 
 
 @pytest.mark.parametrize("name", OPENED)
-def test_what_became_of_it(name: str, stub: Stub, stub_sidecar: Sidecar) -> None:
+def test_outcome(name: str, stub: Stub, stub_sidecar: Sidecar) -> None:
     status, serve = OPENED[name]
     stub.on("/get", serve)
     before = opens(stub_sidecar.samples())
@@ -65,7 +65,7 @@ def test_a_stream_known_by_its_first_event(stub: Stub, stub_sidecar: Sidecar) ->
 ENDPOINT = b"event: endpoint\ndata: /messages?session_id=0\n\n"
 
 
-def test_a_client_that_left_first(stub: Stub, stub_sidecar: Sidecar) -> None:
+def test_client_that_left_first_is_cancelled(stub: Stub, stub_sidecar: Sidecar) -> None:
     gone = []
 
     def never(_: object, wire: Wire) -> None:
@@ -117,7 +117,7 @@ ERRORS = {
 
 @pytest.mark.parametrize("name", ERRORS)
 def test_an_error_without_a_request(name: str, stub: Stub, stub_sidecar: Sidecar) -> None:
-    """In the errors under no method, and never unmatched."""
+    """The error counts in `mcp_protocol_errors_total` with `method="none"`, and is not unmatched."""
     verb, body, serve = ERRORS[name]
     stub.on("/refuses", serve)
     server = {"server_name": stub_sidecar.server_name}

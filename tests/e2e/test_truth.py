@@ -1,4 +1,4 @@
-"""Each counter equals the count of client and server themselves, while listeners are replaced under running streams.
+"""Each counter equals the count of client and server, while listeners are replaced and streams are open.
 
 Client and server are scripts that know what they send (`truth/`). Their counts do not come from the bytes on the wire.
 """
@@ -18,7 +18,7 @@ from truth.envoy import FileListenerEnvoy
 from truth.link import Link
 from truth.mix import ALONE, TOGETHER, name, one, play, rate
 
-# Some kinds can be left out, `TRUTH_WITHOUT=legacy,tasks.polled`, while one looks for what another does.
+# To find a fault, leave out some kinds of scripts: `TRUTH_WITHOUT=legacy,tasks.polled`.
 WITHOUT = tuple(filter(None, os.environ.get("TRUTH_WITHOUT", "").split(",")))
 MIX = {script: weight for script, weight in (ALONE | TOGETHER).items() if not name(script).startswith(WITHOUT or ("-",))}
 SEED = os.environ.get("TRUTH_SEED", "1")
@@ -26,21 +26,21 @@ SEED = os.environ.get("TRUTH_SEED", "1")
 
 @pytest.fixture(scope="module")
 def model(stub: Stub, logs: Path):
-    """A sidecar whose configuration the Envoys under test start from."""
+    """A sidecar that provides the configuration of the Envoys under test."""
     sidecar = Sidecar(stub.port, logs, "truth-model")
     yield sidecar
     sidecar.stop()
 
 
 class Scene:
-    """Envoy between the two ends of a link, and what happens to it while the scripts play."""
+    """Envoy between client and server of a link, and its changes while the scripts run."""
 
     def __init__(self, link: Link, envoy: FileListenerEnvoy, seed: str) -> None:
         self.link, self.envoy, self.seed = link, envoy, seed
         self.across: list[asyncio.Task] = []
 
     async def new_plugin(self) -> None:
-        """Once the scripts that outlive it have begun."""
+        """Replaces the plugin, after the scripts of `across` have begun."""
         for number in range(across.PARKED):
             script = across.ALL[number % len(across.ALL)]
             self.across.append(asyncio.create_task(one(script, self.link, f"{self.seed} across {number}")))
@@ -92,5 +92,5 @@ def test_mixed_traffic_for_long(model: Sidecar, logs: Path) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("script", ALONE | TOGETHER, ids=name)
 def test_one_kind(script, model: Sidecar, logs: Path) -> None:
-    """Tells which kind of traffic is counted wrong."""
+    """Shows which kind of traffic is counted wrong."""
     run(model, logs, name(script), {script: 1}, 300, updates=False)

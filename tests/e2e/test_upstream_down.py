@@ -42,7 +42,7 @@ def impatient(stub: Stub, logs):
 
 
 def test_timeout_is_for_response_headers_only(stub: Stub, impatient: Sidecar) -> None:
-    """While one answer runs, another request runs out of time: the running answer is not cut."""
+    """A response that has begun is not cut while another request times out."""
     go_on = threading.Event()
     stub.on("/never", lambda request, wire: wire.until_gone())
     stub.on("/long", held_stream(go_on))
@@ -66,7 +66,7 @@ def test_timeout_is_for_response_headers_only(stub: Stub, impatient: Sidecar) ->
 
 
 def test_late_request_body_is_no_timeout(stub: Stub, impatient: Sidecar) -> None:
-    """The wait begins when the request is whole."""
+    """The timeout begins when the request is complete."""
     stub.on("/late", answers(200, RESULT))
     stub.on("/never", lambda request, wire: wire.until_gone())
     ledger = Ledger()
@@ -75,7 +75,7 @@ def test_late_request_body_is_no_timeout(stub: Stub, impatient: Sidecar) -> None
         length = ("Content-Length", str(len(CALL)))
         connection.begin("POST", "/late", [("Host", "x"), *JSON, length], CALL)
         connection.socket.sendall(CALL[:10])
-    # Another request that times out meanwhile shows that the time has passed.
+    # Another request that times out shows that the time has passed.
     with Connection(impatient.port, ledger) as connection:
         assert connection.post(CALL, target="/never", cause=("error", "timeout")).head.status == 504
     for connection in slow:
@@ -86,7 +86,7 @@ def test_late_request_body_is_no_timeout(stub: Stub, impatient: Sidecar) -> None
 
 
 def crowded(model: Sidecar, logs) -> PlainEnvoy:
-    """The launcher's own bootstrap, except that there is room for one request only."""
+    """The bootstrap of the launcher with a limit of one request."""
     bootstrap = bootstrap_of(model)
     for cluster in every(bootstrap, "circuit_breakers"):
         cluster["circuit_breakers"]["thresholds"] = [{"max_requests": 1}]

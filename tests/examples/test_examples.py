@@ -37,7 +37,7 @@ def scraped(lines: str) -> Scrape:
     return Scrape(lines + "\n")
 
 
-def test_series_that_agree(readme: Path) -> None:
+def test_equal_series_have_no_difference(readme: Path) -> None:
     scrape = scraped('mcp_requests_total{method="tools/call",server_name="a",status="ok"} 2\n'
                      'mcp_requests_total{method="tools/call",server_name="a",status="error"} 0\n'
                      'mcp_tools_listed_total{server_name="a"} 1\nmcp_message_bytes_total{direction="in",server_name="a"} 77')

@@ -1,7 +1,8 @@
-"""How Istio's agent finds the module in an image it was told to fetch, restated from pkg/wasm/imagefetcher.go of istio/istio.
+"""How Istio's agent finds the module in an image, implemented after pkg/wasm/imagefetcher.go of istio/istio.
 
-By the manifest's media type it is Docker's, else it is tried first as an OCI image with a tar file, then as an artefact of two layers.
-Early versions take exactly one layer in the first two cases, later ones the last of any number; here it must please both.
+The media type of the manifest shows an image in Docker's form. Any other is tried first as an OCI image with a tar file, then as an
+artefact of two layers. In the first two cases early versions accept exactly one layer, and later ones use the last layer. The image
+must work with both.
 """
 
 import gzip
@@ -15,18 +16,18 @@ DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 WASM_LAYER = "application/vnd.module.wasm.content.layer.v1+wasm"
 PLUGIN_FILE = "plugin.wasm"
-# What the agent asks of a module before it hands it to Envoy.
+# The first bytes of a module, which the agent checks.
 MAGIC = b"\0asm"
 
 Read = Callable[[dict], bytes]
 
 
 class Refused(Exception):
-    """Istio would not load it; says why."""
+    """Istio would not load the image; the message is the reason."""
 
 
 def _file(packed: bytes) -> bytes:
-    """The first file named plugin.wasm, in whatever folder."""
+    """The first file with the name plugin.wasm, in any folder."""
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(packed))) as archive:
         for member in archive:
             if posixpath.basename(member.name) == PLUGIN_FILE:
@@ -56,7 +57,7 @@ def _from_artefact(manifest: dict, read: Read) -> bytes:
 
 
 def fetch(manifest: dict, read: Read) -> tuple[str, bytes]:
-    """The variant that the image was taken for, and the module."""
+    """Returns the recognized form of the image, and the module."""
     if manifest.get("mediaType") == DOCKER_MANIFEST:
         variant, module = "docker", _from_archive(manifest, read, DOCKER_LAYER)
     else:

@@ -10,7 +10,7 @@ REFERENCE_NAME = "org.opencontainers.image.ref.name"
 
 
 def index(layout: Path) -> dict:
-    """What the layout holds, by its own word."""
+    """The index of the layout."""
     assert json.loads((layout / "oci-layout").read_bytes()) == {"imageLayoutVersion": "1.0.0"}
     found = json.loads((layout / "index.json").read_bytes())
     assert (found["schemaVersion"], found["mediaType"]) == (2, INDEX)
@@ -18,7 +18,7 @@ def index(layout: Path) -> dict:
 
 
 def blob(layout: Path, descriptor: dict) -> bytes:
-    """The content that a descriptor names, as it lies there."""
+    """The content of a descriptor, as it is stored."""
     algorithm, _, value = descriptor["digest"].partition(":")
     return (layout / "blobs" / algorithm / value).read_bytes()
 
@@ -28,7 +28,7 @@ def manifest(layout: Path, descriptor: dict) -> dict:
 
 
 def image(layout: Path) -> dict:
-    """The descriptor of the one image that has a name."""
+    """The descriptor of the only image with a name."""
     named = [one for one in index(layout)["manifests"] if REFERENCE_NAME in one.get("annotations", {})]
     assert len(named) == 1
     return named[0]
@@ -52,7 +52,7 @@ def _descriptors(layout: Path) -> list[dict]:
 
 
 def problems(layout: Path) -> list[str]:
-    """Contents that are missing or not what their descriptors say, and blobs that nothing names."""
+    """One line for each content that is missing or differs from its descriptor, and for each blob without a descriptor."""
     try:
         contents = {one["digest"]: (one["size"], blob(layout, one)) for one in _descriptors(layout)}
     except (ValueError, OSError, KeyError, TypeError) as error:

@@ -20,7 +20,7 @@ IDENTITY = re.compile(r"[#/](?P<name>[^#/@]+)@(?P<version>[^@]+)$")
 
 @pytest.fixture(scope="module")
 def built() -> tuple[Path, list[dict]]:
-    """The module of this checkout, and cargo's word on each crate that it compiled for it (now or before)."""
+    """The module of this checkout, and cargo's message on each crate that was compiled for it (now or before)."""
     *messages, path = succeed(ROOT / "scripts/build-filter.sh", "--message-format", "json").splitlines()
     return Path(path), [one for one in map(json.loads, messages) if one["reason"] == "compiler-artifact"]
 
@@ -53,7 +53,7 @@ def test_sbom_names_every_crate_and_nothing_else(sbom: dict, built: tuple[Path, 
     assert set(named) == crates(built[1])
 
 
-def test_sbom_tells_what_is_linked_from_what_only_built(sbom: dict, built: tuple[Path, list[dict]]) -> None:
+def test_sbom_distinguishes_linked_and_build_time_crates(sbom: dict, built: tuple[Path, list[dict]]) -> None:
     linked = crates([one for one in built[1] if any(f"/{TARGET}/" in file for file in one["filenames"])])
     assert {(one["name"], one["version"]) for one in all_components(sbom) if one["scope"] == "required"} == linked
 
@@ -70,8 +70,8 @@ def test_sbom_names_archives_by_the_checksums_of_the_lock_file(sbom: dict) -> No
             assert component["purl"].startswith(f"pkg:cargo/{component['name']}@")
 
 
-def test_sbom_says_what_needs_what(sbom: dict) -> None:
-    """All crates can be reached from the module, and all references exist."""
+def test_sbom_has_the_dependencies(sbom: dict) -> None:
+    """All crates are dependencies of the module, directly or not, and all references exist."""
     needs = {one["ref"]: one["dependsOn"] for one in sbom["dependencies"]}
     reached, ahead = set(), [sbom["metadata"]["component"]["bom-ref"]]
     while ahead:
@@ -83,14 +83,14 @@ def test_sbom_says_what_needs_what(sbom: dict) -> None:
 
 
 def test_module_names_no_place(built: tuple[Path, list[dict]]) -> None:
-    """Neither this machine's folders nor the registry that the crates were fetched from."""
+    """The module contains neither paths of this machine nor the address of the registry."""
     content = built[0].read_bytes()
     for place in (f"{ROOT}/", f"{Path.home()}/", "registry/src", "crates.io", ".rustup", "toolchains"):
         assert place.encode() not in content, place
 
 
 def cargo_home(directory: Path) -> Path:
-    """A home of cargo at another path, with what is in the first."""
+    """A home directory of cargo at another path, with the same content."""
     directory.mkdir()
     for entry in Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo")).iterdir():
         if entry.name == "registry" or entry.name.startswith("config"):
@@ -99,7 +99,7 @@ def cargo_home(directory: Path) -> Path:
 
 
 def test_another_checkout_gives_the_same_module(built: tuple[Path, list[dict]], tmp_path: Path) -> None:
-    """Built a second time: elsewhere, with another home of cargo and another target directory."""
+    """Builds a second time at another path, with another home and another target directory of cargo."""
     checkout = tmp_path / "a longer way" / "checkout"
     checkout.mkdir(parents=True)
     listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],

@@ -47,11 +47,11 @@ def test_istio_would_refuse_another_layer(layout: Path, changed: dict) -> None:
 
 
 def test_container_tools_can_unpack_it(layout: Path) -> None:
-    """They compare the unpacked layer with the configuration, which Istio does not read."""
+    """Container tools compare the unpacked layer with the image configuration. Istio does not read that configuration."""
     found = manifest(layout, image(layout))
     config = json.loads(blob(layout, found["config"]))
     packed = blob(layout, found["layers"][0])
-    # Flags, time and operating system of the header: no name, no time, unknown.
+    # Flags, time and operating system in the gzip header: no file name, no time, unknown.
     assert packed[3:8] == bytes(5) and packed[9] == 255
     unpacked = gzip.decompress(packed)
     assert config["rootfs"] == {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(unpacked).hexdigest()]}
@@ -68,14 +68,14 @@ def test_annotations_say_what_it_is(layout: Path) -> None:
     assert found["org.opencontainers.image.revision"] == commit + ("-dirty" if changed else "")
 
 
-def test_what_is_printed_is_right(written: tuple[Path, str], module: Path) -> None:
+def test_printed_digests_are_right(written: tuple[Path, str], module: Path) -> None:
     layout, printed = written
     assert f"image    {image(layout)['digest']}" in printed
     assert f"module   sha256:{hashlib.sha256(module.read_bytes()).hexdigest()}" in printed
 
 
 def test_it_names_no_path_of_this_machine(layout: Path, module: Path) -> None:
-    # The layer is compressed; that the module comes out the same in another checkout is for test_build.py.
+    # The layer is compressed. test_build.py checks that another checkout gives the same module.
     packed = manifest(layout, image(layout))["layers"][0]["digest"].removeprefix("sha256:")
     for name, content in files(layout).items():
         if not name.endswith(packed):
@@ -94,7 +94,7 @@ def test_two_runs_give_the_same_bytes(layout: Path, module: Path, tmp_path: Path
     assert files(tmp_path / "image") == files(layout)
 
 
-def test_a_layout_takes_the_place_of_the_one_before(layout: Path, module: Path, tmp_path: Path) -> None:
+def test_layout_replaces_an_earlier_layout(layout: Path, module: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.wasm"
     other.write_bytes(module.read_bytes() + b"\0\4\3one")
     write_image(tmp_path / "image", other)
@@ -103,14 +103,14 @@ def test_a_layout_takes_the_place_of_the_one_before(layout: Path, module: Path, 
     assert files(tmp_path / "image") == files(layout)
 
 
-def test_a_half_written_layout_is_replaced(layout: Path, module: Path, tmp_path: Path) -> None:
+def test_incomplete_layout_is_replaced(layout: Path, module: Path, tmp_path: Path) -> None:
     shutil.copytree(layout, tmp_path / "image")
     (tmp_path / "image" / "index.json").unlink()
     write_image(tmp_path / "image", module)
     assert files(tmp_path / "image") == files(layout)
 
 
-def test_a_flipped_byte_is_noticed(layout: Path, tmp_path: Path) -> None:
+def test_flipped_byte_is_detected(layout: Path, tmp_path: Path) -> None:
     blobs = [name for name in files(layout) if name.startswith("blobs/")]
     assert len(blobs) == 6
     for name in blobs:
@@ -122,7 +122,7 @@ def test_a_flipped_byte_is_noticed(layout: Path, tmp_path: Path) -> None:
         assert problems(copy) != [], name
 
 
-def test_what_is_no_module_is_refused(tmp_path: Path) -> None:
+def test_file_that_is_no_module_is_refused(tmp_path: Path) -> None:
     wrong = tmp_path / "text.wasm"
     wrong.write_text("(module)")
     done = run(ROOT / "scripts/image.sh", tmp_path / "image", MCP_FILTER_WASM=str(wrong))
@@ -152,7 +152,7 @@ def test_a_module_that_envoy_could_not_load_is_refused(module: Path, tmp_path: P
     assert not (tmp_path / "image").exists()
 
 
-def test_a_directory_with_something_else_is_left_alone(module: Path, tmp_path: Path) -> None:
+def test_directory_with_other_content_is_refused(module: Path, tmp_path: Path) -> None:
     (tmp_path / "letters").write_text("mine")
     done = run(ROOT / "scripts/image.sh", tmp_path, MCP_FILTER_WASM=str(module))
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""The image in a registry, with tools of others: pushed by the printed command, validated, unpacked, refused when damaged."""
+"""The image in a registry, with other tools: pushed by the printed command, validated, unpacked, refused if it is damaged."""
 
 import io
 import os
@@ -21,11 +21,11 @@ PUSH = "  oras copy "
 
 @contextmanager
 def serve() -> Iterator[str]:
-    """An empty registry without TLS; its name."""
+    """Starts an empty registry without TLS. Returns its name."""
     serving = subprocess.Popen([CRANE, "registry", "serve", "--address", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True)
     try:
         assert serving.stderr is not None
-        # It says the port it got once it listens.
+        # It prints its port when it listens.
         line = next(line for line in serving.stderr if "serving on port" in line)
         yield f"127.0.0.1:{line.split()[-1]}"
     finally:
@@ -40,7 +40,7 @@ def registry() -> Iterator[str]:
 
 
 def push(printed: str, registry: str) -> subprocess.CompletedProcess[str]:
-    """The command that was printed, to this registry."""
+    """Runs the printed command with this registry."""
     (command,) = [line for line in printed.splitlines() if line.startswith(PUSH)]
     arguments = command.removeprefix(PUSH).replace("REGISTRY", registry).split()
     return run(ORAS, "copy", "--to-plain-http", *arguments)
@@ -48,7 +48,7 @@ def push(printed: str, registry: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def pushed(written: tuple[Path, str], registry: str) -> str:
-    """The image's name in the registry, after the printed command put it there."""
+    """The name of the image in the registry, after the printed command pushed it."""
     done = push(written[1], registry)
     assert done.returncode == 0, done.stderr
     return f"{registry}/mcp-observability:{image(written[0])['annotations']['org.opencontainers.image.ref.name']}"
@@ -80,7 +80,7 @@ def test_a_damaged_layout_is_not_pushed(written: tuple[Path, str], tmp_path: Pat
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    # In the other registry the layer is there already, and is not sent again.
+    # The other registry has the layer already, so it is not sent again.
     with serve() as empty:
         done = push(printed.replace(str(layout), str(tmp_path / "damaged")), empty)
         assert done.returncode != 0

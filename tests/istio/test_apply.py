@@ -15,7 +15,7 @@ from mesh.manifests import MANIFESTS, MESH, RESOURCES, injected_annotations, inj
 
 @pytest.mark.parametrize("argument", [*(f"-f{MANIFESTS / name}" for name in RESOURCES), f"-k{MANIFESTS / 'collector'}", f"-k{MANIFESTS / 'otlp'}"])
 def test_everything_is_taken_without_a_warning(istiod: Istiod, argument: str) -> None:
-    """In a namespace that warns of pods above the level `restricted`."""
+    """In a namespace that warns about pods above the level `restricted`."""
     try:
         must(istiod.cluster.apply(argument))
         difference = istiod.cluster.kubectl("diff", "--server-side", argument)
@@ -38,7 +38,7 @@ def test_a_bad_field_is_refused_by_its_name(istiod: Istiod, name: str, kind: str
 
 
 def snippet() -> dict:
-    """Labels and buckets as people who run their own Envoy get them; a test of theirs holds them against the filter."""
+    """The labels and buckets of envoy/snippet.yaml, which another test compares with the filter."""
     return yaml.safe_load((ROOT / "envoy/snippet.yaml").read_text(encoding="utf-8"))["stats_config"]
 
 
@@ -57,7 +57,7 @@ def test_buckets_are_those_of_operations() -> None:
 
 
 def test_spans_have_what_is_documented() -> None:
-    """The keys of filter state, in the page on metrics, are the tags of a span."""
+    """The keys of the filter state in docs/metrics.md are the tags of a span."""
     page = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
     section = page.partition("## Access logs and spans")[2].partition("\n## ")[0]
     keys = set(re.findall(r"`(mcp\.[a-z_]+)`", section))
@@ -76,7 +76,7 @@ def test_the_plugins_differ_in_place_and_name_alone() -> None:
 
 
 def test_each_kind_of_plugin_has_its_default() -> None:
-    """The same patch, for the name that Istio gives the plugin in the same place."""
+    """The patch is the same for each kind, with the name that Istio gives to the plugin."""
     patches = set()
     for name, plugin in (("envoyfilter.yaml", "wasmplugin.yaml"), ("gateway.yaml", "gateway.yaml"), ("waypoint.yaml", "waypoint.yaml")):
         guard, metadata, spec = only("EnvoyFilter", name), only("WasmPlugin", plugin)["metadata"], only("WasmPlugin", plugin)["spec"]
@@ -90,7 +90,7 @@ def test_each_kind_of_plugin_has_its_default() -> None:
 
 
 def test_the_collector_asks_for_each_kind_of_proxy() -> None:
-    """By a headless Service that selects what the plugin in the same place does, or the label that injection gives to sidecars."""
+    """It uses headless Services. Each selects the same pods as the plugin of that kind, or sidecars by the label from injection."""
     ours = {(each["kind"], each["metadata"]["name"]): each for each in rendered()}
     (container,) = ours["Deployment", "mcp-collector"]["spec"]["template"]["spec"]["containers"]
     (asked,) = yaml.safe_load(next(each["value"] for each in container["env"] if each["name"] == "MCP_SIDECAR_DNS_SD"))
@@ -109,7 +109,7 @@ def test_the_collector_asks_for_each_kind_of_proxy() -> None:
 
 
 def test_injection_labels_sidecars_alone() -> None:
-    """Why the collector needs more than one name."""
+    """This is why the collector needs more than one name."""
     label = 'security.istio.io/tlsMode: {{'
     templates = injector()["templates"]
     assert {name for name, template in templates.items() if label in template} == {"sidecar"}

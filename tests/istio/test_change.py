@@ -32,7 +32,7 @@ def proxy(edge: Edge, registry: Registry) -> Proxy:
 
 
 def counted(edge: Edge, proxy: Proxy, server: str) -> None:
-    """Calls are counted under this name by now; more than one may have passed."""
+    """Waits until calls are counted under this name. More than one may have passed."""
     wait_for(f"calls to be counted under {server}", lambda: edge.call("any") == 200 and (server, "any", "ok") in labels.calls(proxy))
 
 
@@ -45,20 +45,20 @@ def test_another_configuration_leaves_streams_open(edge: Edge, proxy: Proxy, reg
         edge.apply(edge.plugin(registry.image, server_name="orders"))
         wait_for("the proxy to take it", lambda: proxy.plugins()["config_reload"] > taken)
         edge.counts(proxy, "after", "orders")
-        # Still the same stream, in the middle of its answer, and nothing that will end it.
+        # The stream is still open, and nothing will end it.
         assert NOTIFICATION in stream.exchange(NOTIFICATION)
         assert exchanged(proxy) == listeners
         stream.end()
-        # It began under the old name and is counted there.
+        # The call began under the old name and is counted under it.
         wait_for("it to be counted", lambda: labels.calls(proxy).get(("upstream", "held", "ok")) == 1)
     finally:
         stream.close()
-    # Nothing of what was counted before is lost.
+    # No earlier count is lost.
     assert labels.calls(proxy)["upstream", "before", "ok"] == 1
 
 
 def test_another_module_leaves_streams_open(edge: Edge, proxy: Proxy, registry: Registry, module: Path, tmp_path: Path) -> None:
-    """A new version, and back to the old one. The new version is the same module with an additional custom section."""
+    """Changes to a new version and back. The new version is the same module with an additional custom section."""
     other = tmp_path / "other.wasm"
     other.write_bytes(module.read_bytes() + b"\0\4\3one")
     stream = HeldStream(edge.stub, edge.port, "/longer")
@@ -86,28 +86,28 @@ def test_a_bad_configuration_leaves_the_old_one(edge: Edge, proxy: Proxy, regist
     assert "limits.tool_names" in log and "sever_name" in log, log[-4000:]
 
 
-def test_a_resource_that_is_deleted_takes_the_filter_along(edge: Edge, proxy: Proxy, registry: Registry) -> None:
+def test_deleted_resource_removes_the_filter(edge: Edge, proxy: Proxy, registry: Registry) -> None:
     edge.apply(edge.plugin(registry.image, server_name="leaving"))
     counted(edge, proxy, "leaving")
     listeners = exchanged(proxy)
     edge.istiod.delete(edge.plugin(registry.image))
     wait_for("the filter to be gone", lambda: "trafficextension" not in active_listeners(proxy))
     assert edge.call("uncounted") == 200
-    # Also a second time, after whatever was gathered was handed over.
+    # A second check, after the gathered counts were flushed.
     assert edge.call("uncounted") == 200
     assert "uncounted" not in proxy.page()
-    # Open streams end with the old listener; README.md says when.
+    # Open streams end with the old listener, as README.md describes.
     assert exchanged(proxy) > listeners
 
 
 def exchanged(proxy: Proxy) -> int:
-    """How often a listener was put in place of another, which takes the other's connections along in the end."""
+    """How often a listener was replaced by another. Draining ends the connections of the old one."""
     found = proxy.stats(r"^listener_manager\.listener_(modified|in_place_updated)$")
     assert "listener_manager.listener_modified" in found
     return sum(found.values())
 
 
-def test_it_comes_back(edge: Edge, proxy: Proxy, registry: Registry) -> None:
+def test_plugin_can_be_added_again(edge: Edge, proxy: Proxy, registry: Registry) -> None:
     edge.apply(edge.plugin(registry.image, server_name="again"))
     counted(edge, proxy, "again")
 
@@ -118,7 +118,8 @@ def active_listeners(proxy: Proxy) -> str:
 
 
 def test_a_file_begins_at_zero_with_each_change(fresh: Edge, module: Path) -> None:
-    """Istio tells a module from a file the resource's version, which makes another virtual machine of it. README.md says so."""
+    """Istio adds the resource's version to the VM's configuration if the module comes from a file. So each change makes a new VM, as
+    README.md describes."""
     fresh.apply(fresh.plugin(module))
     proxy = fresh.start()
     fresh.counts(proxy, "before")
@@ -141,13 +142,13 @@ def test_a_bad_configuration_as_the_first_one_is_harmless_with_the_shipped_defau
     assert fresh.call("unseen") == 200
     log = proxy.process.log()
     assert "limits.tool_names" in log and "sever_name" in log, log[-4000:]
-    # What is good is taken at once.
+    # A valid configuration is accepted at once.
     fresh.apply(fresh.plugin(module))
     wait_for("a good one to be taken", lambda: fresh.call("any") == 200 and ("upstream", "any", "ok") in labels.calls(proxy))
 
 
-def test_without_that_default_it_stops_traffic(fresh: Edge, module: Path) -> None:
-    """Istio's way; README.md says to apply the default first."""
+def test_bad_configuration_without_the_default_stops_traffic(fresh: Edge, module: Path) -> None:
+    """This is Istio's behaviour. So README.md says to apply the default first."""
     fresh.apply(fresh.plugin(module, **BAD))
     proxy = fresh.start()
     wait_for("the proxy to refuse it", lambda: proxy.plugins()["config_fail"] > 0)

@@ -24,7 +24,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def resources(port: int, module: Path) -> list[dict]:
-    """gateway.yaml on a free port, for any name, with the module from a file."""
+    """gateway.yaml with a free port, for any host name, with the module from a file."""
     gateway, routes, guard = (only(kind, "gateway.yaml") for kind in ("Gateway", "VirtualService", "EnvoyFilter"))
     gateway["spec"]["servers"][0] |= {"port": {"number": port, "name": "http-mcp", "protocol": "HTTP"}, "hosts": ["*"]}
     routes["spec"]["hosts"] = ["*"]
@@ -55,7 +55,7 @@ def gateway(istiod: Istiod, directory: Path, module: Path, port: int) -> Iterato
 
 @pytest.fixture(scope="module")
 def called(gateway: Proxy, port: int) -> list[str]:
-    """Tools of both servers, after a real client called each once."""
+    """The tools of both servers, after a real client called each once."""
     orders = call_every_tool(f"http://127.0.0.1:{port}/orders/mcp")
     assert sorted(orders) == sorted(TAKEN)
     weather = call_every_tool(f"http://127.0.0.1:{port}/weather/mcp")
@@ -80,8 +80,8 @@ def test_every_series_has_the_labels_that_the_filter_wrote(gateway: Proxy, calle
     assert {"mcp_requests_total", "mcp_tool_calls_total", "mcp_tools_listed_total", "mcp_filter_info"} <= {name for name, _ in written}
 
 
-def test_what_istios_own_tags_add(gateway: Proxy, called: list[str]) -> None:
-    """A label beside ours, never a part of ours. README.md says so, and how to drop it."""
+def test_labels_of_istios_own_tags(gateway: Proxy, called: list[str]) -> None:
+    """An additional label; the filter's labels do not change. README.md describes this, and how to drop the label."""
     assert labels.added(gateway) == {
         "cache.get.x": {"cache": "get"},
         "component.a.b": {"component": "a"},
@@ -110,5 +110,5 @@ def test_the_pods_own_page_has_the_series_too(gateway: Proxy, called: list[str])
     assert re.search(r'mcp_tool_calls_total{[^}]*tool_name="get_forecast"', gateway.merged_page())
 
 
-def test_a_blind_filter_would_show(gateway: Proxy, called: list[str]) -> None:
+def test_series_for_the_alert_on_a_blind_filter_exist(gateway: Proxy, called: list[str]) -> None:
     assert labels.total(gateway, "envoy_http_downstream_rq_total") == labels.total(gateway, "mcp_filter_streams_total") > 0

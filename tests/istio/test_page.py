@@ -13,7 +13,7 @@ from mesh.manifests import MANIFESTS, NAMESPACE, RESOURCES
 
 
 def command(of: str) -> str:
-    """The one `sed` of the page that mentions this."""
+    """The only `sed` command of the page that contains this text."""
     page = (MANIFESTS / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
     (found,) = [line for line in re.findall(r"^sed .*$", page, re.MULTILINE) if of in line]
     return found
@@ -27,14 +27,14 @@ def copy(tmp_path: Path) -> Path:
 
 
 def run(copy: Path, sed: str) -> list[Path]:
-    """The files after it."""
+    """Runs the command on a copy. Returns the changed files."""
     done = subprocess.run(["bash", "-c", sed], cwd=copy, capture_output=True, text=True)
     assert done.returncode == 0 and not done.stderr, done.stderr
     return sorted((copy / "k8s/istio").rglob("*.yaml"))
 
 
 def test_another_namespace(copy: Path) -> None:
-    """Only the plugin's own tags and labels begin with `mcp` afterwards: no address, no namespace, no filter's name."""
+    """After that only the plugin's own tags and labels begin with `mcp`: no address, no namespace, no name of a filter."""
     for file in run(copy, command("shop")):
         text = file.read_text(encoding="utf-8")
         assert not re.search(rf"(namespace: |-n ){NAMESPACE}\b|\.{NAMESPACE}\.svc|\b{NAMESPACE}\.mcp-", text), file.name
@@ -47,7 +47,7 @@ def test_another_namespace(copy: Path) -> None:
 
 
 def test_the_filters_name_in_an_older_istio(copy: Path) -> None:
-    """As WasmPlugin alone named it; in every EnvoyFilter, where it is looked for and where it is put back."""
+    """The name that WasmPlugin gave, in every EnvoyFilter, in the match and in the value."""
     run(copy, command("wasmplugin/"))
     names = []
     for name in RESOURCES:
@@ -69,7 +69,7 @@ def kustomized(folder: Path) -> list[dict]:
 
 
 def test_the_backend_is_added_to_the_collector() -> None:
-    """Arguments, variables and volumes of the collector stay, and what the export asks for is there and can be written."""
+    """The collector keeps its arguments, variables and volumes, and has what the export needs; the directory can be written."""
     plain, exporting = (
         next(each for each in kustomized(MANIFESTS / name) if each["kind"] == "Deployment")["spec"]["template"]["spec"]
         for name in ("collector", "otlp")

@@ -29,7 +29,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def inbound(name: str, port: int, server: int) -> dict:
-    """What traffic capture does in a cluster: the proxy listens for its server."""
+    """The listener that traffic capture makes in a cluster: the proxy listens for its server."""
     return {
         "apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {
@@ -48,7 +48,7 @@ def port() -> int:
     return free_port()
 
 
-# Nobody without a certificate of the mesh gets to the server.
+# Clients without a certificate of the mesh cannot reach the server.
 STRICT = {
     "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication", "metadata": {"name": "strict", "namespace": NAMESPACE},
     "spec": {"selector": {"matchLabels": {"app": "orders"}}, "mtls": {"mode": "STRICT"}},
@@ -56,9 +56,9 @@ STRICT = {
 
 
 def outbound(port: int, server: int) -> list[dict]:
-    """A caller's side: its sidecar listens for calls to the server, which it knows to want a certificate, as injected pods do.
+    """The caller's side: its sidecar listens for calls to the server, and uses mutual TLS, as with an injected pod.
 
-    The server is called by the one name that this machine resolves.
+    The server has the only name that this machine can resolve.
     """
     metadata = {"name": "caller", "namespace": NAMESPACE}
     entry = service("caller", server, number=port)
@@ -115,7 +115,7 @@ def sidecar(istiod: Istiod, directory: Path, module: Path, port: int, metrics_po
 
 @pytest.fixture(scope="module")
 def caller(istiod: Istiod, sidecar: Proxy, directory: Path, port: int) -> Iterator[tuple[Proxy, int]]:
-    """The caller's sidecar, and where it listens."""
+    """The caller's sidecar and its port."""
     listener = free_port()
     applied = outbound(listener, port)
     istiod.apply(*applied)
@@ -140,8 +140,8 @@ def test_calls_are_counted_under_the_workloads_name(sidecar: Proxy, called: list
     assert labels.shown(sidecar) == labels.written(sidecar)
 
 
-def test_a_blind_filter_would_show(sidecar: Proxy, called: list[str]) -> None:
-    """mesh.yaml lets Envoy's own count of requests through, which the alert MCPFilterBlind compares."""
+def test_series_for_the_alert_on_a_blind_filter_exist(sidecar: Proxy, called: list[str]) -> None:
+    """mesh.yaml keeps Envoy's own count of requests, which the alert MCPFilterBlind compares."""
     assert labels.total(sidecar, REQUESTS) == labels.total(sidecar, "mcp_filter_streams_total") > 0
 
 
@@ -187,9 +187,9 @@ def test_prometheus_gets_seconds_and_no_label_of_istios(sidecar: Proxy, collecto
 def test_no_contents_are_in_logs_spans_and_metrics(
     sidecar: Proxy, caller: tuple[Proxy, int], collector: Collector, called: list[str]
 ) -> None:
-    """What was sent with a call, wherever it stood in the request. Spans are read behind the collector, which sanitizes them."""
+    """The contents of a call, in any part of the request. Spans are read after the collector, which sanitizes them."""
     body = rpc("tools/call", {"name": "probe", "arguments": {"password": "secret-argument"}})
-    # By the one name that the caller's sidecar knows.
+    # The only name that the caller's sidecar knows.
     host = ("Host", f"localhost:{caller[1]}")
     headers = [host, *JSON, ("Authorization", "Bearer secret-header"), ("Cookie", "id=secret-cookie"), ("Mcp-Session-Id", "secret-session")]
     with closing(Connection(caller[1])) as connection:
@@ -201,7 +201,7 @@ def test_no_contents_are_in_logs_spans_and_metrics(
         assert "secret-" not in shown
 
 
-def test_the_callers_side_does_not_see_it_too(caller: tuple[Proxy, int], called: list[str]) -> None:
+def test_caller_side_does_not_count(caller: tuple[Proxy, int], called: list[str]) -> None:
     """`match: [{mode: SERVER}]`: one observation point per path."""
     proxy, _ = caller
     assert "trafficextension" not in proxy.admin("/config_dump?resource=dynamic_listeners")
@@ -209,7 +209,7 @@ def test_the_callers_side_does_not_see_it_too(caller: tuple[Proxy, int], called:
 
 
 def test_the_calls_came_by_mutual_tls(port: int, called: list[str]) -> None:
-    """There is no other way in."""
+    """The server accepts no other connections."""
     with pytest.raises(Truncated):
         call(port, "unseen")
 
@@ -217,7 +217,7 @@ def test_the_calls_came_by_mutual_tls(port: int, called: list[str]) -> None:
 def test_a_fresh_sidecar_serves_though_the_configuration_is_bad(
     istiod: Istiod, sidecar: Proxy, called: list[str], module: Path, directory: Path, collector: Collector, fresh_metrics_port: int
 ) -> None:
-    """envoyfilter.yaml as it is. The alert MCPFilterBlind names this proxy, and not the one beside it that sees its traffic."""
+    """envoyfilter.yaml is unchanged. The alert MCPFilterBlind fires for this proxy, and not for another one whose filter works."""
     stub, port = answering_stub(), free_port()
     guard, ingress = only("EnvoyFilter", "envoyfilter.yaml"), inbound("fresh", port, stub.port)
     istiod.apply(guard, ingress, plugin(module, sever_name="orders"))

@@ -1,7 +1,7 @@
 """Ambient mode: istiod's configuration for the waypoint in waypoint.yaml.
 
-A waypoint needs Istio's own build of Envoy and certificates, so none runs here. A plain ADS client (an Envoy that refuses most of
-the configuration) connects in the waypoint's name, and the test reads what istiod made for it.
+A waypoint needs Istio's own build of Envoy and certificates, so none runs here. An ADS client (an Envoy that refuses most of the
+configuration) connects under the waypoint's name, and the test reads the configuration that istiod made for it.
 """
 
 import json
@@ -24,7 +24,7 @@ POD = f"{GATEWAY}-0"
 
 
 def services(address: str) -> list[dict]:
-    """The waypoint as its controller makes it, and a server that is told to use it."""
+    """Creates the waypoint, as its controller does, and a server that uses it."""
     waypoint = {"name": GATEWAY, "namespace": NAMESPACE}
     server = {"name": "orders", "namespace": NAMESPACE, "labels": {"istio.io/use-waypoint": GATEWAY}}
     return [
@@ -42,7 +42,7 @@ def services(address: str) -> list[dict]:
 
 
 def bootstrap(istiod: Istiod, address: str) -> dict:
-    """Asks for listeners alone, which nothing holds up."""
+    """A bootstrap that requests listeners only, so it need not wait for clusters."""
     options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     endpoint = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": istiod.port}}}
     return {
@@ -85,7 +85,7 @@ def client(istiod: Istiod, tmp_path: Path) -> Iterator[Process]:
 
 
 def manager(istiod: Istiod) -> dict:
-    """What istiod made for requests to the server; empty until the client is connected."""
+    """The configuration of istiod for requests to the server; empty until the client is connected."""
     try:
         made = istiod.made_for(f"{POD}.{NAMESPACE}")
     except urllib.error.HTTPError:
@@ -111,7 +111,7 @@ def test_the_filter_is_first_before_the_server(made: dict) -> None:
 
 
 def test_it_serves_though_the_first_configuration_is_bad(made: dict) -> None:
-    """The default of the shipped EnvoyFilter has reached the waypoint."""
+    """The default of the shipped EnvoyFilter is in the waypoint's configuration."""
     discovery = made["httpFilters"][0]["configDiscovery"]
     assert discovery["applyDefaultConfigWithoutWarming"] is True
     assert discovery["defaultConfig"]["@type"].endswith(".rbac.v3.RBAC")
@@ -125,8 +125,8 @@ def test_the_server_gets_the_documented_name(made: dict) -> None:
         assert label in (MANIFESTS / page).read_text(encoding="utf-8")
 
 
-def test_a_blind_filter_would_show(made: dict) -> None:
-    """The count that MCPFilterBlind compares is let through by mesh.yaml."""
+def test_series_for_the_alert_on_a_blind_filter_exist(made: dict) -> None:
+    """mesh.yaml keeps the count that MCPFilterBlind compares."""
     name = f"http.{made['statPrefix']}.downstream_rq_total"
     patterns = mesh_config()["defaultConfig"]["proxyStatsMatcher"]["inclusionRegexps"]
     assert any(re.fullmatch(pattern, name) for pattern in patterns), name

@@ -22,7 +22,7 @@ def edge(istiod: Istiod, tmp_path: Path, module: Path):
 
 
 def is_blind(proxy: Proxy, directory: Path) -> bool:
-    """Whether the alert says so."""
+    """Whether the alert fires."""
     samples = {series(family, instance="gateway", **dict(labels)): value for (family, labels), value in proxy.samples().items()}
     assert blind.compared(samples, blind.REQUESTS)
     return bool(blind.alerts(samples, directory))
@@ -34,14 +34,14 @@ def test_labels_are_part_of_names(edge: Edge, tmp_path: Path) -> None:
     wait_for("the call to be counted", lambda: "mcp_tool_calls_total" in proxy.page())
     names = {family for family, _ in proxy.samples()}
     assert "mcp_tool_calls_total" not in names
-    # The name that README.md lists as a symptom.
+    # The stat name that README.md lists as a symptom.
     assert any(name.startswith("method___tools_call___server_name") for name in names), sorted(names)
     assert is_blind(proxy, tmp_path)
 
 
 @pytest.mark.parametrize("missing", ["server_name", "tool_name"])
 def test_one_label_that_is_missing(edge: Edge, missing: str, tmp_path: Path) -> None:
-    """The alert compares a family that has `server_name` alone, so it does not speak for any other; README.md says so."""
+    """The alert compares a family whose only label is `server_name`, so it does not detect other missing labels, as README.md says."""
     tags = [tag for tag in edge.istiod.proxy_config()["extraStatTags"] if tag != missing]
     proxy = edge.start(documented_annotation(), extraStatTags=tags)
     assert edge.call("any") == 200

@@ -41,7 +41,8 @@ def test_all_selectors_select_the_pod(manifests: list[dict], own_pod: dict) -> N
 
 
 def test_selectors_of_others_stay_as_written() -> None:
-    """The label of one's own pods is no part of what they may connect to, and keeps two servers apart where pods are spread."""
+    """The selectors of other pods do not have the label of this server. The spread constraint has it, so that two servers do not
+    affect each other."""
     overlay = objects("overlays/orders")
     peers = [peer for rule in only("NetworkPolicy", overlay)["spec"]["egress"] for peer in rule["to"]]
     [database] = [peer["podSelector"]["matchLabels"] for peer in peers if "podSelector" in peer]
@@ -67,12 +68,12 @@ def test_the_monitor_selects_one_service_and_names_its_ports(manifests: list[dic
     assert len(selected) == 1
     ports = {port["name"] for port in selected[0]["spec"]["ports"]}
     assert {endpoint["port"] for endpoint in monitor["spec"]["endpoints"]} == ports
-    # Nobody's type LoadBalancer shall publish metrics.
+    # A Service of type LoadBalancer must not publish metrics.
     assert selected[0]["spec"]["clusterIP"] == "None"
 
 
-def test_two_servers_in_a_namespace_stay_apart() -> None:
-    """What the selectors of one ask for, the pods and Services of the other have not."""
+def test_two_servers_in_a_namespace_do_not_select_each_other() -> None:
+    """The selectors of one server do not select pods or Services of the other."""
     for name, other in (("base", "overlays/orders"), ("overlays/orders", "base")):
         other_labels = pod(only("Deployment", objects(other)))["metadata"]["labels"]
         selectors = [
@@ -85,7 +86,7 @@ def test_two_servers_in_a_namespace_stay_apart() -> None:
         assert not any(selects(monitored, service["metadata"]["labels"]) for service in services(objects(other))), name
 
 
-def test_the_overlay_lets_out_what_its_containers_ask_for() -> None:
+def test_overlay_allows_the_connections_of_its_containers() -> None:
     overlay = objects("overlays/orders")
     rules = only("NetworkPolicy", overlay)["spec"]["egress"]
     collector = containers(pod(only("Deployment", overlay))["spec"])["collector"]

@@ -14,12 +14,12 @@ def namespace(cluster: Cluster) -> str:
 
 @pytest.fixture
 def workload() -> dict:
-    """The base's Deployment, for a test to spoil."""
+    """The base's Deployment, which tests change so that it is invalid."""
     return only("Deployment", objects("base"))
 
 
 def destination(name: str, namespace: str) -> list[str]:
-    """Where a kustomization goes that says nothing of it."""
+    """The namespace of a kustomization without one."""
     return [] if any(each["kind"] == "Namespace" for each in objects(name)) else [f"--namespace={namespace}"]
 
 
@@ -29,7 +29,7 @@ def test_everything_is_taken_without_a_warning(cluster: Cluster, namespace: str,
     must(cluster.apply(*where, "-f-", text=rendered(name)))
     stored = json.loads(must(cluster.kubectl("get", *where, "-f-", "--output=json", text=rendered(name))))
     assert len(stored["items"]) == len(objects(name))
-    # Applied again, nothing changes: the server's view of it is ours.
+    # A second application changes nothing, so the server stored the objects as they are.
     difference = cluster.kubectl("diff", "--server-side", *where, "-f-", text=rendered(name))
     assert (difference.returncode, difference.stdout) == (0, ""), difference.stdout + difference.stderr
 
@@ -68,19 +68,19 @@ def test_a_pod_with_more_rights_is_refused(
 ) -> None:
     workload["spec"]["template"]["spec"]["containers"][0]["securityContext"][field] = value
     if field == "privileged":
-        # Else the API server refuses the contradiction before any admission sees it.
+        # Otherwise the API server refuses the contradiction before the admission.
         del workload["spec"]["template"]["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"]
     spoilt = pod(workload)
     spoilt["metadata"]["name"] = f"spoilt-{field.lower()}"
     result = cluster.apply(f"--namespace={namespace}", "-f-", text=json.dumps(spoilt))
     assert result.returncode != 0 and 'violates PodSecurity "restricted' in result.stderr, result
-    # What makes such pods is taken, with the warning that the tests above would not let pass.
+    # An object that makes such pods is accepted with a warning, which the tests above do not allow.
     workload["metadata"]["name"] = f"spoilt-{field.lower()}"
     result = cluster.apply(f"--namespace={namespace}", "-f-", text=json.dumps(workload))
     assert result.returncode == 0 and "Warning: would violate PodSecurity" in result.stderr, result
 
 
-def test_an_env_name_given_twice_is_no_silent_loss(cluster: Cluster, namespace: str, workload: dict) -> None:
+def test_variable_that_is_set_twice_is_refused_or_warned_about(cluster: Cluster, namespace: str, workload: dict) -> None:
     variables = workload["spec"]["template"]["spec"]["initContainers"][1]["env"]
     variables.append({"name": variables[0]["name"], "value": "http://127.0.0.1:1/mcp"})
     result = cluster.apply(f"--namespace={namespace}", "-f-", text=json.dumps(workload))

@@ -34,7 +34,7 @@ def test_every_rendering_is_taken_without_a_warning(cluster: Cluster, namespace:
     must(cluster.apply(f"--namespace={namespace}", "-f-", text=json.dumps(own)))
 
 
-def test_helm_installs_changes_and_takes_away(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+def test_helm_installs_upgrades_and_uninstalls(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
     def helm(*arguments: str, **values: object) -> str:
         return must(charts.helm(
             *arguments, f"--namespace={namespace}", values={"upstream": {"url": URL}} | values,
@@ -51,7 +51,7 @@ def test_helm_installs_changes_and_takes_away(cluster: Cluster, namespace: str, 
     notes = helm("install", "installed", chart, "--values=-")
     assert f"helm test installed --namespace {namespace}" in notes
     assert f"http://installed.{namespace}:80" in notes
-    # The command that the notes tell, with a pod that succeeds: it is admitted, and nothing of it stays.
+    # The command in the notes. Its pod is admitted and succeeds, and no object remains.
     [command] = re.findall(r"^  helm (test .*)$", notes, re.MULTILINE)
     with ThreadPoolExecutor() as executor:
         tested = executor.submit(helm, *shlex.split(command))
@@ -68,7 +68,7 @@ def test_helm_installs_changes_and_takes_away(cluster: Cluster, namespace: str, 
     for variant in VARIANTS:
         helm("upgrade", "installed", chart, "--values=-", **VARIANTS[variant])
     helm("upgrade", "installed", chart, "--values=-")
-    # What a variant added is gone again.
+    # The objects that a variant added were deleted.
     assert stored(".spec.template") == first
     helm("uninstall", "installed")
     left = must(cluster.kubectl("get", "all,configmap,servicemonitor,networkpolicy,prometheusrule,poddisruptionbudget", f"--namespace={namespace}",
@@ -93,7 +93,7 @@ def test_selectors_and_ports_agree(text: str) -> None:
     for policy in (each for each in everything if each["kind"] == "NetworkPolicy"):
         assert selects(policy["spec"]["podSelector"]["matchLabels"], own["metadata"]["labels"])
         assert {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]} <= manifests.port_numbers(own["spec"])
-    # What the values name beside the release's own.
+    # The ConfigMaps of the release, and the one that the values name.
     maps = {each["metadata"]["name"] for each in everything if each["kind"] == "ConfigMap"} | {"company-ca"}
     assert {each["configMap"]["name"] for each in own["spec"]["volumes"] if "configMap" in each} <= maps
 
@@ -120,7 +120,7 @@ def test_a_setting_reaches_the_containers() -> None:
     }
 
 
-def test_a_private_authority_is_where_the_sidecar_looks_for_it() -> None:
+def test_private_ca_is_mounted_at_the_sidecars_path() -> None:
     spec = pod(only("Deployment", charts.objects(charts.variant("private-ca"))))["spec"]
     sidecar = containers(spec)["sidecar"]
     [file] = [each["value"] for each in sidecar["env"] if each["name"] == "MCP_UPSTREAM_CA_FILE"]
@@ -152,12 +152,12 @@ def test_a_changed_setting_makes_new_pods() -> None:
         return pod(only("Deployment", charts.objects(text)))["metadata"]["annotations"]
 
     assert annotations({}) == annotations({}) != annotations({"sidecar": {"filter": {"semconv": False}}})
-    # What is no part of the pods leaves them alone.
+    # Values that do not concern the pods do not change them.
     assert annotations({}) == annotations({"proxy": {"replicas": 5}, "monitoring": {"rules": {"enabled": True}}})
 
 
 def test_a_changed_file_of_the_chart_makes_new_pods(tmp_path: Path) -> None:
-    """In one's own pods too, where the file is that of a chart below."""
+    """Also in the pods of another chart, if the file belongs to this chart as its dependency."""
     changed = tmp_path / "changed"
     shutil.copytree(CHART, changed)
     with (changed / "files/collector.yaml").open("a", encoding="utf-8") as file:
@@ -169,7 +169,7 @@ def test_a_changed_file_of_the_chart_makes_new_pods(tmp_path: Path) -> None:
         for result in (charts.template({}, parent), charts.template({"upstream": {"url": URL}}, chart)):
             made = pod(only("Deployment", charts.objects(charts.rendered(result))))
             digests.append(made["metadata"]["annotations"]["mcp-observability/settings"])
-    # The two shapes have the same files.
+    # Both forms have the same files.
     assert digests[0] == digests[1] != digests[2] == digests[3]
 
 
@@ -179,7 +179,7 @@ def test_every_name_of_a_release_is_taken(cluster: Cluster, namespace: str, rele
     must(cluster.apply(f"--namespace={namespace}", "-f-", text=text))
 
 
-def test_two_long_names_of_releases_stay_apart() -> None:
+def test_two_long_release_names_give_different_objects() -> None:
     def names(release: str) -> set[tuple[str, str]]:
         text = charts.rendered(charts.template({"upstream": {"url": URL}}, release=release))
         return {(each["kind"], each["metadata"]["name"]) for each in charts.objects(text)}
@@ -187,8 +187,8 @@ def test_two_long_names_of_releases_stay_apart() -> None:
     assert not names("a" * 52 + "b") & names("a" * 52 + "c")
 
 
-def test_a_proxy_beside_ones_own_pods_is_refused(tmp_path: Path) -> None:
-    """Its Service would select them."""
+def test_proxy_beside_own_pods_is_refused(tmp_path: Path) -> None:
+    """The Service of the proxy would select those pods."""
     result = charts.template({"mcp-observability": {"proxy": {"enabled": True}}}, charts.with_dependency(tmp_path))
     assert result.returncode != 0 and "proxy.enabled" in result.stderr, result.stderr
 
@@ -211,7 +211,7 @@ def test_pull_secrets_reach_every_pod() -> None:
         assert each["spec"]["imagePullSecrets"] == [{"name": "registry"}]
 
 
-def test_grafana_and_prometheus_find_what_is_theirs() -> None:
+def test_grafana_and_prometheus_find_their_files() -> None:
     everything = charts.objects(charts.variant("monitoring"))
     files = {path.name for path in (ROOT / "grafana/dashboards").glob("*.json")}
     dashboards = [each for each in everything if each["kind"] == "ConfigMap" and each["data"].keys() & files]
@@ -229,7 +229,7 @@ def test_configmaps_hold_the_repositorys_files() -> None:
     assert rule["spec"] == only("PrometheusRule", manifests.objects("monitoring"))["spec"]
 
 
-def test_without_a_collector_nothing_of_it_is_there() -> None:
+def test_without_a_collector_its_objects_are_missing() -> None:
     text = charts.variant("no-collector")
     assert list(containers(pod(only("Deployment", charts.objects(text)))["spec"])) == ["sidecar"]
     assert "8889" not in text and "collector.yaml" not in text
@@ -257,7 +257,7 @@ def test_without_a_collector_nothing_of_it_is_there() -> None:
     ({"upstream": {"url": URL}, "sidecar": {"environment": {"PORT": "1"}}}, "PORT"),
     ({"upstream": {"url": URL}, "sidecar": {"filter": {"semconv": "yes"}}}, "/sidecar/filter/semconv"),
     ({"upstream": {"url": URL}, "sidecar": {"filter": {"limits": {"tools": 5}}}}, "tools"),
-    # A key in a ConfigMap would be no secret.
+    # A key must not be in a ConfigMap.
     ({"upstream": {"url": URL}, "sidecar": {"filter": {"labels": {"hash_key": "sixteen-bytes-at-least"}}}}, "/sidecar/filter/labels/hash_key"),
     ({"upstream": {"url": URL}, "sidecar": {"image": {"tag": 1.2}}}, "/sidecar/image/tag"),
     ({"upstream": {"url": URL}, "networkPolicy": {"enabled": "yes"}}, "/networkPolicy/enabled"),
@@ -269,7 +269,7 @@ def test_without_a_collector_nothing_of_it_is_there() -> None:
     ({"upstream": {"url": URL}, "proxy": {"service": {"port": None}}}, "'port'"),
     ({"upstream": {"url": URL}, "sidecar": {"environment": {"CONCURRENCY": "many"}}}, "/sidecar/environment/CONCURRENCY"),
     ({"upstream": {"url": URL}, "sidecar": {"environmentFromSecrets": {"PORT": {"name": "a", "key": "b"}}}}, "PORT"),
-    # An API server takes both and warns.
+    # An API server accepts both and warns.
     ({"upstream": {"url": URL}, "sidecar": {"environmentFromSecrets": {"MCP_UPSTREAM_URL": {"name": "a", "key": "b"}}}}, "MCP_UPSTREAM_URL"),
     ({"upstream": {"url": URL}, "sidecar": {"image": {"tag": "1\n          command: [sh]"}}}, "/sidecar/image/tag"),
     ({"upstream": {"url": URL}, "sidecar": {"image": {"tag": "0.1.0@sha256:12"}}}, "/sidecar/image/tag"),
@@ -281,7 +281,7 @@ def test_without_a_collector_nothing_of_it_is_there() -> None:
     ({"upstream": {"url": URL}, "networkPolicy": {"monitoringNamespace": "a}}, {ipBlock: {cidr: 0.0.0.0/0"}}, "/networkPolicy/monitoringNamespace"),
     ({"upstream": {"url": URL}, "collector": {"otlpEndpoint": "https://user:secret@backend:4318"}}, "/collector/otlpEndpoint"),
     ({"upstream": {"url": URL}, "enabled": False}, "/enabled"),
-    # Each call would come back to the proxy.
+    # Each call would go to the proxy again.
     ({"upstream": {"url": "http://proxy:80/mcp"}}, "upstream.url"),
     ({"upstream": {"url": "http://proxy.default.svc.cluster.local/mcp"}}, "upstream.url"),
 ])
@@ -304,7 +304,7 @@ def test_the_schema_has_every_value() -> None:
 
 
 def test_the_schema_has_every_field_of_the_filter() -> None:
-    """All that the README's table has, but for the name, which is upstream.name."""
+    """The schema has all fields of the README's table except the name, which is upstream.name."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     table = text.partition("## Settings of the filter\n")[2].partition("\n## ")[0]
     documented = {name for line in table.splitlines() if line.startswith("| `") for name in re.findall(r"`([\w.]+)`", line.split("|")[1])}

@@ -1,4 +1,4 @@
-"""The commands of the pages work on a real API server, if they need no more than that."""
+"""The commands of the pages work on a real API server, if they need nothing else."""
 
 import os
 import re
@@ -15,9 +15,9 @@ from harness.cluster import Cluster
 from harness.manifests import objects
 from support.peers import ROOT, get
 
-# Others wait for what only controllers and kubelets do, such as the end of a namespace, or connect to pods.
+# The other commands need controllers or kubelets, or connect to pods.
 RUN = {("kubectl", verb) for verb in ("create", "label", "apply")} | {("helm", verb) for verb in ("install", "upgrade", "rollback")}
-# The namespace that a page takes for granted.
+# The namespace that a page requires.
 NAMESPACES = {"k8s/README.md": "monitoring", "k8s/helm/mcp-observability/README.md": "store"}
 
 
@@ -64,7 +64,7 @@ def test_the_pages_patch_removes_the_service_monitor(tmp_path: Path) -> None:
 
 
 def test_the_pages_patch_adds_a_client_certificate(tmp_path: Path) -> None:
-    """Each variable of the patch reaches the sidecar, and names a file in the mounted Secret."""
+    """The sidecar gets each variable of the patch. Its value is the path of a file in the mounted Secret."""
     page = (ROOT / "k8s/README.md").read_text(encoding="utf-8")
     [block] = [block for block in re.findall(r"^ *```yaml\n(.*?)^ *```$", page, re.DOTALL | re.MULTILINE) if "CERT_FILE" in block]
     own = yaml.safe_load(textwrap.dedent(block))

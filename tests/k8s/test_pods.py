@@ -9,14 +9,14 @@ from harness.manifests import SERVERS, containers, objects, only, pod
 from harness.running import LAUNCHER
 from support.peers import ROOT
 
-# Of a drain, after the notice that comes before it in a proxy's pod; with it in `mcp-sidecar drain`.
+# The longest drain, without the notice period before it in a proxy's pod. For `mcp-sidecar drain` it includes that period.
 LONGEST_DRAIN_SECONDS = 30
 PROBES = {
     "sidecar": {"startupProbe": "/ready", "readinessProbe": "/health", "livenessProbe": "/ready"},
     "collector": {"startupProbe": "/", "livenessProbe": "/"},
 }
 PROBE_PORTS = {"sidecar": "probe", "collector": "health"}
-# Port of the Service, job that the rules ask for, whether the labels of the page win.
+# The port of the Service, the job in the rules, and whether the labels of the page take precedence.
 WITH_COLLECTOR = [("http-metrics", "collector", True), ("http-own-metrics", "collector-own", False)]
 WITHOUT_COLLECTOR = [("http-probe", "mcp-sidecar", False)]
 
@@ -39,7 +39,7 @@ def ours(spec: dict) -> dict[str, dict]:
     return {name: container for name, container in containers(spec).items() if name in PROBES}
 
 
-def test_more_is_closed_than_the_level_restricted_asks_for(manifests: list[dict], spec: dict) -> None:
+def test_pods_are_stricter_than_the_level_restricted(manifests: list[dict], spec: dict) -> None:
     for each in [spec, *(each["spec"] for each in manifests if each["kind"] == "Pod")]:
         assert each["automountServiceAccountToken"] is False
         for name, container in containers(each).items():
@@ -47,7 +47,7 @@ def test_more_is_closed_than_the_level_restricted_asks_for(manifests: list[dict]
     assert spec["enableServiceLinks"] is False
 
 
-def test_what_is_written_to_is_mounted(spec: dict, ours: dict[str, dict]) -> None:
+def test_written_directories_are_mounted(spec: dict, ours: dict[str, dict]) -> None:
     volumes = {volume["name"]: volume for volume in spec["volumes"]}
     writable = {
         name: {mount["mountPath"] for mount in container["volumeMounts"] if "emptyDir" in volumes[mount["name"]]}
@@ -94,7 +94,7 @@ def test_the_sidecar_runs_as_its_image_says(ours: dict[str, dict]) -> None:
 
 
 def test_no_variable_of_the_collector_is_misspelt(ours: dict[str, dict]) -> None:
-    """Its configuration takes the default for what it does not find."""
+    """The collector's configuration uses the default for a variable that is not set."""
     configuration = "".join((ROOT / "collector" / f"{name}.yaml").read_text(encoding="utf-8") for name in ("collector", "sanitize", "export-otlp"))
     known = {"POD_IP", "GOMEMLIMIT", *re.findall(r"\$\{env:(\w+)", configuration)}
     if "collector" in ours:
@@ -122,7 +122,7 @@ def test_prometheus_scrapes_each_thing_once_under_the_job_of_the_rules(manifests
             for each in monitor["spec"]["endpoints"]
         ]
         assert found == (WITH_COLLECTOR if "collector" in ours else WITHOUT_COLLECTOR)
-        # In a chart of several others have a Service for metrics too.
+        # In a chart with several dependencies other charts may have a Service for metrics too.
         assert "app.kubernetes.io/name" in monitor["spec"]["selector"]["matchLabels"]
     [service] = [each for each in manifests if each["kind"] == "Service" and each["spec"].get("clusterIP") == "None"]
     assert service["spec"]["publishNotReadyAddresses"] is True
@@ -135,7 +135,7 @@ def test_a_client_stays_with_one_pod(manifests: list[dict], ours: dict[str, dict
     assert {"name": "mcp", "containerPort": 4000} in ours["sidecar"]["ports"]
 
 
-def test_clients_prometheus_and_helms_test_get_in_and_nobody_else(manifests: list[dict], ours: dict[str, dict]) -> None:
+def test_only_clients_prometheus_and_helms_test_can_connect(manifests: list[dict], ours: dict[str, dict]) -> None:
     prometheus = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     tests = [{"podSelector": {"matchLabels": {"mcp-observability/test": each["metadata"]["labels"]["mcp-observability/test"]}}}
              for each in manifests if each["kind"] == "Pod"]

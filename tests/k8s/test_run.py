@@ -18,7 +18,7 @@ from support.peers import ROOT, get
 from support.processes import Process, accepts, free_port, wait_for
 
 SECRETS = {"url": "postgresql://reader@db:5432/orders", "key": "of sixteen bytes or more"}
-# Two of the collector's scrapes on a busy machine.
+# Time for two scrapes of the collector on a busy machine.
 METRICS_DEADLINE = 60.0
 DEMO = ROOT / "scripts/demo"
 
@@ -30,7 +30,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def elsewhere(directory: Path) -> Iterator[str]:
-    """The URL of a server in a pod of its own."""
+    """The URL of a server in another pod."""
     port = free_port()
     server = Process(programs()["server"], directory / "elsewhere.log", {"PATH": os.environ["PATH"], "HOST": "0.0.0.0", "PORT": str(port)})
     try:
@@ -42,7 +42,7 @@ def elsewhere(directory: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module", params=[*SERVERS, "chart: proxy", "chart: hashed", "chart: library"])
 def manifests(request: pytest.FixtureRequest, directory: Path) -> list[dict]:
-    """What is applied for one server: by kustomize, by the chart in front of a Service, by a chart above it."""
+    """The manifests of one server: by kustomize, by the chart in front of a Service, by a chart that depends on it."""
     if request.param in ("chart: proxy", "chart: hashed", "chart: no-collector"):
         more = charts.VARIANTS.get(request.param.removeprefix("chart: "), {})
         values = {"upstream": {"url": request.getfixturevalue("elsewhere"), "name": "orders"}} | more
@@ -78,7 +78,7 @@ def call_tools(running: RunningPod) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_processes_of_a_pod_serve_and_are_seen(running: RunningPod) -> None:
+def test_processes_of_a_pod_serve_and_are_counted(running: RunningPod) -> None:
     call_tools(running)
     server = next(each["value"] for each in running.containers["sidecar"]["env"] if each["name"] == "MCP_UPSTREAM_NAME")
     instance = running.url(9902, "").removeprefix("http://")
@@ -113,11 +113,11 @@ def test_the_pages_hosts_for_ipv6_are_taken(tmp_path: Path) -> None:
     for variable, value in hosts.items():
         name = "collector" if variable.startswith("COLLECTOR") else "sidecar"
         every[name]["env"] = [each for each in every[name]["env"] if each["name"] != variable] + [{"name": variable, "value": value}]
-    # Ready is enough: an address that is not understood ends the process.
+    # It is enough that the pod is ready, because the process exits at an invalid address.
     RunningPod(own, manifests, tmp_path, SECRETS).kill()
 
 
-def test_what_is_for_the_pod_alone_stays_in_it(running: RunningPod) -> None:
+def test_internal_ports_are_not_reachable_from_outside_the_pod(running: RunningPod) -> None:
     """Envoy's admin interface, the collector's receivers and the server are not reachable from outside the pod."""
     inside = {9901, 4317, 4318, *running.server_ports()}
     for container_port, port in running.ports.items():
@@ -135,7 +135,7 @@ def test_the_collector_takes_its_configuration(running: RunningPod) -> None:
     program, *arguments = running.command("collector")
     validated = subprocess.run([program, "validate", *arguments], env=running.environment("collector"), capture_output=True, text=True)
     assert validated.returncode == 0, validated.stderr
-    # Without the sanitizer it refuses, so it does look.
+    # The collector refuses to start without the sanitizer, so it checks for it.
     refused = subprocess.run([program, "validate", arguments[0]], env=running.environment("collector"), capture_output=True, text=True)
     assert refused.returncode != 0 and "sanitize" in refused.stderr
 

@@ -1,14 +1,14 @@
-// Drives an MCP server with one release of the TypeScript SDK and prints what it saw.
+// Runs a plan against an MCP server with one release of the TypeScript SDK, and prints the outcomes.
 //
 //   node client.mjs PLAN
 //
 // PLAN is a JSON object: `package` (the SDK's package name), `transport` (streamable_http or http_sse), `url`,
-// `mode` (auto tries 2026-07-28 first), `sessions`, and `operations`. Every session runs all operations, all
-// sessions are open at once. Prints a JSON list of {method, name, outcome, progress}.
+// `mode` (auto tries 2026-07-28 first), `sessions`, and `operations`. Every session runs all operations; all
+// sessions are open at the same time. Prints a JSON list of {method, name, outcome, progress}.
 const plan = JSON.parse(process.argv[2]);
 const sdk = await (plan.package === '@modelcontextprotocol/client' ? secondGeneration() : firstGeneration(plan.package));
 
-// The two generations of the SDK differ in where things are and in how a handler is named.
+// The major versions of the SDK have other module paths, and other names for handlers.
 async function firstGeneration(name) {
   const { Client } = await import(`${name}/client/index.js`);
   const { StreamableHTTPClientTransport } = await import(`${name}/client/streamableHttp.js`);
@@ -81,7 +81,7 @@ async function runOne(session, { method, name = '', arguments: args = {}, progre
   try {
     const running = calls[method]();
     if (cancel && !wanted) {
-      // Nothing tells that the call has arrived; a ping behind it has taken the same way.
+      // The server does not confirm that the call has arrived. A ping that was sent after it has a response.
       running.catch(() => {});
       await client.ping();
       stop.abort('no longer needed');

@@ -1,4 +1,4 @@
-// Posts the same message again and again with Node's fetch, as the TypeScript SDKs do, and prints the statuses that came back.
+// Posts the same message several times with Node's fetch, as the TypeScript SDKs do, and prints the statuses.
 //
 //   node post.mjs URL COUNT
 const [url, count] = process.argv.slice(2);

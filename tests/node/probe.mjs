@@ -1,4 +1,4 @@
-// Looks for the transport of an MCP server as the specification says, lists its tools, and prints how the first POST was refused.
+// Finds the transport of an MCP server as the specification describes, lists its tools, and prints the status of the first POST.
 //
 //   node probe.mjs PLAN
 //

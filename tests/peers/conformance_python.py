@@ -1,10 +1,10 @@
-"""An MCP server on the Python SDK 2.3.0 that offers what the MCP conformance suite asks for.
+"""An MCP server on the Python SDK 2.3.0 for the MCP conformance suite.
 
     conformance_python.py PORT
 
-It serves `/conformance` in every revision the SDK speaks. What it offers is written in conformance.json, which the
-Rust server reads too; this file says how each kind of tool behaves. It does not offer the tasks extension, which
-this SDK lacks. It keeps the events of every session until the process ends, as only a test may.
+It serves `/conformance` with all protocol versions of the SDK. conformance.json, which the Rust server reads too, lists its
+tools, resources and prompts; this file has the behaviour of each kind of tool. The SDK has no tasks extension, so the server
+has none. It keeps the events of every session until the process ends, which is suitable for tests only.
 """
 
 import json
@@ -26,7 +26,7 @@ OFFER = json.loads(Path(__file__).with_name("conformance.json").read_text())
 TOOLS = {tool["definition"]["name"]: tool for tool in OFFER["tools"] if "task" not in tool}
 RESOURCES = {resource["definition"]["uri"]: resource for resource in OFFER["resources"]}
 PROMPTS = {prompt["definition"]["name"]: prompt for prompt in OFFER["prompts"]}
-# Which capability a client declares that can answer a question.
+# The client capability that each kind of question needs.
 CAPABILITIES = {"elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots"}
 QUESTION: TypeAdapter[types.InputRequest] = TypeAdapter(types.InputRequest)
 PAUSE = 0.05
@@ -35,7 +35,7 @@ bus = InMemorySubscriptionBus()
 
 
 class Events(EventStore):
-    """Every event of every stream, numbered from 0."""
+    """All events of all streams, numbered from 0."""
 
     def __init__(self) -> None:
         self.kept: list[tuple[str, Any]] = []
@@ -56,7 +56,7 @@ class Events(EventStore):
 
 
 def filled(value: Any, words: dict[str, Any]) -> Any:
-    """The value with every `{name}` in its texts replaced."""
+    """Returns the value with every `{name}` in its texts replaced."""
     text = json.dumps(value)
     for name, word in words.items():
         text = text.replace("{" + name + "}", json.dumps(str(word))[1:-1])
@@ -89,7 +89,7 @@ def text_result(text: str) -> types.CallToolResult:
 
 
 async def ask(context: Any, question: dict[str, Any]) -> types.CallToolResult:
-    """Asks the client in a request of our own, on the stream of the call (until 2025-11-25)."""
+    """Sends a server request on the stream of the call (up to 2025-11-25)."""
     if question["method"] == "elicitation/create":
         asked = question["params"]
         answer = await context.session.elicit_form(asked["message"], asked["requestedSchema"], context.request_id)
@@ -102,7 +102,7 @@ async def ask(context: Any, question: dict[str, Any]) -> types.CallToolResult:
 
 
 def next_round(context: Any, params: Any, offer: dict[str, Any]) -> types.InputRequiredResult | None:
-    """The questions that are still open, in the result itself (since 2026-07-28); none once all are answered."""
+    """The questions for an `input_required` result (since 2026-07-28); None after all were answered."""
     rounds = offer["rounds"]
     number = int(params.request_state or 0)
     if set(rounds[number]) <= set(params.input_responses or {}):

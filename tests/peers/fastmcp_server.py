@@ -1,10 +1,10 @@
-"""An MCP server on FastMCP, of either generation, a peer of the tests.
+"""An MCP server on FastMCP 2 or 4, for the tests.
 
     fastmcp_server.py PORT [sse|slash]
 
-It serves Streamable HTTP at `/mcp`; with `slash` at `/mcp/`, to which it sends a client that asks for `/mcp`, as servers
-mounted in a larger application do; with `sse` the two endpoints of 2024-11-05. FastMCP 2 runs the tools `later` and
-`later_fails` as background tasks, each until `release` is called.
+It serves Streamable HTTP at `/mcp`; with `slash` at `/mcp/`, with a redirect from `/mcp`, as a server that is mounted in a larger
+application; with `sse` HTTP+SSE. FastMCP 2 runs the tools `later` and `later_fails` as background tasks, each until `release`
+is called.
 """
 
 import sys

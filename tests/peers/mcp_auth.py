@@ -1,9 +1,9 @@
-"""An MCP server on the Python SDK 2.3.0 that is protected by OAuth and is its own authorization server.
+"""An MCP server on the Python SDK 2.3.0 that requires OAuth, and is its own authorization server.
 
     mcp_auth.py PORT PUBLIC_URL
 
-PUBLIC_URL is where clients reach it, which its metadata name. Tokens and codes are counted up, so that two runs issue
-the same ones; a token `canary-narrow-token` is known from the start and lacks the scope that every call needs.
+PUBLIC_URL is its address for clients, which its metadata contain. Tokens and codes are numbered, so that two runs issue the same
+ones. The token `canary-narrow-token` is valid from the start and does not have the scope that calls need.
 """
 
 import sys
@@ -26,7 +26,7 @@ LIFETIME = 3600
 
 
 class Provider:
-    """Grants everything at once and keeps it in memory."""
+    """Grants every request at once, and keeps tokens in memory."""
 
     def __init__(self) -> None:
         self.numbers = count(1)

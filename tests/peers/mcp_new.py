@@ -1,9 +1,9 @@
-"""An MCP server on the Python SDK 2.3.0, a peer of the end-to-end tests.
+"""An MCP server on the Python SDK 2.3.0, for the end-to-end tests.
 
     mcp_new.py PORT [sse]
 
-One port serves the handshake revisions and 2026-07-28, or, with `sse`, the two endpoints of 2024-11-05. The tools cover the outcomes a tool call can
-have; nothing that is answered depends on time. Line ends of its event streams are CRLF.
+One port serves all protocol versions over Streamable HTTP, or HTTP+SSE with `sse`. The tools cover the outcomes of a tool call. No
+response depends on the time. Lines of its event streams end with CRLF.
 """
 
 import sys

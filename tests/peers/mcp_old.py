@@ -1,10 +1,9 @@
-"""An MCP server on the Python SDK 1.30.0, a peer of the end-to-end tests.
+"""An MCP server on the Python SDK 1.30.0, for the end-to-end tests.
 
     mcp_old.py PORT events|json|sse
 
-It speaks the handshake revisions only. The second argument: Streamable HTTP that answers with an event stream or
-with plain JSON, or the two endpoints of 2024-11-05 (`sse`). A client
-that tries 2026-07-28 first is refused and falls back, as with any server of that generation.
+It supports the protocol versions up to 2025-11-25. The second argument: Streamable HTTP with event streams (`events`) or with JSON
+(`json`), or HTTP+SSE (`sse`). It refuses a client that tries 2026-07-28 first; the client then uses an older version.
 """
 
 import sys

@@ -118,7 +118,7 @@ def test_failure_of_rustup_is_printed(machine: Machine) -> None:
     assert "error: no network\n  failed\n" in done.stderr
 
 
-def test_packages_are_those_of_what_is_missing(machine: Machine) -> None:
+def test_packages_are_those_of_missing_programs(machine: Machine) -> None:
     machine.has_everything("git", "dockerd", "cc", "cargo")
     done = machine.run("prerequisites.sh", "--packages", *NAMES)
     assert (done.returncode, sorted(done.stdout.split()), done.stderr) == (0, ["docker.io", "gcc", "git", "libc6-dev"], "")

@@ -9,7 +9,7 @@ import pytest
 from machine import ROOT, listed
 
 SCRIPTS = ROOT / "scripts"
-# What runs for its own ends and brings nothing.
+# Scripts that declare no prerequisites.
 NONE = {"test.sh", "prerequisites.sh", "rust-toolchain.sh", "debian-packages.sh", "get.sh", "lib.sh", "progress.sh", "k8s-rules.sh", "check-versions.sh"}
 
 
@@ -20,7 +20,7 @@ def code(name: str) -> str:
 
 @cache
 def programs() -> dict[str, set[str]]:
-    """What scripts/get.sh needs for each of its names."""
+    """The programs that scripts/get.sh needs for each of its names."""
     found: dict[str, set[str]] = {}
     names: list[str] = []
     for line in code("get.sh").split("get() {")[1].splitlines():
@@ -32,20 +32,20 @@ def programs() -> dict[str, set[str]]:
 
 
 def gets(text: str) -> set[str]:
-    """The names that a script asks scripts/get.sh for, in loops too."""
+    """The names with which a script calls scripts/get.sh, in loops too."""
     loops = re.findall(r"for name in ([^;]+); do [^\n]*get\.sh \"?\$name", text)
     return {*re.findall(r"get\.sh\"? ([a-z][a-z-]*)", text), *(name for loop in loops for name in loop.split())}
 
 
 def declared(text: str) -> set[str]:
-    """What it hands to scripts/prerequisites.sh."""
+    """The arguments of a script's call of scripts/prerequisites.sh."""
     lists = re.findall(r"prerequisites\.sh\"? ([a-z+ -]+)$", text, re.MULTILINE) + re.findall(r"needs\+?=\(([^)]*)\)", text)
     return {"rust" if name == "rust-all" else name for words in lists for name in words.split()}
 
 
 @cache
 def needed(name: str) -> frozenset[str]:
-    """What a script and all that it calls will need."""
+    """The programs that a script needs, with those of all scripts that it calls."""
     text = code(name)
     needs = {need for got in gets(text) for need in programs()[got]}
     needs |= {"rust"} if re.search(r"\bcargo [a-z]|\brustc ", text) else set()
@@ -61,9 +61,9 @@ def needed(name: str) -> frozenset[str]:
 
 
 @pytest.mark.parametrize("name", sorted(file.name for file in SCRIPTS.glob("*.sh") if file.name not in NONE))
-def test_a_script_names_what_it_will_need(name: str) -> None:
+def test_script_declares_its_prerequisites(name: str) -> None:
     text = code(name)
-    # One that only hands over to another leaves it to that one, as does the optimiser to the build that calls it.
+    # A script that only runs another one leaves the declaration to that one; shrink-filter.sh leaves it to build-filter.sh.
     if "exec" in text and "prerequisites.sh" not in text and not gets(text) or name == "shrink-filter.sh":
         return
     found = declared(text) | (declared(code("bench-lib.sh")) if "prepare_bench" in text else set())
@@ -71,25 +71,25 @@ def test_a_script_names_what_it_will_need(name: str) -> None:
 
 
 def test_each_program_names_what_it_is_made_with() -> None:
-    """A program that scripts/get.sh fetches or builds needs something of the machine."""
+    """Each program that scripts/get.sh fetches or builds has the prerequisites of that."""
     made = re.findall(r"^\s+once (?:\"[^\"]*\"|\S+) (\S+)(.*)$", code("get.sh"), re.MULTILINE)
     assert made and not [function for function, names in made if not names.strip()]
 
 
 def test_the_programs_are_read() -> None:
-    """What the tests above compare with is not empty."""
+    """The data for the tests above is not empty."""
     assert programs()["rmcp-server"] == {"rust", "c", "cache"} and programs()["promtool"] == {"go", "cache"}
     assert {"rust", "c", "python", "node", "cache"} <= needed("demo.sh")
 
 
 def test_the_makefile_names_what_it_will_need() -> None:
-    """Each recipe that calls another program than a script has that brought first."""
+    """A recipe that runs a program itself gets that program by a script first."""
     for recipe in re.findall(r"^\t@(.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE):
         assert re.match(r"(scripts/|\.ci/run$|awk )", recipe), recipe
 
 
-def test_images_get_what_builds_the_filter() -> None:
-    """.dockerignore leaves every script in that is called there, and what those read."""
+def test_images_contain_the_files_that_build_the_filter() -> None:
+    """.dockerignore does not exclude scripts that the Dockerfiles call, or files that these scripts read."""
     left_in = re.findall(r"^!(scripts/.*)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
     called, unread = set(), {"build-filter.sh"}
     while unread:

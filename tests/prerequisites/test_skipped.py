@@ -31,7 +31,7 @@ def run(directory: Path, ci: str, *lines: str, status: int = 0) -> tuple[int, st
     ("true", [MISSING], "3 passed, 2 skipped", 1, "3 2 0"),
     ("true", [EXCUSED], "3 passed, 1 skipped", 0, "3 0 1"),
     ("true", [MISSING, EXCUSED], "3 passed, 3 skipped", 1, "3 2 1"),
-    # A runner that gives no reason has none.
+    # A skipped test without a reason.
     ("true", [], "3 passed, 1 skipped", 1, "3 1 0"),
     ("true", [], "3 passed", 0, "3 0 0"),
     ("", [MISSING], "3 passed, 2 skipped", 0, "3 0 2"),

@@ -12,13 +12,13 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = ("cargo", "run", "--quiet", "--locked", "--package", "mcp-observe", "--example", "tables")
-# The series of a histogram beside its bounds: the bucket +Inf, the sum and the count.
+# The series of a histogram in addition to its bounds: the bucket +Inf, the sum and the count.
 BEYOND_BOUNDS = 3
 
 
 @dataclass(frozen=True)
 class Label:
-    """`values` are those known without traffic; the others are under `budget`. An optional label needs a setting."""
+    """`values` are known without traffic; `budget` limits all others. An optional label needs a setting."""
 
     name: str
     values: tuple[str, ...]
@@ -28,7 +28,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Family:
-    """One family as the sidecar shows it; `bounds` is empty unless it is a histogram."""
+    """One family, as the sidecar shows it. `bounds` is empty if it is not a histogram."""
 
     name: str
     kind: str
@@ -37,12 +37,12 @@ class Family:
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        """Those that need no setting."""
+        """The labels that need no setting."""
         return tuple(label.name for label in self.labels if not label.optional)
 
     @property
     def each(self) -> int:
-        """Series for one combination of label values."""
+        """The number of series for one combination of label values."""
         return len(self.bounds) + BEYOND_BOUNDS if self.bounds else 1
 
 
@@ -63,7 +63,7 @@ def families() -> dict[str, Family]:
 
 
 def label_values() -> dict[str, tuple[str, ...]]:
-    """The values of every closed set, by the name of its type in the core."""
+    """The values of each closed set, by the name of its type in the core."""
     return {name: tuple(values) for name, values in tables()["label_values"].items()}
 
 
@@ -73,7 +73,7 @@ def limits() -> dict[str, int]:
 
 
 def budgets() -> dict[str, int]:
-    """How many values each budget has by default; `unconfirmed` is for names that no server confirmed."""
+    """The default of each budget. `unconfirmed` is for names that no server confirmed."""
     return tables()["budgets"]
 
 

@@ -1,4 +1,4 @@
-"""Every family is wherever a family must be. A failure names the places that lack it; CONTRIBUTING.md lists them. Nothing is started."""
+"""Every family is in all places that CONTRIBUTING.md lists. A failure names the places where it is missing. No process is started."""
 
 import re
 from pathlib import Path
@@ -8,16 +8,16 @@ import pytest
 from core_tables import ROOT, Family, families, label_values, limits
 
 FAMILIES = families()
-# The collector gives this one the names of OpenTelemetry's conventions.
+# The collector gives this family the names of OpenTelemetry's conventions.
 JOINT = "mcp_server_operation_duration_microseconds"
-# Labels with values that docs/metrics.md does not list: methods and versions are MCP's own, the others are plain words.
+# Labels whose values docs/metrics.md does not list: methods and versions are those of MCP, the others need no explanation.
 NOT_LISTED = {"method", "protocol_version", "direction", "label", "filter_version"}
 DASHBOARD = ROOT / "grafana" / "dashboards" / "mcp-observability.json"
 METRICS = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 
 
 def names(text: str) -> set[str]:
-    """The families that a text has, by their names in the sidecar."""
+    """The families in a text, with their names in the sidecar."""
     found = {re.sub("_(bucket|sum|count)$", "", name) for name in re.findall(r"\bmcp_[a-z_]+", text)}
     return found | {re.sub("_seconds$", "_microseconds", name) for name in found}
 

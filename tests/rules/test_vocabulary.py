@@ -1,4 +1,5 @@
-"""Rules and pages name only metrics and labels that exist, and each alert has its tests and its section. No process is started."""
+"""Rules and pages name only metrics, labels and label values that exist; each alert has its tests and its section in the
+runbook, and each error type has a row there. No process is started."""
 
 import re
 from pathlib import Path
@@ -6,17 +7,27 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vocabulary import ROOT, RULES, problems, rules, vocabulary
+from core_tables import label_values
+from vocabulary import RESERVED, ROOT, RULES, closed_sets, problems, rules, vocabulary
 
 RUNBOOK = ROOT / "docs" / "runbook.md"
 PAGES = (RUNBOOK, ROOT / "docs" / "metrics.md")
 BLOCK = re.compile(r"^```promql\n(.*?)^```", re.DOTALL | re.MULTILINE)
+# A selector within a sentence; in docs/metrics.md it may have the sidecar's unit.
+INLINE = re.compile(r"`(mcp_\w+\{[^`]*\})`")
+TABLE = re.compile(r"^\|.*\n(?:\|.*\n)+", re.MULTILINE)
+# The words before a label value in the runbook's sentences, and the family and label that they mean.
+WORDS = {
+    "status": ("mcp_requests_total", "status"), "error type": ("mcp_requests_total", "error_type"),
+    "method": ("mcp_requests_total", "method"), "stream opens": ("mcp_stream_opens_total", "status"),
+}
 ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}
 KNOWN = vocabulary()
 QUERIES = [
     pytest.param(query, id=f"{page.name}-{number}")
     for page in PAGES
-    for number, query in enumerate(BLOCK.findall(page.read_text(encoding="utf-8")), 1)
+    for text in [page.read_text(encoding="utf-8")]
+    for number, query in enumerate(BLOCK.findall(text) + INLINE.findall(text.replace("_microseconds", "_seconds")), 1)
 ]
 
 
@@ -46,12 +57,16 @@ def test_the_check_finds_what_is_wrong() -> None:
         "up and on (server) mcp_filter_info": "the label server",
         "mcp_tool_duration_seconds": "no such metric",
         "sum(": "sum(",
+        'mcp_requests_total{status="failed"}': "status has no value failed",
+        'mcp_requests_total{error_type!~"timeout|broken"}': "error_type has no value broken",
+        'mcp_stream_opens_total{status="cancelled"}': "status has no value cancelled",
+        'method_error_type:mcp_requests_failed:increase5m{method="tools/run"}': "method has no value tools/run",
     }
     assert {query: any(says in line for line in problems(query, KNOWN)) for query, says in wrong.items()} == dict.fromkeys(wrong, True)
 
 
 @pytest.mark.parametrize("name", ALERTS)
-def test_alert_says_what_a_person_needs(name: str) -> None:
+def test_alert_has_severity_annotations_and_runbook(name: str) -> None:
     rule = ALERTS[name]
     assert rule["labels"]["severity"] in ("critical", "warning")
     assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
@@ -67,9 +82,31 @@ def test_alert_has_a_section_in_the_runbook(name: str) -> None:
     assert "*Harmless*" in section and "likely cause" in section.lower() and "what to do" in section.lower()
 
 
-def test_runbook_has_no_section_of_an_alert_that_is_gone() -> None:
+def test_runbook_has_no_section_of_a_removed_alert() -> None:
     titles = re.findall(r"^## (\w+)$", RUNBOOK.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert set(titles) == set(ALERTS)
+
+
+def error_types_with_a_row() -> set[str]:
+    """The values in the first column of the runbook's tables of error types, and those of rows `error type ...`."""
+    found = set()
+    for table in TABLE.findall(RUNBOOK.read_text(encoding="utf-8")):
+        head, _, *rows = (row.split(" | ")[0].strip("| ") for row in table.splitlines())
+        for cell in rows:
+            if head == "`error_type`" or cell.startswith("error type "):
+                found |= set(re.findall(r"`(\w+)`", cell))
+    return found
+
+
+def test_every_error_type_has_a_row_in_the_runbook() -> None:
+    assert error_types_with_a_row() - RESERVED == set(label_values()["ErrorType"])
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_sentences_of_the_runbook_name_values_that_exist(word: str) -> None:
+    family, label = WORDS[word]
+    found = set(re.findall(rf"\b{word} `([\w/]+)`", RUNBOOK.read_text(encoding="utf-8")))
+    assert found and found <= closed_sets()[family][label]
 
 
 @pytest.mark.parametrize("name", ALERTS)

@@ -1,11 +1,13 @@
-"""Which metrics and labels there are, and whether an expression keeps to them.
+"""The metrics, labels and label values that exist, and whether an expression uses only these.
 
-The families come from the core's own tables; the rules' names from the recording rules. It does not tell whether a series exists: tests/stack asks a live Prometheus.
+Families and values come from the core's tables, the names of recorded series from the recording rules. Whether a series has
+samples is not checked here: tests/stack queries a running Prometheus.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Iterator
+from functools import cache
 
 import core_tables
 import promql_parser
@@ -13,15 +15,18 @@ import yaml
 from core_tables import ROOT
 
 RULES = ROOT / "collector" / "rules"
-# What the collector and Prometheus put on every series of a sidecar.
+# Labels that the collector and Prometheus add to every series of a sidecar.
 TARGET = frozenset({"job", "instance", "deployment_environment"})
 OTHERS = {
     "up": TARGET,
     "ALERTS": frozenset({"alertname", "alertstate", "severity"}),
     "envoy_http_downstream_rq_total": TARGET | {"envoy_http_conn_manager_prefix"},
 }
-# With `semconv`, the collector gives this one the names of OpenTelemetry's conventions.
+# The collector gives this family the names of OpenTelemetry's conventions.
 RENAMED = {"mcp_server_operation_duration_seconds"}
+# Values that docs/metrics.md reserves for a later version. Queries may use them already.
+METRICS_PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+RESERVED = frozenset(re.findall(r"^\| `(\w+)` \| reserved", METRICS_PAGE, flags=re.MULTILINE))
 
 
 @dataclass(frozen=True)
@@ -29,8 +34,12 @@ class Selector:
     """One vector selector of an expression."""
 
     metric: str
-    labels: frozenset[str]
+    matchers: tuple[promql_parser.Matcher, ...]
     text: str
+
+    @property
+    def labels(self) -> frozenset[str]:
+        return frozenset(matcher.name for matcher in self.matchers)
 
 
 def rules() -> list[dict]:
@@ -43,23 +52,25 @@ def rules() -> list[dict]:
     ]
 
 
+def series_of(family: core_tables.Family) -> tuple[str, ...]:
+    """The names of a family's series after the collector."""
+    name = re.sub("_microseconds$", "_seconds", family.name)
+    if name in RENAMED:
+        return ()
+    return (f"{name}_bucket", f"{name}_sum", f"{name}_count") if family.kind == "histogram" else (name,)
+
+
 def families() -> dict[str, frozenset[str]]:
-    """The series of each family as they are after the collector, with their labels."""
+    """The series of each family after the collector, with their labels."""
     known = dict(OTHERS)
     for family in core_tables.families().values():
-        name = re.sub("_microseconds$", "_seconds", family.name)
         labels = TARGET | {label.name for label in family.labels}
-        if name in RENAMED:
-            continue
-        if family.kind == "histogram":
-            known |= {f"{name}_bucket": labels | {"le"}, f"{name}_sum": labels, f"{name}_count": labels}
-        else:
-            known[name] = labels
+        known |= {name: labels | {"le"} if name.endswith("_bucket") else labels for name in series_of(family)}
     return known
 
 
 def vocabulary() -> dict[str, frozenset[str]]:
-    """Families and recorded series. What a rule records has labels of what it is made from."""
+    """Families and recorded series. A recorded series has labels of the series that its rule reads."""
     known = families()
     for rule in rules():
         if "record" in rule:
@@ -68,24 +79,57 @@ def vocabulary() -> dict[str, frozenset[str]]:
     return known
 
 
+@cache
+def closed_sets() -> dict[str, dict[str, frozenset[str]]]:
+    """The labels of each series whose values are all in the core's tables, with these values."""
+    sets: dict[str, dict[str, frozenset[str]]] = {}
+    for family in core_tables.families().values():
+        closed = {label.name: frozenset(label.values) for label in family.labels if label.budget is None}
+        sets |= dict.fromkeys(series_of(family), closed)
+    for rule in rules():
+        if "record" in rule:
+            merged: dict[str, frozenset[str]] = {}
+            for selector in selectors(rule["expr"]):
+                for label, values in sets.get(selector.metric, {}).items():
+                    merged[label] = merged.get(label, frozenset()) | values
+            sets[rule["record"]] = merged
+    return sets
+
+
+def unknown_values(selector: Selector) -> list[str]:
+    """The values, and the alternatives of regular expressions, that no series can have."""
+    found = []
+    for matcher in selector.matchers:
+        values = closed_sets().get(selector.metric, {}).get(matcher.name)
+        if values is None:
+            continue
+        is_pattern = matcher.op in (promql_parser.MatchOp.Re, promql_parser.MatchOp.NotRe)
+        parts = matcher.value.split("|") if is_pattern and "(" not in matcher.value else [matcher.value]
+        for part in parts:
+            pattern = re.compile(part if is_pattern else re.escape(part))
+            if not any(pattern.fullmatch(value) for value in values | RESERVED):
+                found.append(f"{matcher.name} has no value {part}")
+    return found
+
+
 def nodes(expression: str) -> Iterator[promql_parser.Expr]:
     found: list[promql_parser.Expr] = []
-    # `append` gives None, which lets the walk go on.
+    # `append` returns None, so the walk continues.
     promql_parser.walk(promql_parser.parse(expression), found.append)
     return iter(found)
 
 
 def selectors(expression: str) -> list[Selector]:
-    """Every selector with the labels that it matches on."""
+    """Every selector with its matchers."""
     return [
-        Selector(node.name or "", frozenset(matcher.name for matcher in node.matchers.matchers), node.prettify())
+        Selector(node.name or "", tuple(node.matchers.matchers), node.prettify())
         for node in nodes(expression)
         if isinstance(node, promql_parser.VectorSelector)
     ]
 
 
 def grouping(expression: str) -> set[str]:
-    """The labels that aggregations and vector matching name."""
+    """The labels in the `by`, `without`, `on` and `ignoring` clauses."""
     labels: set[str] = set()
     for node in nodes(expression):
         if isinstance(node, promql_parser.AggregateExpr) and node.modifier:
@@ -96,7 +140,7 @@ def grouping(expression: str) -> set[str]:
 
 
 def problems(expression: str, known: dict[str, frozenset[str]]) -> list[str]:
-    """One line for each name that does not exist."""
+    """One line for each metric, label or label value that does not exist."""
     try:
         used = selectors(expression)
     except ValueError as error:
@@ -108,5 +152,6 @@ def problems(expression: str, known: dict[str, frozenset[str]]) -> list[str]:
             continue
         have |= known[selector.metric]
         found += [f"{selector.text}: it has no label {label}" for label in sorted(selector.labels - known[selector.metric])]
+        found += [f"{selector.text}: {problem}" for problem in unknown_values(selector)]
     found += [f"{expression}: nothing in it has the label {label}" for label in sorted(grouping(expression) - have)]
     return found

@@ -20,14 +20,14 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="module")
 def server(logs: Path) -> Iterator[Callable[[str], Peer]]:
-    """Starts a server by name, once per file of tests."""
+    """Starts a server by name, once for each file of tests."""
     with started_once(lambda name: Peer(name, logs, commands)) as start:
         yield start
 
 
 @pytest.fixture(scope="module")
 def sidecars(server: Callable[[str], Peer], logs: Path) -> Iterator[Callable[[str], Sidecar]]:
-    """One sidecar per server, for all its clients."""
+    """One sidecar for each server, with all its clients."""
     with started_once(lambda name: Sidecar(server(name).port, logs, f"sidecar-{name}", MCP_UPSTREAM_NAME=name)) as start:
         yield start
 

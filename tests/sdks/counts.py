@@ -1,4 +1,4 @@
-"""Counts of a scrape, for the tests of single topics."""
+"""Reads counts from a scrape."""
 
 from collections import Counter
 from typing import Any
@@ -7,7 +7,7 @@ from support import scrape
 from support.sidecar import Sidecar
 
 Samples = dict[Any, float]
-# Counters that only a fault raises, and a gauge that is 0 after all operations have ended.
+# Counters that increase only after a failure, and a gauge that is 0 after all operations have ended.
 ALARMS = ("mcp_unmatched_responses_total", "mcp_parse_skipped_total", "mcp_requests_in_flight", "mcp_labels_overflowed_total")
 
 
@@ -17,7 +17,7 @@ def total(samples: Samples, family: str, **labels: str) -> int:
 
 
 def operations(samples: Samples) -> Counter[tuple[str, str]]:
-    """Ended operations by method, and error type or status."""
+    """Ended operations by method, and by error type or else status."""
     found: Counter[tuple[str, str]] = Counter()
     for (method, status, error_type), number in scrape.operations(samples, "method", "status", "error_type").items():
         found[method, error_type or status] += number

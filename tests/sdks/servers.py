@@ -1,4 +1,4 @@
-"""The commands that start this suite's servers; `sse` in a name: the two endpoints of 2024-11-05."""
+"""The commands that start this suite's servers. `sse` in a name means HTTP+SSE."""
 
 from pathlib import Path
 

@@ -20,9 +20,9 @@ from support.matrix import (
 )
 
 PROGRESS = call("progress", progress=3)
-# The answer to this call comes on the stream that the client opens in place of the one that the server closed.
+# The response to this call comes on the stream with which the client resumes the one that the server closed.
 POLLED = call("polled", progress=2)
-# The Go SDK answers a call that was cancelled with the error of its tool, and an answer counts.
+# The Go SDK responds to a cancelled call with the error of its tool. A response decides the outcome.
 WAITS_ANSWERED = call("waits", "tool_error", progress=1, cancel=True)
 
 GO_ANY = [
@@ -35,7 +35,7 @@ GO_ANY = [
 ]
 GO = [PING, *GO_ANY, PROGRESS, ASKED]
 GO_MODERN = [*GO_ANY, PROGRESS, WAITS]
-# mcp-go drops progress that is still waiting to be sent when the answer is ready.
+# mcp-go drops progress notifications that were not sent when the response is ready.
 MCP_GO = [PING, *GO_ANY]
 
 FASTMCP_ANY = [
@@ -48,11 +48,11 @@ FASTMCP_ANY = [
 FASTMCP_2 = [PING, *FASTMCP_ANY, read("x://nothing", "rpc_error"), prompt("no-such-prompt", "rpc_error")]
 FASTMCP_4_ANY = [*FASTMCP_ANY, read("x://nothing", "invalid_request"), prompt("no-such-prompt", "invalid_request")]
 FASTMCP_4 = [PING, *FASTMCP_4_ANY]
-# Over HTTP+SSE mcp-go's client answers no server.
+# Over HTTP+SSE the client of mcp-go does not respond to server requests.
 PYTHON_OLD_SILENT = [operation for operation in PYTHON_OLD_ANY if not operation.asks]
-# The drivers of these clients give up no call that tells no progress.
+# The drivers of these clients cancel only calls with progress notifications.
 EVERYTHING_KEPT = [operation for operation in EVERYTHING if not operation.cancel and operation.method != "driver"]
-# FastMCP 2 gives up a call without a word, and leaves its stream open.
+# FastMCP 2 drops a call without a cancellation, and leaves its stream open.
 RUST_KEPT = [operation for operation in RUST if not operation.cancel]
 GATEWAY = [
     PING,
@@ -88,7 +88,7 @@ TABLE = [
     Row("mcp-go-1.2.1", "python-1.30.0", "2025-11-25", PYTHON_OLD_ANY, mode="legacy"),
     Row("mcp-go-1.2.1", "python-2.3.0", "2026-07-28", PYTHON_NEW_ANY),
     Row("mcp-go-1.2.1", "python-1.30.0-sse", "2025-11-25", PYTHON_OLD_SILENT, SSE, mode="legacy"),
-    # FastMCP, both generations.
+    # FastMCP 2 and 4.
     Row("typescript-1.32.2", "fastmcp-2.14.7", "2025-11-25", FASTMCP_2),
     Row("go-sdk-1.8.0", "fastmcp-2.14.7", "2025-11-25", FASTMCP_2, mode="legacy"),
     Row("typescript-1.32.2", "fastmcp-2.14.7-sse", "2025-11-25", FASTMCP_2, SSE),
@@ -101,8 +101,8 @@ TABLE = [
     Row("fastmcp-4.2.3", "go-sdk-1.8.0", "2026-07-28", GO_MODERN, endpoint="/modern"),
     Row("fastmcp-4.2.3", "everything", "2025-11-25", EVERYTHING_KEPT, probes=True),
     Row("fastmcp-4.2.3", "mcp-go-1.2.1", "2025-11-25", MCP_GO, SSE, mode="legacy"),
-    # A server on standard input and output behind supergateway. Over HTTP+SSE it has one server for all sessions, and tells each
-    # of them what it says to any.
+    # A server on standard input and output behind supergateway. Over HTTP+SSE it has one server for all sessions, and sends every
+# message of the server to every session.
     Row("typescript-1.32.2", "supergateway-4.0.0", "2025-11-25", EVERYTHING),
     Row("typescript-1.32.2", "supergateway-4.0.0-sse", "2025-11-25", GATEWAY, SSE, sessions=1),
     Row("go-sdk-1.8.0", "supergateway-4.0.0", "2025-11-25", EVERYTHING_KEPT, mode="legacy"),

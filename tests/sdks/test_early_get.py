@@ -37,7 +37,7 @@ def test_early_get(name: str, sidecar_of) -> None:
 
 
 def test_nothing_of_mcp_in_the_headers(sidecar_of) -> None:
-    """Without a header of MCP the same GET is not counted at all."""
+    """Without a header of MCP the same GET is not counted."""
     sidecar = sidecar_of("python-1.30.0")
     with Connection(sidecar.port) as connection:
         connection.send("GET", "/mcp", [("Accept", "text/event-stream")])
@@ -49,7 +49,7 @@ def test_nothing_of_mcp_in_the_headers(sidecar_of) -> None:
 
 
 def test_the_client_of_the_ai_sdk(sidecar_of) -> None:
-    """It asks for 2026-07-28 first, then for a stream, then it begins a session, whose stream it may ask for twice."""
+    """It tries 2026-07-28 first, then requests a stream, then starts a session, whose stream it may request twice."""
     sidecar = sidecar_of("python-1.30.0")
     get("node-peers")
     relay = Relay(sidecar.port)

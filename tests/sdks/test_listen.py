@@ -1,4 +1,4 @@
-"""`subscriptions/listen` of the Go SDK's client over HTTP+SSE: the POST is answered 202, and the messages come on the stream."""
+"""`subscriptions/listen` of the Go SDK's client over HTTP+SSE: the HTTP response to the POST is 202, and the messages come on the stream."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from counts import after, alarms, operations, total
 from support.peers import clean_env
 from support.relay import Relay
 
-# Over Streamable HTTP the server closes the stream that its client cancelled with an answer.
+# Over Streamable HTTP the server ends the cancelled stream with a response.
 WAYS = [
     pytest.param("mcp-go-1.2.1", "http_sse", "/sse", id="HTTP+SSE"),
     pytest.param("go-sdk-1.8.0", "streamable_http", "/modern", id="Streamable HTTP"),
@@ -41,7 +41,7 @@ def test_listen(name: str, transport: str, endpoint: str, sidecar_of) -> None:
     ended = operations(samples)
     listened = {end: count for (method, end), count in ended.items() if method == "subscriptions/listen"}
     assert sum(listened.values()) == 1
-    # The client may say that it listens no more, or just leave.
+    # The client may cancel the subscription, or only leave.
     assert set(listened) <= {"ok", "cancelled"}
     assert ended["tools/call", "ok"] == ended["tools/list", "ok"] == 1
     assert total(samples, "mcp_notifications_total", method="notifications/subscriptions/acknowledged", direction="out") == 1

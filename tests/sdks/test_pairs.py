@@ -14,7 +14,7 @@ from support.relay import Relay
 from support.rows import drive, play
 from table import TABLE
 
-# Ways to end that none of these pairs has.
+# Outcomes that none of these pairs has.
 NEVER = ("unknown", "no_response", "http_error", "reset", "timeout")
 
 
@@ -22,7 +22,7 @@ def identity(row: Row) -> str:
     return f"{row}{' ' + row.endpoint if row.endpoint else ''}{', ' + row.transport if row.transport == 'http_sse' else ''}"
 
 
-# The pairs of one server go to one process, which starts it once.
+# All pairs of one server run in one process, which starts the server once.
 ROWS = [pytest.param(row, marks=pytest.mark.xdist_group(row.server), id=identity(row)) for row in TABLE]
 
 

@@ -1,5 +1,5 @@
-"""Clients that probe for the transport as the specification says, with servers of 2024-11-05: first a POST of `initialize`, and if it
-is refused, a GET of the stream. The refusal is not counted as a failure if the server is known to use that transport.
+"""Clients that probe for the transport, as the specification describes, with servers of 2024-11-05: first a POST of `initialize`, and if
+it is refused, a GET of the stream. The refusal is not counted as a failure if the filter knows that the server uses HTTP+SSE.
 """
 
 import json
@@ -13,7 +13,7 @@ from support.clients import PACKAGES
 from support.peers import NODE, clean_env
 from support.relay import Relay
 
-# How the server refuses, and what becomes of a POST before it has told its first endpoint.
+# The status with which the server refuses, and the outcome of a POST before the first `endpoint` event.
 SERVERS = [
     pytest.param("python-1.30.0-sse", 405, "negotiation", id="405 of the Python SDK"),
     pytest.param("fastmcp-4.2.3-sse", 405, "negotiation", id="405 of FastMCP"),
@@ -23,7 +23,7 @@ SERVERS = [
 
 
 def probe(port: int) -> int:
-    """One client probes, calls a tool and leaves; how the POST was refused."""
+    """A client probes, calls a tool and leaves. Returns the status of the POST."""
     plan = {"package": PACKAGES["typescript-1.32.2"], "url": f"http://127.0.0.1:{port}/sse"}
     client = subprocess.run(
         ["node", str(NODE / "probe.mjs"), json.dumps(plan)], capture_output=True, text=True, timeout=60, env=clean_env()

@@ -22,7 +22,7 @@ def test_redirected(client: str, sidecar_of) -> None:
     exchanges = relay.close().exchanges
     assert done.returncode == 0, done.stderr[-3000:]
     sent_on = [each for each in exchanges if each.response and each.response.status == 307 and each.request.verb == "POST"]
-    # Every request of the sessions took the detour, and `notifications/initialized` as well.
+    # Every request of the sessions was redirected, and `notifications/initialized` too.
     requests = (len(OPERATIONS) + 1) * row.sessions
     assert requests <= len(sent_on)
     samples = after(sidecar, len(exchanges))
@@ -30,7 +30,7 @@ def test_redirected(client: str, sidecar_of) -> None:
     redirected = {method: ended.pop((method, end)) for method, end in list(ended) if end == "redirected"}
     methods = {"initialize", *(operation.method for operation in OPERATIONS)}
     assert set(redirected) <= methods | {"unseen"}
-    # The server answers the headers; where it was quicker than the body, nothing tells a notification from a request.
+    # The server responds to the headers. If the response came before the body, a notification cannot be distinguished from a request.
     assert requests <= sum(redirected.values()) <= len(sent_on)
     assert sum(redirected.values()) - redirected.get("unseen", 0) <= requests
     assert ended == {**{(method, "ok"): row.sessions for method in methods}, ("tools/call", "tool_error"): row.sessions}

@@ -1,7 +1,8 @@
-"""The server is down, or refuses a request by its headers: each attempt of a client is counted, however its HTTP library segments it.
+"""The server is down, or refuses a request because of its headers. Each attempt of a client is counted, also if headers and body come
+separately.
 
-httpx sends headers and body one after the other, so the response may arrive before the body. Then the filter knows the method only
-from the headers.
+httpx sends the body after the headers, so the response may arrive before the body. Then the filter knows the method only from the
+headers.
 """
 
 from collections import Counter
@@ -36,7 +37,7 @@ METHODS = {"initialize", "unseen"}
 
 @pytest.fixture(scope="module")
 def protected(logs: Path) -> Iterator[Sidecar]:
-    """A sidecar before a server of the Python SDK that wants a token and looks at headers alone for it."""
+    """A sidecar in front of a server of the Python SDK that requires a token, and refuses after the headers."""
     port = free_port()
     start = [get("python", "e2e"), str(PEERS / "mcp_auth.py"), str(port), f"http://127.0.0.1:{port}"]
     server = Process(start, logs / "protected.log", clean_env())
@@ -48,7 +49,7 @@ def protected(logs: Path) -> Iterator[Sidecar]:
 
 
 def check(sidecar: Sidecar, before: Counter, exchanges: int, attempts: int, error_type: str) -> None:
-    """Every attempt since then ended so, under its method where that was seen."""
+    """Checks that every attempt ended with this outcome, under its method if that was seen."""
     samples = after(sidecar, exchanges)
     ended = operations(samples) - before
     assert sum(ended.values()) == attempts, ended
@@ -73,12 +74,13 @@ def test_refused_by_the_headers(library: str, protected: Sidecar) -> None:
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_client_of_an_sdk(client: str, down: Sidecar) -> None:
-    """As many attempts as it makes, whatever it tries after the first one."""
+    """The number of attempts is the client's: it may try again after the first one."""
     before = operations(down.samples())
     relay = Relay(down.port)
     drive(Row(client, "down", "2025-11-25", [], sessions=1, mode="legacy"), relay.port, command)
     exchanges = relay.close().exchanges
-    # The response may end a connection before the relay has read the body, so a request is what is not seen to be a notification.
+    # The response may close a connection before the relay has read the body. So everything that is not seen to be a notification is a
+    # request.
     asked = [exchange for exchange in exchanges if b"notifications/" not in exchange.request_body]
     assert asked and {exchange.request.verb for exchange in exchanges} == {"POST"}
     check(down, before, len(exchanges), len(asked), "upstream_unavailable")

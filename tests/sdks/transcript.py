@@ -8,28 +8,29 @@ from support.exchange import Exchange, Ledger
 from support.http1 import HOP_BY_HOP
 from support.reading import is_sse
 
-# What servers make up anew: the names of sessions, events and tasks, dates, and the ports that tests choose.
+# Values that servers generate: ids of sessions, events and tasks, dates, and the ports that tests choose.
 MADE_UP = [
     (re.compile(rb"^(id|retry): ?.*$", re.M), rb"\1: N"),
     (re.compile(rb"(session_?id=)[A-Za-z0-9_-]+", re.I), rb"\1S"),
     (re.compile(rb"\d+:\d+:\d+ [AP]M"), rb"T"),
     (re.compile(rb"127\.0\.0\.1:\d+|localhost:\d+"), rb"HOST"),
 ]
-# The tool whose calls are given up, which its server may or may not answer in time.
+# The tool whose calls are cancelled. Its server may respond in time or not.
 GIVEN_UP = b'"waits"'
 VALUES = {"mcp-session-id": "S", "date": "D", "content-length": "L"}
-# Present or not as Envoy frames the body, or added by it where the server names no date.
+# Headers that depend on how Envoy frames the body, or that Envoy adds if the server has no date.
 FRAMING = ("date", *HOP_BY_HOP)
 
 
 def of(ledger: Ledger) -> Counter[str]:
-    """All of it in no order, since the streams of a session overlap."""
+    """All entries, without order, because the streams of a session overlap."""
     return Counter(entry for exchange in ledger.exchanges for entry in entries(exchange))
 
 
 def entries(exchange: Exchange) -> list[str]:
-    """The whole exchange, whether or not the client waited for its end once it had the answer. Of a stream of its own the answers,
-    and of a stream without one nothing: where it was cut, and what else came before, is chance. So is what a server asks when."""
+    """The entries of an exchange, whether the client waited for its end after the response or not. Of a stream only the
+    responses are compared, because the place where it was cut and the other messages before it depend on timing, as server requests
+    do."""
     answers = [line for line in exchange.response_body.splitlines() if line.startswith(b"data:") and is_answer(line[5:])]
     if exchange.request.verb == "GET":
         return [without_made_up(line) for line in answers]
@@ -44,7 +45,7 @@ def is_answer(text: bytes) -> bool:
 
 def told(exchange: Exchange) -> str:
     response = exchange.response
-    # Whether a client waits for the text behind "Accepted" is chance too.
+    # Whether a client reads the rest of the body after "Accepted" depends on timing too.
     body = b"" if response.status == 202 else exchange.response_body.rstrip()
     headers = [
         f"{name}: {VALUES.get(name.lower(), value)}"
@@ -68,7 +69,7 @@ def without_made_up(body: bytes) -> str:
 
 
 def differences(direct: Ledger, through: Ledger) -> list[str]:
-    """One entry per exchange that only one of the two runs has."""
+    """One line for each exchange that only one of the two runs has."""
     one, other = of(direct), of(through)
     return [f"only direct:\n{entry}" for entry in (one - other)] + [f"only through:\n{entry}" for entry in (other - one)]
 

@@ -19,7 +19,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture
 def upstream() -> Iterator[Stub]:
-    """An MCP server that answers every request with the same result."""
+    """An MCP server that responds to every request with the same result."""
     stub = Stub()
     stub.on("/mcp", answers(200, RESULT))
     yield stub
@@ -27,7 +27,7 @@ def upstream() -> Iterator[Stub]:
 
 
 def starter(kind: type, *before: object) -> Iterator[Callable]:
-    """A function that starts another one of a kind; all are stopped at the end of the test, in reverse order."""
+    """Yields a function that starts one more process of a kind. All are stopped at the end of the test, in reverse order."""
     running: list = []
 
     def start(*arguments, **settings):

@@ -36,13 +36,13 @@ def sidecar(upstream: Stub, tmp_path: Path):
 
 
 def shown(sidecar: Sidecar, sent: int) -> dict:
-    """Its series once all that was sent is counted, histograms too."""
+    """The series after everything that was sent is counted, also in histograms."""
     wait_for("the sidecar to count", lambda: sum(value for (name, _), value in sidecar.samples().items() if name == STREAMS) == sent)
     return by_family(sidecar.flushed())
 
 
 def check(found: dict, terms: arithmetic.Terms) -> None:
-    """Counts as the page has them, and behind each count the very series."""
+    """Compares the numbers of series, and then the series themselves."""
     assert {name: len(series) for name, series in found.items()} == arithmetic.counts(terms)
     for name, of in terms.items():
         assert set(found[name]) == {frozenset(labels.items()) for labels in arithmetic.label_sets(of)}, name
@@ -59,8 +59,8 @@ def test_a_server_in_use(upstream: Stub, sidecar, server: Typical) -> None:
     check(shown(running, drive(running.port, server)), arithmetic.typical(server, semconv=True))
 
 
-def test_limits_hold_what_the_arithmetic_says(upstream: Stub, sidecar) -> None:
-    """More names than there is room for, published ones and invented ones, and more codes."""
+def test_series_at_the_limits_equal_the_arithmetic(upstream: Stub, sidecar) -> None:
+    """More names than the budgets allow, published and invented ones, and more codes."""
     many = Typical(tools=10, prompts=10, resources=10)
     running = sidecar({"limits": vars(SMALL)})
     client = Client(running.port)

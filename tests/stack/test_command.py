@@ -28,12 +28,12 @@ def test_the_stack_starts_and_agrees_with_its_clients() -> None:
     done = run(OTEL_METRIC_EXPORT_INTERVAL="1000")
     assert done.returncode == 0, done.stdout
     rows = {line.split()[0]: line.split()[1:3] for line in done.stdout.splitlines() if line.startswith(("get_", "read_", "order_"))}
-    # Three sessions each at two revisions, and what one of them calls: scripts/demo/session.py.
+    # Three sessions in each of two protocol versions. scripts/demo/session.py has the calls of a session.
     assert rows == {"get_forecast": ["120", "0"], "get_radar": ["12", "0"], "order_report": ["12", "12"], "read_station": ["18", "18"]}
 
 
-def test_a_port_that_is_taken_is_no_part_of_it() -> None:
-    """Otherwise the process that has the port would be taken for the sidecar, and the table would show other traffic."""
+def test_port_in_use_is_not_taken_for_a_part_of_the_stack() -> None:
+    """Otherwise another process that uses the port would be used as the sidecar, and the table would show its traffic."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         done = run(PROBE_PORT=port, OTEL_METRIC_EXPORT_INTERVAL="1000")
@@ -49,7 +49,7 @@ def test_a_bad_setting_is_named(name: str, value: str) -> None:
 
 
 def children(mark: str) -> list[str]:
-    """Command lines of the processes that have this in their environment."""
+    """The command lines of the processes with this variable in their environment."""
     found = []
     for process in Path("/proc").iterdir():
         try:
@@ -61,8 +61,8 @@ def children(mark: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("line", "number"), [("Starting the sidecar", signal.SIGINT), ("Clients keep calling", signal.SIGHUP)])
-def test_whatever_ends_it_ends_all_of_it(tmp_path: Path, line: str, number: int) -> None:
-    """During the start, when the terminal is closed, and with a second signal."""
+def test_any_end_stops_all_parts(tmp_path: Path, line: str, number: int) -> None:
+    """A signal during the start, a closed terminal, and a second signal."""
     output = tmp_path / "output"
     with output.open("wb") as file:
         running = subprocess.Popen([ROOT / "scripts/stack.sh"], stdout=file, stderr=file, start_new_session=True,

@@ -33,7 +33,7 @@ def test_the_head_lists_exactly_the_variables_that_are_read(file: str) -> None:
     head = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
     listed = set(re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", head))
     read = set(re.findall(r"\$\{env:([A-Z0-9_]+)", text))
-    # Named in passing: Go's own, and those of the other file.
+    # Variables that the text only mentions: Go's own, and those of the other file.
     allowed = {"GOMEMLIMIT"} | (set(re.findall(r"\$\{env:([A-Z0-9_]+)", text_of(FILES[1]))) if file == FILES[0] else set())
     other = set(re.findall(r"\$\{env:([A-Z0-9_]+)", text_of(FILES[0]))) if file == FILES[1] else set()
     assert read - other <= listed
@@ -63,7 +63,7 @@ def test_the_manifest_has_the_components_that_are_used() -> None:
     built = yaml.safe_load(done.stdout)
     for kind in KINDS:
         used = {name.partition("/")[0] for document in documents for name in document.get(kind) or {}}
-        # What the backend of these tests writes with.
+        # The component with which the backend of these tests writes.
         used |= {"file"} if kind == "exporters" else set()
         assert {component["name"] for component in built[kind]} == used, kind
 

@@ -24,12 +24,12 @@ from support.stub import Stub, Wire
 ROOT = Path(__file__).resolve().parents[2]
 DASHBOARD = board.load()
 PANELS = board.panels(DASHBOARD)
-# Empty with the demo's traffic, by design.
+# Panels that are empty with the demo's traffic.
 EMPTY = {
     "Tasks by status": "the weather server answers every call at once, and a task's series begins with the first task",
     "Duration of server requests": "the weather server asks its clients nothing",
 }
-# As Grafana fills its variables in: all chosen, a scrape every second, the last five minutes.
+# The variables as Grafana sets them: everything selected, a scrape every second, the last five minutes.
 VALUES = board.variables(DASHBOARD) | board.times(1, 2, 300)
 SESSION = [*JSON, ("Mcp-Session-Id", "one"), ("MCP-Protocol-Version", "2025-11-25")]
 DEADLINE = 60.0
@@ -37,7 +37,7 @@ DEADLINE = 60.0
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """The weather server behind a sidecar, driven by real clients of two revisions, until told to end."""
+    """The weather server behind a sidecar, with real clients of two protocol versions, until the end of the tests."""
     directory = tmp_path_factory.mktemp("demo")
     port = free_port()
     weather = Process([get("python", "weather"), str(ROOT / "examples/weather/server.py")], directory / "weather.log",
@@ -64,7 +64,7 @@ def drive(sidecar: Proxy, over: threading.Event) -> None:
 
 
 def with_values(found: list[tuple[dict[str, str], float]]) -> bool:
-    """Whether there is a series, and a number in every one."""
+    """Whether there are series, all with a number."""
     return bool(found) and all(value == value for _, value in found)
 
 
@@ -79,7 +79,7 @@ def test_panel_has_data(demo: Prometheus, panel: dict) -> None:
     await_data(demo, panel)
 
 
-def test_few_panels_are_empty_by_design(demo: Prometheus) -> None:
+def test_only_the_listed_panels_are_empty(demo: Prometheus) -> None:
     assert len(EMPTY) <= 3
     assert EMPTY.keys() <= {panel["title"] for panel in PANELS}
     for panel in PANELS:
@@ -97,7 +97,7 @@ def test_annotations_and_variables_are_understood(demo: Prometheus) -> None:
             wait_for(query, lambda query=query, label=label: any(labels.get(label) for labels, _ in demo.query(query)), DEADLINE)
 
 
-def test_a_chosen_value_narrows_and_none_of_another(demo: Prometheus) -> None:
+def test_selected_value_selects_only_its_series(demo: Prometheus) -> None:
     [panel] = [panel for panel in PANELS if panel["title"] == "Most called"]
     [target] = board.targets(panel)
 
@@ -111,11 +111,11 @@ def test_a_chosen_value_narrows_and_none_of_another(demo: Prometheus) -> None:
 
 
 class Server:
-    """An MCP server that asks a person before a tool answers, and turns another tool into a task."""
+    """An MCP server with a tool that asks a person, and a tool that runs as a task."""
 
     def __init__(self) -> None:
         self.answered = threading.Event()
-        # Each task has an id of its own: how one ended is counted once.
+        # Each task has its own id, because the end of a task counts once.
         self.tasks = 0
 
     def __call__(self, request: Message, wire: Wire) -> None:
@@ -165,7 +165,7 @@ def start_and_end_a_task(sidecar: Proxy) -> None:
     pytest.param("Duration of server requests", "mcp_server_request_duration_seconds_count", wait_for_a_person, id="people"),
     pytest.param("Tasks by status", "mcp_tasks_total", start_and_end_a_task, id="tasks"),
 ])
-def test_what_fills_an_empty_panel(upstream: Stub, proxy, stack, title: str, family: str, cause: Callable) -> None:
+def test_empty_panel_is_filled_by_its_traffic(upstream: Stub, proxy, stack, title: str, family: str, cause: Callable) -> None:
     [panel] = [panel for panel in PANELS if panel["title"] == title]
     upstream.on("/mcp", Server())
     sidecar = proxy(upstream.port)
@@ -178,7 +178,7 @@ def test_what_fills_an_empty_panel(upstream: Stub, proxy, stack, title: str, fam
     await_data(prometheus, panel)
 
 
-def test_a_server_whose_sidecars_are_gone_is_not_said_to_be_reachable(stack) -> None:
+def test_server_without_sidecars_is_not_shown_as_reachable(stack) -> None:
     """The panel shows its last value, so a server without scraped sidecars needs a separate value."""
     [panel] = [one for one in PANELS if one["title"] == "MCP server"]
     [target] = board.targets(panel)

@@ -16,7 +16,7 @@ DEADLINE = 60.0
 
 @pytest.fixture
 def collector(tmp_path: Path):
-    """`collector([address, …], backend=url)` starts a collector alone."""
+    """`collector([address, …], backend=url)` starts a collector without Prometheus."""
     running: list[Collector] = []
 
     def start(targets: list[str], **settings) -> Collector:
@@ -90,7 +90,7 @@ def test_spans_and_logs_of_the_sidecar_arrive(upstream: Stub, proxy, collector, 
 
 
 def test_an_outage_of_the_backend_loses_nothing(upstream: Stub, proxy, collector, backend: Backend) -> None:
-    """Of logs each one arrives once; of metrics every value that was scraped meanwhile."""
+    """Each log record arrives once, and every value that was scraped during the outage."""
     sidecar = proxy(upstream.port)
     running = collector([sidecar.instance], backend=backend.url)
     backend.start()
@@ -111,7 +111,7 @@ def test_an_outage_of_the_backend_loses_nothing(upstream: Stub, proxy, collector
 
 
 def test_two_minutes_without_the_backend(target: Target, collector, backend: Backend) -> None:
-    """Every scrape shows its own number; every number arrives."""
+    """Each scrape shows another number, and every number arrives."""
     target.page = "# TYPE mcp_sessions_total counter\nmcp_sessions_total {}\n".format
     running = collector([target.address], backend=backend.url)
     # One scrape a second.
@@ -135,10 +135,10 @@ def values(backend: Backend) -> set[float]:
     return {point["asDouble"] for _, attributes, point in backend.metrics("mcp_tool_calls_total") if attributes.get("status") == "ok"}
 
 
-def test_what_waits_outlives_the_collector(collector, backend: Backend) -> None:
+def test_queued_data_survives_a_restart_of_the_collector(collector, backend: Backend) -> None:
     running = collector([], backend=backend.url)
     send_logs(running, range(30))
-    # The batch is in the queue, not in memory on its way there.
+    # The batch is in the queue, not in memory before it.
     wait_for("the records to be queued", lambda: running.own("otelcol_processor_batch_batch_send_size_sum") >= 30, DEADLINE)
     running.stop()
     running.start()
@@ -147,8 +147,8 @@ def test_what_waits_outlives_the_collector(collector, backend: Backend) -> None:
     assert bodies(backend) == records(range(30))
 
 
-def test_a_backend_that_refuses_for_good_stops_nobody(upstream: Stub, proxy, collector) -> None:
-    """Its answer is no. Prometheus gets everything all the same, and the log says what happened."""
+def test_backend_that_refuses_data_does_not_affect_prometheus(upstream: Stub, proxy, collector) -> None:
+    """Prometheus gets everything although the backend refuses the data, and the log has the reason."""
     def refuse(_, wire) -> None:
         wire.answer(400, b"no", [("Content-Type", "text/plain")])
 

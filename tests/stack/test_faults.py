@@ -11,16 +11,16 @@ AVAILABLE = 'mcp_upstream_available{server_name="weather"}'
 CALLS = 'mcp_tool_calls_total{tool_name="forecast",status="ok"}'
 
 
-def test_the_upstream_goes_away_and_comes_back(proxy, stack) -> None:
+def test_upstream_restarts(proxy, stack) -> None:
     server = Stub()
     sidecar = proxy(server.port)
     prometheus = stack([sidecar.instance]).prometheus
     prometheus.await_value(AVAILABLE, 1)
-    # Shut down first: only closing it would leave a listener that its thread still waits on.
+    # `shutdown` first: `close` alone would leave a listener on which its thread still waits.
     server.listener.shutdown(socket.SHUT_RDWR)
     server.close()
     prometheus.await_value(AVAILABLE, 0)
-    # The sidecar itself is scraped all the while.
+    # The sidecar is scraped during all this time.
     assert prometheus.value(f'up{{instance="{sidecar.instance}"}}') == 1
     back = Stub(server.port)
     try:
@@ -41,22 +41,22 @@ def test_rates_stay_right_when_envoy_restarts(upstream: Stub, proxy, stack) -> N
     sidecar.restart()
     sidecar.call("forecast", 7)
     prometheus.await_value(CALLS, 7)
-    # One series, one reset; no negative step, nothing counted twice. The counter may have been seen at 0 in between.
+    # One series with one reset, and nothing counted twice. A scrape may have seen the counter at 0 between them.
     assert len(prometheus.query(CALLS)) == 1
     assert prometheus.value(f"resets({CALLS}[10m])") == 1
     [grown] = [value for _, value in prometheus.query(f"increase({CALLS}[10m])")]
-    # 47, and what increase() extrapolates to the ends of its range: half a step on either side, of few steps.
+    # 47, and the part that increase() extrapolates at the ends of its range: up to half a step on each side.
     assert 40 <= grown < 80
 
 
-def test_a_sidecar_that_is_gone_is_down_and_its_series_end(upstream: Stub, proxy, stack) -> None:
+def test_stopped_sidecar_is_down_and_its_series_end(upstream: Stub, proxy, stack) -> None:
     sidecar = proxy(upstream.port)
     prometheus = stack([sidecar.instance]).prometheus
     sidecar.call("forecast")
     prometheus.await_value(CALLS, 1)
     sidecar.stop()
     prometheus.await_value(f'up{{instance="{sidecar.instance}"}}', 0)
-    # Not the last value for minutes on, as if it still served.
+    # The last value must not remain for minutes.
     prometheus.await_value('count({__name__=~"mcp_.*"})', None)
 
 
@@ -71,7 +71,7 @@ def test_the_collector_is_up_before_the_sidecar(upstream: Stub, proxy, stack) ->
     assert running.collector.log_lines("error") == []
 
 
-def test_the_collector_goes_away_and_comes_back(upstream: Stub, proxy, stack) -> None:
+def test_collector_restarts(upstream: Stub, proxy, stack) -> None:
     sidecar = proxy(upstream.port)
     running = stack([sidecar.instance])
     sidecar.call("forecast")
@@ -81,11 +81,11 @@ def test_the_collector_goes_away_and_comes_back(upstream: Stub, proxy, stack) ->
     sidecar.call("forecast", 4)
     running.collector.start()
     running.prometheus.await_value('up{job="collector"}', 1)
-    # The sidecar counted while it was not scraped.
+    # The sidecar counted while the collector was away.
     running.prometheus.await_value(CALLS, 5)
 
 
-def test_prometheus_away_costs_the_collector_nothing(target: Target, stack) -> None:
+def test_missing_prometheus_does_not_affect_the_collector(target: Target, stack) -> None:
     page = "# TYPE mcp_sessions_total counter\nmcp_sessions_total {}\n"
     target.page = page.format(1)
     running = stack([target.address])
@@ -98,7 +98,7 @@ def test_prometheus_away_costs_the_collector_nothing(target: Target, stack) -> N
     assert running.collector.log_lines("error") == []
 
 
-def test_a_page_that_breaks_off_does_no_harm(target: Target, upstream: Stub, proxy, stack) -> None:
+def test_truncated_page_does_not_affect_other_targets(target: Target, upstream: Stub, proxy, stack) -> None:
     """A target with an invalid page counts as down and does not affect the others."""
     sidecar = proxy(upstream.port)
     upstream.on("/mcp", answers(200, RESULT))
@@ -111,7 +111,7 @@ def test_a_page_that_breaks_off_does_no_harm(target: Target, upstream: Stub, pro
     assert [line for line in running.collector.log_lines("warn") if target.address in line]
 
 
-def test_a_page_without_end_does_no_harm(target: Target, upstream: Stub, proxy, stack) -> None:
+def test_endless_page_does_not_affect_other_targets(target: Target, upstream: Stub, proxy, stack) -> None:
     """A page has a size limit, because the memory limiter acts only on data that was read."""
     sidecar = proxy(upstream.port)
     target.page = "# a page of nothing but comments\n" * 1_100_000 + "mcp_sessions_total 1\n"

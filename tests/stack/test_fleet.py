@@ -36,29 +36,29 @@ NAME, STREAMS = "template", "mcp_filter_streams_total"
 # As shipped.
 INTERVAL_MS = 10_000
 DEADLINE = 300.0
-# What docs/fleet.md has for a gateway.
+# The values of docs/fleet.md for a gateway.
 MEMORY = {"COLLECTOR_MEMORY_MIB": "1000", "GOMEMLIMIT": "800MiB"}
-# The exporter takes one series of each family from its page when a sidecar goes, and the others when they expire: after ten
-# intervals as shipped, here after two, because a test should not wait so long. Its page may take longer than the 30 s after which
-# it closes a connection, where other tests run beside.
+# When a sidecar disappears, the exporter removes one series of each family from its page at once, and the others when they expire:
+# after ten intervals as shipped, here after two. On a busy machine its page may take longer than the 30 s after which it closes a
+# connection.
 EXPIRY = {"exporters": {"prometheus": {"metric_expiration": f"{2 * INTERVAL_MS}ms", "write_timeout": f"{DEADLINE:.0f}s"}}}
-# What the collector's own metrics call points that did not get through.
+# The collector's own metrics of lost data points.
 LOST = ("otelcol_processor_memory_limiter_refused_metric_points", "otelcol_receiver_refused_metric_points",
         "otelcol_receiver_failed_metric_points", "otelcol_exporter_send_failed_metric_points")
 PASSED = re.compile(r"(# TYPE )?(mcp|envoy_cluster_membership|envoy_http_downstream|envoy_server)_")
 SERIES = re.compile(r"^(\w+)\{(.*)\} (\S+)$", re.MULTILINE)
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 INSTANCE = re.compile(r'\binstance="([^"]*)"')
-# Labels that tell sidecars apart, or that only the collector has.
+# Labels that distinguish sidecars, or that only the collector adds.
 OF_SIDECAR = {"instance", "job", "server_name"}
 MICROSECONDS = re.compile("_microseconds(?=_(bucket|sum|count)$)")
-# All that the collector gives, and nothing that rules made of it.
+# All series of the collector, without those of rules.
 GIVEN = '{__name__!~".*:.*|ALERTS.*",job=~"fleet-.*"}'
 
 
 @pytest.fixture
 def template(upstream: Stub, tmp_path: Path) -> str:
-    """The page of a real sidecar in use."""
+    """The page of a real sidecar after traffic."""
     upstream.on("/mcp", Server(SERVER))
     sidecar = Sidecar(upstream.port, tmp_path, MCP_UPSTREAM_NAME=NAME)
     try:
@@ -72,7 +72,7 @@ def template(upstream: Stub, tmp_path: Path) -> str:
 
 @pytest.fixture
 def fleet(template: str) -> Iterator[Callable[[int], Fleet]]:
-    """`fleet(200)` starts so many sidecars with that page."""
+    """`fleet(200)` starts 200 sidecars with that page."""
     running: list[Fleet] = []
 
     def start(count: int) -> Fleet:
@@ -89,7 +89,7 @@ def server_of(number: int) -> str:
 
 
 def page(template: str, number: int) -> bytes:
-    """The page of one sidecar: its server's name, and a count of streams that no other has."""
+    """The page of one sidecar, with its server's name and a unique count of streams."""
     whole = number < len(SERVERS)
     lines = [line.replace(f'"{NAME}"', f'"{server_of(number)}"') for line in template.splitlines() if whole or PASSED.match(line)]
     own = [f"{line.rpartition(' ')[0]} {number}" if line.startswith(f"{STREAMS}{{") else line for line in lines]
@@ -97,8 +97,8 @@ def page(template: str, number: int) -> bytes:
 
 
 def values(template: str) -> dict[Series, float]:
-    """What the collector must make of every series of the filter: the same value, times in seconds, no empty label, and the
-    conventions' copy."""
+    """The expected series of the collector for each series of the filter: the same value, durations in seconds, no empty label,
+    and the copy for the conventions."""
     found: dict[Series, float] = {}
     for (name, pairs), value in scrape.parse(template).items():
         labels = {label: text for label, text in pairs if text and label not in OF_SIDECAR}
@@ -117,7 +117,7 @@ def bound(text: str, scale: float = 1) -> str:
 
 
 def given(of: list[tuple[str, str, str]]) -> dict[Series, float]:
-    """The same of what the collector shows of one sidecar."""
+    """The series that the collector shows for one sidecar, in the same form."""
     found: dict[Series, float] = {}
     for name, written, value in of:
         labels = {label: text for label, text in LABEL.findall(written) if label not in OF_SIDECAR}
@@ -129,7 +129,7 @@ def given(of: list[tuple[str, str, str]]) -> dict[Series, float]:
 
 
 def write_targets(directory: Path, fleet: Fleet, without: int | None = None) -> dict[str, str]:
-    """One file for each server, replaced as a whole; the setting that finds them."""
+    """Writes one file for each server and replaces it at once. Returns the setting that finds the files."""
     directory.mkdir(exist_ok=True)
     for server in SERVERS:
         addresses = [address for number, address in enumerate(fleet.addresses) if server_of(number) == server and number != without]
@@ -140,8 +140,8 @@ def write_targets(directory: Path, fleet: Fleet, without: int | None = None) -> 
 
 
 def shown(collector: Collector) -> dict[str, list[tuple[str, str, str]]]:
-    """Name, labels and value of every series on the collector's page, by sidecar; none is there twice."""
-    # Compressed, as Prometheus asks for it; else the many small reads would wait for the threads of the sidecars.
+    """Name, labels and value of every series on the collector's page, by sidecar. Fails if one is there twice."""
+    # Compressed, as for Prometheus. Otherwise many small reads would wait for the threads of the sidecars.
     request = urllib.request.Request(collector.url("metrics", "/metrics"), headers={"Accept-Encoding": "gzip"})
     with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
         found = SERIES.findall(gzip.decompress(answer.read()).decode())
@@ -154,7 +154,7 @@ def shown(collector: Collector) -> dict[str, list[tuple[str, str, str]]]:
 
 
 def await_series(collector: Collector, wanted: dict[str, int]) -> dict[str, list[tuple[str, str, str]]]:
-    """Waits until every sidecar has so many series, and no other has any."""
+    """Waits until each of these sidecars has this many series, and no other sidecar has any."""
     last: list[dict] = []
 
     def reached() -> bool:
@@ -180,7 +180,7 @@ def test_two_hundred_sidecars(fleet, template: str, tmp_path: Path) -> None:
     try:
         wait_for("a scrape of each", lambda: min(sidecars.scrapes) >= 1, DEADLINE)
         found = await_series(collector, dict.fromkeys(sidecars.addresses, EACH))
-        # Forty sidecars of each name, none of them merged with another, and all of them up.
+        # Forty sidecars of each name. None is merged with another, and all are up.
         for number, address in enumerate(sidecars.addresses):
             names = {name: (labels, float(value)) for name, labels, value in found[address]}
             labels, value = names[STREAMS]
@@ -192,11 +192,11 @@ def test_two_hundred_sidecars(fleet, template: str, tmp_path: Path) -> None:
             assert shown_values.keys() == wanted_values.keys()
             assert shown_values == pytest.approx(wanted_values)
 
-        # One crashes and stays a target, one is taken out of the files.
+        # One crashes and remains a target, another is removed from the files.
         crashed, removed = sidecars.addresses[3], sidecars.addresses[11]
         sidecars.end(3)
         write_targets(targets, sidecars, without=11)
-        # Two intervals to expire; a page of so many series is not asked for again and again meanwhile.
+        # The series expire after two intervals. Such a large page is not requested more often than needed.
         seen = sidecars.scrapes[0]
         wait_for("three scrapes", lambda: sidecars.scrapes[0] >= seen + 3, DEADLINE)
         wanted = {address: EACH for address in sidecars.addresses if address != removed} | {crashed: len(document.OF_TARGET)}
@@ -210,13 +210,13 @@ def test_two_hundred_sidecars(fleet, template: str, tmp_path: Path) -> None:
         collector.stop()
 
 
-def test_what_they_are_in_prometheus(fleet, stack, tmp_path: Path) -> None:
+def test_values_in_prometheus(fleet, stack, tmp_path: Path) -> None:
     sidecars = fleet(10)
     prometheus = stack([], **write_targets(tmp_path / "targets", sidecars)).prometheus
     prometheus.await_value("sum(up{job=~'fleet-.*'})", len(sidecars.addresses))
     prometheus.await_value(f"count({GIVEN})", len(sidecars.addresses) * EACH)
     recorded = document.recorded(TERMS)
-    # A ratio needs traffic, and these stand still.
+    # A ratio needs traffic, and these counters do not change.
     del recorded["instance:mcp_error_ratio:5m"]
     for rule, count in recorded.items():
         prometheus.await_value(f"count({rule})", len(sidecars.addresses) * count)

@@ -20,11 +20,11 @@ def blocks() -> list[dict]:
     return [yaml.safe_load(textwrap.dedent(block)) for block in BLOCK.findall(TEXT)]
 
 
-def test_the_tables_are_the_arithmetic() -> None:
+def test_tables_of_the_page_equal_the_arithmetic() -> None:
     assert document.written(TEXT) == TEXT, "docs/fleet.md is out of date: scripts/fleet-tables.sh"
 
 
-def test_a_table_that_lost_its_marks_is_an_error() -> None:
+def test_table_without_its_marks_is_an_error() -> None:
     for name in document.TABLES:
         try:
             document.written(TEXT.replace(f"<!-- {name} -->", ""))
@@ -49,7 +49,7 @@ def test_prometheus_takes_the_blocks(tmp_path: Path) -> None:
 
 
 def test_no_rule_needs_what_is_dropped() -> None:
-    """Neither a family nor a bucket; Prometheus writes whole bounds with `.0` or without."""
+    """The rules need no dropped family and no dropped bucket. Prometheus writes whole bounds with or without `.0`."""
     dropped = [rule for block in blocks() for rule in block.get("metric_relabel_configs", [])]
     assert len(dropped) == 2
     buckets = set()

@@ -23,7 +23,7 @@ TOOLS = 200
 
 
 def escaped(value: str) -> str:
-    """As the text format writes a label value."""
+    """A label value in the text format."""
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
@@ -38,7 +38,7 @@ def test_label_values_of_a_scrape_pass_unchanged(target: Target, stack) -> None:
 
 
 def test_tools_with_hostile_names_and_too_many_of_them(upstream: Stub, proxy, stack) -> None:
-    """Through a real Envoy: what the filter makes of a name is what Prometheus has, and the limit holds."""
+    """Prometheus has the label values as the filter made them in a real Envoy, and the budget is kept."""
     sidecar = proxy(upstream.port, config={"limits": {"tool_names": TOOLS}})
     running = stack([sidecar.instance])
     for name in NAMES:
@@ -59,7 +59,7 @@ def well_formed(number: int) -> dict:
     return {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "probe", "gauge": {"dataPoints": [point]}}]}]}]}
 
 
-# Body for a signal's own list, content type, status.
+# Body with the signal's list, content type, and expected status.
 GARBAGE = [
     ("", "application/x-protobuf", 200),
     ("\xff" * 4096, "application/x-protobuf", 400),
@@ -70,7 +70,7 @@ GARBAGE = [
     ("[" * 100_000, "application/json", 400),
     ("x", "text/html", 415),
 ]
-# The same compressed: cut off, not compressed at all, and 100 MiB of spaces.
+# Compressed bodies: truncated, not compressed, and 100 MiB of spaces.
 COMPRESSED = [gzip.compress(b"x" * 100_000)[:40], b"plain", gzip.compress(b" " * (100 << 20))]
 SIGNALS = {"metrics": "resourceMetrics", "traces": "resourceSpans", "logs": "resourceLogs"}
 FILLED = {"traces": ("scopeSpans", "spans"), "logs": ("scopeLogs", "logRecords")}
@@ -89,8 +89,8 @@ def collector(tmp_path: Path):
         each.stop()
 
 
-def test_garbage_to_the_otlp_receivers(collector) -> None:
-    """It is refused or ignored, and the log says how much of it; what is well formed passes before, between and after."""
+def test_invalid_otlp_data_is_refused_and_logged(collector) -> None:
+    """Invalid data is refused or ignored, and the log has the number. Valid data before, between and after it passes."""
     running = collector([])
     for number, (text, content_type, status) in enumerate(GARBAGE):
         for signal, name in SIGNALS.items():
@@ -109,13 +109,13 @@ def test_garbage_to_the_otlp_receivers(collector) -> None:
     refused = {status: number * len(SIGNALS) for status, number in refused.items()}
     wait_for("every refusal in the log", lambda: told(running) == refused, DEADLINE)
     assert_silent(running)
-    # What a client may choose, as the Host header, is no label of the collector's own metrics.
+    # Values of a client, such as the Host header, are no labels of the collector's own metrics.
     labels = {label for (name, pairs) in running.samples("own") if name.startswith(("http_", "rpc_")) for label, _ in pairs}
     assert labels == {"http_response_status_code", "http_route", "le"}
 
 
 def told(running: Collector) -> Counter[int]:
-    """How many refusals by HTTP the log tells of, by status. What is not even compressed as it says has no route."""
+    """The number of refused HTTP requests in the log, by status. A request with invalid compression has no route there."""
     pattern = r"^OTLP_requests_refused\{http_response_status_code=(\d+)(?:,http_route=/v1/\w+)?\} (\d+)$"
     found: Counter[int] = Counter()
     for status, number in re.findall(pattern, running.log.read_text(errors="replace"), re.MULTILINE):
@@ -123,12 +123,12 @@ def told(running: Collector) -> Counter[int]:
     return found
 
 
-def test_garbage_by_grpc_is_told_too(collector) -> None:
-    """A message that is no protobuf, from a client that speaks gRPC."""
+def test_invalid_grpc_message_is_logged(collector) -> None:
+    """A gRPC message that is not valid protobuf."""
     running = collector([])
     method = "opentelemetry.proto.collector.trace.v1.TraceService/Export"
     headers = [("content-type", "application/grpc"), ("te", "trailers")]
-    # Not compressed, two bytes of it.
+    # The frame of an uncompressed message of two bytes.
     body = b"\0\0\0\0\2\xff\xff"
     with socket.create_connection(("127.0.0.1", running.ports["otlp_grpc"]), timeout=DEADLINE) as wire:
         answer = http2.exchange(wire, Ledger(), "POST", f"/{method}", headers, [body])
@@ -137,7 +137,7 @@ def test_garbage_by_grpc_is_told_too(collector) -> None:
     wait_for("a line", lambda: line in running.log.read_text(errors="replace"), DEADLINE)
 
 
-def test_what_is_well_formed_leaves_no_line(collector) -> None:
+def test_valid_data_logs_nothing(collector) -> None:
     running = collector([])
     assert post_json(running.url("otlp_http", "/v1/metrics"), well_formed(1)) == 200
     assert running.own("http_server_request_duration_count") == 1
@@ -145,7 +145,7 @@ def test_what_is_well_formed_leaves_no_line(collector) -> None:
 
 
 def assert_silent(running: Collector) -> None:
-    """While the counts are looked at three times. Each time the scrape tells five things of itself."""
+    """Checks that nothing is logged during three reports of counts. Each scrape has five series of its own."""
     before = running.log.read_text(errors="replace")
     enough = running.own("otelcol_receiver_accepted_metric_points") + 3 * 5
     wait_for("three more looks", lambda: running.own("otelcol_receiver_accepted_metric_points") >= enough, DEADLINE)
@@ -153,7 +153,7 @@ def assert_silent(running: Collector) -> None:
 
 
 def gauge(name: str, resource: dict) -> dict:
-    """A gauge by OTLP."""
+    """An OTLP document with a gauge."""
     attributes = [{"key": key, "value": {"stringValue": value}} for key, value in resource.items()]
     metric = {"name": name, "gauge": {"dataPoints": [{"asInt": "3", "timeUnixNano": "1"}]}}
     return {"resourceMetrics": [{"resource": {"attributes": attributes}, "scopeMetrics": [{"metrics": [metric]}]}]}
@@ -161,7 +161,7 @@ def gauge(name: str, resource: dict) -> dict:
 
 @pytest.mark.parametrize("name", ["mcp_sessions_total", "mcp.sessions/total"])
 def test_a_metric_by_otlp_does_not_hide_a_sidecars(target: Target, collector, name: str) -> None:
-    """Neither one of another kind, nor one that says it is that sidecar's. Nothing of it is lost: it has another name."""
+    """Not with another type, and not with the resource of that sidecar. The metric is kept under another name."""
     target.page = "# TYPE mcp_sessions_total counter\nmcp_sessions_total 7\n"
     running = collector([target.address])
     counter = ("mcp_sessions_total", (("instance", target.address), ("job", "mcp-sidecar")))
@@ -173,7 +173,7 @@ def test_a_metric_by_otlp_does_not_hide_a_sidecars(target: Target, collector, na
         return [value for (family, _), value in running.samples().items() if family == "otlp_mcp_sessions_total"]
 
     wait_for("the others", lambda: others() == [3, 3], DEADLINE)
-    # The exporter goes through its metrics in an order of chance.
+    # The exporter reads its metrics in random order.
     assert {running.samples().get(counter) for _ in range(20)} == {7}
     assert running.log_lines("error") == []
 
@@ -184,14 +184,14 @@ def test_a_metric_by_otlp_does_not_hide_a_sidecars(target: Target, collector, na
     ("mcp.server.operation.duration", "mcp_server_operation_duration"), ("uptime", "uptime"), ("my_mcp_calls", "my_mcp_calls"),
 ])
 def test_names_by_otlp(collector, name: str, shown: str) -> None:
-    """Names of the sidecars' and of their scrapes change; the conventions' and all others stay."""
+    """Names of sidecars' metrics and of their scrapes are changed. Those of the conventions and all others are not."""
     running = collector([])
     assert post_json(running.url("otlp_http", "/v1/metrics"), gauge(name, {})) == 200
     wait_for(shown, lambda: running.samples().get((shown, ())) == 3, DEADLINE)
 
 
-def test_beyond_its_memory_it_refuses_every_signal(collector) -> None:
-    """With a status that tells the sender to keep the data and try again; it goes on serving what it has."""
+def test_collector_above_its_memory_limit_refuses_every_signal(collector) -> None:
+    """The status makes the sender keep the data and retry. The collector still serves the data that it has."""
     running = collector([], COLLECTOR_MEMORY_MIB="121")
     for signal, name in SIGNALS.items():
         document = well_formed(1) if signal == "metrics" else {name: [{FILLED[signal][0]: [{FILLED[signal][1]: [{}]}]}]}
@@ -203,12 +203,12 @@ TINY_DISK = "mount -t tmpfs -o size=256k tmpfs \"$1\" && shift && exec \"$@\""
 
 
 def in_tiny_disk(directory: Path, command: list[str]) -> list[str]:
-    """The command, with a file system of its own at this directory that holds 256 KiB."""
+    """The command with a file system of 256 KiB at this directory."""
     return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", TINY_DISK, "sh", str(directory), *command]
 
 
 def test_a_full_disk_of_the_queue(upstream: Stub, proxy, collector, backend: Backend, monkeypatch, tmp_path: Path) -> None:
-    """What finds no room is refused, so that its sender knows; Prometheus goes on, and so does the export afterwards."""
+    """Data without room is refused, so that the sender knows it. Prometheus is not affected, and later the export continues."""
     queue = tmp_path / "queue"
     queue.mkdir()
     if subprocess.run(in_tiny_disk(queue, ["true"]), check=False, stderr=subprocess.DEVNULL).returncode:
@@ -227,7 +227,7 @@ def test_a_full_disk_of_the_queue(upstream: Stub, proxy, collector, backend: Bac
 
 
 def tiny(queue: Path):
-    """The collector's command line as it is, on a tiny disk."""
+    """The command line of the collector with the small disk."""
     import parts
 
     plain = parts.collector_command

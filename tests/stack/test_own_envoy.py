@@ -18,7 +18,7 @@ PATH = "/stats/prometheus"
 
 
 def bootstrap_before(upstream: Stub) -> dict:
-    """With a listener and a cluster that are not named as the sidecar's are, and a health check."""
+    """A bootstrap whose listener and cluster have other names than the sidecar's, with a health check."""
     bootstrap = snippet(upstream.port)
     (manager,) = every(bootstrap, "http_filters")
     manager["stat_prefix"] = "ingress_http"
@@ -38,7 +38,7 @@ def envoy(upstream: Stub, tmp_path: Path) -> Iterator[PlainEnvoy]:
 
 
 @pytest.mark.parametrize("said_by", ["variable", "target"])
-def test_an_envoy_of_ones_own(envoy: PlainEnvoy, stack, tmp_path: Path, said_by: str) -> None:
+def test_own_envoy_without_the_launcher(envoy: PlainEnvoy, stack, tmp_path: Path, said_by: str) -> None:
     address = f"127.0.0.1:{envoy.admin_port}"
     settings = {"MCP_STAT_PREFIX": "ingress_http"}
     if said_by == "variable":
@@ -53,20 +53,20 @@ def test_an_envoy_of_ones_own(envoy: PlainEnvoy, stack, tmp_path: Path, said_by:
     prometheus.await_value(CALLS, 3)
     prometheus.await_value('envoy_http_downstream_rq_total{envoy_http_conn_manager_prefix="ingress_http"}', 3)
     assert prometheus.value('mcp_tool_duration_seconds_count{tool_name="forecast"}') == 3
-    # The cluster `mcp_server` is no MCP server, healthy or not.
+    # The cluster `mcp_server` is not an MCP server here, so its health does not matter.
     assert [labels["server_name"] for labels, _ in prometheus.query("mcp_upstream_available")] == ["weather"]
     [(labels, up)] = prometheus.query(f'up{{instance="{address}"}}')
     assert up == 1 and "metrics_path" not in labels
 
 
-def test_a_health_check_of_ones_own_tells_what_is_available(upstream: Stub, stack, tmp_path: Path) -> None:
+def test_health_check_of_another_envoy_sets_availability(upstream: Stub, stack, tmp_path: Path) -> None:
     bootstrap = bootstrap_before(upstream)
     set_plugin_configuration(bootstrap, json.dumps({"server_name_from": "cluster", "availability": "off"}))
     own = PlainEnvoy(bootstrap, "mcp_server", tmp_path, "checking-envoy")
     try:
         settings = {"MCP_METRICS_PATH": PATH, "MCP_UPSTREAM_CLUSTERS": "another|mcp_server"}
         prometheus = stack([f"127.0.0.1:{own.admin_port}"], **settings).prometheus
-        # Without a request.
+        # This needs no request.
         prometheus.await_value('mcp_upstream_available{server_name="mcp_server"}', 1)
         upstream.close()
         prometheus.await_value('mcp_upstream_available{server_name="mcp_server"}', 0)

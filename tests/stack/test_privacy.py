@@ -1,4 +1,4 @@
-"""Secrets sent to the collector do not leave it, in any spelling and any place; with the sanitizer off each one does."""
+"""Secrets that are sent to the collector do not leave it, in any spelling and any place. Without the sanitizer all of them do."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ from support.processes import wait_for
 
 @pytest.fixture
 def collector(tmp_path: Path):
-    """`collector(address, …)` starts one; where it has a backend, that gets whatever there is."""
+    """`collector(address, …)` starts a collector. Its backend, if it has one, gets all signals."""
     running: list[Collector] = []
 
     def start(*targets: str, backend: str = "", **settings) -> Collector:
@@ -37,13 +37,13 @@ def collector(tmp_path: Path):
 
 
 def send(collector: Collector, documents: dict[str, list[dict]]) -> None:
-    """Each signal in one request."""
+    """Sends each signal in one request."""
     for signal, resources in documents.items():
         assert post_json(collector.url("otlp_http", f"/v1/{signal}"), {SIGNALS[signal]: resources}) == 200
 
 
 def fly(flock: Flock, collector: Collector, backend: Backend) -> dict[str, set[str]]:
-    """Sends it all, waits until every keeper has arrived everywhere, and returns which canaries did."""
+    """Sends everything, waits until all keepers have arrived in all outputs, and returns the canaries that arrived."""
     send(collector, flock.documents)
     found = {}
 
@@ -67,8 +67,8 @@ def test_nothing_secret_leaves(collector, backend: Backend) -> None:
     assert names_left(backend.output.read_text(encoding="utf-8")) == set()
 
 
-def test_without_the_sanitizer_all_of_it_leaves(collector, backend: Backend) -> None:
-    """Else the test above would find nothing because nothing was there."""
+def test_without_the_sanitizer_all_canaries_leave(collector, backend: Backend) -> None:
+    """Otherwise the test above could pass because the canaries were never there."""
     backend.start()
     flock = everything()
     found = fly(flock, collector(backend=backend.url, sanitize=False), backend)
@@ -88,13 +88,13 @@ def digest(of: str) -> str:
 
 
 def received(backend: Backend) -> list[dict[str, Any]]:
-    """Every resource of every signal, by its name."""
+    """Every received resource, by its name."""
     found = [resource for signal in SIGNALS.values() for resource in backend.resources(signal)]
     return sorted(found, key=lambda resource: (attributes(resource["resource"])["service.name"], json.dumps(resource, sort_keys=True)))
 
 
 def hashes(of: Any, name: str) -> list[str]:
-    """The values of every attribute of this name, anywhere in a document."""
+    """The values of all attributes with this name in a document."""
     if isinstance(of, list):
         return [value for each in of for value in hashes(each, name)]
     if not isinstance(of, dict):
@@ -103,7 +103,7 @@ def hashes(of: Any, name: str) -> list[str]:
     return own + [value for each in of.values() for value in hashes(each, name)]
 
 
-def test_a_person_is_the_same_hash_everywhere(collector, backend: Backend) -> None:
+def test_person_has_the_same_hash_everywhere(collector, backend: Backend) -> None:
     backend.start()
     running = collector(backend=backend.url)
 
@@ -130,7 +130,7 @@ def test_a_person_is_the_same_hash_everywhere(collector, backend: Backend) -> No
     ({"kvlistValue": {"values": [{"key": "canary", "value": {"intValue": "1"}}]}}, '{"canary":1}'),
 ])
 def test_an_id_of_any_type_is_hashed(value: dict, text: str, collector, backend: Backend) -> None:
-    """A number and its digits are one person, and no type is a reason to lose data."""
+    """A number and its digits have the same hash. Ids of other types lose no data."""
     backend.start()
     running = collector(backend=backend.url)
     own = [{"key": "user.id", "value": value}, {"key": "service.name", "value": {"stringValue": "odd"}}]
@@ -145,7 +145,7 @@ def test_an_id_of_any_type_is_hashed(value: dict, text: str, collector, backend:
 
 
 def ordinary(value: str) -> otlp.Fill:
-    """One value in every place, under every name that resembles a secret's, and things of other types."""
+    """One value in every place, under every name that looks like that of a secret, and values of other types."""
     def fill(place: str) -> dict[str, Any] | str:
         if not any(place in places for places in ATTRIBUTES.values()):
             return value
@@ -155,7 +155,7 @@ def ordinary(value: str) -> otlp.Fill:
     return fill
 
 
-def test_ordinary_data_is_as_it_is_without_the_sanitizer(collector, backend: Backend, tmp_path: Path) -> None:
+def test_sanitizer_does_not_change_ordinary_data(collector, backend: Backend, tmp_path: Path) -> None:
     other = Backend(tmp_path / "other")
     documents = {signal: [build(number, ordinary(value)) for number, value in enumerate(KEPT_VALUES)]
                  for signal, build in BUILDERS.items()}
@@ -170,7 +170,7 @@ def test_ordinary_data_is_as_it_is_without_the_sanitizer(collector, backend: Bac
 
 
 def test_no_series_of_the_filter_changes(target: Target, collector) -> None:
-    """Every family of docs/metrics.md with every label, under values that resemble secrets."""
+    """Every family of docs/metrics.md with every label, with values that look like secrets."""
     lines = []
     for name, labels in vocabulary.families().items():
         own = sorted(labels - vocabulary.TARGET)
@@ -187,11 +187,11 @@ def test_no_series_of_the_filter_changes(target: Target, collector) -> None:
     assert len(pages[0]) > len(lines)
 
 
-# Places of their own
+# Special places
 
 
-def test_links_go_and_are_counted(collector, backend: Backend) -> None:
-    """No processor reaches their attributes."""
+def test_links_are_removed_and_counted(collector, backend: Backend) -> None:
+    """No processor can read the attributes of links."""
     backend.start()
     document = otlp.traces(1, lambda place: {} if place in ATTRIBUTES["traces"] else "text")
     link = {"traceId": f"{1:032x}", "spanId": f"{1:016x}", "attributes": otlp.attributes({"token": "canary"})}
@@ -204,9 +204,9 @@ def test_links_go_and_are_counted(collector, backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("asked_for", [False, True])
-def test_exemplars_leave_only_where_someone_asked(collector, backend: Backend, target: Target, asked_for: bool) -> None:
-    """Metrics by OTLP go to Prometheus, without exemplars; to a backend with export-otlp-metrics.yaml alone, and then as docs/privacy.md
-    says. When a newer collector reaches exemplars, this test says so."""
+def test_exemplars_are_exported_only_on_request(collector, backend: Backend, target: Target, asked_for: bool) -> None:
+    """Metrics from OTLP go to Prometheus without exemplars. They go to a backend only with export-otlp-metrics.yaml, as
+    docs/privacy.md says. This test fails when a newer collector can read exemplars."""
     backend.start()
     target.page = "# TYPE mcp_sessions_total counter\nmcp_sessions_total 7\n"
     document = otlp.metrics(1, lambda place: {} if place in ATTRIBUTES["metrics"] else "text")
@@ -222,14 +222,14 @@ def test_exemplars_leave_only_where_someone_asked(collector, backend: Backend, t
     assert found == ([otlp.attributes({"token": "canary"})] if asked_for else [])
     assert ("canary" in backend.output.read_text()) == asked_for
     assert "canary" not in running.page()
-    # What else a metric may carry beside its points does go.
+    # The other texts of a metric are sanitized.
     assert "of canary two" not in backend.output.read_text()
 
 
 # The file itself
 
 
-def test_the_patterns_that_stand_twice_are_the_same() -> None:
+def test_copies_of_patterns_are_equal() -> None:
     document = yaml.safe_load((parts.COLLECTOR / "sanitize.yaml").read_text(encoding="utf-8"))["processors"]
     redaction = document["redaction/sanitize"]
     [looks], [names] = redaction["blocked_values"], redaction["blocked_key_patterns"]

@@ -21,7 +21,7 @@ SIDECAR = "log of the sidecar"
 
 
 def converse(said: Conversation, upstream: Stub, port: int) -> int:
-    """The whole session on one connection; the number of exchanges."""
+    """Runs the whole session on one connection. Returns the number of exchanges."""
     upstream.on("/mcp", said.serve)
     requests = said.requests()
     with Connection(port) as connection:
@@ -32,8 +32,8 @@ def converse(said: Conversation, upstream: Stub, port: int) -> int:
 
 @pytest.mark.parametrize("sanitize", [True, False], ids=["sanitized", "not sanitized"])
 @pytest.mark.parametrize("telling", [False, True], ids=["as shipped", "telling"])
-def test_what_becomes_of_secrets_in_mcp(telling: bool, sanitize: bool, upstream: Stub, proxy, backend: Backend, tmp_path: Path) -> None:
-    """As shipped, hardly any leaves Envoy; with all told some do, and the sanitizer stops them."""
+def test_secrets_in_mcp_reach_only_the_expected_outputs(telling: bool, sanitize: bool, upstream: Stub, proxy, backend: Backend, tmp_path: Path) -> None:
+    """With the shipped settings few secrets leave Envoy. With TELLING more do, and the sanitizer removes them."""
     backend.start()
     said = conversation(telling)
     probe = free_port()
@@ -42,7 +42,7 @@ def test_what_becomes_of_secrets_in_mcp(telling: bool, sanitize: bool, upstream:
         sidecar = proxy(upstream.port, config=TELLING if telling else SHIPPED, PROBE_PORT=str(probe),
                         OTEL_EXPORTER_OTLP_ENDPOINT=collector.url("otlp_http"))
         exchanges = converse(said, upstream, sidecar.port)
-        # The last call in the histograms, which are slowest, and every span and log record: then all is there.
+        # Waits for the last call in the histograms, which come last, and for every span and log record.
         wait_for("the page", lambda: f'mcp_tool_duration_seconds_count{{instance="{sidecar.instance}"' in collector.page()
                  and f'tool_name="{KEEPER}"' in collector.page(), DEADLINE)
         wait_for("spans and records", lambda: len(backend.spans()) == len(backend.logs()) == exchanges, DEADLINE)
@@ -62,7 +62,7 @@ CREDENTIALS = {"Authorization": f"Bearer {SECRET}", "Cookie": f"session={SECRET}
 
 
 async def session_of_the_sdk(url: str) -> str:
-    """The Python SDK as a client that puts the secret wherever it can; the session id that the server gave it."""
+    """A client of the Python SDK that puts the secret in all possible places. Returns the server's session id."""
     given: list[str] = []
 
     async def remember(response: httpx2.Response) -> None:
@@ -73,7 +73,7 @@ async def session_of_the_sdk(url: str) -> str:
             await client.list_tools()
             await client.list_resource_templates()
             assert (await client.call_tool("echo", {"text": SECRET})).content[0].text == SECRET
-            # The server's complaint repeats what it was given.
+            # The server's error message repeats its input.
             complaint = await client.call_tool("slow", {"milliseconds": SECRET})
             assert complaint.is_error and SECRET in complaint.content[0].text
             await client.read_resource(f"notes://{SECRET}/page")
@@ -83,7 +83,7 @@ async def session_of_the_sdk(url: str) -> str:
 
 
 def test_a_real_client_and_server(proxy, backend: Backend, tmp_path: Path) -> None:
-    """As shipped, nothing of it leaves Envoy: also what does not sanitize has nothing to show."""
+    """With the shipped settings no secret leaves Envoy, so none is found even without the sanitizer."""
     backend.start()
     probe = free_port()
     server = Peer("python-2.3.0", tmp_path)

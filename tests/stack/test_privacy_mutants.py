@@ -21,7 +21,7 @@ from privacy.otlp import ATTRIBUTES, BUILDERS, SIGNALS, TEXTS
 from support.processes import wait_for
 
 SANITIZER = (parts.COLLECTOR / "sanitize.yaml").read_text(encoding="utf-8")
-# What comes out goes to a file of the collector itself.
+# The collector writes its output to a file.
 TO_FILE = """
 exporters:
   file:
@@ -34,7 +34,7 @@ service:
     logs: {{exporters: [file]}}
 """
 NEVER = "[^[:ascii:][:^ascii:]]"
-# On which nothing here depends: no statement fails on what OTLP can carry.
+# Lines without effect in this test: no statement fails on valid OTLP data.
 UNNOTICED = {"error_mode: propagate"}
 LAST = "the last of a signal"
 AT_ONCE = 3
@@ -42,7 +42,7 @@ DEADLINE = 20.0
 
 
 def lines() -> Iterator[tuple[str, str]]:
-    """The file without each of its lines."""
+    """Variants of the file, each without one line."""
     everything = SANITIZER.splitlines(keepends=True)
     for number, line in enumerate(everything):
         if line.strip() and not line.strip().startswith("#"):
@@ -50,7 +50,7 @@ def lines() -> Iterator[tuple[str, str]]:
 
 
 def alternatives() -> Iterator[tuple[str, str]]:
-    """The file without each alternative of the two patterns, in every copy of it."""
+    """Variants of the file, each without one alternative of a pattern, in all copies of the pattern."""
     redaction = yaml.safe_load(SANITIZER)["processors"]["redaction/sanitize"]
     joined = re.sub(r"\\\n *", "", SANITIZER)
     for pattern in (*redaction["blocked_key_patterns"], *redaction["blocked_values"]):
@@ -60,7 +60,7 @@ def alternatives() -> Iterator[tuple[str, str]]:
 
 
 def split(pattern: str) -> list[str]:
-    """At each | outside of groups."""
+    """Splits a pattern at each | outside of groups."""
     found, depth = [""], 0
     for character in pattern:
         depth += {"(": 1, ")": -1}.get(character, 0)
@@ -84,10 +84,10 @@ class Variant(Collector):
         self.command = [own if part.endswith("/sanitize.yaml") else part for part in self.command]
 
     def start(self) -> None:
-        """Not yet."""
+        """Does nothing; `fly` starts the collector."""
 
     def fly(self, flocks: list[Flock], requests: list[tuple[str, bytes]]) -> str:
-        """What is noticed; nothing when all is well."""
+        """Returns what was detected; empty if nothing is wrong."""
         try:
             super().start()
         except AssertionError:
@@ -96,12 +96,12 @@ class Variant(Collector):
             for signal, body in requests:
                 if post(self.url("otlp_http", f"/v1/{signal}"), body, "application/json") != 200:
                     return f"refuses {signal}"
-            # Each signal keeps its order.
+            # The order within each signal does not change.
             wait_for("the last", lambda: complete(self.output), DEADLINE)
             text = self.output.read_text(encoding="utf-8")
         finally:
             self.process.stop()
-            # Megabytes of each variant.
+            # The output has megabytes for each variant.
             self.output.unlink(missing_ok=True)
         found = marks(text)
         left = [f"{name} stays" for name in names_left(text)]
@@ -109,13 +109,13 @@ class Variant(Collector):
 
 
 def complete(file: Path) -> bool:
-    """Whether the last document of each signal is in a file, with the end of its line."""
+    """Whether the file has the last document of each signal, with its line end."""
     written = file.read_bytes() if file.exists() else b""
     return written.count(LAST.encode()) == sum(map(len, TEXTS.values())) and written.endswith(b"\n")
 
 
 def extras() -> dict[str, list[dict]]:
-    """What a flock does not have: links, metadata, and the last of each signal."""
+    """Data that a flock does not have: links, metadata, and the last document of each signal."""
     def fill(place: str) -> dict[str, str] | str:
         return {} if any(place in places for places in ATTRIBUTES.values()) else LAST
 

@@ -22,19 +22,19 @@ from support.stub import Stub, Wire
 
 PAGES = ("docs/runbook.md", "docs/metrics.md")
 BLOCK = re.compile(r"^```promql\n(.*?)^```", re.DOTALL | re.MULTILINE)
-# Between two rounds of calls; far below the shortest window.
+# The pause between two rounds of calls, far below the shortest window.
 PAUSE_SECONDS = 0.2
 DEADLINE = 150.0
-# Once shortened, the longest window is 30 of these.
+# The longest shortened window is 30 times this.
 EVALUATIONS = 40
-# Any alert about a server, ever, even one that only waits to fire.
+# Any alert about a server, firing or pending, at any time.
 EVER = 'count_over_time(ALERTS{server_name!=""}[1h])'
 FINE = result({"content": [{"type": "text", "text": "fine"}]})
 BROKEN = result({"content": [{"type": "text", "text": "no radar"}], "isError": True})
 
 
 class Tools:
-    """An MCP server's handler with two tools; what they answer, and how one describes itself, can be changed."""
+    """A handler of an MCP server with two tools. Their responses, and the description of one, can be changed."""
 
     def __init__(self) -> None:
         self.answers = {"forecast": FINE, "radar": FINE}
@@ -59,8 +59,8 @@ def tools(upstream: Stub) -> Tools:
 
 @pytest.fixture
 def busy() -> Iterator[Callable[[Callable[[], None]], Callable[[], None]]]:
-    """`busy(round)` calls a function again and again until the test ends, or until the function that it returns is called.
-    What a round raised fails the test."""
+    """`busy(round)` calls a function repeatedly until the end of the test, or until the function that it returns is called. An
+    exception in a round fails the test."""
     end, threads, failures = threading.Event(), [], []
 
     def repeat(one_round: Callable[[], None]) -> None:
@@ -109,7 +109,7 @@ def alerts(running: Prometheus, state: str) -> set[str]:
 
 
 def await_firing(running: Prometheus, name: str, **labels: str) -> None:
-    """Waits until exactly these labels fire."""
+    """Waits until the alert fires with exactly these labels."""
     wanted = {"__name__": "ALERTS", "alertname": name, "alertstate": "firing", **labels}
 
     def fires() -> bool:
@@ -123,7 +123,7 @@ def await_firing(running: Prometheus, name: str, **labels: str) -> None:
 
 
 def await_evaluations(running: Prometheus) -> None:
-    """Waits until the error ratio has been known for longer than any window."""
+    """Waits until the error ratio has existed for longer than any window."""
     counted = "sum(count_over_time(server_name:mcp_error_ratio:5m[1h]))"
     wait_for("the evaluations", lambda: (running.value(counted) or 0) > EVALUATIONS, DEADLINE)
 
@@ -131,7 +131,7 @@ def await_evaluations(running: Prometheus) -> None:
 def test_every_selector_finds_series_and_every_query_runs(upstream: Stub, tools: Tools, proxy, stack) -> None:
     sidecar = proxy(upstream.port)
     running = stack([sidecar.instance]).prometheus
-    # An increase needs a sample from before.
+    # An increase needs an earlier sample.
     sidecar.call("forecast")
     running.await_value('mcp_tool_calls_total{tool_name="forecast",status="ok"}', 1)
     sidecar.call("forecast", 5)
@@ -145,7 +145,7 @@ def test_every_selector_finds_series_and_every_query_runs(upstream: Stub, tools:
             running.query(query)
 
 
-def test_nobody_is_called_for_what_callers_do_wrong(upstream: Stub, tools: Tools, proxy, short_stack, busy) -> None:
+def test_errors_of_the_caller_raise_no_alert(upstream: Stub, tools: Tools, proxy, short_stack, busy) -> None:
     sidecar = proxy(upstream.port)
     upstream.on("/locked", answers(401, b"log in", "text/plain"))
     upstream.on("/probed", answers(400, error(-32022)))
@@ -189,7 +189,7 @@ def test_upstream_is_killed(upstream: Stub, proxy, short_stack) -> None:
     running.await_value('mcp_upstream_available{server_name="weather"}', 1)
     assert alerts(running, "firing") == set()
     upstream.close()
-    # Nobody calls meanwhile.
+    # There are no calls during this time.
     await_firing(running, "MCPUpstreamDown", server_name="weather")
     assert alerts(running, "firing") == {"MCPUpstreamDown"}
 
@@ -206,7 +206,7 @@ def test_collector_stops_and_comes_back(upstream: Stub, proxy, short_stack) -> N
     wait_for("the end of the alert", lambda: alerts(running, "firing") == set(), DEADLINE)
 
 
-def test_a_sidecar_is_gone_and_comes_back(upstream: Stub, proxy, short_stack) -> None:
+def test_sidecar_stops_and_starts_again(upstream: Stub, proxy, short_stack) -> None:
     first, second = proxy(upstream.port), proxy(upstream.port)
     running = short_stack([first.instance, second.instance]).prometheus
     running.await_value("count(mcp_filter_info)", 2)
@@ -229,8 +229,8 @@ def test_a_definition_changes_under_its_name(upstream: Stub, tools: Tools, proxy
     await_firing(running, "MCPDefinitionChanged", server_name="weather", method="tools/list")
 
 
-def test_traffic_that_no_filter_sees(upstream: Stub, short_stack, busy, tmp_path: Path) -> None:
-    """An Envoy with the launcher's configuration, but the filter."""
+def test_traffic_without_the_filter_raises_the_alert(upstream: Stub, short_stack, busy, tmp_path: Path) -> None:
+    """An Envoy with the launcher's configuration without the filter."""
     model = Sidecar(upstream.port, tmp_path, "model")
     try:
         bootstrap = bootstrap_of(model)
@@ -253,7 +253,7 @@ def test_traffic_that_no_filter_sees(upstream: Stub, short_stack, busy, tmp_path
             await_firing(running, "MCPFilterBlind", job="mcp-sidecar", instance=f"127.0.0.1:{probe_port}")
             assert alerts(running, "firing") == {"MCPFilterBlind"}
         finally:
-            # A round that is cut by the end of Envoy would fail the test.
+            # A round that fails because Envoy ended would fail the test.
             stop()
     finally:
         envoy.stop()

@@ -15,7 +15,7 @@ CALLS = 'mcp_tool_calls_total{{tool_name="{}",status="ok"}}'
 
 
 def buckets(samples, family: str, **labels: str) -> dict[float, float]:
-    """Cumulative counts by bound, of the one series with these labels."""
+    """The cumulative counts by bound, of the only series with these labels."""
     found = {}
     for (name, pairs), value in samples.items():
         own = dict(pairs)
@@ -31,7 +31,7 @@ def test_a_call_reaches_prometheus(upstream: Stub, proxy, stack) -> None:
     for calls in (1, 4):
         sidecar.call("forecast", calls if calls == 1 else calls - 1)
         prometheus.await_value(CALLS.format("forecast"), calls)
-    # Born at zero, so that a rate sees the first one.
+    # The series exists at zero, so that a rate includes the first event.
     assert prometheus.value('mcp_tool_calls_total{tool_name="forecast",status="error",error_type="tool_error"}') == 0
 
 
@@ -68,13 +68,13 @@ def test_two_sidecars_of_one_server_stay_two_series(upstream: Stub, proxy, stack
     for sidecar in (first, second):
         [(labels, _)] = prometheus.query(f'target_info{{instance="{sidecar.instance}"}}')
         assert labels["deployment_environment"] == "test"
-        # Not a number: a version keeps its zero.
+        # A version is text: its zero at the end is kept.
         assert labels["service_version"] == "1.10"
         assert prometheus.value(f'up{{instance="{sidecar.instance}"}}') == 1
     assert prometheus.value('up{job="collector"}') == 1
 
 
-def test_targets_of_a_file_say_who_they_are(upstream: Stub, proxy, stack, tmp_path) -> None:
+def test_targets_from_a_file_have_their_instance(upstream: Stub, proxy, stack, tmp_path) -> None:
     sidecar = proxy(upstream.port)
     file = tmp_path / "fleet.yaml"
     file.write_text(f"- targets: ['{sidecar.instance}']\n  labels: {{job: pay, service_version: '7', deployment_environment: live}}\n")
@@ -83,18 +83,18 @@ def test_targets_of_a_file_say_who_they_are(upstream: Stub, proxy, stack, tmp_pa
     prometheus.await_value('mcp_tool_calls_total{tool_name="forecast",status="ok",job="pay"}', 1)
     [(labels, _)] = prometheus.query('target_info{job="pay"}')
     assert (labels["job"], labels["service_version"], labels["deployment_environment"]) == ("pay", "7", "live")
-    # They are of the target, not of each series.
+    # They are labels of the target, not of each series.
     assert prometheus.query('mcp_tool_calls_total{service_version!=""}') == []
 
 
-def test_of_envoy_only_what_is_needed_passes(upstream: Stub, proxy, stack) -> None:
+def test_only_needed_series_of_envoy_are_kept(upstream: Stub, proxy, stack) -> None:
     sidecar = proxy(upstream.port)
     running = stack([sidecar.instance])
     sidecar.call("forecast", 3)
     sidecar.post(b"x", [("Content-Type", "text/plain")])
     streams = 'mcp_filter_streams_total{server_name="weather"}'
     running.prometheus.await_value(streams, 4)
-    # What the filter saw is what the listener served: the filter is not blind.
+    # The filter saw as many streams as the listener served.
     running.prometheus.await_value("envoy_http_downstream_rq_total", 4)
     families = {name for name, _ in running.collector.samples()}
     others = {name for name in families if not name.startswith(("mcp_", "scrape_"))}
@@ -111,7 +111,7 @@ SEMCONV = "mcp_server_operation_duration_seconds_count"
 
 @pytest.fixture
 def conversing(upstream: Stub, proxy):
-    """A sidecar with the joint histogram: a good call, a failed one, a refused one, and a session that ends."""
+    """A sidecar with the joint histogram, after a successful call, a failed one, a refused one, and a session that ended."""
     upstream.on("/good", answers(200, RESULT))
     sidecar = proxy(upstream.port, config={"semconv": True})
     sidecar.call("forecast", 2)
@@ -145,20 +145,20 @@ def test_semantic_conventions(conversing, stack) -> None:
     method = ("mcp_method_name", "tools/call")
     assert found == {
         (("gen_ai_tool_name", "forecast"), method): 2,
-        # The caller's fault: only the code.
+        # An error of the caller has only the code.
         (("gen_ai_tool_name", "broken"), method, ("rpc_response_status_code", "-32602")): 1,
         (("error_type", "-32603"), ("gen_ai_tool_name", "faulty"), method, ("rpc_response_status_code", "-32603")): 1,
         (("error_type", "tool_error"), ("gen_ai_tool_name", "failing"), method): 1,
-        # The revision that it settled.
+        # The protocol version that it negotiated.
         (("mcp_method_name", "initialize"), ("mcp_protocol_version", "2025-06-18")): 1,
         (("gen_ai_tool_name", "probe"), method, ("mcp_protocol_version", "2025-06-18")): 1,
     }
-    # The conventions' bounds, and nothing lost by the three that they do not have.
+    # The bounds of the conventions. Without the other three bounds no count is lost.
     samples = running.collector.samples()
     shown = buckets(samples, "mcp_server_operation_duration_seconds", gen_ai_tool_name="forecast")
     assert list(shown) == SECONDS[3:]
     assert shown[INFINITE] == 2
-    # Sessions are longer: their histogram has bounds of its own.
+    # The histogram of sessions has other bounds, because sessions are longer.
     own = buckets(samples, "mcp_session_duration_seconds")
     assert own[INFINITE] == 1
     assert buckets(samples, "mcp_server_session_duration_seconds") == own

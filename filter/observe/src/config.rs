@@ -17,7 +17,7 @@ use serde_json::Value;
 
 /// Where the `server_name` label comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServerNameFrom {
+pub(crate) enum ServerNameFrom {
     /// The configuration's `server_name`.
     Config,
     /// The upstream cluster of each exchange.
@@ -28,7 +28,7 @@ pub enum ServerNameFrom {
 
 /// The source of `mcp_upstream_available`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Availability {
+pub(crate) enum Availability {
     /// The observed traffic.
     Passive,
     /// Another source, such as Envoy's health check.
@@ -37,19 +37,19 @@ pub enum Availability {
 
 /// How many distinct values each label may take, and how long a value may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Distinct `tool_name` values.
-    pub tool_names: u16,
+    pub(crate) tool_names: u16,
     /// Distinct `prompt_name` values.
-    pub prompt_names: u16,
+    pub(crate) prompt_names: u16,
     /// Distinct `resource_uri` values.
-    pub resource_uris: u16,
+    pub(crate) resource_uris: u16,
     /// Distinct `client_name` values.
-    pub client_names: u16,
+    pub(crate) client_names: u16,
     /// Distinct `error_code` values.
-    pub error_codes: u16,
+    pub(crate) error_codes: u16,
     /// Longest label value in bytes.
-    pub label_bytes: usize,
+    pub(crate) label_bytes: usize,
 }
 
 /// A checked configuration.
@@ -71,7 +71,7 @@ pub struct Config {
 }
 
 /// Longest label value that may be configured, in bytes. An exchange keeps at most this much of a name.
-pub const MAX_LABEL_BYTES: usize = 256;
+pub(crate) const MAX_LABEL_BYTES: usize = 256;
 /// Shortest limit of a label value that may be configured.
 pub(crate) const MIN_LABEL_BYTES: u64 = 16;
 /// Most distinct values that may be configured for one label.
@@ -108,7 +108,8 @@ impl Default for Config {
 // === impl Config ===
 
 impl Config {
-    /// Reads a configuration: JSON, or the bytes of a `google.protobuf.Struct`. `environment` answers `${NAME}` in `labels.hash_key`.
+    /// Reads a configuration: JSON, or the bytes of a `google.protobuf.Struct`. `environment` returns the value of a variable
+    /// that `labels.hash_key` refers to as `${NAME}`.
     ///
     /// # Errors
     ///
@@ -176,12 +177,6 @@ impl Config {
         }
     }
 
-    /// Methods beside MCP's that have a label value of their own.
-    #[must_use]
-    pub fn extra_methods(&self) -> &[String] {
-        &self.extra_methods
-    }
-
     /// Value of the `server_name` label where it comes from the configuration.
     #[must_use]
     pub fn server_name(&self) -> &str {
@@ -189,15 +184,13 @@ impl Config {
     }
 
     /// Where the `server_name` label comes from.
-    #[must_use]
-    pub fn server_name_from(&self) -> ServerNameFrom {
+    pub(crate) fn server_name_from(&self) -> ServerNameFrom {
         self.server_name_from
     }
 
     /// Plugins with the same namespace share their counts. Methods are stored by their index in `extra_methods`, so
     /// the lists must be the same.
-    #[must_use]
-    pub fn namespace(&self) -> String {
+    pub(crate) fn namespace(&self) -> String {
         // No method has a quote in it.
         format!("{:?}/{}/{}", self.server_name_from, self.server_name, self.extra_methods.join("\""))
     }
@@ -213,8 +206,7 @@ impl Config {
     }
 
     /// Whether filter state is written for access logs and spans.
-    #[must_use]
-    pub fn filter_state(&self) -> bool {
+    pub(crate) fn filter_state(&self) -> bool {
         self.filter_state
     }
 
@@ -225,15 +217,13 @@ impl Config {
     }
 
     /// The same configuration under another `server_name`; characters outside `A-Za-z0-9_.-` become `_`.
-    #[must_use]
-    pub fn with_server_name(mut self, name: &[u8]) -> Self {
+    pub(crate) fn with_server_name(mut self, name: &[u8]) -> Self {
         self.server_name = clean_server_name(name);
         self
     }
 
     /// The same configuration with a secret that only the workers of the process have.
-    #[must_use]
-    pub fn with_process_secret(mut self, secret: &[u8]) -> Self {
+    pub(crate) fn with_process_secret(mut self, secret: &[u8]) -> Self {
         self.digest_key = DigestKey::of(secret);
         self
     }
@@ -252,8 +242,8 @@ impl Limits {
     }
 }
 
-/// A server name as a label: at most 64 of `A-Za-z0-9_.-`, anything else and a dot at the end `_`; an
-/// empty one is `unknown`.
+/// A server name as a label value: at most 64 characters of `A-Za-z0-9_.-`. Other characters, and dots at the end, become `_`.
+/// An empty name becomes `unknown`.
 pub(crate) fn clean_server_name(name: &[u8]) -> String {
     if name.is_empty() {
         return "unknown".to_owned();

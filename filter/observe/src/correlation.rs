@@ -149,7 +149,7 @@ impl SessionKey {
 // === impl Correlation ===
 
 impl Correlation {
-    /// The store of all plugins with the same [`Config::namespace`](crate::Config::namespace). `seed` differs between the VMs
+    /// The store of all plugins with the same `Config::namespace`. `seed` differs between the VMs
     /// of a process.
     #[must_use]
     pub fn new(shared: Rc<dyn SharedData>, namespace: &str, hash_key: [u8; HASH_KEY_BYTES], seed: u64) -> Self {

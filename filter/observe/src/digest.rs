@@ -65,7 +65,7 @@ impl Digest {
         let multiplier = self.multiplier;
         if bits == 0 {
             let mix = |state, word: &[u8; 8]| mix(state, u64::from_le_bytes(*word), multiplier);
-            // Four at a time, because the loop costs as much as a word.
+            // Four words per iteration: one iteration of the loop costs as much as one word.
             let (fours, words) = words.as_chunks::<4>();
             let state = fours
                 .iter()

@@ -5,6 +5,9 @@ use crate::read::inflate::{Coding, Decoder};
 use crate::read::json::{Broken, Container, Ending, Interest, Progress, Scalar, Scanner, Visitor};
 use crate::read::sse::{EventName, Events, Framer};
 
+/// Bytes of the correlation store with its keys, at most.
+pub const MAX_STORE_BYTES: usize = crate::correlation::MAX_BYTES;
+
 /// The calls of a scanner to its visitor.
 #[derive(Debug, Default, PartialEq)]
 pub struct Scanned {

@@ -5,7 +5,7 @@
 //! | `values` | those that are known beforehand: each set is an enum |
 //! | `method` | MCP's methods, those of the configuration, `other` and `unseen` |
 //! | `clean` | names in the form that a stat name allows: cleaned and cut |
-//! | `resource` | resource URIs, in the form that the configuration asks for |
+//! | `resource` | resource URIs, in the configured form |
 //! | `template` | which listed URI template a URI matches |
 //!
 //! **What it does not do:** limit how many values a label takes; that is [`crate::recorder`].
@@ -19,7 +19,7 @@ pub(crate) mod values;
 pub(crate) use clean::{clean, end_without_dot};
 pub(crate) use method::ListKind;
 pub use method::Method;
-pub use resource::ResourceUriLabel;
+pub(crate) use resource::ResourceUriLabel;
 pub use values::{
     BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, MirrorHeader, ProtocolVersion, ServerRequestStatus,
     SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,

@@ -47,14 +47,14 @@ pub mod fuzzing;
 #[cfg(test)]
 mod testing;
 
+pub use config::Config;
 pub use config::error::{ConfigError, Problem};
-pub use config::{Availability, Config, Limits, MAX_LABEL_BYTES, ServerNameFrom};
 pub use correlation::{Correlation, HASH_KEY_BYTES};
 pub use exchange::{Context, Exchange};
 pub use host::{Failure, Host, Metrics, SharedData, Shell, Time, Versioned};
 pub use label::{
     BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, Method, MirrorHeader, ProtocolVersion,
-    ResourceUriLabel, ServerRequestStatus, SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
+    ServerRequestStatus, SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
 };
 pub use observation::{Observation, Observer, Operation, OperationEnd, Page, PublishedLabels, Session};
 pub use plugin::{HttpStream, Plugin};

@@ -73,7 +73,7 @@ pub(crate) fn append_records<const N: usize>(value: &mut Vec<u8>, max: usize, ne
 #[derive(Debug, Default)]
 pub struct InMemory {
     values: RefCell<FxHashMap<String, (Vec<u8>, u32)>>,
-    /// Every write fails, as if another VM were always faster.
+    /// Every write fails, as if another VM always wrote first.
     #[cfg(test)]
     refuses: std::cell::Cell<bool>,
 }

@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 /// FNV-1a, 64 bit.
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;
-/// Longer than most texts.
+/// Initial capacity in bytes; most texts are shorter.
 const USUAL_BYTES: usize = 64;
 
 /// The first bytes of a text, and the length and digest of all of it.
@@ -41,7 +41,7 @@ impl Text {
         Self { start: bytes.to_vec(), limit: bytes.len(), length: bytes.len() as u64, overflow: None }
     }
 
-    /// The text of `bytes`, of which at most `limit` are kept. What is not too long is not copied.
+    /// The text of `bytes`, of which at most `limit` are kept. A text within the limit is not copied.
     pub(crate) fn start_of(bytes: Vec<u8>, limit: usize) -> Self {
         let length = bytes.len() as u64;
         if bytes.len() <= limit {

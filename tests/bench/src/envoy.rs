@@ -1,6 +1,6 @@
-//! One Envoy with one worker, pinned to a CPU: starts it, reads its processor time, memory and stats.
+//! Starts an Envoy with one worker, pinned to a CPU, and reads its processor time, memory and stats.
 //!
-//! All Envoys of a run have the same bootstrap but for the one HTTP filter that is compared.
+//! All Envoys of a run have the same bootstrap except the HTTP filter.
 
 use crate::load::fetch;
 use anyhow::{Context, Result, bail, ensure};
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
-/// Envoy compiles a wasm module with V8's optimising compiler before it serves.
+/// The longest start: Envoy compiles the wasm module with V8's optimizing compiler before it serves.
 const START: Duration = Duration::from_secs(60);
 
 /// The HTTP filter that runs before the router.
@@ -50,7 +50,7 @@ impl Filter {
                     "config": {
                         "name": "bench",
                         "root_id": "bench",
-                        // Closed, so that a trap shows as failed requests and not as a fast filter.
+                        // Fail closed: after a trap requests fail. Otherwise the filter would only seem fast.
                         "failure_policy": "FAIL_CLOSED",
                         "vm_config": {
                             "runtime": "envoy.wasm.runtime.v8",
@@ -62,7 +62,7 @@ impl Filter {
             Self::Native => json!({
                 "@type": "type.googleapis.com/envoy.extensions.filters.http.mcp.v3.Mcp",
                 "traffic_mode": "PASS_THROUGH",
-                // Its default of 8 KiB would refuse the large request.
+                // The default of 8 KiB would refuse the large request.
                 "max_request_body_size": 4 << 20,
             }),
         };
@@ -85,7 +85,7 @@ impl Envoy {
             .arg(file("bootstrap.json"))
             .arg("--admin-address-path")
             .arg(file("admin"))
-            // Not --log-path, which Envoy writes only now and then.
+            // Not `--log-path`, because Envoy does not flush that file at once.
             .stderr(File::create(file("log"))?)
             .kill_on_drop(true)
             .spawn()
@@ -129,11 +129,11 @@ impl Envoy {
         Ok(fs::read_to_string(self.directory.path().join("log"))?)
     }
 
-    /// Processor time of all its threads so far, user and system together.
+    /// Processor time of all threads since the start, user and system.
     pub(crate) fn processor_time(&self) -> Result<Duration> {
         let mut spent = Duration::ZERO;
         for task in fs::read_dir(self.proc()?.join("task"))? {
-            // The same time that `stat` gives in ticks of 10 ms, in nanoseconds.
+            // The file `stat` has the same time in ticks of 10 ms, `schedstat` in nanoseconds.
             let text = fs::read_to_string(task?.path().join("schedstat"))?;
             let nanoseconds = text.split(' ').next().context("an empty schedstat")?;
             spent += Duration::from_nanos(nanoseconds.parse()?);
@@ -182,8 +182,7 @@ impl Envoy {
         Ok(())
     }
 
-    /// Makes sure after the load that every request passed through this Envoy to the upstream and,
-    /// where the filter counts streams, through the filter.
+    /// Checks after the load that every request passed this Envoy and, if the filter counts streams, the filter.
     pub(crate) async fn check_requests(&self, sent: u64) -> Result<()> {
         let answered = self.stat("cluster.upstream.upstream_rq_2xx").await?;
         ensure!(answered == sent, "{sent} requests were sent and {answered} answered by the upstream");

@@ -1,10 +1,10 @@
-//! Takes exports out of a module, to measure what Envoy saves by not calling them.
+//! Removes exports from a module, to measure what Envoy saves if it does not call them.
 
 use anyhow::{Result, ensure};
 use wasm_encoder::{ExportKind, ExportSection, Module, RawSection};
 use wasmparser::{ExternalKind, Parser, Payload};
 
-/// The module without the exported functions of these names; every name must be there.
+/// Returns the module without the exported functions of these names. Every name must exist.
 pub(crate) fn without(module: &[u8], names: &[String]) -> Result<Vec<u8>> {
     let mut kept = Module::new();
     let mut dropped = 0;

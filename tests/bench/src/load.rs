@@ -1,4 +1,4 @@
-//! The load: a few keep-alive connections, each with one request at a time, every answer checked.
+//! Sends the load: a few keep-alive connections, each with one request at a time. Every response is checked.
 
 use crate::upstream::Stage;
 use crate::workload::{Answer, Workload, check, session_id};
@@ -35,7 +35,7 @@ impl Load {
         Ok(Self { stage, connections })
     }
 
-    /// Sends at least `requests` requests of one scenario, shared evenly; returns how many it sent.
+    /// Sends at least `requests` requests of one scenario, divided evenly. Returns the number that was sent.
     pub(crate) async fn run(&mut self, scenario: usize, requests: usize) -> Result<usize> {
         let each = requests.div_ceil(self.connections.len());
         let sent = each * self.connections.len();
@@ -74,7 +74,7 @@ impl Connection {
         let mut body = Vec::with_capacity(workload.expected.len());
         while let Some(frame) = response.frame().await {
             body.extend_from_slice(frame?.data_ref().map_or(&[][..], |data| data));
-            // An event is whole at its blank line, and the server waits for this before it sends the next.
+            // An event ends with its blank line. The server waits for this before it sends the next event.
             if streamed && body.len() < workload.expected.len() && body.ends_with(b"\n\n") {
                 stage.received(self.lane)?.notify_one();
             }
@@ -92,7 +92,7 @@ async fn connect(to: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
     Ok(sender)
 }
 
-/// One request on a connection of its own: for Envoy's admin and for checks before the load.
+/// Sends one request on a new connection, to Envoy's admin interface or for checks before the load.
 pub(crate) async fn fetch(to: SocketAddr, request: Request<Full<Bytes>>) -> Result<(u16, String)> {
     let mut sender = connect(to).await?;
     let response = sender.send_request(request).await?;

@@ -1,7 +1,7 @@
-//! Measures the cost of the filter inside a real Envoy; `scripts/bench.sh` runs it as `make bench` does.
+//! Measures the cost of the filter inside a real Envoy. `make bench` runs it through `scripts/bench.sh`.
 //!
-//! Envoy is pinned to one CPU; start this program on another (`taskset -c 1`), since load and upstream
-//! run in its one thread. What is measured is the processor time of the Envoy process per request.
+//! Envoy is pinned to one CPU. Start this program on another (`taskset -c 1`), because the load and the upstream run in its
+//! only thread. The measured value is the processor time of the Envoy process per request.
 
 mod envoy;
 mod exports;
@@ -46,29 +46,29 @@ struct Options {
     /// Rounds over all Envoys per scenario and start.
     #[arg(long, global = true, env = "ROUNDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// Only this scenario; may be given several times.
+    /// Only this scenario; may be repeated
     #[arg(long, global = true, env = "SCENARIO", value_delimiter = ',', value_parser = workload::names())]
     scenario: Vec<String>,
-    /// A tenth of the requests: to see that it runs, not to measure.
+    /// A tenth of the requests: a trial run, not a measurement
     #[arg(long, global = true)]
     quick: bool,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Plain Envoy, the empty filter, ours, and Envoy's own MCP filter.
+    /// Compares plain Envoy, the empty filter, this project's filter, and Envoy's own MCP filter.
     Compare {
         /// The module of the empty filter.
         #[arg(long)]
         empty: PathBuf,
-        /// Our module.
+        /// The module of this project.
         #[arg(long)]
         ours: PathBuf,
         /// Where to write the medians.
         #[arg(long)]
         json: PathBuf,
     },
-    /// Plain Envoy and any modules, each as NAME=FILE.
+    /// Compares plain Envoy and any modules, each as NAME=FILE.
     Variants {
         #[arg(required = true)]
         modules: Vec<String>,
@@ -80,7 +80,7 @@ enum Command {
         #[arg(required = true)]
         names: Vec<String>,
     },
-    /// A module that measures itself and logs what it finds.
+    /// Runs a module that measures itself and logs the results.
     Probe { module: PathBuf },
 }
 

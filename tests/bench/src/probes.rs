@@ -1,4 +1,4 @@
-//! Runs a module that measures itself inside Envoy and logs `probe <nanoseconds> <name>` per measurement.
+//! Runs a module that measures itself inside Envoy and logs a line `probe <nanoseconds> <name>` for each measurement.
 
 use crate::envoy::{Envoy, Filter};
 use crate::load::Load;
@@ -9,7 +9,8 @@ use anyhow::{Result, ensure};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// One request after another of the plan's first scenario; the values of each probe, in the order of their first lines.
+/// Sends the requests of the plan's first scenario one after the other. Returns the values of each probe, in the order of their
+/// first lines.
 pub(crate) async fn run(plan: &Plan, module: PathBuf) -> Result<Vec<(String, Vec<f64>)>> {
     let scenario = plan.scenarios.first().map_or("small_json", String::as_str);
     let workload = Workload::new(scenario)?;

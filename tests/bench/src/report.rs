@@ -1,13 +1,13 @@
-//! Medians, ratios and the tables that are printed.
+//! Computes medians and ratios, and prints the tables.
 //!
-//! Ratios are taken within each round and then their median, with the middle half beside it: what slows
-//! the machine for a while slows both sides of a round.
+//! A ratio is computed in each round. The tables have the median of these ratios and their quartiles. If the machine is slow for a
+//! while, both sides of a round are slow.
 
 use crate::rounds::{Findings, Sample, ScenarioSamples};
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
-/// A ratio over the rounds: its median and the quartiles around it.
+/// A ratio over the rounds: its median and quartiles.
 struct Spread {
     low: f64,
     middle: f64,
@@ -17,7 +17,7 @@ struct Spread {
 // === impl Spread ===
 
 impl Spread {
-    /// `None` without a value, or when every divisor was zero.
+    /// `None` if there is no value, or every divisor is zero.
     fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
         let sorted = sorted(values);
         Some(Self { low: quantile(&sorted, 0.25)?, middle: quantile(&sorted, 0.5)?, high: quantile(&sorted, 0.75)? })
@@ -42,7 +42,7 @@ impl ScenarioSamples {
         quantile(&sorted(values.iter().map(value)), share).unwrap_or(f64::NAN)
     }
 
-    /// Round by round: (top - base) / (bottom - base); without a base: top / bottom.
+    /// For each round: (top - base) / (bottom - base); without a base: top / bottom.
     fn ratio(&self, top: usize, bottom: usize, base: Option<usize>) -> Option<Spread> {
         let (top, bottom) = (self.cpu(top), self.cpu(bottom));
         let base = base.map_or_else(|| vec![0.0; top.len()], |base| self.cpu(base));
@@ -73,7 +73,7 @@ pub(crate) fn print_table(findings: &Findings) {
     }
 }
 
-/// Prints how much ours adds beside what the empty and the native filter add to plain Envoy.
+/// Prints what the project's filter adds to plain Envoy, compared with what the empty and the native filter add.
 pub(crate) fn print_added(findings: &Findings) {
     println!("{:<18} {:>22} {:>22} {:>22}", "scenario", "ours/plain", "added: ours/empty", "added: ours/native");
     let [plain, empty, ours, native] = FOUR;
@@ -89,10 +89,10 @@ pub(crate) fn print_added(findings: &Findings) {
     }
 }
 
-/// The positions of plain, empty, ours and native in a comparison.
+/// The indices of the variants in a comparison: plain, empty, ours (this project's filter), native (Envoy's MCP filter).
 const FOUR: [usize; 4] = [0, 1, 2, 3];
 
-/// The figures that other programs read: medians of the processor time per request.
+/// Writes the medians of the processor time per request, for other programs.
 pub(crate) fn json(findings: &Findings) -> Value {
     let scenarios = findings.scenarios.iter().map(|scenario| {
         let mut values = Map::new();
@@ -106,7 +106,7 @@ pub(crate) fn json(findings: &Findings) -> Value {
     Value::Object(scenarios.collect())
 }
 
-/// Prints the least, median and 99th percentile of each probe's nanoseconds.
+/// Prints the minimum, the median and the 99th percentile of each probe, in nanoseconds.
 pub(crate) fn print_probes(probes: &[(String, Vec<f64>)]) -> Result<()> {
     println!("{:<56} {:>10} {:>10} {:>10}", "in the VM", "least ns", "median ns", "p99 ns");
     for (name, values) in probes {

@@ -1,4 +1,4 @@
-//! Visits the Envoys in turn, round after round, so that a slow minute of the machine hits all alike.
+//! Sends load to each Envoy in turn, in several rounds, so that a slow minute of the machine affects all of them equally.
 
 use crate::envoy::{Envoy, Filter};
 use crate::load::Load;
@@ -10,17 +10,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// How to measure.
+/// The settings of a measurement.
 pub(crate) struct Plan {
     pub(crate) envoy: PathBuf,
     pub(crate) cpu: usize,
     pub(crate) connections: usize,
-    /// Times that all Envoys are started: one module's figures differ by several microseconds from start to start.
+    /// How many times all Envoys are started. The figures of one module differ by several microseconds between starts.
     pub(crate) starts: usize,
-    /// Rounds over all Envoys per scenario and start.
+    /// Rounds per scenario and start.
     pub(crate) rounds: usize,
     pub(crate) scenarios: Vec<String>,
-    /// Divides the requests of each visit.
+    /// Divides the number of requests per Envoy and round.
     pub(crate) hurry: usize,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Variant {
     pub(crate) filter: Filter,
 }
 
-/// What one visit to one Envoy showed.
+/// The figures of one Envoy in one round.
 #[derive(Clone, Copy)]
 pub(crate) struct Sample {
     /// Processor time of Envoy per request, in microseconds.
@@ -44,7 +44,7 @@ pub(crate) struct ScenarioSamples {
     pub(crate) by_variant: Vec<Vec<Sample>>,
 }
 
-/// Everything that a run found.
+/// The result of a run.
 pub(crate) struct Findings {
     pub(crate) variants: Vec<String>,
     pub(crate) scenarios: Vec<ScenarioSamples>,
@@ -59,7 +59,7 @@ struct Lane {
     sent: u64,
 }
 
-/// Starts one Envoy per variant, measures, and starts again; fails if one answer was wrong or one filter did not run.
+/// Starts one Envoy per variant, measures, and repeats this. Fails if a response is wrong or a filter did not run.
 pub(crate) async fn measure(plan: &Plan, variants: &[Variant]) -> Result<Findings> {
     let workloads: Result<Vec<Workload>> = plan.scenarios.iter().map(|name| Workload::new(name)).collect();
     let stage = Arc::new(Stage::new(workloads?));
@@ -75,7 +75,7 @@ pub(crate) async fn measure(plan: &Plan, variants: &[Variant]) -> Result<Finding
     Ok(Findings { variants, scenarios, resident })
 }
 
-/// Adds the samples of one start; returns each Envoy's resident memory at its end, in MiB.
+/// Adds the samples of one start. Returns each Envoy's resident memory at its end, in MiB.
 async fn measure_once(
     plan: &Plan,
     variants: &[Variant],

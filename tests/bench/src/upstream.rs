@@ -1,4 +1,4 @@
-//! The MCP server behind every Envoy: checks each request and gives the scenario's answer.
+//! The MCP server behind every Envoy: checks each request and sends the response of its scenario.
 
 use crate::workload::{Answer, Workload, check, lane_of};
 use anyhow::{Context, Result};
@@ -15,15 +15,15 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-/// Most connections of the load.
+/// Maximum number of connections of the load.
 pub(crate) const MAX_LANES: usize = 64;
 
 type AnswerBody = Either<Full<Bytes>, Channel<Bytes>>;
 
-/// What load and upstream share.
+/// State that load and upstream share.
 pub(crate) struct Stage {
     pub(crate) workloads: Vec<Workload>,
-    /// Per connection of the load: the client has received an event, so the next may be sent.
+    /// For each connection of the load: the client has received an event, so the next one may be sent.
     received: Vec<Notify>,
 }
 
@@ -43,7 +43,7 @@ impl Stage {
     }
 }
 
-/// Serves until the process ends; returns the address.
+/// Starts the server, which runs until the process ends. Returns its address.
 pub(crate) async fn start(stage: Arc<Stage>) -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
@@ -61,7 +61,7 @@ pub(crate) async fn start(stage: Arc<Stage>) -> Result<SocketAddr> {
     Ok(address)
 }
 
-/// A request that is not the expected one gets 400 with the reason, which the load reports.
+/// A request that differs from the expected one gets 400 with the reason, which the load reports.
 async fn respond(stage: Arc<Stage>, request: Request<Incoming>) -> Result<Response<AnswerBody>> {
     match answer(stage, request).await {
         Ok(response) => Ok(response),
@@ -91,7 +91,7 @@ async fn answer(stage: Arc<Stage>, request: Request<Incoming>) -> Result<Respons
     Ok(response?)
 }
 
-/// Sends the events one by one, each when the client has the one before it.
+/// Sends the events one by one, each after the client has received the one before.
 fn stream(stage: Arc<Stage>, lane: usize, events: Vec<Bytes>) -> Channel<Bytes> {
     let (mut sender, body) = Channel::<Bytes, Infallible>::new(1);
     tokio::spawn(async move {

@@ -1,7 +1,6 @@
-//! What is sent and answered: one MCP call per scenario, with the headers that the TypeScript client sends.
+//! The requests and responses: one MCP call per scenario, with the headers that the TypeScript client sends.
 //!
-//! Every request of a scenario is the same but for its session id, so both sides know the right bytes in
-//! advance and can check each message whole.
+//! All requests of a scenario are equal except for the session id, so both sides can compare each message with the expected bytes.
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
@@ -23,23 +22,23 @@ const MEGABYTE: usize = 1 << 20;
 
 const SSE_EVENTS: usize = 20;
 
-/// One scenario's request and answer.
+/// The request and the response of one scenario.
 pub(crate) struct Workload {
     pub(crate) name: String,
-    /// Requests of one visit to one Envoy: about a quarter of a second of its time.
+    /// Requests to one Envoy in one round: about a quarter of a second of processor time.
     pub(crate) requests: usize,
     pub(crate) headers: Vec<(&'static str, &'static str)>,
     pub(crate) request: Bytes,
     pub(crate) answer: Answer,
-    /// The answer's body as the client must receive it.
+    /// The response body that the client must receive.
     pub(crate) expected: Bytes,
 }
 
-/// How the upstream answers.
+/// The form of the response.
 pub(crate) enum Answer {
     /// One JSON document with a content length.
     Json(Bytes),
-    /// An event stream, each event in a chunk of its own that has reached the client before the next is sent.
+    /// An event stream. Each event is one chunk, and is sent after the client has received the one before.
     Sse(Vec<Bytes>),
 }
 
@@ -69,18 +68,18 @@ impl Workload {
         Ok(Self { name: name.to_owned(), requests, headers, request, answer, expected })
     }
 
-    /// The path, by which the upstream knows the scenario.
+    /// The path. It identifies the scenario for the upstream.
     pub(crate) fn path(&self) -> String {
         format!("/mcp/{}", self.name)
     }
 }
 
-/// The session id of one connection, in the shape of a UUID; its end names the connection.
+/// The session id of one connection: a UUID whose end is the number of the connection.
 pub(crate) fn session_id(lane: usize) -> String {
     format!("6f1d2c3b-0a1b-4c5d-8e9f-{lane:012}")
 }
 
-/// The connection that a session id names.
+/// The number of the connection in a session id.
 pub(crate) fn lane_of(session_id: &str) -> Result<usize> {
     let (_, lane) = session_id.rsplit_once('-').context("a session id without '-'")?;
     lane.parse().with_context(|| format!("session id '{session_id}'"))
@@ -90,7 +89,7 @@ pub(crate) fn names() -> Vec<&'static str> {
     SCENARIOS.iter().map(|(name, _)| *name).collect()
 }
 
-/// Fails if a body is not the expected one; the error shows where it differs.
+/// Fails if a body is not the expected one. The error shows the first difference.
 pub(crate) fn check(what: &str, expected: &[u8], actual: &[u8]) -> Result<()> {
     ensure!(
         expected == actual,
@@ -126,7 +125,7 @@ fn request(mut meta: Value, note: &str) -> Bytes {
     }
     let arguments = json!({"city": "Lisbon", "days": 3, "units": "metric", "note": note});
     let params = json!({"name": "get_forecast", "arguments": arguments, "_meta": meta});
-    // The TypeScript SDK's order of members.
+    // The order of members in the TypeScript SDK.
     format!(r#"{{"method":"tools/call","params":{params},"jsonrpc":"2.0","id":17}}"#).into()
 }
 
@@ -163,7 +162,7 @@ fn event(number: usize, data: &str) -> Bytes {
     format!("event: message\nid: 717f98a3::{number}\ndata: {data}\n\n").into()
 }
 
-/// Prose with the quotes and line ends that make a scanner stop.
+/// Text with quotes and line breaks, at which the scanner stops.
 fn prose() -> String {
     let line = "The \"late\" boat from Cacilhas was full, so we walked along the river to the next pier.\n";
     line.chars().cycle().take(MEGABYTE).collect()
@@ -175,7 +174,7 @@ fn image_result() -> Value {
     json!({"content": [{"type": "image", "mimeType": "image/png", "data": data}], "isError": false})
 }
 
-/// Rows of small numbers and flags: the most tokens per byte that a real tool returns.
+/// Rows of small numbers and booleans: as many tokens per byte as a real tool may return.
 fn dense_result() -> Value {
     let rows: Vec<Value> = (0..MEGABYTE / 52)
         .map(|row| json!({"id": row % 97, "t": 18.5, "ok": true, "wind": [3, 7], "note": null}))

@@ -1,8 +1,8 @@
-"""Goes through the whole OAuth flow of an MCP server with the Python SDK 2.3.0, calls a tool, and prints the token.
+"""Runs the complete OAuth flow of an MCP server with the Python SDK 2.3.0, calls a tool, and prints the token.
 
     client_auth.py URL
 
-The person who would log in is played by a request for the authorization page, which redirects at once.
+Instead of a user's log-in, it requests the authorization page, which redirects at once.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class Storage:
 
 
 class Person:
-    """Follows the authorization URL and remembers where it led."""
+    """Requests the authorization URL and keeps the address of the redirect."""
 
     def __init__(self) -> None:
         self.answer: dict[str, list[str]] = {}

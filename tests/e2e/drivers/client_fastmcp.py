@@ -1,9 +1,9 @@
-"""Drives an MCP server with FastMCP's client, of either generation, and prints what it saw.
+"""Runs a plan against an MCP server with the client of FastMCP 2 or 4, and prints the outcomes.
 
     client_fastmcp.py PLAN
 
-As client_old.py; `mode` of the plan is for FastMCP 4 alone, FastMCP 2 knows the handshake only. With `task` an operation asks for
-a background task, and its outcome is that of the task.
+As client_old.py; Only FastMCP 4 uses the plan's `mode`; FastMCP 2 always sends `initialize`. An operation with `task`
+requests a background task, and its outcome is that of the task.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ HAS_MODES = "mode" in inspect.signature(Client.__init__).parameters
 
 
 class Conversation:
-    """One session, and whether the server has asked for roots."""
+    """One session, and whether the server has requested the roots."""
 
     def __init__(self, plan: dict) -> None:
         self.roots_told = anyio.Event()
         transport = SSETransport if plan["transport"] == "http_sse" else StreamableHttpTransport
         options = {"mode": plan["mode"]} if HAS_MODES else {}
 
-        # FastMCP takes functions for handlers, and no methods.
+        # FastMCP accepts functions as handlers, but no methods.
         async def list_roots(context) -> list[str]:
             self.roots_told.set()
             return ["file:///here"]
@@ -50,7 +50,7 @@ async def call_tool(client: Client, operation: dict, arguments: dict, on_progres
     name = operation["name"]
     if operation.get("task"):
         task = await client.call_tool(name, arguments, task=True)
-        # Not before the client knows of the task: what is told of one comes on another stream.
+        # Only after the client knows the task, because its notifications come on another stream.
         await client.call_tool("release")
         await task.wait()
         return "tool_error" if (await task.status()).status == "failed" else "ok"

@@ -16,7 +16,7 @@ from plan import main
 
 
 class Conversation:
-    """One session, and what the server has asked it so far."""
+    """One session, and the methods of the server requests so far."""
 
     def __init__(self) -> None:
         self.roots_told = anyio.Event()
@@ -57,7 +57,7 @@ class Conversation:
                 giving_up.cancel()
 
         async def ping_then_give_up() -> None:
-            # Nothing tells that the call has arrived; a ping behind it has taken the same way.
+            # The server does not confirm that the call has arrived. A ping that was sent after it has a response.
             await client.send_ping()
             giving_up.cancel()
 

@@ -2,8 +2,8 @@
 
     client_old.py PLAN
 
-PLAN is a JSON object: `transport` (streamable_http or http_sse), `url`, `sessions` and `operations`. Every session
-runs all operations, all sessions are open at once. Prints a JSON list of `{method, name, outcome, progress}`.
+PLAN is a JSON object: `transport` (streamable_http or http_sse), `url`, `sessions` and `operations`. Every session runs all
+operations; all sessions are open at the same time. Prints a JSON list of `{method, name, outcome, progress}`.
 """
 
 import inspect
@@ -21,7 +21,7 @@ ELICITS = "elicitation_callback" in inspect.signature(ClientSession).parameters
 
 
 class Conversation:
-    """One session, and what the server has asked and told it so far."""
+    """One session, with the server requests and notifications so far."""
 
     def __init__(self) -> None:
         self.roots_told = anyio.Event()
@@ -63,8 +63,8 @@ class Conversation:
             self.progressed.set()
 
     async def call_tool(self, operation: dict) -> types.CallToolResult:
-        """A call; 1.8 has no callback for progress yet, so the token is set by hand."""
-        # What the SDK is about to take as the id of its next request.
+        """Calls a tool. Version 1.8 has no callback for progress, so the token is set here."""
+        # The id that the SDK will use for its next request.
         token = {"progressToken": self.session._request_id} if operation.get("progress") else None
         parameters = types.CallToolRequestParams(
             name=operation["name"], arguments=operation.get("arguments", {}), _meta=token
@@ -73,7 +73,7 @@ class Conversation:
         return await self.session.send_request(request, types.CallToolResult)
 
     async def cancelled_call(self, operation: dict) -> None:
-        """Starts a call, waits until it has arrived, and tells the server that it is no longer wanted."""
+        """Starts a call, waits until it has arrived, and sends the cancellation."""
         identity = self.session._request_id
 
         async def call() -> None:
@@ -87,7 +87,7 @@ class Conversation:
             if operation.get("progress"):
                 await self.progressed.wait()
             else:
-                # Nothing tells that the call has arrived; a ping behind it has taken the same way.
+                # The server does not confirm that the call has arrived. A ping that was sent after it has a response.
                 await anyio.lowlevel.checkpoint()
                 await self.session.send_ping()
             parameters = types.CancelledNotificationParams(requestId=identity, reason="no longer needed")

@@ -1,4 +1,4 @@
-"""Runs a plan with one conversation per session: the part that the clients on both major versions of the Python SDK share."""
+"""Runs a plan with one conversation per session. The clients on both major versions of the Python SDK share this module."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 
 async def run(plan: dict, conversation: type) -> list[dict]:
-    """The outcomes of all operations; every session has the same operations."""
+    """Runs the same operations in every session. Returns all outcomes."""
     seen = []
     async with AsyncExitStack() as stack:
         opened = [conversation() for _ in range(plan["sessions"])]

@@ -1,4 +1,4 @@
-"""Posts the same message again and again with httpx, as the Python SDKs do, and prints the statuses that came back.
+"""Posts the same message several times with httpx, as the Python SDKs do, and prints the statuses.
 
     post_httpx.py URL COUNT http1|http2
 """

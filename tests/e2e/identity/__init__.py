@@ -1,1 +1,1 @@
-"""Random exchanges whose every byte is known before they are made, played through Envoy piece by piece."""
+"""Random exchanges with known bytes, which run through Envoy piece by piece."""

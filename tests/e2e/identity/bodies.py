@@ -1,4 +1,4 @@
-"""Bodies of every shape that MCP peers send, and of some that none should. Only their bytes matter here."""
+"""Random bodies, of all forms that MCP peers send, and some invalid ones. Only their bytes are compared."""
 
 import gzip
 import json
@@ -14,7 +14,7 @@ HUGE = 300_000
 
 
 def message(chance: random.Random) -> bytes:
-    """One JSON-RPC message in a random spelling."""
+    """One JSON-RPC message with random members, order and white space."""
     words = Words(chance)
     kind = chance.randrange(5)
     if kind == 0:
@@ -35,7 +35,7 @@ def text(chance: random.Random) -> str:
 
 
 def document(chance: random.Random) -> bytes:
-    """What a JSON body may hold: messages, batches, several documents, and things that are no JSON-RPC or no JSON."""
+    """A JSON body: a message, a batch, several documents, or something that is not JSON-RPC or not JSON."""
     shapes = (
         (30, lambda: message(chance)),
         (4, lambda: b"[" + b",".join(message(chance) for _ in range(chance.randrange(1, 9))) + b" ]"),
@@ -57,7 +57,7 @@ def document(chance: random.Random) -> bytes:
 
 
 def events(chance: random.Random) -> list[bytes]:
-    """An event stream, event by event; each with line ends of its own."""
+    """The events of a stream, each with its own kind of line ends."""
     words = Words(chance)
     shapes = (
         (20, lambda: words.event(message(chance), f"{chance.getrandbits(32):x}" if chance.random() < 0.5 else None)),
@@ -79,7 +79,7 @@ def events(chance: random.Random) -> list[bytes]:
 
 
 def cut(chance: random.Random, body: bytes) -> list[bytes]:
-    """The body in pieces: whole, byte by byte at some place, or anywhere (inside escapes and characters as well)."""
+    """The body in pieces: one piece, single bytes at one place, or cut anywhere (also within escapes and characters)."""
     if not body or chance.random() < 0.4:
         return [body] if body else []
     if chance.random() < 0.2:
@@ -91,7 +91,7 @@ def cut(chance: random.Random, body: bytes) -> list[bytes]:
 
 
 def packed(chance: random.Random, pieces: list[bytes]) -> tuple[str, list[bytes]]:
-    """The pieces behind a content coding, each flushed; or the name of a coding that the bytes do not have."""
+    """The pieces in a content coding, each flushed; or uncompressed bytes under the name of a coding."""
     coding = chance.choice(("gzip", "deflate", "br", "gzip, deflate", "broken"))
     if coding in ("br", "gzip, deflate"):
         return coding, [chance.randbytes(len(piece) % 1000 + 1) for piece in pieces]

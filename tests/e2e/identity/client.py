@@ -1,4 +1,4 @@
-"""The client's ends, HTTP/1.1 and HTTP/2, behind one face: a request in pieces, a response in pieces, or a leave."""
+"""Clients for HTTP/1.1 and HTTP/2 with one interface: send a request in pieces, read a response in pieces, or leave."""
 
 import socket
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ DEADLINE = 30
 
 
 class Client(Protocol):
-    """One connection; its exchanges follow one another. `close` begins a new connection with the next exchange."""
+    """One connection with one exchange after the other. After `close` the next exchange opens a new connection."""
 
     lower: bool
 
@@ -74,7 +74,7 @@ class Http1Client:
 
 
 class Http2Client:
-    """With prior knowledge. Leaving is a reset of the stream; the connection goes on."""
+    """With prior knowledge. To leave is to reset the stream; the connection stays open."""
 
     lower = True
 

@@ -1,4 +1,4 @@
-"""One exchange, decided in full by its number and the seed before it is made."""
+"""The plan of one exchange, which depends only on its number and the seed."""
 
 import random
 import threading
@@ -33,7 +33,7 @@ WHOLE, CLIENT_LEAVES, SERVER_RESETS = "whole", "the client leaves", "the server 
 
 @dataclass
 class Plan:
-    """`broken_after`: so many pieces, of the request and then of the response, pass before one side leaves. A response
+    """`broken_after`: the number of pieces, of the request and then of the response, after which one side leaves. A response
     that is `framed` by "close" ends with its connection."""
 
     number: int
@@ -50,9 +50,9 @@ class Plan:
     response_trailers: Headers
     ending: str = WHOLE
     broken_after: int = 0
-    # Of the exchanges that break before the first piece of the response, some have its head.
+    # Some exchanges that break before the first piece of the response have response headers.
     head_comes_first: bool = False
-    # Each end tells the other what has arrived; what the server saw is kept for the comparison.
+    # Each side tells the other what has arrived. What the server received is kept for the comparison.
     request_seen: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     response_seen: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     served: threading.Event = field(default_factory=threading.Event)
@@ -61,19 +61,19 @@ class Plan:
 
     @property
     def breaks_in_request(self) -> bool:
-        """The client leaves before its request is whole."""
+        """Whether the client leaves before its request is complete."""
         return self.ending == CLIENT_LEAVES and self.broken_after < len(self.request)
 
     @property
     def response_pieces(self) -> int:
-        """So many pieces of the response pass."""
+        """The number of pieces of the response that pass."""
         if self.ending == WHOLE:
             return len(self.response)
         return max(0, self.broken_after - len(self.request))
 
     @property
     def has_head(self) -> bool:
-        """The response begins before anything breaks."""
+        """Whether the response headers pass before the exchange breaks."""
         least = len(self.request) + (not self.head_comes_first)
         return self.ending == WHOLE or self.broken_after >= least
 
@@ -99,7 +99,7 @@ def make(seed: str, number: int) -> Plan:
 
 
 def break_it(chance: random.Random, plan: Plan) -> None:
-    """Somewhere before the last piece, so that a break is no end."""
+    """Breaks the exchange before the last piece, so that it is incomplete."""
     if not plan.response:
         plan.framed = "chunked"
     plan.head_comes_first = chance.random() < 0.5
@@ -134,7 +134,7 @@ def response_body(chance: random.Random, verb: str, status: int) -> tuple[list[b
 
 
 def sample(chance: random.Random, lines: Headers, share: float = 0.3) -> Headers:
-    """Some of the lines, none under the same name but those that may repeat."""
+    """Some of the lines. A name occurs twice only if it may be repeated."""
     chosen: Headers = []
     for name, value in lines:
         if chance.random() < share and (name == "Set-Cookie" or name not in dict(chosen)):

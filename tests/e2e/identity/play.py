@@ -1,4 +1,4 @@
-"""Plays a plan from the client's end and compares both directions with what was sent."""
+"""Runs a plan as the client, and compares both directions with what was sent."""
 
 from collections import Counter
 
@@ -10,12 +10,12 @@ from .plan import CLIENT_LEAVES, WHOLE, Plan
 from .server import confirmed
 from .server import head as sent_head
 
-# Envoy states how long an empty body is where the verb may have one; so the client does.
+# For verbs that may have a body, Envoy adds the length of an empty one. So the client sends it too.
 WITH_BODY = ("POST", "PUT", "OPTIONS")
 
 
 def play(plan: Plan, client: Client) -> None:
-    """Each piece is sent when the other end has the one before."""
+    """Sends each piece after the other side has received the one before."""
     fields = [*plan.request_headers, *length(plan)]
     bodiless = not plan.request and not plan.request_chunked
     client.begin(plan.verb, plan.target, fields, plan.request_chunked, bodiless)
@@ -50,7 +50,7 @@ def receive(plan: Plan, client: Client) -> None:
         if plan.ending == CLIENT_LEAVES:
             client.leave()
         else:
-            # Nothing of the server to pass on: Envoy speaks for itself.
+            # There is no response of the server, so Envoy sends its own.
             assert client.head().status == 503
             assert sum(map(len, client.pieces())) > 0
         return
@@ -95,7 +95,7 @@ def compare_response_head(plan: Plan, head: Head, lowered: bool) -> None:
 
 
 def same(one: Headers, other: Headers, lowered: bool) -> dict[tuple[str, str], int]:
-    """The lines that differ, and by how many."""
+    """The lines that differ, and how often each occurs more on one side."""
     difference: Counter = comparable(one, lower=lowered)
     difference.subtract(comparable(other, lower=lowered))
     return {line: count for line, count in difference.items() if count}

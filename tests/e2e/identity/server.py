@@ -1,4 +1,4 @@
-"""The server's end: reads the request piece by piece, answers piece by piece, or breaks where the plan says."""
+"""The server: reads the request and sends the response piece by piece, or closes the connection where the plan says."""
 
 from collections.abc import Iterator
 from itertools import accumulate
@@ -14,7 +14,7 @@ DEADLINE = 30
 
 
 class Server:
-    """A head handler of the stub, for all plans that are under way."""
+    """A handler of the stub, called after the headers, for all running plans."""
 
     def __init__(self) -> None:
         self.plans: dict[str, Plan] = {}
@@ -43,7 +43,7 @@ def read(plan: Plan, head: http1.Head, source: BinaryIO) -> None:
 
 
 def confirmed(parts: Iterator[bytes], pieces: list[bytes], seen: Semaphore) -> Iterator[int]:
-    """Reads on, tells the other end of each piece that is whole, and yields how many are."""
+    """Reads the pieces, confirms each complete one to the client, and yields their number."""
     ends = list(accumulate(map(len, pieces)))
     arrived = whole = 0
     for part in parts:

@@ -1,4 +1,4 @@
-"""Requests of the stub scenarios, and test cases: what the server does, and which outcome must be counted."""
+"""The requests to the stub, and test cases: what the server does, and the outcome that must be counted."""
 
 import json
 import threading
@@ -23,7 +23,7 @@ def result(value: Any, id: Any = 7) -> bytes:
 
 
 def error(code: int, **id: Any) -> bytes:
-    """`error(-1)` answers id 7; `error(-1, id=None)` has a null id."""
+    """An error with the id 7. `error(-1, id=None)` has a null id."""
     identity = id if id else {"id": 7}
     return json.dumps({"jsonrpc": "2.0", **identity, "error": {"code": code, "message": "refused"}}).encode()
 
@@ -39,7 +39,7 @@ NOTIFICATION = b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"p
 
 
 def post(connection: Connection, case: "Case") -> None:
-    """The ordinary client: sends the request and reads whatever comes."""
+    """The usual client: sends the request and reads the whole response."""
     connection.send("POST", "/case", JSON, case.request)
     connection.exchange.skipped = case.skipped
     try:
@@ -50,8 +50,8 @@ def post(connection: Connection, case: "Case") -> None:
 
 @dataclass
 class Case:
-    """`outcome` is the status and error_type that the operation must get. `cause` repeats it where neither
-    the answer nor the HTTP status tells, so that the account cannot derive it."""
+    """`outcome` is the status and error_type that the operation must get. `cause` is the same if the expected series cannot be
+    derived from the response and the HTTP status."""
 
     name: str
     outcome: Outcome

@@ -1,8 +1,7 @@
 """Counts the messages between a client and a server, from the bytes that a relay recorded.
 
-The result is what the sidecar's counters must show after every exchange has ended. The answer of a request is found on any
-stream. Not covered: durations, sizes of single messages, and the label `resource_uri`, which depends on what the server had
-listed before.
+The result is what the sidecar's counters must show after all exchanges have ended. The response to a request may be on any
+stream. Not covered: durations, sizes of single messages, and the label `resource_uri`, which depends on earlier lists.
 """
 
 import json
@@ -17,7 +16,7 @@ from .messages import METHODS, REVISIONS, is_answer, is_notification, is_request
 from .reading import is_stream_of_mcp
 
 COUNTED = re.compile(r"mcp_\w+_total|mcp_sessions_active|mcp_(session|server_request)_duration_microseconds_count")
-# Of these none may be left once every exchange has ended.
+# Gauges that must be 0 after all exchanges have ended.
 LEVELS = ("mcp_active_connections", "mcp_sse_streams_active", "mcp_requests_in_flight")
 LEFT_OUT = ("resource_uri", "server_name")
 NAMED = {
@@ -36,7 +35,7 @@ Id = tuple[str, str, Any]
 
 @dataclass
 class Operation:
-    """One request of the client, and its answer once found."""
+    """One request of the client, and its response after it was found."""
 
     session: str
     message: dict[str, Any]
@@ -66,7 +65,7 @@ class Operation:
 
 @dataclass
 class Census:
-    """`count` it once over all exchanges; `totals` are then what the counters must show."""
+    """After one call of `count`, `totals` has the expected values of the counters."""
 
     totals: Counter[Series] = field(default_factory=Counter)
     operations: list[Operation] = field(default_factory=list)
@@ -98,7 +97,7 @@ class Census:
         self.tasks()
         return self
 
-    # What one exchange says
+    # Counts of one exchange
 
     def exchange(self, exchange: Exchange) -> None:
         if is_stream_of_mcp(exchange) and (status := opened(exchange)):
@@ -124,7 +123,7 @@ class Census:
         self.operations += own
 
     def answer(self, session: str, message: dict[str, Any], own: list[Operation]) -> None:
-        """An answer belongs to the request of its id; an error that names none, to the one request of its exchange."""
+        """A response belongs to the request with its id; an error without a known id, to the only request of its exchange."""
         still = [operation for operation in own if operation.answer is None]
         wanted = identity(session, message)
         found = [operation for operation in still if identity(session, operation.message) == wanted]
@@ -135,7 +134,7 @@ class Census:
         else:
             self.elsewhere.append((session, message))
 
-    # What only all exchanges say together
+    # Counts that need all exchanges
 
     def answers_elsewhere(self) -> None:
         waiting = {
@@ -198,7 +197,7 @@ class Census:
             self.add("mcp_sessions_active", len(begun - ended - {""}), transport="streamable_http")
 
     def tasks(self) -> None:
-        """A task is known by the call that made it; it ended when a client was first told so."""
+        """A task belongs to the call that created it. Its end counts when the client first receives it."""
         tools = {}
         for operation in self.operations:
             result = (operation.answer or {}).get("result") or {}
@@ -215,7 +214,7 @@ class Census:
 
 
 def differences(census: Census, samples: dict[Series, float]) -> list[str]:
-    """One line per counter that is not what the census says; zero is as good as absent."""
+    """One line for each counter that differs from the census. Zero and a missing series are equal."""
     shown: Counter[Series] = Counter()
     for (family, labels), value in samples.items():
         if COUNTED.fullmatch(family) or family in LEVELS:
@@ -243,7 +242,7 @@ def ends_session(exchange: Exchange) -> bool:
 
 
 def mismatches(operation: Operation) -> list[str]:
-    """The headers that contradict the body, in the revision that defines them."""
+    """The headers that contradict the body, in the protocol version that defines them."""
     head, params = operation.exchange.request, operation.message.get("params") or {}
     if head.get("mcp-protocol-version") != HEADERS_SINCE:
         return []
@@ -256,7 +255,7 @@ def mismatches(operation: Operation) -> list[str]:
 
 
 def identity(session: str, message: dict[str, Any]) -> Id:
-    """Ids as JSON-RPC tells them apart: `1` is not `"1"`."""
+    """An id in a form that can be compared: `1` differs from `"1"`."""
     return session, type(message.get("id")).__name__, message.get("id")
 
 

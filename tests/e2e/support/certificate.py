@@ -12,7 +12,7 @@ NAME = "localhost"
 
 
 def certify(directory: Path) -> tuple[Path, ssl.SSLContext]:
-    """The certificate's file, and what a server needs of it."""
+    """Writes the certificate. Returns its file and the TLS context of a server."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
     now = datetime.datetime.now(datetime.timezone.utc)

@@ -12,7 +12,7 @@ JSON = [("Content-Type", "application/json"), ("Accept", "application/json, text
 
 
 class Connection:
-    """One TCP connection. An exchange is entered in the ledger when it is finished or left."""
+    """One TCP connection. An exchange is added to the ledger when it ends or the client leaves."""
 
     def __init__(self, port: int, ledger: Ledger | None = None, host: str = "127.0.0.1") -> None:
         self.socket = socket.create_connection((host, port), timeout=DEADLINE)
@@ -39,7 +39,7 @@ class Connection:
         trailers: Headers = (),
         host: bool = True,
     ) -> None:
-        """A list as body is sent chunked, one chunk a piece."""
+        """Sends a request. A list as body is sent chunked, one chunk for each element."""
         fields = ([("Host", self.authority)] if host else []) + list(headers)
         if isinstance(body, list):
             fields.append(("Transfer-Encoding", "chunked"))
@@ -48,11 +48,11 @@ class Connection:
             if body or verb == "POST":
                 fields.append(("Content-Length", str(len(body))))
             payload = body
-        # Head and body in one piece: Envoy's answer to the head alone could come before the body.
+        # Headers and body in one write, because Envoy could respond to the headers before the body.
         self.begin(verb, target, fields, b"".join(body) if isinstance(body, list) else body, payload)
 
     def begin(self, verb: str, target: str, fields: Headers, body: bytes, payload: bytes = b"") -> None:
-        """Sends the head alone, unless a payload is given; `body` is what the account takes for sent."""
+        """Sends the headers, and the payload if there is one. `body` is the body that is recorded as sent."""
         start = f"{verb} {target} HTTP/1.1"
         self.exchange = Exchange(http1.Head(start, list(fields)), body)
         self.message = None
@@ -65,13 +65,13 @@ class Connection:
         return self.message.head
 
     def pieces(self) -> Iterator[bytes]:
-        """The body as it arrives; the exchange is entered when it ends."""
+        """Yields the body as it arrives. At its end the exchange is added to the ledger."""
         verb = self.exchange.request.verb
         yield from http1.response_body(self.source, verb, self.message)
         self.finish()
 
     def finish(self, cause: tuple[str, str] | None = None) -> Exchange:
-        """Enters the exchange as it stands; without a response where none came."""
+        """Adds the exchange to the ledger, without a response if none came."""
         exchange = self.exchange
         if self.message is not None:
             exchange.response = self.message.head
@@ -93,7 +93,7 @@ class Connection:
         return self.message
 
     def leave(self, cause: tuple[str, str] | None = ("cancelled", "")) -> None:
-        """The client goes away in the middle of an exchange."""
+        """Closes the connection within an exchange."""
         self.finish(cause)
         self.close()
 

@@ -15,7 +15,7 @@ import yaml
 from .peers import NODE, clean_env, get
 
 SUITE = NODE / "node_modules/@modelcontextprotocol/conformance"
-# The folder of a scenario's results: its name and when it ran.
+# The folder of a scenario's results: its name and time.
 FOLDER = re.compile(r"server-(?P<scenario>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
 DEADLINE = 120
 
@@ -52,7 +52,7 @@ def node() -> str:
 
 
 def required(requirements: str) -> set[str]:
-    """Every scenario for servers that a set of requirements runs, scored or not."""
+    """Every scenario for servers in a set of requirements, scored or not."""
     entries = yaml.safe_load((SUITE / "requirements" / f"{requirements}.yaml").read_text())
     return {*entries["server"], *(entry["scenario"] for entry in entries["not_scored"] if entry["leg"] == "server")}
 

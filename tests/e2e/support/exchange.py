@@ -1,4 +1,4 @@
-"""One HTTP exchange as the client sent and received it; the expected series are computed from these."""
+"""One HTTP exchange as the client sent and received it. The expected series are computed from exchanges."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from .http1 import Head
 
 @dataclass
 class Exchange:
-    """`cause` is (status, error_type) of operations that got no JSON-RPC answer, where the HTTP status
-    alone does not tell: the test that made the event happen says it."""
+    """`cause` is (status, error_type) of operations without a JSON-RPC response, if the HTTP status does not determine it. The
+    test that causes the event sets it."""
 
     request: Head
     request_body: bytes
@@ -16,7 +16,7 @@ class Exchange:
     response_body: bytes = b""
     complete: bool = False
     cause: tuple[str, str] | None = None
-    # Why a document of the answer was passed on unread, where a plain parser cannot tell.
+    # The reason why a document of the response is skipped, if the parser of the tests cannot find it.
     skipped: str = ""
 
 
@@ -31,7 +31,7 @@ class Ledger:
         return exchange
 
     def transcript(self) -> str:
-        """All exchanges as text, to read when a test fails; long bodies are cut."""
+        """All exchanges as text, for failed tests. Long bodies are cut."""
         return "\n".join(transcript(exchange) for exchange in self.exchanges)
 
 

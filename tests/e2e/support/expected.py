@@ -1,7 +1,7 @@
 """The expected series of a scenario, computed from what its clients sent and received.
 
-This implements the metrics documentation a second time, simply and on whole bodies. It agrees with the filter only if both
-follow the documentation. Relations between exchanges are in sessions.py.
+This is a second, simple implementation of docs/metrics.md, which reads complete bodies. It agrees with the filter only if both
+follow the page. sessions.py has the relations between exchanges.
 """
 
 import json
@@ -17,7 +17,7 @@ from .published import Published
 from .sessions import Sessions
 
 INVALID_REQUEST_CODES = (-32700, -32600, -32601, -32602, -32002)
-# A client that uses what it found has agreed on a revision before.
+# These methods are never `negotiation`: a client that calls them knows the protocol version.
 PAST_PROBING = ("tools/call", "resources/read", "prompts/get")
 LISTS = {
     "tools/list": ("tools", "mcp_tools_listed_total"),
@@ -56,7 +56,7 @@ class Expected:
         self.add("mcp_filter_streams_total", amount)
 
     def ledger(self, ledger: Ledger) -> None:
-        """Every exchange of a scenario, and what they say only together."""
+        """Adds all exchanges of a scenario, and the counts that need all of them."""
         self.sessions = Sessions(ledger.exchanges)
         for exchange in ledger.exchanges:
             self.published.learn(self.sessions.parts(exchange))
@@ -129,7 +129,7 @@ class Expected:
             self.late(exchange, request)
 
     def late(self, exchange: Exchange, request: dict) -> None:
-        """A request whose own exchange did not answer it."""
+        """Counts a request without a response on its own exchange."""
         answer = self.sessions.answer(exchange, request)
         if answer is not None:
             self.count_error(answer.value, [request])
@@ -141,7 +141,7 @@ class Expected:
 
     @staticmethod
     def answered(message: dict, open_requests: list[dict]) -> list[dict]:
-        """The requests that this answer ends."""
+        """The requests that this response ends."""
         identity = message.get("id")
         matching = [request for request in open_requests if same_id(request["id"], identity)]
         matching = matching or [request for request in open_requests if same_number(request["id"], identity)]
@@ -150,7 +150,7 @@ class Expected:
         return open_requests[:] if identity is None or len(open_requests) == 1 else []
 
     def unrelated(self, exchange: Exchange, part: Part) -> None:
-        """A message on a GET or DELETE. What answers a request of another exchange counts with that."""
+        """Counts a message on a GET or DELETE. A response to a request of another exchange counts with that request."""
         if part.value is None:
             self.skipped(exchange, part)
         elif messages.is_notification(part.value):
@@ -161,12 +161,12 @@ class Expected:
                 self.unmatched(part.value, False)
 
     def skipped(self, exchange: Exchange, part: Part) -> None:
-        """An error page is no message that was missed."""
+        """Counts skipped documents. An error page does not count."""
         if exchange.response.status < 400:
             self.add("mcp_parse_skipped_total", direction="out", reason=part.skipped)
 
     def unmatched(self, message: dict, has_request: bool) -> None:
-        """An error on an exchange without a request refuses the exchange."""
+        """Counts an unmatched response. An error on an exchange without a request refuses the exchange and is not unmatched."""
         if has_request or message.get("error") is None:
             self.add("mcp_unmatched_responses_total", reason="unknown_id")
 
@@ -228,7 +228,7 @@ class Expected:
             self.add("mcp_sessions_total", protocol_version=version, transport=transport)
 
     def has_time(self, exchange: Exchange, request: dict, answer: Part | None, status: str) -> bool:
-        """Not where nothing tells when it ended, or for how long the server waited for its client."""
+        """Whether the duration is known: the end is known, and the time that the server waited for its client."""
         if answer is None:
             return status == "cancelled" or not answered_elsewhere(exchange, None)
         return not self.sessions.asked_aside(exchange, request)
@@ -254,7 +254,7 @@ class Expected:
 
 
 def without_answer(exchange: Exchange, request: dict) -> tuple[str, str]:
-    """The outcome of an operation whose exchange ended without its answer; what the server broke, its test says."""
+    """The outcome of an operation whose exchange ended without its response. If the server broke it, the test sets the cause."""
     if exchange.response is None or not exchange.complete:
         return "cancelled", ""
     status = exchange.response.status
@@ -270,7 +270,7 @@ def without_answer(exchange: Exchange, request: dict) -> tuple[str, str]:
 
 
 def opened(exchange: Exchange) -> str:
-    """What became of a GET for an event stream; empty where nothing is counted."""
+    """The status of a GET for an event stream; empty if it is not counted."""
     if exchange.request.verb != "GET" or exchange.response is None:
         return ""
     status = exchange.response.status
@@ -282,7 +282,7 @@ def opened(exchange: Exchange) -> str:
 
 
 def answered_elsewhere(exchange: Exchange, answer: Part | None) -> bool:
-    """The answer comes on another exchange, which one exchange cannot tell: outcome and time are unknown."""
+    """Whether the response comes on another exchange; then one exchange does not show the outcome and the duration."""
     return answer is None and exchange.response is not None and exchange.response.status == 202
 
 
@@ -291,7 +291,7 @@ def same_id(one: Any, other: Any) -> bool:
 
 
 def same_number(one: Any, other: Any) -> bool:
-    """Clients take "5" for 5, and the other way round."""
+    """Whether one id is a number and the other the same number as a string. Clients accept "5" for 5, and 5 for "5"."""
     return any(isinstance(text, str) and re.fullmatch("0|[1-9][0-9]*", text) and number == int(text) and type(number) is not bool
                for text, number in ((one, other), (other, one)))
 
@@ -319,10 +319,10 @@ def classify(request: dict, answer: dict) -> tuple[str, str]:
 
 
 def label(value: object, limit: int = 128) -> str:
-    """A value as Envoy shows it: what would break a name replaced, then cut at a character boundary."""
+    """A label value as Envoy shows it: some characters are replaced, then it is cut at a character boundary."""
     kept = "".join("_" if forbidden(character) else character for character in str(value))
     cut = kept.encode()[:limit].decode(errors="ignore")
-    # Envoy takes dots off the end of a value: two names would become one series, told twice.
+    # Envoy drops dots at the end of a value. Two names would become one series, which the page would have twice.
     bare = cut.rstrip(".")
     return bare + "_" * (len(cut) - len(bare))
 
@@ -334,7 +334,7 @@ def forbidden(character: str) -> bool:
 
 
 def scheme(uri: str) -> str:
-    """The scheme with its colon, in lower case; what is no scheme (RFC 3986, 3.1) is `other`."""
+    """The scheme with its colon, in lower case; `other` if there is no valid scheme (RFC 3986, 3.1)."""
     found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", str(uri))
     return label(found.group(0).lower()) if found else "other"
 

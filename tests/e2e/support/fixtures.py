@@ -1,4 +1,4 @@
-"""Fixtures of more than one suite; a suite's conftest names this module in `pytest_plugins`."""
+"""Fixtures of several suites. A suite's conftest has this module in `pytest_plugins`."""
 
 import socket
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def down(logs: Path) -> Iterator[Sidecar]:
-    """A sidecar whose server's port refuses connections and cannot be taken by another process."""
+    """A sidecar with a server whose port refuses connections. No other process can use that port."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         sidecar = Sidecar(reserved.getsockname()[1], logs, "down")

@@ -4,12 +4,12 @@ from collections import Counter
 
 from .http1 import Headers
 
-# These belong to one connection and are each hop's own business (RFC 9110, 7.6.1).
+# Headers of one connection, which each hop sets itself (RFC 9110, 7.6.1).
 HOP_BY_HOP = ("connection", "keep-alive", "transfer-encoding", "proxy-connection", "te")
 
 
 def comparable(headers: Headers, lower: bool = False) -> Counter:
-    """Headers with their case and how often each line occurs; their order among each other is free."""
+    """The header lines and how often each occurs. Names keep their case; the order does not matter."""
     return Counter(
         (name.lower() if lower else name, value) for name, value in headers if name.lower() not in HOP_BY_HOP
     )

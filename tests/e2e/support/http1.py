@@ -9,12 +9,12 @@ from typing import BinaryIO, Iterator
 
 Headers = list[tuple[str, str]]
 BODILESS_STATUS = (204, 304)
-# These belong to one connection and are each hop's own business (RFC 9110, 7.6.1).
+# Headers of one connection, which each hop sets itself (RFC 9110, 7.6.1).
 HOP_BY_HOP = ("connection", "keep-alive", "transfer-encoding", "proxy-connection", "te")
 
 
 class Truncated(Exception):
-    """The peer closed or reset before the message was whole."""
+    """The peer closed or reset the connection before the message was complete."""
 
 
 @dataclass
@@ -92,7 +92,7 @@ def read_exactly(source: BinaryIO, size: int) -> bytes:
 
 
 class CutBody(Truncated):
-    """A body that ended early; carries what did arrive."""
+    """A body that ended early, with the bytes that arrived."""
 
     def __init__(self, received: bytes) -> None:
         super().__init__(f"body cut after {len(received)} bytes")
@@ -113,7 +113,7 @@ def read_head(source: BinaryIO) -> Head:
 
 
 def read_body(source: BinaryIO, message: Message, *, bodiless: bool, until_close: bool) -> Iterator[bytes]:
-    """Yields the body piece by piece and appends each to `message`; sets `complete` at a proper end."""
+    """Yields the body piece by piece and appends each piece to `message`. Sets `complete` if the body ends normally."""
     head = message.head
     try:
         if bodiless:

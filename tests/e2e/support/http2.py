@@ -23,7 +23,7 @@ def exchange(
     trailers: Headers = (),
     authority: str = "mcp.example:8080",
 ) -> http1.Message:
-    """Sends the request, reads the whole answer and enters both in the ledger."""
+    """Sends the request, reads the whole response and adds both to the ledger."""
     config = h2.config.H2Configuration(client_side=True, header_encoding="latin-1")
     connection = h2.connection.H2Connection(config)
     connection.initiate_connection()

@@ -1,6 +1,6 @@
-"""The table of pairs: which client calls which server over which transport, and the expected outcomes.
+"""The table of pairs of client, server and transport, with the expected outcomes.
 
-A row's operations have their outcomes, from which the series follow without the bytes on the wire.
+The expected series are computed from the outcomes of a row's operations, not from the bytes on the wire.
 """
 
 from collections import Counter
@@ -13,20 +13,20 @@ SESSIONS = 2
 
 @dataclass(frozen=True)
 class Operation:
-    """One thing that a client does. `ends` are the outcomes of its requests, in order: `ok`, `cancelled`,
-    `input_required` or an error type; `asks` is the request that the server sends to the client meanwhile."""
+    """One action of a client. `ends` are the outcomes of its requests, in order: `ok`, `cancelled`, `input_required` or an error
+    type. `asks` is the method of the server request that comes meanwhile."""
 
     method: str
     name: str = ""
     ends: tuple[str, ...] = ("ok",)
     arguments: dict = field(default_factory=dict)
-    # How many progress notifications the server sends to a client that wants them.
+    # Number of progress notifications to a client that requests them.
     progress: int = 0
     cancel: bool = False
     asks: tuple[str, str] | None = None
 
     def plan(self) -> dict:
-        """As the drivers read it."""
+        """The plan of a row, in the form that drivers read."""
         return {
             "method": self.method,
             "name": self.name,
@@ -53,7 +53,7 @@ PING = Operation("ping")
 SAMPLING = "sampling/createMessage"
 
 EVERYTHING = [
-    # The server asks for roots when a session has begun.
+    # The server requests the roots at the start of a session.
     Operation("await", "roots/list", (), asks=("roots/list", "ok")),
     PING,
     *LISTS,
@@ -68,7 +68,7 @@ EVERYTHING = [
     call("trigger-sampling-request", "tool_error", prompt="refuse", maxTokens=10, asks=(SAMPLING, "error")),
     call("get-roots-list"),
     call("trigger-long-running-operation", "cancelled", cancel=True, duration=1000, steps=1),
-    # What the drivers send behind the call that they are about to give up.
+    # The drivers send a ping after the call that they are going to cancel.
     Operation("driver", "ping", ("ok",)),
     read("demo://resource/dynamic/text/1"),
     read("demo://no/such", "invalid_request"),
@@ -91,7 +91,7 @@ ASKED = call("ask_model", text="a", asks=(SAMPLING, "ok"))
 ASKED_TWICE = call("ask_model", "input_required", "ok", text="a")
 REFUSED = call("refused", "rpc_error")
 
-# Python's servers answer a cancelled call of a session with an error, and an answer counts.
+# Python's servers respond to a cancelled call in a session with an error. A response decides the outcome.
 WAITS_ANSWERED = call("waits", "rpc_error", progress=1, cancel=True)
 WAITS = call("waits", "cancelled", progress=1, cancel=True)
 
@@ -103,7 +103,7 @@ PYTHON_OLD_ANY = [
     read("notes://nothing/here/at/all", "rpc_error"),
     prompt("no-such-prompt", "rpc_error"),
 ]
-# An answer that is plain JSON has no room for these.
+# A JSON response cannot contain notifications and server requests.
 PYTHON_OLD_ASKS = [
     call("progress", progress=3),
     call("ask_model", text="a", asks=(SAMPLING, "ok")),
@@ -111,7 +111,7 @@ PYTHON_OLD_ASKS = [
 ]
 PYTHON_OLD = [WAITS_ANSWERED, *PYTHON_OLD_ANY, *PYTHON_OLD_ASKS]
 PYTHON_OLD_ELICITATION = [call("ask_person", asks=("elicitation/create", "ok"))]
-# A client that closes the stream of a call which it gives up may or may not see that answer.
+# A client that closes the stream of a cancelled call may receive this response or not.
 PYTHON_OLD_UNCANCELLED = [*PYTHON_OLD_ANY, *PYTHON_OLD_ASKS, *PYTHON_OLD_ELICITATION]
 PYTHON_NEW_ANY = [
     *OURS,
@@ -123,7 +123,7 @@ PYTHON_NEW_ANY = [
     prompt("no-such-prompt", "rpc_error"),
 ]
 PYTHON_NEW = [PING, WAITS_ANSWERED, *PYTHON_NEW_ANY, ASKED]
-# Over the two endpoints of 2024-11-05 this server keeps silent.
+# Over HTTP+SSE this server does not respond to it.
 PYTHON_NEW_SSE = [PING, WAITS, *PYTHON_NEW_ANY, ASKED]
 PYTHON_NEW_MODERN = [WAITS, *PYTHON_NEW_ANY, ASKED_TWICE]
 RUST_ANY = [
@@ -146,10 +146,10 @@ class Row:
     revision: str
     operations: list[Operation]
     transport: str = "streamable_http"
-    # A client that knows 2026-07-28 asks for it first; a server that does not know it refuses.
+    # A client with 2026-07-28 tries it first, and a server without it refuses.
     probes: bool = False
     mode: str = "auto"
-    # Where the server speaks the transport, if not where most do.
+    # The path of the transport, for servers with an unusual one.
     endpoint: str = ""
     sessions: int = SESSIONS
 
@@ -194,7 +194,7 @@ TABLE = [
     Row("python-1.30.0", "python-1.30.0", "2025-11-25", PYTHON_OLD + PYTHON_OLD_ELICITATION),
     Row("python-1.30.0", "python-1.30.0-json", "2025-11-25", PYTHON_OLD_ANY),
     Row("python-1.30.0", "rmcp-3.11.0", "2025-11-25", RUST),
-    # Both generations.
+    # Old and new protocol versions.
     Row("typescript-2.4.0", "everything", "2025-11-25", EVERYTHING + ELICITATION, mode="legacy"),
     Row("typescript-2.4.0", "everything-sse", "2025-11-25", EVERYTHING + ELICITATION, SSE, mode="legacy"),
     Row("typescript-2.4.0", "python-2.3.0", "2026-07-28", PYTHON_NEW_MODERN),
@@ -211,7 +211,7 @@ TABLE = [
 ]
 
 
-# What follows from a row
+# Expected values of a row
 
 Outcomes = Counter[tuple[str, str, str]]
 
@@ -229,7 +229,7 @@ def outcomes(row: Row) -> Outcomes:
 
 
 def told(row: Row) -> Outcomes:
-    """What the clients themselves say of the operations that the row has them do."""
+    """The output that the clients must print for the operations of the row."""
     found: Outcomes = Counter()
     for operation in row.operations:
         if operation.method not in ("await", "driver"):
@@ -239,7 +239,7 @@ def told(row: Row) -> Outcomes:
 
 
 def family_totals(row: Row) -> Counter[Series]:
-    """The series of the families that the row decides, its server's name on each."""
+    """The expected series of the families that a row determines, with the server's name."""
     totals: Counter[Series] = Counter()
 
     def add(family: str, amount: int, **labels: str) -> None:
@@ -266,7 +266,7 @@ def family_totals(row: Row) -> Counter[Series]:
 
 
 def verdict(outcome: str) -> tuple[str, str]:
-    """An outcome as status and error type."""
+    """The status and the error type of an outcome."""
     if outcome in ("ok", "cancelled", "input_required", "negotiation"):
         return outcome, ""
     return "error", outcome

@@ -1,4 +1,4 @@
-"""Reads JSON-RPC messages in whole bodies, as a second implementation of what the filter reads in chunks."""
+"""Reads JSON-RPC messages from complete bodies. The filter reads them from chunks; this is an independent implementation."""
 
 import json
 import re
@@ -27,12 +27,12 @@ METHODS = frozenset(REQUEST_METHODS + NOTIFICATION_METHODS)
 
 @dataclass
 class Part:
-    """One JSON-RPC message, or a document that is none (`skipped` says why)."""
+    """One JSON-RPC message, or a document that is not one (`skipped` is the reason)."""
 
     value: dict[str, Any] | None
     size: int
     skipped: str = ""
-    # The id of the event that carried it, where it had one.
+    # The id of the event with the message, if it has one.
     event: str = ""
 
 
@@ -41,8 +41,8 @@ def reject_constant(text: str) -> None:
 
 
 def split(body: bytes) -> list[Part]:
-    """Every message of a JSON body, batches taken apart."""
-    # Bytes that are not UTF-8 stay apart as lone surrogates, which no valid text can hold.
+    """Every message of a JSON body; a batch gives its elements."""
+    # Bytes that are not UTF-8 become lone surrogates, which valid text cannot contain.
     text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     decoder = json.JSONDecoder(parse_constant=reject_constant)
     parts: list[Part] = []
@@ -90,7 +90,7 @@ class Event:
 
 
 def all_events(body: bytes) -> Iterator[Event]:
-    """Every event that a client dispatches; one without its blank line is not."""
+    """Every event that a client dispatches. An event without its blank line is dropped."""
     lines = re.split(rb"\r\n|\n|\r", body.removeprefix(b"\xef\xbb\xbf"))
     name, data, identity = b"", [], b""
     for line in lines[:-1]:
@@ -114,7 +114,7 @@ def events(body: bytes) -> Iterator[Event]:
 
 
 def endpoint(body: bytes) -> str:
-    """Where the POSTs of a stream of 2024-11-05 go; empty where the first event does not say it."""
+    """The address in the `endpoint` event of an HTTP+SSE stream; empty if the first event is another one."""
     first = next(all_events(body), None)
     return first.data.decode() if first and first.name == "endpoint" else ""
 
@@ -136,7 +136,7 @@ def valid_id(value: Any) -> bool:
 
 
 def id_key(value: Any) -> tuple[bool, Any]:
-    """Ids as JSON-RPC tells them apart: `1` is not `"1"`."""
+    """An id in a form that can be compared: `1` differs from `"1"`."""
     return isinstance(value, str), value
 
 
@@ -145,11 +145,11 @@ def method_label(message: dict[str, Any]) -> str:
 
 
 def content_type(head: Any) -> str:
-    """Of several lines the first counts."""
+    """The media type. Of several lines the first counts."""
     first = next(iter(head.all("content-type")), "")
     return re.split("[;,]", first)[0].strip().lower()
 
 
 def is_well_known(target: str) -> bool:
-    """A document that describes the host (RFC 8615)."""
+    """Whether the path is that of a document that describes the host (RFC 8615)."""
     return ".well-known" in target.partition("?")[0].split("/")

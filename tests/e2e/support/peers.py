@@ -16,7 +16,7 @@ EVERYTHING = NODE / "node_modules/@modelcontextprotocol/server-everything/dist/i
 
 @cache
 def get(*name: str) -> str:
-    """The path of a fetched program; `scripts/get.sh` fetches it where it is missing."""
+    """The path of a program that `scripts/get.sh` fetches if it is missing."""
     done = subprocess.run([ROOT / "scripts/get.sh", *name], stdout=subprocess.PIPE, check=True, text=True)
     return done.stdout.strip()
 
@@ -27,7 +27,7 @@ def clean_env(**extra: str) -> dict[str, str]:
 
 
 def commands(port: int) -> dict[str, list[str]]:
-    """How each server starts. `sse` in a name: the two endpoints of 2024-11-05."""
+    """The command of each server. `sse` in a name means HTTP+SSE."""
     old = [get("python", "mcp-old"), str(PEERS / "mcp_old.py"), str(port)]
     new = [get("python", "e2e"), str(PEERS / "mcp_new.py"), str(port)]
     return {
@@ -44,7 +44,7 @@ def commands(port: int) -> dict[str, list[str]]:
 
 
 class Peer:
-    """A running server; `port` accepts connections once the constructor returns."""
+    """A running server. `port` accepts connections when the constructor returns."""
 
     def __init__(self, name: str, logs: Path, commands: Callable[[int], dict[str, list[str]]] = commands) -> None:
         self.name = name

@@ -14,7 +14,7 @@ from .sidecar import WORKERS, Sidecar
 
 
 def bootstrap_of(sidecar: Sidecar) -> dict:
-    """The launcher's bootstrap as Envoy took it, with ports that are free."""
+    """The bootstrap that the launcher gave to Envoy, with free ports."""
     bootstrap = json.loads(sidecar.admin("/config_dump"))["configs"][0]["bootstrap"]
     for port in (sidecar.port, sidecar.probe_port, sidecar.admin_port):
         replace_port(bootstrap, port, free_port())
@@ -22,7 +22,7 @@ def bootstrap_of(sidecar: Sidecar) -> dict:
 
 
 def snippet(upstream_port: int) -> dict:
-    """The configuration for people who run their own Envoy, as it stands in the repository but for ports and file name."""
+    """envoy/snippet.yaml, the configuration for users' own Envoys. Only the ports and the module's file name are changed."""
     bootstrap = yaml.safe_load((ROOT / "envoy" / "snippet.yaml").read_text())
     for address in every(bootstrap, "port_value"):
         address["port_value"] = upstream_port if address["port_value"] == 8080 else free_port()
@@ -48,7 +48,7 @@ def log_accesses(bootstrap: dict, path: Path, text: str) -> None:
 
 
 def every(node: object, key: str) -> list[dict]:
-    """All objects with this member, wherever they are."""
+    """All objects with this member, at any depth."""
     if isinstance(node, list):
         return [found for member in node for found in every(member, key)]
     if not isinstance(node, dict):
@@ -72,13 +72,13 @@ def command(bootstrap: dict, config: Path) -> list[str]:
     config.write_text(json.dumps(bootstrap))
     options = ["--concurrency", str(WORKERS), "--disable-hot-restart", "--log-level", "warning"]
     options += ["--file-flush-interval-msec", "200"]
-    # All that the filter itself says.
+    # The filter's own log lines.
     options += ["--component-log-level", "wasm:debug"]
     return [get("envoy"), "--config-path", str(config), *options]
 
 
 class PlainEnvoy(Sidecar):
-    """Its first listener is the MCP port, and its own admin page is the scrape."""
+    """An Envoy whose first listener is the MCP port. The scrape is its admin page."""
 
     def __init__(self, bootstrap: dict, server_name: str, logs: Path, name: str) -> None:
         self.server_name, self.expected = server_name, Expected(server_name)

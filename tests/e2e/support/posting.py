@@ -6,7 +6,7 @@ import subprocess
 from .clients import DRIVERS
 from .peers import NODE, clean_env, get
 
-# The Python environment and the HTTP version of httpx; None is Node's fetch. httpx sends headers and body in two segments.
+# The Python environment and the HTTP version of httpx; None means Node's fetch. httpx sends headers and body in two segments.
 LIBRARIES = {
     "httpx": ("mcp-old", "http1"),
     "httpx2": ("e2e", "http1"),

@@ -15,7 +15,7 @@ BLOCKS = range(10_000, 16_000, 100)
 
 
 class Process:
-    """Started at construction; `stop` sends SIGTERM, then SIGKILL if it stays."""
+    """A child process, started by the constructor. `stop` sends SIGTERM, and then SIGKILL if it does not exit."""
 
     def __init__(self, command: list[str], log: Path, env: dict[str, str] | None = None) -> None:
         self.command = [str(part) for part in command]
@@ -27,7 +27,7 @@ class Process:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=env,
-                # Its own group, so that nothing a terminal sends reaches it and a whole tree can be ended.
+                # A separate process group: signals of the terminal do not reach it, and all its children can be ended.
                 start_new_session=True,
             )
 
@@ -62,7 +62,7 @@ class Process:
 
 
 def claim_ports() -> tuple[socket.socket, Iterator[int]]:
-    """A block of ports for this test process. The process that is bound to the first port owns the block while it runs."""
+    """Claims a block of ports for this test process. The process that is bound to the first port owns the block."""
     for first in BLOCKS:
         guard = socket.socket()
         try:
@@ -104,7 +104,7 @@ def accepts(port: int) -> bool:
 def wait_for(
     what: str, condition: Callable[[], Value], deadline: float = START_DEADLINE, process: Process | None = None
 ) -> Value:
-    """Polls until the condition holds; a process that died ends the wait with its log."""
+    """Polls until the condition is true. If the process has exited, fails with its log."""
     end = time.monotonic() + deadline
     while not (value := condition()):
         if process is not None and not process.running():

@@ -1,4 +1,4 @@
-"""What the server has listed so far: names that labels may have, and definitions that may change."""
+"""The names and definitions that the server has listed so far."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from typing import Any
 
 from .messages import Part
 
-# Each list's member of a result, and what names an item there.
+# For each list: the member of the result, and the member with an item's name.
 NAMES = {
     "tools/list": ("tools", "name"),
     "resources/list": ("resources", "uri"),
@@ -19,7 +19,7 @@ MOST_DEFINITIONS = 4
 
 
 class Published:
-    """It knows one server, as the whole proxy does: all its workers together."""
+    """The lists of one server, which all workers share."""
 
     def __init__(self) -> None:
         self.uris: set[str] = set()
@@ -27,7 +27,7 @@ class Published:
         self.definitions: dict[tuple[str, str], dict[str, list[str]]] = {}
 
     def learn(self, parts: list[Part]) -> None:
-        """Takes the resources and templates out of whatever list results there are."""
+        """Adds the resources and templates of list results."""
         for part in parts:
             result = part.value.get("result") if part.value else None
             if not isinstance(result, dict):
@@ -38,13 +38,13 @@ class Published:
                 self.templates[item["uriTemplate"]] = pattern(item["uriTemplate"])
 
     def name(self, uri: str) -> str:
-        """The listed resource, else the listed template that it matches; empty where neither is."""
+        """The listed resource, or the listed template that it matches; empty if there is none."""
         if uri in self.uris:
             return uri
         return next((template for template, form in self.templates.items() if form.fullmatch(uri)), "")
 
     def changes(self, method: str, revision: str, items: list[Any]) -> Counter[str]:
-        """What this list says other than the ones before, whichever worker saw them; the first one says nothing."""
+        """The changes of this list, compared with all earlier ones. The first list has none."""
         member, naming = NAMES[method]
         found = {item[naming]: json.dumps(item) for item in entries({member: items}, member, naming)}
         known = self.definitions.setdefault((method, revision), {})
@@ -67,13 +67,13 @@ def entries(result: dict, member: str, naming: str) -> list[dict]:
 
 
 def pattern(template: str) -> re.Pattern:
-    """A template as the URIs it can become."""
+    """A regular expression for the URIs of a template."""
     parts = EXPRESSION.split(template)
     return re.compile("".join(expression(part) if place % 2 else re.escape(part) for place, part in enumerate(parts)))
 
 
 def expression(text: str) -> str:
-    """One segment, unless a plus or an asterisk lets it cross slashes; query and fragment may be left out."""
+    """The regular expression of one expression: within a segment, or with `+` or `*` across segments. Query and fragment are optional."""
     if text[:1] in ("?", "&", "#"):
         return "(?:[?&#].*)?"
     value = ".+" if "*" in text or text[:1] == "+" else "[^/]+"

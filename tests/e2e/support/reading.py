@@ -1,4 +1,4 @@
-"""Reads one recorded exchange: whether it is MCP, and which messages were returned."""
+"""Reads one recorded exchange: whether it is MCP, and the messages of the response."""
 
 import zlib
 from typing import Any
@@ -38,7 +38,7 @@ def response_parts(exchange: Exchange) -> list[Part]:
         return []
     body, unread = content(exchange)
     if is_sse(exchange):
-        # Some servers prime a stream with an empty object, which says nothing.
+        # Some servers send a priming event with an empty object, which is no message.
         told = [event for event in messages.events(body) if event.data != b"{}"]
         parts = [part for event in told for part in parts_of(event)]
     else:
@@ -56,7 +56,7 @@ def parts_of(event: messages.Event) -> list[Part]:
 
 
 def content(exchange: Exchange) -> tuple[bytes, str]:
-    """What can be read of the answer's body, and why the rest cannot."""
+    """The readable part of the response body, and why the rest cannot be read."""
     coding, body = exchange.response.get("content-encoding").strip().lower(), exchange.response_body
     if coding in ("", "identity"):
         return body, ""
@@ -70,7 +70,7 @@ def content(exchange: Exchange) -> tuple[bytes, str]:
 
 
 def gunzip(body: bytes) -> tuple[bytes, str]:
-    """All members one after the other."""
+    """Decodes all gzip members."""
     decoded, unread = b"", ""
     while body and not unread:
         member, unread, body = inflate(body, 16 + zlib.MAX_WBITS)
@@ -79,7 +79,7 @@ def gunzip(body: bytes) -> tuple[bytes, str]:
 
 
 def inflate(body: bytes, wbits: int) -> tuple[bytes, str, bytes]:
-    """As `content`, and what follows."""
+    """As `content`, and the bytes after the content."""
     decoder = zlib.decompressobj(wbits)
     try:
         decoded = decoder.decompress(body)
@@ -93,7 +93,7 @@ def has_events(exchange: Exchange) -> bool:
 
 
 def is_stream_of_mcp(exchange: Exchange) -> bool:
-    """A GET or DELETE that belongs to MCP."""
+    """Whether a GET or DELETE is MCP."""
     if exchange.request.verb == "GET" and messages.is_well_known(exchange.request.target):
         return False
     if any(exchange.request.get(name) for name in messages.STREAM_HEADERS):

@@ -21,7 +21,7 @@ class Leg:
         self.threads = [threading.Thread(target=pass_on, daemon=True) for pass_on in (self.forward, self.back)]
 
     def forward(self) -> None:
-        """Client to server. A client that leaves closes one half only: what was sent to it is still to be read."""
+        """Forwards from client to server. If the client leaves, only this direction is closed: the other one is still read."""
         try:
             while data := self.client.recv(65536):
                 self.sent += data
@@ -31,7 +31,7 @@ class Leg:
         shut(self.server, socket.SHUT_WR)
 
     def back(self) -> None:
-        """Server to client, read to its end even where the client is gone."""
+        """Forwards from server to client, and reads to the end even if the client has left."""
         gone = False
         try:
             while data := self.server.recv(65536):
@@ -78,8 +78,8 @@ class Relay:
                 thread.start()
 
     def close(self) -> Ledger:
-        """Ends every connection and reads what passed."""
-        # Closing alone would leave the port taken for as long as the thread waits on it.
+        """Ends every connection, and returns the recorded exchanges."""
+        # `close` alone would keep the port in use while the thread waits for connections.
         self.listener.shutdown(socket.SHUT_RDWR)
         self.thread.join(10)
         self.listener.close()

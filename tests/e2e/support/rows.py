@@ -33,11 +33,11 @@ def drive(row: Row, port: int, command: Callable[[str], list[str]]) -> subproces
 
 
 def play(row: Row, sidecar: Sidecar, command: Callable[[str], list[str]]) -> Ledger:
-    """Client, bytes, table and scrape must say the same; returns the bytes."""
+    """Checks that client, recorded bytes, table and scrape agree. Returns the bytes."""
     relay = Relay(sidecar.port)
     client = drive(row, relay.port, command)
     ledger = relay.close()
-    # First, so that the account of the sidecar is right for the rows to come, whatever becomes of this one.
+    # This comes first, so that the expected series of the sidecar are right for the next rows, even if this row fails.
     try:
         sidecar.check(ledger)
     except AssertionError as error:
@@ -63,7 +63,7 @@ def outcome_label(outcome: str) -> str:
 
 
 def differing(account: Expected, wanted: Counter[Series]) -> list[str]:
-    """Series on which the account of the bytes and the table do not agree, in the families that the table decides."""
+    """The series on which recorded bytes and table disagree, in the families that the table determines."""
     families = {family for family, _ in wanted} | {"mcp_server_requests_total", "mcp_sessions_total"}
     found = {entry: count for entry, count in account.totals.items() if entry[0] in families and decided(entry)}
     return [
@@ -74,6 +74,6 @@ def differing(account: Expected, wanted: Counter[Series]) -> list[str]:
 
 
 def decided(entry: Series) -> bool:
-    """Notifications of the server are its own affair, but for the progress that its client asked for."""
+    """Whether the table determines a series. It does not determine notifications of the server, except requested progress."""
     labels = dict(entry[1])
     return labels.get("direction") != "out" or labels["method"] == "notifications/progress"

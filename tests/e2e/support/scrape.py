@@ -19,7 +19,7 @@ def fetch(url: str) -> str:
 
 
 def parse(text: str) -> dict[Series, float]:
-    """Every sample of a page, `mcp_*` or not; a page that does not parse, or repeats a series, fails."""
+    """Every sample of a page. Fails if the page cannot be parsed, or has a series twice."""
     samples: dict[Series, float] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -49,7 +49,7 @@ def operations(samples: dict[Series, float], *labels: str) -> Counter[tuple[str,
 
 
 def differences(expected: Expected, samples: dict[Series, float]) -> list[str]:
-    """One line per series that is missing, extra or of another value; zero is as good as absent here."""
+    """One line for each series that is missing, unexpected or has another value. Zero and a missing series are equal."""
     wanted: dict[Series, float] = Counter(expected.totals)
     wanted.update(expected.gauges)
     for name in LEVELS:
@@ -65,7 +65,7 @@ def differences(expected: Expected, samples: dict[Series, float]) -> list[str]:
 
 
 def take_over(expected: Expected, samples: dict[Series, float]) -> None:
-    """Makes the scrape the account; levels must be back at zero all the same."""
+    """Makes the scrape the expected values. Gauges of open exchanges must be 0."""
     expected.totals.clear()
     expected.gauges.clear()
     for entry, value in of_mcp(samples).items():

@@ -1,7 +1,6 @@
 """Relations between HTTP exchanges: sessions, answers on other streams, server requests, cancellations.
 
-It reads a finished scenario as a whole, so the order of overlapping exchanges does not matter: within a session each side
-uses an id once.
+It reads a complete scenario, so the order of overlapping exchanges does not matter: within a session each side uses an id once.
 """
 
 from collections import Counter
@@ -18,7 +17,7 @@ Key = tuple[bool, Any]
 
 @dataclass
 class Session:
-    """One session, or one exchange that belongs to none. Both sides number their requests on their own."""
+    """One session, or one exchange without a session. Both sides number their requests independently."""
 
     transport: str
     revision: str = ""
@@ -30,7 +29,7 @@ class Session:
     server_requests: dict[Key, str] = field(default_factory=dict)
     server_given_up: set[Key] = field(default_factory=set)
     client_answers: dict[Key, dict] = field(default_factory=dict)
-    # A server that repeats its request on a resumed stream gets another answer.
+    # If a server repeats its request on a resumed stream, the client responds again.
     repeated_client_answers: int = 0
     events: set[str] = field(default_factory=set)
     asked_aside: set[Key] = field(default_factory=set)
@@ -41,7 +40,7 @@ class Sessions:
         self.by_key: dict[Any, Session] = {}
         self.by_exchange: dict[int, Session] = {}
         self.parts_by_exchange: dict[int, list[Part]] = {}
-        # A resumed stream repeats events of the others: they are known by then.
+        # A resumed stream repeats events of earlier streams, so the earlier ones are read first.
         for exchange in sorted(exchanges, key=lambda exchange: bool(exchange.request.get("last-event-id"))):
             key, transport = identify(exchange)
             session = self.by_key.setdefault(key, Session(transport))
@@ -52,7 +51,7 @@ class Sessions:
             session.ended = session.ended or ends(session, exchange)
 
     def parts(self, exchange: Exchange) -> list[Part]:
-        """The messages of the response, replayed ones left out."""
+        """The messages of the response, without replayed ones."""
         return self.parts_by_exchange[id(exchange)]
 
     def transport(self, exchange: Exchange) -> str:
@@ -62,7 +61,7 @@ class Sessions:
         return exchange.request.get("mcp-protocol-version") or self.by_exchange[id(exchange)].revision
 
     def answer(self, exchange: Exchange, request: dict) -> Part | None:
-        """The answer that another exchange of the session brought."""
+        """The response to this request on another exchange of the session."""
         found = self.by_exchange[id(exchange)].answers.get(id_key(request["id"]))
         return found[1] if found and found[0] is not exchange else None
 
@@ -73,12 +72,12 @@ class Sessions:
         return id_key(request["id"]) in self.by_exchange[id(exchange)].given_up
 
     def asked_aside(self, exchange: Exchange, request: dict) -> bool:
-        """Whether the server asked its client something on a stream of 2024-11-05 while this operation was open: nothing
-        tells for which operation it asked, so nobody knows how long this one waited for the client."""
+        """Whether a server request came on the stream of HTTP+SSE while this operation was open. It may belong to any open
+        operation, so the time that this one waited for the client is unknown."""
         return id_key(request["id"]) in self.by_exchange[id(exchange)].asked_aside
 
     def server_requests(self) -> list[tuple[str, str]]:
-        """Method and status of every request that a server sent to its client."""
+        """Method and status of every server request."""
         ended = []
         for session in self.by_key.values():
             for key, method in session.server_requests.items():
@@ -86,23 +85,23 @@ class Sessions:
         return ended
 
     def repeated_client_answers(self) -> int:
-        """Answers of clients to requests of the server that they had answered before."""
+        """Responses of clients to server requests that already had a response."""
         return sum(session.repeated_client_answers for session in self.by_key.values())
 
     def active(self) -> Counter[str]:
-        """Sessions with an id that were seen to begin and not to end, by transport."""
+        """Sessions with an id whose start was seen and whose end was not, by transport."""
         return Counter(
             session.transport for key, session in self.by_key.items()
             if isinstance(key, str) and session.begun and not session.ended
         )
 
     def ended(self) -> int:
-        """Sessions that were seen to begin and to end."""
+        """Sessions whose start and end were seen."""
         return sum(session.begun and session.ended for session in self.by_key.values())
 
 
 def identify(exchange: Exchange) -> tuple[Any, str]:
-    """What names the session, and its transport; an exchange of no session is one of its own."""
+    """The id of the session, and its transport. An exchange without a session is a session of its own here."""
     identity = exchange.request.get("mcp-session-id")
     if not identity and exchange.response and exchange.response.status < 300:
         identity = exchange.response.get("mcp-session-id")
@@ -146,7 +145,7 @@ def read_response(session: Session, exchange: Exchange, parts: list[Part]) -> No
             session.server_requests[id_key(message["id"])] = messages.method_label(message)
             asked = session.transport == "http_sse"
         elif messages.is_answer(message):
-            # The servers of these tests ask while they run a tool, or when nothing is open.
+            # The servers of these tests send requests while they run a tool, or while no operation is open.
             if asked and is_tool_result(message):
                 session.asked_aside.add(id_key(message.get("id")))
             asked = False
@@ -168,7 +167,7 @@ def cancelled(message: dict) -> Key:
 
 
 def ends(session: Session, exchange: Exchange) -> bool:
-    """A DELETE that was granted, a session that the server knows no more, or the end of a stream of 2024-11-05."""
+    """Whether the exchange ends its session: a successful DELETE, a 404, or the end of a stream of HTTP+SSE."""
     if session.transport == "http_sse":
         return exchange.request.verb == "GET"
     if exchange.response is None or not exchange.request.get("mcp-session-id"):

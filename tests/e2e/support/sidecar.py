@@ -1,7 +1,7 @@
-"""A sidecar under test: the launcher with Envoy and the filter, two workers, and the series that are expected so far.
+"""A sidecar under test: the launcher with Envoy and the filter, two workers, and the expected series.
 
-`expected` sums everything that the tests have sent since the start. A series that appears late, or that belongs to no
-exchange, therefore fails the next comparison at the latest.
+`expected` sums everything that the tests have sent since the start. So a series that appears late, or belongs to no exchange,
+fails the next comparison at the latest.
 """
 
 import json
@@ -24,7 +24,7 @@ TRAP_SIGNS = ("panicked at", "Function: proxy_", "RuntimeError")
 
 
 class Sidecar:
-    """Started and ready once the constructor returns; settings are environment variables of the launcher."""
+    """It is ready when the constructor returns. Settings are environment variables of the launcher."""
 
     def __init__(self, upstream_port: int, logs: Path, name: str = "sidecar", **settings: str) -> None:
         self.port, self.probe_port, self.admin_port = free_port(), free_port(), free_port()
@@ -79,7 +79,7 @@ class Sidecar:
             connection.close()
         return [found[worker] for worker in sorted(found)]
 
-    # The account
+    # The expected series
 
     def metrics(self) -> str:
         return scrape.fetch(f"http://127.0.0.1:{self.probe_port}/metrics")
@@ -88,7 +88,7 @@ class Sidecar:
         return scrape.parse(self.metrics())
 
     def settle(self) -> dict[Series, float]:
-        """Waits until both workers have flushed: a request to no MCP path, on each, shows in the scrape."""
+        """Waits until both workers have flushed: sends one request that is not MCP to each, and waits until the scrape shows both."""
         for connection in self.connections():
             with connection:
                 connection.send("GET", "/marker")
@@ -102,14 +102,14 @@ class Sidecar:
         return samples
 
     def flushed(self) -> dict[Series, float]:
-        """The scrape after Envoy's next flush, without which histograms lack what came last. A flush sets the uptime;
-        the one under way may have begun too early."""
+        """The scrape after Envoy's next complete flush, which histograms need. A flush sets the uptime; the first one that is
+        seen may have begun too early."""
         begun = self.uptime()
         wait_for("Envoy to flush its stats", lambda: self.uptime() >= begun + 2)
         return self.samples()
 
     def counted(self) -> dict[Series, float]:
-        """The scrape with all that was sent; what `settle` sees may be the middle of a worker's flush."""
+        """The scrape with everything that was sent. The one that `settle` sees may be from within a worker's flush."""
         self.settle()
         return self.flushed()
 
@@ -117,7 +117,7 @@ class Sidecar:
         return int(self.admin(r"/stats?filter=^server\.uptime$").rpartition(":")[2])
 
     def check(self, ledger: Ledger | None = None) -> dict[Series, float]:
-        """Adds the ledger to the account and compares the whole scrape with it."""
+        """Adds the ledger to the expected series, and compares the whole scrape with them."""
         if ledger:
             self.expected.ledger(ledger)
         end = time.monotonic() + COUNT_DEADLINE
@@ -127,13 +127,13 @@ class Sidecar:
         if scrape.differences(self.expected, samples):
             samples = self.flushed()
         if lines := scrape.differences(self.expected, samples):
-            # What follows is judged on its own.
+            # The next comparison does not depend on this one.
             scrape.take_over(self.expected, samples)
             raise AssertionError("series that are not as expected:\n" + "\n".join(lines))
         return samples
 
     def adopt(self, ledger: Ledger) -> dict[Series, float]:
-        """Takes what the scrape shows as the account: for traffic whose counting is not written down."""
+        """Makes the scrape the expected values, for traffic whose counts are not specified."""
         self.expected.stream(len(ledger.exchanges))
         samples = self.counted()
         scrape.take_over(self.expected, samples)
@@ -154,7 +154,7 @@ def grown(before: list[int], after: list[int]) -> list[int]:
 
 
 def launch(log: Path, **settings: str) -> Process:
-    """The launcher with these settings and nothing else of this environment."""
+    """Starts the launcher with these settings only, without the variables of this environment."""
     env = {
         "PATH": os.environ["PATH"],
         "ENVOY_BIN": get("envoy"),
@@ -167,7 +167,7 @@ def launch(log: Path, **settings: str) -> Process:
 
 
 def probe(port: int, path: str) -> int:
-    """The status of a probe path; 0 while nothing answers."""
+    """The status of a probe path; 0 if there is no response."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
             return response.status

@@ -1,9 +1,9 @@
-"""An HTTP/1.1 server that answers with exactly the bytes, pauses and resets that a test defines.
+"""An HTTP/1.1 server that sends exactly the bytes, pauses and resets that a test defines.
 
     stub = Stub()
     stub.on("/ok", lambda request, wire: wire.json(200, b"{}"))
 
-A handler runs in the connection's thread. It may write part of an answer, wait for an event that the test sets, and reset the
+A handler runs in the connection's thread. It may write a part of the response, wait for an event of the test, and reset the
 connection.
 """
 
@@ -21,7 +21,7 @@ DEADLINE = 20.0
 
 
 class Wire:
-    """The server's end of one connection, with the answers that tests share."""
+    """The server's side of one connection, with the responses that tests share."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
@@ -38,7 +38,7 @@ class Wire:
         self.answer(status, body, [("Content-Type", "application/json"), *headers])
 
     def begin(self, kind: str, headers: Headers = ()) -> None:
-        """Headers of a chunked answer; `chunk` and `end` follow."""
+        """Sends the headers of a chunked response; `chunk` and `end` follow."""
         fields = [("Content-Type", kind), ("Transfer-Encoding", "chunked"), *headers]
         self.raw(http1.render("HTTP/1.1 200 OK", fields))
 
@@ -70,14 +70,14 @@ class Wire:
 
 
 class Stub:
-    """Listens on a free port of 127.0.0.1; handlers are found by path, without the query."""
+    """Listens on a free port of 127.0.0.1. The path without the query selects the handler."""
 
     def __init__(self, port: int = 0) -> None:
         self.listener = socket.create_server(("127.0.0.1", port), backlog=256)
         self.port = self.listener.getsockname()[1]
         self.handlers: dict[str, Handler] = {"/marker": lambda request, wire: wire.answer(204, b"")}
         self.head_handlers: dict[str, HeadHandler] = {}
-        # The latest only: some tests send many megabytes.
+        # Only the latest, because some tests send many megabytes.
         self.requests: deque[http1.Message] = deque(maxlen=8)
         self.connections: list[socket.socket] = []
         threading.Thread(target=self.accept, daemon=True).start()
@@ -87,7 +87,7 @@ class Stub:
         return path
 
     def on_head(self, path: str, handler: HeadHandler) -> str:
-        """The handler is called before the body was read, and reads it itself."""
+        """Sets a handler that is called before the body is read, and reads it itself."""
         self.head_handlers[path] = handler
         return path
 

@@ -1,4 +1,4 @@
-"""What the conftest of each suite needs: the check of what must be built, and servers that start once."""
+"""Functions for the conftest of each suite: the check of built files, and servers that start once."""
 
 import os
 import signal
@@ -21,8 +21,8 @@ Running = TypeVar("Running", bound=Stoppable)
 
 
 def prepare(script: str, *variables: str) -> None:
-    """Fails unless the variables (all of BUILT unless given) name files; `script` builds them. SIGTERM ends the run, and the
-    fixtures then stop their processes."""
+    """Fails if one of the variables (by default all of BUILT) is not the path of a file; `script` builds them. SIGTERM ends the run,
+    and the fixtures then stop their processes."""
     missing = [f"{name} ({BUILT[name]})" for name in variables or BUILT if not Path(os.environ.get(name, "")).is_file()]
     if missing:
         raise pytest.UsageError(f"not built: {', '.join(missing)}; run {script}")
@@ -31,7 +31,7 @@ def prepare(script: str, *variables: str) -> None:
 
 @contextmanager
 def started_once(start: Callable[[str], Running]) -> Iterator[Callable[[str], Running]]:
-    """A function that starts each name once; all of them are stopped at the end."""
+    """Returns a function that starts each name once. All are stopped at the end."""
     running: dict[str, Running] = {}
 
     def get(name: str) -> Running:

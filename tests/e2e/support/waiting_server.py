@@ -1,6 +1,6 @@
 """A server for many concurrent connections, with one thread and one event loop.
 
-`/stream` begins a stream that never ends. All other paths answer a call and keep the connection open until it was idle for
+`/stream` starts a stream that never ends. All other paths respond to a call and keep the connection open until it was idle for
 `idle_s`.
 """
 

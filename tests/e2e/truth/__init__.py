@@ -1,4 +1,4 @@
-"""Scripted MCP traffic that knows its own truth: each kind of exchange plays both ends and keeps the count.
+"""Scripted MCP traffic with its own counts: each script is client and server of its exchanges, and counts what they do.
 
-Nothing here reads what the filter reads: the scripts say what they send, and count it as `docs/metrics.md` has it.
+The counts come from what the scripts send, by the rules of `docs/metrics.md`. No code here parses the traffic.
 """

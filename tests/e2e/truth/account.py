@@ -1,4 +1,4 @@
-"""The scripts' own count of what the filter's families count, by the words of `docs/metrics.md`."""
+"""The scripts' own counts for the filter's families, by the rules of `docs/metrics.md`."""
 
 from collections import Counter
 
@@ -16,7 +16,7 @@ LIST_FAMILIES = {
 
 
 class Account:
-    """`totals` hold counters and histogram counts, `gauges` what a gauge shows last."""
+    """`totals` has the counters and the counts of histograms, `gauges` the latest values of gauges."""
 
     def __init__(self, server_name: str) -> None:
         self.server_name = server_name
@@ -33,7 +33,7 @@ class Account:
         self.add("mcp_notifications_total", method=method, direction=direction)
 
     def opened(self, status: str) -> None:
-        """A GET that is MCP was answered."""
+        """A GET that is MCP got a response."""
         self.add("mcp_stream_opens_total", status=status)
 
     def skipped(self, reason: str, direction: str) -> None:
@@ -46,7 +46,7 @@ class Account:
         self.add("mcp_first_event_duration_microseconds_count", method=method)
 
     def session_began(self, version: str, transport: str = "streamable_http", named: bool = True) -> None:
-        """One without an id, not `named`, counts as begun, and cannot be followed."""
+        """A session started. Without an id (`named` is false) it counts in `mcp_sessions_total` only."""
         self.add("mcp_sessions_total", protocol_version=version, transport=transport)
         if named:
             self.add("mcp_sessions_active", transport=transport)
@@ -56,7 +56,7 @@ class Account:
         self.add("mcp_sessions_active", -1, transport=transport)
 
     def server_request(self, method: str, status: str) -> None:
-        """A request of the server ended; the client's answer, good or bad, gives it a duration."""
+        """A server request ended. It has a duration if the client responded, with a result or with an error."""
         self.add("mcp_server_requests_total", method=method, status=status)
         if status in ("ok", "error"):
             self.add("mcp_server_request_duration_microseconds_count", method=method)
@@ -81,7 +81,7 @@ class Account:
     def ended(
         self, operation: Operation, status: str, error_type: str = "", answered: bool = True, timed: bool = True
     ) -> None:
-        """An operation ended; `answered` by a JSON-RPC message, `timed` where its time can be known."""
+        """An operation ended. `answered`: by a JSON-RPC message. `timed`: its duration is known."""
         method = operation.label
         self.add("mcp_requests_total", method=method, status=status, error_type=error_type)
         timed = timed and method != "subscriptions/listen"
@@ -104,7 +104,7 @@ class Account:
             self.add("mcp_tool_result_bytes_count", tool_name=name)
 
     def refused(self, operation: Operation, code: int, timed: bool = True) -> None:
-        """The operation was answered by an error object."""
+        """The response to the operation is a JSON-RPC error."""
         self.error_object(code, operation.label)
         if operation.method == "server/discover" or (code == -32022 and operation.method not in PAST_PROBING):
             self.ended(operation, "negotiation", timed=timed)

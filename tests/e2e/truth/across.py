@@ -1,4 +1,4 @@
-"""Scripts that begin under one plugin and end under another: what waits between must be known to the one that follows."""
+"""Scripts that begin under one plugin and end under another. The new plugin must know what the old one left open."""
 
 from .legacy import Legacy, accept
 from .operation import any_of, call
@@ -9,7 +9,7 @@ from .world import World
 
 
 async def legacy(world: World) -> None:
-    """The stream and an operation on it stay; the answers, and what is asked next, pass other plugins."""
+    """The GET stream and an operation stay open. The POSTs after the change pass another plugin."""
     legacy = await Legacy.begin(world)
     operation = call(world.chance, legacy.number())
     post = await legacy.ask(operation)
@@ -23,7 +23,7 @@ async def legacy(world: World) -> None:
 
 
 async def polled(world: World) -> None:
-    """The answer comes on a resumed stream, under another plugin."""
+    """The response comes on a resumed stream, under another plugin."""
     session = await Session.begin(world, "2025-11-25")
     operation = session.any()
     stream = await session.ask(operation)
@@ -38,7 +38,7 @@ async def polled(world: World) -> None:
 
 
 async def asked(world: World) -> None:
-    """The server's request and the client's answer."""
+    """The server request passes one plugin, the client's response another."""
     session = await Session.begin(world)
     stream = await session.get()
     method, id = await ask_client(session, stream)
@@ -58,7 +58,7 @@ async def task(world: World) -> None:
 
 
 async def open_stream(world: World) -> None:
-    """One exchange, which goes on under the plugin that saw it begin."""
+    """One exchange, which stays with the plugin under which it began."""
     operation = any_of(world.chance, world.words.id())
     exchange = await world.ask(operation)
     await exchange.open()
@@ -70,7 +70,7 @@ async def open_stream(world: World) -> None:
 
 
 async def cancelled(world: World) -> None:
-    """The operation waits at a plugin that is being replaced; the cancel passes the new one."""
+    """The operation is open under the plugin that is replaced; the cancellation passes the new one."""
     session = await Session.begin(world)
     operation = session.call()
     exchange = await session.ask(operation)

@@ -1,11 +1,11 @@
-"""Scripts in which the client no longer wants an answer: it says so, or it leaves."""
+"""Scripts in which the client cancels an operation or closes its stream."""
 
 from .session import Session
 from .world import World
 
 
 async def cancelled(world: World) -> None:
-    """`notifications/cancelled` for an operation whose answer is a stream: it wins unless an answer still comes."""
+    """`notifications/cancelled` for an operation on an event stream: the operation is cancelled unless its response comes."""
     session = await Session.begin(world)
     operation = session.call()
     stream = await session.ask(operation)
@@ -31,7 +31,7 @@ async def cancelled(world: World) -> None:
 
 
 async def cancelled_plain(world: World) -> None:
-    """The cancel passes while the operation waits for the head of its answer."""
+    """The cancellation passes before the response headers."""
     session = await Session.begin(world)
     operation = session.call()
     exchange = await session.ask(operation)
@@ -51,7 +51,7 @@ async def cancelled_plain(world: World) -> None:
 
 
 async def cancelled_away(world: World) -> None:
-    """The cancel comes while the operation waits for a resume."""
+    """The cancellation passes after the stream was closed and before it is resumed."""
     session = await Session.begin(world, "2025-11-25")
     operation = session.call()
     stream = await session.ask(operation)

@@ -1,4 +1,4 @@
-"""Answers behind gzip and deflate, as a body and as a stream whose every event is flushed."""
+"""Responses in gzip and deflate: as one body, and as an event stream that is flushed after each event."""
 
 import gzip
 import zlib

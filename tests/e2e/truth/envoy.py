@@ -1,4 +1,4 @@
-"""Envoy with the launcher's own configuration, except that its MCP listener comes from a file which can be replaced."""
+"""Envoy with the configuration of the launcher. Only its MCP listener is read from a file, which can be replaced."""
 
 import json
 import os
@@ -14,7 +14,7 @@ LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
 
 
 class FileListenerEnvoy(PlainEnvoy):
-    """Its account is one that the scripts keep; `update` replaces the plugin, or plugin and VM, under running streams."""
+    """The expected counts are those of the scripts. `update` replaces the plugin, or plugin and VM, while streams are open."""
 
     def __init__(self, model: Sidecar, upstream_port: int, account: Account, logs: Path, name: str, *options: str) -> None:
         bootstrap = bootstrap_of(model)
@@ -33,13 +33,13 @@ class FileListenerEnvoy(PlainEnvoy):
         wait_for(f"{name} to be ready", self.ready, process=self.process)
 
     def write(self) -> None:
-        """Envoy notices a file that is moved into place."""
+        """Envoy reads the file again when another file is moved to its path."""
         fresh = self.file.with_suffix(".new")
         fresh.write_text(json.dumps({"resources": [{"@type": LISTENER, **self.listener}]}))
         os.replace(fresh, self.file)
 
     def update(self, configuration: dict, vm_configuration: str) -> None:
-        """Another plugin configuration replaces the plugin; where the VM's own is another too, its VM as well."""
+        """Changes the plugin configuration, which replaces the plugin. A changed VM configuration replaces the VM too."""
         before = self.updates()
         (plugin,) = every(self.listener, "vm_config")
         value = json.loads(plugin["configuration"]["value"])
@@ -50,9 +50,9 @@ class FileListenerEnvoy(PlainEnvoy):
         wait_for("the listener to be replaced", lambda: self.updates() > before, process=self.process)
 
     def updates(self) -> int:
-        """How often Envoy has put other filters behind the listener."""
+        """How many times Envoy has replaced the filter chains of the listener."""
         return int(self.admin(r"/stats?filter=^listener_manager\.listener_in_place_updated$").rpartition(":")[2])
 
     def draining(self) -> int:
-        """Filters of before that still have connections, or wait for their time to be over."""
+        """How many replaced filter chains are still draining."""
         return int(self.admin(r"/stats?filter=^listener_manager\.total_filter_chains_draining$").rpartition(":")[2])

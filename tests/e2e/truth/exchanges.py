@@ -1,22 +1,22 @@
-"""Scripts of one exchange each, without a session: all that one HTTP exchange alone can tell."""
+"""Scripts of one exchange each, without a session."""
 
 import json
 
 from .link import Exchange
 from .operation import PROMPTS, TOOLS, Operation, any_of, call
-from .world import CODES, HANDSHAKE_REVISIONS, JSON, World
+from .world import CODES, HANDSHAKE_VERSIONS, JSON, World
 from .words import NOTIFICATIONS_IN
 
 
 async def plain(world: World) -> None:
-    """An operation of a handshake revision, answered by JSON or events."""
+    """An operation of a protocol version with `initialize`; the response is JSON or an event stream."""
     operation = any_of(world.chance, world.words.id())
-    exchange = await world.ask(operation, ("MCP-Protocol-Version", world.chance.choice(HANDSHAKE_REVISIONS)))
+    exchange = await world.ask(operation, ("MCP-Protocol-Version", world.chance.choice(HANDSHAKE_VERSIONS)))
     await world.answer_here(exchange, operation)
 
 
 async def unanswered(world: World) -> None:
-    """An operation that gets no JSON-RPC answer that can be read, though its exchange ends in order."""
+    """An operation without a JSON-RPC response that can be read, on an exchange that ends normally."""
     operation = any_of(world.chance, world.words.id())
     exchange = await world.ask(operation)
     ways = (unauthorized, http_error, redirected, no_response, foreign_coding, broken_json, cut_json, empty_stream)
@@ -36,7 +36,7 @@ async def http_error(world: World, exchange: Exchange, operation: Operation) -> 
 
 
 def error_page(world: World) -> tuple[bytes, str | None]:
-    """What frameworks and gateways say beside the status: no JSON-RPC, and no message that was missed."""
+    """Bodies of error responses of frameworks and gateways. They are not JSON-RPC and do not count as skipped."""
     return world.chance.choice((
         (b"", None), (b"<p>no</p>", "text/html"), (b"no", "text/plain"), (b'{"error":"invalid_token"}', "application/json"),
         (b'{"detail":"Not Found"', "application/json"), (b"[]", "application/json"),
@@ -50,7 +50,7 @@ async def redirected(world: World, exchange: Exchange, operation: Operation) -> 
 
 
 async def probe(world: World) -> None:
-    """A client asks a server of HTTP+SSE whether it has the newer transport."""
+    """A client tries Streamable HTTP with a server that has HTTP+SSE only."""
     operation = Operation("initialize", world.words.id(), {"protocolVersion": "2025-11-25", "capabilities": {}})
     exchange = await world.ask(operation)
     world.account.ended(operation, "negotiation", answered=False)
@@ -58,7 +58,7 @@ async def probe(world: World) -> None:
 
 
 async def error_beside_a_result(world: World) -> None:
-    """The error decides, unless it is null."""
+    """An object with a result and an error is an error, unless `error` is null."""
     operation = call(world.chance, world.words.id())
     exchange = await world.ask(operation)
     members = {"jsonrpc": "2.0", "id": operation.id, "result": {"content": []}}
@@ -82,7 +82,7 @@ async def no_response(world: World, exchange: Exchange, operation: Operation) ->
 
 
 async def foreign_coding(world: World, exchange: Exchange, operation: Operation) -> None:
-    """Brotli, which no observer here reads."""
+    """Brotli, which the filter does not read."""
     world.account.ended(operation, "unknown", answered=False)
     world.account.skipped("content_encoding", "out")
     await exchange.answer(200, b"\x0b\x02\x80{}\x03", headers=[("Content-Encoding", "br")])
@@ -108,13 +108,13 @@ async def empty_stream(world: World, exchange: Exchange, operation: Operation) -
         world.account.notification("notifications/message", "out")
         await exchange.send(world.words.event(world.words.notification("notifications/message", {})))
     if world.odds(0.5):
-        # A last event without its blank line is none.
+        # An event at the end without its blank line does not count.
         await exchange.send(b"data: " + world.words.result(operation.id, {}).replace(b"\n", b"") + b"\n")
     await exchange.end()
 
 
 async def foreign_result(world: World) -> None:
-    """Without a session: the answer of a JSON exchange belongs to no request, unless its id is the same number as a string."""
+    """A JSON response with another id than the request. It matches only if the ids are the same number, one of them as a string."""
     operation = any_of(world.chance, world.chance.choice((7, "7")))
     exchange = await world.ask(operation)
     if world.odds(0.5):
@@ -129,7 +129,7 @@ async def foreign_result(world: World) -> None:
 
 
 async def breaks(world: World) -> None:
-    """One of the two sides ends before the answer."""
+    """Client or server closes the connection before the response is complete."""
     operation = any_of(world.chance, world.words.id())
     exchange = await world.ask(operation)
     if world.odds(0.6):
@@ -147,12 +147,12 @@ async def breaks(world: World) -> None:
 
 
 async def notification(world: World) -> None:
-    """A notification of the client: accepted, or refused in any way."""
+    """A notification of the client, which the server accepts or refuses."""
     method = world.chance.choice((*NOTIFICATIONS_IN, "acme/happened"))
     world.account.notification("other" if method.startswith("acme") else method, "in")
     body = world.words.notification(method, world.chance.choice((None, {"progress": 1})))
     if world.odds(0.2):
-        # An id that is no id makes a notification too.
+        # A message with an invalid id is a notification.
         body = world.words.request(method, world.chance.choice((None, [1], {"a": 1}, True)))
     exchange = await world.post(body, ("MCP-Protocol-Version", "2025-06-18"))
     if world.odds(0.8):
@@ -166,7 +166,7 @@ async def notification(world: World) -> None:
 
 
 async def batch(world: World) -> None:
-    """Requests and notifications in one array; answers as an array, as events, or not all of them."""
+    """Requests and notifications in one array. The responses are an array or events, and some may be missing."""
     refused = world.odds(0.1)
     operations = [(call if refused else any_of)(world.chance, id) for id in distinct_ids(world)]
     messages = [world.words.request(operation.method, operation.id, operation.params) for operation in operations]
@@ -177,7 +177,7 @@ async def batch(world: World) -> None:
     exchange = await world.post(b"[" + b" ,".join(messages) + b"]", ("MCP-Protocol-Version", "2025-03-26"))
     world.chance.shuffle(operations)
     if refused:
-        # One object without an id answers them all, and is one error.
+        # One error object without an id ends all operations, and counts as one error.
         for operation in operations:
             world.account.ended(operation, "error", "invalid_request")
         world.account.error_object(-32600, "tools/call")
@@ -196,7 +196,7 @@ async def batch(world: World) -> None:
 
 
 def distinct_ids(world: World) -> list:
-    """Ids that no two JSON-RPC peers take for the same; `1.0` is `1`, and `"1"` is not."""
+    """Ids that differ for every JSON-RPC peer: `1.0` equals `1`, `"1"` does not."""
     ids: list = []
     for _ in range(world.chance.randrange(1, 6)):
         id = world.words.id()
@@ -206,7 +206,7 @@ def distinct_ids(world: World) -> list:
 
 
 async def documents(world: World) -> None:
-    """Several documents in one body, each answered in a body of several documents; a byte order mark before them."""
+    """Several documents in one body after a byte order mark, and their responses as several documents in one body."""
     operations = [call(world.chance, id) for id in distinct_ids(world)]
     texts = [world.words.request(operation.method, operation.id, operation.params) for operation in operations]
     exchange = await world.post(b"\xef\xbb\xbf" + b"\n".join(texts))
@@ -214,7 +214,7 @@ async def documents(world: World) -> None:
 
 
 async def not_mcp(world: World) -> None:
-    """What else a listener sees."""
+    """Other traffic on the listener."""
     kind = world.chance.randrange(6)
     if kind == 0:
         world.account.skipped("not_mcp", "in")
@@ -237,7 +237,7 @@ async def not_mcp(world: World) -> None:
 
 
 async def get_stream(world: World) -> None:
-    """A GET with a session that nobody has seen begin: notifications, an error, an end; or no stream at all."""
+    """A GET with a session whose start was not seen: a stream with notifications and perhaps an error, or a refusal."""
     exchange = await world.get(("Mcp-Session-Id", f"{world.chance.getrandbits(64):x}"))
     if world.odds(0.2):
         await exchange.answer(405, b"no", "text/plain")
@@ -255,12 +255,12 @@ async def get_stream(world: World) -> None:
 
 
 async def initialize(world: World) -> None:
-    """A handshake whose session is never heard of again."""
-    version = world.chance.choice((*HANDSHAKE_REVISIONS, "1999-01-01"))
+    """An `initialize` without further exchanges of its session."""
+    version = world.chance.choice((*HANDSHAKE_VERSIONS, "1999-01-01"))
     operation = Operation("initialize", world.words.id(), {"protocolVersion": "2025-11-25", "clientInfo": {"name": "c"}})
     exchange = await world.ask(operation)
     world.account.ended(operation, "ok")
-    world.account.session_began(version if version in HANDSHAKE_REVISIONS else "other", named=False)
+    world.account.session_began(version if version in HANDSHAKE_VERSIONS else "other", named=False)
     answer = world.words.result(operation.id, {"protocolVersion": version, "serverInfo": {"name": "s"}})
     if world.odds(0.5):
         await world.json(exchange, answer)
@@ -276,7 +276,7 @@ LISTS = {
 
 
 async def lists(world: World) -> None:
-    """A list, always of the same items and spelling, and its next page, which is not in the gauges."""
+    """A list, always with the same items and the same bytes. Its next page does not change the gauges."""
     method = world.chance.choice(list(LISTS))
     member, items = LISTS[method]
     operation = Operation(method, world.chance.randrange(1000, 10000))

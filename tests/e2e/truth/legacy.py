@@ -1,12 +1,12 @@
-"""HTTP+SSE of 2024-11-05: requests by POST, accepted with 202, and everything of the server on one GET stream."""
+"""HTTP+SSE of 2024-11-05: POSTs with the HTTP response 202, and all messages of the server on one GET stream."""
 
 from .link import Exchange
 from .operation import Operation, any_of, call
 from .server_requests import METHODS
 from .words import NOTIFICATIONS_OUT
-from .world import HANDSHAKE_REVISIONS, World
+from .world import HANDSHAKE_VERSIONS, World
 
-# Where the stream is, and where it says that messages go.
+# The path of the stream, and the address in its `endpoint` event.
 SPELLINGS = (
     ("/sse", "/message?sessionId={}"),
     ("/sse", "http://truth.example/api/messages?sessionId={}"),
@@ -17,7 +17,7 @@ SPELLINGS = (
 
 
 class Legacy:
-    """A session; both sides number their requests from 0."""
+    """A session. Client and server number their requests from 0."""
 
     def __init__(self, world: World, stream: Exchange, target: str) -> None:
         self.world, self.stream, self.target = world, stream, target
@@ -37,7 +37,7 @@ class Legacy:
 
     async def initialize(self) -> None:
         world = self.world
-        version = world.chance.choice(HANDSHAKE_REVISIONS)
+        version = world.chance.choice(HANDSHAKE_VERSIONS)
         operation = Operation("initialize", self.number(), {"protocolVersion": version, "capabilities": {}})
         world.account.ended(operation, "ok")
         world.account.session_began(version, "http_sse")
@@ -60,7 +60,7 @@ class Legacy:
         await self.stream.send(self.world.words.event(message))
 
     async def exchange(self, operation: Operation, answer: bytes) -> None:
-        """The 202 before the answer, or after it."""
+        """The response comes before or after the 202."""
         post = await self.ask(operation)
         if self.world.odds(0.5):
             await accept(post)
@@ -91,7 +91,7 @@ class Legacy:
         await accept(await self.post(words.result(id, {}) if ending == "ok" else words.error(-1, id=id)))
 
     async def end(self) -> None:
-        """The stream's end is the session's; any of the three."""
+        """Ends the session with its stream: normally, by the server, or by the client."""
         self.world.account.session_ended("http_sse")
         await self.world.chance.choice((self.stream.end, self.stream.break_off, self.stream.leave))()
 
@@ -101,7 +101,7 @@ async def accept(post: Exchange) -> None:
 
 
 def resolved(path: str, target: str) -> str:
-    """The endpoint as the client asks for it: relative to the stream's own path."""
+    """The path of the endpoint, resolved against the path of the stream."""
     if target.startswith("http"):
         return "/" + target.split("/", 3)[3]
     return target if target.startswith("/") else path.rsplit("/", 1)[0] + "/" + target
@@ -117,7 +117,7 @@ async def ordinary(world: World) -> None:
 
 
 async def out_of_order(world: World) -> None:
-    """Several operations wait at once, and are answered in another order than they were asked in."""
+    """Several operations are open at once, and their responses come in another order."""
     legacy = await Legacy.begin(world)
     operations = [any_of(world.chance, legacy.number()) for _ in range(world.chance.randrange(2, 5))]
     posts = [await legacy.ask(operation) for operation in operations]
@@ -134,8 +134,11 @@ async def out_of_order(world: World) -> None:
 
 
 async def left_open(world: World) -> None:
-    """The stream ends while an operation and perhaps a request of the server wait. No answer, no time; and a request of the
-    server makes the time unknown, because the stream does not tell which operation it is for."""
+    """The stream ends while an operation, and perhaps a server request, is open.
+
+    An operation that ends as `no_response` has no duration. With a server request no duration is known, because the stream does
+    not show to which operation the server request belongs.
+    """
     legacy = await Legacy.begin(world)
     operation = any_of(world.chance, legacy.number())
     await accept(await legacy.ask(operation))
@@ -157,7 +160,7 @@ async def left_open(world: World) -> None:
 
 
 async def cancelled(world: World) -> None:
-    """The client cancels; the answer comes all the same, or never."""
+    """The client cancels. The response still comes, or does not come."""
     legacy = await Legacy.begin(world)
     operation = call(world.chance, legacy.number())
     await accept(await legacy.ask(operation))
@@ -170,7 +173,7 @@ async def cancelled(world: World) -> None:
 
 
 async def server_asks(world: World) -> None:
-    """Requests of the server between operations."""
+    """Server requests while no operation is open."""
     legacy = await Legacy.begin(world)
     await legacy.operation()
     waiting = [await legacy.ask_client() for _ in range(world.chance.randrange(1, 3))]
@@ -181,7 +184,7 @@ async def server_asks(world: World) -> None:
 
 
 async def tool_asks(world: World) -> None:
-    """An operation asks the client before it answers, and has no time: the request could be any operation's."""
+    """A server request while an operation is open. The operation has no duration: the request may belong to any operation."""
     legacy = await Legacy.begin(world)
     operation = call(world.chance, legacy.number())
     await accept(await legacy.ask(operation))
@@ -191,7 +194,7 @@ async def tool_asks(world: World) -> None:
 
 
 async def refused(world: World) -> None:
-    """A POST to a session that does not exist, or that the server will not take."""
+    """A POST to a session that does not exist, or that the server refuses."""
     operation = any_of(world.chance, world.words.id())
     spelling = world.chance.choice(("sessionId", "session_id", "sessionid"))
     exchange = await world.ask(operation, target=f"/message?{spelling}={world.chance.getrandbits(64):x}")
@@ -200,7 +203,7 @@ async def refused(world: World) -> None:
 
 
 async def unmatched(world: World) -> None:
-    """Answers on the stream that belong to nothing, and one that comes twice."""
+    """A response without a request, and a response that comes twice."""
     legacy = await Legacy.begin(world)
     world.account.unmatched("unknown_id")
     await legacy.send(world.words.result(10**6, {}))

@@ -1,8 +1,8 @@
-"""Both ends of every exchange in one event loop: the client before Envoy, the server behind it.
+"""Client and server of every exchange, in one event loop, with Envoy between them.
 
-A script begins an exchange, gets it once the server has read the request, and then plays the server while the client
-reads along. Each step ends when the other end has seen it, so that what the filter saw is known at every moment.
-Client connections are kept, picked at random and now and then closed, so that both workers see parts of everything.
+A script begins an exchange and gets it when the server has read the request. Then it acts as the server while the client
+reads. Each step returns when the other side has received it, so the script knows at every step what passed the filter.
+Client connections are kept open, selected at random and sometimes closed, so that both workers get exchanges of all kinds.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from .account import Account
 
 Headers = list[tuple[str, str]]
 NUMBER = "x-exchange"
-# Of the exchanges that end well, how many also end their connection.
+# The share of complete exchanges after which the client closes the connection.
 CLOSED_AFTER = 0.03
 DEADLINE = 60.0
 
 
 class Broken(Exception):
-    """The other side ended in the middle of a message."""
+    """The other side closed the connection within a message."""
 
 
 class End:
@@ -44,7 +44,7 @@ class End:
         return start, {name.lower(): value.strip() for name, _, value in fields}
 
     async def pieces(self, head: dict[str, str], until_close: bool):
-        """The body as it comes; raises `Broken` where it ends early."""
+        """Yields the parts of the body; raises `Broken` if it is incomplete."""
         try:
             if "chunked" in head.get("transfer-encoding", ""):
                 while size := int(await self.reader.readuntil(b"\r\n"), 16):
@@ -72,7 +72,7 @@ class End:
             pass
 
     async def told(self) -> str:
-        """What has come, where nothing should have."""
+        """What was received although nothing was expected, for an error message."""
         try:
             return repr(await asyncio.wait_for(self.reader.read(4096), 1))
         except (TimeoutError, ConnectionError) as error:
@@ -90,7 +90,7 @@ class End:
 
 
 class Exchange:
-    """One request with its response. `counted` is false where it is no MCP, and its bytes belong to no family."""
+    """One HTTP request with its response. `counted` is false if it is not MCP; its bytes are in no family then."""
 
     def __init__(self, link: "Link", client: End, server: End, verb: str, body: bytes, counted: bool) -> None:
         self.link, self.client, self.server, self.verb = link, client, server, verb
@@ -108,7 +108,7 @@ class Exchange:
     async def answer(
         self, status: int, body: bytes = b"", kind: str | None = "application/json", headers: Iterable = ()
     ) -> None:
-        """A whole response, with its length."""
+        """Sends a complete response with `Content-Length`."""
         fields = [*([("Content-Type", kind)] if kind else []), *headers]
         if status != 204:
             fields.append(("Content-Length", str(len(body))))
@@ -119,13 +119,13 @@ class Exchange:
         await self.finished()
 
     async def open(self, kind: str = "text/event-stream", headers: Iterable = (), status: int = 200) -> None:
-        """The head of a response of unknown length."""
+        """Sends the headers of a chunked response."""
         fields = [("Content-Type", kind), ("Transfer-Encoding", "chunked"), *headers]
         self.server.write(render(f"HTTP/1.1 {status} Truth", fields))
         await self.begun(status)
 
     async def send(self, data: bytes) -> None:
-        """A piece of the response, in one or more chunks; returns when the client has it."""
+        """Sends a part of the response in one or two chunks; returns when the client has received it."""
         at = self.link.random.randrange(1, len(data)) if len(data) > 1 and self.link.random.random() < 0.2 else 0
         for part in (data[:at], data[at:]):
             if part:
@@ -142,7 +142,7 @@ class Exchange:
         self.server.abort()
         try:
             if self.pieces is None:
-                # Envoy answers in the server's place, and what it says are bytes as any others.
+                # The response is Envoy's own. Its body counts in the bytes.
                 await self.begun(503)
             async for piece in self.pieces:
                 self.passed("out", len(piece))
@@ -151,12 +151,12 @@ class Exchange:
             self.client.close()
 
     async def leave(self) -> None:
-        """The client goes away, and the server learns of it."""
+        """The client closes the connection; returns when the server has seen it."""
         self.client.abort()
         await self.server.until_gone()
         self.server.close()
 
-    # The client's side
+    # Methods of the client's side
 
     async def begun(self, status: int) -> None:
         start, self.head = await self.client.head()
@@ -185,7 +185,7 @@ class Exchange:
 
 
 class Link:
-    """The server's port, the client's connections, and the account that both keep."""
+    """The server's listener, the client's connections, and the account."""
 
     def __init__(self, account: Account, seed: str) -> None:
         self.account = account
@@ -197,9 +197,9 @@ class Link:
         # Set once Envoy runs.
         self.envoy_port = 0
         self.exchanges = 0
-        # What the server lists at the moment, and whose turn it is to change it.
+        # The templates that the server lists now, by name, with the version of each.
         self.published: dict[str, int] = {}
-        # Every version that one of these has had.
+        # All versions of each template that were listed.
         self.shown: dict[str, list[int]] = {}
         self.added = 0
         self.turn = asyncio.Lock()
@@ -218,7 +218,7 @@ class Link:
                 _, head = await end.head()
                 body = b"".join([piece async for piece in end.pieces(head, until_close=False)])
                 if NUMBER not in head:
-                    # A marker, by which the account is settled.
+                    # A request without a number, which the test sends to wait for the counts.
                     end.write(b"HTTP/1.1 204 Truth\r\n\r\n")
                     continue
                 end.released.clear()
@@ -239,7 +239,7 @@ class Link:
     async def begin(
         self, verb: str, target: str, headers: Iterable = (), body: bytes = b"", counted: bool = True
     ) -> Exchange:
-        """Sends a request; returns once the server has all of it."""
+        """Sends a request; returns when the server has received all of it."""
         number = str(next(self.numbers))
         self.exchanges += 1
         arrived = self.waiting[number] = asyncio.get_running_loop().create_future()
@@ -267,7 +267,7 @@ class Link:
         await self.replaced.wait()
 
     def close_idle(self) -> None:
-        """Ends the connections that wait for work, so that the next exchanges open new ones."""
+        """Closes the idle connections, so that the next exchanges open new ones."""
         while self.idle:
             self.idle.pop().close()
 

@@ -1,4 +1,4 @@
-"""Plays many scripts at once, in an order that a seed decides."""
+"""Runs many scripts at the same time, in an order that depends on a seed."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ from .world import Script, World
 
 AT_ONCE = 48
 
-# How often each kind of traffic is played, relative to the others: what one exchange alone can tell,
+# The weights of the scripts of one exchange.
 ALONE: dict[Script, int] = {
     exchanges.plain: 20,
     modern.modern: 20,
@@ -30,7 +30,7 @@ ALONE: dict[Script, int] = {
     exchanges.lists: 5,
     compressed.answer: 4,
 }
-# and what only several exchanges tell together; each of these makes several.
+# The weights of the scripts of several exchanges.
 TOGETHER: dict[Script, int] = {
     exchanges.foreign_result: 1,
     published.changing: 3,
@@ -73,7 +73,7 @@ def name(script: Script) -> str:
 async def play(
     link: Link, scripts: dict[Script, int], wanted: int, seed: str, at: dict[int, Callable[[], Awaitable[None]]]
 ) -> None:
-    """Plays until `wanted` exchanges are made. `at` holds what happens meanwhile, by the number of exchanges made."""
+    """Runs scripts until `wanted` exchanges were made. `at` has functions that run when this number of exchanges was made."""
     order = random.Random(seed)
     kinds, weights = list(scripts), list(scripts.values())
     events = sorted(at.items())

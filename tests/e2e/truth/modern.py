@@ -1,4 +1,4 @@
-"""Scripts of 2026-07-28: headers that mirror the body, results that ask for more, subscriptions."""
+"""Scripts of 2026-07-28: headers that repeat the body, `input_required`, subscriptions."""
 
 import base64
 
@@ -9,7 +9,7 @@ VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 
 
 async def modern(world: World) -> None:
-    """2026-07-28: the headers mirror the body, or contradict it and are refused."""
+    """The headers repeat the body, or contradict it and the server refuses the request."""
     operation = any_of(world.chance, world.words.id())
     if operation.method == "ping":
         operation.method = "server/discover"
@@ -19,7 +19,7 @@ async def modern(world: World) -> None:
         await refused_mirror(world, operation, headers)
         return
     if world.odds(0.1):
-        # Missing mirrors contradict nothing.
+        # A missing header is not a mismatch.
         del headers["Mcp-Method"]
     exchange = await world.ask(operation, *headers.items())
     await world.answer_here(exchange, operation)
@@ -47,7 +47,7 @@ async def refused_mirror(world: World, operation: Operation, headers: dict[str, 
 
 
 async def asked_again(world: World) -> None:
-    """`input_required`, retried under a new id with what was asked for."""
+    """`input_required`; the client repeats the request with the input and a new id."""
     first = call(world.chance, 1)
     exchange = await world.ask(first, *mirror(first).items())
     world.account.ended(first, "input_required")
@@ -59,7 +59,7 @@ async def asked_again(world: World) -> None:
 
 
 async def listen(world: World) -> None:
-    """`subscriptions/listen`, ended by the client or by its answer; never timed."""
+    """`subscriptions/listen`, which ends when the client closes it or with its response. It has no duration."""
     operation = Operation("subscriptions/listen", f"L{world.chance.randrange(9)}", {"notifications": {}})
     exchange = await world.ask(operation, *mirror(operation).items())
     await exchange.open()

@@ -1,4 +1,4 @@
-"""What a client can ask for: a method with parameters, and under which labels it must be counted."""
+"""Operations: a method with parameters, and the labels under which it must be counted."""
 
 import random
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ CUSTOM = "acme/doSomething"
 
 @dataclass
 class Operation:
-    """`name` is the label value of its tool, prompt or resource."""
+    """`name` is the label value of the tool, prompt or resource."""
 
     method: str
     id: Any
@@ -31,13 +31,13 @@ class Operation:
 
 def call(chance: random.Random, id: Any) -> Operation:
     name = chance.choice(TOOLS)
-    # Members that only look like what counts.
+    # Members with known names in places where the filter must ignore them.
     arguments = {"name": "decoy", "isError": True, "id": 5, "method": "ping", "text": "x" * chance.randrange(200)}
     return Operation("tools/call", id, {"name": name, "arguments": arguments}, name)
 
 
 def any_of(chance: random.Random, id: Any) -> Operation:
-    """Any method but lists and initialize; tool calls are the most common."""
+    """Any method except lists and initialize; mostly tool calls."""
     if chance.random() < 0.5:
         return call(chance, id)
     method = chance.choice(
@@ -53,7 +53,7 @@ def any_of(chance: random.Random, id: Any) -> Operation:
 
 
 def good_result(chance: random.Random, operation: Operation) -> dict[str, Any]:
-    """A result that is no failure, with decoys inside."""
+    """A result that is no failure, with members that look like one in other places."""
     if operation.method != "tools/call":
         return chance.choice(({}, {"isError": True, "nested": {"error": {"code": -1}}}))
     result: dict[str, Any] = {"content": [{"type": "text", "text": "y" * chance.randrange(600), "isError": True}]}

@@ -1,5 +1,8 @@
-"""Lists that change: a definition under a known name, a new name. What is only spelled otherwise, or is as it was before, has
-not changed; what has had more than four definitions varies, which is told once."""
+"""Lists that change: a new definition under a known name, and a new name.
+
+A definition in another spelling, or one that was listed before, is not a change. An item with more than four definitions varies,
+which counts once.
+"""
 
 import json
 
@@ -13,21 +16,21 @@ VERSIONS = 8
 
 
 async def changing(world: World) -> None:
-    """What a server publishes has an order in time, so only one of these scripts lists at once. All messages have one
-    size, so that it does not matter which worker tells its gauges last."""
+    """Changes the list and requests it. The order of the lists matters, so only one of these scripts runs at a time. All lists
+    have the same size, so it does not matter which worker sets the gauges last."""
     async with world.link.turn:
         known = world.link.published
         if not known:
             known.update({name(number): 0 for number in range(5)})
         elif world.odds(0.6):
-            # One at a time, so that some have more versions than are known.
+            # Only the first item, so that it gets more versions than are kept.
             changed = next(iter(known))
             known[changed] = world.chance.randrange(VERSIONS)
             if change := drift(world.link.shown.setdefault(changed, [0]), known[changed]):
                 world.account.list_changed(METHOD, change)
         elif world.odds(0.2) and world.link.added < MOST_ADDED:
             world.link.added += 1
-            # One goes, which is no change of any that stay.
+            # One item disappears, which is not a change.
             del known[world.chance.choice(list(known))]
             known[name(4 + world.link.added)] = 0
             world.account.list_changed(METHOD, "added")
@@ -40,7 +43,7 @@ async def changing(world: World) -> None:
 
 
 def drift(shown: list[int], version: int) -> str:
-    """What one more version of a definition is after those that were shown before."""
+    """The change that this version makes, given the versions listed before; empty if it is none."""
     if version in shown or len(shown) > MOST_DEFINITIONS:
         return ""
     shown.append(version)

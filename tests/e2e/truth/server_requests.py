@@ -1,4 +1,4 @@
-"""Scripts in which the server asks the client: on the stream of a POST, on the GET stream; answered by a later POST."""
+"""Scripts with server requests on the stream of a POST or on the GET stream. The client responds by a later POST."""
 
 from .link import Exchange
 from .session import Session
@@ -9,7 +9,7 @@ ENDINGS = ("ok", "ok", "ok", "error", "cancelled", "lost")
 
 
 async def ask_client(session: Session, stream: Exchange) -> tuple[str, int]:
-    """The server's request passes; both sides use the same small ids."""
+    """Sends a server request. Both sides use the same small ids."""
     world = session.world
     method = world.chance.choice(METHODS)
     id = session.server_number()
@@ -18,7 +18,7 @@ async def ask_client(session: Session, stream: Exchange) -> tuple[str, int]:
 
 
 async def answer_server(session: Session, method: str, id: int, ending: str) -> None:
-    """The client's answer, by a POST of its own."""
+    """Sends the client's response by a POST."""
     world = session.world
     world.account.server_request(method, ending)
     body = world.words.result(id, {"isError": True}) if ending == "ok" else world.words.error(-32601, id=id)
@@ -27,7 +27,7 @@ async def answer_server(session: Session, method: str, id: int, ending: str) -> 
 
 
 async def settle(session: Session, stream: Exchange, method: str, id: int) -> str:
-    """The request ends somehow; one that is lost ends with the session, if not before."""
+    """Ends the server request in one of the possible ways. A lost one ends with its stream or session."""
     world = session.world
     ending = world.chance.choice(ENDINGS)
     if ending in ("ok", "error"):
@@ -41,8 +41,8 @@ async def settle(session: Session, stream: Exchange, method: str, id: int) -> st
 
 
 async def on_own_stream(world: World) -> None:
-    """A tool asks for a sample or a decision before it answers; the operation's clock stands meanwhile. Where the client
-    never answers, nobody can tell for how long."""
+    """Server requests on the stream of a tool call. The duration of the call excludes the wait for the client. If the client
+    does not respond, the wait is unknown, and the call has no duration."""
     session = await Session.begin(world)
     operation = session.call()
     stream = await session.ask(operation)
@@ -57,7 +57,7 @@ async def on_own_stream(world: World) -> None:
 
 
 async def two_at_once(world: World) -> None:
-    """Two requests wait on one stream; answered in any order."""
+    """Two server requests are open on one stream; the responses come in any order."""
     session = await Session.begin(world)
     operation = session.call()
     stream = await session.ask(operation)
@@ -73,7 +73,7 @@ async def two_at_once(world: World) -> None:
 
 
 async def on_get_stream(world: World) -> None:
-    """The server asks beside the operations, which go on and are timed as ever."""
+    """Server requests on the GET stream do not change the durations of operations."""
     session = await Session.begin(world)
     stream = await session.get()
     operation = session.any()
@@ -86,7 +86,7 @@ async def on_get_stream(world: World) -> None:
 
 
 async def answered_twice(world: World) -> None:
-    """A second answer to the same request of the server answers nothing any more."""
+    """A second response to the same server request is a duplicate."""
     session = await Session.begin(world)
     stream = await session.get()
     method, id = await ask_client(session, stream)

@@ -1,15 +1,15 @@
-"""A session of a handshake revision: its beginning, its operations, the streams they are answered on, and its end."""
+"""Scripts of a session of Streamable HTTP: its start, its operations and their streams, and its end."""
 
 from .link import Exchange
 from .operation import Operation, any_of, call
 from .words import NOTIFICATIONS_OUT
 from .world import World
 
-REVISIONS = ("2025-03-26", "2025-06-18", "2025-11-25")
+VERSIONS = ("2025-03-26", "2025-06-18", "2025-11-25")
 
 
 class Session:
-    """Both sides number their requests from 0; event ids are unique in it."""
+    """Client and server number their requests from 0. Event ids are unique in the session."""
 
     def __init__(self, world: World, version: str) -> None:
         self.world, self.version = world, version
@@ -18,7 +18,7 @@ class Session:
 
     @classmethod
     async def begin(cls, world: World, version: str = "") -> "Session":
-        session = cls(world, version or world.chance.choice(REVISIONS))
+        session = cls(world, version or world.chance.choice(VERSIONS))
         operation, exchange = await session.initialize()
         answer = session.begun(operation)
         if world.odds(0.5):
@@ -42,13 +42,13 @@ class Session:
         return self.world.words.result(operation.id, {"protocolVersion": self.version, "capabilities": {}})
 
     async def end(self) -> None:
-        """By DELETE; whatever is still open ends with it."""
+        """Ends the session by DELETE. Everything that is still open ends with it."""
         exchange = await self.world.link.begin("DELETE", "/mcp", self.headers)
         self.world.account.session_ended()
         await exchange.answer(self.world.chance.choice((200, 202, 204)), b"", None)
 
     async def expire(self) -> None:
-        """The server has forgotten it and says so, to a GET or to an operation."""
+        """Ends the session by a 404 to a GET or to an operation."""
         if self.world.odds(0.3):
             exchange = await self.world.get(*self.headers)
             self.world.account.session_ended()
@@ -64,7 +64,7 @@ class Session:
             self.world.account.refused(operation, -32001)
             await exchange.answer(404, self.world.words.error(-32001, id=None))
 
-    # What is sent in it
+    # Messages of the session
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -109,7 +109,7 @@ class Session:
     # Events
 
     async def notify(self, stream: Exchange, id: str | None = None) -> bytes:
-        """One notification of the server; the event is returned for a replay."""
+        """Sends one notification of the server; returns the event, so that it can be replayed."""
         method = self.world.chance.choice(NOTIFICATIONS_OUT)
         self.world.account.notification(method, "out")
         event = self.world.words.event(self.world.words.notification(method, {"progress": 1}), id)
@@ -117,14 +117,14 @@ class Session:
         return event
 
     async def prime(self, stream: Exchange) -> str:
-        """An event with an id and no data: from here the stream can be resumed."""
+        """Sends a priming event: an id without data, from which the stream can be resumed."""
         id = self.event_id()
         await stream.send(self.world.words.event(b"", id, None, retry=500))
         return id
 
 
 async def ordinary(world: World) -> None:
-    """A session as SDKs have it: some operations, perhaps a GET stream, an end."""
+    """A session as clients of SDKs make it: some operations, perhaps a GET stream, an end."""
     session = await Session.begin(world)
     stream = await session.get() if world.odds(0.4) else None
     for _ in range(world.chance.randrange(5)):
@@ -141,7 +141,7 @@ async def ordinary(world: World) -> None:
 
 
 async def ended_twice(world: World) -> None:
-    """A session ends once, whatever else is refused for it; a refused DELETE ends nothing."""
+    """A session ends once, even if further requests get a 404. A refused DELETE does not end it."""
     session = await Session.begin(world)
     refused = await world.link.begin("DELETE", "/mcp", session.headers)
     await refused.answer(405, b"no", "text/plain")
@@ -155,8 +155,8 @@ async def ended_twice(world: World) -> None:
 
 
 async def deleted_at_once(world: World) -> None:
-    """The client knows the session's id from the headers, and deletes it before the answer to its initialize has passed."""
-    session = Session(world, world.chance.choice(REVISIONS))
+    """The client gets the session's id from the headers, and sends DELETE before the response to `initialize` has passed."""
+    session = Session(world, world.chance.choice(VERSIONS))
     operation, exchange = await session.initialize()
     await exchange.open(headers=[session.named()])
     await session.end()
@@ -165,11 +165,11 @@ async def deleted_at_once(world: World) -> None:
     await exchange.end()
 
 
-# === answers on another stream ===
+# === responses on another stream ===
 
 
 async def polled(world: World) -> None:
-    """A stream that is primed and closed; the answer comes on a GET that resumes it, sometimes at the second try."""
+    """The stream is closed after a priming event. The response comes on a GET that resumes it, perhaps the second one."""
     session = await Session.begin(world, "2025-11-25")
     operation = session.any()
     stream = await session.ask(operation)
@@ -193,7 +193,7 @@ async def polled(world: World) -> None:
 
 
 async def never_resumed(world: World) -> None:
-    """A stream with event ids breaks, and nobody comes for the answer: with its session it ends."""
+    """A stream with event ids breaks and is not resumed. The operation ends with the session."""
     session = await Session.begin(world, "2025-11-25")
     operation = session.any()
     stream = await session.ask(operation)
@@ -205,7 +205,7 @@ async def never_resumed(world: World) -> None:
 
 
 async def replayed(world: World) -> None:
-    """A resumed stream brings what was seen already, of this and another stream, and what was not."""
+    """A resumed stream repeats events of this and of another stream, and has new ones."""
     session = await Session.begin(world, "2025-11-25")
     first, second = session.any(), session.any()
     one = await session.ask(first)
@@ -231,7 +231,7 @@ async def replayed(world: World) -> None:
 
 
 async def pending(world: World) -> None:
-    """A request that is accepted with 202: its answer comes on the session's GET stream, or not at all."""
+    """A request with the HTTP response 202: its response comes on the session's GET stream, or does not come."""
     session = await Session.begin(world)
     stream = await session.get() if world.odds(0.5) else None
     operation = session.any()
@@ -248,7 +248,7 @@ async def pending(world: World) -> None:
 
 
 async def unmatched(world: World) -> None:
-    """Results that answer nothing known, and results given twice; the operation itself goes on."""
+    """Results without a request, and results that come twice. The open operation is not affected."""
     session = await Session.begin(world)
     operation = session.any()
     exchange = await session.ask(operation)
@@ -265,7 +265,7 @@ async def unmatched(world: World) -> None:
         await exchange.send(world.words.event(answer))
     await exchange.end()
     if world.odds(0.5):
-        # Without a GET of the session, another process may have seen the server ask.
+        # Without a GET of the session, the server request may have passed another process.
         if world.odds(0.5):
             await (await session.get()).end()
             world.account.unmatched("unknown_id")

@@ -1,4 +1,4 @@
-"""Tasks: a tool call that is accepted, and how it ended, seen once from whatever tells it first."""
+"""Tasks: a tool call that starts a task. The end of the task counts once, when it is first seen."""
 
 from .link import Exchange
 from .modern import mirror
@@ -12,7 +12,7 @@ def task_id(world: World) -> str:
 
 
 async def start(session: Session) -> tuple[Operation, str]:
-    """A tools/call of 2025-11-25 that becomes a task."""
+    """A tools/call of 2025-11-25 that starts a task."""
     world = session.world
     operation = session.call()
     operation.params["task"] = {"ttl": 60000}
@@ -41,7 +41,7 @@ def state(id: str, status: str) -> dict:
 
 
 async def polled(world: World) -> None:
-    """`tasks/get` until it ended; what is asked afterwards adds nothing."""
+    """`tasks/get` until the task has ended. Requests after that count no end."""
     session = await Session.begin(world, "2025-11-25")
     operation, id = await start(session)
     for _ in range(world.chance.randrange(2)):
@@ -63,7 +63,7 @@ def payload(id: str, is_error: bool) -> dict:
 
 
 async def fetched(world: World) -> None:
-    """`tasks/result` tells first: the tool's own result."""
+    """The end is first seen in `tasks/result`."""
     session = await Session.begin(world, "2025-11-25")
     operation, id = await start(session)
     failed = world.odds(0.5)
@@ -75,7 +75,7 @@ async def fetched(world: World) -> None:
 
 
 async def told(world: World) -> None:
-    """A notification tells first, on the GET stream or on the stream of another operation."""
+    """The end is first seen in a notification, on the GET stream or on the stream of another operation."""
     session = await Session.begin(world, "2025-11-25")
     operation, id = await start(session)
     status = world.chance.choice(("completed", "failed", "cancelled"))
@@ -103,7 +103,7 @@ async def notify(world: World, stream: Exchange, method: str, params: dict) -> N
 
 
 async def of_another(world: World) -> None:
-    """A task whose start nobody saw."""
+    """A task whose start was not seen."""
     session = await Session.begin(world, "2025-11-25")
     id = task_id(world)
     world.account.task("other", "completed")
@@ -115,7 +115,7 @@ async def of_another(world: World) -> None:
 
 
 async def extension(world: World) -> None:
-    """No session: the task's id is all that holds its messages together."""
+    """There is no session, so only the task's id relates its messages."""
     operation = Operation("tools/call", 1, {"name": "deploy.prod", "arguments": {}}, "deploy.prod")
     id = task_id(world)
     exchange = await world.ask(operation, *mirror(operation).items())

@@ -1,4 +1,4 @@
-"""The same message in the many spellings that clients and servers use."""
+"""Writes messages in the forms that clients and servers use: order of members, white space, escapes, lines of events."""
 
 import json
 import random
@@ -13,13 +13,13 @@ NOTIFICATIONS_IN = ("notifications/progress", "notifications/roots/list_changed"
 
 
 class Words:
-    """Spells JSON-RPC messages and events; every choice comes from one seeded source."""
+    """Writes JSON-RPC messages and events. All choices come from one seeded generator."""
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
 
     def id(self) -> Any:
-        """Small numbers are common, so that many exchanges use the same ids at the same time."""
+        """Mostly small numbers, so that many exchanges use the same ids at the same time."""
         chance = self.chance
         kinds = (
             lambda: chance.randrange(4),
@@ -35,7 +35,7 @@ class Words:
         return chance.choice(kinds)()
 
     def echoed(self, id: Any) -> Any:
-        """The id as a server may write it back."""
+        """The id in a form in which a server may repeat it."""
         return int(id) if isinstance(id, float) and self.chance.random() < 0.5 else id
 
     def spell(self, message: dict[str, Any]) -> bytes:
@@ -58,14 +58,14 @@ class Words:
         return self.spell({"jsonrpc": "2.0", "id": self.echoed(id), "result": value})
 
     def error(self, code: int, **id: Any) -> bytes:
-        """`id=` as given, or no such member at all."""
+        """An error object. Without the argument `id`, it has no member `id`."""
         return self.spell({"jsonrpc": "2.0", **id, "error": {"code": code, "message": "refused", "data": {"code": 1}}})
 
     def notification(self, method: str, params: dict[str, Any] | None = None) -> bytes:
         return self.spell({"jsonrpc": "2.0", "method": method, **({"params": params} if params is not None else {})})
 
     def event(self, data: bytes, id: str | None = None, name: str | None = "message", retry: int | None = None) -> bytes:
-        """One event in any order of its fields; JSON on several lines becomes several `data` lines."""
+        """One event with its fields in any order. JSON of several lines becomes several `data` lines."""
         end = self.chance.choice(NEWLINES)
         fields = [[b"data:" + self.chance.choice((b" ", b"")) + line for line in data.split(b"\n")]]
         if name is not None and (name != "message" or self.chance.random() < 0.7):

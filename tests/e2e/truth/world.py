@@ -1,4 +1,4 @@
-"""What every script works with, and the ways to answer an operation on its own exchange."""
+"""The context of a script, and the ways to send the response to an operation on its own exchange."""
 
 import random
 from collections.abc import Callable, Coroutine
@@ -12,14 +12,14 @@ from .words import NOTIFICATIONS_OUT, Words
 ACCEPT = ("Accept", "application/json, text/event-stream")
 JSON = ("Content-Type", "application/json")
 MODERN = "2026-07-28"
-HANDSHAKE_REVISIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 CODES = (-32700, -32600, -32601, -32602, -32002, -32603, -32000, -32001, -32022, -32042, 0, 42)
 EVENT_STREAMS = ("text/event-stream", "text/event-stream; charset=utf-8")
 Script = Callable[["World"], Coroutine[Any, Any, None]]
 
 
 class World:
-    """One script's view: the shared link and account, and a source of chance of its own."""
+    """The shared link and account, and the script's own random generator."""
 
     def __init__(self, link: Link, seed: str) -> None:
         self.link = link
@@ -44,8 +44,8 @@ class World:
     # Answers
 
     def answer(self, operation: Operation, alone: bool = True, timed: bool = True) -> bytes:
-        """A message that answers the operation, which is thereby counted. `alone`: no other could be meant; `timed`: its
-        time can be known."""
+        """Returns a response to the operation, and counts its end. `alone`: it is the only open operation of the exchange.
+        `timed`: its duration is known."""
         chance = self.chance.random()
         if chance < 0.70:
             self.account.ended(operation, "ok", timed=timed)
@@ -68,7 +68,7 @@ class World:
         return self.words.result(operation.id, good_result(self.chance, operation))
 
     async def answer_here(self, exchange: Exchange, operation: Operation, *headers: tuple[str, str]) -> None:
-        """As JSON or as events, on the operation's own exchange."""
+        """Sends the response on the operation's own exchange, as JSON or as events."""
         message = self.answer(operation)
         if self.odds(0.5):
             await self.json(exchange, message, *headers)
@@ -87,7 +87,7 @@ class World:
     async def stream(
         self, exchange: Exchange, messages: list[bytes], operations: list[Operation], *headers: tuple[str, str]
     ) -> None:
-        """An event stream with these messages, notifications before them, and its end."""
+        """Sends an event stream: notifications, these messages, and the end."""
         await exchange.open(self.chance.choice(EVENT_STREAMS), headers)
         if self.odds(0.2):
             await exchange.send(self.chance.choice((b": hello\n\n", b"\xef\xbb\xbf", b":\r\n")))
@@ -103,14 +103,14 @@ class World:
                 self.account.first_event(operation.label)
 
     async def notify(self, exchange: Exchange, most: int = 3) -> None:
-        """Some notifications of the server on an open stream."""
+        """Sends some notifications of the server on an open stream."""
         for _ in range(self.chance.randrange(most + 1)):
             method = self.chance.choice(NOTIFICATIONS_OUT)
             self.account.notification(method, "out")
             await exchange.send(self.words.event(self.words.notification(method, {"progress": 1.0})))
 
     async def tell(self, method: str, params: dict | None, *headers: tuple[str, str], target: str = "/mcp") -> None:
-        """A notification of the client."""
+        """Sends a notification of the client."""
         self.account.notification(method, "in")
         exchange = await self.post(self.words.notification(method, params), *headers, target=target)
         await exchange.answer(202, b"", None)

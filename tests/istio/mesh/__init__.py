@@ -1,1 +1,1 @@
-"""What the suite is written with: istiod, proxies under Istio's own agent, the manifests, and what a proxy shows."""
+"""Helpers of the suite: istiod, proxies under Istio's own agent, the manifests, and the stats of a proxy."""

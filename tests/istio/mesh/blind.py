@@ -1,4 +1,4 @@
-"""Whether the alert MCPFilterBlind fires for what is shown: the shipped rule, given these very series, counting on."""
+"""Checks whether the alert MCPFilterBlind fires: runs the shipped rule with the series of a proxy, which continue to grow."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from support.peers import ROOT, get
 
 REQUESTS, STREAMS = "envoy_http_downstream_rq_total", "mcp_filter_streams_total"
 RULES = ROOT / "collector/rules/alerts.yml"
-# An hour, in which every request that is counted comes again thirty times in each interval.
+# One hour. In each interval every counted request is repeated thirty times.
 INTERVAL, COUNT, TIMES = "10s", 360, 30
 
 
@@ -22,7 +22,7 @@ def compared(samples: Samples, *families: str) -> Samples:
 
 
 def alerts(samples: Samples, directory: Path) -> set[str]:
-    """The instances that it names after an hour. Time is promtool's, so nothing is waited for."""
+    """The instances for which it fires after an hour. promtool simulates the time."""
     found = compared(samples, REQUESTS, STREAMS)
     series = [{"series": written(entry), "values": f"0+{value * TIMES:g}x{COUNT}"} for entry, value in found.items()]
     instances = {dict(pairs)["instance"] for _, pairs in found}
@@ -30,7 +30,7 @@ def alerts(samples: Samples, directory: Path) -> set[str]:
 
 
 def written(entry: Series) -> str:
-    """A series as promtool reads it."""
+    """A series in the form of promtool's tests."""
     family, pairs = entry
     return family + "{" + ",".join(f"{name}={json.dumps(value)}" for name, value in pairs) + "}"
 
@@ -45,6 +45,6 @@ def fires(directory: Path, series: list[dict], instance: str) -> bool:
     file = directory / "blind.yaml"
     file.write_text(yaml.safe_dump(tests))
     done = subprocess.run([get("promtool"), "test", "rules", file], capture_output=True, text=True, timeout=120)
-    # It fires, or it was asked and does not; anything else is a mistake in the question.
+    # promtool's output is one of two: the alert fires, or it does not. Any other output is an error of this test.
     assert done.returncode == 0 or "got:" in done.stderr + done.stdout, done.stdout + done.stderr
     return done.returncode == 0

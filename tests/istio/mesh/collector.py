@@ -1,6 +1,6 @@
-"""The collector of k8s/istio/collector as a process: its own arguments and variables, from the rendered manifests.
+"""The collector of k8s/istio/collector as a process, with the arguments and variables of the rendered manifests.
 
-Changed are ports, where proxies are found (by address in place of the headless Service's name), and where spans go: a file.
+The ports are other ones, the proxies have addresses instead of the headless Service's name, and the spans go to a file.
 """
 
 import json
@@ -28,13 +28,13 @@ service:
 
 
 def rendered() -> list[dict]:
-    """The manifests of the collector, as kustomize makes them."""
+    """The manifests of the collector, rendered by kustomize."""
     done = subprocess.run([get("kubectl"), "kustomize", MANIFESTS / "collector"], capture_output=True, text=True, check=True)
     return list(yaml.safe_load_all(done.stdout))
 
 
 class Collector:
-    """Started and ready once the constructor returns; `targets` are the metrics ports of proxies."""
+    """It is ready when the constructor returns. `targets` are the metrics ports of proxies."""
 
     def __init__(self, directory: Path, targets: list[int]) -> None:
         manifests = rendered()
@@ -62,7 +62,7 @@ class Collector:
         return scrape.parse(scrape.fetch(f"http://127.0.0.1:{self.ports['COLLECTOR_METRICS_PORT']}/metrics"))
 
     def spans(self) -> list[dict[str, str]]:
-        """The attributes of each span so far; a line still being written is left for later."""
+        """The attributes of each span so far. A line that is incomplete is read later."""
         if not self.spans_file.exists():
             return []
         found = []

@@ -1,4 +1,4 @@
-"""A gateway of its own for a test: everything on one port goes to one stub, and a plugin may watch it."""
+"""A separate gateway for one test: all traffic of one port goes to a stub, and a plugin may observe it."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from .traffic import answering_stub, call, service
 
 
 class Edge:
-    """Resources of one gateway, applied at construction; proxies come and go. `stub` answers at /mcp."""
+    """The resources of one gateway, which the constructor applies. Proxies may start and stop. `stub` serves /mcp."""
 
     def __init__(self, istiod: Istiod, directory: Path, name: str) -> None:
         self.istiod, self.directory, self.name = istiod, directory, name
@@ -41,14 +41,14 @@ class Edge:
         self.applied += documents
 
     def plugin(self, url: str | Path, **configuration: object) -> dict:
-        """The gateway's shipped plugin, for this gateway alone."""
+        """Applies the shipped plugin of gateways to this gateway only."""
         found = plugin(url, "gateway.yaml", **({"server_name_from": "config"} | configuration))
         found["metadata"]["name"] = self.name
         found["spec"]["selector"] = {"matchLabels": {"app": self.name}}
         return found
 
     def guard(self) -> dict:
-        """The gateway's shipped EnvoyFilter, for this gateway's plugin."""
+        """Applies the shipped EnvoyFilter of gateways to this gateway's plugin."""
         found = json.loads(json.dumps(only("EnvoyFilter", "gateway.yaml")).replace("mcp.mcp-observability-gateway", f"{NAMESPACE}.{self.name}"))
         found["metadata"]["name"] = self.name
         return found
@@ -63,7 +63,7 @@ class Edge:
         return call(self.port, tool)
 
     def counts(self, proxy: Proxy, tool: str, server: str = "upstream") -> None:
-        """A call of this tool passes and is counted once."""
+        """Checks that a call of this tool passes and is counted once."""
         assert self.call(tool) == 200
         wait_for(f"the call of {tool} to be counted", lambda: labels.calls(proxy).get((server, tool, "ok")) == 1)
 

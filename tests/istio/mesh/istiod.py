@@ -1,4 +1,4 @@
-"""istiod, the control plane, on the API server of `harness.cluster`: resources in, configuration of proxies out.
+"""istiod, the control plane, on the API server of `harness.cluster`. It makes the configuration of proxies from resources.
 
 It is the mesh's certificate authority too, for proxies that show it a token; its configuration they get in plain text. Without
 Istio's own filters (`PILOT_ENABLE_METADATA_EXCHANGE`, `PILOT_ENABLE_ALPN_FILTER`, no metrics provider), which only Istio's own build of
@@ -21,7 +21,7 @@ from .manifests import NAMESPACE, mesh_config, text
 
 SYSTEM = "istio-system"
 START_DEADLINE = 180.0
-# The service account of each proxy, and its address, which is from a range for documentation.
+# The service account of each proxy, and its address, from a range that is reserved for documentation.
 ACCOUNT = "default"
 ADDRESS = "198.51.100.{}"
 
@@ -47,7 +47,7 @@ class Istiod:
         ], directory / "istiod.log", {
             "PATH": os.environ["PATH"], "HOME": str(directory), "POD_NAMESPACE": SYSTEM, "POD_NAME": "istiod",
             "PILOT_ENABLE_METADATA_EXCHANGE": "false", "PILOT_ENABLE_ALPN_FILTER": "false",
-            # As the profile `ambient` of Istio's chart has it.
+            # A value of the profile `ambient` of Istio's chart.
             "PILOT_ENABLE_AMBIENT": "true",
         })
         try:
@@ -63,11 +63,11 @@ class Istiod:
         must(self.cluster.kubectl("delete", "--ignore-not-found", "-f-", text=text(*documents)))
 
     def proxy_config(self, **changes: object) -> dict:
-        """What injection gives each proxy as its own part of the mesh's configuration."""
+        """The part of the mesh's configuration that injection gives to each proxy."""
         return copy.deepcopy(self.config["defaultConfig"]) | changes
 
     def create_pod(self, name: str, labels: dict[str, str], annotations: dict[str, str]) -> str:
-        """The pod as a kubelet would have it running; its address."""
+        """Creates the pod with the status of a running pod. Returns its address."""
         self.proxies += 1
         address = ADDRESS.format(self.proxies)
         metadata = {"name": name, "namespace": NAMESPACE, "labels": labels, "annotations": annotations}
@@ -87,13 +87,13 @@ class Istiod:
         return address
 
     def identity(self) -> tuple[str, str]:
-        """What a kubelet mounts into a proxy's pod: the mesh's root certificate and a token of its service account."""
+        """Writes the files that a kubelet mounts into a proxy's pod: the mesh's root certificate and a token of its service account."""
         secret = json.loads(must(self.cluster.kubectl("get", "secret", "istio-ca-secret", f"--namespace={SYSTEM}", "--output=json")))
         token = must(self.cluster.kubectl("create", "token", ACCOUNT, f"--namespace={NAMESPACE}", "--audience=istio-ca"))
         return base64.b64decode(secret["data"]["ca-cert.pem"]).decode(), token.strip()
 
     def made_for(self, proxy: str) -> dict:
-        """What it makes for a connected proxy, by its type; only what that proxy has asked for."""
+        """The configuration of a connected proxy, by type. Only types that the proxy requested exist."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/debug/config_dump?proxyID={proxy}", timeout=30) as answer:
             return {each["@type"].rpartition(".")[2]: each for each in json.load(answer)["configs"]}
 

@@ -1,4 +1,4 @@
-"""The labels that a proxy shows, held against the full names of its series, in which the filter wrote them."""
+"""Compares the labels that a proxy shows with the full stat names, into which the filter wrote them."""
 
 import re
 
@@ -8,12 +8,12 @@ from .proxy import Proxy
 
 LABEL = re.compile(r"([a-z_]+)=\.=(.*?);\.;")
 PREFIX = "wasmcustom."
-# Tags of Istio's own bootstrap that are found anywhere in a name. They add a label, and take none away.
+# Tags of Istio's own bootstrap that match anywhere in a name. They add a label and remove none.
 ISTIO_TAGS = ("cache", "component", "tag", "wasm_filter", "authz_enforce_result", "authz_dry_run_action", "authz_dry_run_result")
 
 
 def written(proxy: Proxy) -> set[Series]:
-    """Every counter and gauge of the filter, its labels as they stand in its name."""
+    """Every counter and gauge of the filter, with the labels in its name."""
     found = set()
     for name in proxy.stats("^wasmcustom"):
         labels = LABEL.findall(name.removeprefix(PREFIX))
@@ -22,7 +22,7 @@ def written(proxy: Proxy) -> set[Series]:
 
 
 def shown(proxy: Proxy) -> set[Series]:
-    """The same as Prometheus gets them, without what Istio's own tags added."""
+    """The same series as Prometheus gets them, without the labels of Istio's own tags."""
     return {without_added(entry) for entry in proxy.samples() if is_counter_or_gauge(entry[0])}
 
 
@@ -36,7 +36,7 @@ def without_added(entry: Series) -> Series:
 
 
 def added(proxy: Proxy) -> dict[str, dict[str, str]]:
-    """What Istio's own tags added, by tool."""
+    """The labels of Istio's own tags, by tool."""
     found: dict[str, dict[str, str]] = {}
     for family, labels in proxy.samples():
         fields = dict(labels)
@@ -47,7 +47,7 @@ def added(proxy: Proxy) -> dict[str, dict[str, str]]:
 
 
 def calls(proxy: Proxy) -> dict[tuple[str, ...], float]:
-    """Calls that ended, by server, tool and status; those at zero left out."""
+    """Ended calls by server, tool and status, without zeros."""
     found: dict[tuple[str, ...], float] = {}
     for (family, labels), value in proxy.samples().items():
         if family == "mcp_tool_calls_total" and value:
@@ -58,5 +58,5 @@ def calls(proxy: Proxy) -> dict[tuple[str, ...], float]:
 
 
 def total(proxy: Proxy, family: str) -> float:
-    """A family's sum over all labels."""
+    """The sum of a family over all labels."""
     return sum(value for (name, _), value in proxy.samples().items() if name == family)

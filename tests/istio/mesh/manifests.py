@@ -1,4 +1,4 @@
-"""The manifests of k8s/istio, and what a test must change in them to run on this machine. Reads no cluster."""
+"""The manifests of k8s/istio, and the changes that tests need on this machine. It does not use a cluster."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import yaml
 from support.peers import ROOT, get
 
 MANIFESTS = ROOT / "k8s/istio"
-# Values of Istio's own chart; all the others are resources.
+# The values for Istio's own chart; all other files are resources.
 MESH = MANIFESTS / "mesh.yaml"
 RESOURCES = sorted(path.name for path in MANIFESTS.glob("*.yaml") if path != MESH)
 NAMESPACE = "mcp"
@@ -21,14 +21,14 @@ def objects(name: str) -> list[dict]:
 
 
 def only(kind: str, name: str) -> dict:
-    """The one object of a kind in a file."""
+    """The only object of a kind in a file."""
     (found,) = [each for each in objects(name) if each["kind"] == kind]
     return found
 
 
 @cache
 def chart() -> list[dict]:
-    """Istio's chart `istiod` with the values of mesh.yaml."""
+    """Istio's chart `istiod`, rendered with the values of mesh.yaml."""
     command = [get("helm"), "template", "istiod", f"{get('istio')}/chart", "--namespace=istio-system", f"--values={MESH}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -36,7 +36,7 @@ def chart() -> list[dict]:
 
 
 def mesh_config() -> dict:
-    """The mesh's configuration as the chart makes it of those values."""
+    """The mesh's configuration that the chart makes from those values."""
     (configuration,) = [each for each in chart() if each["kind"] == "ConfigMap" and each["metadata"]["name"] == "istio"]
     return yaml.safe_load(configuration["data"]["mesh"])
 
@@ -48,19 +48,19 @@ def injector() -> dict:
 
 
 def injected_annotations() -> dict[str, str]:
-    """What it adds to each pod."""
+    """The annotations that injection adds to each pod."""
     return injector()["injectedAnnotations"]
 
 
 def documented_annotation() -> dict[str, str]:
-    """What README.md gives a gateway's pods."""
+    """The annotation that README.md has for a gateway's pods."""
     page = (MANIFESTS / "README.md").read_text(encoding="utf-8")
     (written,) = re.findall(r"`(sidecar\.istio\.io/statsInclusionRegexps: .*)`", page)
     return yaml.safe_load(written)
 
 
 def plugin(url: str | Path, source: str = "wasmplugin-file.yaml", **configuration: object) -> dict:
-    """A shipped WasmPlugin with the module at another place, and these fields of its configuration besides."""
+    """A shipped WasmPlugin with another URL of the module, and with these additional fields of the configuration."""
     found = only("WasmPlugin", source)
     found["spec"]["url"] = f"file://{url}" if isinstance(url, Path) else url
     found["spec"]["pluginConfig"] |= configuration
@@ -68,5 +68,5 @@ def plugin(url: str | Path, source: str = "wasmplugin-file.yaml", **configuratio
 
 
 def text(*documents: dict) -> str:
-    """As kubectl reads them."""
+    """The objects as text for kubectl."""
     return "\n---\n".join(json.dumps(document) for document in documents)

@@ -1,4 +1,4 @@
-"""A proxy as a pod has it: Istio's agent, which writes Envoy's bootstrap, starts Envoy, and stands between it and istiod.
+"""A proxy as in a pod: Istio's agent writes Envoy's bootstrap, starts Envoy, and forwards its configuration from istiod.
 
 Envoy is the project's own, not Istio's build. The agent gets what a pod gives it: variables, and the files of the downward
 API, a token and the mesh's root certificate in its working directory; with them it gets its own certificate. No traffic is
@@ -20,22 +20,22 @@ from .manifests import NAMESPACE, injected_annotations
 
 START_DEADLINE = 60.0
 WORKERS = 2
-# Whom the certificate of istiod names, wherever it is reached.
+# The name in the certificate of istiod, which is used with any address.
 AUTHORITY = "istiod.istio-system.svc"
 ROOT_CERTIFICATE, TOKEN = "var/run/secrets/istio/root-cert.pem", "var/run/secrets/tokens/istio-token"
-# The agent keeps modules in a folder of fixed name, which its container has. Here it gets a view of the file system in which
-# that folder is its own; for whoever runs the tests nothing changes, and nobody need be root.
+# The agent keeps modules in a folder with a fixed name, which exists in its container. Here it runs in a separate mount
+# namespace that has the folder. The file system of the machine does not change, and the tests need no root.
 OWN_DATA = ["unshare", "--map-root-user", "--mount", "sh", "-c", 'mount -t tmpfs none /var/lib && mkdir -p /var/lib/istio/data && exec "$@"', "sh"]
 
 
 class Proxy:
-    """Ready, with a first configuration from istiod, once the constructor returns."""
+    """It is ready when the constructor returns, with a first configuration from istiod."""
 
     def __init__(
         self, istiod: Istiod, directory: Path, name: str, kind: str = "router", app: str = "",
         annotations: dict[str, str] | None = None, metrics_port: int = 0, **settings: object,
     ) -> None:
-        """`kind` is router or sidecar, `app` its label (else its name); `settings` change the mesh's settings of proxies."""
+        """`kind` is router or sidecar. `app` is its label, by default its name. `settings` change the mesh's settings of proxies."""
         directory = directory / name
         labels = {"app": app or name}
         annotations = injected_annotations() if annotations is None else annotations
@@ -75,30 +75,30 @@ class Proxy:
         return scrape.fetch(f"http://127.0.0.1:{self.admin_port}{path}")
 
     def stats(self, pattern: str) -> dict[str, int]:
-        """Counters and gauges by their full names."""
+        """The counters and gauges by their full names."""
         found = json.loads(self.admin(f"/stats?format=json&filter={pattern}"))["stats"]
         return {entry["name"]: entry["value"] for entry in found if "name" in entry}
 
     def page(self) -> str:
-        """What Prometheus scrapes of the proxy alone (port 15090 of a pod)."""
+        """The page of the proxy that Prometheus scrapes (port 15090 of a pod)."""
         return scrape.fetch(f"http://127.0.0.1:{self.metrics_port}/stats/prometheus")
 
     def merged_page(self) -> str:
-        """What it scrapes of the pod (port 15020)."""
+        """The page of the pod (port 15020)."""
         return scrape.fetch(f"http://127.0.0.1:{self.agent_port}/stats/prometheus")
 
     def samples(self) -> dict[Series, float]:
         return scrape.parse(self.page())
 
     def plugins(self) -> dict[str, int]:
-        """How often each plugin's configuration was taken (`reload`) and refused (`fail`)."""
+        """How often each plugin's configuration was accepted (`reload`) and refused (`fail`)."""
         counts = {"config_reload": 0, "config_fail": 0}
         for name, value in self.stats(r"^extension_config_discovery\..*config_(reload|fail)$").items():
             counts[name.rpartition(".")[2]] += value
         return counts
 
     def listens(self, port: int) -> bool:
-        """Whether Envoy serves a listener on this port: it has its routes and, if it wants any, its plugins."""
+        """Whether Envoy serves a listener on this port: it has its routes, and its plugins if it needs any."""
         try:
             found = json.loads(self.admin("/listeners?format=json")).get("listener_statuses", [])
         except (urllib.error.URLError, OSError):
@@ -113,7 +113,7 @@ class Proxy:
 
 
 def write_downward(directory: Path, labels: dict[str, str], annotations: dict[str, str]) -> None:
-    """The files of the downward API, as the injected container mounts them."""
+    """Writes the files of the downward API that the injected container mounts."""
     files = directory / "etc/istio/pod"
     files.mkdir(parents=True)
     for name, pairs in (("labels", labels), ("annotations", annotations)):

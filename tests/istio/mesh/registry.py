@@ -1,4 +1,4 @@
-"""A registry with the module's image in it, put there as the last lines of `make image` say."""
+"""A registry with the module's image, which was pushed with the command that `make image` prints."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ PUSH = "  oras copy "
 
 
 class Registry:
-    """Serves once the constructor returns; `image` is the URL for a plugin, by digest."""
+    """It serves when the constructor returns. `image` is the URL for a plugin, with the digest."""
 
     def __init__(self, directory: Path, module: Path) -> None:
         self.directory, self.port = directory, free_port()
@@ -26,7 +26,7 @@ class Registry:
         self.repository = self.image.partition("@")[0]
 
     def put(self, module: Path) -> str:
-        """A module's image."""
+        """Pushes the image of a module."""
         printed = run(str(ROOT / "scripts/image.sh"), str(self.directory / "layout"), MCP_FILTER_WASM=str(module))
         (push,) = [line for line in printed.splitlines() if line.startswith(PUSH)]
         arguments = push.removeprefix(PUSH).replace("REGISTRY", f"127.0.0.1:{self.port}").split()

@@ -1,4 +1,4 @@
-"""MCP servers behind the mesh, and clients before it."""
+"""MCP servers and clients of the mesh."""
 
 import subprocess
 import threading
@@ -15,9 +15,9 @@ from support.stub import Stub, Wire
 from .manifests import NAMESPACE
 
 PEERS = Path(__file__).parents[1] / "peers"
-# A stream is held at most as long; no test takes as much.
+# The longest time that a stream is held open. No test needs as long.
 DEADLINE = 120.0
-# Parts of names that Istio's own tags take for theirs, wherever they stand in the name of a series.
+# Parts of names that Istio's own tags match anywhere in the name of a stat.
 TAKEN = [
     "cache.get.x", "component.a.b", "tag.x;.", "wasm_filter.x.", "rbac.allowed", "x.shadow_denied", "a.istio_dry_run_allow_b",
     "cluster.a;b",
@@ -25,7 +25,7 @@ TAKEN = [
 
 
 class NamesServer:
-    """A real server, with tools of these names."""
+    """A real server with tools of these names."""
 
     def __init__(self, directory: Path, *names: str) -> None:
         self.port = free_port()
@@ -38,7 +38,7 @@ class NamesServer:
 
 
 def call_every_tool(url: str) -> list[str]:
-    """A real client's session; the tools that it called."""
+    """Runs a session of a real client. Returns the tools that it called."""
     command = [get("python", "e2e"), str(PEERS / "caller.py"), url]
     done = subprocess.run(command, capture_output=True, text=True, env=clean_env(), timeout=120)
     assert done.returncode == 0, done.stderr
@@ -46,20 +46,20 @@ def call_every_tool(url: str) -> list[str]:
 
 
 def answering_stub() -> Stub:
-    """A server that answers every call of a tool at /mcp."""
+    """A server that responds to every tool call at /mcp."""
     stub = Stub()
     stub.on("/mcp", lambda request, wire: wire.json(200, RESULT))
     return stub
 
 
 def call(port: int, tool: str) -> int:
-    """The status that one call gets."""
+    """Makes one call. Returns the HTTP status."""
     with closing(Connection(port)) as connection:
         return connection.post(rpc("tools/call", {"name": tool}), JSON).head.status
 
 
 def service(name: str, port: int, protocol: str = "HTTP", number: int = 8000) -> dict:
-    """A Service of the namespace, as far as its clients see: the one endpoint is a process of this machine."""
+    """A Service of the namespace, as its clients see it. Its only endpoint is a process of this machine."""
     port_name = protocol.lower()
     return {
         "apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "metadata": {"name": name, "namespace": NAMESPACE},
@@ -72,7 +72,7 @@ def service(name: str, port: int, protocol: str = "HTTP", number: int = 8000) ->
 
 
 class HeldStream:
-    """A call whose answer is an event stream that the test holds open: `send` adds an event, `next` reads it at the client."""
+    """A call with an event stream that the test keeps open. `send` sends an event, `next` reads it as the client."""
 
     def __init__(self, stub: Stub, port: int, path: str = "/held") -> None:
         self.wires: list[Wire] = []
@@ -84,10 +84,10 @@ class HeldStream:
         self.pieces = self.connection.pieces()
 
     def _begin(self, _request: Message, wire: Wire) -> None:
-        # First, because the client goes on once it has the head.
+        # This comes first, because the client continues when it has the headers.
         self.wires.append(wire)
         wire.begin("text/event-stream")
-        # Until then the connection is for this answer alone.
+        # Until then the connection is used for this response only.
         self.ended.wait(DEADLINE)
 
     def exchange(self, data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""An MCP client on the Python SDK 2.3.0: asks for the tools, calls each once, and prints their names.
+"""An MCP client on the Python SDK 2.3.0: lists the tools, calls each once, and prints their names.
 
     caller.py URL
 """

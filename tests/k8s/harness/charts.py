@@ -1,4 +1,4 @@
-"""The chart as helm renders it, with the values that its page documents. Needs no cluster."""
+"""Renders the chart with helm and the values that its page documents. This needs no cluster."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import yaml
 from support.peers import ROOT, get
 
 CHART = ROOT / "k8s/helm/mcp-observability"
-# A chart above it, whose own Deployment has the sidecar.
+# A chart with this one as a dependency, whose own Deployment has the sidecar.
 PARENT = ROOT / "tests/k8s/charts/orders"
 URL = "http://orders-mcp:8080/mcp"
 # Every documented variant by name.
@@ -45,32 +45,32 @@ VARIANTS: dict[str, dict] = {
 
 
 def helm(*arguments: str, values: dict | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs helm; `--values=-` among the arguments reads the values given here."""
+    """Runs helm. The argument `--values=-` reads these values."""
     clean = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"} | environment
     return subprocess.run([get("helm"), *arguments], input=json.dumps(values or {}), capture_output=True, text=True, env=clean, timeout=120)
 
 
 def template(values: dict, chart: Path = CHART, release: str = "orders") -> subprocess.CompletedProcess[str]:
-    """Renders without asking any cluster."""
+    """Renders the chart without a cluster."""
     return helm("template", release, str(chart), "--values=-", f"--kube-version={version('KUBERNETES')}", values=values)
 
 
 @cache
 def version(name: str) -> str:
-    """A pin of versions.env."""
+    """A version in versions.env."""
     lines = (ROOT / "versions.env").read_text(encoding="utf-8").splitlines()
     return next(line.partition("=")[2] for line in lines if line.startswith(f"{name}="))
 
 
 @cache
 def variant(name: str) -> str:
-    """A variant's manifests; each variant is a release of its own name, so that all stand in one namespace."""
+    """The manifests of a variant. Each variant is a release with its own name, so that all can be in one namespace."""
     values = {"upstream": {"url": URL}} | VARIANTS[name]
     return rendered(template(values, release=name))
 
 
 def rendered(result: subprocess.CompletedProcess[str]) -> str:
-    # Helm says for each linked file that it follows the link; nothing else may be said.
+    # Helm logs for each linked file that it follows the link. It must log nothing else.
     said = [line for line in result.stderr.splitlines() if "found symbolic link in path" not in line]
     assert result.returncode == 0 and not said, result.stderr
     return result.stdout
@@ -81,7 +81,7 @@ def objects(text: str) -> list[dict]:
 
 
 def with_dependency(directory: Path, dependency: Path = CHART) -> Path:
-    """The chart above, with this one packed into it as `helm dependency build` would."""
+    """The chart above with this one in it, as `helm dependency build` makes it."""
     chart = directory / PARENT.name
     shutil.copytree(PARENT, chart)
     packed(chart / "charts", dependency)
@@ -89,7 +89,7 @@ def with_dependency(directory: Path, dependency: Path = CHART) -> Path:
 
 
 def packed(directory: Path, chart: Path = CHART) -> Path:
-    """The chart as one file, as a registry has it."""
+    """The chart as one file, as in a registry."""
     directory.mkdir(exist_ok=True)
     result = helm("package", str(chart), f"--destination={directory}")
     assert result.returncode == 0, result.stderr

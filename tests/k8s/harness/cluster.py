@@ -1,7 +1,7 @@
-"""A real Kubernetes API server with its etcd, and kubectl: what a cluster accepts, without the rest of a cluster.
+"""A real Kubernetes API server with etcd, and kubectl, without the other parts of a cluster.
 
-No controllers and no kubelet run: an object is validated, admitted and stored, and nothing happens then. So nobody makes
-the ServiceAccount `default` of a namespace (`create_namespace` does), and no pod ever starts. Costs about 300 MB and 10 s.
+No controllers and no kubelet run: an object is validated, admitted and stored, and nothing else happens. So `create_namespace` has to
+make the ServiceAccount `default` of a namespace, and no pod starts. It takes about 300 MB and 10 s.
 """
 
 import json
@@ -13,14 +13,14 @@ from support.peers import get
 from support.processes import Process, free_port, wait_for
 
 TOKEN = "administrator-of-a-cluster-that-lives-for-one-test-run"
-# What the admission of pods asks for, and warns about in what makes pods.
+# The level that the admission of pods requires, and about which it warns for objects that make pods.
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
-# The API server answers at once, but on a busy machine its start may take this long.
+# The longest start of the API server, on a busy machine.
 START_DEADLINE = 180.0
 
 
 class Cluster:
-    """Started and ready once the constructor returns; `directory` holds data, keys and logs."""
+    """It is ready when the constructor returns. `directory` has data, keys and logs."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -47,14 +47,14 @@ class Cluster:
         api_server = Process([
             get("kube-apiserver"), f"--etcd-servers={urls}", f"--cert-dir={certificates}",
             "--bind-address=127.0.0.1", f"--secure-port={port}",
-            # Nothing connects to this address; it must only be none of this machine's loopback ones.
+            # Nothing connects to this address. It must not be a loopback address of this machine.
             "--advertise-address=192.0.2.1", "--endpoint-reconciler-type=none", "--service-cluster-ip-range=10.0.0.0/24",
             f"--token-auth-file={tokens}", "--authorization-mode=RBAC",
-            # The serving key, which it makes itself, signs the tokens of service accounts too.
+            # The serving key, which the API server generates, also signs the tokens of service accounts.
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-signing-key-file={certificates / 'apiserver.key'}",
             f"--service-account-key-file={certificates / 'apiserver.key'}",
-            # As in any cluster; that the manifests need none of it is for the admission to say.
+            # As in any cluster. The admission shows that the manifests do not need it.
             "--allow-privileged=true",
         ], self.directory / "kube-apiserver.log")
         self.processes.append(api_server)
@@ -72,27 +72,27 @@ class Cluster:
         return self.kubectl("get", "--raw=/readyz").returncode == 0 and self.kubectl("get", "namespace", "default").returncode == 0
 
     def kubectl(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Runs kubectl as the administrator; `text` is its standard input."""
+        """Runs kubectl as the administrator. `text` is its standard input."""
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.directory), "KUBECONFIG": str(self.kubeconfig)}
         return subprocess.run([get("kubectl"), *arguments], input=text, capture_output=True, text=True, env=environment, timeout=120)
 
     def apply(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-        """As a careful user applies: the server merges, and a field that it does not know is an error."""
+        """Applies manifests on the server side. An unknown field is an error."""
         return self.kubectl("apply", "--server-side", "--validate=strict", *arguments, text=text)
 
     def create_namespace(self, name: str) -> str:
-        """A namespace that admits pods of the level `restricted` alone."""
+        """Creates a namespace that admits only pods of the level `restricted`."""
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}}
         must(self.apply("-f-", text=json.dumps(namespace)))
         self.create_service_account(name)
         return name
 
     def create_service_account(self, namespace: str) -> None:
-        """The one that pods use unless they name another."""
+        """Creates the service account that pods use by default."""
         must(self.kubectl("create", "serviceaccount", "default", f"--namespace={namespace}"))
 
     def install(self, definitions: Path) -> None:
-        """Resource definitions, until the server knows them."""
+        """Installs resource definitions, and waits until the server serves them."""
         must(self.apply(f"-f{definitions}"))
         must(self.kubectl("wait", "--for=condition=Established", "--timeout=60s", f"-f{definitions}"))
 
@@ -102,6 +102,6 @@ class Cluster:
 
 
 def must(result: subprocess.CompletedProcess[str]) -> str:
-    """What it printed; fails if it failed or warned."""
+    """Returns the output of a command. Fails if the command failed or warned."""
     assert result.returncode == 0 and not result.stderr, f"{result.args}\n{result.stdout}{result.stderr}"
     return result.stdout

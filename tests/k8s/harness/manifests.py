@@ -1,4 +1,4 @@
-"""Manifests as kubectl's kustomize renders them, and what is looked for in them. Renders nothing itself, reads no cluster."""
+"""Manifests that kubectl's kustomize rendered, and functions to find parts of them. It uses no cluster."""
 
 import subprocess
 from functools import cache
@@ -7,9 +7,9 @@ import yaml
 from support.peers import ROOT, get
 
 KUBERNETES = ROOT / "k8s"
-# What a user applies, each of them whole.
+# The kustomizations that users apply.
 KUSTOMIZATIONS = ["base", "monitoring", *sorted(f"overlays/{path.name}" for path in (KUBERNETES / "overlays").iterdir())]
-# Those that run a server.
+# The kustomizations that run a server.
 SERVERS = [name for name in KUSTOMIZATIONS if name != "monitoring"]
 
 
@@ -25,14 +25,14 @@ def objects(name: str) -> list[dict]:
 
 
 def only(kind: str, among: list[dict]) -> dict:
-    """The one object of a kind."""
+    """The only object of a kind."""
     found = [each for each in among if each["kind"] == kind]
     assert len(found) == 1, f"{len(found)} of kind {kind}"
     return found[0]
 
 
 def pod(workload: dict) -> dict:
-    """A pod as the Deployment would make it."""
+    """The pod that a Deployment makes."""
     template = workload["spec"]["template"]
     metadata = template["metadata"] | {"name": f"{workload['metadata']['name']}-0"}
     if "namespace" in workload["metadata"]:
@@ -41,7 +41,7 @@ def pod(workload: dict) -> dict:
 
 
 def containers(spec: dict) -> dict[str, dict]:
-    """All containers of a pod's spec by name, in the order in which they start."""
+    """All containers of a pod's spec by name, in the order of their start."""
     return {each["name"]: each for each in [*spec.get("initContainers", []), *spec["containers"]]}
 
 
@@ -54,5 +54,5 @@ def port_numbers(spec: dict) -> set[int]:
 
 
 def selects(selector: dict[str, str], labels: dict[str, str]) -> bool:
-    """Whether these labels are among those."""
+    """Whether a selector with these labels selects those labels."""
     return bool(selector) and selector.items() <= labels.items()

@@ -1,5 +1,5 @@
-"""A pod's containers as processes of this machine: their own commands, arguments, variables, files and probes, in the order
-in which a kubelet starts and ends them.
+"""Runs a pod's containers as processes of this machine, with their commands, arguments, variables, files and probes, in the order in
+which a kubelet starts and ends them.
 
 What it cannot show: users, capabilities, read-only filesystems, limits of memory, the network between pods. Ports are other
 ones, because this machine may have them taken. The collector is the one of scripts/get.sh in place of the contrib image.
@@ -17,12 +17,12 @@ from support.processes import Process, free_port, wait_for
 
 from .manifests import containers
 
-# Not the address that containers of a pod share as loopback: what listens there alone is not reached here.
+# The pod's address. Programs that listen on loopback only cannot be reached here.
 POD_IP = "127.0.0.2"
 START_DEADLINE = 90.0
-# Where the sidecar's image has the launcher, which runs elsewhere here.
+# The path of the launcher in the sidecar's image. Here it has another path.
 LAUNCHER = "/usr/local/bin/mcp-sidecar"
-# What listens where unless a variable says otherwise; the variable that says so.
+# The default ports of the programs, and the variables that change them.
 DEFAULT_PORTS = {
     "sidecar": {"PORT": 4000, "PROBE_PORT": 9902, "ADMIN_PORT": 9901},
     "collector": {
@@ -33,7 +33,7 @@ DEFAULT_PORTS = {
 
 
 def programs() -> dict[str, list[str]]:
-    """What the image of each container starts; the weather server stands for any server."""
+    """The program of each container's image. The weather server represents any server."""
     return {
         "collector": [get("collector")],
         "sidecar": [os.environ["MCP_SIDECAR"]],
@@ -42,15 +42,15 @@ def programs() -> dict[str, list[str]]:
 
 
 def image_variables() -> dict[str, dict[str, str]]:
-    """What the image of each container sets."""
+    """The variables of each container's image."""
     return {"sidecar": {"ENVOY_BIN": get("envoy"), "MCP_FILTER_WASM": os.environ["MCP_FILTER_WASM"]}}
 
 
 class RunningPod:
-    """Started and ready once the constructor returns."""
+    """A running pod. It is ready when the constructor returns."""
 
     def __init__(self, pod: dict, manifests: list[dict], directory: Path, secrets: dict[str, str]) -> None:
-        """`secrets` are the values of secrets by their keys."""
+        """`secrets` has the values of secrets by key."""
         self.spec = pod["spec"]
         self.directory = directory
         self.secrets = secrets
@@ -73,11 +73,11 @@ class RunningPod:
         return ports | self.server_ports()
 
     def server_ports(self) -> set[int]:
-        """Where the server listens, if it is in this pod."""
+        """The ports of the server, if it is in this pod."""
         return {int(self._variables("server")["PORT"])} if "server" in self.containers else set()
 
     def _variables(self, name: str) -> dict[str, str]:
-        """As the kubelet sets them: one may name those before it as $(NAME)."""
+        """The variables as a kubelet sets them. A value may refer to earlier ones as $(NAME)."""
         variables: dict[str, str] = {}
         for each in self.containers[name]["env"]:
             source = each.get("valueFrom", {})
@@ -91,16 +91,16 @@ class RunningPod:
         return variables
 
     def _here(self, name: str, text: str) -> str:
-        """A value of the container with this machine's ports and paths."""
+        """Replaces the container's ports and paths in a value by those of this machine."""
         text = re.sub(r"\b\d{4,5}\b", lambda number: str(self.ports.get(int(number[0]), number[0])), text)
         mounts = {mount["mountPath"]: mount["name"] for mount in self.containers[name].get("volumeMounts", [])}
         if not mounts:
             return text
-        # In one pass: this machine's paths may hold the name of another mount.
+        # In one pass, because paths of this machine may contain the path of another mount.
         return re.sub("|".join(map(re.escape, mounts)), lambda path: str(self._volume(mounts[path[0]])), text)
 
     def _volume(self, name: str) -> Path:
-        """A volume's directory, with its files where it is a ConfigMap."""
+        """The directory of a volume, with the files of a ConfigMap."""
         directory = self.directory / "volumes" / name
         if not directory.exists():
             directory.mkdir(parents=True)
@@ -112,7 +112,7 @@ class RunningPod:
     def environment(self, name: str) -> dict[str, str]:
         ports = {variable: str(self.ports[port]) for variable, port in DEFAULT_PORTS.get(name, {}).items()}
         own = {variable: self._here(name, value) for variable, value in self._variables(name).items()}
-        # The root is read-only: who has nothing mounted there has no place for temporary files.
+        # The root is read-only, so a container without such a mount cannot write temporary files.
         temporary = self._here(name, "/tmp")
         own["TMPDIR"] = temporary if temporary != "/tmp" else "/nonexistent"
         return {"PATH": os.environ["PATH"]} | image_variables().get(name, {}) | ports | own
@@ -154,7 +154,7 @@ class RunningPod:
         return subprocess.run(command, env=self.environment(name), capture_output=True, text=True, timeout=60)
 
     def end(self, name: str) -> int:
-        """SIGTERM, and the exit status."""
+        """Sends SIGTERM. Returns the exit status."""
         self.processes[name].terminate()
         return self.processes[name].wait()
 

@@ -1,15 +1,15 @@
-//! Arguments that fit a tool's input schema in the simplest way: what is required, each by its `const`, `default`, first of
-//! `examples` or `enum`, else the smallest plain value of its type.
+//! Generates arguments for a tool's input schema: every required member, with its `const`, its `default`, the first of
+//! `examples` or `enum`, or else the smallest value of its type.
 //!
-//! Not a solver: of `anyOf`, `oneOf` and `allOf` the first alternative is taken, `pattern`, `format` and `$ref` are not
-//! followed. A tool that refuses such arguments answers with an error, which is counted like any other.
+//! **What it does not do:** it takes the first alternative of `anyOf`, `oneOf` and `allOf`, and ignores `pattern`, `format`
+//! and `$ref`. If a tool refuses the arguments, its error is counted like any other.
 
 use serde_json::{Map, Value, json};
 
-/// Values that the user gave, by argument name; they win wherever a tool has an argument of that name.
+/// Values that the user gave, by argument name. They replace the generated ones.
 pub(crate) type Given = Map<String, Value>;
 
-/// Schemas nested deeper are answered by null.
+/// Deeper schemas get null.
 const MOST_DEPTH: usize = 16;
 
 /// Arguments for a tool with this input schema.
@@ -61,7 +61,7 @@ fn array(schema: &Value, depth: usize) -> Value {
     Value::Array(vec![value(item, depth - 1); count])
 }
 
-/// 1 where the bounds allow it.
+/// A number within the bounds: 1 if they allow it.
 fn smallest(schema: &Value) -> f64 {
     let bound = |key: &str| schema.get(key).and_then(Value::as_f64);
     let least = bound("minimum").or_else(|| bound("exclusiveMinimum").map(|least| least + 1.0));

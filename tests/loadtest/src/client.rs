@@ -25,7 +25,7 @@ use tokio::time::timeout;
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
-/// What a client asks for when it opens a session.
+/// The protocol version and the transport that a client uses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dialect {
     pub(crate) protocol_version: ProtocolVersion,
@@ -48,13 +48,13 @@ pub(crate) struct Reply {
     pub(crate) asked: bool,
 }
 
-/// See the module's page.
+/// An MCP client; see the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Client {
     world: Arc<World>,
     dialect: Dialect,
     calls: Connection,
-    /// For answers to the server, while `calls` is busy with a stream.
+    /// The connection for responses to server requests, while `calls` receives a stream.
     answers: Connection,
     session: Option<Session>,
     next_id: u64,
@@ -64,11 +64,11 @@ pub(crate) struct Client {
 struct Session {
     headers: HeaderMap,
     path: PathAndQuery,
-    /// HTTP+SSE only.
+    /// The GET stream of HTTP+SSE.
     stream: Option<Stream>,
     /// `initialize` succeeded.
     begun: bool,
-    /// What was negotiated; empty where nothing was.
+    /// The negotiated protocol version; empty without `initialize`.
     version: String,
 }
 
@@ -109,25 +109,24 @@ impl Client {
         self.dialect
     }
 
-    /// How long a request may take.
+    /// Longest time that a request may take.
     pub(crate) fn limit(&self) -> Duration {
         self.world.timeout
     }
 
-    /// Opens a session unless there is one.
+    /// Opens a session if none is open.
     pub(crate) async fn ensure_open(&mut self) {
         if self.session.is_none() {
             self.open().await;
         }
     }
 
-    /// The protocol version that was agreed on, or that is just spoken.
+    /// The negotiated protocol version; empty if there is no session or no `initialize`.
     pub(crate) fn version(&self) -> &str {
         self.session.as_ref().map_or("", |session| &session.version)
     }
 
-    /// Opens a session; where the protocol version has none, only says how to speak. The reply is that of `initialize`, if it was
-    /// sent.
+    /// Opens a session. A protocol version without sessions needs no request. Returns the reply to `initialize`, if it was sent.
     pub(crate) async fn open(&mut self) -> Option<Reply> {
         let mut session = Session::new(&self.world.url.path, self.dialect.protocol_version);
         if self.dialect.protocol_version.is_modern() {
@@ -174,7 +173,7 @@ impl Client {
         }
     }
 
-    /// Ends the session, if there is one: by DELETE where the server gave it an id, by leaving the stream of HTTP+SSE.
+    /// Ends the session, if there is one: by DELETE if it has an id, on HTTP+SSE by closing the stream.
     pub(crate) async fn close(&mut self) {
         let Some(session) = self.session.take() else { return };
         if session.stream.is_some() {
@@ -189,7 +188,7 @@ impl Client {
         }
     }
 
-    /// Sends one request, waits for its answer no longer than `limit`, and counts how it ended.
+    /// Sends one request, waits for its response at most `limit`, and counts how it ended.
     pub(crate) async fn call(&mut self, template: &Template, limit: Duration) -> Reply {
         self.next_id += 1;
         let id = self.next_id;
@@ -291,7 +290,7 @@ impl Client {
         reply.text = text;
     }
 
-    /// The answer of HTTP+SSE, on the session's stream.
+    /// Receives the response on the session's stream (HTTP+SSE).
     async fn await_event(&mut self, method: Method, id: u64, reply: &mut Reply) {
         loop {
             let stream = self.session.as_mut().and_then(|session| session.stream.as_mut());
@@ -316,7 +315,7 @@ impl Client {
 
     async fn answer(&mut self, answer: Bytes) {
         let Some(session) = &self.session else { return };
-        // Whether the server takes it is the server's affair.
+        // The result does not matter: the server may refuse it.
         finish(&mut self.answers, session.post(answer, &[])).await;
     }
 }
@@ -361,7 +360,7 @@ fn media_type(response: &Response<Incoming>) -> &str {
     response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// One exchange whose body does not matter; its status, if it ended.
+/// Runs an exchange whose response body does not matter. Returns the HTTP status, if the exchange ended.
 async fn finish(connection: &mut Connection, request: Outgoing) -> Option<u16> {
     let response = connection.send(request).await.ok()?;
     let status = response.status().as_u16();

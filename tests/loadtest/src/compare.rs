@@ -1,4 +1,4 @@
-//! The sidecar's page before and after the load, and how the difference compares with what was sent.
+//! Reads the sidecar's metrics page before and after the load, and compares the difference with what was sent.
 
 use crate::connection::{Address, Connection};
 use crate::series::{Compared, Counts};
@@ -9,12 +9,12 @@ use hyper::{Request, Uri};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Longer than counters (0.5 s) and histograms (1 s, 5 s by Envoy's default) take to show.
+/// Longest wait for the counts. Counters appear after 0.5 s, histograms after 1 s (5 s by Envoy's default).
 const PATIENCE: Duration = Duration::from_secs(8);
-/// Longer than the filter gathers its counts.
+/// Longer than the filter's flush period.
 const STEP: Duration = Duration::from_millis(600);
 
-/// One sidecar's metrics page.
+/// The metrics page of one sidecar.
 #[derive(Debug)]
 pub(crate) struct Page {
     address: Arc<Address>,
@@ -27,7 +27,7 @@ impl Page {
         Self { address: Arc::new(address) }
     }
 
-    /// The counts once they stand still, so that what was sent before the load is not taken for a part of it.
+    /// Waits until the counts do not change, so that earlier traffic is not counted as part of the load.
     pub(crate) async fn settled(&self) -> Result<Counts> {
         let begun = Instant::now();
         let mut counts = self.counts().await?;
@@ -47,7 +47,7 @@ impl Page {
         }
     }
 
-    /// Waits until the sidecar has counted what was sent, or is late with it.
+    /// Waits until the sidecar has counted what was sent, or until the time is over.
     pub(crate) async fn compare(&self, sent: &Counts, before: &Counts) -> Result<Vec<Compared>> {
         let begun = Instant::now();
         loop {

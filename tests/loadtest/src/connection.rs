@@ -1,4 +1,4 @@
-//! One keep-alive connection: opened when needed, opened again where the other side closed it.
+//! One keep-alive connection. It is opened by the first request, and again after the other side closed it.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 
-/// An http URL taken apart.
+/// The parts of an http URL.
 #[derive(Clone, Debug)]
 pub(crate) struct Address {
     host: String,
@@ -21,19 +21,19 @@ pub(crate) struct Address {
     pub(crate) path: PathAndQuery,
 }
 
-/// A request, made.
+/// A request that is ready to be sent.
 pub(crate) type Outgoing = Request<Full<Bytes>>;
 
 /// Why there is no response.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The request never left.
+    /// The request was not sent.
     NotSent(String),
     /// The connection broke before the response came.
     Broken,
 }
 
-/// Opened at the first request.
+/// `None` until the first request.
 #[derive(Debug)]
 pub(crate) struct Connection {
     to: Arc<Address>,
@@ -43,7 +43,7 @@ pub(crate) struct Connection {
 // === impl Address ===
 
 impl Address {
-    /// None unless it is an http URL without userinfo.
+    /// `None` if it is not an http URL, or has userinfo.
     pub(crate) fn parse(url: &str) -> Option<Self> {
         let uri: Uri = url.parse().ok()?;
         let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
@@ -83,11 +83,11 @@ impl Connection {
         Self { to, sender: None }
     }
 
-    /// Sends one request and waits for the head of its response. The body has to be read to its end, or the connection
-    /// closed, before the next.
+    /// Sends one request and waits for the response headers. Before the next request, read the body to its end or close the
+    /// connection.
     pub(crate) async fn send(&mut self, mut request: Outgoing) -> Result<Response<Incoming>, Failure> {
         request.headers_mut().insert(HOST, self.to.authority.clone());
-        // Twice, because an idle connection may have been closed meanwhile.
+        // A second attempt, because the other side may have closed an idle connection.
         for _ in 0..2 {
             let sender = self.ready().await.map_err(|error| Failure::NotSent(error.to_string()))?;
             match sender.try_send_request(request).await {
@@ -126,7 +126,7 @@ async fn connect(to: &Address) -> std::io::Result<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect((to.host.as_str(), to.port)).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
-    // Its errors reach the requests.
+    // The requests return its errors.
     tokio::spawn(connection);
     Ok(sender)
 }

@@ -1,15 +1,15 @@
-//! Event streams: bytes in any pieces to events. Lines end by LF or CRLF, which every MCP SDK uses; a lone CR is not known.
+//! Reads events from the chunks of an event stream. Lines end with LF or CRLF, as all MCP SDKs write them, not with CR alone.
 
-/// What a stream brought.
+/// One event.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Event {
-    /// The `event` field; empty is `message`.
+    /// The `event` field; empty means `message`.
     pub(crate) name: String,
     /// The `data` fields, joined by LF.
     pub(crate) data: Vec<u8>,
 }
 
-/// Cuts one stream into events; holds the event under way.
+/// The reader of one stream, with the incomplete event.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     line: Vec<u8>,
@@ -19,7 +19,7 @@ pub(crate) struct Events {
 // === impl Events ===
 
 impl Events {
-    /// The events with data that these bytes complete.
+    /// The events with data that end in these bytes.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Vec<Event> {
         let mut complete = Vec::new();
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {

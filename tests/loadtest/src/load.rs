@@ -1,8 +1,8 @@
-//! The load: each client takes the next request of the mix until all are sent. The progress is shown meanwhile.
+//! Runs the load: each client takes the next request of the mix until all are sent. Shows the progress.
 
 use crate::client::Client;
 use crate::message::Method;
-use crate::mix::{Kind, card};
+use crate::mix::{Kind, action};
 use crate::offer::Offer;
 use crate::outcome::Outcome;
 use crate::settings::Settings;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 const BAR: &str = "{elapsed} {wide_bar} {pos}/{len} {per_sec} eta {eta} {msg}";
-/// Time before the next attempt to reach a server.
+/// Time between two attempts to connect to the server.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The state of the running mix.
@@ -42,7 +42,7 @@ pub(crate) struct Done {
     pub(crate) took: Duration,
 }
 
-/// Sends the whole mix, or what is sent until Ctrl-C.
+/// Sends the whole mix, or stops at Ctrl-C.
 pub(crate) async fn run(world: Arc<World>, offer: Offer, settings: &Settings) -> Result<Done> {
     let [next, done, unsent] = [0; 3].map(AtomicU64::new);
     let run = Arc::new(Run { world, offer, seed: settings.seed, total: settings.total, next, done, unsent });
@@ -68,7 +68,7 @@ pub(crate) async fn run(world: Arc<World>, offer: Offer, settings: &Settings) ->
     }
     let took = begun.elapsed();
     shown.abort();
-    // Its end is what was asked for.
+    // The task was aborted on purpose.
     let _ = shown.await;
     let [requests, unsent] = [&run.done, &run.unsent].map(|count| count.load(Ordering::Relaxed));
     let run = Arc::try_unwrap(run).map_err(|_| anyhow::anyhow!("a client is still running"))?;
@@ -93,18 +93,18 @@ async fn client(run: Arc<Run>) {
 }
 
 async fn request(run: &Run, client: &mut Client, index: u64) -> Outcome {
-    let card = card(run.seed, index);
-    if card.kind == Kind::Open {
+    let action = action(run.seed, index);
+    if action.kind == Kind::Open {
         client.close().await;
         if let Some(reply) = client.open().await {
             return reply.outcome;
         }
     }
     client.ensure_open().await;
-    client.call(run.offer.request(card), run.world.timeout).await.outcome
+    client.call(run.offer.request(action), run.world.timeout).await.outcome
 }
 
-/// A bar on a terminal, else a line every five seconds.
+/// Shows a progress bar on a terminal, else prints a line every five seconds.
 async fn show(run: Arc<Run>, begun: Instant) {
     let is_terminal = std::io::stderr().is_terminal();
     let bar = ProgressBar::new(run.total);
@@ -112,7 +112,7 @@ async fn show(run: Arc<Run>, begun: Instant) {
         bar.set_style(style);
     }
     let mut ticks = tokio::time::interval(Duration::from_millis(if is_terminal { 200 } else { 5000 }));
-    // The first tick is at once.
+    // The first tick comes at once.
     ticks.tick().await;
     loop {
         ticks.tick().await;
@@ -150,7 +150,7 @@ mod tests {
 
     #[tokio::test]
     async fn unsent_operations_are_counted() {
-        // The listener is closed at the end of the line, so a connection fails.
+        // The listener is dropped at the end of this line, so connections to it fail.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let url = format!("--url=http://{address}");
         let line = CommandLine::parse_from(["loadtest", &url, "--total=3", "--concurrency=2", "--no-compare"]);

@@ -1,10 +1,10 @@
-//! Load on an MCP server through the sidecar, from clients that count as strictly as the sidecar does.
+//! Sends load to an MCP server through the sidecar, counts every operation, and compares its counts with the sidecar's.
 //!
-//! The mix is that of [`mix`]; sessions are opened and ended as the protocol version wants, answers are read from JSON and event
-//! streams, and at the end every count is compared with the sidecar's own. `README.md` describes the usage.
+//! [`mix`] chooses the requests. Sessions are opened and ended as the protocol version requires; responses are read from JSON and
+//! event streams. `README.md` describes the usage.
 //!
-//! Clients share one thread, so a load takes one processor at most; memory depends on clients, tools and kinds of errors,
-//! not on the number of requests.
+//! **Cost:** all clients share one thread, so the load uses at most one processor. Memory depends on the number of clients, tools
+//! and kinds of errors, not on the number of requests.
 
 mod arguments;
 mod client;
@@ -33,7 +33,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use world::World;
 
-/// Exit status of refused settings; clap's own.
+/// Exit status for refused settings, as clap has it.
 const REFUSED: u8 = 2;
 
 #[tokio::main(flavor = "current_thread")]

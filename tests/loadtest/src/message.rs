@@ -1,4 +1,4 @@
-//! JSON-RPC as far as the load needs it: requests made once and sent often, and the few members of an answer that matter.
+//! The part of JSON-RPC that the load needs: templates of requests, and a few members of responses.
 
 use crate::protocol_version::ProtocolVersion;
 use base64::Engine;
@@ -20,13 +20,13 @@ pub(crate) enum Method {
     ResourcesRead,
 }
 
-/// A request that lacks nothing but its id.
+/// A request without its id, which is made once and sent often.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
     pub(crate) method: Method,
-    /// The place of the tool in [`crate::offer::Offer::tools`].
+    /// The index of the tool in [`crate::offer::Offer::tools`].
     pub(crate) tool: Option<usize>,
-    /// The headers that mirror the body since 2026-07-28.
+    /// The headers of 2026-07-28 that repeat the body.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     rest: String,
 }
@@ -96,7 +96,7 @@ impl Template {
         Self::new(Method::Initialize, params, protocol_version)
     }
 
-    /// The body under this id.
+    /// The body with this id.
     pub(crate) fn body(&self, id: u64) -> Bytes {
         let mut body = String::with_capacity(self.rest.len() + 40);
         body.push_str(r#"{"jsonrpc":"2.0","id":"#);
@@ -109,15 +109,16 @@ impl Template {
 // === impl Message ===
 
 impl Message {
-    /// Whether it answers the request `id`. On the request's own exchange an error may have any other id: servers that
-    /// could not read the request say null, or make one up.
+    /// Whether it is the response to the request `id`. On the request's own exchange an error may have any id: servers that cannot
+    /// read a request send null or an id of their own.
     pub(crate) fn answers(&self, id: u64, own_exchange: bool) -> bool {
         let has_id = self.id.as_ref().and_then(Value::as_u64) == Some(id);
         self.method.is_none()
             && (has_id && (self.result.is_some() || self.error.is_some()) || own_exchange && self.error.is_some())
     }
 
-    /// The client's answer, where the server asked something: it has no model, no person and no folders to offer.
+    /// The client's response to a server request: an error, because the client has no model, no user and no roots; a result only
+    /// for `ping`.
     pub(crate) fn reply(&self) -> Option<Bytes> {
         let (method, id) = (self.method.as_deref()?, self.id.as_ref()?);
         let answer = match method {
@@ -138,7 +139,7 @@ fn metadata(protocol_version: ProtocolVersion) -> Value {
     })
 }
 
-/// A header value as 2026-07-28 writes it: plain where it can be, else Base64 between marks.
+/// A header value in the coding of 2026-07-28: as it is if a header can contain it, else in Base64.
 fn header_value(value: &str) -> HeaderValue {
     let is_plain =
         value.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) && value.trim() == value && !value.starts_with("=?");

@@ -1,11 +1,11 @@
-//! Which request comes next: 5 % initialize, 30 % tools/list, 40 % tools/call, 15 % resources/list, 10 % resources/read.
+//! The mix of requests: 5 % initialize, 30 % tools/list, 40 % tools/call, 15 % resources/list, 10 % resources/read.
 //!
-//! Requests are dealt from decks of twenty cards, each shuffled by the seed and its number. So the shares are exact after
-//! every twenty requests, and a request depends on seed and position alone, however many clients share the work.
+//! Requests come in groups of twenty, which have these shares exactly. The seed and the number of a group give its order. So a
+//! request depends only on the seed and its position, not on the number of clients.
 
 use fastrand::Rng;
 
-const DECK: [Kind; 20] = {
+const GROUP: [Kind; 20] = {
     use Kind::{Call, ListResources, ListTools, Open, Read};
     [
         Open,
@@ -34,7 +34,7 @@ const DECK: [Kind; 20] = {
 /// The next action of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// Ends its session and opens another; where there are no sessions, asks `server/discover`.
+    /// Ends the session and opens another; `server/discover` if the protocol version has no sessions.
     Open,
     ListTools,
     Call,
@@ -44,27 +44,27 @@ pub(crate) enum Kind {
 
 /// One request of the mix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Card {
+pub(crate) struct Action {
     pub(crate) kind: Kind,
-    /// Chooses the tool or the resource.
+    /// A random number that selects the tool or the resource.
     pub(crate) pick: usize,
 }
 
 /// The request at `index` of the mix of `seed`.
-pub(crate) fn card(seed: u64, index: u64) -> Card {
-    let size = DECK.len() as u64;
-    // Multiplied so that the decks of neighbouring seeds are not the same ones shifted.
+pub(crate) fn action(seed: u64, index: u64) -> Action {
+    let size = GROUP.len() as u64;
+    // Multiplied, so that the groups of consecutive seeds are not the same ones in another place.
     let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(index / size));
-    let mut deck = DECK;
-    rng.shuffle(&mut deck);
+    let mut group = GROUP;
+    rng.shuffle(&mut group);
     let position = (index % size) as usize;
     let pick = (0..=position).map(|_| rng.usize(..)).last().unwrap_or_default();
-    Card { kind: deck.get(position).copied().unwrap_or(Kind::ListTools), pick }
+    Action { kind: group.get(position).copied().unwrap_or(Kind::ListTools), pick }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, card};
+    use super::{Kind, action};
     use std::collections::BTreeMap;
 
     #[test]
@@ -72,7 +72,7 @@ mod tests {
         for decks in [1, 7] {
             let mut counts = BTreeMap::new();
             for index in 0..decks * 20 {
-                *counts.entry(card(3, index).kind).or_insert(0) += 1;
+                *counts.entry(action(3, index).kind).or_insert(0) += 1;
             }
             let expected = [
                 (Kind::Open, decks),
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn same_seed_gives_same_mix() {
-        let first = |seed| (0..100).map(|index| card(seed, index)).collect::<Vec<_>>();
+        let first = |seed| (0..100).map(|index| action(seed, index)).collect::<Vec<_>>();
         assert_eq!(first(1), first(1));
         assert_ne!(first(1), first(2));
         assert_ne!(first(1)[..20], first(1)[20..40]);
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn every_tool_is_called() {
-        let picked: std::collections::BTreeSet<_> = (0..400).map(|index| card(1, index).pick % 7).collect();
+        let picked: std::collections::BTreeSet<_> = (0..400).map(|index| action(1, index).pick % 7).collect();
         assert_eq!(picked.len(), 7);
     }
 }

@@ -1,12 +1,12 @@
-//! The tools and resources of the server, listed before the load begins.
+//! Lists the tools and resources of the server before the load begins.
 //!
-//! Every tool is called once, but those that say they destroy: one that does not answer in time, or asks its client
-//! something, stays out of the mix and is named. Tools that the user named are called without being tried.
+//! Every tool is called once, except those marked as destructive. A tool that does not respond in time, or sends a server request,
+//! is not in the mix and is reported. Tools that the user named are in the mix without such a call.
 
 use crate::arguments::fitting;
 use crate::client::{Client, Dialect};
 use crate::message::{Method, Template};
-use crate::mix::{Card, Kind};
+use crate::mix::{Action, Kind};
 use crate::outcome::Outcome;
 use crate::protocol_version::{ProtocolVersion, Transport};
 use crate::settings::Settings;
@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a tool may take to be in the mix.
+/// Longest response time of a tool in the mix.
 const TRIAL: Duration = Duration::from_secs(1);
-/// The sidecar shows 200 names by default; other clients may have used some.
+/// The filter's default budget is 200 names; other clients may have used some of them.
 const MOST_TOOLS: usize = 100;
 const MOST_RESOURCES: usize = 1000;
 
@@ -26,16 +26,16 @@ const MOST_RESOURCES: usize = 1000;
 #[derive(Debug)]
 pub(crate) struct Offer {
     pub(crate) dialect: Dialect,
-    /// As the server named the protocol version.
+    /// The protocol version, as the server sent it.
     pub(crate) version: String,
-    /// Names; a call's template holds the place of its tool.
+    /// Names of tools; the template of a call has the index of its tool.
     pub(crate) tools: Vec<String>,
     /// Tools that are not in the mix, with the reason.
     pub(crate) left_out: Vec<(String, &'static str)>,
     discover: Template,
     list_tools: Template,
     calls: Vec<Template>,
-    /// None where the server has no resources.
+    /// `None` if the server has no resources.
     list_resources: Option<Template>,
     reads: Vec<Template>,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Offer {
 // === impl Offer ===
 
 impl Offer {
-    /// Finds out how the server is spoken to and what it has.
+    /// Finds out the protocol version, the transport, and the lists of the server.
     pub(crate) async fn learn(world: &Arc<World>, settings: &Settings) -> Result<Self> {
         let mut client = negotiate(world, settings.protocol_version).await?;
         let dialect = client.dialect();
@@ -104,11 +104,11 @@ impl Offer {
         call
     }
 
-    /// What to send for a card; where the server lacks what it asks for, the next simpler thing.
-    pub(crate) fn request(&self, card: Card) -> &Template {
-        let one_of = |templates: &'_ [Template]| card.pick.checked_rem(templates.len());
+    /// The request for an action of the mix. If the server has no tool or resource for it, the request of a list.
+    pub(crate) fn request(&self, action: Action) -> &Template {
+        let one_of = |templates: &'_ [Template]| action.pick.checked_rem(templates.len());
         let listing = self.list_resources.as_ref().unwrap_or(&self.list_tools);
-        let chosen = match card.kind {
+        let chosen = match action.kind {
             Kind::Open => Some(&self.discover),
             Kind::ListTools => Some(&self.list_tools),
             Kind::ListResources => Some(listing),
@@ -127,7 +127,7 @@ impl Offer {
     }
 }
 
-/// The reason that a tool is not in the mix, if there is one.
+/// Why a tool is not in the mix; `None` if it is.
 async fn trial(client: &mut Client, call: &Template) -> Option<&'static str> {
     client.ensure_open().await;
     let reply = client.call(call, TRIAL).await;
@@ -149,8 +149,8 @@ fn name_of(tool: &Value) -> &str {
     tool.get("name").and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A client that has found how to speak to the server: as told, else by `initialize`, else by `server/discover`, else over
-/// HTTP+SSE. `initialize` first, because it is part of the mix where the server has it.
+/// Finds the protocol version and the transport: those of the settings, else `initialize`, then `server/discover`, then HTTP+SSE.
+/// `initialize` comes first, because it is part of the mix if the server supports it.
 async fn negotiate(world: &Arc<World>, wanted: Option<ProtocolVersion>) -> Result<Client> {
     let attempts = match wanted {
         Some(protocol_version) => vec![protocol_version],
@@ -191,7 +191,7 @@ pub(crate) mod tests {
     use super::Offer;
     use crate::client::Dialect;
     use crate::message::{Method, Template};
-    use crate::mix::{Card, Kind};
+    use crate::mix::{Action, Kind};
     use crate::protocol_version::{ProtocolVersion, Transport};
     use serde_json::json;
 
@@ -215,7 +215,7 @@ pub(crate) mod tests {
     fn requests_use_only_what_the_server_offers() {
         let methods = |offer: &Offer| {
             [Kind::ListTools, Kind::Call, Kind::ListResources, Kind::Read]
-                .map(|kind| offer.request(Card { kind, pick: 11 }).method)
+                .map(|kind| offer.request(Action { kind, pick: 11 }).method)
         };
         use Method::{ResourcesList, ResourcesRead, ToolsCall, ToolsList};
         assert_eq!(methods(&offer(2, 3, true)), [ToolsList, ToolsCall, ResourcesList, ResourcesRead]);

@@ -1,7 +1,7 @@
-//! How a request ended, seen from the client, in the words of the sidecar's labels (docs/metrics.md).
+//! How a request ended for the client, as values of the filter's labels (docs/metrics.md).
 //!
-//! The evidence is the client's alone: JSON-RPC answers, HTTP statuses, broken and ended streams, and Envoy's own texts where
-//! it answered in the server's place.
+//! It uses only what the client receives: JSON-RPC responses, HTTP statuses, the ends of streams, and the texts of Envoy's own
+//! responses.
 
 use crate::message::{Message, Method};
 use serde::de::IgnoredAny;
@@ -17,7 +17,7 @@ pub(crate) enum Outcome {
     Negotiation,
     Redirected,
     Unknown,
-    /// It never reached the sidecar.
+    /// It did not reach the sidecar.
     NotSent,
 }
 
@@ -54,7 +54,7 @@ impl Outcome {
         };
         match error.code {
             _ if method == Method::Discover => Self::Negotiation,
-            // With a method that uses what it found, a client is past probing.
+            // Only other methods are used to find out the protocol version.
             -32022 if !matches!(method, Method::ToolsCall | Method::ResourcesRead) => Self::Negotiation,
             -32042 => Self::InputRequired,
             -32700 | -32600 | -32601 | -32602 | -32002 => Self::Error(ErrorType::InvalidRequest),
@@ -78,7 +78,7 @@ impl Outcome {
         }
     }
 
-    /// The labels `status` and `error_type`; none for what the sidecar never saw.
+    /// The labels `status` and `error_type`; `None` if the request did not reach the sidecar.
     pub(crate) fn labels(self) -> Option<(&'static str, &'static str)> {
         Some(match self {
             Self::Ok => ("ok", ""),
@@ -102,7 +102,7 @@ impl Outcome {
         }
     }
 
-    /// There was no response: the sidecar may know the outcome only at the end of the session.
+    /// Whether there was no response. Then the sidecar may count the operation only at the end of the session.
     pub(crate) fn is_unanswered(self) -> bool {
         matches!(self, Self::Cancelled | Self::NotSent | Self::Error(ErrorType::NoResponse | ErrorType::Reset))
     }

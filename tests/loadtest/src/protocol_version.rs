@@ -1,6 +1,6 @@
-//! The protocol versions of MCP and how a client speaks each.
+//! The protocol versions of MCP, and what a client does in each.
 
-/// A protocol version that can be asked for.
+/// A protocol version that can be requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ProtocolVersion {
     /// The transport HTTP+SSE; the others use Streamable HTTP.
@@ -39,12 +39,12 @@ impl ProtocolVersion {
         Self::ALL.into_iter().find(|protocol_version| protocol_version.name() == name)
     }
 
-    /// Without `initialize` and sessions, with the headers that mirror the body.
+    /// Whether it has no `initialize` and no sessions, and headers that repeat the body.
     pub(crate) fn is_modern(self) -> bool {
         self == Self::V2026_07_28
     }
 
-    /// Whether requests in a session name their protocol version in a header.
+    /// Whether requests of a session have the header `MCP-Protocol-Version`.
     pub(crate) fn has_header(self) -> bool {
         self >= Self::V2025_06_18
     }

@@ -73,7 +73,7 @@ fn rows(tally: &Tally) -> impl Iterator<Item = (crate::message::Method, &Measure
     REPORTED.into_iter().filter_map(|method| Some((method, tally.measured.get(&method)?)))
 }
 
-/// Both sides of every series; true if they are equal.
+/// Prints both values of every series. Returns whether all are equal.
 pub(crate) fn print_comparison(compared: &[Compared]) -> bool {
     let width = compared.iter().map(|one| one.series.to_string().len()).max().unwrap_or(0);
     println!("\n{:<width$} {:>9} {:>9}", "series", "sent", "sidecar");

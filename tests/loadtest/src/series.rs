@@ -1,9 +1,9 @@
-//! The sidecar's metrics page, as far as the load counts the same: series by family and labels, sums over the others.
+//! Reads the series of the sidecar's metrics page that the load counts too, summed over all other labels.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The families that are compared, each with the labels that tell its series apart here.
+/// The families that are compared, each with the labels that are kept.
 const FAMILIES: [(&str, &[&str]); 9] = [
     ("mcp_requests_total", &["method", "status", "error_type"]),
     ("mcp_tool_calls_total", &["tool_name", "status", "error_type"]),
@@ -16,7 +16,7 @@ const FAMILIES: [(&str, &[&str]); 9] = [
     ("mcp_session_duration_microseconds_count", &[]),
 ];
 
-/// A family and the values of its labels; an empty value is as good as none.
+/// A family and the values of its labels. An empty value is the same as no label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Series(String);
 
@@ -28,9 +28,9 @@ pub(crate) struct Counts(BTreeMap<Series, u64>);
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Compared {
     pub(crate) series: Series,
-    /// By the load.
+    /// The count of the load.
     pub(crate) sent: i128,
-    /// By the sidecar, since the load began; less than 0 where it was restarted.
+    /// The count of the sidecar since the load began; negative if the sidecar was restarted.
     pub(crate) seen: i128,
 }
 
@@ -46,8 +46,8 @@ impl Series {
         Self(format!("{family}{{{}}}", pairs.join(",")))
     }
 
-    /// The series of a sample, if it is compared. Notifications from the server are not: which come is the server's affair,
-    /// and those on a stream that was left are not seen.
+    /// The series of a sample, if it is compared. Notifications from the server are not compared, because the client does not
+    /// receive those on a stream that it closed.
     fn of_sample(sample: &Sample<'_>) -> Option<Self> {
         let (family, names) = FAMILIES.iter().find(|(family, _)| *family == sample.family)?;
         let value = |name: &str| sample.labels.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value);
@@ -61,7 +61,7 @@ impl Series {
 
 impl fmt::Display for Series {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `pad` keeps to the width that a table asks for.
+        // `pad` applies the width of a table's column.
         f.pad(&self.0)
     }
 }
@@ -69,7 +69,7 @@ impl fmt::Display for Series {
 // === impl Counts ===
 
 impl Counts {
-    /// Reads a page in Prometheus' text format; lines of other families are ignored.
+    /// Reads a page in Prometheus' text format. Other families are ignored.
     pub(crate) fn read(page: &str) -> Self {
         let mut counts = Self::default();
         for sample in page.lines().filter_map(Sample::parse) {
@@ -84,7 +84,7 @@ impl Counts {
         *self.0.entry(series).or_default() += count;
     }
 
-    /// Every series that the load or the sidecar counted, sidecar's being what came between two pages.
+    /// Every series that the load or the sidecar counted. The sidecar's count is the difference of two pages.
     pub(crate) fn compare(&self, before: &Self, after: &Self) -> Vec<Compared> {
         let of = |counts: &Self, series: &Series| i128::from(counts.0.get(series).copied().unwrap_or(0));
         let mut all: Vec<_> = self.0.keys().chain(after.0.keys()).chain(before.0.keys()).collect();
@@ -140,7 +140,7 @@ impl<'a> Sample<'a> {
             }
             rest = inside.strip_prefix('}')?;
         }
-        // A histogram's sums may be fractions, and are not compared.
+        // The sums of histograms may be fractions; they are not compared.
         let value = rest.trim().parse().ok()?;
         Some(Self { family, labels, value })
     }

@@ -1,4 +1,4 @@
-//! The command line and the environment, checked at once: settings, or every problem.
+//! Reads the settings from the command line and the environment, and reports all problems at once.
 
 use crate::arguments::Given;
 use crate::connection::Address;
@@ -6,9 +6,9 @@ use crate::protocol_version::ProtocolVersion;
 use clap::Parser;
 use std::time::Duration;
 
-/// More clients than this open more connections than a machine has to give.
+/// More clients would need more connections than one machine can open.
 const MOST_CLIENTS: u64 = 10_000;
-/// Years of requests; far from where counting them would begin at zero again.
+/// More than a load can send in years, and far from an overflow of the counts.
 const MOST_REQUESTS: u64 = 1_000_000_000_000;
 
 const URL: &str = "http://localhost:4000";
@@ -18,11 +18,11 @@ const TOTAL: &str = "1000";
 const SEED: &str = "1";
 const TIMEOUT: &str = "30";
 
-/// Drives an MCP server through the sidecar, and holds its own counts against what the sidecar counted.
+/// Sends load to an MCP server through the sidecar, and compares its own counts with the sidecar's.
 ///
-/// It opens sessions, lists tools and resources, calls every tool that answers within a second (but those marked as
-/// destructive) and reads resources: point it at servers whose tools may be called. Exit status: 0 when the counts are
-/// equal, 1 when they differ or not all could be sent, 2 for settings that are refused.
+/// It opens sessions, lists tools and resources, calls every tool that responds within a second and is not marked as
+/// destructive, and reads resources. Use it only with servers whose tools may be called. Exit status: 0 if the counts are
+/// equal, 1 if they differ or not all requests could be sent, 2 if a setting is refused.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct CommandLine {
@@ -32,28 +32,28 @@ pub(crate) struct CommandLine {
     /// The sidecar's metrics page
     #[arg(long, env = "METRICS", default_value = METRICS)]
     metrics: String,
-    /// Drive the load only, and compare nothing
+    /// Send the load without comparing counts
     #[arg(long)]
     no_compare: bool,
-    /// Clients at once, each with a connection and a session of its own
+    /// Number of clients, each with its own connection and session
     #[arg(long, env = "CONCURRENCY", default_value = CONCURRENCY)]
     concurrency: String,
-    /// Requests of the mix
+    /// Number of requests
     #[arg(long, env = "TOTAL", default_value = TOTAL)]
     total: String,
-    /// Which mix: the same seed sends the same requests
+    /// Seed of the mix: the same seed gives the same requests
     #[arg(long, env = "SEED", default_value = SEED)]
     seed: String,
-    /// 2024-11-05 (over HTTP+SSE), 2025-03-26, 2025-06-18, 2025-11-25 or 2026-07-28; negotiated unless given
+    /// Protocol version: 2024-11-05 (over HTTP+SSE), 2025-03-26, 2025-06-18, 2025-11-25 or 2026-07-28; negotiated if not set
     #[arg(long = "revision", env = "REVISION", value_name = "REVISION")]
     protocol_version: Option<String>,
-    /// Call only these tools, by name and with commas between; unless given, every tool that answers soon
+    /// Names of the tools to call, separated by commas; by default every tool that responds within a second
     #[arg(long, env = "TOOL", value_delimiter = ',')]
     tool: Vec<String>,
-    /// A JSON object of argument values, used for every tool that has an argument of that name
+    /// A JSON object of argument values; each is used for every tool that has an argument of this name
     #[arg(long, env = "ARGUMENTS")]
     arguments: Option<String>,
-    /// Seconds after which a request is given up
+    /// Seconds after which the client cancels a request
     #[arg(long, env = "TIMEOUT", default_value = TIMEOUT)]
     timeout: String,
 }
@@ -62,7 +62,7 @@ pub(crate) struct CommandLine {
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) url: Address,
-    /// None where nothing is compared.
+    /// `None` if counts are not compared.
     pub(crate) metrics: Option<Address>,
     pub(crate) concurrency: usize,
     pub(crate) total: u64,
@@ -133,7 +133,7 @@ impl Problems {
     fn address(&mut self, name: &str, value: &str) -> Option<Address> {
         let address = Address::parse(value);
         if address.is_none() {
-            // Not echoed: it may hold a password.
+            // The value is not shown, because it may contain a password.
             let shown = if value.contains('@') { "(with userinfo, not shown)" } else { value };
             self.add(name, shown, "an http:// URL without userinfo, such as http://localhost:4000");
         }

@@ -19,18 +19,18 @@ pub(crate) struct Stream {
     body: Incoming,
     events: Events,
     waiting: VecDeque<Event>,
-    /// Without it the connection closes.
+    /// Keeps the connection open.
     _connection: Connection,
 }
 
 // === impl Stream ===
 
 impl Stream {
-    /// Opens a stream and waits for its first event; the path is where to post.
+    /// Opens a stream and waits for its first event. Returns the path for POSTs.
     ///
     /// # Errors
     ///
-    /// What the server did instead.
+    /// What the server did instead, as text.
     pub(crate) async fn open(world: &World) -> Result<(PathAndQuery, Self), String> {
         let opening = async {
             let mut stream = Self::request(world).await?;
@@ -63,7 +63,7 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// How the stream ended.
+    /// How the stream ended, as text.
     pub(crate) async fn next(&mut self) -> Result<Vec<u8>, ErrorType> {
         self.event().await.map(|event| event.data)
     }

@@ -1,6 +1,6 @@
-//! What the load saw: every request by how it ended, in the sidecar's series; and times and failures of the measured part.
+//! The counts of the load: every request by how it ended, in the sidecar's series; and the times and failures for the report.
 //!
-//! Memory depends on the kinds of ends, not on their number.
+//! **Cost:** memory depends on the number of different ends, not on the number of requests.
 
 use crate::message::Method;
 use crate::outcome::Outcome;
@@ -13,17 +13,17 @@ use std::time::Duration;
 /// Longest label value in bytes: the filter's default.
 const LABEL_BYTES: usize = 128;
 
-/// Two significant digits.
+/// Significant digits of the times.
 const DIGITS: u8 = 2;
 
 /// One operation that ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ended {
     pub(crate) method: Method,
-    /// The place of the tool in the offer.
+    /// The index of the tool in the offer.
     pub(crate) tool: Option<usize>,
     pub(crate) outcome: Outcome,
-    /// Of the JSON-RPC error, if one came.
+    /// The code of the JSON-RPC error, if the response was one.
     pub(crate) code: Option<i64>,
     pub(crate) took: Duration,
 }
@@ -35,7 +35,7 @@ pub(crate) struct Measured {
     pub(crate) failures: BTreeMap<(Outcome, Option<i64>), u64>,
 }
 
-/// The running account.
+/// All counts.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     ends: BTreeMap<(Method, Outcome), u64>,
@@ -81,7 +81,7 @@ impl Tally {
                 place.insert(new)
             }
         };
-        // It grows with what it is given; more than 584,000 years are not.
+        // The histogram resizes itself, so it accepts every value up to 584,000 years.
         let _ = measured.microseconds.record(ended.took.as_micros() as u64);
         if ended.outcome != Outcome::Ok {
             *measured.failures.entry((ended.outcome, ended.code)).or_default() += 1;
@@ -96,7 +96,7 @@ impl Tally {
         *self.sessions.entry((known.unwrap_or("other"), transport)).or_default() += 1;
     }
 
-    /// A session that had begun was ended, and the server heard it.
+    /// A session that had started was ended, and the server confirmed it.
     pub(crate) fn session_ended(&mut self) {
         self.sessions_ended += 1;
     }
@@ -106,7 +106,7 @@ impl Tally {
         self.initialized += 1;
     }
 
-    /// Forgets times and failures, not the account: what follows is measured.
+    /// Drops times and failures, not the counts: the measured part begins here.
     pub(crate) fn begin_measuring(&mut self) {
         self.measured.clear();
     }
@@ -148,7 +148,7 @@ impl Tally {
     }
 }
 
-/// A name as the sidecar shows it in a label.
+/// A name as a label value of the sidecar.
 fn label(name: &str) -> String {
     let harmless = |c: char| if c.is_control() || matches!(c, '"' | '\\' | ';' | '=') { '_' } else { c };
     let mut label = String::new();

@@ -5,7 +5,7 @@ use crate::tally::Tally;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// See the module's page.
+/// The shared state.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) url: Arc<Address>,
@@ -22,7 +22,7 @@ impl World {
         Self { url: Arc::new(url), timeout, tally: Mutex::default(), unreachable: Mutex::default() }
     }
 
-    /// Reads or writes the account; all clients run on one thread, so the lock is always free.
+    /// Reads or changes the counts. All clients run on one thread, so the lock is always free.
     pub(crate) fn tally<T>(&self, with: impl FnOnce(&mut Tally) -> T) -> T {
         with(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,1 +1,1 @@
-"""How many series a sidecar has, computed from the filter's tables, and fleets of sidecars to hold that against."""
+"""The number of series of a sidecar, computed from the filter's tables, and fleets of sidecars to compare it with."""

@@ -1,8 +1,8 @@
-"""Series of one sidecar, family by family: label values multiplied, and a histogram's buckets, sum and count.
+"""Computes the number of series of one sidecar for each family: the product of label values, times the series of a histogram.
 
-Three cases: `start`, before any traffic; `typical`, a server of ordinary size in use; `limits`, whatever arrives. The first two
-name every series; the third is an upper bound. A case gives each family its terms; a term is a product of dimensions, and the
-terms of a family have no series in common.
+Three cases: `start`, before any traffic; `typical`, a server of usual size; `limits`, the upper bound for any traffic. The first
+two give the labels of every series. A case has terms for each family. A term is a product of dimensions; the terms of a family
+have no series in common.
 """
 
 import itertools
@@ -16,18 +16,18 @@ from core_tables import limits as shipped_limits
 SETS = label_values()
 FAMILIES = families()
 JOINT = "mcp_server_operation_duration_microseconds"
-# The health check of Envoy is the source of this one in the sidecar, not the filter.
+# In the sidecar this family comes from Envoy's health check, not from the filter.
 AVAILABLE = "mcp_upstream_available"
-# A label takes its limit of confirmed names, these unconfirmed ones, and `other`.
+# A label has as many confirmed names as its limit, this number of unconfirmed ones, and `other`.
 UNCONFIRMED, OTHER = budgets()["unconfirmed"], 1
 LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
 NAMED = ("tools/call", "resources/read", "prompts/get")
 INVALID_REQUEST = (-32700, -32600, -32601, -32602, -32002)
 OK = ("ok", "")
 OUTCOME = ("status", "error_type")
-# How the tables of docs/fleet.md call the values of a label; other labels take an "s".
+# The words for label values in the tables of docs/fleet.md. For other labels: the name with an "s".
 WORDS = {
-    "status": "statuses", "protocol_version": "revisions", "tool_name": "tools", "error_code": "codes",
+    "status": "statuses", "protocol_version": "protocol versions", "tool_name": "tools", "error_code": "codes",
     "prompt_name": "prompts", "resource_uri": "resources",
 }
 WORDS_OF = {
@@ -38,7 +38,7 @@ WORDS_OF = {
 
 @dataclass(frozen=True)
 class Dimension:
-    """One label, or several that go together, with the values they take."""
+    """One label with its values, or several labels with their combinations of values."""
 
     word: str
     labels: tuple[str, ...]
@@ -51,14 +51,14 @@ Terms = dict[str, list[Term]]
 
 @dataclass(frozen=True)
 class Typical:
-    """A server in use: its tools, prompts and resources were all used, well and badly, by clients of two protocol versions. It answers
-    by event streams, as the SDKs do by default."""
+    """A server in use: clients of two protocol versions used all its tools, prompts and resources, with and without errors. It
+    responds with event streams, as SDKs do by default."""
 
     tools: int = 12
     prompts: int = 5
     resources: int = 5
     codes: tuple[int, ...] = (-32602, -32603, -32000)
-    revisions: tuple[str, ...] = ("2025-06-18", "2025-11-25")
+    protocol_versions: tuple[str, ...] = ("2025-06-18", "2025-11-25")
     methods: tuple[str, ...] = field(default=("initialize", "ping", *LISTS, *NAMED))
 
     def names(self, kind: str) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ class Typical:
 
 @dataclass(frozen=True)
 class Limits:
-    """Those of the filter's `limits` that count here, with their defaults."""
+    """The filter's `limits` that affect the number of series, with their defaults."""
 
     tool_names: int = shipped_limits()["tool_names"]
     prompt_names: int = shipped_limits()["prompt_names"]
@@ -89,18 +89,18 @@ def failed(*kinds: str) -> list[tuple[str, str]]:
 
 
 def error_type(code: int) -> str:
-    """What an error code counts as."""
+    """The error type of an error code."""
     return "invalid_request" if code in INVALID_REQUEST else "rpc_error"
 
 
 def start(semconv: bool = False) -> Terms:
-    """Before the first request: the initial series."""
+    """The series before the first request: the initial series."""
     initial = {name: factored(name, series) for name, series in initial_series(semconv).items()}
     return initial | {AVAILABLE: [()], "mcp_requests_total": initial_requests()}
 
 
 def factored(name: str, series: list[dict[str, str]]) -> list[Term]:
-    """One product of all labels, if it has just these series; otherwise the labels go together."""
+    """One product of all labels, if it gives exactly these series; otherwise the combinations of labels as one dimension."""
     series = [{label: value for label, value in labels.items() if label != "filter_version"} for labels in series]
     labels = [label.name for label in FAMILIES[name].labels if label.name in series[0]]
     term = tuple(one(word(name, label), label, unique(labels[label] for labels in series)) for label in labels)
@@ -111,7 +111,7 @@ def factored(name: str, series: list[dict[str, str]]) -> list[Term]:
 
 
 def initial_requests() -> list[Term]:
-    """The outcomes that all methods with a success have; then the further ones, method by method."""
+    """The outcomes that all methods with initial series have; then the other outcomes of each method."""
     found: dict[str, list[tuple[str, str]]] = {}
     for labels in initial_series()["mcp_requests_total"]:
         found.setdefault(labels["method"], []).append((labels["status"], labels["error_type"]))
@@ -126,7 +126,7 @@ def initial_requests() -> list[Term]:
 
 
 def initial_errors() -> set[str]:
-    """Error types that every method has from the start."""
+    """The error types that every method has from the start."""
     return {error for _, error in initial_requests()[0][1].values}
 
 
@@ -139,7 +139,7 @@ def word(family: str, label: str) -> str:
 
 
 def typical(server: Typical, semconv: bool = False) -> Terms:
-    """What is there from the start, and what the traffic of `traffic.py` adds."""
+    """The initial series, and those that the traffic of `traffic.py` adds."""
     terms = start(semconv)
     tools = one("tools", "tool_name", server.names("tools"))
     methods, named = (one("methods", "method", of) for of in (server.methods, NAMED))
@@ -170,22 +170,22 @@ def typical(server: Typical, semconv: bool = False) -> Terms:
 
 
 def joint(server: Typical, tools: Dimension) -> list[Term]:
-    """The family behind OpenTelemetry's histogram: all labels multiplied."""
+    """The joint histogram of `semconv`: all labels multiplied."""
     pair = ("error_type", "error_code")
-    # The conventions hold some codes for the caller's fault: no type.
+    # Errors of the caller have no error type in the conventions.
     refused = [("" if error_type(code) == "invalid_request" else error_type(code), str(code)) for code in server.codes]
-    revisions = one("revisions", "protocol_version", server.revisions)
+    versions = one("protocol versions", "protocol_version", server.protocol_versions)
     call, none = one("methods", "method", ("tools/call",)), one("tools", "tool_name", ("",))
     others = tuple(method for method in server.methods if method != "tools/call")
     return [
-        (call, tools, Dimension("outcomes", pair, (("", ""), ("tool_error", ""), *refused)), revisions),
-        (one("methods", "method", others), none, Dimension("outcomes", pair, (("", ""),)), revisions),
-        (one("methods", "method", NAMED[1:]), none, Dimension("outcomes", pair, tuple(refused)), revisions),
+        (call, tools, Dimension("outcomes", pair, (("", ""), ("tool_error", ""), *refused)), versions),
+        (one("methods", "method", others), none, Dimension("outcomes", pair, (("", ""),)), versions),
+        (one("methods", "method", NAMED[1:]), none, Dimension("outcomes", pair, tuple(refused)), versions),
     ]
 
 
 def limits(of: Limits, semconv: bool = False) -> Terms:
-    """The most there can be, whatever clients and servers send: all values of all labels, unless values exclude each other."""
+    """The maximum for any traffic: all values of all labels, except combinations that cannot occur."""
     places = {
         "tool_name": of.tool_names + UNCONFIRMED + OTHER, "prompt_name": of.prompt_names + UNCONFIRMED + OTHER,
         "resource_uri": of.resource_uris + UNCONFIRMED + OTHER, "error_code": of.error_codes + OTHER,
@@ -210,13 +210,13 @@ def limits(of: Limits, semconv: bool = False) -> Terms:
         "mcp_server_request_duration_microseconds": [(methods,)],
         "mcp_first_event_duration_microseconds": [(timed,)],
         "mcp_sessions_total": [
-            (one("revisions", "protocol_version", SETS["ProtocolVersion"]), one("transports", "transport", SETS["Transport"])),
+            (one("protocol versions", "protocol_version", SETS["ProtocolVersion"]), one("transports", "transport", SETS["Transport"])),
         ],
     }
 
 
 def at_most(family: Family, places: dict[str, int]) -> Term:
-    """All values of all labels."""
+    """The product of all values of all labels."""
     def dimension(label: Label) -> Dimension:
         names = numbers(places[label.budget]) if label.budget else ()
         return one(word(family.name, label.name), label.name, (*label.values, *names))
@@ -225,7 +225,7 @@ def at_most(family: Family, places: dict[str, int]) -> Term:
 
 
 def values_of(family: str, label: str) -> tuple[str, ...]:
-    """The values that a label takes without a budget."""
+    """The values of a label without a budget."""
     [values] = [each.values for each in FAMILIES[family].labels if each.name == label]
     return values
 
@@ -235,7 +235,7 @@ def numbers(count: int) -> tuple[str, ...]:
 
 
 def joint_at_most() -> list[Term]:
-    """Its own budget, whatever those of its labels are."""
+    """The maximum of the joint histogram, which has a budget for all its labels together."""
     error_types = ("", *(name for name in SETS["ErrorType"] if name != "invalid_request"))
     return [(one("places", "method", numbers(budgets()["semconv"])),), (one("error types", "error_type", error_types),)]
 
@@ -249,7 +249,7 @@ def series(family: Family, terms: list[Term]) -> int:
 
 
 def counts(terms: Terms) -> dict[str, int]:
-    """Series of every family that has any."""
+    """The number of series of each family that has any."""
     return {name: series(FAMILIES[name], of) for name, of in terms.items()}
 
 

@@ -1,4 +1,4 @@
-"""The tables of docs/fleet.md, computed. `scripts/fleet-tables.sh` writes them; a test holds the page against them."""
+"""Computes the tables of docs/fleet.md. `scripts/fleet-tables.sh` writes them; a test compares the page with them."""
 
 import re
 from dataclasses import replace
@@ -11,7 +11,7 @@ from .arithmetic import FAMILIES, JOINT, Limits, Term, Typical
 from .page import family_of
 
 PAGE = ROOT / "docs" / "fleet.md"
-# What the collector lets pass of Envoy, and what it says of each target itself.
+# The series of Envoy that the collector keeps, and the series that it adds for each target.
 OF_ENVOY = (
     "envoy_http_downstream_rq_total", "envoy_http_downstream_rq_active", "envoy_http_downstream_cx_total",
     "envoy_http_downstream_cx_active", "envoy_server_uptime", "envoy_server_memory_allocated",
@@ -19,16 +19,16 @@ OF_ENVOY = (
 )
 OF_TARGET = ("up", "target_info", "scrape_duration_seconds", "scrape_samples_scraped",
              "scrape_samples_post_metric_relabeling", "scrape_series_added")
-# The conventions' copy of a family, and the bounds that they do not have.
+# The family of which the collector makes a copy for the conventions, and the number of its bounds that the copy lacks.
 COPIED = "mcp_session_duration_microseconds"
 MERGED_BOUNDS = 3
 FLEETS = (1, 200, 1000, 5000)
-# Limits for a server of the typical size that leave it room to grow.
+# Limits for a server of the typical size, with room for more names.
 TIGHT = Limits(tool_names=20, prompt_names=10, resource_uris=10, error_codes=10)
-# Families of this size or less are not worth a row.
+# Families with this many series or fewer have no row.
 SMALL = 4
 INTERVAL_SECONDS = 10
-# The upper end of what Prometheus' documentation says ("on average 1-2 bytes per sample").
+# The upper value in Prometheus' documentation ("on average 1-2 bytes per sample").
 BYTES_PER_SAMPLE = 2
 SECONDS_PER_DAY = 86_400
 
@@ -42,7 +42,7 @@ def number(value: float) -> str:
 
 
 def in_prometheus(terms: arithmetic.Terms) -> int:
-    """All that one sidecar leaves in Prometheus, rules aside."""
+    """The series of one sidecar in Prometheus, without those of rules."""
     shown = arithmetic.total(terms) + len(OF_ENVOY) + len(OF_TARGET)
     if COPIED in terms:
         shown += arithmetic.counts(terms)[COPIED]
@@ -52,7 +52,7 @@ def in_prometheus(terms: arithmetic.Terms) -> int:
 
 
 def recorded(terms: arithmetic.Terms) -> dict[str, int]:
-    """Series that the recording rules make for each sidecar, by the rule."""
+    """The series of the recording rules for each sidecar, by rule."""
     ended = [labels for labels in arithmetic.label_sets(terms["mcp_requests_total"]) if labels["method"] != "ping"]
     failed = {(labels["method"], labels["error_type"]) for labels in ended
               if labels["status"] == "error" and labels["error_type"] not in ("unauthorized", "invalid_request")}
@@ -64,7 +64,7 @@ def recorded(terms: arithmetic.Terms) -> dict[str, int]:
 
 
 def formula(terms: list[Term], each: int) -> str:
-    """`12 tools x 20 = 240`; of one number alone, just that."""
+    """A text such as `12 tools × 20 = 240`; only the number if there is nothing to multiply."""
     products = []
     for term in terms:
         factors = [f"{number(len(dimension.values))} {dimension.word}" for dimension in term if len(dimension.values) > 1]
@@ -85,7 +85,7 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def series() -> str:
-    """Every family in the three cases, what else comes with a sidecar, and the sum."""
+    """The table of all families in the three cases, the other series of a sidecar, and the sum."""
     start, typical, most = arithmetic.start(), arithmetic.typical(Typical()), arithmetic.limits(Limits())
     rows = []
     for name, family in FAMILIES.items():
@@ -105,7 +105,7 @@ def series() -> str:
 
 
 def more() -> str:
-    """What one more of a kind adds."""
+    """The table of what one more tool, prompt, resource or error code adds."""
     base, most = Typical(), Limits()
     grown = {
         "tool": (replace(base, tools=base.tools + 1), replace(most, tool_names=most.tool_names + 1)),
@@ -125,7 +125,7 @@ def more() -> str:
 
 
 def fleets() -> str:
-    """Sums over a fleet of typical servers."""
+    """The table of sums over a fleet of typical servers."""
     typical = arithmetic.typical(Typical())
     each = in_prometheus(typical) + sum(recorded(typical).values())
     rows = []
@@ -137,7 +137,7 @@ def fleets() -> str:
 
 
 def bounds() -> str:
-    """The most a sidecar can have, by its limits."""
+    """The table of the maximum of a sidecar, by its limits."""
     rows = []
     for text, of in (("as shipped", Limits()), ("near what the server has", TIGHT)):
         most = [in_prometheus(arithmetic.limits(of, semconv)) for semconv in (False, True)]
@@ -146,7 +146,7 @@ def bounds() -> str:
 
 
 def unread() -> str:
-    """Families that no rule reads, the largest first."""
+    """The table of families that no rule reads, the largest first."""
     terms = arithmetic.typical(Typical())
     read = {after_collector(family_of(name)) for name in read_by_rules()}
     sizes = {after_collector(name): count for name, count in arithmetic.counts(terms).items()}
@@ -155,13 +155,13 @@ def unread() -> str:
 
 
 def read_by_rules() -> set[str]:
-    """Families of all selectors in the rules, by their names on the sidecar's page."""
+    """The families in the selectors of all rules, with their names on the sidecar's page."""
     names = {selector.metric for rule in vocabulary.rules() for selector in vocabulary.selectors(rule["expr"])}
     return {name.replace("_seconds", "_microseconds") for name in names}
 
 
 def labels() -> str:
-    """Labels that the rules select or group by."""
+    """The labels that the rules select or group by."""
     used: set[str] = set()
     for rule in vocabulary.rules():
         used |= vocabulary.grouping(rule["expr"]).union(*(selector.labels for selector in vocabulary.selectors(rule["expr"])))
@@ -172,7 +172,7 @@ TABLES = {"series": series, "more": more, "bounds": bounds, "fleets": fleets, "u
 
 
 def written(text: str) -> str:
-    """The page with its tables as they must be; a table without its marks is an error."""
+    """The page with the computed tables. A table without its marks is an error."""
     for name, make in TABLES.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         if text.count(begin) != 1 or text.count(end) != 1:

@@ -1,4 +1,4 @@
-"""The series of a page, family by family, as `arithmetic` counts them."""
+"""Counts the series of a page by family, as `arithmetic` does."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,14 +8,14 @@ from support.expected import Series
 from .arithmetic import FAMILIES
 
 HEALTH = "envoy_cluster_membership_healthy"
-# Labels that every series of a sidecar has alike, and a histogram's bounds.
+# Labels that are equal on all series of a sidecar, and the label of a histogram's bounds.
 ALIKE = {"server_name", "envoy_cluster_name", "filter_version", "le"}
 PARTS = ("_bucket", "_sum", "_count")
 
 
 def by_family(samples: Iterable[Series]) -> dict[str, list[frozenset[tuple[str, str]]]]:
-    """The labels of every series, without those that all have alike. Of Envoy's own series the server's health alone counts:
-    the collector makes `mcp_upstream_available` of it."""
+    """The labels of every series, without those that are equal on all. Of Envoy's own series only the server's health counts,
+    from which the collector makes `mcp_upstream_available`."""
     found: dict[str, list[frozenset[tuple[str, str]]]] = defaultdict(list)
     for name, labels in samples:
         if name == HEALTH and "/" not in dict(labels)["envoy_cluster_name"]:
@@ -26,6 +26,6 @@ def by_family(samples: Iterable[Series]) -> dict[str, list[frozenset[tuple[str, 
 
 
 def family_of(name: str) -> str:
-    """A histogram's series have a part of it behind their names."""
+    """The family of a series, without the suffix of a histogram's series."""
     base = next((name.removesuffix(part) for part in PARTS if name.endswith(part)), name)
     return base if base in FAMILIES and FAMILIES[base].bounds else name

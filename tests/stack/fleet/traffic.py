@@ -1,6 +1,6 @@
-"""A typical server and its clients: real messages that leave exactly the series of `arithmetic.typical`.
+"""A typical server and its clients. Their messages produce exactly the series of `arithmetic.typical`.
 
-What a request shall come to is in its `_meta`: `ok`, `tool_error` or an error code.
+The `_meta` of a request has its outcome: `ok`, `tool_error` or an error code.
 """
 
 import json
@@ -23,7 +23,7 @@ SOURCE = {"tools/call": "tools", "prompts/get": "prompts", "resources/read": "re
 
 
 class Server:
-    """Answers by event streams; a handler of the stub."""
+    """A handler of the stub, which responds with event streams."""
 
     def __init__(self, server: Typical) -> None:
         self.server = server
@@ -73,13 +73,13 @@ class Client:
 
 
 def drive(port: int, server: Typical) -> int:
-    """One session for each revision; how many exchanges that were."""
+    """Runs one session for each protocol version, and returns the number of exchanges."""
     sent = 0
-    for revision in server.revisions:
+    for version in server.protocol_versions:
         client = Client(port)
-        hello = {"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+        hello = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
         client.send("initialize", hello, id=7)
-        headers = [("Mcp-Session-Id", "session"), ("MCP-Protocol-Version", revision)]
+        headers = [("Mcp-Session-Id", "session"), ("MCP-Protocol-Version", version)]
         client.send("notifications/initialized", {}, headers)
         for method in server.methods:
             if method != "initialize" and method not in NAMED:

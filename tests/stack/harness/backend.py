@@ -1,4 +1,4 @@
-"""An OTLP backend: a second collector that writes what it gets to a file, and can be away."""
+"""An OTLP backend: a second collector that writes what it receives to a file. It can be stopped and started."""
 
 import json
 from pathlib import Path
@@ -37,7 +37,7 @@ service:
 
 
 class Backend:
-    """Not started at first: `start` and `stop` make it come and go, on the same port."""
+    """The constructor does not start it. `start` and `stop` keep the same port."""
 
     def __init__(self, directory: Path) -> None:
         self.port, self.health = free_port(), free_port()
@@ -58,10 +58,10 @@ class Backend:
         if self.process is not None:
             self.process.stop()
 
-    # What it got
+    # Received data
 
     def requests(self) -> list[dict[str, Any]]:
-        """Every request so far, of any signal; a line still being written is left for later."""
+        """Every request so far, of any signal. A line that is incomplete is read later."""
         if not self.output.exists():
             return []
         lines = self.output.read_text(encoding="utf-8").split("\n")[:-1]
@@ -72,7 +72,7 @@ class Backend:
         return [resource for request in self.requests() for resource in request.get(signal, [])]
 
     def metrics(self, name: str) -> Iterator[tuple[dict[str, str], dict[str, str], dict[str, Any]]]:
-        """Resource attributes, attributes and the data point itself, for every point of a metric."""
+        """Resource attributes, attributes and data point of every point of a metric."""
         for resource in self.resources("resourceMetrics"):
             for metric in (metric for scope in resource["scopeMetrics"] for metric in scope["metrics"]):
                 if metric["name"] == name:
@@ -81,12 +81,12 @@ class Backend:
                         yield attributes(resource["resource"]), attributes(point), point | {"unit": metric.get("unit", "")}
 
     def logs(self) -> list[tuple[dict[str, str], dict[str, Any]]]:
-        """Resource attributes and the record, for every log record."""
+        """Resource attributes and record of every log record."""
         return [(attributes(resource["resource"]), record) for resource in self.resources("resourceLogs")
                 for scope in resource["scopeLogs"] for record in scope["logRecords"]]
 
     def spans(self) -> list[tuple[dict[str, str], dict[str, Any]]]:
-        """Resource attributes and the span, for every span."""
+        """Resource attributes and span of every span."""
         return [(attributes(resource["resource"]), span) for resource in self.resources("resourceSpans")
                 for scope in resource["scopeSpans"] for span in scope["spans"]]
 

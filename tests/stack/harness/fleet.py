@@ -1,4 +1,4 @@
-"""Many scrape targets in one thread: each has an address of its own in 127.0.0.0/8, all have the same port."""
+"""Many scrape targets in one thread. Each has its own address in 127.0.0.0/8; all have the same port."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ MOST = 250
 
 
 class Fleet:
-    """`page(number)` is what the sidecar with that number shows, from 0; each is asked for when it is scraped."""
+    """`page(number)` returns the page of a sidecar, numbered from 0. It is called at each scrape."""
 
     def __init__(self, count: int, page: Callable[[int], bytes]) -> None:
         if count > MOST:
@@ -48,7 +48,7 @@ class Fleet:
             writer.close()
 
     def end(self, number: int) -> None:
-        """This sidecar crashes: its connections are reset, and new ones are refused."""
+        """Simulates a crash of this sidecar: its connections are reset, and new ones are refused."""
         self.run(self.leave(number))
 
     async def leave(self, number: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def answers(url: str) -> bool:
-    """Whether a GET is answered with 200."""
+    """Whether a GET returns 200."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
             return answer.status == 200
@@ -16,7 +16,7 @@ def answers(url: str) -> bool:
 
 
 def post(url: str, body: bytes, content_type: str, encoding: str = "") -> int:
-    """The status that a POST is answered with."""
+    """The status of a POST."""
     request = urllib.request.Request(url, body, {"Content-Type": content_type, **({"Content-Encoding": encoding} if encoding else {})})
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
@@ -26,5 +26,5 @@ def post(url: str, body: bytes, content_type: str, encoding: str = "") -> int:
 
 
 def post_json(url: str, document: dict[str, Any]) -> int:
-    """The same of an OTLP document in JSON."""
+    """Posts an OTLP document in JSON. Returns the status."""
     return post(url, json.dumps(document).encode(), "application/json")

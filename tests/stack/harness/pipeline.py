@@ -13,7 +13,7 @@ from support.processes import Process, free_port, wait_for
 from .http import answers
 
 INTERVAL_MS = 1000
-# Long enough for any number of intervals on a busy machine; what is awaited comes much earlier.
+# The longest wait on a busy machine. The awaited conditions become true much earlier.
 DEADLINE = 45.0
 
 
@@ -23,8 +23,8 @@ class Collector:
     def __init__(self, directory: Path, targets: list[str], *, sanitize: bool = True, backend: str = "",
                  export_received: bool = False, config: Path | None = None, interval_ms: int = INTERVAL_MS,
                  **environment: str) -> None:
-        """`backend` gets what export-otlp.yaml sends, with metrics by OTLP where `export_received` says so; `config` is one more
-        file to merge, `environment` what collector.yaml reads."""
+        """`backend` receives what export-otlp.yaml sends; with `export_received` also metrics that came by OTLP. `config` is
+        another file to merge, `environment` has the variables that collector.yaml reads."""
         self.directory = directory
         directory.mkdir(exist_ok=True)
         self.ports = {name: free_port() for name in parts.COLLECTOR_PORTS}
@@ -57,11 +57,11 @@ class Collector:
         return scrape.parse(self.page(port))
 
     def own(self, name: str) -> float:
-        """The sum of one of the collector's own metrics; a counter's name is as the page has it, which `parse` ends in `_total`."""
+        """The sum of one of the collector's own metrics. A counter has its name on the page, to which `parse` adds `_total`."""
         return sum(number for (family, _), number in self.samples("own").items() if family in (name, f"{name}_total"))
 
     def log_lines(self, level: str) -> list[str]:
-        """Lines of the log at a level; the lines of a stack trace have none."""
+        """The lines of the log with a level. Lines of stack traces have none."""
         return [line for line in self.log.read_text(errors="replace").splitlines() if f"\t{level}\t" in line]
 
 
@@ -89,7 +89,7 @@ class Prometheus:
         self.await_that(expression, lambda found: found == wanted)
 
     def await_that(self, expression: str, holds: Callable[[float | None], bool]) -> None:
-        """Waits until an expression that gives one series or none has such a value; says what it was otherwise."""
+        """Waits until an expression with at most one series has such a value. Fails with the last value."""
         seen: list[float | None] = []
 
         def reached() -> bool:
@@ -102,7 +102,7 @@ class Prometheus:
             raise AssertionError(f"{error}; it is {seen[0]}") from None
 
     def targets(self) -> dict[str, str]:
-        """Health of each scrape, by job."""
+        """The health of each target, by job."""
         active = prometheus.get(self.url, "targets")["activeTargets"]
         return {target["labels"]["job"]: target["health"] for target in active}
 

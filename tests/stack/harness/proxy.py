@@ -1,4 +1,4 @@
-"""A sidecar that keeps its ports over restarts, as one on a host does."""
+"""A sidecar that keeps its ports when it restarts."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from support.sidecar import launch, probe
 
 
 class Proxy:
-    """Started and ready once the constructor returns; `config` is the filter's, `settings` the launcher's."""
+    """It is ready when the constructor returns. `config` is for the filter, `settings` are for the launcher."""
 
     def __init__(self, upstream_port: int, logs: Path, name: str = "weather", config: dict | None = None,
                  **settings: str) -> None:
@@ -41,7 +41,7 @@ class Proxy:
         self.process.stop()
 
     def restart(self) -> None:
-        """Its counters begin at zero again."""
+        """Restarts the sidecar. Its counters begin at zero again."""
         self.stop()
         self.start()
 
@@ -50,7 +50,7 @@ class Proxy:
             return connection.post(body, headers)
 
     def call(self, tool: str, times: int = 1) -> None:
-        """Calls a tool, on one connection."""
+        """Calls a tool on one connection."""
         with Connection(self.port) as connection:
             for _ in range(times):
                 connection.post(rpc("tools/call", {"name": tool, "arguments": {}}))

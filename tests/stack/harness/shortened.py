@@ -1,6 +1,6 @@
-"""The repository's rules with every duration divided, so that a test sees in seconds what takes minutes.
+"""The repository's rules with all durations divided, so that tests take seconds instead of minutes.
 
-Windows, `for` and a group's interval shrink alike; thresholds and names stay, also those that say "5m".
+Windows, `for` and the intervals of groups are divided by the same number. Thresholds and names do not change, not even "5m" in a name.
 """
 
 import re
@@ -15,7 +15,7 @@ WINDOW = re.compile(r"\[(\w+)\]")
 
 
 def shorter(duration: str) -> str:
-    """One number and one unit, as the rules write it."""
+    """Divides a duration of one number and one unit."""
     whole = re.fullmatch(r"(\d+)([smhd])", duration)
     if whole is None:
         raise ValueError(f"{duration!r} is not one number with one of the units s, m, h, d")
@@ -39,7 +39,7 @@ def shortened(rules: dict) -> dict:
 
 
 def write_shortened(directory: Path) -> None:
-    """Puts them in the place of the rules that Prometheus was started with."""
+    """Writes them to the place from which Prometheus reads its rules."""
     for file in sorted(RULES.glob("*.yml")):
         rules = shortened(yaml.safe_load(file.read_text(encoding="utf-8")))
         (directory / file.name).write_text(yaml.safe_dump(rules, sort_keys=False), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A scrape target that shows exactly the page that a test gives it."""
+"""A scrape target that serves exactly the page of a test."""
 
 import http.server
 import threading
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class Target:
-    """`page` is what the next scrape gets; a function is asked with the scrape's number, from 1."""
+    """`page` is the next page, or a function that gets the number of the scrape, from 1."""
 
     def __init__(self, page: str | Callable[[int], str] = "") -> None:
         self.page = page

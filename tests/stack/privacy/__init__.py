@@ -1,1 +1,1 @@
-"""Canaries: marked secrets in every spelling and every place, and where each of them must be found and must not."""
+"""Canaries: secrets with a mark, in every spelling and every place, and the outputs in which each must or must not be found."""

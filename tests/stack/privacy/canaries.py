@@ -14,14 +14,14 @@ from .spellings import DELETED, MASKED
 
 MARK = re.compile(r"(?:canary|keeper)[0-9]{6}x")
 NAMED = re.compile(r'"key":"([^"]*)"')
-# From the first record of a scope to what follows the last one.
+# From the first record of a scope to the text after the last one.
 RECORDS = re.compile(r'"logRecords":.*?"schemaUrl"')
 OTLP, PROMETHEUS, LOG = "otlp", "prometheus", "log of the collector"
 
 
 @dataclass(frozen=True)
 class Canary:
-    """A secret. `reaches`: the outputs that show it when nothing is sanitized; with the sanitizer none does."""
+    """A secret. `reaches`: the outputs that contain it without the sanitizer. With the sanitizer none does."""
 
     mark: str
     what: str
@@ -31,7 +31,7 @@ class Canary:
 
 @dataclass
 class Flock:
-    """Documents to send, the canaries in them, and the keepers: what is no secret and must arrive as well."""
+    """Documents to send, their canaries, and the keepers: data that is no secret and must arrive."""
 
     documents: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {signal: [] for signal in SIGNALS})
     canaries: list[Canary] = field(default_factory=list)
@@ -39,14 +39,14 @@ class Flock:
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def put(self, kind: list[Canary], what: str, signal: str, place: str) -> str:
-        """A new mark, entered among the canaries or the keepers."""
+        """Returns a new mark, and adds it to the canaries or the keepers."""
         name = "keeper" if kind is self.keepers else "canary"
         reaches = {OTLP} | ({PROMETHEUS} if (signal, place) in IN_PROMETHEUS else set())
         kind.append(Canary(f"{name}{next(self.numbers):06}x", what, f"{place} of {signal}", frozenset(reaches)))
         return kind[-1].mark
 
     def release(self, what: str, attributes: Callable[[str], dict[str, Any]], text: str) -> None:
-        """One document of each signal: `attributes` of a mark in every place for them, `text` in every place for text."""
+        """Adds one document of each signal, with `attributes` in every place for attributes, and `text` in every place for text."""
         for signal, build in BUILDERS.items():
 
             def fill(place: str, signal: str = signal) -> dict[str, Any] | str:
@@ -58,28 +58,28 @@ class Flock:
             self.documents[signal].append(build(next(self.numbers), fill))
 
     def expected(self, output: str) -> set[str]:
-        """The marks of canaries that this output shows while the sanitizer is off."""
+        """The marks of canaries that this output contains without the sanitizer."""
         return {canary.mark for canary in self.canaries if output in canary.reaches}
 
     def kept(self, output: str) -> set[str]:
         return {keeper.mark for keeper in self.keepers if output in keeper.reaches}
 
     def without(self, place: str) -> "Flock":
-        """The same, not looking for the canaries of a place."""
+        """The same flock without the canaries of a place."""
         return replace(self, canaries=[canary for canary in self.canaries if canary.place != place])
 
     def named(self, marks: set[str]) -> list[str]:
-        """What a person wants to read about marks."""
+        """A description of marks, for error messages."""
         return [f"{canary.what!r} in {canary.place}" for canary in [*self.canaries, *self.keepers] if canary.mark in marks]
 
 
 def spell(text: str, mark: str) -> str:
-    """The mark in a text, in capitals where the text is."""
+    """The text with the mark, which is in capitals if the text is."""
     return text.format(mark.upper() if text.isupper() else mark)
 
 
 def everything(nested: int = len(MASKED)) -> Flock:
-    """All spellings of this package; as many texts also in a list and in a map."""
+    """All spellings of this package, and the texts also in a list and in a map."""
     flock = Flock()
     for name in DELETED:
         flock.release(name, lambda mark, name=name: {name: mark}, "")
@@ -92,7 +92,7 @@ def everything(nested: int = len(MASKED)) -> Flock:
 
 
 def persons() -> Flock:
-    """Ids that become hashes, under marks of their own. One that is deep in a body is not known for one."""
+    """Ids that become hashes, with separate marks. An id deep in a body is not recognized."""
     flock = Flock(numbers=itertools.count(500_000))
     for name in ("user.id", "user.account_uuid"):
         flock.release(name, lambda mark, name=name: {name: mark}, "")
@@ -102,7 +102,7 @@ def persons() -> Flock:
 
 
 def names_left(text: str) -> set[str]:
-    """Names that should be gone, beside log records: in bodies they stay, with their value masked."""
+    """Names that must be removed. In bodies of log records they stay, with a masked value."""
     return set(NAMED.findall(RECORDS.sub("", text))) & set(DELETED)
 
 
@@ -111,7 +111,7 @@ def marks(text: str) -> set[str]:
 
 
 def outputs(collector: Collector, backend: Backend) -> dict[str, set[str]]:
-    """The marks in everything that the collector put out."""
+    """The marks in all outputs of the collector."""
     exported = backend.output.read_text(encoding="utf-8") if backend.output.exists() else ""
     pages = collector.page() + collector.page("own")
     return {OTLP: marks(exported), PROMETHEUS: marks(pages), LOG: marks(collector.log.read_text(encoding="utf-8"))}

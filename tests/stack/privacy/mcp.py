@@ -1,5 +1,5 @@
-"""Secrets in MCP traffic, and where each of them comes to light when nothing is sanitized: most of them nowhere, because the
-filter does not let them out at all.
+"""Secrets in MCP traffic, and the outputs that contain each of them without the sanitizer. Most are in none, because the filter does
+not export them.
 """
 
 import json
@@ -13,12 +13,12 @@ from support.stub import Wire
 
 from .canaries import OTLP, PROMETHEUS, Canary
 
-# Settings of the filter: as shipped, and with all that can be told told.
+# Settings of the filter: as shipped, and with everything exported that can be.
 SHIPPED: dict[str, Any] = {}
 TELLING = {"labels": {"resource_uri": "full", "client_name": True}}
 NOWHERE, SPANS, EVERYWHERE = frozenset[str](), frozenset({OTLP}), frozenset({OTLP, PROMETHEUS})
 
-# What is put where, its text, what it reaches as shipped, and what it reaches with TELLING.
+# The place of the secret, its text, the outputs that contain it with the shipped settings, and those with TELLING.
 TABLE = (
     ("argument of a tool", "{}", NOWHERE, NOWHERE),
     ("_meta of a call", "{}", NOWHERE, NOWHERE),
@@ -62,13 +62,13 @@ KEEPER = "keeper"
 
 @dataclass(frozen=True)
 class Conversation:
-    """What is said in a session, by the client and by the server."""
+    """The messages of a session, of the client and of the server."""
 
     text: dict[str, str]
     canaries: list[Canary]
 
     def requests(self) -> list[bytes]:
-        """In order; the last one calls the keeper."""
+        """The requests in order. The last one calls the keeper."""
         text = self.text
         uri = f"https://ann:{text['userinfo of a resource']}@files/a?key={text['query of a resource']}"
         call = {"name": "tool", "arguments": {"password": text["argument of a tool"]}, "_meta": {"note": text["_meta of a call"]}}
@@ -96,7 +96,7 @@ class Conversation:
         return [*JSON, TRACEPARENT, *((name, self.text[name]) for name in REQUEST_HEADERS)]
 
     def serve(self, request: Message, wire: Wire) -> None:
-        """The server's side."""
+        """Handles a request as the server."""
         message = json.loads(request.body)
         more = [(name, self.text[name]) for name in RESPONSE_HEADERS]
         if "id" not in message:

@@ -1,6 +1,6 @@
-"""OTLP documents with something in every place that OTLP has for attributes or text.
+"""OTLP documents with data in every place that OTLP has for attributes or text.
 
-A `Fill` says what stands in a place: a dictionary where attributes are, a string where text is.
+A `Fill` returns the data of a place: a dictionary for attributes, a string for text.
 """
 
 import time
@@ -22,13 +22,13 @@ TEXTS = {
     "traces": ("span name", "status", "state", "event name", "scope name", "scope version", "scope schema", "resource schema"),
     "logs": ("body text", "body list", "severity", "event name", "scope name", "scope version", "scope schema", "resource schema"),
 }
-# What of all this Prometheus shows.
+# The places that Prometheus shows.
 IN_PROMETHEUS = {("metrics", place) for place in (
     "resource", "gauge", "sum", "histogram", "exponential histogram", "summary", "name", "description")}
 
 
 def value(of: Any) -> dict[str, Any]:
-    """A value as OTLP's JSON has it."""
+    """A value in OTLP's JSON form."""
     if isinstance(of, dict):
         return {"kvlistValue": {"values": attributes(of)}}
     if isinstance(of, list):
@@ -43,7 +43,7 @@ def attributes(of: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def resource(number: int, fill: Fill, scopes: str, entries: dict[str, Any]) -> dict[str, Any]:
-    """One resource with one scope; `number` tells it from all others."""
+    """One resource with one scope. `number` is unique."""
     own = {"service.name": f"probe-{number}", "service.instance.id": f"probe-{number}"}
     return {
         "resource": {"attributes": attributes(own | fill("resource"))},

@@ -1,10 +1,10 @@
-"""How secrets are spelled. `{}` stands for the mark that is searched for."""
+"""Spellings of secrets. `{}` is the place of the mark."""
 
-# Attributes that go, by name.
+# Attributes that are deleted by their name.
 DELETED = (
-    # Listed in so many words.
+    # Names that docs/privacy.md lists.
     "prompt", "message.content", "token", "Token", "TOKEN", "access_token", "accessToken", "X-Auth-Token", "id.token", "tokens",
-    # Counts of tokens are no secret. They go because the rule is the word, see docs/privacy.md.
+    # Counts of tokens are no secrets. They are deleted because of the word in their names: see docs/privacy.md.
     "gen_ai.usage.input_tokens", "gen_ai.token.type",
     "authorization", "Authorization", "proxy-authorization", "http.request.header.authorization", "auth", "x-auth", "auth_header",
     "credentials", "aws.credential", "cookie", "Set-Cookie", "http.response.header.set_cookie", "sessionCookie",
@@ -36,14 +36,14 @@ MASKED = (
     "Pwd={}", "Server=db;Uid=sa;Pwd={}", "passphrase: {}", "x-access-key: {}", "login of user.id={}", "user_id: {}", '{{"user": {{"account_uuid": "{}"}}}}',
 )
 
-# Names that look like the above and are none.
+# Names that look similar and are no secrets.
 KEPT_NAMES = (
     "mcp.session", "mcp.prompt", "mcp.tool", "mcp.request_id", "session.id", "message.id", "user.roles", "user", "client.address",
     "author", "auth.method", "keyboard", "api.version", "query", "db.query.summary", "db.query.text", "exception.message", "http.request.body.size", "content.type", "monkey", "@timestamp", "url.path",
     "gen_ai.tool.name", "gen_ai.request.model", "rpc.response.status_code", "error.type", "exception.type", "network.transport",
 )
 
-# Values that look like the above and are none; labels of the filter among them.
+# Values that look similar and are no secrets, with labels of the filter.
 KEPT_VALUES = (
     "get_forecast", "postgres://db:5432/*", "users://{user_id}/profile", "file:///etc/hosts", "npm://registry/@scope/package",
     "secret://vault/item", "secret:", "token:", "urn:*", "other", "list_tokens", "reset-password", "pkg@1.2.3", "ann@localhost",

@@ -3,6 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use mcp_observe::fuzzing::MAX_STORE_BYTES;
 use mcp_observe::{Config, Correlation, HASH_KEY_BYTES, InMemory, Observer as _, Time};
 use mcp_observe_fuzz::chunks::Chunking;
 use mcp_observe_fuzz::proxy::{Playing, Tally};
@@ -10,7 +11,6 @@ use mcp_observe_fuzz::script::Script;
 use std::cell::Cell;
 use std::rc::Rc;
 
-const MAX_BYTES: usize = 27 << 17; // 2.9 MiB and a little
 const MAX_EXCHANGES: usize = 8;
 const MINUTE: u64 = 60_000_000_000;
 /// A tick visits a few slots; this number of ticks visits all of them.
@@ -49,7 +49,7 @@ fn play(scripts: &[Script<'_>], order: Order) {
     assert_eq!(tally.operations_ended, tally.operations_started);
     assert_eq!(tally.exchanges[0], tally.exchanges[1]);
     assert_eq!(tally.streams[0], tally.streams[1]);
-    assert!(shared.size() <= MAX_BYTES, "{}", shared.size());
+    assert!(shared.size() <= MAX_STORE_BYTES, "{}", shared.size());
 }
 
 fn one_by_one(playing: &mut [Playing<'_>], tally: &mut Tally) {

@@ -11,7 +11,7 @@ pub(super) fn wrong(path: &str, found: &Value, allowed: &str) -> Problem {
     Problem::new(path, format!("{} is not allowed; allowed: {allowed}", short(shown_value(found))))
 }
 
-/// A value as a problem shows it. Of a list or an object only the type is shown.
+/// The text of a value in a problem; for a list or an object only its type.
 fn shown_value(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),

@@ -1,7 +1,9 @@
 //! A configuration as a `google.protobuf.Struct`: Envoy 1.40 hands its bytes to the filter, not JSON.
 //!
-//! Source: `google/protobuf/struct.proto` and the wire format of Protocol Buffers. Unknown fields are ignored, and of a field
-//! that is there twice the last counts, as in that format. **Why by hand:** the usual crate makes the module much larger (`docs/performance.md`).
+//! Source: `google/protobuf/struct.proto` and the wire format of Protocol Buffers. Unknown fields are ignored. If
+//! a field occurs twice, the last one counts, as in that format.
+//!
+//! **Why no crate is used:** the usual one makes the module much larger (`docs/performance.md`).
 
 use serde_json::{Map, Number, Value};
 
@@ -17,7 +19,7 @@ enum Wire<'a> {
 }
 
 /// The fields of a message, one after the other.
-struct Fields<'a>(&'a [u8]);
+struct WireFields<'a>(&'a [u8]);
 
 /// The object that the bytes describe; `None` if they are not a `Struct`.
 pub(super) fn decode(bytes: &[u8]) -> Option<Map<String, Value>> {
@@ -28,7 +30,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Map<String, Value>> {
 fn object(bytes: &[u8], depth: usize) -> Option<Map<String, Value>> {
     let depth = depth.checked_sub(1)?;
     let mut map = Map::new();
-    let mut fields = Fields(bytes);
+    let mut fields = WireFields(bytes);
     while let Some((number, wire)) = fields.next()? {
         if let (1, Wire::Bytes(entry)) = (number, wire) {
             let (key, value) = map_entry(entry, depth)?;
@@ -41,7 +43,7 @@ fn object(bytes: &[u8], depth: usize) -> Option<Map<String, Value>> {
 /// An entry of the map: `string key = 1; Value value = 2;`
 fn map_entry(bytes: &[u8], depth: usize) -> Option<(String, Value)> {
     let (mut key, mut found) = (String::new(), None);
-    let mut fields = Fields(bytes);
+    let mut fields = WireFields(bytes);
     while let Some((number, wire)) = fields.next()? {
         match (number, wire) {
             (1, Wire::Bytes(bytes)) => key = text(bytes)?,
@@ -55,7 +57,7 @@ fn map_entry(bytes: &[u8], depth: usize) -> Option<(String, Value)> {
 /// `Value`: one of null (1), number (2), string (3), bool (4), struct (5), list (6).
 fn value(bytes: &[u8], depth: usize) -> Option<Value> {
     let mut found = None;
-    let mut fields = Fields(bytes);
+    let mut fields = WireFields(bytes);
     while let Some((number, wire)) = fields.next()? {
         found = match (number, wire) {
             (1, Wire::Varint(_)) => Some(Value::Null),
@@ -74,7 +76,7 @@ fn value(bytes: &[u8], depth: usize) -> Option<Value> {
 fn list(bytes: &[u8], depth: usize) -> Option<Vec<Value>> {
     let depth = depth.checked_sub(1)?;
     let mut values = Vec::new();
-    let mut fields = Fields(bytes);
+    let mut fields = WireFields(bytes);
     while let Some((number, wire)) = fields.next()? {
         if let (1, Wire::Bytes(bytes)) = (number, wire) {
             values.push(value(bytes, depth)?);
@@ -87,9 +89,9 @@ fn text(bytes: &[u8]) -> Option<String> {
     std::str::from_utf8(bytes).ok().map(str::to_owned)
 }
 
-// === impl Fields ===
+// === impl WireFields ===
 
-impl<'a> Fields<'a> {
+impl<'a> WireFields<'a> {
     /// The next field's number and value; `Some(None)` at the end, `None` if the bytes are broken.
     #[inline(never)]
     #[expect(clippy::option_option, reason = "the outer one is for the question mark operator")]

@@ -47,7 +47,8 @@ impl Method {
         }
     }
 
-    /// Whether a JSON-RPC message with this method is MCP without further evidence. `tasks/*` is A2A's as well.
+    /// Whether a JSON-RPC message with this method is MCP without further evidence. `tasks/*` is not enough, because A2A has
+    /// methods of the same names.
     pub(crate) fn proves_mcp(self) -> bool {
         use KnownMethod::{TasksCancel, TasksGet, TasksList, TasksResult, TasksUpdate};
         match self {

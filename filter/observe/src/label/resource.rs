@@ -1,4 +1,4 @@
-//! Resource URIs as labels: without userinfo, query and fragment, unless the configuration asks for the whole URI.
+//! Resource URIs as labels: without userinfo, query and fragment, unless `full` is configured.
 
 use super::clean;
 use crate::text::Text;
@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 /// How a resource URI becomes a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResourceUriLabel {
+pub(crate) enum ResourceUriLabel {
     /// Always empty.
     Off,
     /// `users:`
@@ -63,7 +63,7 @@ pub(crate) fn plain(uri: &[u8], is_template: bool) -> Option<Vec<u8>> {
     Some([scheme.as_slice(), b"://", host, path].concat())
 }
 
-/// Sixteen hexadecimal digits of HMAC-SHA-256: the same value for the same text, and no way back without the key.
+/// Sixteen hexadecimal digits of HMAC-SHA-256. Equal texts have equal values; without the key, a value does not show its text.
 #[must_use]
 pub(crate) fn keyed_hash(key: &[u8], parts: &[&[u8]]) -> String {
     use std::fmt::Write as _;

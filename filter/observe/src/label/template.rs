@@ -7,8 +7,8 @@
 //! | `{/name}`, `{.name}`, `{;name}` | the operator's character and then as `{name}`, for each name |
 //! | `{/name*}`, `{.name*}`, `{;name*}` | the same, `/` across segments; or nothing at all |
 //!
-//! Query and fragment are cut off before, see [`crate::label::resource::plain`]. A literal that no URI can hold as it is, such as an
-//! accent, also matches its percent-encoding. The values of the variables are not returned.
+//! Query and fragment are cut off before, see [`crate::label::resource::plain`]. A literal character that a URI cannot contain, such as
+//! `é`, also matches its percent-encoding. The values of the variables are not returned.
 //!
 //! **Cost:** about as many steps as the URI has bytes, at most [`MAX_STEPS`]; no recursion.
 
@@ -31,11 +31,12 @@ enum Piece {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Template {
     pieces: Box<[Piece]>,
-    /// The same without the expressions that may stand for nothing, where there are any.
+    /// The pieces without the expressions that also match the empty text; `None` if there are no such expressions.
     shorter: Option<Box<[Piece]>>,
 }
 
-/// Where the match continues after a failure: the variable before this piece takes one more byte, the one at `at`.
+/// The position at which matching continues after a failure: the variable before this piece takes one more byte, the one at
+/// `at`.
 #[derive(Clone, Copy, Debug)]
 struct Retry {
     piece: usize,
@@ -83,7 +84,7 @@ fn expand(expression: &[u8]) -> (Vec<Piece>, bool) {
             let names = expression.split(|&byte| byte == b',');
             (names.flat_map(|_| [Piece::Byte(operator), value]).collect(), is_exploded)
         }
-        // All of `;a=1;b=2` is within a segment.
+        // `;a=1;b=2` is within one segment.
         Some(b';') => (vec![Piece::Byte(b';'), Piece::Segment], is_exploded),
         _ if is_exploded => (vec![Piece::Path], false),
         _ => (vec![Piece::Segment], false),
@@ -127,7 +128,7 @@ fn matches(pieces: &[Piece], uri: &[u8]) -> bool {
     false
 }
 
-/// Whether two hexadecimal digits are those of a byte that a URI does not hold as it is.
+/// Whether two hexadecimal digits are the percent-encoding of a byte that a URI cannot contain.
 fn is_encoded(byte: u8, digits: Option<&[u8]>) -> bool {
     let digits = digits.and_then(|digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok());
     !byte.is_ascii_alphanumeric() && !URI_CHARACTERS.contains(&byte) && digits == Some(byte)

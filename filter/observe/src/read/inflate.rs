@@ -266,8 +266,8 @@ impl Inflater {
     }
 }
 
-/// Whether `deflate` content begins with zlib's header (RFC 1950). Blocks without the header never begin with these bytes: they would be a
-/// stored block with non-zero padding.
+/// Whether `deflate` content begins with zlib's header (RFC 1950). Raw DEFLATE does not begin with these bytes: they would be
+/// a stored block with non-zero padding.
 fn is_zlib(first: u8, second: u8) -> bool {
     let has_dictionary = second & 0x20 != 0;
     first & 0x0f == 8 && first >> 4 <= 7 && u16::from_be_bytes([first, second]).is_multiple_of(31) && !has_dictionary

@@ -1,7 +1,7 @@
 //! A push scanner for JSON (RFC 8259): chunks in, calls to a [`Visitor`] out.
 //!
 //! The scanner checks the whole grammar and keeps only what the visitor asks for, so a document may have any size and be split
-//! anywhere. One pass, no recursion, no look-back; a chunk of plain string is scanned at the speed of a vector compare.
+//! anywhere. It makes one pass, without recursion and without looking back. Plain bytes of a string are compared 16 at a time.
 //!
 //! **What it does not do:** check that strings are UTF-8 (peers disagree, and no observation depends on it), build values,
 //! convert numbers.
@@ -92,7 +92,7 @@ pub(crate) struct Scanner {
     hidden: Option<usize>,
     /// Inside a container that the visitor wants a digest of.
     is_digesting: bool,
-    /// That container, or an earlier one.
+    /// The container that is digested, or the last one that was.
     digested: Option<Box<Digested>>,
     interest: Interest,
     literal: Scalar<'static>,

@@ -25,108 +25,108 @@ families! {
         status: Status,
         error_type: Option<ErrorType>,
     }
-        "Operations ended";
+        "Operations that ended";
     RequestDuration: Histogram "mcp_request_duration_microseconds" {
         method: Method,
         server_name: Server,
         status: Status,
     }
         bounds OPERATION_BOUNDS
-        "Time from an operation's last request byte to its answer's last byte";
+        "Duration of operations, from the last byte of the request to the last byte of the response";
     ActiveConnections: Gauge "mcp_active_connections" { server_name: Server }
-        "MCP exchanges open now: POSTs in progress and open streams";
+        "Open MCP exchanges: POSTs in progress and open streams";
     ProtocolErrors: Counter "mcp_protocol_errors_total" {
         error_code: ErrorCode,
         method: AnsweredMethod,
         server_name: Server,
     }
-        "JSON-RPC error objects from the server, whatever status they lead to";
+        "JSON-RPC error objects from the server, regardless of the status of the operation";
     MessageBytes: Counter "mcp_message_bytes_total" { direction: Direction, server_name: Server }
-        "Body bytes on MCP exchanges";
+        "Body bytes of MCP exchanges";
     ToolsListed: Counter "mcp_tools_listed_total" { server_name: Server }
-        "tools/list operations ended";
+        "tools/list operations that ended";
     ToolCalls: Counter "mcp_tool_calls_total" {
         tool_name: ToolName,
         server_name: Server,
         status: Status,
         error_type: Option<ErrorType>,
     }
-        "tools/call operations ended";
+        "tools/call operations that ended";
     ToolDuration: Histogram "mcp_tool_duration_microseconds" { tool_name: ToolName, server_name: Server }
         bounds OPERATION_BOUNDS
-        "Time of tools/call operations";
+        "Duration of tools/call operations";
     ResourcesListed: Counter "mcp_resources_listed_total" { server_name: Server }
-        "resources/list operations ended";
+        "resources/list operations that ended";
     ResourceReads: Counter "mcp_resource_reads_total" {
         resource_uri: ResourceUri,
         server_name: Server,
         status: Status,
     }
-        "resources/read operations ended";
+        "resources/read operations that ended";
     PromptsListed: Counter "mcp_prompts_listed_total" { server_name: Server }
-        "prompts/list operations ended";
+        "prompts/list operations that ended";
     PromptGets: Counter "mcp_prompt_gets_total" { prompt_name: PromptName, server_name: Server, status: Status }
-        "prompts/get operations ended";
+        "prompts/get operations that ended";
     UpstreamAvailable: Gauge "mcp_upstream_available" { server_name: Server }
-        "1 while the traffic shows that the server can be reached, 0 when it cannot; absent where Envoy's health check tells";
+        "1 if the latest traffic reached the server, 0 if it did not; the filter does not export it with availability: off";
     SseStreamsActive: Gauge "mcp_sse_streams_active" { server_name: Server }
-        "Open text/event-stream responses on MCP exchanges";
+        "Open text/event-stream responses of MCP exchanges";
     StreamOpens: Counter "mcp_stream_opens_total" { status: StreamOpen, server_name: Server }
-        "GETs for an event stream, by what the server answered";
+        "GET requests for an event stream, by the response of the server";
     RequestsInFlight: Gauge "mcp_requests_in_flight" { server_name: Server }
-        "Operations sent and not yet ended; subscriptions/listen does not count";
+        "Operations in flight, without subscriptions/listen";
     ToolResultBytes: Histogram "mcp_tool_result_bytes" { tool_name: ToolName, server_name: Server }
         bounds SIZE_BOUNDS
-        "Size of the message that answered a tools/call";
+        "Size of the responses to tools/call";
     ListedItems: Gauge "mcp_listed_items" { method: Method, server_name: Server }
-        "Items in the latest list result asked for without a cursor";
+        "Items in the latest response to a list request without a cursor";
     ListedBytes: Gauge "mcp_listed_bytes" { method: Method, server_name: Server }
-        "Size of the message that brought that list";
+        "Size of the latest response to a list request without a cursor";
     ListChanges: Counter "mcp_list_changes_total" { method: Method, change: ListChange, server_name: Server }
-        "Listed items whose definition changed under its name, varies with who asks, or whose name is new since the first full list";
+        "Listed items that were added after the first full list, changed, or found to vary between requests";
     Notifications: Counter "mcp_notifications_total" { method: Method, direction: Direction, server_name: Server }
-        "Notifications passed, each way";
+        "Notifications in both directions";
     ServerRequests: Counter "mcp_server_requests_total" {
         method: Method,
         server_name: Server,
         status: ServerRequestStatus,
     }
-        "Requests from server to client ended: sampling, elicitation, roots, ping";
+        "Requests from server to client that ended: sampling, elicitation, roots, ping";
     ServerRequestDuration: Histogram "mcp_server_request_duration_microseconds" {
         method: Method,
         server_name: Server,
     }
         bounds PEOPLE_BOUNDS
-        "Time from the server's request to the client's answer: how long the person or the model took";
+        "Time from a request of the server to the response of the client, which may include the time of a person or a model";
     FirstEventDuration: Histogram "mcp_first_event_duration_microseconds" { method: Method, server_name: Server }
         bounds OPERATION_BOUNDS
-        "Time to the first event with data of an operation answered by SSE on its own exchange";
+        "Time from the last byte of an operation's request to the first event with data, if its HTTP response is an event stream";
     SessionsActive: Gauge "mcp_sessions_active" { transport: Transport, server_name: Server }
-        "Sessions with an id whose initialize succeeded here and that did not end; without an exchange for 30 minutes one counts as ended until it comes back";
+        "Active sessions with an id: initialize succeeded, the session did not end, and it had an exchange in the last 30 minutes";
     Sessions: Counter "mcp_sessions_total" {
         protocol_version: ProtocolVersion,
         transport: Transport,
         server_name: Server,
     }
         optional { client_name: ClientName }
-        "Successful initialize; client_name is appended to the labels when labels.client_name is set";
+        "Successful initialize operations; labels.client_name adds the label client_name";
     SessionDuration: Histogram "mcp_session_duration_microseconds" { server_name: Server }
         bounds PEOPLE_BOUNDS
-        "Time from initialize to DELETE, 404 or the end of the HTTP+SSE stream; sessions that just vanish are not in it";
+        "Duration of sessions that end by DELETE, 404 or the end of the HTTP+SSE stream";
     Tasks: Counter "mcp_tasks_total" { tool_name: ToolName, status: TaskStatus, server_name: Server }
-        "Tasks seen to end in tasks/get, tasks/result or a notification";
+        "Tasks whose end was seen in tasks/get, tasks/result or a notification";
     Unmatched: Counter "mcp_unmatched_responses_total" { reason: UnmatchedReason, server_name: Server }
-        "Responses that answer nothing known";
+        "Responses that match no open request";
     HeaderMismatch: Counter "mcp_header_mismatch_total" { header: MirrorHeader, server_name: Server }
         "Headers of 2026-07-28 that contradict the body";
     ParseSkipped: Counter "mcp_parse_skipped_total" { direction: Direction, reason: SkipReason, server_name: Server }
-        "Messages passed on unread";
+        "Messages that the filter did not read";
     LabelsOverflowed: Counter "mcp_labels_overflowed_total" { label: BudgetedLabel, server_name: Server }
-        "Label values replaced by other because a budget was full";
+        "Label values replaced by other because the label budget was full";
     FilterStreams: Counter "mcp_filter_streams_total" { server_name: Server }
-        "Every HTTP stream the filter saw, MCP or not";
+        "HTTP streams that the filter saw, MCP or not";
     FilterInfo: Gauge "mcp_filter_info" { filter_version: FilterVersion }
-        "Always 1";
+        "Always 1; the label is the version of the filter";
     OperationDuration: Histogram "mcp_server_operation_duration_microseconds" {
         method: Method,
         tool_name: Option<ToolName>,
@@ -136,7 +136,7 @@ families! {
         server_name: Server,
     }
         bounds OPERATION_BOUNDS
-        "Only with semconv: the joint labels behind OpenTelemetry's mcp.server.operation.duration";
+        "Duration of operations with the labels of OpenTelemetry's mcp.server.operation.duration; only with semconv";
 }
 
 /// Every label name once. No name is a suffix of another, because Istio's generated tag patterns are not anchored.

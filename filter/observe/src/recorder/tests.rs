@@ -1,3 +1,5 @@
+mod every_family;
+
 use super::Metrics;
 use super::Recorder;
 use crate::config::{Config, ServerNameFrom};

@@ -1,5 +1,5 @@
-//! A filter that makes no host call: in the callbacks of each stream the core reads the same small call from memory. What
-//! it costs beside the empty filter is the core under traffic, with caches as cold as Envoy leaves them.
+//! A filter that makes no host call. In the callbacks of each stream the core reads the same small call from memory. The
+//! difference from the empty filter is the cost of the core under traffic, with the state of the caches that Envoy leaves.
 #![allow(missing_docs, reason = "the SDK's main! exports a function without any")]
 
 use bench_filters::{ANSWER, REQUEST, Reader};

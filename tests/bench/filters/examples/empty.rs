@@ -1,4 +1,4 @@
-//! A filter that does nothing in any callback: what a wasm filter costs before its first line of work.
+//! A filter that does nothing in its callbacks: the cost of any wasm filter.
 #![allow(missing_docs, reason = "the SDK's main! exports a function without any")]
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};

@@ -1,5 +1,5 @@
-//! Measures what each host call costs inside Envoy: every request runs each call many times and logs,
-//! per call, the nanoseconds it took. Run one request after another and take the medians.
+//! Measures the cost of each host call inside Envoy. Every request makes each call many times and logs the nanoseconds per
+//! call. Send one request after the other and take the medians.
 #![allow(missing_docs, reason = "the SDK's main! exports a function without any")]
 
 use proxy_wasm::hostcalls;
@@ -8,7 +8,7 @@ use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel, MapType, Metr
 use std::hint::black_box;
 use std::time::{Instant, SystemTime};
 
-/// Calls per measurement: long enough that reading the clock does not show, short for one request.
+/// Calls per measurement: enough that reading the clock does not matter, and few enough for one request.
 const REPEATS: u32 = 2000;
 
 proxy_wasm::main! {{

@@ -1,5 +1,6 @@
-//! Measures the core inside Envoy. With the scenario `small_json`: how fast it reads large answers, and what a small call
-//! costs it without any host call. With `small_sse`: how long the body callback of each event takes, fetch included.
+//! Measures the core inside Envoy. With the scenario `small_json`: how fast it reads large responses, and the cost of a small
+//! call without host calls. With `small_sse`: how long the body callback of each event takes, including the host call that
+//! fetches the bytes.
 
 #![allow(missing_docs, reason = "the SDK's main! exports a function without any")]
 
@@ -12,7 +13,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 const MEGABYTE: usize = 1 << 20;
-/// What Envoy hands over at once.
+/// The size of the chunks that Envoy hands over.
 const CHUNK: usize = 16 << 10;
 
 proxy_wasm::main! {{
@@ -34,7 +35,7 @@ impl RootContext for Root {
     }
 }
 
-/// A stream whose events are timed as Envoy hands them over.
+/// A stream that measures the callback of each event.
 struct Stream {
     exchange: Exchange,
     reader: Reader,

@@ -1,7 +1,7 @@
-//! The host calls that any observing filter has to make, without using their results: the lower bound of its cost.
+//! The host calls that every observing filter needs, without use of their results: the lower bound of its cost.
 //!
-//! Five calls see the bodies, what kind of answer it is, and how long it took. Nine also ask for the kind of request and record
-//! three histograms as they happen.
+//! Five calls: the bodies, the kind of the response, and the time. Nine calls: also the kind of the request, and the values of
+//! three histograms.
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -9,10 +9,10 @@ use proxy_wasm::types::{Action, BufferType, ContextType, MapType, MetricType};
 use std::hint::black_box;
 use std::time::Instant;
 
-/// The root context of either filter.
+/// The root context of both filters.
 #[derive(Debug)]
 pub struct Floor {
-    /// Nine calls, not five.
+    /// Whether the filter makes nine calls instead of five.
     has_nine: bool,
     histogram: u32,
 }
@@ -27,13 +27,13 @@ struct Exchange {
 // === impl Floor ===
 
 impl Floor {
-    /// Five host calls per exchange.
+    /// The filter with five host calls per exchange.
     #[must_use]
     pub fn five() -> Self {
         Self { has_nine: false, histogram: 0 }
     }
 
-    /// Nine.
+    /// The filter with nine host calls per exchange.
     #[must_use]
     pub fn nine() -> Self {
         Self { has_nine: true, histogram: 0 }

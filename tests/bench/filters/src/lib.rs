@@ -1,5 +1,5 @@
-//! Holds the wasm modules that the benchmarks compare with (see `examples/`), and what some of them share: the floor under
-//! any filter ([`Floor`]), and the core with a host that needs no host call.
+//! The wasm modules for the benchmarks (see `examples/`), and the code that some of them share: the lower bound of the cost
+//! ([`Floor`]), and the core with a host that makes no host calls.
 
 mod floor;
 
@@ -11,12 +11,12 @@ use mcp_observe::{
 use std::hint::black_box;
 use std::rc::Rc;
 
-/// The small call.
+/// The request of the small call.
 pub const REQUEST: &[u8] = br#"{"method":"tools/call","params":{"name":"get_forecast","arguments":{"city":"Lisbon"},"_meta":{"progressToken":17}},"jsonrpc":"2.0","id":17}"#;
-/// Its answer.
+/// The response to the small call.
 pub const ANSWER: &str = r#"{"result":{"content":[{"type":"text","text":"Lisbon: sunny, 21 degrees, wind 12 km/h from the west, no rain expected."}],"isError":false},"jsonrpc":"2.0","id":17}"#;
 
-/// A host that answers from memory and forgets every metric.
+/// A host that returns headers from memory and drops all metrics.
 #[derive(Debug)]
 struct Stub {
     answer_type: &'static str,
@@ -98,7 +98,7 @@ impl Observer for Recording {
     }
 }
 
-/// The core, configured and recording.
+/// The core with its configuration and recorder.
 #[derive(Debug)]
 pub struct Reader {
     config: Rc<Config>,
@@ -108,7 +108,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// For answers of this content type.
+    /// Makes the core for responses with this content type.
     #[must_use]
     pub fn new(answer_type: &'static str) -> Self {
         let config = Rc::new(Config::default());
@@ -119,12 +119,12 @@ impl Reader {
         Self { config, host: Stub { answer_type }, correlation, recording }
     }
 
-    /// One callback.
+    /// Runs one callback of the core.
     pub fn with(&mut self, callback: impl FnOnce(&mut Context<'_>)) {
         callback(&mut Context::new(&self.config, &self.host, &self.correlation, &mut self.recording));
     }
 
-    /// A call up to the headers of its answer.
+    /// Runs the small call up to the response headers.
     pub fn begin(&mut self, exchange: &mut Exchange) {
         self.with(|context| exchange.handle_request_headers(context, false));
         self.with(|context| exchange.handle_request_body(context, REQUEST.len(), REQUEST, true));

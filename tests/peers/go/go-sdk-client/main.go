@@ -1,4 +1,4 @@
-// Drives an MCP server with the official Go SDK and prints what it saw.
+// Runs a plan against an MCP server with the official Go SDK, and prints the outcomes.
 package main
 
 import (

@@ -1,7 +1,7 @@
-// An MCP server on the official Go SDK, a peer of the tests; its port is in the environment as PORT.
+// An MCP server on the official Go SDK, for the tests. The environment variable PORT is its port.
 //
-// It speaks Streamable HTTP at three paths, /mcp with sessions whose events it keeps, /json with answers that are plain JSON,
-// /modern without sessions, as 2026-07-28 has it; at /sse it speaks the two endpoints of 2024-11-05.
+// It serves Streamable HTTP at three paths: /mcp with sessions and an event store, /json with JSON responses, /modern without
+// sessions, as in 2026-07-28. At /sse it serves HTTP+SSE.
 package main
 
 import (
@@ -69,14 +69,14 @@ func addTools(server *mcp.Server) {
 	add(server, "waits", "Sends one progress notification, then waits until it is cancelled.", waits)
 	add(server, "ask_model", "Asks the client's model, on the stream of this call.", askModel)
 	add(server, "polled", "Closes the stream of its call, and answers on the one that the client opens in its place.", polled)
-	// What answers with a JSON-RPC error is no typed tool, whose errors become results.
+	// Not a typed tool: the SDK turns the errors of typed tools into results, and this one returns a JSON-RPC error.
 	refused := &mcp.Tool{Name: "refused", Description: "Answers with JSON-RPC error -32000.", InputSchema: map[string]any{"type": "object"}}
 	server.AddTool(refused, func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		return nil, &jsonrpc.Error{Code: -32000, Message: "this tool is refused"}
 	})
 }
 
-// add offers a tool that answers with a text.
+// add adds a tool that returns a text.
 func add[In any](server *mcp.Server, name, about string, answer func(context.Context, *mcp.CallToolRequest, In) (string, error)) {
 	tool := &mcp.Tool{Name: name, Description: about}
 	mcp.AddTool(server, tool, func(ctx context.Context, request *mcp.CallToolRequest, in In) (*mcp.CallToolResult, any, error) {

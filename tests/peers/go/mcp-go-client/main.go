@@ -1,4 +1,4 @@
-// Drives an MCP server with mcp-go and prints what it saw.
+// Runs a plan against an MCP server with mcp-go, and prints the outcomes.
 package main
 
 import (
@@ -68,7 +68,7 @@ func newTransport(wanted plan.Plan) (transport.Interface, error) {
 	if wanted.Mode != "legacy" {
 		return transport.NewStreamableHTTP(wanted.URL)
 	}
-	// With a stream for what the server asks.
+	// With a GET stream, which carries the server requests.
 	return transport.NewStreamableHTTP(wanted.URL, transport.WithContinuousListening())
 }
 
@@ -114,7 +114,7 @@ func (s *session) call(ctx context.Context, operation plan.Operation, token stri
 	return err == nil && result.IsError, err
 }
 
-// Code knows the codes that mcp-go gives an error of its own; of others it passes the message alone, told as 0.
+// Code returns the code of an error for which mcp-go has a Go error. For other codes mcp-go returns only the message; they are 0.
 func (*session) Code(err error) (int, bool) {
 	codes := map[error]int{
 		mcp.ErrParseError:       mcp.PARSE_ERROR,

@@ -1,6 +1,6 @@
-// An MCP server on mcp-go, a peer of the tests; its port is in the environment as PORT.
+// An MCP server on mcp-go, for the tests. The environment variable PORT is its port.
 //
-// /mcp speaks every revision by Streamable HTTP, /sse and /message the two endpoints of 2024-11-05.
+// /mcp serves all protocol versions over Streamable HTTP; /sse and /message serve HTTP+SSE.
 package main
 
 import (
@@ -51,7 +51,7 @@ func newServer() *server.MCPServer {
 	return made
 }
 
-// add offers a tool that answers with a text, or with a JSON-RPC error.
+// add adds a tool that returns a text or a JSON-RPC error.
 func add(made *server.MCPServer, name, about string, answer func(context.Context, mcp.CallToolRequest) (string, error), arguments ...mcp.ToolOption) {
 	tool := mcp.NewTool(name, append(arguments, mcp.WithDescription(about))...)
 	made.AddTool(tool, func(ctx context.Context, call mcp.CallToolRequest) (*mcp.CallToolResult, error) {

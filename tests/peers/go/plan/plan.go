@@ -1,4 +1,4 @@
-// Package plan is what the clients written in Go share: the plan that a test hands over, and the list that they print.
+// Package plan is shared by the clients in Go: the plan that a test passes, and the list of outcomes that they print.
 package plan
 
 import (
@@ -9,18 +9,18 @@ import (
 	"sync/atomic"
 )
 
-// Plan is read from the first argument. Every session runs all operations, all sessions are open at once.
+// Plan is read from the first argument. Every session runs all operations; all sessions are open at the same time.
 type Plan struct {
 	URL       string `json:"url"`
 	Transport string `json:"transport"`
 	Mode      string `json:"mode"`
 	Sessions  int    `json:"sessions"`
-	// Listens asks for the server's notices of a changed list, which opens subscriptions/listen in 2026-07-28.
+	// Listens requests notifications about changed lists, which opens subscriptions/listen in 2026-07-28.
 	Listens    bool        `json:"listens"`
 	Operations []Operation `json:"operations"`
 }
 
-// Operation is one request. With Cancel the client gives it up at the first progress notification.
+// Operation is one request. With Cancel the client cancels it at the first progress notification.
 type Operation struct {
 	Method    string         `json:"method"`
 	Name      string         `json:"name"`
@@ -31,11 +31,11 @@ type Operation struct {
 
 // Session is one session of an SDK.
 type Session interface {
-	// Do reports whether the result was a tool's error. It calls onProgress for each progress notification.
+	// Do returns whether the result has isError. It calls onProgress for each progress notification.
 	Do(ctx context.Context, operation Operation, onProgress func()) (isError bool, err error)
-	// Code is the code of an error that the server sent.
+	// Code returns the code of a JSON-RPC error.
 	Code(err error) (int, bool)
-	// AwaitRoots waits until the server has asked for the client's roots.
+	// AwaitRoots waits until the server has requested the client's roots.
 	AwaitRoots()
 	Close() error
 }
@@ -47,7 +47,7 @@ type seen struct {
 	Progress int32  `json:"progress"`
 }
 
-// Revision is the newest revision that the client offers; empty leaves it to the SDK.
+// Revision is the newest protocol version that the client offers; if it is empty, the SDK decides.
 func (p Plan) Revision() string {
 	switch p.Mode {
 	case "auto":
@@ -58,7 +58,7 @@ func (p Plan) Revision() string {
 	return p.Mode
 }
 
-// Main runs the plan and prints what became of each operation, as a JSON list.
+// Main runs the plan and prints the outcomes of the operations as a JSON list.
 func Main(open func(context.Context, Plan) (Session, error)) {
 	if err := run(open); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// Progress passes on the notifications of one operation at a time: those of an earlier one may come late.
+// Progress forwards the notifications of the current operation only: those of an earlier one may come late.
 type Progress struct {
 	mutex      sync.Mutex
 	number     int
 	onProgress func()
 }
 
-// Expect begins an operation and returns its progress token.
+// Expect starts an operation and returns its progress token.
 func (p *Progress) Expect(onProgress func()) string {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -21,7 +21,7 @@ func (p *Progress) Expect(onProgress func()) string {
 	return p.token()
 }
 
-// Told takes the token of a notification.
+// Told receives the token of a notification.
 func (p *Progress) Told(token any) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()

@@ -2,20 +2,20 @@ package plan
 
 import "sync"
 
-// Root is what the clients tell a server that asks for roots.
+// Root is the root that the clients return to a server.
 const Root = "file:///here"
 
-// Roots knows whether the server has asked for them.
+// Roots records whether the server has requested the roots.
 type Roots struct {
 	once  sync.Once
 	asked chan struct{}
 }
 
-// NewRoots is for one session.
+// NewRoots returns the record of one session.
 func NewRoots() *Roots { return &Roots{asked: make(chan struct{})} }
 
-// Asked is called whenever the server asks.
+// Asked is called at each request of the server.
 func (r *Roots) Asked() { r.once.Do(func() { close(r.asked) }) }
 
-// AwaitRoots returns once it has.
+// AwaitRoots returns after the first request.
 func (r *Roots) AwaitRoots() { <-r.asked }

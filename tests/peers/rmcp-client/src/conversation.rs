@@ -1,4 +1,4 @@
-//! One session: operations as the tests name them, calls of the SDK underneath.
+//! One session: runs the operations of the plan through the SDK.
 
 use std::{error::Error, sync::atomic::Ordering};
 
@@ -46,7 +46,7 @@ impl Conversation {
             Err(ServiceError::McpError(error)) => format!("rpc {}", error.code.0),
             Err(other) => return Err(other.into()),
         };
-        // Every call of this SDK carries a progress token, whether its caller asks for progress or not.
+        // This SDK sends a progress token with every call, even if the caller wants no progress.
         let progress = self.handler.progress.load(Ordering::SeqCst) - told_before;
         Ok(Seen { method: operation.method, name: operation.name, outcome, progress })
     }
@@ -74,14 +74,14 @@ impl Conversation {
         Ok("ok")
     }
 
-    /// Starts a call, waits until it has arrived, and gives it up.
+    /// Starts a call, waits until it has arrived, and cancels it.
     async fn cancelled_call(&self, operation: &Operation) -> Result<&'static str, ServiceError> {
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(parameters(operation)));
         let running = self.service.send_cancellable_request(request, PeerRequestOptions::no_options()).await?;
         if operation.progress {
             self.handler.progressed.notified().await;
         } else {
-            // Nothing tells that the call has arrived; a ping behind it has taken the same way.
+            // The server does not confirm that the call has arrived. A ping that was sent after it has a response.
             self.service.send_request(ClientRequest::PingRequest(PingRequest::default())).await?;
         }
         running.cancel(Some("no longer needed".to_owned())).await?;

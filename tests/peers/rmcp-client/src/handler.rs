@@ -1,4 +1,4 @@
-//! What the client answers when the server asks or tells it something.
+//! The client's responses to server requests, and its record of notifications.
 
 // Sampling and roots are deprecated since 2026-07-28 and still in use.
 #![allow(deprecated)]
@@ -19,7 +19,7 @@ use rmcp::{
 };
 use tokio::sync::Notify;
 
-/// Counts and signals that the driver waits for; elicitations are declined, as the SDK does by default.
+/// Counts and signals for the driver. Elicitations are declined, which is the SDK's default.
 #[derive(Clone, Default)]
 pub(crate) struct Handler {
     pub(crate) progress: Arc<AtomicUsize>,

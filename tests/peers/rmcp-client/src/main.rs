@@ -1,7 +1,7 @@
-//! Drives an MCP server with the Rust SDK and prints what it saw, used by the end-to-end tests as a real peer.
+//! Runs a plan against an MCP server with the Rust SDK, and prints the outcomes. For the end-to-end tests.
 //!
 //! Its one argument is a JSON object: `url`, `mode` (`auto` tries 2026-07-28 first, `legacy` does not), `sessions`
-//! and `operations`. Every session runs all operations, all sessions are open at once. It prints a JSON list of
+//! and `operations`. Every session runs all operations; all sessions are open at the same time. It prints a JSON list of
 //! `{method, name, outcome, progress}`.
 
 mod conversation;

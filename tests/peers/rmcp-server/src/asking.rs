@@ -1,5 +1,5 @@
-//! A tool that needs the client's model: until 2025-11-25 by a request of the server's own on the call's stream,
-//! from 2026-07-28 on by a result that asks for more, which the client answers by calling again.
+//! A tool that needs the client's model: up to 2025-11-25 by a server request on the call's stream, since 2026-07-28 by a result of
+//! type `input_required`, after which the client repeats the call.
 
 // Sampling is deprecated since 2026-07-28 and still in use.
 #![allow(deprecated)]

@@ -1,8 +1,7 @@
-//! An MCP server on the Rust SDK, used by the end-to-end tests as a real peer.
+//! An MCP server on the Rust SDK, for the end-to-end tests.
 //!
-//! It listens on `127.0.0.1:$PORT`, serves every revision the SDK speaks and prints one line when it is ready.
-//! The tools of `/mcp` cover the outcomes a tool call can have; nothing answered there depends on time.
-//! `/conformance` offers what the MCP conformance suite asks for.
+//! It listens on `127.0.0.1:$PORT`, serves all protocol versions of the SDK, and prints one line when it is ready. The tools of
+//! `/mcp` cover the outcomes of a tool call; no response depends on the time. `/conformance` is for the MCP conformance suite.
 
 mod asking;
 mod conformance;
@@ -23,9 +22,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let port: u16 = env::var("PORT").map_err(|_| "PORT is missing: a TCP port to listen on")?.parse()?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on http://{}/mcp", listener.local_addr()?);
-    // Head and events are written one by one; without this each answer waits 40 ms for the other side's delayed ACK.
+    // Headers and events are written one by one. Without this option each response waits 40 ms for a delayed ACK.
     let listener = listener.tap_io(|stream| {
-        // A connection that is gone already cannot be set.
+        // The call fails if the connection is closed already.
         let _ = stream.set_nodelay(true);
     });
     let sessions = Arc::new(LocalSessionManager::default());

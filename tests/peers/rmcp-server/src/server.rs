@@ -1,4 +1,4 @@
-//! What the server offers: tools for every outcome, one resource, one prompt.
+//! The server: a tool for every outcome, one resource, one prompt.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ const PROMPT: &str = "summary";
 const PROGRESS_STEPS: u32 = 3;
 const BIG_RESULT_BYTES: usize = 200_000;
 
-/// One handler for all sessions; it keeps no state.
+/// The handler of all sessions, without state.
 #[derive(Clone, Copy)]
 pub(crate) struct TestServer;
 

@@ -43,6 +43,17 @@ fn store_of_full_tables_is_within_its_bound() {
 }
 
 #[test]
+fn page_and_module_docs_have_the_bound_of_the_store() {
+    let hundredths = (MAX_BYTES * 100).div_ceil(1024 * 1024);
+    let bound = format!("{}.{:02} MiB", hundredths / 100, hundredths % 100);
+    assert!(
+        include_str!("../../../../../docs/protocol.md").contains(&format!("| memory | {bound} per server name")),
+        "{bound}"
+    );
+    assert!(include_str!("../../correlation.rs").contains(&format!("with the keys ({bound})")), "{bound}");
+}
+
+#[test]
 fn value_of_unexpected_shape_counts_as_missing() {
     let (one, _, shared) = pair();
     let session = one.session(b"", &Text::of(b"s"));

@@ -16,10 +16,14 @@ pub(super) const MAX_INFLATED_EVENT_BYTES: usize = 5 * 1024;
 #[derive(Clone, Debug)]
 pub(super) struct Event {
     parts: Vec<PendingPart>,
+    /// Bytes of the parts that were kept and of those that were not.
     bytes: usize,
     pub(super) max_bytes: usize,
+    /// At least one part was not kept.
     overflowed: bool,
+    /// The `id` field.
     pub(super) id: Option<Text>,
+    /// An earlier event of the stream, or this one, has an id.
     pub(super) has_ids: bool,
     /// The event's data, where an `endpoint` event is wanted.
     pub(super) endpoint: Option<Text>,

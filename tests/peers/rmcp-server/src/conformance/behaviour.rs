@@ -1,4 +1,4 @@
-//! What tools do while their call is open: ask the client, log, report progress.
+//! What tools do while a call is open: send server requests, log messages and progress.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use super::Context;
 
-/// Between two notifications, that a client can tell them apart.
+/// The pause between two notifications, so that clients receive them separately.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Asks the client in a request of our own, on the stream of the call (until 2025-11-25).
+/// Sends a server request on the stream of the call (up to 2025-11-25).
 pub(crate) async fn ask(context: &Context, question: InputRequest) -> Result<CallToolResponse, ErrorData> {
     let answer = match question {
         InputRequest::Elicitation(ElicitRequest { params, .. }) => {
@@ -32,7 +32,7 @@ pub(crate) async fn ask(context: &Context, question: InputRequest) -> Result<Cal
     Ok(text(answer))
 }
 
-/// Logs three times; since 2026-07-28 only where the request asks for it.
+/// Sends three log messages; since 2026-07-28 only if the request asks for them.
 pub(crate) async fn log(context: &Context) -> Result<(), ServiceError> {
     let wanted = context.meta.protocol_version().is_none() || context.meta.log_level().is_some();
     for step in ["started", "going on", "done"] {

@@ -1,7 +1,7 @@
-//! A server that offers what the MCP conformance suite asks for, in every revision.
+//! A server for the MCP conformance suite, with all protocol versions.
 //!
-//! What it offers is written in `conformance.json`; here is how each kind of tool behaves. It keeps no state but its
-//! tasks, which all its sessions share, because 2026-07-28 has none.
+//! `conformance.json` lists its tools, resources and prompts; this module has the behaviour of each kind of tool. The only state
+//! is the tasks. All sessions share them, because 2026-07-28 has no sessions.
 
 #![expect(deprecated, reason = "the suite asks for what 2026-07-28 calls deprecated: logging, sampling, subscriptions")]
 
@@ -37,7 +37,7 @@ use tasks::Call;
 
 const STATE_KEY: [u8; 32] = *b"a key that guards only test data";
 const RETRY: Duration = Duration::from_millis(100);
-/// Long enough for a client to come back: this SDK does not hand over an answer that was ready before.
+/// Time for the client to resume the stream: the SDK does not deliver a response that was ready before.
 const AWAY: Duration = Duration::from_millis(500);
 const MOST_STREAMS: u64 = 1000;
 
@@ -49,7 +49,7 @@ enum Change {
     Prompts,
 }
 
-/// Cloned for every session.
+/// The handler, which is cloned for every session.
 #[derive(Clone)]
 pub(crate) struct ConformanceServer {
     offer: Arc<Offer>,
@@ -81,13 +81,13 @@ impl ConformanceServer {
         }
     }
 
-    /// Nobody listening is no fault.
+    /// It is no error if no client listens.
     fn changed(&self, change: Change) -> Result<(), ErrorData> {
         self.changes.send(change).ok();
         Ok(())
     }
 
-    /// Ends the event stream of this call, the newest of its session; the answer waits for a client that comes back.
+    /// Closes the event stream of this call, the newest of its session. The response comes on the stream that resumes it.
     async fn end_stream(&self, context: &Context) -> Result<(), ErrorData> {
         let head = context.extensions.get::<Parts>();
         let id = head.and_then(|head| head.headers.get("mcp-session-id")?.to_str().ok());
@@ -211,7 +211,7 @@ impl ServerHandler for ConformanceServer {
                 () = context.cancelled() => return Ok(()),
                 change = changes.recv() => change,
             };
-            // What the client did not subscribe to, the SDK holds back and calls an error.
+            // The SDK drops notifications to which the client did not subscribe, and returns an error.
             let sink = context.sink();
             match change {
                 Ok(Change::Tools) => sink.notify_tool_list_changed().await.ok(),

@@ -1,4 +1,4 @@
-//! What the server offers, read from `conformance.json`, which the Python server reads too.
+//! The tools, resources and prompts of the server, from `conformance.json`, which the Python server reads too.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub(crate) struct Offer {
     pub(crate) prompts: Vec<OfferedPrompt>,
 }
 
-/// A tool with one way to answer: at once, by asking the client, by some behaviour of its own, or as a task.
+/// A tool. It responds at once, after a server request, after some other behaviour, or as a task.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OfferedTool {
@@ -104,18 +104,18 @@ impl OfferedPrompt {
     }
 }
 
-/// The result of a tool, its words filled in.
+/// The result of a tool, with every `{name}` replaced.
 pub(crate) fn result<'a>(
     answer: &Value,
     words: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Result<CallToolResult, ErrorData> {
     let mut result: CallToolResult = filled(answer, words)?;
-    // The file has none; the SDK takes it away again where the revision has none.
+    // The file has no value. The SDK removes it in protocol versions that do not have it.
     result.result_type = Some(ResultType::COMPLETE);
     Ok(result)
 }
 
-/// The value with every `{name}` in its texts replaced.
+/// Returns the value with every `{name}` in its texts replaced.
 pub(crate) fn filled<'a, T: DeserializeOwned>(
     value: &Value,
     words: impl IntoIterator<Item = (&'a str, &'a str)>,

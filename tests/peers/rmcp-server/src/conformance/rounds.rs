@@ -1,4 +1,4 @@
-//! Questions to the client in the result itself (since 2026-07-28): asked again until all are answered.
+//! Questions to the client in `input_required` results (since 2026-07-28), until all were answered.
 
 use rmcp::{
     ErrorData,
@@ -9,13 +9,13 @@ use rmcp::{
 };
 use serde_json::Value;
 
-/// What a retried request brings with it.
+/// The members that a repeated request adds.
 pub(crate) struct Retry {
     pub(crate) responses: Option<InputResponses>,
     pub(crate) state: Option<String>,
 }
 
-/// The questions of the round that is due, or none once every round is answered.
+/// The questions of the next round; `None` after all rounds were answered.
 pub(crate) fn next_round(
     rounds: &[InputRequests],
     retry: Retry,
@@ -43,7 +43,7 @@ pub(crate) fn next_round(
     Ok(Some(InputRequiredResult::new(Some(able), state)))
 }
 
-/// Whether every question has an answer; an answer that is no object is refused.
+/// Whether every question has an answer. An answer that is not an object is refused.
 fn answered(asked: &InputRequests, responses: &InputResponses) -> Result<bool, ErrorData> {
     if let Some((key, _)) = responses.iter().find(|(_, response)| !matches!(response, Value::Object(_))) {
         return Err(ErrorData::invalid_params(format!("inputResponses: {key} is not an object"), None));

@@ -1,4 +1,4 @@
-//! Tools that become tasks (the tasks extension of 2026-07-28).
+//! Tools that run as tasks (the tasks extension of 2026-07-28).
 
 use std::time::Duration;
 
@@ -14,20 +14,20 @@ use super::offer::{OfferedTask, result};
 const TTL_MILLISECONDS: u64 = 60_000;
 const POLL_MILLISECONDS: u64 = 100;
 
-/// What the call said: its arguments, and what it answered in earlier rounds.
+/// The arguments of the call, and the answers of earlier rounds.
 pub(crate) struct Call {
     pub(crate) arguments: JsonObject,
     pub(crate) responses: InputResponses,
 }
 
-/// Starts the task and answers with its handle.
+/// Starts the task and returns its handle.
 pub(crate) fn start(manager: &TaskManager, offer: OfferedTask, call: Call) -> CallToolResponse {
     let options = TaskOptions::new().with_ttl_ms(TTL_MILLISECONDS).with_poll_interval_ms(POLL_MILLISECONDS);
     let task = manager.spawn(options, |context| Box::pin(async move { run(&context, &offer, &call).await }));
     CreateTaskResult::new(task).into()
 }
 
-/// The same work within the call, for a client without the extension.
+/// Does the same work within the call, for a client without the extension.
 pub(crate) async fn at_once(offer: &OfferedTask, call: &Call) -> Result<CallToolResponse, ErrorData> {
     tokio::time::sleep(duration(call)).await;
     Ok(outcome(offer, call)?.into())
