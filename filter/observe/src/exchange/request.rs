@@ -173,6 +173,10 @@ impl Exchange {
     fn begin_operation(&mut self, operation: Operation, context: &mut Context<'_>) {
         self.operations.begun = self.operations.begun.saturating_add(1);
         context.observe(Observation::OperationStarted(&operation));
+        // Most requests have one operation. A `Vec` that grows by itself would begin with room for four.
+        if self.operations.open.is_empty() {
+            self.operations.open.reserve_exact(1);
+        }
         self.operations.open.push(operation);
     }
 

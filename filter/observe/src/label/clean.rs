@@ -7,8 +7,11 @@
 pub(crate) fn clean(bytes: &[u8], max_bytes: usize) -> String {
     // The usual case.
     let is_plain = |&byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'/' | b':');
-    if bytes.len() <= max_bytes && bytes.iter().all(is_plain) {
-        return String::from_utf8_lossy(bytes).into_owned();
+    if bytes.len() <= max_bytes
+        && bytes.iter().all(is_plain)
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
+        return text.to_owned();
     }
     let mut label = String::with_capacity(bytes.len().min(max_bytes));
     for chunk in bytes.utf8_chunks() {
