@@ -9,10 +9,10 @@ use hyper::{Request, Uri};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Longer than counters (0.5 s) and histograms (1 s, 5 s by Envoy's default) take to show.
+/// Longer than counters (0.5 s) and histograms (1.5 s, 5.5 s with Envoy's default) take to show.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// Longer than the filter gathers its counts.
-const STEP: Duration = Duration::from_millis(600);
+/// Longer than the filter and the sidecar's Envoy gather counts and samples.
+const STEP: Duration = Duration::from_millis(1600);
 
 /// One sidecar's metrics page.
 #[derive(Debug)]

@@ -1,3 +1,5 @@
+mod flushes;
+
 use super::Metrics;
 use super::Recorder;
 use crate::config::{Config, ServerNameFrom};
