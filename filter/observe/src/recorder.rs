@@ -12,7 +12,6 @@
 //! | `budget`, `budgets` | the label budget of one label; those of all labels |
 //! | `admission` | names become label values under their budgets |
 //! | `lists`, `catalogue`, `listed_resources` | what servers list: names, changed definitions, resources |
-//! | `stored` | the form of values in the shared data |
 //! | `stat_tags` | how Envoy takes labels out of the name of a stat |
 //! | `tables` | the tables for documentation and tests |
 //!
@@ -33,7 +32,6 @@ mod operations;
 mod series;
 pub(crate) mod stat_tags;
 mod stats;
-mod stored;
 pub(crate) mod tables;
 
 use crate::config::{Availability, Config, ServerNameFrom, clean_server_name};
