@@ -1,3 +1,5 @@
+#[cfg(not(target_arch = "wasm32"))]
+mod allocations;
 mod flushes;
 
 use super::Metrics;
