@@ -8,7 +8,7 @@ use proxy_wasm::types::ContextType;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Maximum delay of counters and gauges.
+/// Maximum delay of counters, gauges and histograms.
 const FLUSH_PERIOD: Duration = Duration::from_millis(500);
 /// The root context.
 #[derive(Default)]

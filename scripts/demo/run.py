@@ -11,7 +11,7 @@ from stack import StackError
 
 HERE = Path(__file__).parent
 CLIENT_SECONDS = 120
-# Counters and histograms are in a scrape up to a second after the event.
+# Counters are in a scrape up to half a second after the event, histograms up to one and a half.
 LAG_SECONDS = 2.0
 SETTLE_SECONDS = 15
 

@@ -67,7 +67,7 @@ impl<S: Shell> Plugin<S> {
         self.flush();
     }
 
-    /// Hands the counters and gauges that were gathered to the host.
+    /// Hands all changes and samples that were gathered to the host.
     pub fn flush(&self) {
         self.recorder.borrow_mut().flush(&*self.shell);
     }

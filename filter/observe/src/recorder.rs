@@ -7,12 +7,11 @@
 //! | `operations` | the families of operations |
 //! | `series` | a family with its label values as one number |
 //! | `label_texts` | a series as text |
-//! | `stats` | the values of the series between two flushes |
+//! | `stats` | the changes and samples of the series between two flushes |
 //! | `initial` | the initial series |
 //! | `budget`, `budgets` | the label budget of one label; those of all labels |
 //! | `admission` | names become label values under their budgets |
 //! | `lists`, `catalogue`, `listed_resources` | what servers list: names, changed definitions, resources |
-//! | `stored` | the form of values in the shared data |
 //! | `stat_tags` | how Envoy takes labels out of the name of a stat |
 //! | `tables` | the tables for documentation and tests |
 //!
@@ -33,7 +32,6 @@ mod operations;
 mod series;
 pub(crate) mod stat_tags;
 mod stats;
-mod stored;
 pub(crate) mod tables;
 
 use crate::config::{Availability, Config, ServerNameFrom, clean_server_name};
@@ -80,7 +78,7 @@ impl Recorder {
         let budgets = Budgets::new(&config, &prefix);
         let lists = Lists::new(prefix);
         let has_initial_series = FxHashSet::default();
-        let mut recorder = Self { config, stats: Stats::default(), budgets, lists, has_initial_series };
+        let mut recorder = Self { config, stats: Stats::new(), budgets, lists, has_initial_series };
         recorder.set(FilterInfo { filter_version: FilterVersion }, 1);
         if recorder.config.server_name_from != ServerNameFrom::Cluster {
             let name = recorder.config.server_name.clone();
@@ -115,7 +113,7 @@ impl Recorder {
             Observation::OperationsShared => self.flush_one(RequestsInFlight { server_name }, metrics),
             Observation::OperationEnded(ended) => self.operation_ended(server, &ended, metrics),
             Observation::FirstEvent { method, microseconds } => {
-                self.observe(FirstEventDuration { method, server_name }, microseconds, metrics);
+                self.observe(FirstEventDuration { method, server_name }, microseconds);
             }
             Observation::Notification { method, direction } => {
                 self.count(Notifications { method, direction, server_name }, 1);
@@ -126,10 +124,10 @@ impl Recorder {
             Observation::SessionActive(transport) => self.session_active(server, transport, metrics),
             Observation::SessionInactive(transport) => self.change(SessionsActive { transport, server_name }, -1),
             Observation::SessionEnded { microseconds } => {
-                self.observe(SessionDuration { server_name }, microseconds, metrics);
+                self.observe(SessionDuration { server_name }, microseconds);
             }
             Observation::ServerRequestEnded { method, status, duration } => {
-                self.server_request_ended(server, method, status, duration, metrics);
+                self.server_request_ended(server, method, status, duration);
             }
             Observation::TaskEnded { tool, status } => self.task_ended(server, tool, status, metrics),
             Observation::Unmatched(reason) => self.count(Unmatched { reason, server_name }, 1),
@@ -143,11 +141,19 @@ impl Recorder {
             }
             Observation::Reachable(reachable) => self.reachable(server, reachable),
         }
+        // Only here, so that a flush has all counts and samples of an observation.
+        if self.stats.is_full() {
+            self.flush_stats(metrics);
+        }
     }
 
-    /// Hands counters and gauges to the host. Names without room are looked up in the shared data again.
+    /// Hands all that was gathered to the host. Names without room are looked up in the shared data again.
     pub(crate) fn flush(&mut self, metrics: &dyn Metrics) {
         self.budgets.tick();
+        self.flush_stats(metrics);
+    }
+
+    fn flush_stats(&mut self, metrics: &dyn Metrics) {
         let Self { config, stats, budgets, .. } = self;
         stats.flush(LabelTexts { budgets, config }, metrics);
     }
@@ -170,9 +176,8 @@ impl Recorder {
         self.stats.set(labels.series(), level);
     }
 
-    fn observe(&mut self, labels: impl Histogram, value: u64, metrics: &dyn Metrics) {
-        let Self { config, stats, budgets, .. } = self;
-        stats.record(labels.series(), value, LabelTexts { budgets, config }, metrics);
+    fn observe(&mut self, labels: impl Histogram, value: u64) {
+        self.stats.record(labels.series(), value);
     }
 
     fn protocol_error(
@@ -216,11 +221,10 @@ impl Recorder {
         method: Method,
         status: ServerRequestStatus,
         duration: Option<u64>,
-        metrics: &dyn Metrics,
     ) {
         self.count(ServerRequests { method, server_name, status }, 1);
         if let Some(duration) = duration {
-            self.observe(ServerRequestDuration { method, server_name }, duration, metrics);
+            self.observe(ServerRequestDuration { method, server_name }, duration);
         }
     }
 

@@ -93,15 +93,25 @@ impl Vm {
 
     fn start_root(&self, plugin: &Plugin) -> Result<(), Fault> {
         let root = ROOT.cast_signed();
-        let Callbacks { create, vm_start, configure, .. } = &self.callbacks;
+        let Callbacks { create, vm_start, .. } = &self.callbacks;
         self.call(create, ROOT, (root, 0))?;
         if self.call(vm_start, ROOT, (root, 0))? == Some(0) {
             return Err(Fault::Load(format!("{} returned false", vm_start.name)));
         }
-        let size = i32::try_from(plugin.configuration.len())
-            .map_err(|_| Fault::Load("the configuration is too long".to_owned()))?;
+        self.configure(&plugin.configuration)
+    }
+
+    /// Configures the root context, which may have a configuration already.
+    ///
+    /// # Errors
+    ///
+    /// A trap. A refused configuration is no error: [`Vm::is_configured`] returns whether it was accepted.
+    pub fn configure(&self, configuration: &[u8]) -> Result<(), Fault> {
+        let size =
+            i32::try_from(configuration.len()).map_err(|_| Fault::Load("the configuration is too long".to_owned()))?;
+        configuration.clone_into(&mut self.store.borrow_mut().data_mut().plugin_configuration);
         self.store.borrow_mut().data_mut().configuring = true;
-        let accepted = self.call(configure, ROOT, (root, size))?;
+        let accepted = self.call(&self.callbacks.configure, ROOT, (ROOT.cast_signed(), size))?;
         self.store.borrow_mut().data_mut().configuring = false;
         self.configured.set(accepted != Some(0));
         Ok(())

@@ -9,10 +9,10 @@ use hyper::{Request, Uri};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Longest wait for the counts. Counters appear after 0.5 s, histograms after 1 s (5 s by Envoy's default).
+/// Longest wait for the counts. Counters appear after 0.5 s, histograms after 1.5 s (5.5 s by Envoy's default).
 const PATIENCE: Duration = Duration::from_secs(8);
-/// Longer than the filter's flush period.
-const STEP: Duration = Duration::from_millis(600);
+/// Longer than the periods for which the filter and the sidecar's Envoy gather counts and samples.
+const STEP: Duration = Duration::from_millis(1600);
 
 /// The metrics page of one sidecar.
 #[derive(Debug)]

@@ -19,8 +19,7 @@ mod shared;
 
 use crate::digest::DigestKey;
 use crate::host::SharedData;
-use crate::recorder::stored::Stored as _;
-use crate::shared_data::update;
+use crate::shared_data::{StoredDigest, encode, update};
 use rustc_hash::FxHashMap;
 use shared::{Place, SharedBudget};
 
@@ -147,7 +146,7 @@ impl Budget {
 
     /// The place of a name in the shared budget; takes one if there is room.
     fn place(&mut self, text: &str, confirmed: bool, shared: Option<&dyn SharedData>) -> Place {
-        let digest = self.digest_key.digest(text.as_bytes());
+        let digest = StoredDigest(self.digest_key.digest(text.as_bytes()));
         if let Some(place) = self.shared_budget.find(digest, confirmed, self.limit) {
             // Confirmed names are never removed, so a full budget stays full.
             if place != Place::None || confirmed || self.is_fresh {
@@ -162,7 +161,7 @@ impl Budget {
                 return (false, place);
             }
             let place = shared_budget.take(digest, confirmed, *limit);
-            *bytes = shared_budget.to_bytes();
+            *bytes = encode(shared_budget);
             (true, place)
         });
         *is_fresh = found.is_some();

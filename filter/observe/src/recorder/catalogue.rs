@@ -21,8 +21,7 @@ mod known_definitions;
 use crate::digest::DigestKey;
 use crate::host::SharedData;
 use crate::observation::Page;
-use crate::recorder::stored::Stored as _;
-use crate::shared_data::update;
+use crate::shared_data::{StoredDigest, encode, update};
 use known_definitions::KnownDefinitions;
 use rustc_hash::FxHashSet;
 
@@ -65,8 +64,9 @@ impl Catalogue {
             return None;
         }
         let mut names = FxHashSet::default();
-        let items = page.items.iter().map(|item| (digest_key.digest(&item.name), item.digest));
-        let items: Vec<(u64, u64)> = items.filter(|(name, _)| names.insert(*name)).collect();
+        let items = page.items.iter();
+        let items = items.map(|item| (StoredDigest(digest_key.digest(&item.name)), StoredDigest(item.digest)));
+        let items: Vec<_> = items.filter(|(name, _)| names.insert(*name)).collect();
         let Self { key, known, .. } = self;
         if known.has_news(page, &items) {
             let found = update(shared, key, |bytes| {
@@ -74,7 +74,7 @@ impl Catalogue {
                 let is_news = known.has_news(page, &items);
                 let changes = known.add(page, &items);
                 if is_news {
-                    *bytes = known.to_bytes();
+                    *bytes = encode(known);
                 }
                 (is_news, changes)
             });

@@ -73,13 +73,17 @@ const LISTS: [KnownMethod; 4] =
 
 /// The initial series of a server.
 pub(super) fn of_server(server_name: Server, config: &Config, add: &mut dyn FnMut(Series)) {
+    // First those that every exchange changes, so that they are neighbours in memory.
+    add(FilterStreams { server_name }.series());
     add(ActiveConnections { server_name }.series());
-    add(SseStreamsActive { server_name }.series());
     add(RequestsInFlight { server_name }.series());
+    for &direction in Direction::ALL {
+        add(MessageBytes { direction, server_name }.series());
+    }
+    add(SseStreamsActive { server_name }.series());
     add(ToolsListed { server_name }.series());
     add(ResourcesListed { server_name }.series());
     add(PromptsListed { server_name }.series());
-    add(FilterStreams { server_name }.series());
     requests(server_name, add);
     messages(server_name, add);
     sessions(server_name, config, add);
@@ -110,7 +114,6 @@ fn requests(server_name: Server, add: &mut dyn FnMut(Series)) {
 
 fn messages(server_name: Server, add: &mut dyn FnMut(Series)) {
     for &direction in Direction::ALL {
-        add(MessageBytes { direction, server_name }.series());
         for &reason in SkipReason::ALL {
             add(ParseSkipped { direction, reason, server_name }.series());
         }

@@ -6,8 +6,8 @@
 //! **Cost:** a URI that is known, or that matches a known template, costs look-ups in this VM; a template costs about one
 //! step per byte of the URI. An unknown URI costs a read of the generation number, and a read of the entries once per
 //! change.
-//! **Memory:** at most `limits.resource_uris` entries of 11 + 256 bytes per server in the shared data, 26 KiB for 100, and as
-//! much in each VM. Further entries are ignored.
+//! **Memory:** at most `limits.resource_uris` entries of 11 + 256 bytes, and two bytes, per server in the shared data, 26 KiB for 100,
+//! and as much in each VM. Further entries are ignored.
 
 use crate::config::MAX_LABEL_BYTES;
 use crate::digest::DigestKey;
@@ -15,16 +15,16 @@ use crate::host::SharedData;
 use crate::label::clean;
 use crate::label::resource;
 use crate::label::template::Template;
-use crate::recorder::stored::{Reader, Stored, write_count, write_u64s};
-use crate::shared_data::update;
+use crate::shared_data::{StoredDigest, decode, encode, update};
 use rustc_hash::{FxHashMap, FxHashSet};
+use serde::{Deserialize, Serialize};
 
 /// A URI or a URI template that the server listed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Entry {
     is_template: bool,
     /// The digest of the whole text.
-    digest: u64,
+    digest: StoredDigest,
     /// The first [`MAX_LABEL_BYTES`] of it at most.
     text: Vec<u8>,
 }
@@ -40,8 +40,8 @@ pub(crate) struct ListedResources {
     limit: usize,
     label_bytes: usize,
     digest_key: DigestKey,
-    known: FxHashSet<u64>,
-    uris: FxHashMap<u64, Box<str>>,
+    known: FxHashSet<StoredDigest>,
+    uris: FxHashMap<StoredDigest, Box<str>>,
     templates: Vec<(Template, Box<str>)>,
 }
 
@@ -76,21 +76,21 @@ impl ListedResources {
         }
         let limit = self.limit;
         let entries = update(shared, &self.key, |bytes| {
-            let mut entries = Vec::<Entry>::from_bytes(bytes);
+            let mut entries = entries(bytes);
             let before = entries.len();
             for entry in &new {
                 if entries.len() < limit && !entries.contains(entry) {
                     entries.push(entry.clone());
                 }
             }
-            *bytes = entries.to_bytes();
+            *bytes = encode(&entries);
             (entries.len() > before, entries)
         });
         self.insert(&entries.unwrap_or_default());
         // Written after the entries, so that a worker that sees the new generation finds them. This VM does not store the
         // new generation, because another worker may have written between the two.
         update(shared, &self.generation_key, |bytes| {
-            *bytes = generation(bytes).wrapping_add(1).to_le_bytes().to_vec();
+            *bytes = encode(&decode::<u32>(bytes).wrapping_add(1));
             (true, ())
         });
     }
@@ -98,17 +98,17 @@ impl ListedResources {
     /// The label of a URI that was listed or that matches a listed template.
     pub(crate) fn label(&mut self, uri: &[u8], shared: &dyn SharedData) -> Option<Box<str>> {
         let uri = resource::plain(uri, false)?;
-        let digest = self.digest_key.digest(&uri);
+        let digest = StoredDigest(self.digest_key.digest(&uri));
         let found = self.find(&uri, digest);
         if found.is_some() {
             return found;
         }
-        let current = shared.read(&self.generation_key).map_or(0, |value| generation(&value.bytes));
+        let current = shared.read(&self.generation_key).map_or(0, |value| decode(&value.bytes));
         if current == self.generation {
             return None;
         }
         self.generation = current;
-        let entries = shared.read(&self.key).map(|value| Vec::<Entry>::from_bytes(&value.bytes));
+        let entries = shared.read(&self.key).map(|value| entries(&value.bytes));
         self.insert(&entries.unwrap_or_default());
         self.find(&uri, digest)
     }
@@ -119,7 +119,7 @@ impl ListedResources {
         Some(clean(&entry.text, self.label_bytes).into_boxed_str())
     }
 
-    fn find(&self, uri: &[u8], digest: u64) -> Option<Box<str>> {
+    fn find(&self, uri: &[u8], digest: StoredDigest) -> Option<Box<str>> {
         let by_template = || self.templates.iter().find(|(template, _)| template.matches(uri)).map(|(_, label)| label);
         self.uris.get(&digest).or_else(by_template).cloned()
     }
@@ -130,7 +130,7 @@ impl ListedResources {
         if is_template && text.len() > MAX_LABEL_BYTES {
             return None;
         }
-        let digest = self.digest_key.digest(&text);
+        let digest = StoredDigest(self.digest_key.digest(&text));
         Some(Entry { is_template, digest, text: text.into_iter().take(MAX_LABEL_BYTES).collect() })
     }
 
@@ -149,44 +149,10 @@ impl ListedResources {
     }
 }
 
-/// The generation number; 0 for a value that is not one.
-fn generation(bytes: &[u8]) -> u32 {
-    bytes.try_into().map_or(0, u32::from_le_bytes)
-}
-
-// === impl Stored ===
-
-/// The entries one after the other.
-impl Stored for Vec<Entry> {
-    fn read(bytes: &mut Reader<'_>) -> Option<Self> {
-        let mut entries = Self::new();
-        while !bytes.is_empty() {
-            entries.push(Entry::read(bytes)?);
-        }
-        Some(entries)
-    }
-
-    fn write(&self, bytes: &mut Vec<u8>) {
-        self.iter().for_each(|entry| entry.write(bytes));
-    }
-}
-
-// === impl Entry ===
-
-impl Entry {
-    /// Whether it is a template, the digest, and the text after its length: 11 bytes and the text.
-    fn read(bytes: &mut Reader<'_>) -> Option<Self> {
-        let (kind, digest, length) = (bytes.u8()?, bytes.u64()?, bytes.u16()?);
-        let text = bytes.bytes(length.into())?.to_vec();
-        (kind <= 1 && text.len() <= MAX_LABEL_BYTES).then_some(Self { is_template: kind == 1, digest, text })
-    }
-
-    fn write(&self, bytes: &mut Vec<u8>) {
-        bytes.push(self.is_template.into());
-        write_u64s(bytes, &[self.digest]);
-        write_count(bytes, self.text.len());
-        bytes.extend(&self.text);
-    }
+/// The entries in a value of the shared data; none if it is not such a value.
+fn entries(bytes: &[u8]) -> Vec<Entry> {
+    let entries: Vec<Entry> = decode(bytes);
+    if entries.iter().all(|entry| entry.text.len() <= MAX_LABEL_BYTES) { entries } else { Vec::new() }
 }
 
 #[cfg(test)]

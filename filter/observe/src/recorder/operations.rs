@@ -35,7 +35,7 @@ impl Recorder {
             self.change(RequestsInFlight { server_name }, -1);
         }
         if let Some(duration) = duration {
-            self.observe(RequestDuration { method, server_name, status }, duration, metrics);
+            self.observe(RequestDuration { method, server_name, status }, duration);
         }
         let tool_name = self.named_operation_ended(server, ended, metrics);
         if let Some(duration) = duration.filter(|_| self.config.semconv) {
@@ -86,10 +86,10 @@ impl Recorder {
         let tool_name = self.name(operation.name.as_deref(), confirmed, server, metrics);
         self.count(ToolCalls { tool_name, server_name, status, error_type }, 1);
         if let Some(duration) = duration {
-            self.observe(ToolDuration { tool_name, server_name }, duration, metrics);
+            self.observe(ToolDuration { tool_name, server_name }, duration);
         }
         if let Some(bytes) = answer_bytes {
-            self.observe(ToolResultBytes { tool_name, server_name }, bytes, metrics);
+            self.observe(ToolResultBytes { tool_name, server_name }, bytes);
         }
         tool_name
     }
@@ -124,7 +124,7 @@ impl Recorder {
                 ..labels
             };
         }
-        self.observe(labels, duration, metrics);
+        self.observe(labels, duration);
     }
 
     /// Whether the joint histogram has room for a label set; the answer is the same in all workers.

@@ -26,8 +26,15 @@ impl Series {
     }
 
     /// The index of the family in the table.
+    #[inline]
     pub(super) fn family(self) -> usize {
         (self.0 & ((1 << FAMILY_BITS) - 1)) as usize
+    }
+
+    /// The lowest bit of the label before the last one. It differs between the values of a small set, such as the directions.
+    #[inline]
+    pub(super) fn parity(self) -> usize {
+        (self.0 >> (FAMILY_BITS + CODE_BITS) & 1) as usize
     }
 
     /// In the order of the family's labels, of which there are `count`.

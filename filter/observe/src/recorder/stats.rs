@@ -1,9 +1,12 @@
 //! The values of all series between two flushes.
 //!
-//! Changes of counters and gauges are gathered here until [`Stats::flush`] hands them to the host. Histogram values go to
-//! the host at once. A series is defined at the host once, because defining is expensive; its id is kept.
+//! Changes of counters and gauges, and the samples of histograms, are gathered here until [`Stats::flush`] hands them to the
+//! host. A series is defined at the host once, because defining is expensive; its id is kept.
 //!
-//! **Memory:** about 100 bytes per series, 64 of them in the table. The budgets of [`super::budget`] bound the number of series.
+//! **Cost:** a series that was the latest of its family is found without a hash table; `recent` has the place. Most calls are
+//! like the one before.
+//! **Memory:** about 100 bytes per series, 32 of them in [`Slot`], and [`MAX_SAMPLES`] samples of 16 bytes. The budgets of
+//! [`super::budget`] bound the number of series.
 
 use super::families::FamilyName;
 use super::label_texts::LabelTexts;
@@ -11,99 +14,191 @@ use super::series::Series;
 use crate::host::Metrics;
 use rustc_hash::FxHashMap;
 
-/// What a series gathered since the last flush.
-#[derive(Debug, Default)]
+/// How many samples are gathered at most: 4 KiB. A call of a tool has three. If there is no room for the samples of another
+/// observation, all values are flushed ([`Stats::is_full`]).
+pub(super) const MAX_SAMPLES: usize = 256;
+/// How many samples one observation has at most: the three of a call of a tool, and the joint histogram's.
+const SAMPLES_PER_OBSERVATION: usize = 4;
+
+/// A series, with what it gathered since the last flush. No slot is in two cache lines.
+#[derive(Debug)]
+#[repr(align(32))]
 struct Slot {
-    /// The host's id; `None` until the series is defined.
-    id: Option<u32>,
-    /// Sum of the changes.
-    change: i64,
-    /// The level that a gauge was set to.
-    level: Option<u64>,
-    /// Whether the series is in [`Stats::queue`].
+    series: Series,
+    /// The sum of the changes; with `is_level`, added to the level that a gauge was set to.
+    value: i64,
+    /// The host's id, if the series is defined.
+    id: u32,
+    is_defined: bool,
+    is_level: bool,
+    /// Whether the slot is in [`Stats::queue`].
     is_queued: bool,
 }
 
-const _: () = assert!(size_of::<(Series, Slot)>() <= 64);
+const _: () = assert!(size_of::<Slot>() == 32);
 
-/// All series of one plugin in one VM.
-#[derive(Debug, Default)]
+/// One value of a histogram.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    slot: u32,
+    value: u64,
+}
+
+const _: () = assert!(MAX_SAMPLES * size_of::<Sample>() == 4096);
+
+/// All series of one plugin in one VM. A slot is identified by its index.
+#[derive(Debug)]
 pub(super) struct Stats {
-    slots: FxHashMap<Series, Slot>,
-    /// The series to flush.
-    queue: Vec<Series>,
+    /// Two slots of each family, which may be its next ones; see [`recent`]. The first 65,536 slots can be here; with two bytes
+    /// each, an exchange touches fewer cache lines.
+    recent: [u16; 2 * FamilyName::ALL.len()],
+    slots: Vec<Slot>,
+    /// The slots of changed counters and gauges.
+    queue: Vec<u32>,
+    samples: Vec<Sample>,
+    indices: FxHashMap<Series, u32>,
 }
 
 // === impl Stats ===
 
 impl Stats {
+    pub(super) fn new() -> Self {
+        Self {
+            recent: [0; _],
+            slots: Vec::new(),
+            queue: Vec::new(),
+            samples: Vec::new(),
+            indices: FxHashMap::default(),
+        }
+    }
+
     /// Changes a counter or gauge; a change of 0 makes the series exist.
+    #[inline(never)]
     pub(super) fn change(&mut self, series: Series, change: i64) {
-        self.gather(series).change += change;
+        if let Some(slot) = self.gather(series) {
+            slot.value += change;
+        }
     }
 
     /// Sets a gauge.
+    #[inline(never)]
     pub(super) fn set(&mut self, series: Series, level: u64) {
-        self.gather(series).level = Some(level);
+        if let Some(slot) = self.gather(series) {
+            slot.value = i64::try_from(level).unwrap_or(i64::MAX);
+            slot.is_level = true;
+        }
     }
 
-    /// Records a value in a histogram at once.
-    pub(super) fn record(&mut self, series: Series, value: u64, texts: LabelTexts<'_>, metrics: &dyn Metrics) {
-        if let Some(id) = self.slots.entry(series).or_default().define(series, texts, metrics) {
-            metrics.record(id, value);
-        }
+    /// Adds a sample to a histogram.
+    #[inline(never)]
+    pub(super) fn record(&mut self, series: Series, value: u64) {
+        let slot = self.index(series);
+        self.samples.push(Sample { slot, value });
+    }
+
+    /// Whether the samples of another observation may have no room.
+    pub(super) fn is_full(&self) -> bool {
+        self.samples.len() + SAMPLES_PER_OBSERVATION > MAX_SAMPLES
+    }
+
+    #[cfg(test)]
+    pub(super) fn samples_capacity(&self) -> usize {
+        self.samples.capacity()
     }
 
     /// Whether the series exists in this VM.
     pub(super) fn contains(&self, series: Series) -> bool {
-        self.slots.contains_key(&series)
+        self.indices.contains_key(&series)
     }
 
-    /// Hands all changes to the host.
+    /// Hands all changes and samples to the host.
     pub(super) fn flush(&mut self, texts: LabelTexts<'_>, metrics: &dyn Metrics) {
-        for series in self.queue.drain(..) {
-            let Some(slot) = self.slots.get_mut(&series) else { continue };
-            slot.is_queued = false;
-            slot.flush(series, texts, metrics);
+        let Self { slots, queue, samples, .. } = self;
+        for index in queue.drain(..) {
+            if let Some(slot) = slots.get_mut(index as usize) {
+                slot.is_queued = false;
+                slot.flush(texts, metrics);
+            }
+        }
+        for Sample { slot, value } in samples.drain(..) {
+            if let Some(id) = slots.get_mut(slot as usize).and_then(|slot| slot.define(texts, metrics)) {
+                metrics.record(id, value);
+            }
         }
     }
 
     /// Hands the changes of one series to the host at once.
     pub(super) fn flush_one(&mut self, series: Series, texts: LabelTexts<'_>, metrics: &dyn Metrics) {
-        if let Some(slot) = self.slots.get_mut(&series) {
-            slot.flush(series, texts, metrics);
+        let index = self.index(series);
+        if let Some(slot) = self.slots.get_mut(index as usize) {
+            slot.flush(texts, metrics);
         }
     }
 
-    fn gather(&mut self, series: Series) -> &mut Slot {
-        let slot = self.slots.entry(series).or_default();
+    /// The slot of a counter or gauge, which is in the queue afterwards.
+    fn gather(&mut self, series: Series) -> Option<&mut Slot> {
+        let index = self.index(series);
+        let slot = self.slots.get_mut(index as usize)?;
         if !std::mem::replace(&mut slot.is_queued, true) {
-            self.queue.push(series);
+            self.queue.push(index);
         }
-        slot
+        Some(slot)
     }
+
+    /// The slot of a series; a new one if the series is new.
+    fn index(&mut self, series: Series) -> u32 {
+        let index = self.recent.get(recent(series)).copied().unwrap_or_default();
+        match self.slots.get(usize::from(index)) {
+            Some(slot) if slot.series == series => index.into(),
+            _ => self.look_up(series),
+        }
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, series: Series) -> u32 {
+        let Self { recent: recents, slots, indices, .. } = self;
+        let index = *indices.entry(series).or_insert_with(|| {
+            slots.push(Slot::new(series));
+            (slots.len() - 1) as u32
+        });
+        if let (Some(recent), Ok(index)) = (recents.get_mut(recent(series)), u16::try_from(index)) {
+            *recent = index;
+        }
+        index
+    }
+}
+
+/// The place in [`Stats::recent`]. A family has two, because most exchanges count bytes in both directions.
+#[inline]
+fn recent(series: Series) -> usize {
+    2 * series.family() + series.parity()
 }
 
 // === impl Slot ===
 
 impl Slot {
-    fn flush(&mut self, series: Series, texts: LabelTexts<'_>, metrics: &dyn Metrics) {
-        let Some(id) = self.define(series, texts, metrics) else { return };
-        if let Some(level) = self.level.take() {
-            metrics.record(id, level);
-        }
-        // Envoy refuses to increment a counter by 0.
-        let change = std::mem::take(&mut self.change);
-        if change != 0 {
-            metrics.add(id, change);
+    fn new(series: Series) -> Self {
+        Self { series, value: 0, id: 0, is_defined: false, is_level: false, is_queued: false }
+    }
+
+    fn flush(&mut self, texts: LabelTexts<'_>, metrics: &dyn Metrics) {
+        let Some(id) = self.define(texts, metrics) else { return };
+        let value = std::mem::take(&mut self.value);
+        if std::mem::take(&mut self.is_level) {
+            metrics.record(id, value.try_into().unwrap_or_default());
+        } else if value != 0 {
+            // Envoy refuses to increment a counter by 0.
+            metrics.add(id, value);
         }
     }
 
-    fn define(&mut self, series: Series, texts: LabelTexts<'_>, metrics: &dyn Metrics) -> Option<u32> {
-        if self.id.is_none() {
-            let family = FamilyName::of(series)?;
-            self.id = metrics.define(family.kind(), family.name(), &texts.labels(series));
+    /// The host's id; `None` if the host refuses the series.
+    fn define(&mut self, texts: LabelTexts<'_>, metrics: &dyn Metrics) -> Option<u32> {
+        if !self.is_defined {
+            let family = FamilyName::of(self.series)?;
+            self.id = metrics.define(family.kind(), family.name(), &texts.labels(self.series))?;
+            self.is_defined = true;
         }
-        self.id
+        Some(self.id)
     }
 }

@@ -1,4 +1,7 @@
+#[cfg(not(target_arch = "wasm32"))]
+mod allocations;
 mod every_family;
+mod flushes;
 
 use super::Metrics;
 use super::Recorder;

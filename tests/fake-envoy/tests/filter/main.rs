@@ -5,6 +5,7 @@
 mod active;
 mod configuration;
 mod cost;
+mod flushes;
 mod limits;
 mod neighbours;
 mod published;

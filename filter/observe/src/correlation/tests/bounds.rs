@@ -85,7 +85,7 @@ fn stored_bytes_are_those_of_the_number_in_the_keys() {
     one.note_endpoint(b"/m/7");
     one.note_stream_path(b"", b"/sse");
     one.renew_lease(Time(13));
-    assert_eq!(KEY_PREFIX, "mcp_observability/3/");
+    assert_eq!(KEY_PREFIX, "mcp_observability/4/");
     let operation = [
         &[65, 0, 9, 192, 132, 61, 5, 0, 0, 0, 1, 0, 0][..],
         &[0, 0, 1, 140, 217, 135, 176, 200, 137, 247, 177, 175, 1, 0, 35, 1, 3, 97, 100, 100, 0, 0, 0, 0, 0, 0],

@@ -2,8 +2,9 @@
 
 use super::Changes;
 use crate::observation::Page;
-use crate::recorder::stored::{Reader, Stored, write_u64s};
+use crate::shared_data::{StoredDigest, decode};
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::collections::hash_map::Entry;
 use std::num::NonZeroU64;
 
@@ -12,49 +13,51 @@ pub(super) const MAX_ITEMS: usize = 512;
 /// How many definitions of one item are kept at most; with one more the item varies.
 const MAX_DEFINITIONS: usize = 4;
 
-/// The definitions of one item.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Definitions {
-    /// The digests of all of them: one to [`MAX_DEFINITIONS`].
-    Seen(Box<[u64]>),
-    /// There were more than [`MAX_DEFINITIONS`].
-    Vary,
-}
+/// The digests of all definitions of one item, at most [`MAX_DEFINITIONS`]. Empty if there were more: the item varies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Definitions(pub(super) Box<[StoredDigest]>);
 
 /// The definitions of one list.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct KnownDefinitions {
     /// A full list was seen.
     pub(super) is_full: bool,
     /// The cursor of the next page of the first full list; 0 if no page is awaited.
+    #[serde(with = "postcard::fixint::le")]
     pub(super) awaited: u64,
     /// By the digest of the name.
-    pub(super) items: FxHashMap<u64, Definitions>,
+    pub(super) items: FxHashMap<StoredDigest, Definitions>,
 }
 
 // === impl KnownDefinitions ===
 
 impl KnownDefinitions {
+    /// The definitions in a value of the shared data; none if it is not such a value.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Self {
+        let known: Self = decode(bytes);
+        let is_bounded = |definitions: &Definitions| definitions.0.len() <= MAX_DEFINITIONS;
+        if known.items.len() <= MAX_ITEMS && known.items.values().all(is_bounded) { known } else { Self::default() }
+    }
+
     /// Whether a page has a name or a definition that is not known, or continues the first full list. `items` are the digests of
     /// names and definitions, each name once.
-    pub(super) fn has_news(&self, page: &Page<'_>, items: &[(u64, u64)]) -> bool {
-        let is_news = |&(name, definition): &(u64, u64)| match self.items.get(&name) {
-            Some(Definitions::Seen(seen)) => !seen.contains(&definition),
-            Some(Definitions::Vary) => false,
+    pub(super) fn has_news(&self, page: &Page<'_>, items: &[(StoredDigest, StoredDigest)]) -> bool {
+        let is_news = |&(name, definition): &(StoredDigest, StoredDigest)| match self.items.get(&name) {
+            Some(definitions) => definitions.is_news(definition),
             None => self.items.len() < MAX_ITEMS,
         };
         self.follow_first_list(page).is_some() || items.iter().any(is_news)
     }
 
     /// Adds a page; returns what is new in it.
-    pub(super) fn add(&mut self, page: &Page<'_>, items: &[(u64, u64)]) -> Changes {
+    pub(super) fn add(&mut self, page: &Page<'_>, items: &[(StoredDigest, StoredDigest)]) -> Changes {
         let mut changes = Changes::default();
         for &(name, definition) in items {
             let has_room = self.items.len() < MAX_ITEMS;
             match self.items.entry(name) {
                 Entry::Occupied(mut item) => item.get_mut().add(definition, &mut changes),
                 Entry::Vacant(place) if has_room => {
-                    place.insert(Definitions::Seen([definition].into()));
+                    place.insert(Definitions([definition].into()));
                     changes.added += u32::from(self.is_full);
                 }
                 Entry::Vacant(_) => {}
@@ -79,57 +82,27 @@ impl KnownDefinitions {
     }
 }
 
-/// The flag, the cursor, and each item.
-impl Stored for KnownDefinitions {
-    fn read(bytes: &mut Reader<'_>) -> Option<Self> {
-        let (is_full, awaited) = (bytes.u8()?, bytes.u64()?);
-        let mut items = FxHashMap::default();
-        while !bytes.is_empty() {
-            items.insert(bytes.u64()?, Definitions::read(bytes)?);
-        }
-        let known = Self { is_full: is_full == 1, awaited, items };
-        (is_full <= 1 && known.items.len() <= MAX_ITEMS).then_some(known)
-    }
-
-    fn write(&self, bytes: &mut Vec<u8>) {
-        bytes.push(self.is_full.into());
-        write_u64s(bytes, &[self.awaited]);
-        for (&name, definitions) in &self.items {
-            write_u64s(bytes, &[name]);
-            definitions.write(bytes);
-        }
-    }
-}
-
 // === impl Definitions ===
 
 impl Definitions {
-    fn add(&mut self, definition: u64, changes: &mut Changes) {
-        let Self::Seen(seen) = self else { return };
-        if seen.contains(&definition) {
+    fn vary(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn is_news(&self, definition: StoredDigest) -> bool {
+        !self.vary() && !self.0.contains(&definition)
+    }
+
+    fn add(&mut self, definition: StoredDigest, changes: &mut Changes) {
+        if !self.is_news(definition) {
             return;
         }
-        if seen.len() < MAX_DEFINITIONS {
-            *seen = seen.iter().copied().chain([definition]).collect();
+        if self.0.len() < MAX_DEFINITIONS {
+            self.0 = self.0.iter().copied().chain([definition]).collect();
             changes.changed += 1;
         } else {
-            *self = Self::Vary;
+            self.0 = Box::default();
             changes.varies += 1;
         }
-    }
-
-    /// The number of definitions, 0 if they vary, and their digests.
-    fn read(bytes: &mut Reader<'_>) -> Option<Self> {
-        match usize::from(bytes.u8()?) {
-            0 => Some(Self::Vary),
-            count @ 1..=MAX_DEFINITIONS => Some(Self::Seen(bytes.u64s(count)?.into())),
-            _ => None,
-        }
-    }
-
-    fn write(&self, bytes: &mut Vec<u8>) {
-        let seen: &[u64] = if let Self::Seen(seen) = self { seen } else { &[] };
-        bytes.push(u8::try_from(seen.len()).unwrap_or(0));
-        write_u64s(bytes, seen);
     }
 }

@@ -4,13 +4,12 @@ use crate::digest::DigestKey;
 use crate::host::SharedData;
 use crate::observation::Page;
 use crate::read::message::Item;
-use crate::recorder::stored::Stored as _;
-use crate::shared_data::InMemory;
+use crate::shared_data::{InMemory, StoredDigest, encode};
 use crate::test;
 use std::num::NonZeroU64;
 
-/// Size of the flag and the cursor before the items.
-const HEAD_BYTES: usize = 9;
+/// Size of the flag, the cursor and the number of items before the items, if there are as many as can be.
+const HEAD_BYTES: usize = 11;
 const SAME: Option<Changes> = Some(Changes { added: 0, changed: 0, varies: 0 });
 const ADDED: Option<Changes> = Some(Changes { added: 1, changed: 0, varies: 0 });
 const CHANGED: Option<Changes> = Some(Changes { added: 0, changed: 1, varies: 0 });
@@ -166,13 +165,21 @@ fn memory_is_bounded() {
 
 #[test]
 fn foreign_bytes_are_an_empty_catalogue() {
-    let seen = |definitions: &[u64]| Definitions::Seen(definitions.into());
-    let items = [(1, seen(&[2])), (3, seen(&[4, 5, 6, 7])), (8, Definitions::Vary)].into_iter().collect();
-    let known = KnownDefinitions { is_full: true, awaited: 5, items };
-    assert_eq!(KnownDefinitions::from_bytes(&known.to_bytes()), known);
-    let crowded = KnownDefinitions { items: (0..=MAX_ITEMS as u64).map(|name| (name, seen(&[1]))).collect(), ..known };
-    let many = [&[0; HEAD_BYTES + 8][..], &[5], &[1; 40]].concat();
-    for bytes in [&b""[..], b"x", &[0xff; 25], &[1; 10], &[0; HEAD_BYTES + 8], &many, &crowded.to_bytes()] {
+    let item = |name: u64, definitions: &[u64]| {
+        (StoredDigest(name), Definitions(definitions.iter().copied().map(StoredDigest).collect()))
+    };
+    let known = |items: &[(StoredDigest, Definitions)]| KnownDefinitions {
+        is_full: true,
+        awaited: 5,
+        items: items.iter().cloned().collect(),
+    };
+    let valid = known(&[item(1, &[2]), item(3, &[4, 5, 6, 7]), item(u64::MAX, &[])]);
+    assert_eq!(KnownDefinitions::from_bytes(&encode(&valid)), valid);
+    let crowded = known(&(0..=MAX_ITEMS as u64).map(|name| item(name, &[1])).collect::<Vec<_>>());
+    let many = known(&[item(1, &[1, 2, 3, 4, 5])]);
+    let longer = [encode(&valid), vec![0]].concat();
+    let shorter = encode(&valid).split_last().unwrap().1.to_vec();
+    for bytes in [&b""[..], b"x", &[0xff; 25], &[1; 10], &encode(&many), &encode(&crowded), &longer, &shorter] {
         assert_eq!(KnownDefinitions::from_bytes(bytes), KnownDefinitions::default());
     }
     let mut workers = Workers::new();
