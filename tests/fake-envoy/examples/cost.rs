@@ -25,8 +25,8 @@ fn table(before: &Path) -> Result<String, Box<dyn Error>> {
     for Measured { name, cost, footprint, .. } in measure_all()? {
         now.insert(&name, &cost, &footprint);
     }
-    let before = CostTable::parse(&std::fs::read_to_string(before)?).unwrap_or_else(|fault| {
-        eprintln!("no changes are shown, because the last commit's table is of another kind: {fault}");
+    let before = CostTable::parse(&std::fs::read_to_string(before)?).unwrap_or_else(|_| {
+        eprintln!("no changes are shown, because the table of the last commit has other columns");
         CostTable::default()
     });
     if std::env::var_os("UPDATE_COST").is_some() {

@@ -9,6 +9,9 @@
 //! A trap, a pause, an import outside [`ALLOWED_IMPORTS`], a host call that changes traffic or one that Envoy
 //! would answer with an error is a [`Fault`], whichever test it happens in.
 //!
+//! [`measure`] counts what an exchange costs, and [`CostTable`] compares that with the committed `cost.tsv`. For
+//! the functions, the memory and the allocations it runs a copy of the module that reports them ([`Host::traced`]).
+//!
 //! # What this crate does not do
 //!
 //! It has no HTTP codec, no routing, no upstream and no timers: a tick runs when a test calls it.

@@ -49,7 +49,7 @@ impl Built {
     /// As above, or if the names are not those of this module.
     pub(crate) fn traced(bytes: &[u8], symbols: &Symbols) -> Result<Self, Fault> {
         let Instrumented { bytes: copy, functions } = instrument(bytes, symbols)?;
-        // It runs each exchange twice, so it is better compiled fast than fast.
+        // It runs a few exchanges, so the time to compile it matters more than its speed.
         let module = compile(&copy, OptLevel::None)?;
         Ok(Self { module, size: bytes.len(), functions: functions.into() })
     }

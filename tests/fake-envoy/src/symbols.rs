@@ -104,3 +104,65 @@ fn allocates(name: &str) -> bool {
 fn ends_with(name: &str, ends: &[&str]) -> bool {
     ends.iter().any(|end| name.ends_with(end))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: &str = "_ZN59_$LT$a..Own$u20$as$u20$core..alloc..global..GlobalAlloc$GT$";
+
+    fn allocators(names: &[&str]) -> (Vec<u32>, Result<(), String>) {
+        let text: String = names.iter().enumerate().map(|(index, name)| format!("{index}:{name}\n")).collect();
+        let symbols = Symbols::parse(&text).unwrap_or_default();
+        let found = (0..).take(names.len()).filter(|index| symbols.is_allocator(*index)).collect();
+        (found, symbols.check_allocator())
+    }
+
+    #[test]
+    fn allocator_of_the_standard_library_is_found() {
+        let names = [
+            "proxy_log",
+            "_RNvCsfLfy6EI15iL_7___rustc12___rust_alloc",
+            "_RNvCsfLfy6EI15iL_7___rustc14___rust_realloc",
+            "_RNvCsfLfy6EI15iL_7___rustc14___rust_dealloc",
+            "dlmalloc",
+            "dlfree",
+            "proxy_on_memory_allocate",
+        ];
+        assert_eq!(allocators(&names), (vec![1, 2, 4], Ok(())));
+    }
+
+    #[test]
+    fn allocator_of_the_filter_is_found_under_both_manglings() {
+        let legacy =
+            ["5alloc", "7realloc", "12alloc_zeroed", "7dealloc"].map(|end| format!("{OWN}{end}17h436aa317727f9b6dE"));
+        let legacy: Vec<&str> = legacy.iter().map(String::as_str).collect();
+        assert_eq!(allocators(&legacy), (vec![0, 1, 2], Ok(())));
+        let new = ["7realloc", "5alloc", "7dealloc", "5alloc.86"].map(|end| {
+            format!("_RNvXCs4Q2Qx8jI5j6_1aNtB2_3OwnNtNtNtCsdHhIpgkcIfN_4core5alloc6global11GlobalAlloc{end}")
+        });
+        let new: Vec<&str> = new.iter().map(String::as_str).collect();
+        assert_eq!(allocators(&new), (vec![0, 1, 3], Ok(())));
+    }
+
+    #[test]
+    fn allocator_without_a_name_is_an_error() {
+        let missing = |names: &[&str]| allocators(names).1.err().unwrap_or_default();
+        assert_eq!(
+            missing(&["proxy_log", "dlmalloc", "realloc"]),
+            "no function is __rustc::__rust_alloc or GlobalAlloc>::alloc, so allocations cannot be counted"
+        );
+        assert_eq!(
+            missing(&["_RNvCsfLfy6EI15iL_7___rustc12___rust_alloc", "realloc"]),
+            "no function is __rustc::__rust_realloc or GlobalAlloc>::realloc, so allocations cannot be counted"
+        );
+    }
+
+    #[test]
+    fn missing_file_is_named_with_what_writes_it() {
+        let fault = Symbols::beside(Path::new("absent/filter.wasm")).err().map(|fault| fault.to_string());
+        let fault = fault.unwrap_or_default();
+        assert!(fault.contains("absent/filter.wasm.symbols: "), "{fault}");
+        assert!(fault.ends_with("scripts/build-filter.sh writes this file with the module"), "{fault}");
+    }
+}
