@@ -48,7 +48,7 @@ fn traced_copy_does_what_the_filter_does() {
 }
 
 #[test]
-fn small_json_allocates_by_a_function_that_has_a_name() {
+fn allocations_include_those_for_the_host() {
     let exchanges = support::recorded();
     let (name, exchange) = exchanges.iter().find(|(name, _)| name == "small_json").unwrap();
     let [measured, _] = measure(name, exchange).unwrap();

@@ -187,7 +187,7 @@ fn allocation_within_the_allocator_is_no_second_one() {
 }
 
 #[test]
-fn allocation_for_the_host_counts_twice() {
+fn allocation_for_the_host_is_counted_and_touches_memory() {
     let imports = r#"(import "env" "proxy_get_property"
         (func $property (param i32 i32 i32 i32) (result i32)))"#;
     let body = r#"(data (i32.const 0) "plugin_name")
