@@ -16,8 +16,9 @@ cargo tree --locked --quiet --target wasm32-wasip1 -p mcp-observability >/dev/nu
 for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
   flags+=", '--remap-path-prefix=$crates=cargo'"
 done
+# The linked module keeps its functions' names: scripts/shrink-filter.sh drops them and writes them beside the module.
 during "building the filter" cargo build --locked --quiet --release --target wasm32-wasip1 -p mcp-observability \
-  --config "target.wasm32-wasip1.rustflags=[$flags]" "$@"
+  --config "target.wasm32-wasip1.rustflags=[$flags]" --config 'profile.release.strip="debuginfo"' "$@"
 target=${CARGO_TARGET_DIR:-$PWD/target}
 scripts/shrink-filter.sh "$target/wasm32-wasip1/release/mcp_observability.wasm" "$target/mcp_observability.wasm"
 echo "$target/mcp_observability.wasm"

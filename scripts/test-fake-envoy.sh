@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the built module in a small host on wasmtime: no traps, no pauses, no unknown imports, and the cost of an exchange.
+# Runs the built module in a small host on wasmtime: no traps, no pauses, no unknown imports, and the cost of an exchange
+# (scripts/cost.sh prints the table).
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -9,4 +10,4 @@ scripts/prerequisites.sh rust c node cache
 
 MCP_FILTER_WASM=$(scripts/build-filter.sh)
 export MCP_FILTER_WASM
-cargo test --quiet --locked -p fake-envoy
+cargo test --quiet --locked -p fake-envoy --tests

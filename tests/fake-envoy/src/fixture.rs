@@ -21,11 +21,39 @@
 //! `response.flags`). A body is its lines joined by LF without a last one; `events` (`events crlf`) ends
 //! every line, so that an empty line ends an event. `{{text N}}` in a body is replaced by N bytes of prose.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::{Exchange, Fault, Step};
 
 const PROSE: &str = "The quick brown fox jumps over the lazy dog, and nobody minds. ";
+
+/// What Envoy reads from a connection at once.
+const CHUNK: usize = 16 * 1024;
+
+/// Every recorded exchange with its name, in pieces of what Envoy reads at once; sorted by name.
+///
+/// # Errors
+///
+/// If there is none, or one cannot be read.
+pub fn recorded() -> Result<Vec<(String, Exchange)>, Fault> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("exchanges");
+    let unreadable = |error: std::io::Error| Fault::Fixture(format!("{}: {error}", directory.display()));
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(&directory).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "http") {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let exchange = parse(&std::fs::read_to_string(&path).map_err(unreadable)?)?;
+            all.push((name, exchange.in_chunks_of(CHUNK)));
+        }
+    }
+    if all.is_empty() {
+        return Err(Fault::Fixture(format!("no recorded exchanges in {}", directory.display())));
+    }
+    all.sort_by(|one, other| one.0.cmp(&other.0));
+    Ok(all)
+}
 
 /// Reads one exchange.
 ///

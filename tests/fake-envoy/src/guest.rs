@@ -19,14 +19,16 @@ impl Guest<'_, '_> {
         self.0.data().memory.ok_or_else(|| bad_call("host call before the memory exists".to_owned()))
     }
 
-    pub(crate) fn read(&self, pointer: i32, size: i32) -> Result<Vec<u8>> {
+    pub(crate) fn read(&mut self, pointer: i32, size: i32) -> Result<Vec<u8>> {
         let mut bytes = vec![0; size.cast_unsigned() as usize];
         self.memory()?.read(&self.0, pointer.cast_unsigned() as usize, &mut bytes)?;
+        self.0.data_mut().touch(pointer.cast_unsigned().into(), size.cast_unsigned().into());
         Ok(bytes)
     }
 
     pub(crate) fn write(&mut self, pointer: i32, bytes: &[u8]) -> Result<()> {
         self.memory()?.write(&mut self.0, pointer.cast_unsigned() as usize, bytes)?;
+        self.0.data_mut().touch(pointer.cast_unsigned().into(), bytes.len() as u64);
         Ok(())
     }
 
@@ -45,6 +47,7 @@ impl Guest<'_, '_> {
         if size > 0 {
             let allocate = self.0.data().allocate.clone();
             let allocate = allocate.ok_or_else(|| bad_call("no allocator exported".to_owned()))?;
+            self.0.data_mut().host_allocations += 1;
             at = allocate.call(&mut self.0, size.cast_signed())?;
             self.write(at, bytes)?;
         }

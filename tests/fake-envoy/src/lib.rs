@@ -9,6 +9,9 @@
 //! A trap, a pause, an import outside [`ALLOWED_IMPORTS`], a host call that changes traffic or one that Envoy
 //! would answer with an error is a [`Fault`], whichever test it happens in.
 //!
+//! [`measure`] counts what an exchange costs, and [`CostTable`] compares that with the committed `cost.tsv`. For
+//! the functions, the memory and the allocations it runs a copy of the module that reports them ([`Host::traced`]).
+//!
 //! # What this crate does not do
 //!
 //! It has no HTTP codec, no routing, no upstream and no timers: a tick runs when a test calls it.
@@ -22,20 +25,25 @@ mod fixture;
 mod guest;
 mod hostcalls;
 mod imports;
+mod instrument;
 mod metrics;
+mod module;
 mod process;
 mod state;
 mod stream;
+mod symbols;
+mod trace;
 mod vm;
 mod wasi;
 
-pub use cost::{Cost, CostTable};
+pub use cost::{Cost, CostTable, Footprint, Measured, measure, measure_all};
 pub use exchange::{Exchange, Framing, Played, Step};
 pub use fault::Fault;
-pub use fixture::parse as parse_exchange;
+pub use fixture::{parse as parse_exchange, recorded};
 pub use imports::{ALLOWED_IMPORTS, Import, Use};
 pub use metrics::{Series, SeriesTable, Value};
 pub use process::{Host, LogLine};
 pub use state::flags;
 pub use stream::Stream;
+pub use trace::{Function, Trace};
 pub use vm::{Plugin, Vm};

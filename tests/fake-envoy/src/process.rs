@@ -2,16 +2,14 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::rc::Rc;
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use wasmtime::{Config, Engine, Module, OptLevel};
-
 use crate::metrics::{Metrics, SeriesTable};
-use crate::{Fault, Plugin, Vm, imports};
+use crate::module::{Built, filter, traced_filter};
+use crate::symbols::Symbols;
+use crate::trace::Function;
+use crate::{Fault, Plugin, Vm};
 
 /// Wall clock at the start of every process; the monotonic clock starts at one second.
 const START_OF_WALL_CLOCK_NS: u64 = 1_790_000_000_000_000_000;
@@ -39,20 +37,8 @@ pub(crate) struct Process {
 
 /// One Envoy process with one module loaded.
 pub struct Host {
-    module: Module,
-    size: usize,
-    process: Rc<RefCell<Process>>,
-}
-
-struct Built {
-    module: Module,
-    size: usize,
-}
-
-/// The bytes of the filter of this repository, and what they compile to.
-struct Filter {
-    bytes: Vec<u8>,
     built: Built,
+    process: Rc<RefCell<Process>>,
 }
 
 // === impl Process ===
@@ -95,8 +81,7 @@ impl Host {
     ///
     /// If it cannot be built, loaded, or imports something it may not.
     pub fn new() -> Result<Self, Fault> {
-        let Built { module, size } = &filter()?.built;
-        Ok(Self::with(module.clone(), *size))
+        Ok(Self::with(filter()?.built.clone()))
     }
 
     /// A process with any module, given as its bytes.
@@ -105,8 +90,27 @@ impl Host {
     ///
     /// If it cannot be loaded or imports something it may not.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Fault> {
-        let Built { module, size } = compile(bytes)?;
-        Ok(Self::with(module, size))
+        Ok(Self::with(Built::plain(bytes)?))
+    }
+
+    /// A process with a copy of the filter that [`Vm::trace`] can observe. It does what the filter does, at the same
+    /// addresses, but its fuel is not the filter's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::new`]; or if the names of the filter's functions are not beside it.
+    pub fn traced() -> Result<Self, Fault> {
+        Ok(Self::with(traced_filter()?.clone()))
+    }
+
+    /// The same with any module that imports something, given as its bytes and lines `index:name` for its functions,
+    /// imports first.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be loaded, or the names are not those of its functions.
+    pub fn traced_from_bytes(bytes: &[u8], names: &str) -> Result<Self, Fault> {
+        Ok(Self::with(Built::traced(bytes, &Symbols::parse(names)?)?))
     }
 
     /// The filter of this repository with one text replaced by another, in the same process: another version of
@@ -129,12 +133,11 @@ impl Host {
         if count == 0 {
             return Err(Fault::Load(format!("{} cannot be replaced in the module", text.escape_ascii())));
         }
-        let Built { module, size } = compile(&bytes)?;
-        Ok(Self { module, size, process: Rc::clone(&self.process) })
+        Ok(Self { built: Built::plain(&bytes)?, process: Rc::clone(&self.process) })
     }
 
-    fn with(module: Module, size: usize) -> Self {
-        Self { module, size, process: Rc::new(RefCell::new(Process::new())) }
+    fn with(built: Built) -> Self {
+        Self { built, process: Rc::new(RefCell::new(Process::new())) }
     }
 
     /// Starts a worker: instantiates the module, creates the root context, starts and configures it.
@@ -148,7 +151,7 @@ impl Host {
             process.started_vms += 1;
             process.started_vms
         };
-        Vm::start(&self.module, Rc::clone(&self.process), plugin, number)
+        Vm::start(&self.built.module, Rc::clone(&self.process), plugin, number)
     }
 
     /// Moves the clock of all workers forward.
@@ -205,48 +208,17 @@ impl Host {
 
     /// Size of the module in bytes.
     pub fn module_size(&self) -> usize {
-        self.size
+        self.built.size
+    }
+
+    /// The functions that a traced module defines, in its order; none if the module is not traced.
+    pub fn functions(&self) -> &[Function] {
+        &self.built.functions
     }
 
     /// Imports of the module, as (module, name).
     pub fn imports(&self) -> Vec<(String, String)> {
-        let imports = self.module.imports();
+        let imports = self.built.module.imports();
         imports.map(|import| (import.module().to_owned(), import.name().to_owned())).collect()
     }
-}
-
-/// Built and compiled once.
-fn filter() -> Result<&'static Filter, Fault> {
-    static FILTER: OnceLock<Result<Filter, Fault>> = OnceLock::new();
-    let filter = FILTER.get_or_init(|| {
-        let path = built_module()?;
-        let bytes = std::fs::read(&path).map_err(|error| Fault::Load(format!("{}: {error}", path.display())))?;
-        let built = compile(&bytes)?;
-        Ok(Filter { bytes, built })
-    });
-    filter.as_ref().map_err(Clone::clone)
-}
-
-fn compile(bytes: &[u8]) -> Result<Built, Fault> {
-    let load = |error: wasmtime::Error| Fault::Load(format!("{error:#}"));
-    let mut config = Config::new();
-    config.consume_fuel(true).cranelift_opt_level(OptLevel::Speed);
-    let engine = Engine::new(&config).map_err(load)?;
-    let module = Module::new(&engine, bytes).map_err(load)?;
-    imports::check(&module)?;
-    Ok(Built { module, size: bytes.len() })
-}
-
-fn built_module() -> Result<PathBuf, Fault> {
-    if let Some(path) = std::env::var_os("MCP_FILTER_WASM") {
-        return Ok(PathBuf::from(path));
-    }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/build-filter.sh");
-    let run = Command::new(&script).output().map_err(|error| Fault::Load(format!("{}: {error}", script.display())))?;
-    if !run.status.success() {
-        return Err(Fault::Load(String::from_utf8_lossy(&run.stderr).into_owned()));
-    }
-    let printed = String::from_utf8_lossy(&run.stdout);
-    let path = printed.lines().last().unwrap_or_default().trim();
-    Ok(PathBuf::from(path))
 }

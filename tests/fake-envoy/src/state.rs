@@ -9,6 +9,7 @@ use wasmtime::{Memory, TypedFunc};
 use crate::Plugin;
 use crate::metrics::Kind;
 use crate::process::Process;
+use crate::trace::Trace;
 use crate::vm::Side;
 
 /// Response flags as the property `response.flags` encodes them.
@@ -90,6 +91,10 @@ pub(crate) struct State {
     /// Metric ids are small and dense: kind in the low two bits, index above.
     pub(crate) metric_ids: Vec<(Kind, Vec<u8>)>,
     pub(crate) calls: BTreeMap<&'static str, u64>,
+    /// Memory that the module allocated for what host calls return.
+    pub(crate) host_allocations: u64,
+    /// What the module does, while that is traced.
+    pub(crate) trace: Option<Trace>,
     pub(crate) plugin_configuration: Vec<u8>,
     pub(crate) configuring: bool,
     pub(crate) environment: Vec<(String, String)>,
@@ -142,6 +147,8 @@ impl State {
             streams: HashMap::new(),
             metric_ids: Vec::new(),
             calls: BTreeMap::new(),
+            host_allocations: 0,
+            trace: None,
             plugin_configuration: plugin.configuration.clone(),
             configuring: false,
             environment: plugin.environment.clone(),
@@ -153,6 +160,13 @@ impl State {
 
     pub(crate) fn count(&mut self, call: &'static str) {
         *self.calls.entry(call).or_insert(0) += 1;
+    }
+
+    /// Notes that memory of the module was read or written.
+    pub(crate) fn touch(&mut self, from: u64, size: u64) {
+        if let Some(trace) = &mut self.trace {
+            trace.touch(from, size);
+        }
     }
 
     pub(crate) fn stream(&self) -> Option<&StreamState> {

@@ -10,6 +10,7 @@ use wasmtime::{Linker, Module, Store, WasmParams, WasmResults};
 use crate::callbacks::{Callbacks, Export, Message};
 use crate::process::Process;
 use crate::state::{ROOT, State, StreamState};
+use crate::trace::{self, Trace};
 use crate::{Cost, Fault, Stream, hostcalls, imports, wasi};
 
 /// Far above what the largest body needs, so that an endless loop ends as a fault.
@@ -63,6 +64,7 @@ impl Vm {
         let mut linker = Linker::new(module.engine());
         hostcalls::link(&mut linker).map_err(load)?;
         wasi::link(&mut linker).map_err(load)?;
+        trace::link(&mut linker).map_err(load)?;
         imports::link_never_called(&mut linker, module).map_err(load)?;
         let mut store = Store::new(module.engine(), State::new(process, plugin, number));
         store.set_fuel(FUEL_PER_CALLBACK).map_err(load)?;
@@ -163,10 +165,25 @@ impl Vm {
         }
     }
 
-    /// Fuel and host calls since the VM began.
+    /// Fuel, host calls and host allocations since the VM began.
     pub fn cost(&self) -> Cost {
-        let calls = self.store.borrow().data().calls.clone();
-        Cost { fuel: self.fuel.get(), calls }
+        let store = self.store.borrow();
+        let State { calls, host_allocations, .. } = store.data();
+        Cost { fuel: self.fuel.get(), calls: calls.clone(), host_allocations: *host_allocations }
+    }
+
+    /// Runs something on this worker and returns what the module did meanwhile, if the host is [`Host::traced`].
+    ///
+    /// [`Host::traced`]: crate::Host::traced
+    ///
+    /// # Errors
+    ///
+    /// Those of `run`.
+    pub fn trace<T>(&self, run: impl FnOnce(&Self) -> Result<T, Fault>) -> Result<(T, Trace), Fault> {
+        self.store.borrow_mut().data_mut().trace = Some(Trace::default());
+        let result = run(self);
+        let trace = self.store.borrow_mut().data_mut().trace.take().unwrap_or_default();
+        Ok((result?, trace))
     }
 
     /// Linear memory in bytes; it never shrinks.

@@ -19,7 +19,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
         "fd_write",
         |mut caller: Caller<'_, State>, _file: i32, parts: i32, count: i32, written: i32| {
             caller.data_mut().count("fd_write");
-            let message = gather(&Guest(&mut caller), parts, count)?;
+            let message = gather(&mut Guest(&mut caller), parts, count)?;
             Guest(&mut caller).write_u32(written, u32::try_from(message.len())?)?;
             let message = String::from_utf8_lossy(&message).into_owned();
             let state = caller.data_mut();
@@ -86,7 +86,7 @@ fn environment(state: &State) -> Vec<Vec<u8>> {
 }
 
 /// Bytes of an array of (pointer, size) pairs.
-fn gather(guest: &Guest<'_, '_>, parts: i32, count: i32) -> Result<Vec<u8>> {
+fn gather(guest: &mut Guest<'_, '_>, parts: i32, count: i32) -> Result<Vec<u8>> {
     let table = guest.read(parts, count * 8)?;
     let mut bytes = Vec::new();
     for part in table.chunks_exact(8) {

@@ -1,7 +1,5 @@
 //! What the tests of the built module share.
 
-use std::path::Path;
-
 use fake_envoy::{Exchange, Fault, Framing, Host, Plugin, Series, SeriesTable, Value, Vm};
 
 /// A process with one worker and this configuration.
@@ -14,19 +12,7 @@ pub(crate) fn worker(configuration: &str) -> (Host, Vm) {
 
 /// Every recorded exchange with its name, in pieces of what Envoy reads at once.
 pub(crate) fn recorded() -> Vec<(String, Exchange)> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("exchanges");
-    let mut all = Vec::new();
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "http") {
-            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            let exchange = fake_envoy::parse_exchange(&std::fs::read_to_string(&path).unwrap()).unwrap();
-            all.push((name, exchange.in_chunks_of(16 * 1024)));
-        }
-    }
-    all.sort_by(|one, other| one.0.cmp(&other.0));
-    assert!(!all.is_empty(), "no recorded exchanges");
-    all
+    fake_envoy::recorded().unwrap()
 }
 
 /// Ticks every worker, then takes the scrape and checks that each series is one of the family table.

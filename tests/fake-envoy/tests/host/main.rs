@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
+mod trace;
+
 use fake_envoy::{Exchange, Fault, Framing, Host, Plugin, Step, Value, Vm};
 
 /// A module in the text format: the exports every module needs, and what the test adds.
