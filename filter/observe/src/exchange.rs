@@ -46,6 +46,7 @@ use crate::correlation::Correlation;
 use crate::host::{Host, Time};
 use crate::label::{Direction, ProtocolVersion, SkipReason, Transport};
 use crate::observation::{Observation, Observer};
+use crate::read::body::pool::BodyPool;
 use state::{Content, End, Membership, Operations, Recognition, Request, RequestKind, Response};
 
 /// Operations of one exchange that are followed, and the client's responses and cancellations in it that are looked up. SDKs
@@ -64,6 +65,7 @@ pub struct Context<'a> {
     config: &'a Config,
     host: &'a dyn Host,
     correlation: &'a Correlation,
+    bodies: &'a BodyPool,
     observer: &'a mut dyn Observer,
     now: Option<Time>,
 }
@@ -104,9 +106,10 @@ impl<'a> Context<'a> {
         config: &'a Config,
         host: &'a dyn Host,
         correlation: &'a Correlation,
+        bodies: &'a BodyPool,
         observer: &'a mut dyn Observer,
     ) -> Self {
-        Self { config, host, correlation, observer, now: None }
+        Self { config, host, correlation, bodies, observer, now: None }
     }
 
     /// The clock is read at most once per callback.

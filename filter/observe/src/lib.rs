@@ -58,6 +58,7 @@ pub use label::{
 };
 pub use observation::{Observation, Observer, Operation, OperationEnd, Page, PublishedLabels, Session};
 pub use plugin::{HttpStream, Plugin};
+pub use read::body::pool::BodyPool;
 pub use read::message::{Item, RpcErrorCode};
 pub use recorder::Recorder;
 pub use recorder::families::{FAMILIES, LABELS};

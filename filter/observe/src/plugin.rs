@@ -10,6 +10,7 @@ use crate::config::{Config, ServerNameFrom};
 use crate::correlation::{Correlation, HASH_KEY_BYTES};
 use crate::host::Shell;
 use crate::observation::Observation;
+use crate::read::body::pool::BodyPool;
 use crate::recorder::Recorder;
 use crate::recorder::label_code::Server;
 use crate::shared_data::KEY_PREFIX;
@@ -23,6 +24,7 @@ pub struct Plugin<S> {
     shell: Rc<S>,
     recorder: RefCell<Recorder>,
     correlation: Correlation,
+    bodies: BodyPool,
     /// The server of all streams; `None` if each stream has the server of its cluster.
     server: Option<Server>,
     /// Key of the session hashes in access logs and spans.
@@ -58,7 +60,8 @@ impl<S: Shell> Plugin<S> {
         correlation.renew_lease(shell.now());
         let session_key = config.hash_key.as_ref().map_or_else(|| process_key.to_vec(), |key| key.as_bytes().to_vec());
         let recorder = RefCell::new(recorder);
-        Self { config, shell, recorder, correlation, server, session_key, has_ended: Cell::new(false) }
+        let (bodies, has_ended) = (BodyPool::default(), Cell::new(false));
+        Self { config, shell, recorder, correlation, bodies, server, session_key, has_ended }
     }
 
     /// Ends operations, server requests and sessions that expired, and flushes. To be called about twice a second.

@@ -5,6 +5,7 @@ use crate::correlation::{Correlation, HASH_KEY_BYTES};
 use crate::exchange::{Context, Exchange};
 use crate::host::{Failure, Host, Time};
 use crate::observation::{Observation, Observer, PublishedLabels};
+use crate::read::body::pool::BodyPool;
 use crate::shared_data::InMemory;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -45,6 +46,7 @@ pub(crate) struct Script {
 /// A proxy with one worker: exchanges that play here share its correlation store and its clock.
 pub(crate) struct Proxy {
     pub(crate) correlation: Correlation,
+    pub(crate) bodies: BodyPool,
     pub(crate) shared: Rc<InMemory>,
     /// The clock advances by 1 ms each time it is read.
     clock: Cell<u64>,
@@ -170,7 +172,7 @@ impl Default for Proxy {
     fn default() -> Self {
         let shared = Rc::new(InMemory::default());
         let correlation = Correlation::new(shared.clone(), "test", [7; HASH_KEY_BYTES], 0);
-        Self { correlation, shared, clock: Cell::new(0) }
+        Self { correlation, bodies: BodyPool::default(), shared, clock: Cell::new(0) }
     }
 }
 
@@ -214,7 +216,8 @@ impl Proxy {
 impl Playing<'_> {
     fn with(&mut self, observer: &mut dyn Observer, callback: impl FnOnce(&mut Exchange, &mut Context<'_>)) {
         let mut exchange = std::mem::take(&mut self.exchange);
-        let context = &mut Context::new(&self.script.config, &*self, &self.proxy.correlation, observer);
+        let context =
+            &mut Context::new(&self.script.config, &*self, &self.proxy.correlation, &self.proxy.bodies, observer);
         callback(&mut exchange, context);
         self.exchange = exchange;
     }

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use mcp_observe::{
-    Config, Context, Correlation, Exchange, Failure, HASH_KEY_BYTES, Host, InMemory, Method, Observation, Observer,
-    PublishedLabels, RpcErrorCode, Time,
+    BodyPool, Config, Context, Correlation, Exchange, Failure, HASH_KEY_BYTES, Host, InMemory, Method, Observation,
+    Observer, PublishedLabels, RpcErrorCode, Time,
 };
 use serde_json::Value;
 use std::rc::Rc;
@@ -113,22 +113,23 @@ fn check(protocol_version: &'static str, entry: &Value, as_events: bool) {
     let body = if as_events { format!("data: {}\r\n\r\n", entry["answer"]) } else { entry["answer"].to_string() };
     let (config, mut notes, mut exchange) = (Config::default(), Notes::default(), Exchange::default());
     let correlation = Correlation::new(Rc::new(InMemory::default()), "specification", [0; HASH_KEY_BYTES], 0);
-    exchange.handle_request_headers(&mut Context::new(&config, &proxy, &correlation, &mut notes), false);
+    let bodies = BodyPool::default();
+    exchange.handle_request_headers(&mut Context::new(&config, &proxy, &correlation, &bodies, &mut notes), false);
     let request = entry["request"].to_string();
     exchange.handle_request_body(
-        &mut Context::new(&config, &proxy, &correlation, &mut notes),
+        &mut Context::new(&config, &proxy, &correlation, &bodies, &mut notes),
         request.len(),
         request.as_bytes(),
         true,
     );
-    exchange.handle_response_headers(&mut Context::new(&config, &proxy, &correlation, &mut notes), false);
+    exchange.handle_response_headers(&mut Context::new(&config, &proxy, &correlation, &bodies, &mut notes), false);
     exchange.handle_response_body(
-        &mut Context::new(&config, &proxy, &correlation, &mut notes),
+        &mut Context::new(&config, &proxy, &correlation, &bodies, &mut notes),
         body.len(),
         body.as_bytes(),
         true,
     );
-    exchange.handle_log(&mut Context::new(&config, &proxy, &correlation, &mut notes));
+    exchange.handle_log(&mut Context::new(&config, &proxy, &correlation, &bodies, &mut notes));
     notes.ends.sort();
     notes.facts.sort();
     assert_eq!(notes.ends, texts(&entry["ends"]), "{protocol_version} {entry}");

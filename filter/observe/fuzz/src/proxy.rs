@@ -3,7 +3,7 @@
 use crate::chunks::{Chunking, cut};
 use crate::script::{End, Script, Side};
 use mcp_observe::{
-    Config, Context, Correlation, Exchange, Failure, Host, Observation, Observer, PublishedLabels, Time,
+    BodyPool, Config, Context, Correlation, Exchange, Failure, Host, Observation, Observer, PublishedLabels, Time,
 };
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -33,6 +33,7 @@ pub struct Playing<'a> {
     chunks: [Vec<(&'a [u8], bool)>; 2],
     config: &'a Config,
     correlation: &'a Correlation,
+    bodies: BodyPool,
     now: &'a Cell<u64>,
     exchange: Exchange,
     has_request_headers: bool,
@@ -61,6 +62,7 @@ impl<'a> Playing<'a> {
             chunks: sides.map(|side| side.map(|side| chunks(side, chunking)).unwrap_or_default()),
             config,
             correlation,
+            bodies: BodyPool::default(),
             now,
             exchange: Exchange::default(),
             has_request_headers: false,
@@ -109,7 +111,7 @@ impl<'a> Playing<'a> {
             has_request_headers: self.has_request_headers,
             has_response_headers: self.has_response_headers,
         };
-        callback(&mut self.exchange, &mut Context::new(self.config, &questions, self.correlation, tally));
+        callback(&mut self.exchange, &mut Context::new(self.config, &questions, self.correlation, &self.bodies, tally));
     }
 }
 

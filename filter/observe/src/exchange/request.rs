@@ -109,6 +109,7 @@ impl Exchange {
     fn finish_request_body(&mut self, context: &mut Context<'_>) {
         if let Some(mut body) = self.request.body.take() {
             body.finish(&mut |part| self.request_part(part, context));
+            context.bodies.put(body);
         }
     }
 

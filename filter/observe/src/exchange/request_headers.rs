@@ -5,7 +5,7 @@ use super::state::{MirroredHeaders, PostHeaders, RequestKind};
 use super::{Context, Exchange, PATH_BYTES, SESSION_ID_BYTES};
 use crate::label::{ProtocolVersion, Transport};
 use crate::observation::Observation;
-use crate::read::body::{Body, Format};
+use crate::read::body::Format;
 use crate::read::reader::{NAME_BYTES, WORD_BYTES};
 use crate::text::Text;
 
@@ -35,7 +35,7 @@ impl Exchange {
         }
         let headers = self.read_post_headers(context);
         if !headers.is_encoded {
-            let mut body = Body::new(Format::Json);
+            let mut body = context.bodies.take(Format::Json);
             body.set_ids(context.config.filter_state());
             self.request.body = Some(body);
         }

@@ -55,6 +55,7 @@ impl Exchange {
     pub(super) fn end_open_operations(&mut self, context: &mut Context<'_>) {
         if let Some(mut body) = self.response.take_body() {
             body.finish(&mut |part| self.response_part(part, context));
+            context.bodies.put(body);
         }
         self.begin_by_headers(context);
         if let Some(session) = self.session.key.filter(|_| self.response.has_event_ids) {

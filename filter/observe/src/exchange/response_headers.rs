@@ -68,7 +68,7 @@ impl Exchange {
         let has_lists = operations.iter().any(|operation| operation.method.list_kind().is_some());
         // The response to a list request of another exchange may come on a GET stream.
         let wants_lists = has_lists || self.request.kind.is_get();
-        let mut body = Body::new(format);
+        let mut body = context.bodies.take(format);
         body.set_lists(wants_lists.then_some(context.config.digest_key));
         if format == Format::Sse && self.request.kind.is_get() {
             body.set_endpoint();

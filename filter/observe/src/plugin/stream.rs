@@ -27,10 +27,6 @@ struct Recording<S> {
     attributes: Attributes,
 }
 
-/// The allocator of the module takes twice as long for more than 244 bytes.
-#[cfg(target_arch = "wasm32")]
-const _: () = assert!(size_of::<HttpStream<()>>() <= 244);
-
 // === impl HttpStream ===
 
 impl<S: Shell> HttpStream<S> {
@@ -85,7 +81,10 @@ impl<S: Shell> HttpStream<S> {
 
     fn call(&mut self, callback: impl FnOnce(&mut Exchange, &mut Context<'_>)) {
         let Self { plugin, exchange, recording } = self;
-        callback(exchange, &mut Context::new(&plugin.config, &*plugin.shell, &plugin.correlation, recording));
+        callback(
+            exchange,
+            &mut Context::new(&plugin.config, &*plugin.shell, &plugin.correlation, &plugin.bodies, recording),
+        );
         plugin.flush_if_ended();
     }
 }

@@ -4,6 +4,7 @@
 //! [`event::MAX_EVENT_BYTES`]. A compressed body adds its decoder (`inflate`), and keeps less of an event: [`MAX_INFLATED_EVENT_BYTES`].
 
 mod event;
+pub(crate) mod pool;
 
 use crate::digest::DigestKey;
 use crate::label::SkipReason;
@@ -80,9 +81,23 @@ struct EventReader<'a> {
 
 impl Body {
     /// Boxed at once, because it is large and a move would copy it.
-    pub(crate) fn new(format: Format) -> Box<Self> {
-        let stream = (format == Format::Sse).then(Box::default);
-        Box::new(Self { decoder: None, documents: Documents::default(), stream })
+    fn new(format: Format) -> Box<Self> {
+        let mut body = Box::new(Self { decoder: None, documents: Documents::default(), stream: None });
+        body.set_format(format);
+        body
+    }
+
+    /// Sets the format of a new or cleared body.
+    fn set_format(&mut self, format: Format) {
+        self.stream = (format == Format::Sse).then(Box::default);
+    }
+
+    /// Makes this a body that has read nothing, and frees all memory but the body's own and one buffer.
+    fn clear(&mut self) {
+        let Self { decoder, documents, stream } = self;
+        (*decoder, *stream) = (None, None);
+        documents.restart();
+        documents.reader.clear();
     }
 
     /// Keeps the items of list results, with digests under this key; `None` keeps no items.

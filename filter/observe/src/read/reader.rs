@@ -85,6 +85,28 @@ impl Reader {
         self.nested_array = false;
     }
 
+    /// As [`reset`](Self::reset), and drops the message and the settings too.
+    pub(crate) fn clear(&mut self) {
+        self.reset();
+        // The compiler names a new field here. What is not changed is set before it is read.
+        let Self {
+            message: Message { method, params, result, id: _, error: _, bytes: _, version: _ },
+            list_key,
+            item_name,
+            wants_ids,
+            max_published_bytes,
+            begun: _,
+            member: _,
+            places: _,
+            depth: _,
+            elements: _,
+            nested_array: _,
+        } = self;
+        (*method, *params, *result) = (None, None, None);
+        (*list_key, *item_name, *wants_ids) = (None, None, false);
+        *max_published_bytes = MAX_PUBLISHED_BYTES;
+    }
+
     fn place(&self) -> Place {
         self.depth.checked_sub(1).and_then(|top| self.places.get(top)).copied().unwrap_or(Place::Document)
     }

@@ -5,8 +5,8 @@ mod floor;
 
 pub use floor::Floor;
 use mcp_observe::{
-    Config, Context, Correlation, Exchange, Failure, HASH_KEY_BYTES, Host, InMemory, MetricKind, Metrics, Observation,
-    Observer, PublishedLabels, Recorder, Server, SharedData, Time, Versioned,
+    BodyPool, Config, Context, Correlation, Exchange, Failure, HASH_KEY_BYTES, Host, InMemory, MetricKind, Metrics,
+    Observation, Observer, PublishedLabels, Recorder, Server, SharedData, Time, Versioned,
 };
 use std::hint::black_box;
 use std::rc::Rc;
@@ -104,6 +104,7 @@ pub struct Reader {
     config: Rc<Config>,
     host: Stub,
     correlation: Correlation,
+    bodies: BodyPool,
     recording: Recording,
 }
 
@@ -116,12 +117,13 @@ impl Reader {
         let server = recorder.server(b"upstream");
         let recording = Recording { recorder, server, stub: Stub { answer_type } };
         let correlation = Correlation::new(Rc::new(InMemory::default()), "bench", [0; HASH_KEY_BYTES], 0);
-        Self { config, host: Stub { answer_type }, correlation, recording }
+        Self { config, host: Stub { answer_type }, correlation, bodies: BodyPool::default(), recording }
     }
 
     /// Runs one callback of the core.
     pub fn with(&mut self, callback: impl FnOnce(&mut Context<'_>)) {
-        callback(&mut Context::new(&self.config, &self.host, &self.correlation, &mut self.recording));
+        let Self { config, host, correlation, bodies, recording } = self;
+        callback(&mut Context::new(config, host, correlation, bodies, recording));
     }
 
     /// Runs the small call up to the response headers.

@@ -1,3 +1,4 @@
+use super::pool::{BodyPool, MAX_IDLE};
 use super::{Body, Format, Part};
 use crate::digest::DigestKey;
 use crate::label::{ListKind, SkipReason};
@@ -231,4 +232,38 @@ fn any_chunking_gives_the_same_parts() {
         let mut sizes = random.fork();
         assert_eq!(read(format, text.as_bytes(), || sizes.usize(1..40)), expected, "{text:?}");
     }
+}
+
+#[test]
+fn reader_from_the_pool_reads_like_a_new_one() {
+    let stream = "id: 7\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"tools\":[{\"name\":\"a\"}]}}\n\n";
+    let request = r#"[{"jsonrpc":"2.0","id":"x","method":"tools/call","params":{"name":"add","arguments":{"a":[1]}}}]"#;
+    let texts = [(Format::Json, request), (Format::Json, r#"{"a":[tru"#), (Format::Sse, stream)];
+    let pool = BodyPool::default();
+    for (earlier_format, earlier) in texts {
+        for cut in 0..earlier.len() {
+            let mut body = pool.take(earlier_format);
+            body.set_lists(Some(DigestKey::default()));
+            body.set_ids(true);
+            body.push(&earlier.as_bytes()[..cut], &mut |_| {});
+            pool.put(body);
+            let (format, text) = texts[cut % texts.len()];
+            let parts = |mut body: Box<Body>| {
+                let mut parts = Vec::new();
+                body.push(text.as_bytes(), &mut |part| parts.push(keep(part)));
+                body.finish(&mut |part| parts.push(keep(part)));
+                pool.put(body);
+                parts
+            };
+            assert_eq!(parts(pool.take(format)), parts(Body::new(format)), "{earlier:?} up to {cut}, then {text:?}");
+        }
+    }
+}
+
+#[test]
+fn pool_keeps_few_readers() {
+    let pool = BodyPool::default();
+    let bodies: Vec<_> = (0..100).map(|_| pool.take(Format::Json)).collect();
+    bodies.into_iter().for_each(|body| pool.put(body));
+    assert_eq!(pool.idle_readers(), MAX_IDLE);
 }
