@@ -2,6 +2,7 @@
 
 mod bounds;
 mod http_sse;
+mod orders;
 mod resumed;
 mod server_requests;
 mod sessions;
