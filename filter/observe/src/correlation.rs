@@ -83,8 +83,9 @@ use table::Table;
 pub const HASH_KEY_BYTES: usize = 16;
 
 /// All tables of the store.
-const TABLES: [Table; 8] = [
+const TABLES: [Table; 9] = [
     links::TABLE,
+    links::NAMED,
     sessions::TABLE,
     coverage::TABLE,
     tasks::TABLE,
@@ -119,6 +120,8 @@ pub struct Correlation {
     open_streams: RefCell<Vec<StreamId>>,
     /// The slot of links that is checked next for expired ones.
     next_expiry_slot: Cell<u64>,
+    /// Operations on open event streams of this VM that are not in the store yet.
+    unsaved_operations: RefCell<links::Unsaved>,
     /// Events that passed this VM and are not in the store yet.
     unsaved_events: RefCell<Vec<event_ids::EventKey>>,
     /// The protocol versions that were read last.
@@ -164,6 +167,7 @@ impl Correlation {
             last_stream: Cell::new(seed),
             open_streams: RefCell::default(),
             next_expiry_slot: Cell::new(seed),
+            unsaved_operations: RefCell::default(),
             unsaved_events: RefCell::default(),
             protocol_versions: RefCell::default(),
             activity: RefCell::default(),

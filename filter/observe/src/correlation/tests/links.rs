@@ -97,7 +97,7 @@ fn session_end_takes_links_without_open_stream() {
     one.add_operations(session, &[pending("held", stream(5))], Time(1));
     one.add_operations(neighbour, &[pending("a", None)], Time(1));
     one.add_server_request(session, &server_request(id("q").key(), None), Transport::StreamableHttp);
-    let ended = other.end_session_links(session, Fallback::NoResponse);
+    let ended = other.end_session_links(session, Fallback::NoResponse, Time(2));
     assert_eq!((ended.operations().count(), ended.server_requests().count()), (2, 1));
     assert!(matches!(one.take_own_operation(session, id("held").key(), stream(5)), Lookup::Found(_)));
     assert!(matches!(one.take_operation(neighbour, id("a").key()), Lookup::Found(_)));
@@ -144,7 +144,7 @@ fn operation_ends_once_if_stream_and_session_end_together() {
             meanwhile: RefCell::new(Some(Box::new(leave))),
         });
         let ending = Correlation::new(between.clone(), "test", [7; HASH_KEY_BYTES], 3);
-        let mut ended = ending.end_session_links(session, Fallback::NoResponse).operations().count();
+        let mut ended = ending.end_session_links(session, Fallback::NoResponse, Time(2)).operations().count();
         between.meanwhile.take().into_iter().for_each(|leave| leave());
         ended += detached.get();
         assert_eq!(ended, 1, "after {writes_before} writes");
