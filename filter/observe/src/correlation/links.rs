@@ -1,10 +1,11 @@
-//! What waits for another exchange of its session: operations, server requests, cancellations.
+//! What waits for another exchange of its session: operations, server requests, cancellations, early answers.
 //!
 //! All links of a session are in one slot, so that the session's end finds them. The VM that removes a link counts it. So each
 //! link is counted once, whichever VM is first.
 //!
 //! A link expires [`EXPIRY`] after it was added or its stream ended. While a stream that may bring its answer is open, the VM of
-//! that stream renews the link ([`expiry`]). So the links of a VM that trapped expire as well.
+//! that stream renews the link ([`expiry`]). So the links of a VM that trapped expire as well. An answer whose operation is not
+//! here waits for three seconds ([`early_answers`]). In that time the VM that has the operation saves it ([`unsaved`]).
 //!
 //! | limit of a slot | value | what happens |
 //! |---|---|---|
@@ -239,7 +240,9 @@ impl EndedLinks {
 
     /// The answers among them that no operation was found for.
     pub(crate) fn early_answers(&self) -> impl Iterator<Item = &EarlyAnswer> {
-        self.0.iter().filter_map(|link| if let LinkKind::EarlyAnswer(answer) = &link.kind { Some(&**answer) } else { None })
+        self.0
+            .iter()
+            .filter_map(|link| if let LinkKind::EarlyAnswer(answer) = &link.kind { Some(&**answer) } else { None })
     }
 
     /// The operations among them.

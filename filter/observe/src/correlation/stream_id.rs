@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 
 /// An open stream. [`Correlation::new_stream_id`](super::Correlation::new_stream_id) makes one for a stream of Streamable
 /// HTTP, [`SessionKey::stream_id`](super::SessionKey::stream_id) gives that of a session of HTTP+SSE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct StreamId(NonZeroU64);
 
 impl StreamId {

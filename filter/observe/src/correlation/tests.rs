@@ -17,6 +17,7 @@ mod bounds;
 mod expiry;
 mod links;
 mod sessions;
+mod unsaved;
 
 /// Two VMs of one process.
 pub(super) fn pair() -> (Correlation, Correlation, Rc<InMemory>) {

@@ -58,8 +58,7 @@ impl Exchange {
         context: &mut Context<'_>,
     ) -> Result<Answered, Unmatched> {
         // This process saw only streams of the session, so the request passed another process.
-        let is_excused =
-            self.request.kind.is_get() && !context.correlation.saw_traffic(session, Traffic::Requests);
+        let is_excused = self.request.kind.is_get() && !context.correlation.saw_traffic(session, Traffic::Requests);
         let unmatched = (!is_excused).then_some(UnmatchedReason::UnknownId);
         let at_once = Err(unmatched.map_or(Unmatched::Unreported, Unmatched::Reported));
         let is_followed = self.session.transport == Transport::StreamableHttp;

@@ -110,10 +110,13 @@ impl Correlation {
     /// The slots of links that a tick at `now` checks because of such answers.
     pub(super) fn named_slots(&self, now: Time) -> Vec<u64> {
         let bytes = self.read_bytes(&NAMED, 0);
-        let named = records(&bytes, MAX_NAMED).iter().map(|record| u64::from_le_bytes(*record));
-        let mut slots: Vec<u64> = named.filter(|named| *named > now.0).map(|named| named & 0xff).collect();
-        slots.sort_unstable();
-        slots.dedup();
+        let mut slots = Vec::new();
+        for record in records(&bytes, MAX_NAMED) {
+            let named = u64::from_le_bytes(*record);
+            if named > now.0 && !slots.contains(&(named & 0xff)) {
+                slots.push(named & 0xff);
+            }
+        }
         slots
     }
 
@@ -143,7 +146,7 @@ pub(super) fn take_early_answer(
     session: SessionKey,
     id: IdKey,
     since: Time,
-) -> Option<EarlyAnswer> {
+) -> Option<Box<EarlyAnswer>> {
     let answers = |link: &Link, id| match &link.kind {
         LinkKind::EarlyAnswer(answer) => link.session == session && answer.id == id && answer.at >= since,
         _ => false,
@@ -153,5 +156,5 @@ pub(super) fn take_early_answer(
     for link in slot.iter_mut().filter(|link| id.forms().any(|id| answers(link, id))) {
         link.set_second_answer();
     }
-    Some(*first)
+    Some(first)
 }

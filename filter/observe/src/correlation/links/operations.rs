@@ -20,7 +20,7 @@ impl Correlation {
         now: Time,
     ) -> Option<EndedLinks> {
         self.with_links(session, |slot| {
-            if !push_operations(slot, session, operations.iter().cloned(), now) {
+            if !push_operations(slot, session, operations.to_vec(), now) {
                 return (false, None);
             }
             (true, Some(make_room(slot)))
@@ -121,7 +121,7 @@ impl Correlation {
 pub(super) fn push_operations(
     slot: &mut Slot,
     session: SessionKey,
-    operations: impl Iterator<Item = PendingOperation>,
+    operations: Vec<PendingOperation>,
     now: Time,
 ) -> bool {
     let mut is_open = false;

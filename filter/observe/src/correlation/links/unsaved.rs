@@ -29,7 +29,7 @@ use crate::correlation::{Correlation, SessionKey, StreamId};
 use crate::host::Time;
 use crate::id::IdKey;
 use crate::observation::Observation;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::FxBuildHasher;
 use std::collections::VecDeque;
 use std::hash::BuildHasher as _;
 
@@ -39,7 +39,8 @@ const MAX_ANSWERED: usize = 2048;
 /// The unsaved operations of a VM.
 #[derive(Debug, Default)]
 pub(in crate::correlation) struct Unsaved {
-    streams: FxHashMap<StreamId, UnsavedStream>,
+    /// In the order in which they opened.
+    streams: Vec<UnsavedStream>,
     /// Digests of the ids of operations that were answered before they were saved, the latest last.
     answered: VecDeque<u64>,
 }
@@ -47,6 +48,7 @@ pub(in crate::correlation) struct Unsaved {
 /// The operations of one stream.
 #[derive(Debug)]
 struct UnsavedStream {
+    stream: StreamId,
     session: SessionKey,
     /// When the stream opened.
     since: Time,
@@ -60,7 +62,7 @@ struct UnsavedStream {
 pub(crate) struct UnsavedOperation {
     pub(crate) pending: PendingOperation,
     /// The answer that another stream brought.
-    pub(crate) answer: Option<EarlyAnswer>,
+    pub(crate) answer: Option<Box<EarlyAnswer>>,
 }
 
 // === impl Correlation ===
@@ -75,18 +77,19 @@ impl Correlation {
         now: Time,
     ) {
         let operations = operations.into_iter().map(|pending| UnsavedOperation { pending, answer: None }).collect();
-        let unsaved = UnsavedStream { session, since: now, operations, is_new: true };
-        self.unsaved_operations.borrow_mut().streams.insert(stream, unsaved);
+        let unsaved = UnsavedStream { stream, session, since: now, operations, is_new: true };
+        self.unsaved_operations.borrow_mut().streams.push(unsaved);
     }
 
     /// Takes an unsaved operation of this stream that a message with this id answers.
     pub(crate) fn take_unsaved(&self, stream: StreamId, id: IdKey) -> Option<UnsavedOperation> {
         let mut unsaved = self.unsaved_operations.borrow_mut();
-        let entry = unsaved.streams.get_mut(&stream)?;
+        let place = unsaved.place(stream)?;
+        let entry = unsaved.streams.get_mut(place)?;
         let index = entry.operations.iter().position(|operation| operation.pending.operation.id.key() == id)?;
         let (session, operation) = (entry.session, entry.operations.swap_remove(index));
         if entry.operations.is_empty() {
-            unsaved.streams.remove(&stream);
+            unsaved.streams.remove(place);
         }
         if operation.answer.is_none() {
             unsaved.note_answered(session, id);
@@ -96,7 +99,8 @@ impl Correlation {
 
     /// Takes all unsaved operations of a stream.
     pub(crate) fn take_all_unsaved(&self, stream: StreamId) -> Vec<UnsavedOperation> {
-        self.unsaved_operations.borrow_mut().streams.remove(&stream).map_or_else(Vec::new, |entry| entry.operations)
+        let mut unsaved = self.unsaved_operations.borrow_mut();
+        unsaved.place(stream).map_or_else(Vec::new, |place| unsaved.streams.remove(place).operations)
     }
 
     /// Whether this VM answered an operation with this id that was not saved.
@@ -107,7 +111,7 @@ impl Correlation {
 
     /// Whether operations of the session are still to be saved.
     pub(crate) fn has_unsaved_operations(&self, session: SessionKey) -> bool {
-        self.unsaved_operations.borrow().streams.values().any(|entry| entry.is_new && entry.session == session)
+        self.unsaved_operations.borrow().streams.iter().any(|entry| entry.is_new && entry.session == session)
     }
 
     /// Saves the operations of the session. The caller has reported [`Observation::OperationsShared`]. Returns the evicted links.
@@ -133,22 +137,20 @@ impl Correlation {
     fn unsaved_streams(&self, session: Option<SessionKey>) -> Vec<StreamId> {
         let unsaved = self.unsaved_operations.borrow();
         let is_wanted = |entry: &UnsavedStream| entry.is_new && session.is_none_or(|session| session == entry.session);
-        let wanted = unsaved.streams.iter().filter(|(_, entry)| is_wanted(entry));
-        let mut streams: Vec<(Time, StreamId)> = wanted.map(|(stream, entry)| (entry.since, *stream)).collect();
-        streams.sort_unstable();
-        streams.into_iter().map(|(_, stream)| stream).collect()
+        unsaved.streams.iter().filter(|entry| is_wanted(entry)).map(|entry| entry.stream).collect()
     }
 
     fn server_of(&self, stream: StreamId) -> Option<Box<str>> {
         let unsaved = self.unsaved_operations.borrow();
-        unsaved.streams.get(&stream)?.operations.first()?.pending.server.clone()
+        unsaved.streams.get(unsaved.place(stream)?)?.operations.first()?.pending.server.clone()
     }
 
     /// Adds the operations of a stream to the store. Those that another stream answered stay in this VM, for their own exchange to
     /// end them. All stay if the store has no room.
     fn save_stream(&self, stream: StreamId, now: Time) -> EndedLinks {
         let mut unsaved = self.unsaved_operations.borrow_mut();
-        let Some(entry) = unsaved.streams.get_mut(&stream) else { return EndedLinks::default() };
+        let Some(place) = unsaved.place(stream) else { return EndedLinks::default() };
+        let Some(entry) = unsaved.streams.get_mut(place) else { return EndedLinks::default() };
         entry.is_new = false;
         let Some((evicted, answers)) = self.add_unsaved(entry, now) else { return EndedLinks::default() };
         for (operation, answer) in entry.operations.iter_mut().zip(answers) {
@@ -156,21 +158,22 @@ impl Correlation {
         }
         entry.operations.retain(|operation| operation.answer.is_some());
         if entry.operations.is_empty() {
-            unsaved.streams.remove(&stream);
+            unsaved.streams.remove(place);
         }
         evicted
     }
 
     /// Adds the operations of an entry, but those that another stream answered since the entry's stream opened. Returns the
     /// evicted links and the answers, or `None` if there is no room.
-    fn add_unsaved(&self, entry: &UnsavedStream, now: Time) -> Option<(EndedLinks, Vec<Option<EarlyAnswer>>)> {
+    fn add_unsaved(&self, entry: &UnsavedStream, now: Time) -> Option<(EndedLinks, Vec<Option<Box<EarlyAnswer>>>)> {
         let UnsavedStream { session, since, operations, .. } = entry;
         self.with_links(*session, |slot| {
             let has_session_ended = has_session_ended(slot, *session, *since);
-            let answers: Vec<_> = operations.iter().map(|one| answer_to(slot, *session, &one.pending, *since)).collect();
+            let answers: Vec<_> =
+                operations.iter().map(|one| answer_to(slot, *session, &one.pending, *since)).collect();
             let open = operations.iter().zip(&answers).filter(|(_, answer)| answer.is_none());
             let open = open.map(|(one, _)| PendingOperation { has_session_ended, ..one.pending.clone() });
-            if !push_operations(slot, *session, open, now) {
+            if !push_operations(slot, *session, open.collect(), now) {
                 return (false, None);
             }
             (true, Some((make_room(slot), answers)))
@@ -181,6 +184,11 @@ impl Correlation {
 // === impl Unsaved ===
 
 impl Unsaved {
+    /// The index of a stream. It is one of the latest.
+    fn place(&self, stream: StreamId) -> Option<usize> {
+        self.streams.iter().rposition(|entry| entry.stream == stream)
+    }
+
     fn note_answered(&mut self, session: SessionKey, id: IdKey) {
         if self.answered.len() >= MAX_ANSWERED {
             self.answered.pop_front();
@@ -195,7 +203,12 @@ fn answered_digest(session: SessionKey, id: IdKey) -> u64 {
 }
 
 /// Takes the answer to an operation that another VM left after `since`.
-fn answer_to(slot: &mut Slot, session: SessionKey, pending: &PendingOperation, since: Time) -> Option<EarlyAnswer> {
+fn answer_to(
+    slot: &mut Slot,
+    session: SessionKey,
+    pending: &PendingOperation,
+    since: Time,
+) -> Option<Box<EarlyAnswer>> {
     let id = pending.operation.id.key();
     let answer = take_early_answer(slot, session, id, since)?;
     // The answer takes precedence.
