@@ -25,6 +25,9 @@ impl Exchange {
     /// The response is an event stream of the session, so another stream may bring the answers too. The VM keeps the operations
     /// until its next tick, and most are answered before it.
     pub(super) fn follow_event_stream(&mut self, context: &mut Context<'_>) {
+        if self.session(context).is_none() {
+            return;
+        }
         let stream = context.correlation.new_stream_id();
         if context.correlation.has_ended() || self.operations.open.iter().any(needs_whole_answer) {
             self.register_operations(Some(stream), Fallback::NoResponse, context);
