@@ -29,7 +29,7 @@
 //! | POST outside of a session | `is_endpoint` | endpoints | recognises an unusual endpoint |
 //! | request body ends, HTTP+SSE | `add_operations` | links | the answers come on the session's stream |
 //! | response to a POST is an event stream | `keep_operations`, `stream_opened` | memory of the VM ([`links`]) | the answers may come on another stream |
-//! | the same, for lists, tasks and `initialize` | `add_operations`, `stream_opened` | links | whoever sees the answer reads all of it |
+//! | the same, for lists, tasks, `initialize` and large batches | `add_operations`, `stream_opened` | links | whoever sees the answer reads all of it |
 //! | before each look-up of an operation, a cancellation or the end of a session | `save_operations_of` | links | adds those that the VM kept |
 //! | GET opens an event stream | `note_traffic_once` | coverage | this process sees streams of the session |
 //! | `endpoint` event | `note_endpoint`, `note_stream_path`, `stream_opened` | endpoints, stream paths | stores the addresses |

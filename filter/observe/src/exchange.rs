@@ -27,7 +27,7 @@
 //!
 //! | part | at most |
 //! |---|---|
-//! | operations with their names | [`MAX_OPERATIONS`] |
+//! | operations with their names | [`MAX_OPERATIONS`]; up to 16 of them twice, while the store does not have them |
 //! | an event and a list result that are being read | 32 KiB |
 //! | decoder of a compressed response | 43 KiB; then fewer operations ([`MAX_INFLATED_OPERATIONS`]) and a smaller event ([`crate::read::body`]) |
 

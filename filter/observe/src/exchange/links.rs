@@ -14,6 +14,9 @@ use crate::id::RequestId;
 use crate::label::{KnownMethod, Method, Status, UnmatchedReason};
 use crate::observation::{Observation, Operation, OperationEnd};
 
+/// Operations of one exchange that its VM keeps in memory for the store. More are added to the store at once.
+const MAX_KEPT_OPERATIONS: usize = 16;
+
 /// An operation of this or another exchange that a JSON-RPC response answers.
 pub(super) struct Answered {
     pub(super) operation: Operation,
@@ -29,7 +32,9 @@ impl Exchange {
             return;
         }
         let stream = context.correlation.new_stream_id();
-        if context.correlation.has_ended() || self.operations.open.iter().any(needs_whole_answer) {
+        let open = &self.operations.open;
+        let is_large = open.len() > MAX_KEPT_OPERATIONS;
+        if is_large || context.correlation.has_ended() || open.iter().any(needs_whole_answer) {
             self.register_operations(Some(stream), Fallback::NoResponse, context);
             return;
         }

@@ -15,7 +15,7 @@
 //!
 //! | limit of a VM | value |
 //! |---|---|
-//! | unsaved operations | those of its open streams |
+//! | unsaved operations | those of its open streams, at most 16 of each |
 //! | ids of operations that were answered before they were saved | [`MAX_ANSWERED`], 8 bytes each |
 //!
 //! **What it does not do:** end the operations of a VM that traps before it saved them.
