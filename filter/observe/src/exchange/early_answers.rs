@@ -48,8 +48,8 @@ impl Exchange {
         }
     }
 
-    /// The store does not have the operation. If this is an event stream, the answer is left for another VM that may have it. On
-    /// HTTP+SSE the store has all operations from the start.
+    /// The store does not have the operation. If this is a new event of a stream, the answer is left for another VM that may have
+    /// the operation. On HTTP+SSE the store has all operations from the start.
     fn answered_unknown(
         &mut self,
         session: SessionKey,
