@@ -11,7 +11,8 @@
 //!
 //! | table | slots | bytes per slot, at most | entries |
 //! |---|---|---|---|
-//! | [`links`] | 256 | 8192 | operations, cancellations and server requests, by session |
+//! | [`links`] | 256 | 8192 | operations, cancellations, server requests and early answers, by session |
+//! | slots with early answers (in [`links`]) | 1 | 512 | which slots of links each tick checks |
 //! | [`sessions`] | 64 | 4096 | start, protocol version and latest use of 6500 sessions, and whether they are active |
 //! | [`coverage`] | 64 | 2048 | of which 16,384 sessions this process saw streams or requests |
 //! | [`tasks`] | 64 | 4096 | which tool created a task, and whether the task's end was seen |
@@ -27,18 +28,21 @@
 //! | the exchange is recognised | `exchange_started`, `first_exchange_started` | memory of the VM ([`activity`]) | marks its session as used |
 //! | POST outside of a session | `is_endpoint` | endpoints | recognises an unusual endpoint |
 //! | request body ends, HTTP+SSE | `add_operations` | links | the answers come on the session's stream |
-//! | response to a POST is an event stream | `add_operations`, `stream_opened` | links | the answers may come on another stream |
+//! | response to a POST is an event stream | `keep_operations`, `stream_opened` | memory of the VM ([`links`]) | the answers may come on another stream |
+//! | the same, for lists, tasks, `initialize` and large batches | `add_operations`, `stream_opened` | links | whoever sees the answer reads all of it |
+//! | before each look-up of an operation, a cancellation or the end of a session | `save_operations_of` | links | adds those that the VM kept |
 //! | GET opens an event stream | `note_traffic_once` | coverage | this process sees streams of the session |
 //! | `endpoint` event | `note_endpoint`, `note_stream_path`, `stream_opened` | endpoints, stream paths | stores the addresses |
 //! | event with an id | `note_event`; if the stream was resumed, `has_event` | event_ids | finds events that are repeated |
-//! | response message | `take_own_operation`, else `take_operation` | links | finds the operation that it answers |
+//! | response message, on its operation's stream | `take_unsaved`, else `take_own_operation` | memory of the VM, else links | finds the operation that it answers |
+//! | response message, on another stream | `take_operation`, else `leave_early_answer` | links | finds the operation, or is left for the VM that has it |
 //! | result of `initialize` | `start_session` | sessions | the session is active |
 //! | result without a protocol version | `protocol_version` | sessions | what `initialize` negotiated |
-//! | server request | `add_server_request` | links | the response comes with another exchange |
+//! | server request | `save_operations_of`, `add_server_request` | links | the response comes with another exchange |
 //! | client's response to it, server's cancellation of it | `end_server_request` | links | finds the server request |
 //! | client's cancellation | `cancel_operation` | links | marks the operation, or is stored until the operation comes |
 //! | result that creates a task, result or notification that shows its end | `start_task`, `end_task` | tasks | finds the tool |
-//! | response ends without an answer | `add_operations`, `detach_stream` or `take_cancellation` | links | the answer may come later |
+//! | response ends without an answer | `save_operations_of`, `take_all_unsaved`, then `add_operations`, `detach_stream`, `take_own_operation` or `take_cancellation` | links | another stream brought the answer, or may bring it later |
 //! | stream with event ids ends | `save_event_ids_of` | event_ids | other workers may see the stream resumed |
 //! | `initialize` is refused | `is_stream_path` | stream paths | recognises a client that tries transports |
 //! | session ends | `end_session_links`, `end_session` | links, sessions | ends all that waits for it |
@@ -47,10 +51,11 @@
 //! | root context ends | [`Correlation::end`] | leases, links, sessions | see [`tick`] |
 //!
 //! **Bound:** [`MAX_BYTES`] with the keys (2.81 MiB), per server name and process. Links expire after [`links::EXPIRY`]
-//! unless an open stream holds them; for each such stream its VM keeps 8 bytes.
+//! unless an open stream holds them; for each such stream its VM keeps 8 bytes, and the operations that are not saved.
 //!
-//! **Cost:** one read and one write of a slot per method, about 2 us with a few entries. Operations answered by plain JSON do
-//! not use the store. Nor does anything of 2026-07-28 except tasks.
+//! **Cost:** one read and one write of a slot per method, about 2 us with a few entries. An operation that is answered on its own
+//! exchange before the next tick costs nothing, except that the ids of its events are saved, if it has any. Operations
+//! answered by plain JSON do not use the store. Nor does anything of 2026-07-28 except tasks.
 //!
 //! **What it does not do:** follow clients without a session id. Their ids repeat, so their messages cannot be distinguished.
 
@@ -83,8 +88,9 @@ use table::Table;
 pub const HASH_KEY_BYTES: usize = 16;
 
 /// All tables of the store.
-const TABLES: [Table; 8] = [
+const TABLES: [Table; 9] = [
     links::TABLE,
+    links::NAMED,
     sessions::TABLE,
     coverage::TABLE,
     tasks::TABLE,
@@ -119,6 +125,8 @@ pub struct Correlation {
     open_streams: RefCell<Vec<StreamId>>,
     /// The slot of links that is checked next for expired ones.
     next_expiry_slot: Cell<u64>,
+    /// Operations on open event streams of this VM that are not in the store yet.
+    unsaved_operations: RefCell<links::Unsaved>,
     /// Events that passed this VM and are not in the store yet.
     unsaved_events: RefCell<Vec<event_ids::EventKey>>,
     /// The protocol versions that were read last.
@@ -164,6 +172,7 @@ impl Correlation {
             last_stream: Cell::new(seed),
             open_streams: RefCell::default(),
             next_expiry_slot: Cell::new(seed),
+            unsaved_operations: RefCell::default(),
             unsaved_events: RefCell::default(),
             protocol_versions: RefCell::default(),
             activity: RefCell::default(),

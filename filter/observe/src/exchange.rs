@@ -11,7 +11,9 @@
 //! | `request_headers`, `request` | find operations in the client's side |
 //! | `response_headers`, `response` | find the responses in the server's side |
 //! | `verdict` | how an operation ended |
-//! | `session` | operations, events, start and end of the exchange's session, in the [correlation store](crate::correlation) |
+//! | `session` | start, end and repeated events of the exchange's session, in the [correlation store](crate::correlation) |
+//! | `links` | operations that another stream of the session may answer |
+//! | `early_answers` | answers to operations of other exchanges |
 //! | `server_requests`, `tasks` | requests from the server, cancellations, tasks |
 //! | `unanswered` | reports what the store ends without a response |
 //! | `headers` | the values of HTTP headers |
@@ -25,11 +27,13 @@
 //!
 //! | part | at most |
 //! |---|---|
-//! | operations with their names | [`MAX_OPERATIONS`] |
+//! | operations with their names | [`MAX_OPERATIONS`]; up to 16 of them twice, while the store does not have them |
 //! | an event and a list result that are being read | 32 KiB |
 //! | decoder of a compressed response | 43 KiB; then fewer operations ([`MAX_INFLATED_OPERATIONS`]) and a smaller event ([`crate::read::body`]) |
 
+mod early_answers;
 mod headers;
+mod links;
 mod request;
 mod request_headers;
 mod response;

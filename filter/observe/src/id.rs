@@ -28,7 +28,7 @@ pub(crate) struct RequestId {
 }
 
 /// The part of an id that is compared. Client and server choose their ids independently, so those of the server are marked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct IdKey {
     form: Form,
     is_of_server: bool,
@@ -37,7 +37,7 @@ pub(crate) struct IdKey {
 }
 
 /// How an id is written. Decimal digits without sign or leading zero mean the same number as a string and as a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 enum Form {
     String,
     Number,

@@ -49,7 +49,7 @@ pub(crate) struct Proxy {
     pub(crate) bodies: BodyPool,
     pub(crate) shared: Rc<InMemory>,
     /// The clock advances by 1 ms each time it is read.
-    clock: Cell<u64>,
+    clock: Rc<Cell<u64>>,
 }
 
 /// A running exchange, which a test advances step by step.
@@ -172,11 +172,18 @@ impl Default for Proxy {
     fn default() -> Self {
         let shared = Rc::new(InMemory::default());
         let correlation = Correlation::new(shared.clone(), "test", [7; HASH_KEY_BYTES], 0);
-        Self { correlation, bodies: BodyPool::default(), shared, clock: Cell::new(0) }
+        Self { correlation, bodies: BodyPool::default(), shared, clock: Rc::default() }
     }
 }
 
 impl Proxy {
+    /// Another worker of the same process.
+    pub(crate) fn other_worker(&self) -> Self {
+        let shared = Rc::clone(&self.shared);
+        let correlation = Correlation::new(shared.clone(), "test", [7; HASH_KEY_BYTES], 1);
+        Self { correlation, shared, clock: Rc::clone(&self.clock) }
+    }
+
     /// Sends a script's request.
     pub(crate) fn begin<'a>(&'a self, script: &'a Script, observer: &mut dyn Observer) -> Playing<'a> {
         let (request_headers, response_headers) = (Cell::new(true), Cell::new(false));
@@ -203,10 +210,12 @@ impl Proxy {
 
     /// Runs 32 ticks and returns their observations.
     pub(crate) fn tick(&self) -> Vec<String> {
+        (0..32).flat_map(|_| self.tick_once()).collect()
+    }
+
+    pub(crate) fn tick_once(&self) -> Vec<String> {
         let mut log = Log::default();
-        for _ in 0..32 {
-            self.correlation.tick(Time(self.clock.get()), &mut |_, observation| log.observe(observation));
-        }
+        self.correlation.tick(Time(self.clock.get()), &mut |_, observation| log.observe(observation));
         log.lines
     }
 }

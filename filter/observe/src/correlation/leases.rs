@@ -61,6 +61,11 @@ impl Correlation {
         self.replace_lease(now, None) == Some(0)
     }
 
+    /// Whether this VM stopped following links: it has no more ticks.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.get()
+    }
+
     /// Whether a VM remains that can end a session which starts now. This VM may have stopped while its streams are open.
     pub(crate) fn has_live_vm(&self, now: Time) -> bool {
         let is_valid = |record| Lease::from_record(record).until > now;

@@ -1,30 +1,38 @@
-//! What waits for another exchange of its session: operations, server requests, cancellations.
+//! What waits for another exchange of its session: operations, server requests, cancellations, early answers.
 //!
 //! All links of a session are in one slot, so that the session's end finds them. The VM that removes a link counts it. So each
 //! link is counted once, whichever VM is first.
 //!
 //! A link expires [`EXPIRY`] after it was added or its stream ended. While a stream that may bring its answer is open, the VM of
-//! that stream renews the link ([`expiry`]). So the links of a VM that trapped expire as well.
+//! that stream renews the link ([`expiry`]). So the links of a VM that trapped expire as well. An answer whose operation is not
+//! here waits for three seconds ([`early_answers`]). In that time the VM that has the operation saves it ([`unsaved`]).
 //!
 //! | limit of a slot | value | what happens |
 //! |---|---|---|
 //! | all links | [`TABLE`]`.max_bytes` | the oldest links are evicted that are not open operations |
 //! | open operations | [`MAX_OPEN_BYTES`] | a further one is not added; its exchange follows it alone |
-//! | cancellations without an operation | 16 | the oldest is evicted |
+//! | cancellations without an operation | 32 | the oldest is evicted |
+//! | answers without an operation | 16 | the oldest is evicted, and counted as belonging to no request |
 //! | marks of what was answered | 8 | the oldest is evicted |
+//! | marks of sessions that ended | 8 | the oldest is evicted |
 
+mod early_answers;
 mod expiry;
 mod operations;
 mod server_requests;
 mod slot;
+mod unsaved;
 
 use super::{SessionKey, StreamId, Table, stream_id};
 use crate::host::Time;
 use crate::id::IdKey;
 use crate::label::{ErrorType, Method, Status, Transport};
 use crate::observation::Operation;
+pub(crate) use early_answers::EarlyAnswer;
+pub(super) use early_answers::NAMED;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+pub(super) use unsaved::Unsaved;
 
 /// How long a link waits while no open stream holds it.
 pub(crate) const EXPIRY: Duration = Duration::from_secs(300);
@@ -35,6 +43,7 @@ const MAX_OPEN_BYTES: usize = TABLE.max_bytes / 4 * 3;
 /// Bytes of a link without its texts and rare members, at most.
 const OPERATION_BYTES: usize = 104;
 const SERVER_REQUEST_BYTES: usize = 80;
+const EARLY_ANSWER_BYTES: usize = 144;
 const MARK_BYTES: usize = 48;
 /// Bytes of the rare members of an operation: its cursor, and the task that it requests.
 const CURSOR_BYTES: usize = 10;
@@ -112,6 +121,12 @@ enum LinkKind {
     },
     /// A mark: the id was answered. A further answer is a duplicate, and its id is not unknown.
     Answered(IdKey),
+    /// An answer whose operation was not here.
+    EarlyAnswer(Box<EarlyAnswer>),
+    /// A mark: the session ended. Operations that were not here yet ended with it.
+    SessionEnded {
+        at: Time,
+    },
 }
 
 type Slot = Vec<Link>;
@@ -183,7 +198,7 @@ impl Link {
         match &self.kind {
             LinkKind::Operation { pending, .. } => pending.stream,
             LinkKind::ServerRequest { request, .. } => request.stream,
-            LinkKind::Cancelled { .. } | LinkKind::Answered(_) => None,
+            _ => None,
         }
     }
 
@@ -210,7 +225,8 @@ impl Link {
                 OPERATION_BYTES + cursor + task + texts
             }
             LinkKind::ServerRequest { request, .. } => SERVER_REQUEST_BYTES + length(&request.server),
-            LinkKind::Cancelled { .. } | LinkKind::Answered(_) => MARK_BYTES,
+            LinkKind::EarlyAnswer(answer) => EARLY_ANSWER_BYTES + length(&answer.server),
+            LinkKind::Cancelled { .. } | LinkKind::Answered(_) | LinkKind::SessionEnded { .. } => MARK_BYTES,
         }
     }
 }
@@ -218,6 +234,17 @@ impl Link {
 // === impl EndedLinks ===
 
 impl EndedLinks {
+    fn append(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    /// The answers among them that no operation was found for.
+    pub(crate) fn early_answers(&self) -> impl Iterator<Item = &EarlyAnswer> {
+        self.0
+            .iter()
+            .filter_map(|link| if let LinkKind::EarlyAnswer(answer) = &link.kind { Some(&**answer) } else { None })
+    }
+
     /// The operations among them.
     pub(crate) fn operations(&self) -> impl Iterator<Item = &PendingOperation> {
         self.0.iter().filter_map(Link::pending)

@@ -1,12 +1,13 @@
 //! The store as two VMs of one process see it.
 
-use super::links::{Fallback, PendingOperation, ServerRequest};
-use super::{Correlation, HASH_KEY_BYTES, StreamId};
+use super::links::{EarlyAnswer, Fallback, PendingOperation, ServerRequest};
+use super::{Correlation, HASH_KEY_BYTES, SessionKey, StreamId};
 use crate::host::Time;
 use crate::id::{IdKey, RequestId};
 use crate::label::Method;
-use crate::label::{KnownMethod, Transport};
+use crate::label::{KnownMethod, Transport, UnmatchedReason};
 use crate::observation::Operation;
+use crate::read::message::Outcome;
 use crate::shared_data::InMemory;
 use crate::test;
 use crate::text::Text;
@@ -16,6 +17,7 @@ mod bounds;
 mod expiry;
 mod links;
 mod sessions;
+mod unsaved;
 
 /// Two VMs of one process.
 pub(super) fn pair() -> (Correlation, Correlation, Rc<InMemory>) {
@@ -61,9 +63,29 @@ fn pending(text: &str, stream: Option<StreamId>) -> PendingOperation {
     }
 }
 
+fn early_answer(text: &str, at: Time) -> EarlyAnswer {
+    EarlyAnswer {
+        id: id(text).key(),
+        at,
+        unmatched: Some(UnmatchedReason::UnknownId),
+        is_refusal: false,
+        bytes: 100,
+        error: None,
+        result: Some(Outcome::default()),
+        server: None,
+    }
+}
+
 fn server_request(key: IdKey, stream: Option<StreamId>) -> ServerRequest {
     let method = Method::Known(KnownMethod::SamplingCreateMessage);
     ServerRequest { id: key, method, server: None, sent_at: Time(5_000), stream, answered_at: None }
+}
+
+impl Correlation {
+    /// The next tick checks the links of this session.
+    pub(crate) fn check_next(&self, session: SessionKey) {
+        self.next_expiry_slot.set(super::links::TABLE.slot_of(session.digest()));
+    }
 }
 
 #[test]

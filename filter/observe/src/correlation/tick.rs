@@ -6,7 +6,8 @@
 //!
 //! | what | when |
 //! |---|---|
-//! | reads of eight slots of [`links`](super::links) | each tick |
+//! | reads of eight slots of [`links`](super::links), and of the slots with early answers | each tick |
+//! | read and write of a slot of links | for each open event stream whose operations are not saved yet |
 //! | read and write of the leases | every 30 seconds |
 //! | read of a slot of [`sessions`](super::sessions) | when one of its sessions may be idle, at least every 30 minutes |
 
@@ -28,6 +29,7 @@ impl Correlation {
     pub fn tick(&self, now: Time, report: &mut Report<'_>) {
         self.renew_lease(now);
         self.save_event_ids();
+        self.save_operations(now, report);
         self.publish_activity(now, report);
         self.expire_links(now).report(report);
     }
@@ -35,6 +37,7 @@ impl Correlation {
     /// To be called when this VM stops following the links of its server name. If it is the last one, all links and active
     /// sessions end, except what an open stream of this VM holds.
     pub fn end(&self, now: Time, report: &mut Report<'_>) {
+        self.save_operations(now, report);
         if self.release_lease(now) {
             self.take_unheld_links(now).report_unknown(report);
             self.deactivate_all(report);
@@ -51,7 +54,7 @@ impl EndedLinks {
         for pending in self.operations() {
             report(pending.server.as_deref(), pending.unanswered());
         }
-        self.report_server_requests(report);
+        self.report_others(report);
     }
 
     /// Reports the ends of links whose answer may come, but cannot be matched any more: each operation ends as `unknown`.
@@ -60,12 +63,20 @@ impl EndedLinks {
         for pending in self.operations() {
             report(pending.server.as_deref(), pending.ended(Status::Unknown, None, None));
         }
-        self.report_server_requests(report);
+        self.report_others(report);
     }
 
-    fn report_server_requests(&self, report: &mut Report<'_>) {
+    fn report_others(&self, report: &mut Report<'_>) {
         for request in self.server_requests() {
             report(request.server.as_deref(), request.lost());
+        }
+        for answer in self.early_answers() {
+            if let Some(code) = answer.error {
+                report(answer.server.as_deref(), Observation::ProtocolError { code, method: None });
+            }
+            if let Some(reason) = answer.unmatched {
+                report(answer.server.as_deref(), Observation::Unmatched(reason));
+            }
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The response's body: each JSON-RPC response ends the operation with its id. Operations without a response end when the HTTP
 //! response ends (`verdict`).
 
-use super::session::{Answered, server_name};
+use super::early_answers::Unmatched;
+use super::links::Answered;
+use super::session::server_name;
 use super::state::{Clock, Content, End, Evidence, ResponseBody};
 use super::tasks::task_status;
 use super::verdict::{Verdict, status_of_response};
@@ -224,7 +226,7 @@ impl Exchange {
             };
             return self.end_answered(answered.as_mut_slice(), unmatched, message, context);
         }
-        let (mut answered, unmatched) = self.match_other_operations(message, context);
+        let Some((mut answered, unmatched)) = self.match_other_operations(message, context) else { return };
         self.end_answered(&mut answered, unmatched, message, context);
     }
 
@@ -235,28 +237,32 @@ impl Exchange {
     /// | error without a usable id | all open operations of the exchange |
     /// | error with an unknown id | the operation of the exchange, if it is the only one |
     /// | any other | the operation of another exchange of the session with this id |
+    ///
+    /// Returns `None` if that is decided later.
     #[inline(never)]
     fn match_other_operations(
         &mut self,
         message: &Message,
         context: &mut Context<'_>,
-    ) -> (Vec<Answered>, Option<UnmatchedReason>) {
-        let Id::Some(id) = &message.id else { return (self.refused(message, true, context), None) };
+    ) -> Option<(Vec<Answered>, Option<UnmatchedReason>)> {
+        let Id::Some(id) = &message.id else { return Some((self.refused(message, true, context), None)) };
         let refused = self.refused(message, false, context);
         if !refused.is_empty() {
-            return (refused, None);
+            return Some((refused, None));
         }
-        match self.answered_elsewhere(id, context) {
-            Ok(answered) => (vec![answered], None),
+        match self.answered_elsewhere(id, message, context) {
+            Ok(answered) => Some((vec![answered], None)),
+            Err(Unmatched::Undecided) => None,
             // The exchange had no request, so the error refuses the exchange, not an operation.
-            Err(_) if message.error.is_some() && self.operations.begun == 0 => (Vec::new(), None),
-            Err(reason) => (Vec::new(), reason),
+            Err(_) if message.error.is_some() && self.operations.begun == 0 => Some((Vec::new(), None)),
+            Err(Unmatched::Reported(reason)) => Some((Vec::new(), Some(reason))),
+            Err(Unmatched::Unreported) => Some((Vec::new(), None)),
         }
     }
 
     /// Reports a response and ends the operations that it answers.
     #[inline(never)]
-    fn end_answered(
+    pub(super) fn end_answered(
         &mut self,
         answered: &mut [Answered],
         unmatched: Option<UnmatchedReason>,

@@ -3,7 +3,6 @@
 use super::headers::{encoding, is_event_stream, is_json};
 use super::state::{Content, RequestKind, ResponseBody};
 use super::{Context, Exchange, MAX_INFLATED_OPERATIONS, SESSION_ID_BYTES};
-use crate::correlation::links::Fallback;
 use crate::label::{KnownMethod, Method, SkipReason, StreamOpen, Transport};
 use crate::observation::Observation;
 use crate::read::body::{Body, Format};
@@ -31,8 +30,7 @@ impl Exchange {
         self.response.body = ResponseBody::Reading(body);
         let is_post_stream = format == Format::Sse && self.request.kind.post().is_some();
         if is_post_stream && self.session.transport == Transport::StreamableHttp && !self.is_modern() {
-            let stream = Some(context.correlation.new_stream_id());
-            self.register_operations(stream, Fallback::NoResponse, context);
+            self.follow_event_stream(context);
         }
     }
 

@@ -49,6 +49,7 @@ impl Exchange {
         if is_own_get && self.session.registration == Registration::None {
             self.session.registration = Registration::Here(context.correlation.new_stream_id());
         }
+        self.save_own_operations(context);
         let stream = self.session.registration.stream();
         self.session.has_server_requests |= stream.is_some();
         if stream.is_none() && is_streamable {
@@ -105,6 +106,7 @@ impl Exchange {
         match direction {
             Direction::In if !self.may_look_up(context) => {}
             Direction::In => {
+                self.save_operations(session, context);
                 let evicted = context.correlation.cancel_operation(session, id.key(), now);
                 context.end_evicted(&evicted);
             }

@@ -1,7 +1,9 @@
 //! State that exchanges share: each test plays several exchanges in one proxy.
 
 mod bounds;
+mod early_answers;
 mod http_sse;
+mod orders;
 mod resumed;
 mod server_requests;
 mod sessions;

@@ -16,6 +16,7 @@
 //!
 //!  registration in the correlation store: decided once
 //!  None ──── the response is an event stream, or the transport is HTTP+SSE ───────▶ Here
+//!    │         └── the store has no room for the operations of an event stream ───▶ None
 //!    └────── the exchange ended, and another stream may bring the response ───────▶ Elsewhere
 //! ```
 
@@ -200,8 +201,8 @@ pub(super) struct Membership {
 pub(super) enum Registration {
     /// Only this one: the correlation store does not have the operations.
     None,
-    /// This stream, or another one of the session: the correlation store has the operations. A GET stream is `Here` after the
-    /// server sent a request on it.
+    /// This stream, or another one of the session: the correlation store has the operations, or this VM will save them. A GET
+    /// stream is `Here` after the server sent a request on it.
     Here(StreamId),
     /// Only another stream of the session: the correlation store has the operations.
     Elsewhere,

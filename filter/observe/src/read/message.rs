@@ -10,10 +10,11 @@
 use crate::id::{Id, RequestId};
 use crate::label::ListKind;
 use crate::text::Text;
+use serde::{Deserialize, Serialize};
 use std::num::NonZeroU64;
 
 /// The value of `result.resultType`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ResultType {
     /// `complete`, missing or unknown.
     #[default]
@@ -58,8 +59,8 @@ pub(crate) struct Params {
     pub(crate) is_error: bool,
 }
 
-/// Members of `result`.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Members of `result`. The correlation store keeps those that say how a `tools/call` ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) is_error: bool,
     pub(crate) result_type: ResultType,
@@ -69,18 +70,23 @@ pub(crate) struct Outcome {
     pub(crate) task_id: Option<Box<Text>>,
     /// Id of the task that FastMCP 2 announces in `result._meta`; a task that ran at once has no id.
     pub(crate) announced_task: Option<Box<Text>>,
+    #[serde(skip)]
     pub(crate) status: Option<Box<Text>>,
     /// `result.result.isError`: the task's own (extension of 2026).
+    #[serde(skip)]
     pub(crate) inner_is_error: bool,
+    #[serde(skip)]
     pub(crate) protocol_version: Option<Box<Text>>,
     /// At most one of each kind.
+    #[serde(skip)]
     pub(crate) lists: Vec<List>,
     /// Digest of `nextCursor`; `None` if it is missing or empty.
+    #[serde(skip)]
     pub(crate) next_cursor: Option<NonZeroU64>,
 }
 
 /// `error.code` of a JSON-RPC error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RpcErrorCode {
     /// An integer, as JSON-RPC requires.
     Integer(i64),

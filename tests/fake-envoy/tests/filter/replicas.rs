@@ -1,4 +1,5 @@
-//! Two sidecars in front of one server and a load balancer without session affinity: each sees one half of a session.
+//! Two sidecars in front of one server and a load balancer without session affinity: each sees one half of a session. And two
+//! workers of one sidecar, which see all of it.
 
 use std::time::Duration;
 
@@ -112,4 +113,84 @@ fn workers_of_one_process_share_what_they_know() {
     let ended = requests(&table);
     assert!(ended.len() == 1 && ended[0].contains("error_type=no_response"), "{ended:?}");
     assert_eq!(table.sum("mcp_unmatched_responses_total"), 2, "{:?}", table.non_zero());
+}
+
+/// What passes one worker or the other, in which order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Step {
+    OwnAnswer,
+    OtherAnswer,
+    OwnStreamEnds,
+    Tick,
+}
+
+/// The answer to a call comes on its own stream, on the GET stream of its session through another worker, or on both.
+#[test]
+fn answer_on_any_stream_of_any_worker_counts_once() {
+    use Step::{OtherAnswer, OwnAnswer, OwnStreamEnds, Tick};
+    let orders: [&[Step]; 10] = [
+        &[OwnAnswer, OwnStreamEnds],
+        &[OtherAnswer, OwnStreamEnds],
+        &[OwnAnswer, OtherAnswer, OwnStreamEnds],
+        &[OtherAnswer, OwnAnswer, OwnStreamEnds],
+        &[OwnAnswer, OwnStreamEnds, OtherAnswer],
+        &[OwnStreamEnds, OtherAnswer],
+        &[Tick, OtherAnswer, OwnStreamEnds],
+        &[OtherAnswer, Tick, OwnStreamEnds],
+        &[OtherAnswer, Tick, OwnAnswer, OwnStreamEnds],
+        &[OwnAnswer, Tick, OtherAnswer, Tick, OwnStreamEnds],
+    ];
+    for steps in orders {
+        let host = Host::new().unwrap();
+        let workers = [0, 1].map(|_| host.start(&Plugin::new("")).unwrap());
+        play_steps(&workers, steps);
+        for _ in 0..2 {
+            workers.iter().for_each(|vm| vm.tick().unwrap());
+            host.advance(Duration::from_secs(301));
+        }
+        (0..32).for_each(|_| workers[1].tick().unwrap());
+        let table = scrape(&host, &[&workers[0], &workers[1]]);
+        let ended = requests(&table);
+        assert!(ended.len() == 1 && ended[0].starts_with("ok") && ended[0].ends_with(" 1"), "{steps:?}: {ended:?}");
+        let is_answer = |step: &&Step| matches!(step, OwnAnswer | OtherAnswer);
+        let unmatched =
+            table.non_zero().into_iter().filter(|line| line.starts_with("mcp_unmatched")).collect::<Vec<_>>();
+        let second = steps.iter().filter(is_answer).count() - 1;
+        assert_eq!(table.sum("mcp_unmatched_responses_total"), second as u64, "{steps:?}: {unmatched:?}");
+        assert!(unmatched.iter().all(|line| line.contains("reason=duplicate")), "{steps:?}: {unmatched:?}");
+        assert_eq!(table.sum("mcp_requests_in_flight"), 0, "{steps:?}");
+    }
+}
+
+fn play_steps(workers: &[Vm; 2], steps: &[Step]) {
+    let head: [(&str, &[u8]); 2] = [(":status", b"200"), ("content-type", b"text/event-stream")];
+    let request: [(&str, &[u8]); 4] = [
+        (":method", b"POST"),
+        ("content-type", b"application/json"),
+        ("accept", b"application/json, text/event-stream"),
+        ("mcp-session-id", b"s"),
+    ];
+    let mut get = workers[1].open();
+    get.request_headers(&[(":method", b"GET"), (":path", b"/mcp"), ("mcp-session-id", b"s")], true).unwrap();
+    get.response_headers(&head, false).unwrap();
+    let mut post = workers[0].open();
+    post.request_headers(&request, false).unwrap();
+    post.request_body(message(1, "tools/call").as_bytes(), true).unwrap();
+    post.response_headers(&head, false).unwrap();
+    post.response_body(event("1", "").as_bytes(), false).unwrap();
+    let mut post = Some(post);
+    for step in steps {
+        match (step, &mut post) {
+            (Step::OwnAnswer, Some(post)) => post.response_body(event("2", ANSWER).as_bytes(), false).unwrap(),
+            (Step::OtherAnswer, _) => get.response_body(event("3", ANSWER).as_bytes(), false).unwrap(),
+            (Step::OwnStreamEnds, _) => {
+                let mut post = post.take().unwrap();
+                post.response_body(&[], true).unwrap();
+                post.close().unwrap();
+            }
+            (Step::Tick, _) => workers.iter().for_each(|vm| vm.tick().unwrap()),
+            (Step::OwnAnswer, None) => panic!("the stream has ended"),
+        }
+    }
+    get.close().unwrap();
 }

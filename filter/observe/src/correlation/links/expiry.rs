@@ -1,6 +1,7 @@
 //! How links end that no message answers: with their session, after [`EXPIRY`], or with the last VM.
 
-use super::slot::{extract, take};
+use super::early_answers::EARLY_WAIT;
+use super::slot::{extract, note_session_ended, take};
 use super::{EXPIRY, EndedLinks, Fallback, Link, LinkKind, PendingOperation, Slot, TABLE};
 use crate::correlation::coverage::Traffic;
 use crate::correlation::{Correlation, SessionKey, StreamId};
@@ -31,33 +32,38 @@ impl Correlation {
     }
 
     /// The session ended. `fallback` is how its stream ended, or [`Fallback::NoResponse`]. Takes the links that wait for another
-    /// exchange of the session. An operation whose own stream is open is marked, and ends with that stream at the latest.
+    /// exchange of the session. An operation whose own stream is open is marked, and ends with that stream at the latest. A mark
+    /// stays for operations that another VM has not saved yet.
     ///
     /// All of this is one write of the slot, because the stream of an operation may end at the same time in another VM. If it
     /// detached the operation before, the operation is taken here. If it does so later, it finds the mark.
-    pub(crate) fn end_session_links(&self, session: SessionKey, fallback: Fallback) -> EndedLinks {
+    pub(crate) fn end_session_links(&self, session: SessionKey, fallback: Fallback, now: Time) -> EndedLinks {
         let ended = self.with_links(session, |slot| {
             let mut ended = take(slot, session, &is_waiting);
-            let mut is_changed = !ended.0.is_empty();
             for pending in ended.0.iter_mut().filter_map(Link::pending_mut) {
                 self.set_fallback(session, pending, fallback);
             }
             let requests_ended = |stream| ended.server_requests().any(|request| request.stream == stream);
             for pending in slot.iter_mut().filter(|link| link.session == session).filter_map(Link::pending_mut) {
-                (pending.has_session_ended, is_changed) = (true, true);
+                pending.has_session_ended = true;
                 self.set_fallback(session, pending, fallback);
                 if requests_ended(pending.stream) {
                     pending.client_wait = None;
                 }
             }
-            (is_changed, ended)
+            note_session_ended(slot, session, now);
+            (true, ended)
         });
         ended.unwrap_or_default()
     }
 
-    /// Takes the expired links of a few slots; the next call checks the next slots.
+    /// Takes the expired links of a few slots; the next call checks the next slots. Slots with early answers are checked by each
+    /// call.
     pub(crate) fn expire_links(&self, now: Time) -> EndedLinks {
         let mut ended = EndedLinks::default();
+        for slot in self.named_slots(now) {
+            self.expire_slot(slot, now, EXPIRY, &mut ended);
+        }
         for _ in 0..SLOTS_PER_TICK {
             let slot = self.next_expiry_slot.get() % TABLE.slots;
             self.next_expiry_slot.set(slot + 1);
@@ -82,7 +88,8 @@ impl Correlation {
         let is_held = |link: &Link| link.holder().is_some_and(|stream| open.binary_search(&stream).is_ok());
         let has_waited = |link: &Link, wait| link.since().is_some_and(|since| since.plus(wait) <= now);
         let renewal = expiry / 2;
-        let is_expired = |link: &Link| (expiry.is_zero() || has_waited(link, expiry)) && !is_held(link);
+        let is_over = |link: &Link| expiry.is_zero() || has_waited(link, link.expiry(expiry));
+        let is_expired = |link: &Link| is_over(link) && !is_held(link) || self.is_second_answer(link);
         let is_renewed = |link: &Link| has_waited(link, renewal) && is_held(link);
         // Most slots have nothing to change, and a read alone costs less.
         if !self.read::<Slot>(&TABLE, slot).iter().any(|link| is_expired(link) || is_renewed(link)) {
@@ -94,6 +101,9 @@ impl Correlation {
             (true, expired)
         });
         for mut link in expired.unwrap_or_default().0 {
+            if self.is_second_answer(&link) {
+                link.set_second_answer();
+            }
             let session = link.session;
             if let Some(pending) = link.pending_mut() {
                 self.set_unknown_if_unseen(session, pending);
@@ -124,13 +134,19 @@ impl Correlation {
 // === impl Link ===
 
 impl Link {
-    /// Since when the link waits. A mark that an id was answered does not wait, and does not expire.
+    /// Since when the link waits. Marks that an id was answered or a session ended do not wait, and do not expire.
     fn since(&self) -> Option<Time> {
         match self.kind {
             LinkKind::Operation { since, .. } | LinkKind::ServerRequest { since, .. } => Some(since),
             LinkKind::Cancelled { at, .. } => Some(at),
-            LinkKind::Answered(_) => None,
+            LinkKind::EarlyAnswer(ref answer) => Some(answer.at),
+            LinkKind::Answered(_) | LinkKind::SessionEnded { .. } => None,
         }
+    }
+
+    /// How long the link waits, if others wait for `expiry`.
+    fn expiry(&self, expiry: Duration) -> Duration {
+        if matches!(self.kind, LinkKind::EarlyAnswer(_)) { EARLY_WAIT.min(expiry) } else { expiry }
     }
 
     fn renew(&mut self, now: Time) {
@@ -146,6 +162,6 @@ fn is_waiting(link: &Link) -> bool {
     match &link.kind {
         LinkKind::Operation { pending, .. } => pending.stream.is_none(),
         LinkKind::ServerRequest { request, .. } => request.answered_at.is_none(),
-        LinkKind::Cancelled { .. } | LinkKind::Answered(_) => false,
+        _ => false,
     }
 }

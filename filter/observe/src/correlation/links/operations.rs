@@ -7,7 +7,7 @@ use crate::host::Time;
 use crate::id::IdKey;
 
 /// Cancellations without an operation, per slot.
-const MAX_CANCELLED: usize = 16;
+const MAX_CANCELLED: usize = 32;
 
 impl Correlation {
     /// Adds operations that may be answered on another exchange; a cancellation that came before its operation is applied.
@@ -20,15 +20,7 @@ impl Correlation {
         now: Time,
     ) -> Option<EndedLinks> {
         self.with_links(session, |slot| {
-            for pending in operations {
-                let mut pending = pending.clone();
-                if pending.cancelled_at.is_none() {
-                    pending.cancelled_at = take_cancelled(slot, session, pending.operation.id.key());
-                }
-                slot.push(Link::operation(session, pending, now));
-            }
-            let open: usize = slot.iter().filter(|link| link.is_open()).map(Link::size).sum();
-            if open > MAX_OPEN_BYTES && operations.iter().any(|pending| pending.stream.is_some()) {
+            if !push_operations(slot, session, operations.to_vec(), now) {
                 return (false, None);
             }
             (true, Some(make_room(slot)))
@@ -37,10 +29,7 @@ impl Correlation {
 
     /// Takes the oldest operation that a message with this id answers, whatever stream it waits for.
     pub(crate) fn take_operation(&self, session: SessionKey, id: IdKey) -> Lookup<Box<PendingOperation>> {
-        self.look_up(session, |slot| match take_pending(slot, session, id, &|_| true) {
-            Lookup::Unknown => id.other_form().map_or(Lookup::Unknown, |id| take_pending(slot, session, id, &|_| true)),
-            found => found,
-        })
+        self.look_up(session, |slot| take_matching(slot, session, id))
     }
 
     /// Takes the oldest operation with this id and this stream, unless it was answered on another one.
@@ -78,7 +67,7 @@ impl Correlation {
                         *since = now;
                     }
                     LinkKind::ServerRequest { request, since } => (request.stream, *since) = (None, now),
-                    LinkKind::Cancelled { .. } | LinkKind::Answered(_) => {}
+                    _ => {}
                 }
             }
             let is_over = |link: &Link| link.pending().is_some_and(PendingOperation::is_over);
@@ -123,6 +112,35 @@ impl Correlation {
             let found = take_cancelled(slot, session, id);
             (found.is_some(), found)
         })?
+    }
+}
+
+/// Adds operations to a slot; a cancellation that came before its operation is applied. Returns `false` if there is no room for
+/// more open operations.
+#[inline(never)]
+pub(super) fn push_operations(
+    slot: &mut Slot,
+    session: SessionKey,
+    operations: Vec<PendingOperation>,
+    now: Time,
+) -> bool {
+    let mut is_open = false;
+    for mut pending in operations {
+        if pending.cancelled_at.is_none() {
+            pending.cancelled_at = take_cancelled(slot, session, pending.operation.id.key());
+        }
+        is_open |= pending.stream.is_some();
+        slot.push(Link::operation(session, pending, now));
+    }
+    let open: usize = slot.iter().filter(|link| link.is_open()).map(Link::size).sum();
+    !is_open || open <= MAX_OPEN_BYTES
+}
+
+/// Takes the oldest operation that a message with this id answers, whatever stream it waits for.
+pub(super) fn take_matching(slot: &mut Slot, session: SessionKey, id: IdKey) -> Lookup<Box<PendingOperation>> {
+    match take_pending(slot, session, id, &|_| true) {
+        Lookup::Unknown => id.other_form().map_or(Lookup::Unknown, |id| take_pending(slot, session, id, &|_| true)),
+        found => found,
     }
 }
 

@@ -7,6 +7,8 @@ use crate::id::IdKey;
 
 /// Marks of what was answered, per slot.
 const MAX_ANSWERED: usize = 8;
+/// Marks of sessions that ended, per slot.
+const MAX_ENDED: usize = 8;
 
 impl Correlation {
     /// Changes the slot of a session. `change` returns whether it changed the slot, and a result.
@@ -37,14 +39,19 @@ pub(super) fn note_answered(slot: &mut Slot, session: SessionKey, id: IdKey) {
     push_mark(slot, mark, MAX_ANSWERED, |kind| matches!(kind, LinkKind::Answered(_)));
 }
 
-/// Adds a mark. If the slot has `max` of its kind, the oldest is evicted.
-pub(super) fn push_mark(slot: &mut Slot, mark: Link, max: usize, is_of_kind: fn(&LinkKind) -> bool) {
-    if slot.iter().filter(|link| is_of_kind(&link.kind)).count() >= max
-        && let Some(oldest) = slot.iter().position(|link| is_of_kind(&link.kind))
-    {
-        slot.remove(oldest);
-    }
+/// Adds a mark that a session ended.
+pub(super) fn note_session_ended(slot: &mut Slot, session: SessionKey, at: Time) {
+    let mark = Link { session, kind: LinkKind::SessionEnded { at } };
+    push_mark(slot, mark, MAX_ENDED, |kind| matches!(kind, LinkKind::SessionEnded { .. }));
+}
+
+/// Adds a mark. If the slot has `max` of its kind, the oldest is evicted and returned.
+pub(super) fn push_mark(slot: &mut Slot, mark: Link, max: usize, is_of_kind: fn(&LinkKind) -> bool) -> Option<Link> {
+    let is_full = slot.iter().filter(|link| is_of_kind(&link.kind)).count() >= max;
+    let oldest = if is_full { slot.iter().position(|link| is_of_kind(&link.kind)) } else { None };
+    let evicted = oldest.map(|oldest| slot.remove(oldest));
     slot.push(mark);
+    evicted
 }
 
 /// Removes the cancellation of an operation, and returns its time.

@@ -1,12 +1,13 @@
 //! Sizes and layout of what is stored.
 
 use super::sessions::new_session;
-use super::{id, pair, pending, server_request, stream};
+use super::{early_answer, id, pair, pending, server_request, stream};
 use crate::correlation::coverage::{self, Traffic};
 use crate::correlation::links::{self, Fallback, Lookup};
 use crate::correlation::{MAX_BYTES, SessionKey, TABLES, endpoints, event_ids, leases, sessions, tasks};
 use crate::host::{SharedData as _, Time};
 use crate::label::{KnownMethod, Method, ProtocolVersion, Transport};
+use crate::read::message::{Outcome, RpcErrorCode};
 use crate::shared_data::KEY_PREFIX;
 use crate::test;
 use crate::text::Text;
@@ -26,6 +27,8 @@ fn store_of_full_tables_is_within_its_bound() {
             .operations()
             .count();
         evicted += one.cancel_operation(session, id("nothing").key(), Time(2)).operations().count();
+        one.leave_early_answer(session, &early_answer("nothing", Time(2)));
+        one.end_session_links(session, Fallback::NoResponse, Time(2));
         evicted += one.start_session(session, &new_session(Time(1)), Time(1)).inactive.len();
         one.note_traffic(session, Traffic::Streams);
         one.start_task(b"", &Text::of(&number.to_le_bytes()), Some(&name));
@@ -77,6 +80,8 @@ fn stored_bytes_are_those_of_the_number_in_the_keys() {
     one.add_operations(session, &[pending], Time(9));
     one.add_server_request(session, &server_request(id("q").key().of_server(), stream(7)), Transport::StreamableHttp);
     one.cancel_operation(session, id("c").key(), Time(10));
+    one.leave_early_answer(session, &early_answer("e", Time(10)));
+    one.end_session_links(SessionKey(64 + 257), Fallback::NoResponse, Time(10));
     one.start_session(session, &new_session(Time(11)), Time(12));
     one.note_traffic(session, Traffic::Streams);
     one.start_task(b"", &Text::of(b"t"), Some("add"));
@@ -92,8 +97,14 @@ fn stored_bytes_are_those_of_the_number_in_the_keys() {
     ];
     let request = [65, 1, 136, 39, 0, 1, 1, 188, 143, 136, 176, 200, 137, 251, 177, 175, 1, 0, 15, 136, 39, 7, 0, 0];
     let cancelled = [65, 2, 0, 0, 1, 242, 223, 135, 176, 200, 201, 247, 177, 175, 1, 10];
-    let links = [&[3], &operation.concat()[..], &request, &cancelled].concat();
+    let answer = [
+        &[65, 4, 0, 0, 1, 192, 203, 135, 176, 200, 137, 246, 177, 175, 1, 10][..],
+        &[1, 0, 0, 100, 0, 1, 0, 0, 0, 0, 0, 0],
+    ];
+    let ended = [193, 2, 5, 10];
+    let links = [&[5], &operation.concat()[..], &request, &cancelled, &answer.concat(), &ended].concat();
     assert_eq!(stored(&links::TABLE, 65), links, "a new layout, or a variant that is not at the end of its enum");
+    assert_eq!(stored(&links::NAMED, 65), [65, 242, 5, 42, 1, 0, 0, 0]);
     assert_eq!(stored(&sessions::TABLE, 65), [1, 65, 12, 1, 12, 3, 0, 1, 0]);
     assert_eq!(stored(&coverage::TABLE, 65), [65, 0, 0, 0, 0, 0, 0, 0]);
     let task = one.hash(&[b"task", b"", &1_u64.to_le_bytes(), &Text::of(b"t").digest().to_le_bytes()]);
@@ -127,6 +138,12 @@ fn slot_of_largest_links_is_within_its_bound() {
         let mut request = server_request(id(&number.to_string()).key(), Some(one.new_stream_id()));
         (request.server, request.sent_at) = (Some("s".repeat(64).into()), big);
         one.add_server_request(session, &request, Transport::StreamableHttp);
+        let mut answer = early_answer(&number.to_string(), big);
+        let task = Some(Box::new(Text::start_of(vec![b'x'; 700], 0)));
+        let result = Outcome { task: true, task_id: task.clone(), announced_task: task, ..Outcome::default() };
+        (answer.bytes, answer.result, answer.server) = (u64::MAX, Some(result), Some("s".repeat(64).into()));
+        answer.error = Some(RpcErrorCode::Integer(i64::MIN));
+        one.leave_early_answer(session, &answer);
     }
     let size = shared.read(&one.key(&links::TABLE, session.0)).unwrap().bytes.len();
     assert!(size <= 8192, "{size}");

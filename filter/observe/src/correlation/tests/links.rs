@@ -97,17 +97,28 @@ fn session_end_takes_links_without_open_stream() {
     one.add_operations(session, &[pending("held", stream(5))], Time(1));
     one.add_operations(neighbour, &[pending("a", None)], Time(1));
     one.add_server_request(session, &server_request(id("q").key(), None), Transport::StreamableHttp);
-    let ended = other.end_session_links(session, Fallback::NoResponse);
+    let ended = other.end_session_links(session, Fallback::NoResponse, Time(2));
     assert_eq!((ended.operations().count(), ended.server_requests().count()), (2, 1));
     assert!(matches!(one.take_own_operation(session, id("held").key(), stream(5)), Lookup::Found(_)));
     assert!(matches!(one.take_operation(neighbour, id("a").key()), Lookup::Found(_)));
 }
 
 /// Runs `meanwhile` as another VM just before the write of this number.
-struct Interleaved {
+pub(super) struct Interleaved {
     shared: Rc<InMemory>,
     writes_before: Cell<u32>,
     meanwhile: RefCell<Option<Box<dyn FnOnce()>>>,
+}
+
+impl Interleaved {
+    pub(super) fn new(shared: Rc<InMemory>, writes_before: u32, meanwhile: Box<dyn FnOnce()>) -> Self {
+        Self { shared, writes_before: Cell::new(writes_before), meanwhile: RefCell::new(Some(meanwhile)) }
+    }
+
+    /// Runs `meanwhile` now, if there were fewer writes.
+    pub(super) fn run(&self) {
+        self.meanwhile.take().into_iter().for_each(|meanwhile| meanwhile());
+    }
 }
 
 impl SharedData for Interleaved {
@@ -118,7 +129,7 @@ impl SharedData for Interleaved {
     fn write(&self, key: &str, value: &[u8], version: Option<u32>) -> bool {
         match self.writes_before.get().checked_sub(1) {
             Some(left) => self.writes_before.set(left),
-            None => self.meanwhile.take().into_iter().for_each(|meanwhile| meanwhile()),
+            None => self.run(),
         }
         self.shared.write(key, value, version)
     }
@@ -138,14 +149,10 @@ fn operation_ends_once_if_stream_and_session_end_together() {
                 detached.set(detached.get() + ended.operations().count());
             }
         };
-        let between = Rc::new(Interleaved {
-            shared,
-            writes_before: Cell::new(writes_before),
-            meanwhile: RefCell::new(Some(Box::new(leave))),
-        });
+        let between = Rc::new(Interleaved::new(shared, writes_before, Box::new(leave)));
         let ending = Correlation::new(between.clone(), "test", [7; HASH_KEY_BYTES], 3);
-        let mut ended = ending.end_session_links(session, Fallback::NoResponse).operations().count();
-        between.meanwhile.take().into_iter().for_each(|leave| leave());
+        let mut ended = ending.end_session_links(session, Fallback::NoResponse, Time(2)).operations().count();
+        between.run();
         ended += detached.get();
         assert_eq!(ended, 1, "after {writes_before} writes");
         assert_eq!(one.detach_stream(session, open(6), Fallback::NoResponse, None, Time(3)).operations().count(), 1);
