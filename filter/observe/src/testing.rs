@@ -181,7 +181,7 @@ impl Proxy {
     pub(crate) fn other_worker(&self) -> Self {
         let shared = Rc::clone(&self.shared);
         let correlation = Correlation::new(shared.clone(), "test", [7; HASH_KEY_BYTES], 1);
-        Self { correlation, shared, clock: Rc::clone(&self.clock) }
+        Self { correlation, bodies: BodyPool::default(), shared, clock: Rc::clone(&self.clock) }
     }
 
     /// Sends a script's request.
