@@ -90,7 +90,7 @@ pub struct Context<'a> {
 ///
 /// `end_of_stream` is true if nothing follows on that side. [`wants_request_body`](Self::wants_request_body) and
 /// [`wants_response_body`](Self::wants_response_body) say whether the next chunk is read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Exchange {
     recognition: Recognition,
     request: Request,
@@ -131,20 +131,6 @@ impl<'a> Context<'a> {
 }
 
 // === impl Exchange ===
-
-impl Default for Exchange {
-    #[inline]
-    fn default() -> Self {
-        Self {
-            recognition: Recognition::NotYet,
-            request: Request::default(),
-            response: Response::default(),
-            operations: Operations::default(),
-            session: Membership::default(),
-            is_closed: false,
-        }
-    }
-}
 
 impl Exchange {
     /// The last callback of every exchange: ends what is still open.

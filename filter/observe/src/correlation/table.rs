@@ -1,8 +1,7 @@
 //! The tables of the store, and how a slot is read and changed.
 
 use super::Correlation;
-use crate::shared_data::KEY_PREFIX;
-use crate::shared_data::update_bytes;
+use crate::shared_data::{KEY_PREFIX, decode, encode, update_bytes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -74,7 +73,7 @@ impl Correlation {
 
     /// Reads the slot of an entry with this hash. A value that cannot be decoded counts as missing.
     pub(super) fn read<S: Default + DeserializeOwned>(&self, table: &Table, hash: u64) -> S {
-        self.read_value(table, hash).and_then(|bytes| postcard::from_bytes(&bytes).ok()).unwrap_or_default()
+        self.read_value(table, hash).map_or_else(S::default, |bytes| decode(&bytes))
     }
 
     /// Changes a slot. `change` returns whether it changed the slot, and a result. Returns the result, or `None` if the slot could
@@ -99,14 +98,12 @@ impl Correlation {
         S: Default + Serialize + DeserializeOwned,
     {
         self.edit_bytes(table, hash, &mut |bytes| {
-            let mut slot: S = postcard::from_bytes(bytes).unwrap_or_default();
-            if !change(&mut slot) {
-                return false;
+            let mut slot: S = decode(bytes);
+            let is_changed = change(&mut slot);
+            if is_changed {
+                *bytes = encode(&slot);
             }
-            // Writing to a `Vec` does not fail.
-            let Ok(written) = postcard::to_allocvec(&slot) else { return false };
-            *bytes = written;
-            true
+            is_changed
         })
     }
 }

@@ -30,9 +30,10 @@ use crate::text::Text;
 use std::num::NonZeroU64;
 
 /// The kind of request, by its headers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) enum RequestKind {
     /// They did not reach the filter.
+    #[default]
     Unseen,
     /// POST with a JSON content type.
     Post(PostHeaders),
@@ -67,7 +68,7 @@ pub(super) struct MirroredHeaders {
 }
 
 /// The client's side.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Request {
     pub(super) kind: RequestKind,
     /// The path without its query. It is kept for a GET, and for a POST that has no session header and is not of 2026-07-28.
@@ -81,9 +82,10 @@ pub(super) struct Request {
 }
 
 /// How the operations of a request were found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) enum Evidence {
     /// Nothing was found so far.
+    #[default]
     Nothing,
     /// In the body, which had messages or parts that were not read.
     Parts,
@@ -92,7 +94,7 @@ pub(super) enum Evidence {
 }
 
 /// The server's side.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Response {
     pub(super) body: ResponseBody,
     pub(super) content: Content,
@@ -112,9 +114,10 @@ pub(super) struct Response {
 }
 
 /// How the response's body is read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) enum ResponseBody {
     /// It is not read, or not yet.
+    #[default]
     NotRead,
     /// It is read.
     Reading(Box<Body>),
@@ -123,8 +126,9 @@ pub(super) enum ResponseBody {
 }
 
 /// The content types of responses that are distinguished.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) enum Content {
+    #[default]
     Other,
     /// `text/html`
     Html,
@@ -133,8 +137,9 @@ pub(super) enum Content {
 }
 
 /// Whether the response has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) enum End {
+    #[default]
     Open,
     /// Its last byte passed.
     Complete,
@@ -143,9 +148,10 @@ pub(super) enum End {
 }
 
 /// What was observed of the exchange so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) enum Recognition {
     /// It may not be MCP.
+    #[default]
     NotYet,
     /// It counts as an MCP exchange.
     Mcp,
@@ -154,7 +160,7 @@ pub(super) enum Recognition {
 }
 
 /// The operations that began on the exchange.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Operations {
     /// Those that did not end.
     pub(super) open: Vec<Operation>,
@@ -166,9 +172,10 @@ pub(super) struct Operations {
 }
 
 /// When the operations of the exchange began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) enum Clock {
     /// The request's last byte has not passed.
+    #[default]
     NotStarted,
     /// Since the request's last byte.
     Started(Time),
@@ -177,7 +184,7 @@ pub(super) enum Clock {
 }
 
 /// The session that the exchange belongs to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Membership {
     /// `StreamableHttp` until the request's path or an `endpoint` event shows HTTP+SSE; that event opens its stream first.
     pub(super) transport: Transport,
@@ -197,9 +204,10 @@ pub(super) struct Membership {
 }
 
 /// Which streams can bring the responses to the operations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) enum Registration {
     /// Only this one: the correlation store does not have the operations.
+    #[default]
     None,
     /// This stream, or another one of the session: the correlation store has the operations, or this VM will save them. A GET
     /// stream is `Here` after the server sent a request on it.
@@ -223,20 +231,6 @@ impl RequestKind {
 
 // === impl Request ===
 
-impl Default for Request {
-    #[inline]
-    fn default() -> Self {
-        Self {
-            kind: RequestKind::Unseen,
-            path: None,
-            body: None,
-            evidence: Evidence::Nothing,
-            has_ended: false,
-            bytes: 0,
-        }
-    }
-}
-
 impl Request {
     pub(super) fn mirrored(&self) -> Option<&MirroredHeaders> {
         self.kind.post()?.mirrored.as_deref()
@@ -245,23 +239,6 @@ impl Request {
 
 // === impl Response ===
 
-impl Default for Response {
-    #[inline]
-    fn default() -> Self {
-        Self {
-            body: ResponseBody::NotRead,
-            content: Content::Other,
-            end: End::Open,
-            status: None,
-            is_unread: false,
-            has_event_ids: false,
-            is_replay: false,
-            is_refused: false,
-            bytes: 0,
-        }
-    }
-}
-
 impl Response {
     /// Takes the reader of the body, if it is read.
     #[inline]
@@ -269,7 +246,7 @@ impl Response {
         if !matches!(self.body, ResponseBody::Reading(_)) {
             return None;
         }
-        let ResponseBody::Reading(body) = std::mem::replace(&mut self.body, ResponseBody::NotRead) else { return None };
+        let ResponseBody::Reading(body) = std::mem::take(&mut self.body) else { return None };
         Some(body)
     }
 
@@ -278,15 +255,6 @@ impl Response {
         if !matches!(self.body, ResponseBody::Dropped) {
             self.body = ResponseBody::Reading(body);
         }
-    }
-}
-
-// === impl Operations ===
-
-impl Default for Operations {
-    #[inline]
-    fn default() -> Self {
-        Self { open: Vec::new(), begun: 0, answered: Vec::new(), clock: Clock::NotStarted }
     }
 }
 
@@ -299,22 +267,6 @@ impl Clock {
 }
 
 // === impl Membership ===
-
-impl Default for Membership {
-    #[inline]
-    fn default() -> Self {
-        Self {
-            transport: Transport::StreamableHttp,
-            id: None,
-            key: None,
-            registration: Registration::None,
-            has_server_requests: false,
-            open_stream: None,
-            activity_digest: None,
-            looked_up: 0,
-        }
-    }
-}
 
 impl Membership {
     /// Sets the id of the session. Its key is computed when it is needed.

@@ -243,8 +243,10 @@ impl ProtocolVersion {
 
 closed! {
     /// The HTTP transport of a session.
+    #[derive(Default)]
     Transport {
         /// One endpoint; since 2025-03-26.
+        #[default]
         StreamableHttp = "streamable_http",
         /// Two endpoints: 2024-11-05.
         HttpSse = "http_sse",

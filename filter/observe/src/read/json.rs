@@ -125,10 +125,24 @@ impl Default for Scanner {
 impl Scanner {
     /// Drops an unfinished or broken document; the next byte begins a new one.
     pub(crate) fn reset(&mut self) {
-        self.state = State::Start(0);
-        self.stack.depth = 0;
-        self.hidden = None;
-        self.is_digesting = false;
+        // The compiler names a new field here. What is not reset is set before it is read.
+        let Self {
+            state,
+            stack,
+            hidden,
+            is_digesting,
+            escape,
+            digested: _,
+            interest: _,
+            literal: _,
+            text: _,
+            number: _,
+            position: _,
+        } = self;
+        (*state, stack.depth) = (State::Start(0), 0);
+        (*hidden, *is_digesting) = (None, false);
+        // A document can end inside an escape sequence.
+        *escape = Escape::default();
     }
 
     /// Reads `bytes` up to the end of a document or of the chunk.

@@ -238,7 +238,15 @@ fn any_chunking_gives_the_same_parts() {
 fn reader_from_the_pool_reads_like_a_new_one() {
     let stream = "id: 7\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"tools\":[{\"name\":\"a\"}]}}\n\n";
     let request = r#"[{"jsonrpc":"2.0","id":"x","method":"tools/call","params":{"name":"add","arguments":{"a":[1]}}}]"#;
-    let texts = [(Format::Json, request), (Format::Json, r#"{"a":[tru"#), (Format::Sse, stream)];
+    let escapes = r#"{"jsonrpc":"2.0","id":"a\u00e9","method":"a\ud83d\ude00\n","x":{"y":"\u00e9\t"},"z":"\uZ"}"#;
+    let escaped = "data: {\"jsonrpc\":\"2.0\",\"method\":\"a\\u00e9\\ud83d\",\"x\":[\"\\u00e9\"]}\n\n";
+    let texts = [
+        (Format::Json, request),
+        (Format::Json, escapes),
+        (Format::Json, r#"{"a":[tru"#),
+        (Format::Sse, stream),
+        (Format::Sse, escaped),
+    ];
     let pool = BodyPool::default();
     for (earlier_format, earlier) in texts {
         for cut in 0..earlier.len() {
@@ -247,15 +255,17 @@ fn reader_from_the_pool_reads_like_a_new_one() {
             body.set_ids(true);
             body.push(&earlier.as_bytes()[..cut], &mut |_| {});
             pool.put(body);
-            let (format, text) = texts[cut % texts.len()];
-            let parts = |mut body: Box<Body>| {
-                let mut parts = Vec::new();
-                body.push(text.as_bytes(), &mut |part| parts.push(keep(part)));
-                body.finish(&mut |part| parts.push(keep(part)));
-                pool.put(body);
-                parts
-            };
-            assert_eq!(parts(pool.take(format)), parts(Body::new(format)), "{earlier:?} up to {cut}, then {text:?}");
+            for (format, text) in texts {
+                let parts = |mut body: Box<Body>| {
+                    let mut parts = Vec::new();
+                    body.push(text.as_bytes(), &mut |part| parts.push(keep(part)));
+                    body.finish(&mut |part| parts.push(keep(part)));
+                    parts
+                };
+                let reused = pool.take(format);
+                assert_eq!(parts(reused.clone()), parts(Body::new(format)), "{earlier:?} up to {cut}, then {text:?}");
+                pool.put(reused);
+            }
         }
     }
 }
