@@ -1,4 +1,4 @@
-use super::{CHUNK, GRAIN, MAX_SMALL, SizeClasses};
+use super::{CHUNK, CLASSES, GRAIN, MAX_SMALL, SizeClasses, class_of};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -149,4 +149,19 @@ fn exhausted_memory_is_a_null_block() {
         assert!(allocator.alloc(layout(8)).is_null());
         assert!(allocator.alloc(layout(8000)).is_null());
     }
+}
+
+#[test]
+fn class_has_room_for_its_sizes_and_little_more() {
+    let mut classes = Vec::new();
+    for size in 1..=MAX_SMALL {
+        let (index, bytes) = class_of(size);
+        assert!(index < CLASSES && bytes >= size && bytes % GRAIN == 0, "{size}: {bytes}");
+        assert!(bytes - size < GRAIN || (bytes - size) * 4 < size, "{size}: {bytes}");
+        if classes.last() != Some(&(index, bytes)) {
+            classes.push((index, bytes));
+        }
+    }
+    assert!(classes.iter().map(|class| class.0).eq(0..CLASSES), "each class is used, in order");
+    assert_eq!(classes.iter().map(|class| class.1).sum::<usize>(), 6400);
 }

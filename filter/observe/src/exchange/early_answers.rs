@@ -65,10 +65,15 @@ impl Exchange {
         if !is_followed || self.response.content != Content::EventStream || self.response.is_replay {
             return at_once;
         }
+        let now = context.now();
+        // Without a VM no tick would report it.
+        if !context.correlation.has_live_vm(now) {
+            return at_once;
+        }
         let is_refusal = message.error.is_some() && self.operations.begun == 0;
         let answer = EarlyAnswer {
             id: id.key(),
-            at: context.now(),
+            at: now,
             unmatched: unmatched.filter(|_| !is_refusal),
             is_refusal,
             bytes: message.bytes,

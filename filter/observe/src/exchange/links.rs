@@ -145,7 +145,8 @@ impl Exchange {
                 continue;
             };
             let id = unsaved.pending.operation.id.key();
-            if let Some(index) = self.operations.open.iter().position(|operation| operation.id.key() == id) {
+            let is_answered = |operation: &Operation| operation.id.key() == id && !operation.is_tied_to_exchange();
+            if let Some(index) = self.operations.open.iter().position(is_answered) {
                 let operation = self.operations.open.swap_remove(index);
                 self.end_early_answered(operation, &unsaved.pending, &answer, context);
             }
@@ -158,7 +159,7 @@ impl Exchange {
         operation: Operation,
         context: &mut Context<'_>,
     ) -> Result<Answered, UnmatchedReason> {
-        let is_shared = self.is_registered() && !operation.is_tied_to_exchange();
+        let is_shared = self.is_registered();
         let Some(session) = self.session.key.filter(|_| is_shared) else {
             let duration = self.duration(context);
             return Ok(Answered { operation, duration });

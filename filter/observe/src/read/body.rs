@@ -92,7 +92,7 @@ impl Body {
         self.stream = (format == Format::Sse).then(Box::default);
     }
 
-    /// Makes this a body that has read nothing, and frees all memory but the body's own and one buffer.
+    /// Makes this a body that has read nothing, and frees the memory that depends on what was read, but one buffer.
     fn clear(&mut self) {
         let Self { decoder, documents, stream } = self;
         (*decoder, *stream) = (None, None);

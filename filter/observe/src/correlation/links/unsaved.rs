@@ -117,49 +117,43 @@ impl Correlation {
     /// Saves the operations of the session. The caller has reported [`Observation::OperationsShared`]. Returns the evicted links.
     #[inline(never)]
     pub(crate) fn save_operations_of(&self, session: SessionKey, now: Time) -> EndedLinks {
-        let mut evicted = EndedLinks::default();
-        for stream in self.unsaved_streams(Some(session)) {
-            evicted.append(self.save_stream(stream, now));
-        }
-        evicted
+        self.save_streams(Some(session), now, &mut |_| {})
     }
 
     /// Saves the operations of all sessions.
     pub(in crate::correlation) fn save_operations(&self, now: Time, report: &mut Report<'_>) {
-        for stream in self.unsaved_streams(None) {
-            report(self.server_of(stream).as_deref(), Observation::OperationsShared);
-            self.save_stream(stream, now).report_unknown(report);
+        let evicted = self.save_streams(None, now, &mut |server| report(server, Observation::OperationsShared));
+        evicted.report_unknown(report);
+    }
+
+    /// Saves the operations of each stream that are still to be saved, those of the oldest stream first: if several operations have
+    /// one id, an answer belongs to the oldest. Calls `shared` with the server's name before it saves those of a stream.
+    fn save_streams(&self, session: Option<SessionKey>, now: Time, shared: &mut dyn FnMut(Option<&str>)) -> EndedLinks {
+        let streams = std::mem::take(&mut self.unsaved_operations.borrow_mut().streams);
+        let mut left = Vec::with_capacity(streams.len());
+        let mut evicted = EndedLinks::default();
+        for mut entry in streams {
+            if entry.is_new && session.is_none_or(|session| session == entry.session) {
+                shared(entry.operations.first().and_then(|first| first.pending.server.as_deref()));
+                evicted.append(self.save_stream(&mut entry, now));
+            }
+            if !entry.operations.is_empty() {
+                left.push(entry);
+            }
         }
-    }
-
-    /// The streams whose operations are still to be saved, the oldest first: if several operations have one id, an answer belongs
-    /// to the oldest.
-    fn unsaved_streams(&self, session: Option<SessionKey>) -> Vec<StreamId> {
-        let unsaved = self.unsaved_operations.borrow();
-        let is_wanted = |entry: &UnsavedStream| entry.is_new && session.is_none_or(|session| session == entry.session);
-        unsaved.streams.iter().filter(|entry| is_wanted(entry)).map(|entry| entry.stream).collect()
-    }
-
-    fn server_of(&self, stream: StreamId) -> Option<Box<str>> {
-        let unsaved = self.unsaved_operations.borrow();
-        unsaved.streams.get(unsaved.place(stream)?)?.operations.first()?.pending.server.clone()
+        self.unsaved_operations.borrow_mut().streams = left;
+        evicted
     }
 
     /// Adds the operations of a stream to the store. Those that another stream answered stay in this VM, for their own exchange to
     /// end them. All stay if the store has no room.
-    fn save_stream(&self, stream: StreamId, now: Time) -> EndedLinks {
-        let mut unsaved = self.unsaved_operations.borrow_mut();
-        let Some(place) = unsaved.place(stream) else { return EndedLinks::default() };
-        let Some(entry) = unsaved.streams.get_mut(place) else { return EndedLinks::default() };
+    fn save_stream(&self, entry: &mut UnsavedStream, now: Time) -> EndedLinks {
         entry.is_new = false;
         let Some((evicted, answers)) = self.add_unsaved(entry, now) else { return EndedLinks::default() };
         for (operation, answer) in entry.operations.iter_mut().zip(answers) {
             operation.answer = answer;
         }
         entry.operations.retain(|operation| operation.answer.is_some());
-        if entry.operations.is_empty() {
-            unsaved.streams.remove(place);
-        }
         evicted
     }
 

@@ -112,3 +112,29 @@ fn server_request_relates_operation_to_the_store() {
     assert_eq!(brief(stream().sse(&event("", &answer(1))).play_in(&other)), ["end tools/call ok"]);
     assert_eq!(brief(post.finish()), ["asked elicitation/create lost"]);
 }
+
+/// Only its own stream can answer a `subscriptions/listen`, so an early answer is for the other operation with its id.
+#[test]
+fn early_answer_does_not_end_a_listen_with_the_same_id() {
+    let one = Proxy::default();
+    let other = one.other_worker();
+    let listen = r#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen"}"#;
+    let script = in_session(&format!("[{listen},{}]", call(1))).sse(":\n").open();
+    let post = open(&one, &script);
+    assert!(brief(stream().sse(&event("", &answer(1))).play_in(&other)).is_empty());
+    let lines = brief(post.finish());
+    assert!(lines.contains(&"end tools/call ok".to_owned()), "{lines:?}");
+    assert_eq!(lines.iter().filter(|line| line.starts_with("end ")).count(), 2, "{lines:?}");
+}
+
+#[test]
+fn unmatched_answer_after_the_last_worker_ended_is_counted_at_once() {
+    let proxy = Proxy::default();
+    let known = in_session(&call(1)).json(&answer(1));
+    known.play_in(&proxy);
+    let script = stream().sse(":\n").open();
+    let mut get = open(&proxy, &script);
+    proxy.correlation.end(Time(2), &mut |_, _| ());
+    assert_eq!(brief(get.event(&event("", &answer(9)))), ["unmatched unknown_id"]);
+    assert!(brief(get.finish()).is_empty());
+}
