@@ -10,13 +10,12 @@ mod http;
 mod response_flags;
 mod root;
 
-use mcp_allocator::SizeClasses;
 use proxy_wasm::types::LogLevel;
-use std::alloc::System;
 
-/// One per VM.
+/// One per VM, which has one thread.
+#[cfg(target_arch = "wasm32")]
 #[global_allocator]
-static ALLOCATOR: SizeClasses<System> = SizeClasses::new(System);
+static ALLOCATOR: mcp_allocator::SizeClasses<std::alloc::System> = mcp_allocator::SizeClasses::new(std::alloc::System);
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Warn);

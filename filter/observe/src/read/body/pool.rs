@@ -12,6 +12,7 @@ pub(super) const MAX_IDLE: usize = 4;
 /// The idle readers of one plugin in one VM.
 #[derive(Debug, Default)]
 pub struct BodyPool {
+    #[expect(clippy::vec_box, reason = "a move would copy the whole reader")]
     idle: RefCell<Vec<Box<Body>>>,
 }
 
