@@ -55,8 +55,13 @@ impl Endpoint {
             _ => return refuse("is not an http:// or https:// URL"),
         };
         let after_authority = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
-        if rest.get(..after_authority).is_some_and(|authority| authority.contains('@')) {
+        let authority = rest.get(..after_authority).unwrap_or_default();
+        if authority.contains('@') {
             return refuse("has a user or a password");
+        }
+        // The URL standard reads a backslash as a slash, and decodes the host.
+        if text.contains('\\') || authority.contains('%') {
+            return refuse("has a backslash, or a % in its host");
         }
         if after_authority == 0 || text.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
             return refuse("has no host, or contains a space");
@@ -161,9 +166,9 @@ mod tests {
 
     #[test]
     fn host_with_invalid_character_is_refused() {
-        // All printable characters except those that end a host or have another meaning: `#/:?@\\` and space.
+        // All printable characters except those that end a host or have another meaning: `#/:?@` and space.
         let others = (33..127_u8).map(char::from).filter(|letter| !letter.is_ascii_alphanumeric());
-        for letter in others.filter(|letter| !"#/:?@\\".contains(*letter)) {
+        for letter in others.filter(|letter| !"#/:?@".contains(*letter)) {
             let parsed = Endpoint::parse(&format!("http://a{letter}b/"));
             assert_eq!(parsed.is_ok(), "-_.".contains(letter), "{letter}: {parsed:?}");
         }
@@ -181,7 +186,7 @@ mod tests {
 
     #[test]
     fn path_is_percent_encoded() {
-        let endpoint = Endpoint::parse("http://weather/a\"b{c}'d%20e\\f").unwrap();
+        let endpoint = Endpoint::parse("http://weather/a\"b{c}'d%20e/f").unwrap();
         assert_eq!(endpoint.path, "/a%22b%7Bc%7D'd%20e/f");
     }
 
@@ -217,8 +222,11 @@ mod tests {
             ("http://a:hunter2@:bad", "a user or a password"),
             ("http://a..b/", "invalid host name"),
             ("http://./", "invalid host name"),
-            ("http://a%22b/", "invalid host name"),
-            ("http://[::1%25eth0]/", "not a valid URL"),
+            ("http://a%22b/", "a % in its host"),
+            ("http://a%41b/", "a % in its host"),
+            ("http://[::1%25eth0]/", "a % in its host"),
+            ("http://a\\b/", "a backslash"),
+            ("http://weather/a\\b", "a backslash"),
         ];
         for (text, reason) in cases {
             let message = Endpoint::parse(text).unwrap_err();

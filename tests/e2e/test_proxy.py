@@ -38,7 +38,7 @@ def server(logs: Path):
     server.close()
 
 
-def through(proxy: Proxy, server: WaitingServer, logs: Path, name: str, user: str = "") -> Sidecar:
+def through(proxy: Proxy, server: WaitingServer, logs: Path, name: str, user: str = "", **variables: str) -> Sidecar:
     return Sidecar(
         server.port,
         logs,
@@ -46,6 +46,7 @@ def through(proxy: Proxy, server: WaitingServer, logs: Path, name: str, user: st
         MCP_UPSTREAM_URL=f"https://{NAME}:{server.port}/mcp",
         MCP_UPSTREAM_CA_FILE=str(server.certificate),
         HTTPS_PROXY=f"http://{user}127.0.0.1:{proxy.port}",
+        **variables,
     )
 
 
@@ -68,6 +69,20 @@ def test_calls_streams_and_health(server: WaitingServer, logs: Path, user: str) 
         # Its log has the requested name, which it resolved.
         wait_for("the proxy to tell", lambda: f"CONNECT {NAME}:{server.port}" in proxy.process.log())
         assert "s3cret" not in sidecar.process.log()
+    finally:
+        sidecar.stop()
+        proxy.process.stop()
+
+
+def test_server_in_no_proxy_is_reached_directly(server: WaitingServer, logs: Path) -> None:
+    proxy = Proxy(logs, "direct")
+    sidecar = through(proxy, server, logs, "direct", NO_PROXY=f"other.example,{NAME}")
+    try:
+        with Connection(sidecar.port) as connection:
+            answer = connection.post(rpc("ping"))
+            assert (answer.head.status, answer.body) == (200, RESULT)
+        wait_for("the health check to pass", lambda: probe(sidecar.probe_port, "/health") == 200)
+        assert "CONNECT" not in proxy.process.log()
     finally:
         sidecar.stop()
         proxy.process.stop()

@@ -1,7 +1,8 @@
 //! Envoy accepts every bootstrap and the snippet, and the unchanged snippet works.
 
-use crate::support::{Authority, Upstream, envoy, free_port, get, module, post, say_json, until};
+use crate::support::{Authority, TlsServer, Upstream, envoy, free_port, get, module, post, say_json, seen_in, until};
 use mcp_sidecar::{Machine, Settings, bootstrap};
+use serde_json::json;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
@@ -157,4 +158,34 @@ fn snippet_counts_calls() {
         let scrape = get(admin_port, "/stats/prometheus").body;
         scrape.contains(series) && scrape.contains(bucket)
     });
+}
+
+#[test]
+fn snippet_reaches_a_server_with_tls_1_3() {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = Authority::new(directory.path());
+    let only = json!({"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"});
+    let server = TlsServer::start_with(&authority.certify("localhost"), &["http/1.1"], &[("tls_params", only)], None);
+    let (port, admin_port) = (free_port(), free_port());
+    let places = [
+        ("/etc/envoy/mcp_observability.wasm", module()),
+        ("port_value: 4000", format!("port_value: {port}")),
+        ("port_value: 9901", format!("port_value: {admin_port}")),
+        ("port_value: 8080", format!("port_value: {}", server.port)),
+        ("/etc/ssl/certs/ca-certificates.crt", authority.ca_file.display().to_string()),
+        ("sni: mcp.example.com", "sni: localhost".to_owned()),
+        ("exact: mcp.example.com", "exact: localhost".to_owned()),
+    ];
+    // The block for https is a comment.
+    let text = snippet(&places);
+    let begin = text.find("      # transport_socket:").unwrap();
+    let end = begin + text[begin..].find("\n\n").unwrap();
+    let block = text[begin..end].replace("      # ", "      ");
+    let mut command = Command::new(envoy());
+    command.args(["--disable-hot-restart", "--log-level", "error", "--config-yaml"]);
+    let _envoy = Envoy(command.arg(format!("{}{block}{}", &text[..begin], &text[end..])).spawn().unwrap());
+    until("envoy serves", || std::net::TcpStream::connect(("127.0.0.1", admin_port)).is_ok());
+    until("envoy is ready", || get(admin_port, "/ready").status == 200);
+    let answer = post(port, "/mcp", r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
+    assert!(seen_in(&answer).is_ok_and(|seen| seen.starts_with("localhost ")), "{}", answer.head);
 }

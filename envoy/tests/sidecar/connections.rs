@@ -4,9 +4,11 @@ use crate::support::{
     LONGEST, LOOPBACK, Sidecar, Upstream, begin_events, free_port, get, open, post, read_answer, read_until, say, send,
     until, until_closed,
 };
+use socket2::SockRef;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 const KEY: (&str, &str) = ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
 
@@ -85,7 +87,20 @@ fn refusal_of_a_web_socket_passes() {
 
 #[test]
 fn stream_broken_by_the_server_ends_at_once() {
-    let upstream = Upstream::start(|_, stream| begin_events(stream));
+    for is_reset in [false, true] {
+        assert_stream_ends_at_once(is_reset);
+    }
+}
+
+/// The server closes its connection in the middle of a stream, by a FIN or by a reset.
+fn assert_stream_ends_at_once(is_reset: bool) {
+    let upstream = Upstream::start(move |_, stream| {
+        begin_events(stream);
+        if is_reset {
+            // Without time to linger, the kernel sends a reset.
+            SockRef::from(&*stream).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+    });
     let sidecar = Sidecar::start(&upstream.url(), &[]);
     for method in ["GET", "POST"] {
         let mut stream = open(sidecar.port, method, "/", &[("Accept", "text/event-stream")], "");

@@ -1,6 +1,8 @@
 //! An https upstream: an Envoy that terminates TLS and returns the SNI, `Host` and protocol that it received.
 
-use crate::support::{Authority, Sidecar, TlsServer, open, read_answer, seen, seen_in, until};
+use crate::support::{
+    Authority, Sidecar, TlsServer, Upstream, open, post, read_answer, say_json, seen, seen_in, until,
+};
 use serde_json::json;
 
 #[test]
@@ -59,6 +61,12 @@ fn tls_1_2_and_1_3_are_supported() {
         let sidecar = Sidecar::start(&url, &[("MCP_UPSTREAM_CA_FILE", authority.ca_file.to_str().unwrap())]);
         assert_eq!(seen(&sidecar), Ok(format!("localhost localhost:{} HTTP/2", server.port)), "{version}");
         until("the health check passes as well", || sidecar.probe("/health") == 200);
+
+        let plain = Upstream::start(|_, stream| say_json(stream, r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#));
+        let authorities = ("SSL_CERT_FILE", authority.ca_file.to_str().unwrap());
+        let telemetry = Sidecar::start(&plain.url(), &[("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), authorities]);
+        assert_eq!(post(telemetry.port, "/", r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#).status, 200);
+        until("telemetry is received", || telemetry.stat("cluster.sidecar/otlp.upstream_rq_200") > 0);
     }
 }
 

@@ -116,7 +116,7 @@ fn error_pages_are_not_skipped_messages() {
 }
 
 #[test]
-fn rpc_error_outranks_http_status() {
+fn error_outranks_result_in_one_object() {
     let both = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]},"error":{"code":-32603,"message":""}}"#;
     let lines = Script::tool_call().json(both).play();
     assert!(Log::ends(&lines)[0].starts_with("tools/call error/rpc_error"), "{lines:?}");
