@@ -3,7 +3,7 @@
 //! Changes of counters and gauges, and the samples of histograms, are gathered here until [`Stats::flush`] hands them to the
 //! host. A series is defined at the host once, because defining is expensive; its id is kept.
 //!
-//! **Cost:** a series that was one of the latest two of its family is found without a hash table ([`Stats::recent`]). Most
+//! **Cost:** a series is found without a hash table if it was the latest of its family and parity ([`Stats::recent`]). Most
 //! operations change the same series as the one before.
 //! **Memory:** about 100 bytes per series, 32 of them in [`Slot`], and [`MAX_SAMPLES`] samples of 16 bytes. The budgets of
 //! [`super::budget`] bound the number of series.
@@ -49,8 +49,8 @@ const _: () = assert!(MAX_SAMPLES * size_of::<Sample>() == 4096);
 /// All series of one plugin in one VM. A slot is identified by its index.
 #[derive(Debug)]
 pub(super) struct Stats {
-    /// The two slots of each family that were used last, see [`recent`]. An index has two bytes, so that an exchange touches
-    /// fewer cache lines. So only the first 65,536 slots can be here.
+    /// For each family and [`Series::parity`] the slot that was used last, see [`recent`]. An index has two bytes, so that an
+    /// exchange touches fewer cache lines. So only the first 65,536 slots can be here.
     recent: [u16; 2 * FamilyName::ALL.len()],
     slots: Vec<Slot>,
     /// The slots of changed counters and gauges.
