@@ -1,8 +1,9 @@
 //! An allocator for one WebAssembly VM: free lists by size class over another allocator.
 //!
-//! An exchange allocates a few small blocks and frees them soon. A general allocator writes to a header before each block, to its
-//! neighbours and to its own bins, which are cache lines that Envoy's code loses. This one touches the head of a free list and the
-//! block. It hands out the block that was freed last, which is still in the cache.
+//! An exchange allocates a few small blocks and frees them soon. A general allocator writes to a header before each block, to
+//! the neighbours of the block and to its own lists. Envoy's code displaces these cache lines between two exchanges, so each
+//! of them is loaded again. This allocator touches only the head of a free list and the block. It returns the block of the
+//! class that was freed last, which is still in the cache.
 //!
 //! | size of a block | comes from |
 //! |---|---|
@@ -10,9 +11,9 @@
 //! | at most `MAX_SMALL` | the free list of its class: four classes between powers of two (160, 192, 224, 256, 320, ...) |
 //! | larger, or aligned to more than `GRAIN` | the other allocator |
 //!
-//! **Memory:** a free block is used again for its class only, and chunks are not returned. So small blocks take what each class
-//! took at its peak. If all classes had their peak in turn, that is 6.4 KB (the sum of the sizes) where one block of `MAX_SMALL` was
-//! in use. The unused end of a chunk, less than `MAX_SMALL` bytes, is lost.
+//! **Memory:** a free block is used again only for its class, and chunks are never returned. So the memory for small blocks is
+//! the sum of what each class used at its peak. For example, if only one block is in use at a time, but one of each class in
+//! turn, that is 6.4 KB (the sum of the sizes). The unused end of a chunk, less than `MAX_SMALL` bytes, is lost.
 //!
 //! **What it does not do:** serve more than one thread. It is `Sync` only on WebAssembly without threads.
 
@@ -24,7 +25,8 @@ use std::ptr;
 const GRAIN: usize = 16;
 /// Bytes of the largest block of a class.
 const MAX_SMALL: usize = 1024;
-/// Bytes that the other allocator gives at a time. Small enough that its last, unused part does not matter.
+/// Bytes that are taken from the other allocator at a time. It is small enough that the unused part of the last chunk does not
+/// matter.
 const CHUNK: usize = 16 * 1024;
 /// Up to this size, every multiple of `GRAIN` is a class.
 const FINE: usize = 128;
@@ -36,7 +38,8 @@ const _: () = assert!(FINE << 3 == MAX_SMALL);
 /// The allocator. `A` is the allocator for chunks and for large blocks.
 #[derive(Debug)]
 pub struct SizeClasses<A> {
-    /// The free block of each class that was freed last, or null. It begins with the address of the one freed before it.
+    /// For each class the block that was freed last, or null. Each free block begins with the address of the block that was
+    /// freed before it.
     free: [Cell<*mut u8>; CLASSES],
     /// The unused part of the current chunk.
     unused: Cell<*mut u8>,
@@ -80,7 +83,8 @@ const fn class_of(size: usize) -> (usize, usize) {
     if size <= FINE {
         return (last / GRAIN, (last | (GRAIN - 1)) + 1);
     }
-    // The quarter of its doubling that the size lies in.
+    // 2 to the power of `doubling` is the largest power of two below the size. `quarter` is the quarter between it and the
+    // next power of two in which the size is.
     let doubling = last.ilog2() as usize;
     let quarter = last >> (doubling - 2) & 3;
     let index = FINE_CLASSES + (doubling - FINE.ilog2() as usize) * 4 + quarter;
@@ -109,12 +113,13 @@ impl<A: GlobalAlloc> SizeClasses<A> {
     }
 }
 
-// SAFETY: a block is in one free list or in use, never both; blocks of a class have its size and start at multiples of `GRAIN`.
+// SAFETY: a block is in one free list or in use, never both; blocks of a class have its size and start at multiples of
+// `GRAIN`.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for SizeClasses<A> {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some((list, size)) = self.class(layout) else {
-            // SAFETY: the caller's.
+            // SAFETY: the caller keeps the contract of `alloc`.
             return unsafe { self.backing.alloc(layout) };
         };
         let block = list.get();
@@ -129,7 +134,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for SizeClasses<A> {
     #[inline(never)]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let Some((list, _)) = self.class(layout) else {
-            // SAFETY: the caller's; a block of this layout came from there.
+            // SAFETY: the caller keeps the contract of `dealloc`, and a block of this layout came from `backing`.
             return unsafe { self.backing.dealloc(block, layout) };
         };
         // SAFETY: the block is no longer used, is at least `GRAIN` bytes long, and is aligned for an address.
@@ -143,7 +148,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for SizeClasses<A> {
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         match (self.class(layout), self.class(new_layout)) {
             (Some((_, old)), Some((_, new))) if old == new => return block,
-            // SAFETY: the caller's; the block came from there, and stays there.
+            // SAFETY: the caller keeps the contract of `realloc`. The block came from `backing` and stays there.
             (None, None) => return unsafe { self.backing.realloc(block, layout, new_size) },
             _ => {}
         }

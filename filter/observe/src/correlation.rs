@@ -1,18 +1,18 @@
-//! The correlation store: what one exchange needs to know of others. Operations answered on another stream, server requests,
-//! cancellations, sessions, tasks, and events that a resumed stream repeats.
+//! The correlation store: what one exchange needs to know of others. It has operations that another stream may answer, server
+//! requests, cancellations, sessions, tasks, and the ids of events, which a resumed stream may repeat.
 //!
-//! It covers MCP 2024-11-05 (HTTP+SSE), 2025-03-26 to 2025-11-25 (sessions, resumed streams, tasks), and the tasks extension of
-//! 2026.
+//! It covers MCP 2024-11-05 (HTTP+SSE), 2025-03-26 to 2025-11-25 (sessions, resumed streams, tasks), and the tasks extension
+//! of 2026.
 //!
-//! The store is in [`SharedData`], so it does not matter which worker sees which exchange. Shared data cannot be deleted.
-//! So each table has a fixed number of slots. A change reads a slot and writes it back, and starts again if another VM wrote the
-//! slot in between. When a slot is full, its oldest entries are evicted. Session ids, task ids and event ids are stored as keyed
-//! hashes (SipHash-2-4).
+//! The store is in [`SharedData`], so it does not matter which worker sees which exchange. A key of shared data cannot be
+//! deleted, so each table has a fixed number of slots. A change reads a slot and writes it back, and starts again if another
+//! VM wrote the slot in between. When a slot is full, its oldest entries are evicted. Session ids, task ids and event ids are
+//! stored as keyed hashes (SipHash-2-4).
 //!
 //! | table | slots | bytes per slot, at most | entries |
 //! |---|---|---|---|
 //! | [`links`] | 256 | 8192 | operations, cancellations, server requests and early answers, by session |
-//! | slots with early answers (in [`links`]) | 1 | 512 | which slots of links each tick checks |
+//! | slots with early answers (in [`links`]) | 1 | 512 | which slots of links have early answers, so that each tick checks them |
 //! | [`sessions`] | 64 | 4096 | start, protocol version and latest use of 6500 sessions, and whether they are active |
 //! | [`coverage`] | 64 | 2048 | of which 16,384 sessions this process saw streams or requests |
 //! | [`tasks`] | 64 | 4096 | which tool created a task, and whether the task's end was seen |
@@ -21,7 +21,7 @@
 //! | stream paths (in [`endpoints`]) | 1 | 2048 | latest 256 paths of streams of HTTP+SSE |
 //! | [`leases`] | 1 | 2048 | which VMs follow the store |
 //!
-//! What an exchange does with it:
+//! What an exchange does with the store:
 //!
 //! | when | method | table | what it does |
 //! |---|---|---|---|
@@ -29,8 +29,8 @@
 //! | POST outside of a session | `is_endpoint` | endpoints | recognises an unusual endpoint |
 //! | request body ends, HTTP+SSE | `add_operations` | links | the answers come on the session's stream |
 //! | response to a POST is an event stream | `keep_operations`, `stream_opened` | memory of the VM ([`links`]) | the answers may come on another stream |
-//! | the same, for lists, tasks, `initialize` and large batches | `add_operations`, `stream_opened` | links | whoever sees the answer reads all of it |
-//! | before each look-up of an operation, a cancellation or the end of a session | `save_operations_of` | links | adds those that the VM kept |
+//! | the same, for lists, tasks, `initialize` and large batches | `add_operations`, `stream_opened` | links | the worker that sees the answer has to read all of it |
+//! | before each look-up of an operation, a cancellation or the end of a session | `save_operations_of` | links | adds the operations of the session that the VM kept |
 //! | GET opens an event stream | `note_traffic_once` | coverage | this process sees streams of the session |
 //! | `endpoint` event | `note_endpoint`, `note_stream_path`, `stream_opened` | endpoints, stream paths | stores the addresses |
 //! | event with an id | `note_event`; if the stream was resumed, `has_event` | event_ids | finds events that are repeated |
@@ -51,10 +51,10 @@
 //! | root context ends | [`Correlation::end`] | leases, links, sessions | see [`tick`] |
 //!
 //! **Bound:** [`MAX_BYTES`] with the keys (2.81 MiB), per server name and process. Links expire after [`links::EXPIRY`]
-//! unless an open stream holds them; for each such stream its VM keeps 8 bytes, and the operations that are not saved.
+//! unless an open stream holds them. For each such stream its VM keeps 8 bytes, and the operations that are not saved yet.
 //!
-//! **Cost:** one read and one write of a slot per method, about 2 us with a few entries. An operation that is answered on its own
-//! exchange before the next tick costs nothing, except that the ids of its events are saved, if it has any. Operations
+//! **Cost:** one read and one write of a slot per method, about 2 us with a few entries. An operation on an event stream that
+//! is answered before the next tick does not use the store, except for the ids of its events, if they have ids. Operations
 //! answered by plain JSON do not use the store. Nor does anything of 2026-07-28 except tasks.
 //!
 //! **What it does not do:** follow clients without a session id. Their ids repeat, so their messages cannot be distinguished.
@@ -123,7 +123,7 @@ pub struct Correlation {
     last_stream: Cell<u64>,
     /// Open streams of this VM that links may wait for, sorted.
     open_streams: RefCell<Vec<StreamId>>,
-    /// The slot of links that is checked next for expired ones.
+    /// The slot of links in which the next tick looks for expired links first.
     next_expiry_slot: Cell<u64>,
     /// Operations on open event streams of this VM that are not in the store yet.
     unsaved_operations: RefCell<links::Unsaved>,

@@ -1,9 +1,9 @@
 //! One HTTP exchange: the proxy's callbacks in (`handle_*`), observations out.
 //!
-//! A POST is MCP if its body shows it, a GET or DELETE if its headers or the first event of its stream show it. Each request
-//! in a body becomes an operation. It ends with the JSON-RPC response to it. Without a response, it ends when the
-//! exchange ends, in the way that the HTTP status and the proxy report (`verdict`). The last byte, trailers, a reset and a local
-//! reply all end an exchange; the first of them counts.
+//! A POST is MCP if its body shows it. A GET or DELETE is MCP if its headers show it, a GET also if the first event of its
+//! stream shows it. Each request in a body becomes an operation, which ends with the JSON-RPC response to it. Without a
+//! response, it ends with the exchange; the HTTP status and what the proxy reports then decide its status (`verdict`). The
+//! last byte, trailers, a reset and a local reply all end an exchange; the first of them counts.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -12,10 +12,10 @@
 //! | `response_headers`, `response` | find the responses in the server's side |
 //! | `verdict` | how an operation ended |
 //! | `session` | start, end and repeated events of the exchange's session, in the [correlation store](crate::correlation) |
-//! | `links` | operations that another stream of the session may answer |
-//! | `early_answers` | answers to operations of other exchanges |
+//! | `links` | operations of this exchange that another stream of the session may answer |
+//! | `early_answers` | answers on this exchange to operations of other exchanges |
 //! | `server_requests`, `tasks` | requests from the server, cancellations, tasks |
-//! | `unanswered` | reports what the store ends without a response |
+//! | `unanswered` | reports what the correlation store ended without a response |
 //! | `headers` | the values of HTTP headers |
 //!
 //! MCP 2024-11-05 to 2026-07-28.
@@ -27,7 +27,7 @@
 //!
 //! | part | at most |
 //! |---|---|
-//! | operations with their names | [`MAX_OPERATIONS`]; up to 16 of them twice, while the store does not have them |
+//! | operations with their names | [`MAX_OPERATIONS`]; up to 16 of them twice, while the VM keeps them for the correlation store |
 //! | an event and a list result that are being read | 32 KiB |
 //! | decoder of a compressed response | 43 KiB; then fewer operations ([`MAX_INFLATED_OPERATIONS`]) and a smaller event ([`crate::read::body`]) |
 
@@ -76,7 +76,7 @@ pub struct Context<'a> {
 
 /// The state of one HTTP exchange.
 ///
-/// Every method but the `wants_*` is a callback of the proxy and is called when that happens:
+/// The shell calls the `handle_*` methods from the callbacks of the proxy:
 ///
 /// | method | called | may be missing |
 /// |---|---|---|
@@ -97,7 +97,7 @@ pub struct Exchange {
     response: Response,
     operations: Operations,
     session: Membership,
-    /// [`Exchange::handle_log`] was called.
+    /// Whether [`Exchange::handle_log`] was called.
     is_closed: bool,
 }
 

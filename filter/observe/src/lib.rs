@@ -16,13 +16,13 @@
 //! | `host` | the traits that the shell implements |
 //! | `config` | the plugin configuration ([`Config`]) |
 //! | `label` | label values |
-//! | `plugin` | the connection of all steps ([`Plugin`], [`HttpStream`]) |
-//! | `shared_data` | changes of values that all VMs of a process share |
+//! | `plugin` | what connects the steps ([`Plugin`], [`HttpStream`]) |
+//! | `shared_data` | reads and changes values that all VMs of a process share |
 //! | `text`, `id`, `digest` | strings of which only the start is kept, JSON-RPC ids, keyed digests |
 //!
-//! **Who calls what:** the shell is the crate that runs in the proxy, such as the Envoy filter in `filter/src`. It makes one
-//! [`Plugin`] for each configuration and one [`HttpStream`] for each HTTP stream, and calls their methods from the callbacks of
-//! the proxy. This crate calls the shell through [`Host`], [`Metrics`], [`SharedData`] and [`Shell`]. It has no I/O, no clock and
+//! **Calls:** the shell is the crate that runs in the proxy, such as the Envoy filter in `filter/src`. It makes one [`Plugin`]
+//! for each configuration and one [`HttpStream`] for each HTTP stream, and calls their methods from the callbacks of the
+//! proxy. This crate calls the shell through [`Host`], [`Metrics`], [`SharedData`] and [`Shell`]. It has no I/O, no clock and
 //! no global state of its own. The launcher makes Envoy's configuration from [`FAMILIES`], [`LABELS`] and [`tag_regex`].
 //!
 //! **What it does not do:** change or delay traffic, call Envoy directly, follow a client without a session id from one

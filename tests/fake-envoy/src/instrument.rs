@@ -1,8 +1,8 @@
-//! A copy of a module that reports what it does: each function that begins, each access to linear memory, each
+//! Makes a copy of a module that reports what it does: each function that begins, each access to linear memory, each
 //! call of the allocator.
 //!
-//! The copy has the module's functions, in their order, and its data. It calls three more imports, which
-//! [`crate::trace`] answers. Everything else is unchanged, so the copy does what the module does, at the same
+//! The copy has the module's functions, in their order, and its data. It reports by calls of three added imports, which
+//! [`crate::trace`] implements. Everything else is unchanged, so the copy does what the module does, at the same
 //! addresses.
 //!
 //! # What this does not do
@@ -26,12 +26,12 @@ pub(crate) struct Instrumented {
     pub(crate) functions: Vec<Function>,
 }
 
-/// What must be known of a module before its first instruction is copied.
+/// What the copier has to know of a module before it copies the first instruction.
 #[derive(Default)]
 struct Outline {
     /// For each type, how many parameters a function of it has.
     parameters: Vec<u32>,
-    /// Functions that are imported; the others follow in the index space.
+    /// How many functions are imported. Their indices come before those of the defined functions.
     imported: u32,
     /// For each defined function, its type.
     types: Vec<u32>,
@@ -43,13 +43,13 @@ struct Outline {
 struct Copier<'module> {
     outline: &'module Outline,
     symbols: &'module Symbols,
-    /// Defined functions whose bodies are copied.
+    /// How many defined functions are copied so far.
     copied: u32,
-    /// Whether the last instruction had an address in memory.
+    /// Whether the instruction that was copied last accesses memory at an offset.
     has_address: bool,
 }
 
-/// Locals that the copy adds to a function, after the function's own.
+/// Locals that the copy adds to a function: the index of the first one, which follows the function's own locals.
 struct Locals(u32);
 
 /// The types of [`Locals`], in their order.
@@ -138,7 +138,7 @@ impl Copier<'_> {
         Instruction::Call(self.outline.imported + import)
     }
 
-    /// Copies one instruction of a body, and what reports it.
+    /// Copies one instruction of a body, with the calls that report it.
     fn copy(
         &mut self,
         function: &mut wasm_encoder::Function,
@@ -171,7 +171,7 @@ impl Copier<'_> {
     fn report(&self, function: &mut wasm_encoder::Function, access: Access, locals: &Locals) {
         let touch = self.added(TOUCH);
         let size = Instruction::LocalGet(locals.size());
-        // The import returns the address, so an address on the stack stays there.
+        // The import takes the address from the stack and returns it, so it is on the stack again.
         let constant = |function: &mut wasm_encoder::Function, offset: u64, width: i32| {
             let offset = (offset as u32).cast_signed();
             function.instruction(&Instruction::I32Const(offset));

@@ -1,19 +1,20 @@
-//! What waits for another exchange of its session: operations, server requests, cancellations, early answers.
+//! Links: what waits for another exchange of its session. Operations, server requests, cancellations and early answers are
+//! links. An early answer is a response that came while the store did not have its operation.
 //!
 //! All links of a session are in one slot, so that the session's end finds them. The VM that removes a link counts it. So each
 //! link is counted once, whichever VM is first.
 //!
-//! A link expires [`EXPIRY`] after it was added or its stream ended. While a stream that may bring its answer is open, the VM of
-//! that stream renews the link ([`expiry`]). So the links of a VM that trapped expire as well. An answer whose operation is not
-//! here waits for three seconds ([`early_answers`]). In that time the VM that has the operation saves it ([`unsaved`]).
+//! A link expires [`EXPIRY`] after it was added or its stream ended. While a stream that may bring its answer is open, the VM
+//! of that stream renews the link ([`expiry`]). So the links of a VM that trapped expire as well. An early answer waits for
+//! three seconds ([`early_answers`]). In that time the VM that has the operation saves it ([`unsaved`]).
 //!
 //! | limit of a slot | value | what happens |
 //! |---|---|---|
-//! | all links | [`TABLE`]`.max_bytes` | the oldest links are evicted that are not open operations |
-//! | open operations | [`MAX_OPEN_BYTES`] | a further one is not added; its exchange follows it alone |
+//! | all links | [`TABLE`]`.max_bytes` | the oldest links are evicted, except operations whose own stream is open |
+//! | operations whose own stream is open | [`MAX_OPEN_BYTES`] | a further one is not added, and only its exchange follows it |
 //! | cancellations without an operation | 32 | the oldest is evicted |
-//! | answers without an operation | 16 | the oldest is evicted, and counted as belonging to no request |
-//! | marks of what was answered | 8 | the oldest is evicted |
+//! | early answers | 16 | the oldest is evicted, and counted as unmatched |
+//! | marks of answered ids | 8 | the oldest is evicted |
 //! | marks of sessions that ended | 8 | the oldest is evicted |
 
 mod early_answers;
@@ -37,15 +38,15 @@ pub(super) use unsaved::Unsaved;
 /// How long a link waits while no open stream holds it.
 pub(crate) const EXPIRY: Duration = Duration::from_secs(300);
 pub(super) const TABLE: Table = Table { letter: 'l', slots: 256, max_bytes: 8192 };
-/// Bytes of a slot for operations whose own stream is open. An operation without room is not added, so only an answer on its own
-/// stream is matched.
+/// Bytes of a slot for operations whose own stream is open. If there is no room for an operation, it is not added, and only an
+/// answer on its own stream finds it.
 const MAX_OPEN_BYTES: usize = TABLE.max_bytes / 4 * 3;
-/// Bytes of a link without its texts and rare members, at most.
+/// Upper bounds of the bytes of each kind of link, without its texts and rare members.
 const OPERATION_BYTES: usize = 104;
 const SERVER_REQUEST_BYTES: usize = 80;
 const EARLY_ANSWER_BYTES: usize = 144;
 const MARK_BYTES: usize = 48;
-/// Bytes of the rare members of an operation: its cursor, and the task that it requests.
+/// Upper bounds of the bytes of an operation's rare members: its cursor, and the id of the task that it asks about.
 const CURSOR_BYTES: usize = 10;
 const TASK_BYTES: usize = 18;
 
@@ -58,7 +59,7 @@ pub(crate) struct PendingOperation {
     pub(crate) stream: Option<StreamId>,
     /// How the operation ends if no answer comes.
     pub(crate) fallback: Fallback,
-    /// Only the operation's own stream can still bring the answer.
+    /// The session ended, so only the operation's own stream can still bring the answer.
     pub(crate) has_session_ended: bool,
     pub(crate) cancelled_at: Option<Time>,
     /// Microseconds for which the server waited for the client; `None` if that is not known.
@@ -68,7 +69,7 @@ pub(crate) struct PendingOperation {
     pub(crate) operation: Operation,
 }
 
-/// How an operation ends that no message answers.
+/// How an operation ends if no message answers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Fallback {
     /// As an error: all its streams ended properly.
@@ -103,7 +104,7 @@ struct Link {
     kind: LinkKind,
 }
 
-/// `since` is when the link was added, when its stream ended, or when it was last renewed.
+/// `since` is the time when the link was added, when its stream ended, or when it was renewed, whichever is latest.
 #[derive(Debug, Serialize, Deserialize)]
 enum LinkKind {
     Operation {
@@ -119,11 +120,11 @@ enum LinkKind {
         id: IdKey,
         at: Time,
     },
-    /// A mark: the id was answered. A further answer is a duplicate, and its id is not unknown.
+    /// A mark: the id was answered. A further answer counts as `duplicate` instead of `unknown_id`.
     Answered(IdKey),
     /// An answer whose operation was not here.
     EarlyAnswer(Box<EarlyAnswer>),
-    /// A mark: the session ended. Operations that were not here yet ended with it.
+    /// A mark: the session ended. Operations that began before and are saved later ended with it.
     SessionEnded {
         at: Time,
     },
@@ -202,7 +203,7 @@ impl Link {
         }
     }
 
-    /// The stream that holds the link while it is open: its own, or on HTTP+SSE that of its session.
+    /// The link does not expire while this stream is open: its own stream, or on HTTP+SSE that of its session.
     fn holder(&self) -> Option<StreamId> {
         let on_session_stream = self.pending().filter(|pending| pending.is_on_session_stream());
         self.stream().or_else(|| on_session_stream.map(|_| self.session.stream_id()))
@@ -213,7 +214,7 @@ impl Link {
         self.pending().is_some_and(|pending| pending.stream.is_some())
     }
 
-    /// At least the bytes of the link as written.
+    /// An upper bound of the bytes of the link as written.
     fn size(&self) -> usize {
         let length = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
         match &self.kind {
@@ -238,7 +239,7 @@ impl EndedLinks {
         self.0.extend(others.0);
     }
 
-    /// The answers among them that no operation was found for.
+    /// The early answers among them.
     pub(crate) fn early_answers(&self) -> impl Iterator<Item = &EarlyAnswer> {
         self.0
             .iter()

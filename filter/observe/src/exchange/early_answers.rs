@@ -1,5 +1,5 @@
-//! Answers to operations of other exchanges, and those that come while the store does not have their operation: another VM
-//! may have it ([`crate::correlation::links`]).
+//! Answers to operations of other exchanges. An early answer comes while the correlation store does not have its operation,
+//! which another VM may have ([`crate::correlation::links`]).
 
 use super::links::Answered;
 use super::session::server_name;
@@ -19,7 +19,7 @@ pub(super) enum Unmatched {
     Reported(UnmatchedReason),
     /// Another process may have seen the request, so nothing is reported.
     Unreported,
-    /// Another VM of this process may have the operation. What is reported is decided later.
+    /// Another VM of this process may have the operation. It is decided later what is reported.
     Undecided,
 }
 
@@ -48,8 +48,8 @@ impl Exchange {
         }
     }
 
-    /// The store does not have the operation. If this is a new event of a stream, the answer is left for another VM that may have
-    /// the operation. On HTTP+SSE the store has all operations from the start.
+    /// The store does not have the operation. If the answer came in a new event of a stream, it is left in the store, because
+    /// another VM may have the operation. This does not apply to HTTP+SSE, whose operations are in the store from the start.
     fn answered_unknown(
         &mut self,
         session: SessionKey,
@@ -66,7 +66,7 @@ impl Exchange {
             return at_once;
         }
         let now = context.now();
-        // Without a VM no tick would report it.
+        // Without a VM that ticks, the answer would never be reported.
         if !context.correlation.has_live_vm(now) {
             return at_once;
         }

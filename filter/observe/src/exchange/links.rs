@@ -1,6 +1,6 @@
-//! The operations of an exchange that another stream of the session may answer, in the
-//! [correlation store](crate::correlation::links): they are added, claimed by their answers, and left or taken out at the
-//! exchange's end. Most functions are not inlined, to keep the code of exchanges small that need none of this.
+//! The operations of an exchange that another stream of the session may answer. They are added to the [correlation
+//! store](crate::correlation::links) or kept in the VM for it. An answer takes them out. When the exchange ends, they are left
+//! in the store or taken out. Most functions are not inlined, so that exchanges which do not need them run less code.
 
 use super::session::server_name;
 use super::state::{Clock, Evidence, Registration};
@@ -25,8 +25,8 @@ pub(super) struct Answered {
 }
 
 impl Exchange {
-    /// The response is an event stream of the session, so another stream may bring the answers too. The VM keeps the operations
-    /// until its next tick, and most are answered before it.
+    /// The response is an event stream of the session, so another stream may bring the answers too. The VM keeps the
+    /// operations in its memory until its next tick. Most of them are answered before.
     pub(super) fn follow_event_stream(&mut self, context: &mut Context<'_>) {
         if self.session(context).is_none() {
             return;
@@ -47,7 +47,7 @@ impl Exchange {
     }
 
     /// Adds the operations to the correlation store, because another stream may answer them. `stream` is the stream of this
-    /// exchange if it may answer or refuse them too. Returns whether they were added.
+    /// exchange, if this exchange may answer or refuse them too. Returns whether they were added.
     #[inline(never)]
     pub(super) fn register_operations(
         &mut self,
@@ -56,7 +56,7 @@ impl Exchange {
         context: &mut Context<'_>,
     ) -> bool {
         let Some((session, pending)) = self.pending_operations(stream, fallback, context) else { return false };
-        // An answer belongs to the oldest operation with its id.
+        // The store must have older operations first: an answer belongs to the oldest operation with its id.
         self.save_operations(session, context);
         context.observe(Observation::OperationsShared);
         let now = context.now();
@@ -67,7 +67,7 @@ impl Exchange {
         true
     }
 
-    /// The operations that another stream may answer, as the store has them; `None` if there are none.
+    /// The operations of this exchange that another stream may answer, in the form of the store; `None` if there are none.
     fn pending_operations(
         &mut self,
         stream: Option<StreamId>,
@@ -153,7 +153,8 @@ impl Exchange {
         }
     }
 
-    /// Takes an operation of this exchange out of the store, if it is there. Fails if another stream answered it first.
+    /// Takes an operation of this exchange out of the store or of the VM's memory, if it was put there. Fails if another
+    /// stream answered it first.
     pub(super) fn claim(
         &mut self,
         operation: Operation,
@@ -217,7 +218,7 @@ impl Exchange {
         }
     }
 
-    /// Leaves operations to the correlation store that another stream may answer.
+    /// Leaves the operations that another stream may answer to the correlation store.
     fn wait_elsewhere(&mut self, fallback: Fallback, context: &mut Context<'_>) {
         let is_registered = match (self.session.registration, self.session.key) {
             (Registration::Here(stream), Some(session)) => {
@@ -243,7 +244,7 @@ impl Exchange {
         if self.is_registered() && !operation.is_tied_to_exchange() {
             let Some(session) = self.session.key else { return };
             let stream = self.session.registration.stream();
-            // If it is not found, another stream answered it and reported it.
+            // If it is not found, the exchange with its answer has reported its end.
             let Lookup::Found(found) = context.correlation.take_own_operation(session, id, stream) else { return };
             cancelled_at = found.cancelled_at;
             pending = Some(found);
@@ -268,8 +269,9 @@ impl Exchange {
     }
 }
 
-/// Whether more of the answer is read than how the operation ended: it starts a session, has a list, or shows a task. The store
-/// has such an operation from the start, so that whichever worker sees the answer reads all of it.
+/// Whether the answer shows more than how the operation ended: it starts a session, has a list, or shows the state of a task.
+/// Such an operation is added to the store at once, so that the worker which sees the answer knows the operation and reads all
+/// of it.
 fn needs_whole_answer(operation: &Operation) -> bool {
     use KnownMethod::{Initialize, TasksGet, TasksResult};
     operation.method.list_kind().is_some()

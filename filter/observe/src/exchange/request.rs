@@ -74,8 +74,9 @@ impl Exchange {
         self.report_bytes(context);
     }
 
-    /// The response came before the body: from the proxy, another filter, or a server that did not wait for the body. Only the
-    /// headers can show the operation. The rest of the body is not read, so that the operation is not counted twice.
+    /// The response came before the body: from the proxy, another filter, or a server that did not wait for the body. So only
+    /// the headers can show the operation. If the body comes later, it is not read, so that the operation is not counted
+    /// twice.
     #[inline(never)]
     pub(super) fn begin_by_headers(&mut self, context: &mut Context<'_>) {
         let RequestKind::Post(headers) = &self.request.kind else { return };

@@ -81,7 +81,7 @@ impl Exchange {
         if is_probe { Verdict::Probed } else { verdict }
     }
 
-    /// Whether another stream can bring the responses. If the server responded before the request's body, no other stream does.
+    /// Whether another stream can bring the responses. If the response came before the request's body, no other stream can.
     fn can_be_resumed(&self) -> bool {
         let has_event_ids = self.response.has_event_ids && !self.is_modern();
         self.request.evidence != Evidence::HeadersOnly
@@ -115,15 +115,15 @@ impl Exchange {
         Some(context.now().microseconds_since(started))
     }
 
-    /// A part of the response is not JSON-RPC, or cannot be read. With an HTTP status of 300 or more this is expected, and is not
-    /// counted.
+    /// A part of the response is not JSON-RPC, or cannot be read. With an HTTP status of 300 or more this is expected, so it
+    /// does not count as skipped.
     #[inline(never)]
     pub(super) fn skip_response_part(&mut self, reason: SkipReason, context: &mut Context<'_>) {
         self.response.status = self.response.status.or_else(|| context.host.response_status());
         if self.response.status.is_some_and(|status| status >= 300) {
             return;
         }
-        // JSON that is not JSON-RPC was read, and has no response in it.
+        // JSON that is not JSON-RPC was read completely, and has no response in it.
         self.response.is_unread |= reason != SkipReason::NotJsonRpc;
         context.skipped(Direction::Out, reason);
     }
@@ -144,9 +144,9 @@ impl Exchange {
         }
     }
 
-    /// Whether a part of the response shows MCP. A GET stream is MCP if its first event is `endpoint` or JSON-RPC; otherwise its
-    /// body is dropped. A POST whose response came before its body is MCP if its headers show MCP and the part is a JSON-RPC
-    /// response.
+    /// Whether a part of the response shows MCP. A GET stream is MCP if its first event is `endpoint` or JSON-RPC; otherwise
+    /// its body is dropped. A POST whose response came before its body is MCP if its headers show MCP and the part is a
+    /// JSON-RPC response.
     fn recognise_by(&mut self, part: &Part<'_>, context: &mut Context<'_>) -> bool {
         if matches!(self.response.body, ResponseBody::Dropped) {
             return false;
@@ -230,7 +230,7 @@ impl Exchange {
         self.end_answered(&mut answered, unmatched, message, context);
     }
 
-    /// The operations that a response answers whose id is not that of an operation of this exchange:
+    /// The operations that a response answers, if its id is not that of an open operation of this exchange:
     ///
     /// | response | answers |
     /// |---|---|
@@ -238,7 +238,7 @@ impl Exchange {
     /// | error with an unknown id | the operation of the exchange, if it is the only one |
     /// | any other | the operation of another exchange of the session with this id |
     ///
-    /// Returns `None` if that is decided later.
+    /// Returns `None` if it is decided later whether the response answers an operation.
     #[inline(never)]
     fn match_other_operations(
         &mut self,
@@ -289,8 +289,8 @@ impl Exchange {
         }
     }
 
-    /// Takes the operations that an error without their id answers: with `all` all open ones, otherwise the one operation of the
-    /// exchange.
+    /// Takes the operations that an error answers although it does not have their id: with `all` all open ones, otherwise the
+    /// only operation of the exchange.
     fn refused(&mut self, message: &Message, all: bool, context: &mut Context<'_>) -> Vec<Answered> {
         let is_error = message.error.is_some() && message.result.is_none();
         if !is_error || !(all || self.operations.begun == 1) {
@@ -299,7 +299,7 @@ impl Exchange {
         std::mem::take(&mut self.operations.open).into_iter().filter_map(|one| self.claim(one, context).ok()).collect()
     }
 
-    /// Notes that an id was answered on an event stream. Only a stream can bring a response twice.
+    /// Notes that an id was answered on an event stream. A second response to the id on this stream is then a duplicate.
     fn note_answered(&mut self, id: &RequestId) {
         if self.response.content == Content::EventStream && self.operations.answered.len() < MAX_OPERATIONS {
             self.operations.answered.push(id.key());

@@ -34,8 +34,8 @@ impl Exchange {
         }
     }
 
-    /// Whether an exchange that is not recognised yet can still be MCP. The stream of a GET can show it. If the response of a
-    /// POST starts before the request's body ended, the rest of that body or the response can show it.
+    /// Whether an exchange that is not recognised yet can still be MCP. The stream of a GET can show it. If the response to a
+    /// POST starts before the request's body has ended, the rest of that body or the response can show it.
     fn response_may_show_mcp(&self) -> bool {
         match &self.request.kind {
             RequestKind::Get { .. } => true,
@@ -60,7 +60,8 @@ impl Exchange {
         (may_be_json && is_json(content_type)).then_some(Format::Json)
     }
 
-    /// A reader for the body; `None` if its content encoding is not supported, or if there are too many operations to decode it.
+    /// A reader for the body; `None` if its content encoding is not supported, or if there are too many operations to decode
+    /// it.
     fn response_body(&self, format: Format, context: &Context<'_>) -> Option<Box<Body>> {
         let operations = &self.operations.open;
         let has_lists = operations.iter().any(|operation| operation.method.list_kind().is_some());
@@ -83,8 +84,8 @@ impl Exchange {
         self.response.status = status.and_then(|value| std::str::from_utf8(&value).ok()?.parse().ok());
     }
 
-    /// [`report_stream_open`](Self::report_stream_open) for a response with headers only, or whose headers passed before those of
-    /// the request.
+    /// [`report_stream_open`](Self::report_stream_open) for a response that has only headers, or for an exchange whose request
+    /// headers did not pass before the response.
     pub(super) fn report_stream_open_at_end(&mut self, context: &mut Context<'_>) {
         if self.request.kind.is_get() && self.is_recognised() {
             let content_type = context.host.response_header("content-type").unwrap_or_default();
@@ -92,8 +93,8 @@ impl Exchange {
         }
     }
 
-    /// Reports the response to a GET that its headers show to be MCP. A redirect is not reported, because the client repeats the
-    /// GET at the other URL.
+    /// Reports the response to a GET that its headers show to be MCP. A redirect is not reported, because the client repeats
+    /// the GET at the other URL.
     #[inline(never)]
     fn report_stream_open(&mut self, content_type: &[u8], context: &mut Context<'_>) {
         if !self.request.kind.is_get() || !self.is_recognised() {

@@ -1,4 +1,4 @@
-//! Requests from server to client, whose responses come with another exchange, and cancellations from either side.
+//! Requests from server to client, whose responses come with another exchange, and cancellations from both sides.
 
 use super::session::server_name;
 use super::state::{Clock, Registration};
@@ -53,7 +53,7 @@ impl Exchange {
         let stream = self.session.registration.stream();
         self.session.has_server_requests |= stream.is_some();
         if stream.is_none() && is_streamable {
-            // The operations are not in the store, so it is unknown how long the server waits for the client.
+            // The operations are not in the store, so it cannot be known how long the server waits for the client.
             self.operations.clock = Clock::Unknown;
         }
         let method = Method::of(text.start(), &context.config.extra_methods);
@@ -87,7 +87,8 @@ impl Exchange {
         context.observe(Observation::Unmatched(reason));
     }
 
-    /// A look-up takes much longer than reading the message, so a client that sends thousands would block the worker.
+    /// Whether another message of the client may be looked up in the store. A look-up takes much longer than reading the
+    /// message, so a client that sends thousands of them would block the worker.
     fn may_look_up(&mut self, context: &mut Context<'_>) -> bool {
         self.session.looked_up = self.session.looked_up.saturating_add(1);
         let may = usize::from(self.session.looked_up) <= MAX_OPERATIONS;

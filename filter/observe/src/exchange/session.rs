@@ -1,5 +1,5 @@
-//! The session of an exchange: its start and end, whether it is in use, and which of its events repeat others. Most functions are
-//! not inlined, to keep the code of exchanges small that need none of this.
+//! The session of an exchange: its start and end, whether it is in use, and which of its events repeat others. Most functions
+//! are not inlined, so that exchanges which do not need them run less code.
 
 use super::state::{Content, RequestKind};
 use super::verdict::Verdict;
@@ -82,8 +82,8 @@ impl Exchange {
         self.session.activity_digest = Some(digest);
     }
 
-    /// Identifies the session in this VM; `None` for the one id in 2^64 whose digest is 0. With a server per cluster it covers
-    /// the server too, because two servers may use one session id.
+    /// Identifies the session in this VM; `None` without a session id, or for the one id in 2^64 whose digest is 0. If the
+    /// server's name is that of the cluster, the digest covers the name too, because two servers may use the same session id.
     fn activity_digest(&mut self, context: &Context<'_>) -> Option<NonZeroU64> {
         if context.config.server_name_from() == ServerNameFrom::Cluster {
             return self.session(context).and_then(|session| NonZeroU64::new(session.digest()));

@@ -14,7 +14,7 @@
 //!  recognition
 //!  NotYet ──── headers, body or first event show MCP ────▶ Mcp ──── an event stream opens ────▶ McpStream
 //!
-//!  registration in the correlation store: decided once
+//!  registration in the correlation store
 //!  None ──── the response is an event stream, or the transport is HTTP+SSE ───────▶ Here
 //!    │         └── the store has no room for the operations of an event stream ───▶ None
 //!    └────── the exchange ended, and another stream may bring the response ───────▶ Elsewhere
@@ -32,7 +32,7 @@ use std::num::NonZeroU64;
 /// The kind of request, by its headers.
 #[derive(Debug, Default)]
 pub(super) enum RequestKind {
-    /// They did not reach the filter.
+    /// The headers did not reach the filter.
     #[default]
     Unseen,
     /// POST with a JSON content type.
@@ -89,7 +89,7 @@ pub(super) enum Evidence {
     Nothing,
     /// In the body, which had messages or parts that were not read.
     Parts,
-    /// The response came before the body, so the operation is known by its headers and its id is not.
+    /// In the headers, because the response came before the body. The operation's id is not known.
     HeadersOnly,
 }
 
@@ -101,7 +101,7 @@ pub(super) struct Response {
     pub(super) end: End,
     /// The HTTP status; `None` if it was not read yet.
     pub(super) status: Option<u16>,
-    /// A part of it was not read.
+    /// A part of the response could not be read.
     pub(super) is_unread: bool,
     /// The stream had event ids, so the client can resume it with another exchange.
     pub(super) has_event_ids: bool,
@@ -162,7 +162,7 @@ pub(super) enum Recognition {
 /// The operations that began on the exchange.
 #[derive(Debug, Default)]
 pub(super) struct Operations {
-    /// Those that did not end.
+    /// Those that have not ended.
     pub(super) open: Vec<Operation>,
     /// How many began; at most 255.
     pub(super) begun: u8,
@@ -186,7 +186,7 @@ pub(super) enum Clock {
 /// The session that the exchange belongs to.
 #[derive(Debug, Default)]
 pub(super) struct Membership {
-    /// `StreamableHttp` until the request's path or an `endpoint` event shows HTTP+SSE; that event opens its stream first.
+    /// `StreamableHttp` until the request's path or an `endpoint` event shows HTTP+SSE. That event is the first of its stream.
     pub(super) transport: Transport,
     /// As it was sent, at most [`super::SESSION_ID_BYTES`] of it. It is never exported.
     pub(super) id: Option<Text>,
@@ -206,7 +206,7 @@ pub(super) struct Membership {
 /// Which streams can bring the responses to the operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) enum Registration {
-    /// Only this one: the correlation store does not have the operations.
+    /// Only this exchange: the correlation store does not have the operations.
     #[default]
     None,
     /// This stream, or another one of the session: the correlation store has the operations, or this VM will save them. A GET

@@ -6,7 +6,7 @@ use crate::correlation::links::EndedLinks;
 use crate::correlation::sessions::ActiveSession;
 
 impl Context<'_> {
-    /// Reports links that were evicted from the store. They are not followed any more.
+    /// Reports links that were evicted from the store, which can no longer be matched.
     #[inline(never)]
     pub(super) fn end_evicted(&mut self, evicted: &EndedLinks) {
         evicted.report_unknown(&mut |server, observation| self.observer.observe_other(server, observation));

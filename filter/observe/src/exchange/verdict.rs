@@ -1,5 +1,4 @@
-//! How an operation ended: by its JSON-RPC response, or else by the failure that the proxy reports and the HTTP status, in this
-//! order.
+//! How an operation ended. The JSON-RPC response decides, or else the failure that the proxy reports, or else the HTTP status.
 
 use super::state::{End, Response};
 use crate::correlation::links::Fallback;
@@ -8,7 +7,7 @@ use crate::label::{ErrorType, KnownMethod, Method, Status};
 use crate::observation::Operation;
 use crate::read::message::{Message, ResultType, RpcErrorCode};
 
-/// How the operations of an exchange end that have no JSON-RPC response.
+/// How those operations of an exchange end that have no JSON-RPC response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The proxy reports a failure.
@@ -23,8 +22,8 @@ pub(super) enum Verdict {
     Probed,
     /// The response could not be read.
     Unread,
-    /// Another stream may bring the JSON-RPC response. If the end of this stream decides how the operation ends without one, that
-    /// is the fallback.
+    /// Another stream may bring the JSON-RPC response. The fallback is how the operation ends without one, if the end of this
+    /// stream decides that.
     Elsewhere(Option<Fallback>),
     /// The HTTP response ended normally, without a JSON-RPC response.
     NoResponse,
@@ -54,7 +53,7 @@ impl Verdict {
         }
     }
 
-    /// How operations end that wait for a stream, when that stream ends.
+    /// How the operations that wait for a stream end when that stream ends.
     pub(super) fn of_stream(response: &Response, now: Time, host: &dyn Host) -> Fallback {
         match Self::of_failure(host.failure(), response.end) {
             Some(Self::ClientLeft) => Fallback::ClientLeft(now),
@@ -64,8 +63,8 @@ impl Verdict {
         }
     }
 
-    /// Envoy reports a reason for every early end but one: a client that resets its HTTP/2 stream with `NO_ERROR`, as Node does
-    /// by default. So a cut response without a reason counts as ended by the client.
+    /// Envoy reports a reason for every early end but one: a client that resets its HTTP/2 stream with `NO_ERROR`, as Node
+    /// does by default. So a cut response without a reason counts as ended by the client.
     fn of_failure(failure: Option<Failure>, end: End) -> Option<Self> {
         match failure {
             Some(Failure::Timeout) => Some(Self::Failed(ErrorType::Timeout)),

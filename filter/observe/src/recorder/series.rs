@@ -11,7 +11,7 @@ const _: () = assert!(FAMILY_BITS + MAX_LABELS as u32 * CODE_BITS <= u128::BITS)
 
 /// A family with the values of its labels. Different series are different numbers.
 ///
-/// The struct of a family in [`super::families`] makes one, so that its labels fit.
+/// Only the structs of [`super::families`] make one, so it has the labels of its family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Series(u128);
 
@@ -31,7 +31,7 @@ impl Series {
         (self.0 & ((1 << FAMILY_BITS) - 1)) as usize
     }
 
-    /// The lowest bit of the label before the last one. It differs between the values of a small set, such as the directions.
+    /// The lowest bit of the last label but one. It differs between the two values of a set such as the directions.
     #[inline]
     pub(super) fn parity(self) -> usize {
         (self.0 >> (FAMILY_BITS + CODE_BITS) & 1) as usize

@@ -3,8 +3,8 @@
 //! Changes of counters and gauges, and the samples of histograms, are gathered here until [`Stats::flush`] hands them to the
 //! host. A series is defined at the host once, because defining is expensive; its id is kept.
 //!
-//! **Cost:** a series that was the latest of its family is found without a hash table; `recent` has the place. Most calls are
-//! like the one before.
+//! **Cost:** a series is found without a hash table if it was the latest of its family and parity ([`Stats::recent`]). Most
+//! operations change the same series as the one before.
 //! **Memory:** about 100 bytes per series, 32 of them in [`Slot`], and [`MAX_SAMPLES`] samples of 16 bytes. The budgets of
 //! [`super::budget`] bound the number of series.
 
@@ -14,18 +14,18 @@ use super::series::Series;
 use crate::host::Metrics;
 use rustc_hash::FxHashMap;
 
-/// How many samples are gathered at most: 4 KiB. A call of a tool has three. If there is no room for the samples of another
-/// observation, all values are flushed ([`Stats::is_full`]).
+/// How many samples are gathered at most: 4 KiB. A call of a tool has three samples. If the samples of another observation may
+/// not fit, all values are flushed ([`Stats::is_full`]).
 pub(super) const MAX_SAMPLES: usize = 256;
-/// How many samples one observation has at most: the three of a call of a tool, and the joint histogram's.
+/// How many samples one observation has at most: the three of a call of a tool, and that of the histogram for `semconv`.
 const SAMPLES_PER_OBSERVATION: usize = 4;
 
-/// A series, with what it gathered since the last flush. No slot is in two cache lines.
+/// A series, with what it gathered since the last flush. The alignment keeps each slot within one cache line.
 #[derive(Debug)]
 #[repr(align(32))]
 struct Slot {
     series: Series,
-    /// The sum of the changes; with `is_level`, added to the level that a gauge was set to.
+    /// The sum of the changes since the last flush; with `is_level`, the level that a gauge was set to, plus later changes.
     value: i64,
     /// The host's id, if the series is defined.
     id: u32,
@@ -49,8 +49,8 @@ const _: () = assert!(MAX_SAMPLES * size_of::<Sample>() == 4096);
 /// All series of one plugin in one VM. A slot is identified by its index.
 #[derive(Debug)]
 pub(super) struct Stats {
-    /// Two slots of each family, which may be its next ones; see [`recent`]. The first 65,536 slots can be here; with two bytes
-    /// each, an exchange touches fewer cache lines.
+    /// For each family and [`Series::parity`] the slot that was used last, see [`recent`]. An index has two bytes, so that an
+    /// exchange touches fewer cache lines. So only the first 65,536 slots can be here.
     recent: [u16; 2 * FamilyName::ALL.len()],
     slots: Vec<Slot>,
     /// The slots of changed counters and gauges.
@@ -96,7 +96,7 @@ impl Stats {
         self.samples.push(Sample { slot, value });
     }
 
-    /// Whether the samples of another observation may have no room.
+    /// Whether the samples of another observation may not fit.
     pub(super) fn is_full(&self) -> bool {
         self.samples.len() + SAMPLES_PER_OBSERVATION > MAX_SAMPLES
     }
@@ -135,7 +135,7 @@ impl Stats {
         }
     }
 
-    /// The slot of a counter or gauge, which is in the queue afterwards.
+    /// The slot of a counter or gauge. Adds it to the queue, if it is not in it.
     fn gather(&mut self, series: Series) -> Option<&mut Slot> {
         let index = self.index(series);
         let slot = self.slots.get_mut(index as usize)?;
@@ -168,7 +168,7 @@ impl Stats {
     }
 }
 
-/// The place in [`Stats::recent`]. A family has two, because most exchanges count bytes in both directions.
+/// The place of a series in [`Stats::recent`]. A family has two places, because most exchanges count bytes in both directions.
 #[inline]
 fn recent(series: Series) -> usize {
     2 * series.family() + series.parity()

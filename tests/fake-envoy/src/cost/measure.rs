@@ -1,27 +1,27 @@
 //! Runs exchanges and counts.
 //!
-//! Fuel, host calls and host allocations are those of the filter. The footprint is that of its traced copy, in a
-//! second process that runs the same exchange.
+//! Fuel, host calls and host allocations are counted on the filter. The footprint is that of the filter's traced
+//! copy, which runs the same exchange in a second [`Host`].
 
 use crate::{Cost, Exchange, Fault, Footprint, Framing, Host, Plugin, Trace, Vm, recorded};
 
-/// Without the gauge that a plugin sets while it is configured.
+/// Without `mcp_upstream_available`, which exchanges set by default.
 const CONFIGURATION: &str = "{\"availability\":\"off\"}";
 
-/// What one run was counted as.
+/// The counts of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Measured {
     /// The name of the row.
     pub name: String,
-    /// Of the filter.
+    /// Counted on the filter.
     pub cost: Cost,
-    /// Of the traced copy.
+    /// Counted on the traced copy.
     pub footprint: Footprint,
-    /// What the footprint was computed from.
+    /// The trace from which the footprint was computed.
     pub trace: Trace,
 }
 
-/// Every recorded exchange, and a tick.
+/// Measures every recorded exchange, and the tick after `small_json`.
 ///
 /// # Errors
 ///
@@ -38,8 +38,8 @@ pub fn measure_all() -> Result<Vec<Measured>, Fault> {
     Ok(all)
 }
 
-/// The second run of an exchange on a worker, and the tick after it: the first one defines the series it meets,
-/// which happens once in the life of a worker.
+/// Measures the second run of an exchange on a worker, and the tick after it. The first run defines the series of the
+/// exchange, which happens once in the life of a worker.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ pub fn measure(name: &str, exchange: &Exchange) -> Result<[Measured; 2], Fault> 
     ])
 }
 
-/// A worker that has seen the exchange once.
+/// A worker after the first run of the exchange, and a tick.
 fn warm(host: &Host, exchange: &Exchange) -> Result<Vm, Fault> {
     let vm = host.start(&Plugin::new(CONFIGURATION))?;
     vm.play(exchange, Framing::Http1)?;

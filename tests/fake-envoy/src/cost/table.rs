@@ -1,4 +1,4 @@
-//! The table of costs: as it is committed, as people read it, and what is worse than in another one.
+//! The table of costs: its committed form, its form for people, and what is worse than in the committed table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -38,7 +38,7 @@ impl CostTable {
     ///
     /// # Errors
     ///
-    /// The first line that is not one of a table.
+    /// If a line is not a row of a table; the error has the first such line.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let mut table = Self::default();
         for line in text.lines().filter(|line| !line.starts_with('#') && *line != heading()) {
@@ -79,8 +79,8 @@ impl CostTable {
         text
     }
 
-    /// What is worse or not comparable: a count that rose by more than 5 %, a change of host calls, an exchange
-    /// that is missing on one side. A count that fell is no problem.
+    /// What is worse than in `kept`, or cannot be compared: a count that rose by more than 5 %, a change of host
+    /// calls, an exchange that is in only one of the tables. A count that fell is no problem.
     pub fn problems(&self, kept: &Self) -> Vec<String> {
         let mut problems = Vec::new();
         for exchange in self.0.keys().chain(kept.0.keys()).collect::<BTreeSet<_>>() {

@@ -3,14 +3,14 @@
 use wasm_encoder::ValType;
 use wasmparser::Operator;
 
-/// How one instruction touches memory.
+/// How one instruction touches memory. The operands that it takes from the stack are in brackets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// `[address]`: a load of so many bytes at `address + offset`.
+    /// `[address]`: a load of `width` bytes at `address + offset`.
     Load { offset: u64, width: i32 },
     /// `[address, value]`: a store, or a load into one lane of `value`.
     WithValue { offset: u64, width: i32, value: ValType },
-    /// `[to, value or place in a segment, size]`: `memory.fill` and `memory.init`.
+    /// `[to, value, size]`: `memory.fill`. `[to, offset in a segment, size]`: `memory.init`.
     Fill,
     /// `[to, from, size]`: `memory.copy`.
     Copy,
@@ -19,7 +19,7 @@ pub(super) enum Access {
 // === impl Access ===
 
 impl Access {
-    /// How `operator` touches memory; nothing for one that does not, and for atomics, which the host does not load.
+    /// How `operator` touches memory; `None` if it does not. Also `None` for atomics, which the host refuses.
     pub(super) fn of(operator: &Operator<'_>) -> Option<Self> {
         load(operator).or_else(|| store(operator)).or_else(|| lane(operator)).or(match operator {
             Operator::MemoryFill { .. } | Operator::MemoryInit { .. } => Some(Self::Fill),

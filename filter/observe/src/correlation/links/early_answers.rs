@@ -1,18 +1,19 @@
-//! Answers that came on another stream while the store did not have their operation.
+//! Early answers: responses that came on an event stream while the store did not have their operation.
 //!
-//! The operation may be one that another VM has not saved yet ([`super::unsaved`]). So the answer is left in the slot of its
-//! session for [`EARLY_WAIT`]. Within that time every VM saves its operations, and finds it. If no VM takes it, it is
-//! counted as a response that belongs to no request.
+//! Another VM may have the operation in its memory and not have saved it yet ([`super::unsaved`]). So the answer is left in
+//! the slot of its session for [`EARLY_WAIT`]. Within that time every VM saves its operations, and looks in the slot for their
+//! answers. If no VM takes the answer, it counts as unmatched.
 //!
-//! A VM that left an answer names the slot in a list that all VMs read at each tick. So a VM that has answered the operation
-//! already sees that this answer is a second one, and the wait ends in time.
+//! A VM that leaves an answer adds the slot to a list, and each tick of every VM checks the slots of the list. So the answer
+//! expires in time. Each VM remembers the operations that were answered before they were saved. So its tick finds early answers
+//! to them, which are second answers.
 //!
 //! | limit | value | what happens |
 //! |---|---|---|
 //! | answers in a slot | [`MAX_EARLY`] | the oldest is evicted, and counted as if its time were over |
-//! | named slots | [`MAX_NAMED`] | the oldest is dropped; its answers wait until a tick checks their slot anyway |
+//! | slots in the list | [`MAX_NAMED`] | the oldest is dropped; its answers wait until a tick checks their slot in its turn |
 //!
-//! **Cost:** two reads and two writes for the answer, and one read at each tick.
+//! **Cost:** two reads and two writes to leave an answer. Each tick reads the list, and the slots in it.
 
 use super::operations::take_matching;
 use super::slot::{make_room, push_mark};
@@ -28,24 +29,24 @@ use std::time::Duration;
 
 /// How long an answer waits for a VM that has its operation: six ticks.
 pub(super) const EARLY_WAIT: Duration = Duration::from_secs(3);
-/// How long after that the ticks check its slot.
+/// How long the ticks check its slot after that time.
 const NAMED_LONGER: Duration = Duration::from_secs(2);
 /// Answers without an operation, per slot.
 const MAX_EARLY: usize = 16;
 
 const SLOT_BYTES: usize = 8;
 const MAX_NAMED: usize = 64;
-/// The slots of links with such answers: the time until which they are checked, with the slot as its last byte.
+/// The list of slots with early answers. A record is the time until which the slot is checked; its lowest byte is the slot.
 pub(in crate::correlation) const NAMED: Table = Table { letter: 'q', slots: 1, max_bytes: MAX_NAMED * SLOT_BYTES };
 
-/// An answer without its operation: what of it is counted.
+/// The parts of an early answer that are needed to count it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct EarlyAnswer {
     pub(crate) id: IdKey,
     pub(crate) at: Time,
-    /// What is reported if it answers no operation; `None` if nothing is.
+    /// The reason that is reported if no operation is found for it; `None` if nothing is reported.
     pub(crate) unmatched: Option<UnmatchedReason>,
-    /// An error on a stream that has no request. It is never unmatched.
+    /// An error on an exchange without a request: it refuses the exchange, and is never unmatched.
     pub(crate) is_refusal: bool,
     /// Length of the message.
     pub(crate) bytes: u64,
@@ -58,7 +59,7 @@ pub(crate) struct EarlyAnswer {
 // === impl EarlyAnswer ===
 
 impl EarlyAnswer {
-    /// The message as far as it was kept.
+    /// The message, with the members that were kept.
     pub(crate) fn message(&self) -> Message {
         let (result, error) = (self.result.clone(), self.error);
         Message { id: Id::Absent, method: None, params: None, result, error, bytes: self.bytes, version: true }
@@ -68,8 +69,8 @@ impl EarlyAnswer {
 // === impl Correlation ===
 
 impl Correlation {
-    /// Leaves an answer for the VM that has its operation. If the operation was added meanwhile, takes it. Also returns the
-    /// evicted links. `None` if the slot could not be written.
+    /// Leaves an answer for the VM that has its operation. If the operation was added meanwhile, takes the operation instead.
+    /// Also returns the evicted links. Returns `None` if the slot could not be written.
     pub(crate) fn leave_early_answer(
         &self,
         session: SessionKey,
@@ -97,7 +98,7 @@ impl Correlation {
         let until = |record: &[u8; SLOT_BYTES]| u64::from_le_bytes(*record);
         let named = at.plus(EARLY_WAIT + NAMED_LONGER).0 & !0xff | slot;
         self.edit_bytes(&NAMED, 0, &mut |bytes| {
-            // Most of the time of an answer just before is left.
+            // An answer shortly before named the slot, for long enough.
             let is_named = |record| until(record) & 0xff == slot && until(record) >= at.plus(EARLY_WAIT).0;
             if records(bytes, MAX_NAMED).iter().any(is_named) {
                 return false;
@@ -107,7 +108,7 @@ impl Correlation {
         });
     }
 
-    /// The slots of links that a tick at `now` checks because of such answers.
+    /// The slots of links that a tick at `now` checks because they have early answers.
     pub(super) fn named_slots(&self, now: Time) -> Vec<u64> {
         let bytes = self.read_bytes(&NAMED, 0);
         let mut slots = Vec::new();
@@ -120,7 +121,7 @@ impl Correlation {
         slots
     }
 
-    /// Whether the link is an answer to an operation that this VM answered before it saved it.
+    /// Whether the link is an early answer to an operation of this VM that was answered before it was saved.
     pub(super) fn is_second_answer(&self, link: &Link) -> bool {
         let LinkKind::EarlyAnswer(answer) = &link.kind else { return false };
         self.was_answered_unsaved(link.session, answer.id)
@@ -130,7 +131,7 @@ impl Correlation {
 // === impl Link ===
 
 impl Link {
-    /// The operation of this answer was answered before.
+    /// Marks an early answer as a duplicate: its operation had another answer before.
     pub(super) fn set_second_answer(&mut self) {
         if let LinkKind::EarlyAnswer(answer) = &mut self.kind
             && !answer.is_refusal
@@ -140,7 +141,7 @@ impl Link {
     }
 }
 
-/// Takes the answer to an operation with this id that was left first after `since`. The others are second answers.
+/// Takes the first early answer to this id that was left since `since`. Marks the others as duplicates.
 pub(super) fn take_early_answer(
     slot: &mut Slot,
     session: SessionKey,

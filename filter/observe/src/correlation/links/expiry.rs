@@ -1,4 +1,4 @@
-//! How links end that no message answers: with their session, after [`EXPIRY`], or with the last VM.
+//! How links end if no message answers them: with their session, after [`EXPIRY`], or with the last VM.
 
 use super::early_answers::EARLY_WAIT;
 use super::slot::{extract, note_session_ended, take};
@@ -22,7 +22,7 @@ impl Correlation {
         open.insert(index, stream);
     }
 
-    /// A stream closed in this VM. An id that was opened twice is still open: the streams of a session of HTTP+SSE have one id.
+    /// A stream closed in this VM. All streams of a session of HTTP+SSE have one id. It is open until the last of them closes.
     #[inline(never)]
     pub(crate) fn stream_closed(&self, stream: StreamId) {
         let mut open = self.open_streams.borrow_mut();
@@ -31,12 +31,13 @@ impl Correlation {
         }
     }
 
-    /// The session ended. `fallback` is how its stream ended, or [`Fallback::NoResponse`]. Takes the links that wait for another
-    /// exchange of the session. An operation whose own stream is open is marked, and ends with that stream at the latest. A mark
-    /// stays for operations that another VM has not saved yet.
+    /// The session ended. `fallback` is how its stream ended, or [`Fallback::NoResponse`]. Takes the links that wait for
+    /// another exchange of the session. An operation whose own stream is open is marked, and ends with that stream at the
+    /// latest. For operations that another VM has not saved yet, a mark of the session is added.
     ///
-    /// All of this is one write of the slot, because the stream of an operation may end at the same time in another VM. If it
-    /// detached the operation before, the operation is taken here. If it does so later, it finds the mark.
+    /// All of this is one write of the slot, because the stream of an operation may end in another VM at the same time. If
+    /// that VM detached the operation before this write, the operation is taken here. If it detaches the operation later, it
+    /// finds the operation marked.
     pub(crate) fn end_session_links(&self, session: SessionKey, fallback: Fallback, now: Time) -> EndedLinks {
         let ended = self.with_links(session, |slot| {
             let mut ended = take(slot, session, &is_waiting);
@@ -57,8 +58,8 @@ impl Correlation {
         ended.unwrap_or_default()
     }
 
-    /// Takes the expired links of a few slots; the next call checks the next slots. Slots with early answers are checked by each
-    /// call.
+    /// Takes the expired links of a few slots; the next call checks the next slots. Each call also checks all slots with early
+    /// answers.
     pub(crate) fn expire_links(&self, now: Time) -> EndedLinks {
         let mut ended = EndedLinks::default();
         for slot in self.named_slots(now) {
@@ -81,8 +82,9 @@ impl Correlation {
         ended
     }
 
-    /// Takes the links that waited for `expiry`. Other VMs do not know the streams of this VM, so a link that a stream of this VM
-    /// holds is renewed after half of `expiry`. Until it would expire, each VM checks it several times.
+    /// Takes the links that waited for `expiry`. Other VMs do not know the streams of this VM. So this VM renews a link that
+    /// one of its streams holds, once the link has waited for half of `expiry`. In the other half, it checks the slot several
+    /// times.
     fn expire_slot(&self, slot: u64, now: Time, expiry: Duration, ended: &mut EndedLinks) {
         let open = self.open_streams.borrow();
         let is_held = |link: &Link| link.holder().is_some_and(|stream| open.binary_search(&stream).is_ok());
@@ -112,8 +114,8 @@ impl Correlation {
         }
     }
 
-    /// Sets how an operation ends after its session ended. An operation of HTTP+SSE is answered on the stream of its session. If
-    /// this process saw no stream, another process did.
+    /// Sets how an operation ends after its session ended. An operation of HTTP+SSE is answered on the stream of its session.
+    /// If this process saw no such stream, the stream passed another process.
     fn set_fallback(&self, session: SessionKey, pending: &mut PendingOperation, fallback: Fallback) {
         if fallback != Fallback::NoResponse {
             pending.fallback = fallback;
@@ -123,7 +125,8 @@ impl Correlation {
         }
     }
 
-    /// Replaces `NoResponse` by `Unknown` if this process saw no stream of the session: the answer may have passed another process.
+    /// Replaces `NoResponse` by `Unknown` if this process saw no stream of the session: the answer may have passed another
+    /// process.
     fn set_unknown_if_unseen(&self, session: SessionKey, pending: &mut PendingOperation) {
         if pending.fallback == Fallback::NoResponse && !self.saw_traffic(session, Traffic::Streams) {
             pending.fallback = Fallback::Unknown;
@@ -134,7 +137,7 @@ impl Correlation {
 // === impl Link ===
 
 impl Link {
-    /// Since when the link waits. Marks that an id was answered or a session ended do not wait, and do not expire.
+    /// The time since which the link waits. Marks of answered ids and ended sessions do not expire.
     fn since(&self) -> Option<Time> {
         match self.kind {
             LinkKind::Operation { since, .. } | LinkKind::ServerRequest { since, .. } => Some(since),
@@ -156,8 +159,8 @@ impl Link {
     }
 }
 
-/// Whether a link waits for another exchange of its session. The answered server requests of an open stream do not wait, but are
-/// kept for the durations of its operations.
+/// Whether a link waits for another exchange of its session. An answered server request does not wait. It is kept while its
+/// stream is open, because the durations of the stream's operations depend on it.
 fn is_waiting(link: &Link) -> bool {
     match &link.kind {
         LinkKind::Operation { pending, .. } => pending.stream.is_none(),

@@ -32,7 +32,7 @@ impl Correlation {
         self.look_up(session, |slot| take_matching(slot, session, id))
     }
 
-    /// Takes the oldest operation with this id and this stream, unless it was answered on another one.
+    /// Takes the oldest operation with this id and this stream, unless it was answered on another stream.
     pub(crate) fn take_own_operation(
         &self,
         session: SessionKey,
@@ -42,9 +42,9 @@ impl Correlation {
         self.look_up(session, |slot| take_pending(slot, session, id, &|pending| pending.stream == stream))
     }
 
-    /// A stream ended without the answers to its operations; they wait for an answer on another one. `client_wait` is the
-    /// microseconds for which the server waited for the client on this stream, if that is known. Returns the operations
-    /// whose session ended before: no stream can bring their answer.
+    /// A stream ended without the answers to its operations, which now wait for another stream. `client_wait` is how many
+    /// microseconds the server waited for the client on this stream, if that is known. Takes the operations whose session
+    /// ended before, because no stream can bring their answer.
     pub(crate) fn detach_stream(
         &self,
         session: SessionKey,
@@ -106,7 +106,7 @@ impl Correlation {
         evicted.unwrap_or_default()
     }
 
-    /// Takes the time at which the client cancelled an operation that was never here, or is not any more.
+    /// Takes the cancellation of an operation that the store does not have, and returns its time.
     pub(crate) fn take_cancellation(&self, session: SessionKey, id: IdKey) -> Option<Time> {
         self.with_links(session, |slot| {
             let found = take_cancelled(slot, session, id);
@@ -115,8 +115,8 @@ impl Correlation {
     }
 }
 
-/// Adds operations to a slot; a cancellation that came before its operation is applied. Returns `false` if there is no room for
-/// more open operations.
+/// Adds operations to a slot; a cancellation that came before its operation is applied. Returns `false` if there is no room
+/// for more open operations.
 #[inline(never)]
 pub(super) fn push_operations(
     slot: &mut Slot,

@@ -8,8 +8,8 @@ use crate::id::IdKey;
 use crate::label::Transport;
 
 impl Correlation {
-    /// The server sent a request. On HTTP+SSE the stream does not show which operation the request belongs to, so the durations of
-    /// all running operations of the session become unknown. Returns the evicted links.
+    /// The server sent a request. On HTTP+SSE the stream does not show which operation the request belongs to, so the
+    /// durations of all running operations of the session become unknown. Returns the evicted links.
     pub(crate) fn add_server_request(
         &self,
         session: SessionKey,
@@ -62,7 +62,7 @@ fn end(slot: &mut Slot, session: SessionKey, id: IdKey, now: Time) -> Lookup<Ser
         }
         let found = request.clone();
         request.answered_at = Some(now);
-        // The durations of the open operations of its stream are without this wait.
+        // Open operations of its stream need this wait for their durations, which do not include it.
         let is_needed = |link: &Link| link.session == session && link.is_open() && link.stream() == found.stream;
         if !slot.iter().any(is_needed) {
             slot.remove(index);

@@ -1,11 +1,11 @@
-//! Functions for a slot of links that several methods use.
+//! Functions on a slot of links that several files use.
 
 use super::{EndedLinks, Link, LinkKind, Lookup, Slot, TABLE};
 use crate::correlation::{Correlation, SessionKey};
 use crate::host::Time;
 use crate::id::IdKey;
 
-/// Marks of what was answered, per slot.
+/// Marks of answered ids, per slot.
 const MAX_ANSWERED: usize = 8;
 /// Marks of sessions that ended, per slot.
 const MAX_ENDED: usize = 8;
@@ -16,7 +16,7 @@ impl Correlation {
         self.edit(&TABLE, session.0, change)
     }
 
-    /// [`with_links`](Self::with_links) for a look-up, which changes the slot if it finds something.
+    /// [`with_links`](Self::with_links) for a look-up: it changes the slot only if it finds something.
     pub(super) fn look_up<T>(&self, session: SessionKey, mut find: impl FnMut(&mut Slot) -> Lookup<T>) -> Lookup<T> {
         let found = self.with_links(session, |slot| {
             let found = find(slot);
@@ -45,7 +45,7 @@ pub(super) fn note_session_ended(slot: &mut Slot, session: SessionKey, at: Time)
     push_mark(slot, mark, MAX_ENDED, |kind| matches!(kind, LinkKind::SessionEnded { .. }));
 }
 
-/// Adds a mark. If the slot has `max` of its kind, the oldest is evicted and returned.
+/// Adds a link of a kind of which a slot has at most `max`. If the slot is full of them, evicts and returns the oldest.
 pub(super) fn push_mark(slot: &mut Slot, mark: Link, max: usize, is_of_kind: fn(&LinkKind) -> bool) -> Option<Link> {
     let is_full = slot.iter().filter(|link| is_of_kind(&link.kind)).count() >= max;
     let oldest = if is_full { slot.iter().position(|link| is_of_kind(&link.kind)) } else { None };
@@ -72,8 +72,8 @@ pub(super) fn extract(slot: &mut Slot, predicate: &dyn Fn(&Link) -> bool) -> End
     EndedLinks(slot.extract_if(.., |link| predicate(link)).collect())
 }
 
-/// Removes the links of a session for which `is_ending` returns `true`. Marks operations and answered server requests as
-/// answered, because an answer may still come.
+/// Removes the links of a session for which `is_ending` returns `true`. Adds marks for the ids of operations and of answered
+/// server requests, because a further answer may come.
 #[inline(never)]
 pub(super) fn take(slot: &mut Slot, session: SessionKey, is_ending: &dyn Fn(&Link) -> bool) -> EndedLinks {
     let ended = extract(slot, &|link| link.session == session && is_ending(link));
@@ -89,8 +89,8 @@ pub(super) fn take(slot: &mut Slot, session: SessionKey, is_ending: &dyn Fn(&Lin
     ended
 }
 
-/// Evicts the oldest links until the slot is within its bound. Operations whose own stream is open are not evicted, because their
-/// answer could not be matched. They take at most [`super::MAX_OPEN_BYTES`], so other links have room.
+/// Evicts the oldest links until the slot is within its bound. Operations whose own stream is open are not evicted, because an
+/// answer to an evicted operation cannot be matched. They take at most [`super::MAX_OPEN_BYTES`], so other links have room.
 #[inline(never)]
 pub(super) fn make_room(slot: &mut Slot) -> EndedLinks {
     let mut bytes: usize = slot.iter().map(Link::size).sum();

@@ -1,24 +1,24 @@
 //! Operations on open event streams of this VM that are not in the store yet.
 //!
-//! Nearly every operation is answered soon, on its own stream. So a VM keeps the operations of an event stream in its memory, and
-//! adds them to the store only when another exchange may look for them:
+//! Nearly every operation is answered soon, on its own stream. So a VM keeps the operations of an event stream in its memory.
+//! It saves them (adds them to the store) only when another exchange may look for them:
 //!
 //! | when | why |
 //! |---|---|
 //! | at the VM's next tick | other VMs find them from then on |
-//! | before this VM looks for an operation of the same session | as if they had been in the store |
+//! | before this VM looks for an operation of the same session | the look-up has to find them too |
 //! | when their stream ends without the answer, or brings a server request | the store relates them to other exchanges |
 //!
-//! An operation that is answered on its own stream before that never enters the store. What passes another VM before that is
-//! left in the slot of the session, and found when the operation is added: a cancellation, the end of the session, and an
-//! answer ([`super::early_answers`]).
+//! An operation that is answered on its own stream before it is saved never enters the store. What passes another VM before
+//! that (a cancellation, the end of the session, an answer, see [`super::early_answers`]) is left in the slot of the session,
+//! and is found when the operation is saved.
 //!
 //! | limit of a VM | value |
 //! |---|---|
 //! | unsaved operations | those of its open streams, at most 16 of each |
 //! | ids of operations that were answered before they were saved | [`MAX_ANSWERED`], 8 bytes each |
 //!
-//! **What it does not do:** end the operations of a VM that traps before it saved them.
+//! **What it does not do:** end the operations of a VM that traps before it saves them.
 
 use super::early_answers::{EarlyAnswer, take_early_answer};
 use super::operations::push_operations;
@@ -53,7 +53,8 @@ struct UnsavedStream {
     /// When the stream opened.
     since: Time,
     operations: Vec<UnsavedOperation>,
-    /// Whether they are still to be saved. If not, the store had no room, or what is left was answered on another stream.
+    /// Whether they are still to be saved. If not, the store had no room for them, or another stream answered those that are
+    /// left.
     is_new: bool,
 }
 
@@ -114,7 +115,8 @@ impl Correlation {
         self.unsaved_operations.borrow().streams.iter().any(|entry| entry.is_new && entry.session == session)
     }
 
-    /// Saves the operations of the session. The caller has reported [`Observation::OperationsShared`]. Returns the evicted links.
+    /// Saves the operations of the session. The caller reports [`Observation::OperationsShared`] first. Returns the evicted
+    /// links.
     #[inline(never)]
     pub(crate) fn save_operations_of(&self, session: SessionKey, now: Time) -> EndedLinks {
         self.save_streams(Some(session), now, &mut |_| {})
@@ -126,8 +128,9 @@ impl Correlation {
         evicted.report_unknown(report);
     }
 
-    /// Saves the operations of each stream that are still to be saved, those of the oldest stream first: if several operations have
-    /// one id, an answer belongs to the oldest. Calls `shared` with the server's name before it saves those of a stream.
+    /// Saves the operations that are still to be saved: of one session, or of all. The oldest stream is first, because an
+    /// answer belongs to the oldest of several operations with one id. Calls `shared` with the server's name before each
+    /// stream.
     fn save_streams(&self, session: Option<SessionKey>, now: Time, shared: &mut dyn FnMut(Option<&str>)) -> EndedLinks {
         let streams = std::mem::take(&mut self.unsaved_operations.borrow_mut().streams);
         let mut left = Vec::with_capacity(streams.len());
@@ -145,8 +148,8 @@ impl Correlation {
         evicted
     }
 
-    /// Adds the operations of a stream to the store. Those that another stream answered stay in this VM, for their own exchange to
-    /// end them. All stay if the store has no room.
+    /// Adds the operations of a stream to the store. Those that another stream answered stay in this VM, and their own
+    /// exchange ends them. If the store has no room, all stay.
     fn save_stream(&self, entry: &mut UnsavedStream, now: Time) -> EndedLinks {
         entry.is_new = false;
         let Some((evicted, answers)) = self.add_unsaved(entry, now) else { return EndedLinks::default() };
@@ -157,8 +160,8 @@ impl Correlation {
         evicted
     }
 
-    /// Adds the operations of an entry, but those that another stream answered since the entry's stream opened. Returns the
-    /// evicted links and the answers, or `None` if there is no room.
+    /// Adds the operations of an entry, except those that another stream answered since the entry's stream opened. Returns the
+    /// evicted links, and for each operation its answer, if it has one. Returns `None` if there is no room.
     fn add_unsaved(&self, entry: &UnsavedStream, now: Time) -> Option<(EndedLinks, Vec<Option<Box<EarlyAnswer>>>)> {
         let UnsavedStream { session, since, operations, .. } = entry;
         self.with_links(*session, |slot| {
@@ -178,7 +181,7 @@ impl Correlation {
 // === impl Unsaved ===
 
 impl Unsaved {
-    /// The index of a stream. It is one of the latest.
+    /// The index of a stream. The search begins at the end, because the stream is usually one of the latest.
     fn place(&self, stream: StreamId) -> Option<usize> {
         self.streams.iter().rposition(|entry| entry.stream == stream)
     }
@@ -196,7 +199,7 @@ fn answered_digest(session: SessionKey, id: IdKey) -> u64 {
     FxBuildHasher.hash_one((session.0, id))
 }
 
-/// Takes the answer to an operation that another VM left after `since`.
+/// Takes the early answer to an operation, if another VM left one since `since`.
 fn answer_to(
     slot: &mut Slot,
     session: SessionKey,
@@ -205,7 +208,7 @@ fn answer_to(
 ) -> Option<Box<EarlyAnswer>> {
     let id = pending.operation.id.key();
     let answer = take_early_answer(slot, session, id, since)?;
-    // The answer takes precedence.
+    // An answer takes precedence over a cancellation.
     take_cancelled(slot, session, id);
     note_answered(slot, session, id);
     Some(answer)

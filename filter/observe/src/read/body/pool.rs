@@ -1,12 +1,13 @@
-//! Readers of bodies that exchanges have returned. A reader is large, so it is used again instead of being made anew: its
-//! memory is in the CPU's cache, and its buffer has grown.
+//! Idle readers of bodies, which exchanges have returned. They are used again, because a new reader costs more: a returned one
+//! is still in the CPU's cache, and its buffer has its size already.
 //!
 //! **Memory:** at most [`MAX_IDLE`] readers of about 1 KiB.
 
 use super::{Body, Format};
 use std::cell::RefCell;
 
-/// Readers that are kept. Callbacks of a VM run one after the other, so few readers are returned before one is taken.
+/// How many readers are kept; further ones are freed. Callbacks of a VM run one after the other, so few readers are returned
+/// before one is taken.
 pub(super) const MAX_IDLE: usize = 4;
 
 /// The idle readers of one plugin in one VM.
