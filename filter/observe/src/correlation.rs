@@ -90,7 +90,7 @@ pub const HASH_KEY_BYTES: usize = 16;
 /// All tables of the store.
 const TABLES: [Table; 9] = [
     links::TABLE,
-    links::NAMED,
+    links::LISTED_SLOTS,
     sessions::TABLE,
     coverage::TABLE,
     tasks::TABLE,

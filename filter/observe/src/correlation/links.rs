@@ -30,7 +30,7 @@ use crate::id::IdKey;
 use crate::label::{ErrorType, Method, Status, Transport};
 use crate::observation::Operation;
 pub(crate) use early_answers::EarlyAnswer;
-pub(super) use early_answers::NAMED;
+pub(super) use early_answers::LISTED_SLOTS;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 pub(super) use unsaved::Unsaved;

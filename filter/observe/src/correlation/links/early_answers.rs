@@ -11,7 +11,7 @@
 //! | limit | value | what happens |
 //! |---|---|---|
 //! | answers in a slot | [`MAX_EARLY`] | the oldest is evicted, and counted as if its time were over |
-//! | slots in the list | [`MAX_NAMED`] | the oldest is dropped; its answers wait until a tick checks their slot in its turn |
+//! | slots in the list | [`MAX_LISTED`] | the oldest is dropped; its answers wait until a tick checks their slot in its turn |
 //!
 //! **Cost:** two reads and two writes to leave an answer. Each tick reads the list, and the slots in it.
 
@@ -30,14 +30,15 @@ use std::time::Duration;
 /// How long an answer waits for a VM that has its operation: six ticks.
 pub(super) const EARLY_WAIT: Duration = Duration::from_secs(3);
 /// How long the ticks check its slot after that time.
-const NAMED_LONGER: Duration = Duration::from_secs(2);
+const LISTED_LONGER: Duration = Duration::from_secs(2);
 /// Answers without an operation, per slot.
 const MAX_EARLY: usize = 16;
 
-const SLOT_BYTES: usize = 8;
-const MAX_NAMED: usize = 64;
+const RECORD_BYTES: usize = 8;
+const MAX_LISTED: usize = 64;
 /// The list of slots with early answers. A record is the time until which the slot is checked; its lowest byte is the slot.
-pub(in crate::correlation) const NAMED: Table = Table { letter: 'q', slots: 1, max_bytes: MAX_NAMED * SLOT_BYTES };
+pub(in crate::correlation) const LISTED_SLOTS: Table =
+    Table { letter: 'q', slots: 1, max_bytes: MAX_LISTED * RECORD_BYTES };
 
 /// The parts of an early answer that are needed to count it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -88,41 +89,41 @@ impl Correlation {
             (!matches!(found, Lookup::Answered), (found, evicted))
         })?;
         if matches!(left.0, Lookup::Unknown) {
-            self.name_slot(TABLE.slot_of(session.0), answer.at);
+            self.list_slot(TABLE.slot_of(session.0), answer.at);
         }
         Some(left)
     }
 
     /// Makes all VMs check a slot of links at their ticks, until an answer left at `at` has waited long enough.
-    fn name_slot(&self, slot: u64, at: Time) {
-        let until = |record: &[u8; SLOT_BYTES]| u64::from_le_bytes(*record);
-        let named = at.plus(EARLY_WAIT + NAMED_LONGER).0 & !0xff | slot;
-        self.edit_bytes(&NAMED, 0, &mut |bytes| {
-            // An answer shortly before named the slot, for long enough.
-            let is_named = |record| until(record) & 0xff == slot && until(record) >= at.plus(EARLY_WAIT).0;
-            if records(bytes, MAX_NAMED).iter().any(is_named) {
+    fn list_slot(&self, slot: u64, at: Time) {
+        let until = |record: &[u8; RECORD_BYTES]| u64::from_le_bytes(*record);
+        let listed = at.plus(EARLY_WAIT + LISTED_LONGER).0 & !0xff | slot;
+        self.edit_bytes(&LISTED_SLOTS, 0, &mut |bytes| {
+            // An answer shortly before listed the slot, for long enough.
+            let is_listed = |record| until(record) & 0xff == slot && until(record) >= at.plus(EARLY_WAIT).0;
+            if records(bytes, MAX_LISTED).iter().any(is_listed) {
                 return false;
             }
-            append_records::<SLOT_BYTES>(bytes, MAX_NAMED, &named.to_le_bytes());
+            append_records::<RECORD_BYTES>(bytes, MAX_LISTED, &listed.to_le_bytes());
             true
         });
     }
 
     /// The slots of links that a tick at `now` checks because they have early answers.
-    pub(super) fn named_slots(&self, now: Time) -> Vec<u64> {
-        let bytes = self.read_bytes(&NAMED, 0);
+    pub(super) fn listed_slots(&self, now: Time) -> Vec<u64> {
+        let bytes = self.read_bytes(&LISTED_SLOTS, 0);
         let mut slots = Vec::new();
-        for record in records(&bytes, MAX_NAMED) {
-            let named = u64::from_le_bytes(*record);
-            if named > now.0 && !slots.contains(&(named & 0xff)) {
-                slots.push(named & 0xff);
+        for record in records(&bytes, MAX_LISTED) {
+            let listed = u64::from_le_bytes(*record);
+            if listed > now.0 && !slots.contains(&(listed & 0xff)) {
+                slots.push(listed & 0xff);
             }
         }
         slots
     }
 
     /// Whether the link is an early answer to an operation of this VM that was answered before it was saved.
-    pub(super) fn is_second_answer(&self, link: &Link) -> bool {
+    pub(super) fn is_duplicate(&self, link: &Link) -> bool {
         let LinkKind::EarlyAnswer(answer) = &link.kind else { return false };
         self.was_answered_unsaved(link.session, answer.id)
     }
@@ -132,7 +133,7 @@ impl Correlation {
 
 impl Link {
     /// Marks an early answer as a duplicate: its operation had another answer before.
-    pub(super) fn set_second_answer(&mut self) {
+    pub(super) fn set_duplicate(&mut self) {
         if let LinkKind::EarlyAnswer(answer) = &mut self.kind
             && !answer.is_refusal
         {
@@ -155,7 +156,7 @@ pub(super) fn take_early_answer(
     let index = id.forms().find_map(|id| slot.iter().position(|link| answers(link, id)))?;
     let LinkKind::EarlyAnswer(first) = slot.remove(index).kind else { return None };
     for link in slot.iter_mut().filter(|link| id.forms().any(|id| answers(link, id))) {
-        link.set_second_answer();
+        link.set_duplicate();
     }
     Some(first)
 }

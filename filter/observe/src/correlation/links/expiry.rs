@@ -62,7 +62,7 @@ impl Correlation {
     /// answers.
     pub(crate) fn expire_links(&self, now: Time) -> EndedLinks {
         let mut ended = EndedLinks::default();
-        for slot in self.named_slots(now) {
+        for slot in self.listed_slots(now) {
             self.expire_slot(slot, now, EXPIRY, &mut ended);
         }
         for _ in 0..SLOTS_PER_TICK {
@@ -91,7 +91,7 @@ impl Correlation {
         let has_waited = |link: &Link, wait| link.since().is_some_and(|since| since.plus(wait) <= now);
         let renewal = expiry / 2;
         let is_over = |link: &Link| expiry.is_zero() || has_waited(link, link.expiry(expiry));
-        let is_expired = |link: &Link| is_over(link) && !is_held(link) || self.is_second_answer(link);
+        let is_expired = |link: &Link| is_over(link) && !is_held(link) || self.is_duplicate(link);
         let is_renewed = |link: &Link| has_waited(link, renewal) && is_held(link);
         // Most slots have nothing to change, and a read alone costs less.
         if !self.read::<Slot>(&TABLE, slot).iter().any(|link| is_expired(link) || is_renewed(link)) {
@@ -103,8 +103,8 @@ impl Correlation {
             (true, expired)
         });
         for mut link in expired.unwrap_or_default().0 {
-            if self.is_second_answer(&link) {
-                link.set_second_answer();
+            if self.is_duplicate(&link) {
+                link.set_duplicate();
             }
             let session = link.session;
             if let Some(pending) = link.pending_mut() {

@@ -55,7 +55,7 @@ struct UnsavedStream {
     operations: Vec<UnsavedOperation>,
     /// Whether they are still to be saved. If not, the store had no room for them, or another stream answered those that are
     /// left.
-    is_new: bool,
+    is_to_be_saved: bool,
 }
 
 /// An operation that is not in the store.
@@ -78,7 +78,7 @@ impl Correlation {
         now: Time,
     ) {
         let operations = operations.into_iter().map(|pending| UnsavedOperation { pending, answer: None }).collect();
-        let unsaved = UnsavedStream { stream, session, since: now, operations, is_new: true };
+        let unsaved = UnsavedStream { stream, session, since: now, operations, is_to_be_saved: true };
         self.unsaved_operations.borrow_mut().streams.push(unsaved);
     }
 
@@ -112,7 +112,7 @@ impl Correlation {
 
     /// Whether operations of the session are still to be saved.
     pub(crate) fn has_unsaved_operations(&self, session: SessionKey) -> bool {
-        self.unsaved_operations.borrow().streams.iter().any(|entry| entry.is_new && entry.session == session)
+        self.unsaved_operations.borrow().streams.iter().any(|entry| entry.is_to_be_saved && entry.session == session)
     }
 
     /// Saves the operations of the session. The caller reports [`Observation::OperationsShared`] first. Returns the evicted
@@ -136,7 +136,7 @@ impl Correlation {
         let mut left = Vec::with_capacity(streams.len());
         let mut evicted = EndedLinks::default();
         for mut entry in streams {
-            if entry.is_new && session.is_none_or(|session| session == entry.session) {
+            if entry.is_to_be_saved && session.is_none_or(|session| session == entry.session) {
                 shared(entry.operations.first().and_then(|first| first.pending.server.as_deref()));
                 evicted.append(self.save_stream(&mut entry, now));
             }
@@ -151,7 +151,7 @@ impl Correlation {
     /// Adds the operations of a stream to the store. Those that another stream answered stay in this VM, and their own
     /// exchange ends them. If the store has no room, all stay.
     fn save_stream(&self, entry: &mut UnsavedStream, now: Time) -> EndedLinks {
-        entry.is_new = false;
+        entry.is_to_be_saved = false;
         let Some((evicted, answers)) = self.add_unsaved(entry, now) else { return EndedLinks::default() };
         for (operation, answer) in entry.operations.iter_mut().zip(answers) {
             operation.answer = answer;
