@@ -61,7 +61,7 @@ def test_sbom_distinguishes_linked_and_build_time_crates(sbom: dict, built: tupl
 def test_sbom_names_archives_by_the_checksums_of_the_lock_file(sbom: dict) -> None:
     lock = tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]
     expected = {(one["name"], one["version"]): one["checksum"] for one in lock if "checksum" in one}
-    ours = {"mcp-observe"}
+    ours = {"mcp-allocator", "mcp-observe"}
     for component in sbom["components"]:
         assert component["licenses"][0]["expression"]
         if component["name"] not in ours:
