@@ -178,12 +178,12 @@ fn snippet_reaches_a_server_with_tls_1_3() {
     ];
     // The block for https is a comment.
     let text = snippet(&places);
-    let begin = text.find("      # transport_socket:").unwrap();
-    let end = begin + text[begin..].find("\n\n").unwrap();
-    let block = text[begin..end].replace("      # ", "      ");
+    let (before, rest) = text.split_once("      # transport_socket:").unwrap();
+    let (block, after) = rest.split_once("\n\n").unwrap();
+    let block = format!("      # transport_socket:{block}\n\n").replace("      # ", "      ");
     let mut command = Command::new(envoy());
     command.args(["--disable-hot-restart", "--log-level", "error", "--config-yaml"]);
-    let _envoy = Envoy(command.arg(format!("{}{block}{}", &text[..begin], &text[end..])).spawn().unwrap());
+    let _envoy = Envoy(command.arg(format!("{before}{block}{after}")).spawn().unwrap());
     until("envoy serves", || std::net::TcpStream::connect(("127.0.0.1", admin_port)).is_ok());
     until("envoy is ready", || get(admin_port, "/ready").status == 200);
     let answer = post(port, "/mcp", r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
