@@ -27,22 +27,22 @@
 //! |---|---|---|---|
 //! | the exchange is recognised | `exchange_started`, `first_exchange_started` | memory of the VM ([`activity`]) | marks its session as used |
 //! | POST outside of a session | `is_endpoint` | endpoints | recognises an unusual endpoint |
-//! | request body ends, HTTP+SSE | `add_operations` | links | the answers come on the session's stream |
+//! | request body ends, HTTP+SSE | `save_operations` | links | the answers come on the session's stream |
 //! | response to a POST is an event stream | `keep_operations`, `stream_opened` | memory of the VM ([`links`]) | the answers may come on another stream |
-//! | the same, for lists, tasks, `initialize` and large batches | `add_operations`, `stream_opened` | links | the worker that sees the answer has to read all of it |
-//! | before each look-up of an operation, a cancellation or the end of a session | `save_operations_of` | links | adds the operations of the session that the VM kept |
-//! | GET opens an event stream | `note_traffic_once` | coverage | this process sees streams of the session |
-//! | `endpoint` event | `note_endpoint`, `note_stream_path`, `stream_opened` | endpoints, stream paths | stores the addresses |
-//! | event with an id | `note_event`; if the stream was resumed, `has_event` | event_ids | finds events that are repeated |
-//! | response message, on its operation's stream | `take_unsaved`, else `take_own_operation` | memory of the VM, else links | finds the operation that it answers |
+//! | the same, for lists, tasks, `initialize` and large batches | `save_operations`, `stream_opened` | links | the worker that sees the answer has to read all of it |
+//! | before each look-up of an operation, a cancellation or the end of a session | `save_kept_operations` | links | adds the operations of the session that the VM kept |
+//! | GET opens an event stream | `remember_traffic_once` | coverage | this process sees streams of the session |
+//! | `endpoint` event | `remember_endpoint`, `remember_stream_path`, `stream_opened` | endpoints, stream paths | stores the addresses |
+//! | event with an id | `remember_event`; if the stream was resumed, `has_event` | event_ids | finds events that are repeated |
+//! | response message, on its operation's stream | `take_kept`, else `take_own_operation` | memory of the VM, else links | finds the operation that it answers |
 //! | response message, on another stream | `take_operation`, else `leave_early_answer` | links | finds the operation, or is left for the VM that has it |
 //! | result of `initialize` | `start_session` | sessions | the session is active |
 //! | result without a protocol version | `protocol_version` | sessions | what `initialize` negotiated |
-//! | server request | `save_operations_of`, `add_server_request` | links | the response comes with another exchange |
+//! | server request | `save_kept_operations`, `add_server_request` | links | the response comes with another exchange |
 //! | client's response to it, server's cancellation of it | `end_server_request` | links | finds the server request |
 //! | client's cancellation | `cancel_operation` | links | marks the operation, or is stored until the operation comes |
 //! | result that creates a task, result or notification that shows its end | `start_task`, `end_task` | tasks | finds the tool |
-//! | response ends without an answer | `save_operations_of`, `take_all_unsaved`, then `add_operations`, `detach_stream`, `take_own_operation` or `take_cancellation` | links | another stream brought the answer, or may bring it later |
+//! | response ends without an answer | `save_kept_operations`, `take_all_kept`, then `save_operations`, `detach_stream`, `take_own_operation` or `take_cancellation` | links | another stream brought the answer, or may bring it later |
 //! | stream with event ids ends | `save_event_ids_of` | event_ids | other workers may see the stream resumed |
 //! | `initialize` is refused | `is_stream_path` | stream paths | recognises a client that tries transports |
 //! | session ends | `end_session_links`, `end_session` | links, sessions | ends all that waits for it |
@@ -126,7 +126,7 @@ pub struct Correlation {
     /// The slot of links in which the next tick looks for expired links first.
     next_expiry_slot: Cell<u64>,
     /// Operations on open event streams of this VM that are not in the store yet.
-    unsaved_operations: RefCell<links::Unsaved>,
+    kept_operations: RefCell<links::KeptOperations>,
     /// Events that passed this VM and are not in the store yet.
     unsaved_events: RefCell<Vec<event_ids::EventKey>>,
     /// The protocol versions that were read last.
@@ -172,7 +172,7 @@ impl Correlation {
             last_stream: Cell::new(seed),
             open_streams: RefCell::default(),
             next_expiry_slot: Cell::new(seed),
-            unsaved_operations: RefCell::default(),
+            kept_operations: RefCell::default(),
             unsaved_events: RefCell::default(),
             protocol_versions: RefCell::default(),
             activity: RefCell::default(),

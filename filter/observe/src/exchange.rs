@@ -193,7 +193,7 @@ impl Exchange {
         self.recognition = Recognition::McpStream;
         context.observe(Observation::EventStreamOpened);
         if self.request.kind.is_get() {
-            self.note_stream(context);
+            self.remember_stream(context);
         }
     }
 

@@ -116,7 +116,7 @@ pub enum Observation<'a> {
     /// A request from client to server passed.
     OperationStarted(&'a Operation),
     /// Operations are about to be added to the correlation store. After that, another VM may end them.
-    OperationsShared,
+    SavingOperations,
     /// An operation ended.
     OperationEnded(OperationEnd<'a>),
     /// The first event with data of an operation's response passed.

@@ -110,7 +110,7 @@ impl Recorder {
             Observation::EventStreamClosed => self.change(SseStreamsActive { server_name }, -1),
             Observation::StreamOpened(status) => self.count(StreamOpens { status, server_name }, 1),
             Observation::OperationStarted(operation) => self.operation_started(server, operation),
-            Observation::OperationsShared => self.flush_one(RequestsInFlight { server_name }, metrics),
+            Observation::SavingOperations => self.flush_one(RequestsInFlight { server_name }, metrics),
             Observation::OperationEnded(ended) => self.operation_ended(server, &ended, metrics),
             Observation::FirstEvent { method, microseconds } => {
                 self.observe(FirstEventDuration { method, server_name }, microseconds);

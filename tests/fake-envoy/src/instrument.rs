@@ -185,12 +185,12 @@ impl Copier<'_> {
                 constant(function, offset, width);
                 function.instruction(&Instruction::LocalGet(kept));
             }
-            Access::Fill | Access::Copy => {
+            Access::WriteRange | Access::CopyRange => {
                 let second = locals.of(ValType::I32);
                 function.instruction(&Instruction::LocalSet(locals.size())).instruction(&Instruction::LocalSet(second));
                 function.instruction(&Instruction::I32Const(0)).instruction(&size).instruction(&touch);
                 function.instruction(&Instruction::LocalGet(second));
-                if access == Access::Copy {
+                if access == Access::CopyRange {
                     function.instruction(&Instruction::I32Const(0)).instruction(&size).instruction(&touch);
                 }
                 function.instruction(&size);
@@ -228,8 +228,12 @@ impl Reencode for Copier<'_> {
         section: wasmparser::ImportSectionReader<'_>,
     ) -> Result<(), Error<Fault>> {
         utils::parse_import_section(self, imports, section)?;
-        let one = u32::try_from(self.outline.parameters.len()).unwrap_or(u32::MAX);
-        for (name, signature) in [(trace::ENTER, one), (trace::TOUCH, one + 1), (trace::ALLOCATOR, one)] {
+        // The two types that `parse_type_section` adds behind the module's own.
+        let one_argument = u32::try_from(self.outline.parameters.len()).unwrap_or(u32::MAX);
+        let three_arguments = one_argument + 1;
+        for (name, signature) in
+            [(trace::ENTER, one_argument), (trace::TOUCH, three_arguments), (trace::ALLOCATOR, one_argument)]
+        {
             imports.import(trace::MODULE, name, EntityType::Function(signature));
         }
         Ok(())

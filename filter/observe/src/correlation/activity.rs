@@ -203,15 +203,15 @@ impl Correlation {
         }
     }
 
-    /// [`note_traffic`](Self::note_traffic), unless this VM did so lately.
-    pub(crate) fn note_traffic_once(&self, digest: u64, session: SessionKey, traffic: Traffic) {
+    /// [`remember_traffic`](Self::remember_traffic), unless this VM did so lately.
+    pub(crate) fn remember_traffic_once(&self, digest: u64, session: SessionKey, traffic: Traffic) {
         if let Some(local) = self.activity.borrow_mut().sessions.get_mut(&digest) {
             if local.noted & traffic as u8 != 0 {
                 return;
             }
             local.noted |= traffic as u8;
         }
-        self.note_traffic(session, traffic);
+        self.remember_traffic(session, traffic);
     }
 
     /// Whether this VM saw requests of the session lately.

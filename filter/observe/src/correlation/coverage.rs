@@ -44,7 +44,7 @@ impl Traffic {
 
 impl Correlation {
     /// This process saw this part of the session's traffic.
-    pub(crate) fn note_traffic(&self, session: SessionKey, traffic: Traffic) {
+    pub(crate) fn remember_traffic(&self, session: SessionKey, traffic: Traffic) {
         self.edit_bytes(&TABLE, session.0, &mut |bytes| {
             let known = find(bytes, session);
             let entry = known.map_or(session.0 & !BITS, |(_, entry)| entry);
@@ -88,10 +88,10 @@ mod tests {
         let (one, other, _) = pair();
         let (session, neighbour) = (SessionKey(0x1240), SessionKey(0x1280));
         assert!(!other.saw_traffic(session, Traffic::Streams));
-        one.note_traffic(session, Traffic::Streams);
+        one.remember_traffic(session, Traffic::Streams);
         assert!(other.saw_traffic(session, Traffic::Streams) && !other.saw_traffic(session, Traffic::Requests));
-        other.note_traffic(session, Traffic::Requests);
-        one.note_traffic(session, Traffic::Requests);
+        other.remember_traffic(session, Traffic::Requests);
+        one.remember_traffic(session, Traffic::Requests);
         assert!(one.saw_traffic(session, Traffic::Streams) && one.saw_traffic(session, Traffic::Requests));
         assert!(!one.saw_traffic(neighbour, Traffic::Streams));
     }
@@ -100,7 +100,7 @@ mod tests {
     fn full_slot_keeps_the_latest_sessions() {
         let (one, _, shared) = pair();
         for number in 0..1_000_u64 {
-            one.note_traffic(SessionKey(number << 6), Traffic::Streams);
+            one.remember_traffic(SessionKey(number << 6), Traffic::Streams);
         }
         let key = one.key(&TABLE, 0);
         assert_eq!(shared.read(&key).unwrap().bytes.len(), TABLE.max_bytes);
@@ -112,12 +112,12 @@ mod tests {
     fn value_of_unexpected_size_counts_as_missing() {
         let (one, _, shared) = pair();
         let session = SessionKey(1 << 6);
-        one.note_traffic(session, Traffic::Streams);
+        one.remember_traffic(session, Traffic::Streams);
         let key = one.key(&TABLE, 0);
         let version = shared.read(&key).map(|value| value.version);
         assert!(shared.write(&key, &[1; 9], version));
         assert!(!one.saw_traffic(session, Traffic::Streams));
-        one.note_traffic(session, Traffic::Streams);
+        one.remember_traffic(session, Traffic::Streams);
         assert!(one.saw_traffic(session, Traffic::Streams));
     }
 }

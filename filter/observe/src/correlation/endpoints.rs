@@ -20,8 +20,8 @@ pub(super) const STREAM_PATHS: Table = Table { letter: 'g', slots: 1, max_bytes:
 
 impl Correlation {
     /// An `endpoint` event named this path.
-    pub(crate) fn note_endpoint(&self, path: &[u8]) {
-        self.note_address(&ENDPOINTS, self.hash(&[b"endpoint", path]));
+    pub(crate) fn remember_endpoint(&self, path: &[u8]) {
+        self.remember_address(&ENDPOINTS, self.hash(&[b"endpoint", path]));
     }
 
     /// Whether an `endpoint` event named this path.
@@ -30,8 +30,8 @@ impl Correlation {
     }
 
     /// A stream of HTTP+SSE opened at this path of the server.
-    pub(crate) fn note_stream_path(&self, server: &[u8], path: &[u8]) {
-        self.note_address(&STREAM_PATHS, self.hash(&[b"stream", server, path]));
+    pub(crate) fn remember_stream_path(&self, server: &[u8], path: &[u8]) {
+        self.remember_address(&STREAM_PATHS, self.hash(&[b"stream", server, path]));
     }
 
     /// Whether a stream of HTTP+SSE is or was at this path of the server.
@@ -39,7 +39,7 @@ impl Correlation {
         self.is_address(&STREAM_PATHS, || self.hash(&[b"stream", server, path]))
     }
 
-    fn note_address(&self, table: &Table, address: u64) {
+    fn remember_address(&self, table: &Table, address: u64) {
         let address = address.to_le_bytes();
         self.edit_bytes(table, 0, &mut |bytes| {
             let is_new = !records(bytes, MAX_ADDRESSES).contains(&address);

@@ -45,7 +45,7 @@ impl Correlation {
     }
 
     /// An event passed.
-    pub(crate) fn note_event(&self, event: EventKey) {
+    pub(crate) fn remember_event(&self, event: EventKey) {
         let mut events = self.unsaved_events.borrow_mut();
         events.push(event);
         if events.len() >= MAX_UNSAVED {

@@ -8,7 +8,7 @@
 
 use super::activity::{IdleCheck, LastUse};
 use super::coverage::Traffic;
-use super::sessions::{ActiveSession, IDLE, SessionEntry, Slot, TABLE};
+use super::sessions::{ActiveSession, IDLE, SessionEntry, SessionSlot, TABLE};
 use super::tick::Report;
 use super::{Correlation, SessionKey};
 use crate::host::Time;
@@ -54,7 +54,7 @@ impl Correlation {
     }
 
     fn publish_slot(&self, slot: u64, uses: &[LastUse], report: &mut Report<'_>) {
-        let entries: Slot = self.read(&TABLE, slot);
+        let entries: SessionSlot = self.read(&TABLE, slot);
         if entries.iter().any(|entry| later_use(entry, uses).is_some()) {
             let returned = entries.iter().filter(|entry| !entry.is_active() && later_use(entry, uses).is_some());
             let returned = returned.filter_map(|entry| Some((entry.session, entry.start.as_ref()?.as_active())));
@@ -63,7 +63,7 @@ impl Correlation {
         for last in uses.iter().filter(|last| last.has_requests) {
             // A session whose start was seen has requests anyway.
             if !entries.iter().any(|entry| entry.session == last.session && entry.start.is_some()) {
-                self.note_traffic(last.session, Traffic::Requests);
+                self.remember_traffic(last.session, Traffic::Requests);
             }
         }
     }
@@ -80,7 +80,7 @@ impl Correlation {
         for (_, session) in returned {
             report(session.server.as_deref(), session.became_active());
         }
-        let activated = self.edit(&TABLE, slot, |slot: &mut Slot| {
+        let activated = self.edit(&TABLE, slot, |slot: &mut SessionSlot| {
             let mut activated = Vec::new();
             for entry in slot {
                 let Some(at) = later_use(entry, uses) else { continue };
@@ -127,11 +127,11 @@ impl Correlation {
         report: &mut Report<'_>,
     ) -> SlotState {
         let is_idle = |entry: &SessionEntry| entry.is_active() && is_idle(entry);
-        let entries: Slot = self.read(&TABLE, slot);
+        let entries: SessionSlot = self.read(&TABLE, slot);
         if !entries.iter().any(is_idle) {
             return SlotState::of(&entries);
         }
-        let changed = self.edit(&TABLE, slot, |slot: &mut Slot| {
+        let changed = self.edit(&TABLE, slot, |slot: &mut SessionSlot| {
             let idle = slot.iter_mut().filter(|entry| is_idle(entry));
             let inactive: Vec<ActiveSession> = idle.filter_map(SessionEntry::deactivate).collect();
             (!inactive.is_empty(), (inactive, SlotState::of(slot)))
@@ -147,7 +147,7 @@ impl Correlation {
 // === impl SlotState ===
 
 impl SlotState {
-    fn of(slot: &Slot) -> Self {
+    fn of(slot: &SessionSlot) -> Self {
         let mut state = Self::default();
         for entry in slot {
             if entry.is_active() {

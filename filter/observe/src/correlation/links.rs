@@ -6,7 +6,7 @@
 //!
 //! A link expires [`EXPIRY`] after it was added or its stream ended. While a stream that may bring its answer is open, the VM
 //! of that stream renews the link ([`expiry`]). So the links of a VM that trapped expire as well. An early answer waits for
-//! three seconds ([`early_answers`]). In that time the VM that has the operation saves it ([`unsaved`]).
+//! three seconds ([`early_answers`]). In that time the VM that has the operation saves it ([`kept`]).
 //!
 //! | limit of a slot | value | what happens |
 //! |---|---|---|
@@ -19,10 +19,10 @@
 
 mod early_answers;
 mod expiry;
+mod kept;
 mod operations;
 mod server_requests;
 mod slot;
-mod unsaved;
 
 use super::{SessionKey, StreamId, Table, stream_id};
 use crate::host::Time;
@@ -31,9 +31,9 @@ use crate::label::{ErrorType, Method, Status, Transport};
 use crate::observation::Operation;
 pub(crate) use early_answers::EarlyAnswer;
 pub(super) use early_answers::LISTED_SLOTS;
+pub(super) use kept::KeptOperations;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-pub(super) use unsaved::Unsaved;
 
 /// How long a link waits while no open stream holds it.
 pub(crate) const EXPIRY: Duration = Duration::from_secs(300);
@@ -130,7 +130,7 @@ enum LinkKind {
     },
 }
 
-type Slot = Vec<Link>;
+type LinkSlot = Vec<Link>;
 
 /// The result of a look-up by id.
 #[derive(Debug)]
@@ -144,7 +144,7 @@ pub(crate) enum Lookup<T> {
 
 /// Links that ended without an answer.
 #[derive(Debug, Default)]
-pub(crate) struct EndedLinks(Slot);
+pub(crate) struct RemovedLinks(LinkSlot);
 
 // === impl PendingOperation ===
 
@@ -232,9 +232,9 @@ impl Link {
     }
 }
 
-// === impl EndedLinks ===
+// === impl RemovedLinks ===
 
-impl EndedLinks {
+impl RemovedLinks {
     fn append(&mut self, others: Self) {
         self.0.extend(others.0);
     }

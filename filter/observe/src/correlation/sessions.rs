@@ -21,7 +21,7 @@ const ENTRY_BYTES: usize = 40;
 /// Latest sessions whose protocol version a VM remembers.
 const MAX_REMEMBERED: usize = 64;
 
-pub(super) type Slot = Vec<SessionEntry>;
+pub(super) type SessionSlot = Vec<SessionEntry>;
 
 /// A session that started, or that a DELETE ended before its start was seen.
 #[derive(Debug, Serialize, Deserialize)]
@@ -109,7 +109,7 @@ impl Correlation {
     pub(crate) fn start_session(&self, session: SessionKey, new: &NewSession, now: Time) -> SessionChange {
         let is_active = self.has_live_vm(now);
         let NewSession { protocol_version, transport, server, requested_at } = new;
-        let change = self.edit(&TABLE, session.0, |slot: &mut Slot| {
+        let change = self.edit(&TABLE, session.0, |slot: &mut SessionSlot| {
             let mut earlier = take(slot, session);
             let mut inactive: Vec<ActiveSession> = earlier.iter_mut().filter_map(SessionEntry::deactivate).collect();
             let deleted = earlier.filter(|entry| entry.start.is_none() && entry.used >= *requested_at);
@@ -137,7 +137,7 @@ impl Correlation {
     /// The session ended. `deleted` is the time at which the server accepted a DELETE, if that is how it ended. `other_end` is
     /// set for the first end that is seen, if the start was seen.
     pub(crate) fn end_session(&self, session: SessionKey, deleted: Option<Time>) -> SessionChange {
-        let change = self.edit(&TABLE, session.0, |slot: &mut Slot| {
+        let change = self.edit(&TABLE, session.0, |slot: &mut SessionSlot| {
             let mut entry = take(slot, session);
             let was_known = entry.is_some();
             let mut inactive: Vec<ActiveSession> = entry.iter_mut().filter_map(SessionEntry::deactivate).collect();
@@ -170,20 +170,20 @@ impl Correlation {
     /// The session's start, if it was seen.
     #[inline(never)]
     pub(super) fn session_start(&self, session: SessionKey) -> Option<SessionStart> {
-        let slot: Slot = self.read(&TABLE, session.0);
+        let slot: SessionSlot = self.read(&TABLE, session.0);
         slot.into_iter().find(|entry| entry.session == session)?.start
     }
 }
 
 /// Removes the entry of a session.
-fn take(slot: &mut Slot, session: SessionKey) -> Option<SessionEntry> {
+fn take(slot: &mut SessionSlot, session: SessionKey) -> Option<SessionEntry> {
     let index = slot.iter().position(|entry| entry.session == session)?;
     Some(slot.remove(index))
 }
 
 /// Adds an entry, and evicts others until there is room. Returns the evicted sessions that were active.
 #[inline(never)]
-fn push(slot: &mut Slot, entry: SessionEntry) -> Vec<ActiveSession> {
+fn push(slot: &mut SessionSlot, entry: SessionEntry) -> Vec<ActiveSession> {
     let mut evicted = Vec::new();
     let mut bytes = entry.size() + slot.iter().map(SessionEntry::size).sum::<usize>();
     while bytes > TABLE.max_bytes

@@ -15,9 +15,9 @@ use std::rc::Rc;
 
 mod bounds;
 mod expiry;
+mod kept;
 mod links;
 mod sessions;
-mod unsaved;
 
 /// Two VMs of one process.
 pub(super) fn pair() -> (Correlation, Correlation, Rc<InMemory>) {
@@ -102,6 +102,6 @@ fn second_end_of_task_returns_none() {
 fn noted_endpoint_is_known_to_all_vms() {
     let (one, other, _) = pair();
     assert!(!one.is_endpoint(b"/m/7"));
-    other.note_endpoint(b"/m/7");
+    other.remember_endpoint(b"/m/7");
     assert!(one.is_endpoint(b"/m/7") && !one.is_endpoint(b"/m/8"));
 }

@@ -12,7 +12,7 @@
 //! | read of a slot of [`sessions`](super::sessions) | when one of its sessions may be idle, at least every 30 minutes |
 
 use super::Correlation;
-use super::links::{EndedLinks, PendingOperation, ServerRequest};
+use super::links::{PendingOperation, RemovedLinks, ServerRequest};
 use super::sessions::ActiveSession;
 use crate::host::Time;
 use crate::label::{ErrorType, ServerRequestStatus, Status};
@@ -29,7 +29,7 @@ impl Correlation {
     pub fn tick(&self, now: Time, report: &mut Report<'_>) {
         self.renew_lease(now);
         self.save_event_ids();
-        self.save_operations(now, report);
+        self.save_all_kept_operations(now, report);
         self.publish_activity(now, report);
         self.expire_links(now).report(report);
     }
@@ -37,7 +37,7 @@ impl Correlation {
     /// To be called when this VM stops following the links of its server name. If it is the last one, all links and active
     /// sessions end, except what an open stream of this VM holds.
     pub fn end(&self, now: Time, report: &mut Report<'_>) {
-        self.save_operations(now, report);
+        self.save_all_kept_operations(now, report);
         if self.release_lease(now) {
             self.take_unheld_links(now).report_unknown(report);
             self.deactivate_all(report);
@@ -45,9 +45,9 @@ impl Correlation {
     }
 }
 
-// === impl EndedLinks ===
+// === impl RemovedLinks ===
 
-impl EndedLinks {
+impl RemovedLinks {
     /// Reports the ends of links to which no answer can come any more.
     #[inline(never)]
     pub(crate) fn report(&self, report: &mut Report<'_>) {

@@ -39,11 +39,11 @@ impl Exchange {
         let Some(session) = self.session(context) else {
             return Err(Unmatched::Reported(UnmatchedReason::UnknownId));
         };
-        self.save_operations(session, context);
+        self.save_kept_operations(session, context);
         match context.correlation.take_operation(session, id.key()) {
             Lookup::Found(pending) => Ok(answered_now(*pending, context)),
             Lookup::Answered => duplicate,
-            Lookup::Unknown if context.correlation.was_answered_unsaved(session, id.key()) => duplicate,
+            Lookup::Unknown if context.correlation.was_answered_while_kept(session, id.key()) => duplicate,
             Lookup::Unknown => self.answered_unknown(session, id, message, context),
         }
     }

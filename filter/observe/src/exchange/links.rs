@@ -3,7 +3,7 @@
 //! in the store or taken out. Most functions are not inlined, so that exchanges which do not need them run less code.
 
 use super::session::server_name;
-use super::state::{Clock, Evidence, Registration};
+use super::state::{AnswerFrom, Clock, Evidence};
 use super::verdict::Verdict;
 use super::{Context, Exchange};
 use crate::correlation::coverage::Traffic;
@@ -35,7 +35,7 @@ impl Exchange {
         let open = &self.operations.open;
         let is_large = open.len() > MAX_KEPT_OPERATIONS;
         if is_large || context.correlation.has_ended() || open.iter().any(needs_whole_answer) {
-            self.register_operations(Some(stream), Fallback::NoResponse, context);
+            self.save_operations(Some(stream), Fallback::NoResponse, context);
             return;
         }
         let Some((session, pending)) = self.pending_operations(Some(stream), Fallback::NoResponse, context) else {
@@ -43,13 +43,13 @@ impl Exchange {
         };
         let now = context.now();
         context.correlation.keep_operations(session, stream, pending, now);
-        self.set_registered(session, Some(stream), context);
+        self.set_followed(session, Some(stream), context);
     }
 
     /// Adds the operations to the correlation store, because another stream may answer them. `stream` is the stream of this
     /// exchange, if this exchange may answer or refuse them too. Returns whether they were added.
     #[inline(never)]
-    pub(super) fn register_operations(
+    pub(super) fn save_operations(
         &mut self,
         stream: Option<StreamId>,
         fallback: Fallback,
@@ -57,13 +57,13 @@ impl Exchange {
     ) -> bool {
         let Some((session, pending)) = self.pending_operations(stream, fallback, context) else { return false };
         // The store must have older operations first: an answer belongs to the oldest operation with its id.
-        self.save_operations(session, context);
-        context.observe(Observation::OperationsShared);
+        self.save_kept_operations(session, context);
+        context.observe(Observation::SavingOperations);
         let now = context.now();
         // Without room in the store, only this exchange follows them.
-        let Some(evicted) = context.correlation.add_operations(session, &pending, now) else { return false };
+        let Some(evicted) = context.correlation.save_operations(session, &pending, now) else { return false };
         context.end_evicted(&evicted);
-        self.set_registered(session, stream, context);
+        self.set_followed(session, stream, context);
         true
     }
 
@@ -97,11 +97,11 @@ impl Exchange {
         (!pending.is_empty()).then_some((session, pending))
     }
 
-    fn set_registered(&mut self, session: SessionKey, stream: Option<StreamId>, context: &Context<'_>) {
+    fn set_followed(&mut self, session: SessionKey, stream: Option<StreamId>, context: &Context<'_>) {
         if let Some(digest) = self.session.activity_digest {
-            context.correlation.note_traffic_once(digest.get(), session, Traffic::Requests);
+            context.correlation.remember_traffic_once(digest.get(), session, Traffic::Requests);
         }
-        self.session.registration = stream.map_or(Registration::Elsewhere, Registration::Here);
+        self.session.answer_from = stream.map_or(AnswerFrom::OtherStreams, AnswerFrom::AnyStream);
         if let Some(stream) = stream {
             self.register_open_stream(stream, context);
         }
@@ -122,13 +122,13 @@ impl Exchange {
     }
 
     /// Saves the operations of the session that only this VM knows, before it looks for one of them in the store.
-    pub(super) fn save_operations(&self, session: SessionKey, context: &mut Context<'_>) {
-        if !context.correlation.has_unsaved_operations(session) {
+    pub(super) fn save_kept_operations(&self, session: SessionKey, context: &mut Context<'_>) {
+        if !context.correlation.has_kept_operations(session) {
             return;
         }
-        context.observe(Observation::OperationsShared);
+        context.observe(Observation::SavingOperations);
         let now = context.now();
-        let evicted = context.correlation.save_operations_of(session, now);
+        let evicted = context.correlation.save_kept_operations(session, now);
         context.end_evicted(&evicted);
     }
 
@@ -136,42 +136,44 @@ impl Exchange {
     /// another stream answered end. If the store has no room, only this exchange follows them.
     #[inline(never)]
     pub(super) fn save_own_operations(&mut self, context: &mut Context<'_>) {
-        let (Some(session), Registration::Here(stream)) = (self.session.key, self.session.registration) else { return };
-        self.save_operations(session, context);
-        for unsaved in context.correlation.take_all_unsaved(stream) {
-            let Some(answer) = unsaved.answer else {
-                self.session.registration = Registration::None;
+        let (Some(session), AnswerFrom::AnyStream(stream)) = (self.session.key, self.session.answer_from) else {
+            return;
+        };
+        self.save_kept_operations(session, context);
+        for kept in context.correlation.take_all_kept(stream) {
+            let Some(answer) = kept.answer else {
+                self.session.answer_from = AnswerFrom::OwnExchange;
                 self.unregister_open_stream(context);
                 continue;
             };
-            let id = unsaved.pending.operation.id.key();
+            let id = kept.pending.operation.id.key();
             let is_answered = |operation: &Operation| operation.id.key() == id && !operation.is_tied_to_exchange();
             if let Some(index) = self.operations.open.iter().position(is_answered) {
                 let operation = self.operations.open.swap_remove(index);
-                self.end_early_answered(operation, &unsaved.pending, &answer, context);
+                self.end_early_answered(operation, &kept.pending, &answer, context);
             }
         }
     }
 
     /// Takes an operation of this exchange out of the store or of the VM's memory, if it was put there. Fails if another
     /// stream answered it first.
-    pub(super) fn claim(
+    pub(super) fn take_unless_answered(
         &mut self,
         operation: Operation,
         context: &mut Context<'_>,
     ) -> Result<Answered, UnmatchedReason> {
-        let is_shared = self.is_registered();
-        let Some(session) = self.session.key.filter(|_| is_shared) else {
+        let is_followed = self.is_followed();
+        let Some(session) = self.session.key.filter(|_| is_followed) else {
             let duration = self.duration(context);
             return Ok(Answered { operation, duration });
         };
-        let (stream, id) = (self.session.registration.stream(), operation.id.key());
-        if let Some(unsaved) = stream.and_then(|stream| context.correlation.take_unsaved(stream, id)) {
-            let Some(answer) = unsaved.answer else {
+        let (stream, id) = (self.session.answer_from.stream(), operation.id.key());
+        if let Some(kept) = stream.and_then(|stream| context.correlation.take_kept(stream, id)) {
+            let Some(answer) = kept.answer else {
                 let duration = self.duration(context);
                 return Ok(Answered { operation, duration });
             };
-            self.end_early_answered(operation, &unsaved.pending, &answer, context);
+            self.end_early_answered(operation, &kept.pending, &answer, context);
             return Err(UnmatchedReason::Duplicate);
         }
         match context.correlation.take_own_operation(session, id, stream) {
@@ -185,8 +187,9 @@ impl Exchange {
         }
     }
 
-    fn is_registered(&self) -> bool {
-        self.session.registration != Registration::None
+    /// Whether other streams may bring the answers.
+    fn is_followed(&self) -> bool {
+        self.session.answer_from != AnswerFrom::OwnExchange
     }
 
     /// How long an operation of this exchange took, without the time for which the server waited for the client.
@@ -198,7 +201,7 @@ impl Exchange {
     /// The index of the operation of this exchange that a message with this id answers.
     pub(super) fn own_operation(&self, id: &RequestId) -> Option<usize> {
         let open = &self.operations.open;
-        if self.request.evidence == Evidence::HeadersOnly {
+        if self.request.evidence == Evidence::Headers {
             return (!open.is_empty()).then_some(0);
         }
         let index = |key| open.iter().position(|operation| operation.id.key() == key);
@@ -220,18 +223,18 @@ impl Exchange {
 
     /// Leaves the operations that another stream may answer to the correlation store.
     fn wait_elsewhere(&mut self, fallback: Fallback, context: &mut Context<'_>) {
-        let is_registered = match (self.session.registration, self.session.key) {
-            (Registration::Here(stream), Some(session)) => {
+        let is_saved = match (self.session.answer_from, self.session.key) {
+            (AnswerFrom::AnyStream(stream), Some(session)) => {
                 let now = context.now();
                 let client_wait = self.client_wait(session, now, context);
                 let abandoned = context.correlation.detach_stream(session, stream, fallback, client_wait, now);
                 context.end_without_answer(&abandoned);
                 true
             }
-            (Registration::Here(_) | Registration::Elsewhere, _) => true,
-            (Registration::None, _) => self.register_operations(None, fallback, context),
+            (AnswerFrom::AnyStream(_) | AnswerFrom::OtherStreams, _) => true,
+            (AnswerFrom::OwnExchange, _) => self.save_operations(None, fallback, context),
         };
-        if is_registered {
+        if is_saved {
             self.operations.open.retain(Operation::is_tied_to_exchange);
         }
     }
@@ -241,9 +244,9 @@ impl Exchange {
         let id = operation.id.key();
         let mut cancelled_at = None;
         let mut pending = None;
-        if self.is_registered() && !operation.is_tied_to_exchange() {
+        if self.is_followed() && !operation.is_tied_to_exchange() {
             let Some(session) = self.session.key else { return };
-            let stream = self.session.registration.stream();
+            let stream = self.session.answer_from.stream();
             // If it is not found, the exchange with its answer has reported its end.
             let Lookup::Found(found) = context.correlation.take_own_operation(session, id, stream) else { return };
             cancelled_at = found.cancelled_at;

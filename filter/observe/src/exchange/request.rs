@@ -55,8 +55,8 @@ impl Exchange {
         // The response comes on the session's stream, and may pass before the 202. A refusal comes on this exchange.
         if self.session.transport == Transport::HttpSse {
             let stream = Some(context.correlation.new_stream_id());
-            if !self.register_operations(stream, Fallback::NoResponse, context) {
-                self.register_operations(None, Fallback::NoResponse, context);
+            if !self.save_operations(stream, Fallback::NoResponse, context) {
+                self.save_operations(None, Fallback::NoResponse, context);
             }
         }
     }
@@ -103,7 +103,7 @@ impl Exchange {
         };
         self.recognise(context);
         self.request.body = None;
-        self.request.evidence = Evidence::HeadersOnly;
+        self.request.evidence = Evidence::Headers;
         self.begin_operation(operation, context);
     }
 
@@ -115,7 +115,7 @@ impl Exchange {
     }
 
     fn request_part(&mut self, part: Part<'_>, context: &mut Context<'_>) {
-        self.request.evidence = Evidence::Parts;
+        self.request.evidence = Evidence::Body;
         match part {
             Part::Message(message) => self.request_message(message, context),
             Part::Skipped(reason) => context.skipped(Direction::In, reason),

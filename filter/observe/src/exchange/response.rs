@@ -84,8 +84,7 @@ impl Exchange {
     /// Whether another stream can bring the responses. If the response came before the request's body, no other stream can.
     fn can_be_resumed(&self) -> bool {
         let has_event_ids = self.response.has_event_ids && !self.is_modern();
-        self.request.evidence != Evidence::HeadersOnly
-            && (has_event_ids || self.session.transport == Transport::HttpSse)
+        self.request.evidence != Evidence::Headers && (has_event_ids || self.session.transport == Transport::HttpSse)
     }
 
     /// Whether the client probes for the transport: it sends an `initialize`, and a server of HTTP+SSE refuses it with 405, or
@@ -219,8 +218,8 @@ impl Exchange {
             && let Some(index) = self.own_operation(id)
         {
             let operation = self.operations.open.swap_remove(index);
-            self.note_answered(id);
-            let (mut answered, unmatched) = match self.claim(operation, context) {
+            self.remember_answered(id);
+            let (mut answered, unmatched) = match self.take_unless_answered(operation, context) {
                 Ok(answered) => (Some(answered), None),
                 Err(reason) => (None, Some(reason)),
             };
@@ -296,11 +295,14 @@ impl Exchange {
         if !is_error || !(all || self.operations.begun == 1) {
             return Vec::new();
         }
-        std::mem::take(&mut self.operations.open).into_iter().filter_map(|one| self.claim(one, context).ok()).collect()
+        std::mem::take(&mut self.operations.open)
+            .into_iter()
+            .filter_map(|one| self.take_unless_answered(one, context).ok())
+            .collect()
     }
 
     /// Notes that an id was answered on an event stream. A second response to the id on this stream is then a duplicate.
-    fn note_answered(&mut self, id: &RequestId) {
+    fn remember_answered(&mut self, id: &RequestId) {
         if self.response.content == Content::EventStream && self.operations.answered.len() < MAX_OPERATIONS {
             self.operations.answered.push(id.key());
         }

@@ -1,7 +1,7 @@
 //! Requests from server to client, whose responses come with another exchange, and cancellations from both sides.
 
 use super::session::server_name;
-use super::state::{Clock, Registration};
+use super::state::{AnswerFrom, Clock};
 use super::{Context, Exchange, MAX_OPERATIONS};
 use crate::correlation::coverage::Traffic;
 use crate::correlation::links::{Lookup, ServerRequest};
@@ -35,7 +35,7 @@ impl Exchange {
 
     /// This stream, if the server sent a request on it.
     fn server_request_stream(&self) -> Option<StreamId> {
-        self.session.registration.stream().filter(|_| self.session.has_server_requests)
+        self.session.answer_from.stream().filter(|_| self.session.has_server_requests)
     }
 
     /// The server sends a request to the client. The response comes with another exchange.
@@ -46,11 +46,11 @@ impl Exchange {
         let is_streamable = self.session.transport == Transport::StreamableHttp;
         // The requests on the GET stream of HTTP+SSE end with the session.
         let is_own_get = self.request.kind.is_get() && is_streamable;
-        if is_own_get && self.session.registration == Registration::None {
-            self.session.registration = Registration::Here(context.correlation.new_stream_id());
+        if is_own_get && self.session.answer_from == AnswerFrom::OwnExchange {
+            self.session.answer_from = AnswerFrom::AnyStream(context.correlation.new_stream_id());
         }
         self.save_own_operations(context);
-        let stream = self.session.registration.stream();
+        let stream = self.session.answer_from.stream();
         self.session.has_server_requests |= stream.is_some();
         if stream.is_none() && is_streamable {
             // The operations are not in the store, so it cannot be known how long the server waits for the client.
@@ -107,7 +107,7 @@ impl Exchange {
         match direction {
             Direction::In if !self.may_look_up(context) => {}
             Direction::In => {
-                self.save_operations(session, context);
+                self.save_kept_operations(session, context);
                 let evicted = context.correlation.cancel_operation(session, id.key(), now);
                 context.end_evicted(&evicted);
             }

@@ -37,7 +37,7 @@ impl Exchange {
         let is_resumed = matches!(self.request.kind, RequestKind::Get { resumes: true });
         self.response.is_replay = is_resumed && context.correlation.has_event(event);
         if !self.response.is_replay {
-            context.correlation.note_event(event);
+            context.correlation.remember_event(event);
         }
     }
 
@@ -46,18 +46,18 @@ impl Exchange {
     pub(super) fn endpoint(&mut self, address: &Text, context: &mut Context<'_>) {
         if let Some(path) = &self.request.path {
             let server = server_name(context);
-            context.correlation.note_stream_path(server.as_deref().unwrap_or_default().as_bytes(), path);
+            context.correlation.remember_stream_path(server.as_deref().unwrap_or_default().as_bytes(), path);
         }
         let Some(address) = address.whole().and_then(super::headers::endpoint) else { return };
         if !address.is_query {
-            context.correlation.note_endpoint(&address.session_id);
+            context.correlation.remember_endpoint(&address.session_id);
         }
         self.unregister_open_stream(context);
         self.session.set_id(Text::start_of(address.session_id, SESSION_ID_BYTES));
         self.session.transport = Transport::HttpSse;
         if let Some(session) = self.session(context) {
             self.register_open_stream(session.stream_id(), context);
-            context.correlation.note_traffic(session, Traffic::Streams);
+            context.correlation.remember_traffic(session, Traffic::Streams);
             self.end_activity(context);
             self.start_activity(context);
         }
@@ -65,9 +65,9 @@ impl Exchange {
 
     /// The GET stream of a session opens.
     #[inline(never)]
-    pub(super) fn note_stream(&mut self, context: &Context<'_>) {
+    pub(super) fn remember_stream(&mut self, context: &Context<'_>) {
         if let (Some(digest), Some(session)) = (self.session.activity_digest, self.session(context)) {
-            context.correlation.note_traffic_once(digest.get(), session, Traffic::Streams);
+            context.correlation.remember_traffic_once(digest.get(), session, Traffic::Streams);
         }
     }
 
@@ -126,7 +126,7 @@ impl Exchange {
         } else {
             Fallback::NoResponse
         };
-        self.save_operations(session, context);
+        self.save_kept_operations(session, context);
         let ended = context.correlation.end_session_links(session, fallback, now);
         context.end_without_answer(&ended);
         let is_delete = matches!(self.request.kind, RequestKind::Delete);

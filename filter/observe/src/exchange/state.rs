@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!  request    headers            a part of the body              last byte, trailers, or the exchange is over
-//!  Unseen ───────────▶ Nothing ─────────────────────▶ Parts ───────────────────────────────────────▶ ended
+//!  Unseen ───────────▶ Nothing ─────────────────────▶ Body ────────────────────────────────────────▶ ended
 //!                         │ the response came first                                                    ▲
-//!                         └───────────────────────────▶ HeadersOnly ───────────────────────────────────┘
+//!                         └───────────────────────────▶ Headers ───────────────────────────────────────┘
 //!
 //!  response   headers            body                            last byte or trailers
 //!  NotRead ──────────▶ Reading ─────────────────────▶ Reading ───────────────────────▶ Complete
@@ -14,10 +14,10 @@
 //!  recognition
 //!  NotYet ──── headers, body or first event show MCP ────▶ Mcp ──── an event stream opens ────▶ McpStream
 //!
-//!  registration in the correlation store
-//!  None ──── the response is an event stream, or the transport is HTTP+SSE ───────▶ Here
-//!    │         └── the store has no room for the operations of an event stream ───▶ None
-//!    └────── the exchange ended, and another stream may bring the response ───────▶ Elsewhere
+//!  the answers come from
+//!  OwnExchange ──── the response is an event stream, or the transport is HTTP+SSE ─────▶ AnyStream
+//!    │                └── the store has no room for the operations of an event stream ─▶ OwnExchange
+//!    └────── the exchange ended, and another stream may bring the answer ──────────────▶ OtherStreams
 //! ```
 
 use crate::correlation::{SessionKey, StreamId};
@@ -88,9 +88,9 @@ pub(super) enum Evidence {
     #[default]
     Nothing,
     /// In the body, which had messages or parts that were not read.
-    Parts,
+    Body,
     /// In the headers, because the response came before the body. The operation's id is not known.
-    HeadersOnly,
+    Headers,
 }
 
 /// The server's side.
@@ -192,7 +192,7 @@ pub(super) struct Membership {
     pub(super) id: Option<Text>,
     /// Its keyed hash, once needed.
     pub(super) key: Option<SessionKey>,
-    pub(super) registration: Registration,
+    pub(super) answer_from: AnswerFrom,
     /// The server sent a request on this stream.
     pub(super) has_server_requests: bool,
     /// The stream that is registered as open in this VM. Links that wait for an open stream do not expire.
@@ -203,17 +203,17 @@ pub(super) struct Membership {
     pub(super) looked_up: u8,
 }
 
-/// Which streams can bring the responses to the operations.
+/// Where the answers to the operations can come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) enum Registration {
-    /// Only this exchange: the correlation store does not have the operations.
+pub(super) enum AnswerFrom {
+    /// Only from this exchange: the correlation store does not have the operations.
     #[default]
-    None,
-    /// This stream, or another one of the session: the correlation store has the operations, or this VM will save them. A GET
-    /// stream is `Here` after the server sent a request on it.
-    Here(StreamId),
-    /// Only another stream of the session: the correlation store has the operations.
-    Elsewhere,
+    OwnExchange,
+    /// From this stream, which the links in the store name by this id, or from another one of the session: the store has the
+    /// operations, or this VM keeps them and will save them. A GET stream gets an id too when the server sends a request on it.
+    AnyStream(StreamId),
+    /// Only from another stream of the session: the correlation store has the operations.
+    OtherStreams,
 }
 
 // === impl RequestKind ===
@@ -275,11 +275,11 @@ impl Membership {
     }
 }
 
-// === impl Registration ===
+// === impl AnswerFrom ===
 
-impl Registration {
-    /// This stream, if it is registered.
+impl AnswerFrom {
+    /// The id of this stream, if links name it.
     pub(super) fn stream(self) -> Option<StreamId> {
-        if let Self::Here(stream) = self { Some(stream) } else { None }
+        if let Self::AnyStream(stream) = self { Some(stream) } else { None }
     }
 }

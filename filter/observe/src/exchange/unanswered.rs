@@ -2,19 +2,19 @@
 //! on other exchanges.
 
 use super::Context;
-use crate::correlation::links::EndedLinks;
+use crate::correlation::links::RemovedLinks;
 use crate::correlation::sessions::ActiveSession;
 
 impl Context<'_> {
     /// Reports links that were evicted from the store, which can no longer be matched.
     #[inline(never)]
-    pub(super) fn end_evicted(&mut self, evicted: &EndedLinks) {
+    pub(super) fn end_evicted(&mut self, evicted: &RemovedLinks) {
         evicted.report_unknown(&mut |server, observation| self.observer.observe_other(server, observation));
     }
 
     /// Reports links to which no answer can come any more.
     #[inline(never)]
-    pub(super) fn end_without_answer(&mut self, ended: &EndedLinks) {
+    pub(super) fn end_without_answer(&mut self, ended: &RemovedLinks) {
         ended.report(&mut |_, observation| self.observe(observation));
     }
 

@@ -33,8 +33,8 @@ impl Series {
 
     /// The lowest bit of the last label but one. It differs between the two values of a set such as the directions.
     #[inline]
-    pub(super) fn parity(self) -> usize {
-        (self.0 >> (FAMILY_BITS + CODE_BITS) & 1) as usize
+    pub(super) fn is_odd(self) -> bool {
+        self.0 >> (FAMILY_BITS + CODE_BITS) & 1 == 1
     }
 
     /// In the order of the family's labels, of which there are `count`.

@@ -3,9 +3,9 @@
 //! Changes of counters and gauges, and the samples of histograms, are gathered here until [`Stats::flush`] hands them to the
 //! host. A series is defined at the host once, because defining is expensive; its id is kept.
 //!
-//! **Cost:** a series is found without a hash table if it was the latest of its family and parity ([`Stats::recent`]). Most
+//! **Cost:** a series is found without a hash table if it is one of the two latest of its family ([`Stats::latest`]). Most
 //! operations change the same series as the one before.
-//! **Memory:** about 100 bytes per series, 32 of them in [`Slot`], and [`MAX_SAMPLES`] samples of 16 bytes. The budgets of
+//! **Memory:** about 100 bytes per series, 32 of them in [`SeriesSlot`], and [`MAX_SAMPLES`] samples of 16 bytes. The budgets of
 //! [`super::budget`] bound the number of series.
 
 use super::families::FamilyName;
@@ -23,19 +23,19 @@ const SAMPLES_PER_OBSERVATION: usize = 4;
 /// A series, with what it gathered since the last flush. The alignment keeps each slot within one cache line.
 #[derive(Debug)]
 #[repr(align(32))]
-struct Slot {
+struct SeriesSlot {
     series: Series,
-    /// The sum of the changes since the last flush; with `is_level`, the level that a gauge was set to, plus later changes.
+    /// The sum of the changes since the last flush; with `is_set`, the value that a gauge was set to, plus later changes.
     value: i64,
     /// The host's id, if the series is defined.
     id: u32,
     is_defined: bool,
-    is_level: bool,
+    is_set: bool,
     /// Whether the slot is in [`Stats::queue`].
     is_queued: bool,
 }
 
-const _: () = assert!(size_of::<Slot>() == 32);
+const _: () = assert!(size_of::<SeriesSlot>() == 32);
 
 /// One value of a histogram.
 #[derive(Clone, Copy, Debug)]
@@ -49,10 +49,10 @@ const _: () = assert!(MAX_SAMPLES * size_of::<Sample>() == 4096);
 /// All series of one plugin in one VM. A slot is identified by its index.
 #[derive(Debug)]
 pub(super) struct Stats {
-    /// For each family and [`Series::parity`] the slot that was used last, see [`recent`]. An index has two bytes, so that an
+    /// The slots that were used last, two for each family, see [`latest_index`]. An index has two bytes, so that an
     /// exchange touches fewer cache lines. So only the first 65,536 slots can be here.
-    recent: [u16; 2 * FamilyName::ALL.len()],
-    slots: Vec<Slot>,
+    latest: [u16; 2 * FamilyName::ALL.len()],
+    slots: Vec<SeriesSlot>,
     /// The slots of changed counters and gauges.
     queue: Vec<u32>,
     samples: Vec<Sample>,
@@ -64,7 +64,7 @@ pub(super) struct Stats {
 impl Stats {
     pub(super) fn new() -> Self {
         Self {
-            recent: [0; _],
+            latest: [0; _],
             slots: Vec::new(),
             queue: Vec::new(),
             samples: Vec::new(),
@@ -75,7 +75,7 @@ impl Stats {
     /// Changes a counter or gauge; a change of 0 makes the series exist.
     #[inline(never)]
     pub(super) fn change(&mut self, series: Series, change: i64) {
-        if let Some(slot) = self.gather(series) {
+        if let Some(slot) = self.queued_slot(series) {
             slot.value += change;
         }
     }
@@ -83,9 +83,9 @@ impl Stats {
     /// Sets a gauge.
     #[inline(never)]
     pub(super) fn set(&mut self, series: Series, level: u64) {
-        if let Some(slot) = self.gather(series) {
+        if let Some(slot) = self.queued_slot(series) {
             slot.value = i64::try_from(level).unwrap_or(i64::MAX);
-            slot.is_level = true;
+            slot.is_set = true;
         }
     }
 
@@ -136,7 +136,7 @@ impl Stats {
     }
 
     /// The slot of a counter or gauge. Adds it to the queue, if it is not in it.
-    fn gather(&mut self, series: Series) -> Option<&mut Slot> {
+    fn queued_slot(&mut self, series: Series) -> Option<&mut SeriesSlot> {
         let index = self.index(series);
         let slot = self.slots.get_mut(index as usize)?;
         if !std::mem::replace(&mut slot.is_queued, true) {
@@ -147,7 +147,7 @@ impl Stats {
 
     /// The slot of a series; a new one if the series is new.
     fn index(&mut self, series: Series) -> u32 {
-        let index = self.recent.get(recent(series)).copied().unwrap_or_default();
+        let index = self.latest.get(latest_index(series)).copied().unwrap_or_default();
         match self.slots.get(usize::from(index)) {
             Some(slot) if slot.series == series => index.into(),
             _ => self.look_up(series),
@@ -156,35 +156,35 @@ impl Stats {
 
     #[inline(never)]
     fn look_up(&mut self, series: Series) -> u32 {
-        let Self { recent: recents, slots, indices, .. } = self;
+        let Self { latest, slots, indices, .. } = self;
         let index = *indices.entry(series).or_insert_with(|| {
-            slots.push(Slot::new(series));
+            slots.push(SeriesSlot::new(series));
             (slots.len() - 1) as u32
         });
-        if let (Some(recent), Ok(index)) = (recents.get_mut(recent(series)), u16::try_from(index)) {
-            *recent = index;
+        if let (Some(latest), Ok(index)) = (latest.get_mut(latest_index(series)), u16::try_from(index)) {
+            *latest = index;
         }
         index
     }
 }
 
-/// The place of a series in [`Stats::recent`]. A family has two places, because most exchanges count bytes in both directions.
+/// The index of a series in [`Stats::latest`]. A family has two, because most exchanges count bytes in both directions.
 #[inline]
-fn recent(series: Series) -> usize {
-    2 * series.family() + series.parity()
+fn latest_index(series: Series) -> usize {
+    2 * series.family() + usize::from(series.is_odd())
 }
 
-// === impl Slot ===
+// === impl SeriesSlot ===
 
-impl Slot {
+impl SeriesSlot {
     fn new(series: Series) -> Self {
-        Self { series, value: 0, id: 0, is_defined: false, is_level: false, is_queued: false }
+        Self { series, value: 0, id: 0, is_defined: false, is_set: false, is_queued: false }
     }
 
     fn flush(&mut self, texts: LabelTexts<'_>, metrics: &dyn Metrics) {
         let Some(id) = self.define(texts, metrics) else { return };
         let value = std::mem::take(&mut self.value);
-        if std::mem::take(&mut self.is_level) {
+        if std::mem::take(&mut self.is_set) {
             metrics.record(id, value.try_into().unwrap_or_default());
         } else if value != 0 {
             // Envoy refuses to increment a counter by 0.

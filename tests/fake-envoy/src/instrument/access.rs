@@ -11,9 +11,9 @@ pub(super) enum Access {
     /// `[address, value]`: a store, or a load into one lane of `value`.
     WithValue { offset: u64, width: i32, value: ValType },
     /// `[to, value, size]`: `memory.fill`. `[to, offset in a segment, size]`: `memory.init`.
-    Fill,
+    WriteRange,
     /// `[to, from, size]`: `memory.copy`.
-    Copy,
+    CopyRange,
 }
 
 // === impl Access ===
@@ -22,8 +22,8 @@ impl Access {
     /// How `operator` touches memory; `None` if it does not. Also `None` for atomics, which the host refuses.
     pub(super) fn of(operator: &Operator<'_>) -> Option<Self> {
         load(operator).or_else(|| store(operator)).or_else(|| lane(operator)).or(match operator {
-            Operator::MemoryFill { .. } | Operator::MemoryInit { .. } => Some(Self::Fill),
-            Operator::MemoryCopy { .. } => Some(Self::Copy),
+            Operator::MemoryFill { .. } | Operator::MemoryInit { .. } => Some(Self::WriteRange),
+            Operator::MemoryCopy { .. } => Some(Self::CopyRange),
             _ => None,
         })
     }

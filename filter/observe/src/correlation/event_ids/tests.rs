@@ -28,7 +28,7 @@ impl SharedData for Counting {
 }
 
 fn note(vm: &Correlation, session: SessionKey, digests: std::ops::Range<u64>) {
-    digests.for_each(|digest| vm.note_event(vm.event_key(session, digest)));
+    digests.for_each(|digest| vm.remember_event(vm.event_key(session, digest)));
 }
 
 /// How many of these events the VM knows.

@@ -1,6 +1,6 @@
 //! Early answers: responses that came on an event stream while the store did not have their operation.
 //!
-//! Another VM may have the operation in its memory and not have saved it yet ([`super::unsaved`]). So the answer is left in
+//! Another VM may have the operation in its memory and not have saved it yet ([`super::kept`]). So the answer is left in
 //! the slot of its session for [`EARLY_WAIT`]. Within that time every VM saves its operations, and looks in the slot for their
 //! answers. If no VM takes the answer, it counts as unmatched.
 //!
@@ -16,8 +16,8 @@
 //! **Cost:** two reads and two writes to leave an answer. Each tick reads the list, and the slots in it.
 
 use super::operations::take_matching;
-use super::slot::{make_room, push_mark};
-use super::{EndedLinks, Link, LinkKind, Lookup, PendingOperation, Slot, TABLE};
+use super::slot::{make_room, push_limited};
+use super::{Link, LinkKind, LinkSlot, Lookup, PendingOperation, RemovedLinks, TABLE};
 use crate::correlation::{Correlation, SessionKey, Table};
 use crate::host::Time;
 use crate::id::{Id, IdKey};
@@ -76,13 +76,13 @@ impl Correlation {
         &self,
         session: SessionKey,
         answer: &EarlyAnswer,
-    ) -> Option<(Lookup<Box<PendingOperation>>, EndedLinks)> {
+    ) -> Option<(Lookup<Box<PendingOperation>>, RemovedLinks)> {
         let left = self.with_links(session, |slot| {
             let found = take_matching(slot, session, answer.id);
-            let mut evicted = EndedLinks::default();
+            let mut evicted = RemovedLinks::default();
             if matches!(found, Lookup::Unknown) {
                 let mark = Link { session, kind: LinkKind::EarlyAnswer(Box::new(answer.clone())) };
-                let oldest = push_mark(slot, mark, MAX_EARLY, |kind| matches!(kind, LinkKind::EarlyAnswer(_)));
+                let oldest = push_limited(slot, mark, MAX_EARLY, |kind| matches!(kind, LinkKind::EarlyAnswer(_)));
                 evicted.0.extend(oldest);
                 evicted.append(make_room(slot));
             }
@@ -125,7 +125,7 @@ impl Correlation {
     /// Whether the link is an early answer to an operation of this VM that was answered before it was saved.
     pub(super) fn is_duplicate(&self, link: &Link) -> bool {
         let LinkKind::EarlyAnswer(answer) = &link.kind else { return false };
-        self.was_answered_unsaved(link.session, answer.id)
+        self.was_answered_while_kept(link.session, answer.id)
     }
 }
 
@@ -144,7 +144,7 @@ impl Link {
 
 /// Takes the first early answer to this id that was left since `since`. Marks the others as duplicates.
 pub(super) fn take_early_answer(
-    slot: &mut Slot,
+    slot: &mut LinkSlot,
     session: SessionKey,
     id: IdKey,
     since: Time,

@@ -1,8 +1,8 @@
 //! How links end if no message answers them: with their session, after [`EXPIRY`], or with the last VM.
 
 use super::early_answers::EARLY_WAIT;
-use super::slot::{extract, note_session_ended, take};
-use super::{EXPIRY, EndedLinks, Fallback, Link, LinkKind, PendingOperation, Slot, TABLE};
+use super::slot::{extract, remember_session_ended, take};
+use super::{EXPIRY, Fallback, Link, LinkKind, LinkSlot, PendingOperation, RemovedLinks, TABLE};
 use crate::correlation::coverage::Traffic;
 use crate::correlation::{Correlation, SessionKey, StreamId};
 use crate::host::Time;
@@ -38,7 +38,7 @@ impl Correlation {
     /// All of this is one write of the slot, because the stream of an operation may end in another VM at the same time. If
     /// that VM detached the operation before this write, the operation is taken here. If it detaches the operation later, it
     /// finds the operation marked.
-    pub(crate) fn end_session_links(&self, session: SessionKey, fallback: Fallback, now: Time) -> EndedLinks {
+    pub(crate) fn end_session_links(&self, session: SessionKey, fallback: Fallback, now: Time) -> RemovedLinks {
         let ended = self.with_links(session, |slot| {
             let mut ended = take(slot, session, &is_waiting);
             for pending in ended.0.iter_mut().filter_map(Link::pending_mut) {
@@ -52,7 +52,7 @@ impl Correlation {
                     pending.client_wait = None;
                 }
             }
-            note_session_ended(slot, session, now);
+            remember_session_ended(slot, session, now);
             (true, ended)
         });
         ended.unwrap_or_default()
@@ -60,8 +60,8 @@ impl Correlation {
 
     /// Takes the expired links of a few slots; the next call checks the next slots. Each call also checks all slots with early
     /// answers.
-    pub(crate) fn expire_links(&self, now: Time) -> EndedLinks {
-        let mut ended = EndedLinks::default();
+    pub(crate) fn expire_links(&self, now: Time) -> RemovedLinks {
+        let mut ended = RemovedLinks::default();
         for slot in self.listed_slots(now) {
             self.expire_slot(slot, now, EXPIRY, &mut ended);
         }
@@ -74,8 +74,8 @@ impl Correlation {
     }
 
     /// Takes all links that no open stream of this VM holds.
-    pub(crate) fn take_unheld_links(&self, now: Time) -> EndedLinks {
-        let mut ended = EndedLinks::default();
+    pub(crate) fn take_unheld_links(&self, now: Time) -> RemovedLinks {
+        let mut ended = RemovedLinks::default();
         for slot in 0..TABLE.slots {
             self.expire_slot(slot, now, Duration::ZERO, &mut ended);
         }
@@ -85,7 +85,7 @@ impl Correlation {
     /// Takes the links that waited for `expiry`. Other VMs do not know the streams of this VM. So this VM renews a link that
     /// one of its streams holds, once the link has waited for half of `expiry`. In the other half, it checks the slot several
     /// times.
-    fn expire_slot(&self, slot: u64, now: Time, expiry: Duration, ended: &mut EndedLinks) {
+    fn expire_slot(&self, slot: u64, now: Time, expiry: Duration, ended: &mut RemovedLinks) {
         let open = self.open_streams.borrow();
         let is_held = |link: &Link| link.holder().is_some_and(|stream| open.binary_search(&stream).is_ok());
         let has_waited = |link: &Link, wait| link.since().is_some_and(|since| since.plus(wait) <= now);
@@ -94,10 +94,10 @@ impl Correlation {
         let is_expired = |link: &Link| is_over(link) && !is_held(link) || self.is_duplicate(link);
         let is_renewed = |link: &Link| has_waited(link, renewal) && is_held(link);
         // Most slots have nothing to change, and a read alone costs less.
-        if !self.read::<Slot>(&TABLE, slot).iter().any(|link| is_expired(link) || is_renewed(link)) {
+        if !self.read::<LinkSlot>(&TABLE, slot).iter().any(|link| is_expired(link) || is_renewed(link)) {
             return;
         }
-        let expired = self.edit(&TABLE, slot, |slot: &mut Slot| {
+        let expired = self.edit(&TABLE, slot, |slot: &mut LinkSlot| {
             let expired = extract(slot, &is_expired);
             slot.iter_mut().filter(|link| is_renewed(link)).for_each(|link| link.renew(now));
             (true, expired)

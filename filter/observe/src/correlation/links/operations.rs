@@ -1,7 +1,7 @@
 //! Operations, from their start to their answer, and their cancellations.
 
-use super::slot::{answered_or_unknown, extract, make_room, note_answered, push_mark, take, take_cancelled};
-use super::{EndedLinks, Fallback, Link, LinkKind, Lookup, MAX_OPEN_BYTES, PendingOperation, Slot};
+use super::slot::{answered_or_unknown, extract, make_room, push_limited, remember_answered, take, take_cancelled};
+use super::{Fallback, Link, LinkKind, LinkSlot, Lookup, MAX_OPEN_BYTES, PendingOperation, RemovedLinks};
 use crate::correlation::{Correlation, SessionKey, StreamId};
 use crate::host::Time;
 use crate::id::IdKey;
@@ -13,12 +13,12 @@ impl Correlation {
     /// Adds operations that may be answered on another exchange; a cancellation that came before its operation is applied.
     /// Returns the evicted links. Returns `None`, and adds nothing, if there is no room for more open operations or all
     /// attempts to write failed.
-    pub(crate) fn add_operations(
+    pub(crate) fn save_operations(
         &self,
         session: SessionKey,
         operations: &[PendingOperation],
         now: Time,
-    ) -> Option<EndedLinks> {
+    ) -> Option<RemovedLinks> {
         self.with_links(session, |slot| {
             if !push_operations(slot, session, operations.to_vec(), now) {
                 return (false, None);
@@ -52,7 +52,7 @@ impl Correlation {
         fallback: Fallback,
         client_wait: Option<u64>,
         now: Time,
-    ) -> EndedLinks {
+    ) -> RemovedLinks {
         let ended = self.with_links(session, |slot| {
             let mut is_changed = false;
             for link in slot.iter_mut().filter(|link| link.session == session && link.stream() == Some(stream)) {
@@ -77,7 +77,7 @@ impl Correlation {
     }
 
     /// A stream ended and will not be resumed. Takes its operations and server requests that were not answered.
-    pub(crate) fn end_stream_links(&self, session: SessionKey, stream: StreamId) -> EndedLinks {
+    pub(crate) fn end_stream_links(&self, session: SessionKey, stream: StreamId) -> RemovedLinks {
         let ended = self.with_links(session, |slot| {
             let ended = take(slot, session, &|link| link.stream() == Some(stream));
             (!ended.0.is_empty(), ended)
@@ -87,7 +87,7 @@ impl Correlation {
 
     /// The client cancelled an operation. If the store does not have the operation yet, it keeps the cancellation. Returns the
     /// evicted links.
-    pub(crate) fn cancel_operation(&self, session: SessionKey, id: IdKey, now: Time) -> EndedLinks {
+    pub(crate) fn cancel_operation(&self, session: SessionKey, id: IdKey, now: Time) -> RemovedLinks {
         let evicted = self.with_links(session, |slot| {
             let is_running = |link: &Link, id| {
                 let running = link.pending().filter(|pending| pending.cancelled_at.is_none());
@@ -98,7 +98,7 @@ impl Correlation {
                 Some(pending) => pending.cancelled_at = Some(now),
                 None => {
                     let mark = Link { session, kind: LinkKind::Cancelled { id, at: now } };
-                    push_mark(slot, mark, MAX_CANCELLED, |kind| matches!(kind, LinkKind::Cancelled { .. }));
+                    push_limited(slot, mark, MAX_CANCELLED, |kind| matches!(kind, LinkKind::Cancelled { .. }));
                 }
             }
             (true, make_room(slot))
@@ -119,7 +119,7 @@ impl Correlation {
 /// for more open operations.
 #[inline(never)]
 pub(super) fn push_operations(
-    slot: &mut Slot,
+    slot: &mut LinkSlot,
     session: SessionKey,
     operations: Vec<PendingOperation>,
     now: Time,
@@ -137,7 +137,7 @@ pub(super) fn push_operations(
 }
 
 /// Takes the oldest operation that a message with this id answers, whatever stream it waits for.
-pub(super) fn take_matching(slot: &mut Slot, session: SessionKey, id: IdKey) -> Lookup<Box<PendingOperation>> {
+pub(super) fn take_matching(slot: &mut LinkSlot, session: SessionKey, id: IdKey) -> Lookup<Box<PendingOperation>> {
     match take_pending(slot, session, id, &|_| true) {
         Lookup::Unknown => id.other_form().map_or(Lookup::Unknown, |id| take_pending(slot, session, id, &|_| true)),
         found => found,
@@ -147,7 +147,7 @@ pub(super) fn take_matching(slot: &mut Slot, session: SessionKey, id: IdKey) -> 
 /// Takes the oldest operation with this id for which `predicate` returns `true`.
 #[inline(never)]
 fn take_pending(
-    slot: &mut Slot,
+    slot: &mut LinkSlot,
     session: SessionKey,
     id: IdKey,
     predicate: &dyn Fn(&PendingOperation) -> bool,
@@ -156,6 +156,6 @@ fn take_pending(
     let index = slot.iter().position(|link| link.session == session && link.pending().is_some_and(is_found));
     let Some(index) = index else { return answered_or_unknown(slot, session, id) };
     let LinkKind::Operation { pending, .. } = slot.remove(index).kind else { return Lookup::Unknown };
-    note_answered(slot, session, id);
+    remember_answered(slot, session, id);
     Lookup::Found(pending)
 }

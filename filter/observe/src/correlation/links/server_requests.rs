@@ -1,7 +1,7 @@
 //! Server requests, from the server's message to the client's response.
 
-use super::slot::{answered_or_unknown, make_room, note_answered};
-use super::{EndedLinks, Link, LinkKind, Lookup, ServerRequest, Slot, TABLE};
+use super::slot::{answered_or_unknown, make_room, remember_answered};
+use super::{Link, LinkKind, LinkSlot, Lookup, RemovedLinks, ServerRequest, TABLE};
 use crate::correlation::{Correlation, SessionKey, StreamId};
 use crate::host::Time;
 use crate::id::IdKey;
@@ -15,7 +15,7 @@ impl Correlation {
         session: SessionKey,
         request: &ServerRequest,
         transport: Transport,
-    ) -> EndedLinks {
+    ) -> RemovedLinks {
         let evicted = self.with_links(session, |slot| {
             if transport == Transport::HttpSse {
                 let pending = slot.iter_mut().filter(|link| link.session == session).filter_map(Link::pending_mut);
@@ -42,7 +42,7 @@ impl Correlation {
     /// missing.
     #[inline(never)]
     pub(crate) fn client_wait(&self, session: SessionKey, stream: StreamId, end: Time) -> Option<u64> {
-        let slot: Slot = self.read(&TABLE, session.0);
+        let slot: LinkSlot = self.read(&TABLE, session.0);
         let links = slot.iter().filter(|link| link.session == session && link.stream() == Some(stream));
         let requests = links.filter_map(Link::server_request).filter(|request| request.sent_at < end);
         let waits = requests.map(|request| Some((request.sent_at, request.answered_at?.min(end))));
@@ -51,7 +51,7 @@ impl Correlation {
 }
 
 /// Ends the server request with exactly this id.
-fn end(slot: &mut Slot, session: SessionKey, id: IdKey, now: Time) -> Lookup<ServerRequest> {
+fn end(slot: &mut LinkSlot, session: SessionKey, id: IdKey, now: Time) -> Lookup<ServerRequest> {
     let has_id = |link: &&mut Link| link.session == session && link.server_request().is_some_and(|one| one.id == id);
     let mut is_answered = false;
     for (index, link) in slot.iter_mut().enumerate().filter(|(_, link)| has_id(link)) {
@@ -66,7 +66,7 @@ fn end(slot: &mut Slot, session: SessionKey, id: IdKey, now: Time) -> Lookup<Ser
         let is_needed = |link: &Link| link.session == session && link.is_open() && link.stream() == found.stream;
         if !slot.iter().any(is_needed) {
             slot.remove(index);
-            note_answered(slot, session, id.of_server());
+            remember_answered(slot, session, id.of_server());
         }
         return Lookup::Found(found);
     }

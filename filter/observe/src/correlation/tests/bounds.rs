@@ -21,7 +21,7 @@ fn store_of_full_tables_is_within_its_bound() {
         let session = one.session(b"", &Text::of(&number.to_le_bytes()));
         let mut pending = pending(&number.to_string(), None);
         pending.operation.name = Some(name.as_str().into());
-        evicted += one.add_operations(session, &[pending], Time(1)).unwrap().operations().count();
+        evicted += one.save_operations(session, &[pending], Time(1)).unwrap().operations().count();
         evicted += one
             .add_server_request(session, &server_request(id("q").key(), None), Transport::StreamableHttp)
             .operations()
@@ -30,10 +30,10 @@ fn store_of_full_tables_is_within_its_bound() {
         one.leave_early_answer(session, &early_answer("nothing", Time(2)));
         one.end_session_links(session, Fallback::NoResponse, Time(2));
         evicted += one.start_session(session, &new_session(Time(1)), Time(1)).inactive.len();
-        one.note_traffic(session, Traffic::Streams);
+        one.remember_traffic(session, Traffic::Streams);
         one.start_task(b"", &Text::of(&number.to_le_bytes()), Some(&name));
-        one.note_event(one.event_key(session, number.into()));
-        one.note_endpoint(&number.to_le_bytes());
+        one.remember_event(one.event_key(session, number.into()));
+        one.remember_endpoint(&number.to_le_bytes());
     }
     one.save_event_ids();
     assert!(evicted > 0);
@@ -60,12 +60,12 @@ fn page_and_module_docs_have_the_bound_of_the_store() {
 fn value_of_unexpected_shape_counts_as_missing() {
     let (one, _, shared) = pair();
     let session = one.session(b"", &Text::of(b"s"));
-    one.add_operations(session, &[pending("a", None)], Time(1));
+    one.save_operations(session, &[pending("a", None)], Time(1));
     let key = one.key(&links::TABLE, session.0);
     let version = shared.read(&key).map(|value| value.version);
     assert!(shared.write(&key, &[0xff; 40], version));
     assert!(matches!(one.take_operation(session, id("a").key()), Lookup::Unknown));
-    one.add_operations(session, &[pending("b", None)], Time(1));
+    one.save_operations(session, &[pending("b", None)], Time(1));
     assert!(matches!(one.take_operation(session, id("b").key()), Lookup::Found(_)));
 }
 
@@ -77,18 +77,18 @@ fn stored_bytes_are_those_of_the_number_in_the_keys() {
     let stored = |table, hash| shared.read(&one.key(table, hash)).unwrap().bytes;
     let mut pending = pending("a", stream(5));
     pending.operation.method = Method::Known(KnownMethod::SubscriptionAcknowledged);
-    one.add_operations(session, &[pending], Time(9));
+    one.save_operations(session, &[pending], Time(9));
     one.add_server_request(session, &server_request(id("q").key().of_server(), stream(7)), Transport::StreamableHttp);
     one.cancel_operation(session, id("c").key(), Time(10));
     one.leave_early_answer(session, &early_answer("e", Time(10)));
     one.end_session_links(SessionKey(64 + 257), Fallback::NoResponse, Time(10));
     one.start_session(session, &new_session(Time(11)), Time(12));
-    one.note_traffic(session, Traffic::Streams);
+    one.remember_traffic(session, Traffic::Streams);
     one.start_task(b"", &Text::of(b"t"), Some("add"));
-    [1, 2].into_iter().for_each(|digest| one.note_event(one.event_key(session, digest)));
+    [1, 2].into_iter().for_each(|digest| one.remember_event(one.event_key(session, digest)));
     one.save_event_ids();
-    one.note_endpoint(b"/m/7");
-    one.note_stream_path(b"", b"/sse");
+    one.remember_endpoint(b"/m/7");
+    one.remember_stream_path(b"", b"/sse");
     one.renew_lease(Time(13));
     assert_eq!(KEY_PREFIX, "mcp_observability/4/");
     let operation = [
@@ -131,9 +131,9 @@ fn slot_of_largest_links_is_within_its_bound() {
         (pending.started, pending.fallback) = (big, Fallback::ClientLeft(big));
         (pending.cancelled_at, pending.client_wait) = (Some(big), Some(1 << 40));
         // Those on a stream of their own until there is no room for more of them, and then those that wait.
-        if one.add_operations(session, &[pending.clone()], big).is_none() {
+        if one.save_operations(session, &[pending.clone()], big).is_none() {
             pending.stream = None;
-            one.add_operations(session, &[pending], big).unwrap();
+            one.save_operations(session, &[pending], big).unwrap();
         }
         let mut request = server_request(id(&number.to_string()).key(), Some(one.new_stream_id()));
         (request.server, request.sent_at) = (Some("s".repeat(64).into()), big);

@@ -34,13 +34,13 @@ fn end(vm: &Correlation, now: Time) -> usize {
 fn register_legacy(vm: &Correlation, name: &str) {
     let mut pending = pending(name, None);
     pending.operation.transport = Transport::HttpSse;
-    vm.add_operations(session(vm), &[pending], Time(1));
+    vm.save_operations(session(vm), &[pending], Time(1));
 }
 
 #[test]
 fn link_expires_once() {
     let (one, other, _) = pair();
-    one.add_operations(session(&one), &[pending("a", None)], Time(1));
+    one.save_operations(session(&one), &[pending("a", None)], Time(1));
     let late = Time(EXPIRY.as_nanos() as u64 + 2);
     assert_eq!(expire(&one, Time(2)), 0);
     assert_eq!(expire(&one, late) + expire(&other, late), 1);
@@ -50,7 +50,7 @@ fn link_expires_once() {
 fn links_of_open_stream_do_not_expire_in_any_vm() {
     let (one, other, _) = pair();
     let session = session(&one);
-    one.add_operations(session, &[pending("own", stream(5)), pending("elsewhere", None)], Time(1));
+    one.save_operations(session, &[pending("own", stream(5)), pending("elsewhere", None)], Time(1));
     one.add_server_request(session, &server_request(id("q").key(), stream(5)), Transport::StreamableHttp);
     register_legacy(&one, "legacy");
     // Two streams of one session: while one of them is open, it is held.
@@ -69,7 +69,7 @@ fn links_of_open_stream_do_not_expire_in_any_vm() {
 fn links_of_trapped_vm_expire() {
     let (one, other, _) = pair();
     let session = session(&one);
-    one.add_operations(session, &[pending("own", stream(5))], Time(1));
+    one.save_operations(session, &[pending("own", stream(5))], Time(1));
     register_legacy(&one, "legacy");
     other.stream_opened(open(5));
     other.stream_opened(session.stream_id());
@@ -84,7 +84,7 @@ fn end_of_last_vm_ends_all_links() {
     let (one, other, _) = pair();
     one.renew_lease(Time(1));
     other.renew_lease(Time(1));
-    one.add_operations(session(&one), &[pending("a", None), pending("b", None)], Time(2));
+    one.save_operations(session(&one), &[pending("a", None), pending("b", None)], Time(2));
     one.add_server_request(session(&one), &server_request(id("q").key(), None), Transport::StreamableHttp);
     assert_eq!(end(&one, Time(3)), 0);
     assert_eq!(end(&other, Time(3)), 3);
@@ -95,7 +95,7 @@ fn end_of_last_vm_ends_all_links() {
 fn links_outlive_a_vm_that_another_one_replaces() {
     let (before, after, _) = pair();
     before.renew_lease(Time(1));
-    before.add_operations(session(&before), &[pending("a", None)], Time(2));
+    before.save_operations(session(&before), &[pending("a", None)], Time(2));
     for minute in 1..10 {
         before.renew_lease(minutes(minute));
     }
@@ -110,7 +110,7 @@ fn vm_without_a_valid_lease_does_not_count() {
     // Configured only, as Envoy does when it tries a configuration.
     other.renew_lease(Time(1));
     one.renew_lease(Time(1));
-    one.add_operations(session(&one), &[pending("a", None)], Time(2));
+    one.save_operations(session(&one), &[pending("a", None)], Time(2));
     assert_eq!(end(&one, minutes(1)), 1);
     // One that trapped after a while.
     let (one, other, _) = pair();
@@ -118,7 +118,7 @@ fn vm_without_a_valid_lease_does_not_count() {
         one.renew_lease(minutes(minute));
         other.renew_lease(minutes(minute));
     }
-    one.add_operations(session(&one), &[pending("a", None)], minutes(9));
+    one.save_operations(session(&one), &[pending("a", None)], minutes(9));
     one.renew_lease(minutes(11));
     assert_eq!(end(&one, minutes(11)), 1);
 }
@@ -127,7 +127,7 @@ fn vm_without_a_valid_lease_does_not_count() {
 fn end_of_last_vm_keeps_links_of_its_open_streams() {
     let (one, _, _) = pair();
     one.renew_lease(Time(1));
-    one.add_operations(session(&one), &[pending("a", stream(5))], Time(2));
+    one.save_operations(session(&one), &[pending("a", stream(5))], Time(2));
     one.stream_opened(open(5));
     assert_eq!(end(&one, Time(3)), 0);
     assert!(matches!(one.take_own_operation(session(&one), id("a").key(), stream(5)), Lookup::Found(_)));
@@ -142,7 +142,7 @@ fn plugins_with_different_extra_methods_share_no_links() {
         Correlation::new(shared.clone(), &config.namespace(), [7; HASH_KEY_BYTES], 1)
     };
     let one = vm(r#""skills/list","skills/get""#);
-    one.add_operations(session(&one), &[pending("a", None)], Time(1));
+    one.save_operations(session(&one), &[pending("a", None)], Time(1));
     for others in [r#""skills/get","skills/list""#, r#""skills/list""#, ""] {
         let other = vm(others);
         assert!(matches!(other.take_operation(session(&other), id("a").key()), Lookup::Unknown), "{others}");

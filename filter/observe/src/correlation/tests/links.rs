@@ -18,7 +18,7 @@ fn operation_is_taken_once_by_any_vm() {
     let session = one.session(b"", &Text::of(b"s"));
     assert_eq!(session, other.session(b"", &Text::of(b"s")));
     assert_ne!(session, other.session(b"b", &Text::of(b"s")));
-    one.add_operations(session, &[pending("a", None)], Time(1));
+    one.save_operations(session, &[pending("a", None)], Time(1));
     assert!(matches!(other.take_operation(session, id("b").key()), Lookup::Unknown));
     assert!(matches!(other.take_operation(one.session(b"", &Text::of(b"t")), id("a").key()), Lookup::Unknown));
     assert!(matches!(other.take_operation(session, id("a").key()), Lookup::Found(_)));
@@ -29,8 +29,8 @@ fn operation_is_taken_once_by_any_vm() {
 fn operation_of_own_stream_is_taken_before_older_one_with_equal_id() {
     let (one, _, _) = pair();
     let session = one.session(b"", &Text::of(b"shared by many"));
-    one.add_operations(session, &[pending("1", stream(11))], Time(1));
-    one.add_operations(session, &[pending("1", stream(22))], Time(1));
+    one.save_operations(session, &[pending("1", stream(11))], Time(1));
+    one.save_operations(session, &[pending("1", stream(22))], Time(1));
     let stream_of =
         |found: Lookup<Box<PendingOperation>>| if let Lookup::Found(found) = found { found.stream } else { None };
     assert_eq!(stream_of(one.take_own_operation(session, id("1").key(), stream(22))), stream(22));
@@ -42,7 +42,7 @@ fn digits_match_a_number_if_no_id_is_equal() {
     let (one, other, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
     let number = RequestId::number(&Text::of(b"5")).key();
-    one.add_operations(session, &[pending("5", None)], Time(1));
+    one.save_operations(session, &[pending("5", None)], Time(1));
     assert!(matches!(other.take_operation(session, number), Lookup::Found(_)));
     assert!(matches!(other.take_operation(session, number), Lookup::Answered));
     one.add_server_request(session, &server_request(id("5").key(), None), Transport::StreamableHttp);
@@ -52,7 +52,7 @@ fn digits_match_a_number_if_no_id_is_equal() {
     // Both are open: each gets its own.
     let mut by_number = pending("5", None);
     by_number.operation.id = RequestId::number(&Text::of(b"5"));
-    one.add_operations(session, &[pending("5", None), by_number], Time(1));
+    one.save_operations(session, &[pending("5", None), by_number], Time(1));
     other.cancel_operation(session, number, Time(8));
     let Lookup::Found(found) = other.take_operation(session, number) else { panic!("not found") };
     assert_eq!((found.operation.id.key(), found.cancelled_at), (number, Some(Time(8))));
@@ -69,7 +69,7 @@ fn early_cancellation_is_applied_to_its_operation() {
     assert_eq!(one.take_cancellation(session, id("a").key()), Some(Time(7)));
     assert_eq!(one.take_cancellation(session, id("a").key()), None);
     other.cancel_operation(session, id("c").key(), Time(8));
-    one.add_operations(session, &[pending("c", None)], Time(9));
+    one.save_operations(session, &[pending("c", None)], Time(9));
     let Lookup::Found(found) = other.take_operation(session, id("c").key()) else { panic!("not found") };
     assert_eq!(found.cancelled_at, Some(Time(8)));
     assert_eq!(found.outcome_without_answer().0, Status::Cancelled);
@@ -79,7 +79,7 @@ fn early_cancellation_is_applied_to_its_operation() {
 fn server_request_and_operation_may_have_equal_ids() {
     let (one, other, _) = pair();
     let session = one.session(b"", &Text::of(b"s"));
-    one.add_operations(session, &[pending("0", stream(4))], Time(1));
+    one.save_operations(session, &[pending("0", stream(4))], Time(1));
     one.add_server_request(session, &server_request(id("0").key(), stream(4)), Transport::StreamableHttp);
     assert!(matches!(other.end_server_request(session, id("0").key(), Time(9_000)), Lookup::Found(_)));
     assert!(matches!(other.end_server_request(session, id("0").key(), Time(9_000)), Lookup::Answered));
@@ -93,9 +93,9 @@ fn server_request_and_operation_may_have_equal_ids() {
 fn session_end_takes_links_without_open_stream() {
     let (one, other, _) = pair();
     let (session, neighbour) = (one.session(b"", &Text::of(b"s")), one.session(b"", &Text::of(b"t")));
-    one.add_operations(session, &[pending("a", None), pending("b", None)], Time(1));
-    one.add_operations(session, &[pending("held", stream(5))], Time(1));
-    one.add_operations(neighbour, &[pending("a", None)], Time(1));
+    one.save_operations(session, &[pending("a", None), pending("b", None)], Time(1));
+    one.save_operations(session, &[pending("held", stream(5))], Time(1));
+    one.save_operations(neighbour, &[pending("a", None)], Time(1));
     one.add_server_request(session, &server_request(id("q").key(), None), Transport::StreamableHttp);
     let ended = other.end_session_links(session, Fallback::NoResponse, Time(2));
     assert_eq!((ended.operations().count(), ended.server_requests().count()), (2, 1));
@@ -140,7 +140,7 @@ fn operation_ends_once_if_stream_and_session_end_together() {
     for writes_before in 0..3 {
         let (one, other, shared) = pair();
         let session = one.session(b"", &Text::of(b"s"));
-        one.add_operations(session, &[pending("a", stream(5)), pending("b", stream(6))], Time(1));
+        one.save_operations(session, &[pending("a", stream(5)), pending("b", stream(6))], Time(1));
         let detached = Rc::new(Cell::new(0));
         let leave = {
             let detached = detached.clone();

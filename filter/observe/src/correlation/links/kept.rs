@@ -15,15 +15,15 @@
 //!
 //! | limit of a VM | value |
 //! |---|---|
-//! | unsaved operations | those of its open streams, at most 16 of each |
+//! | kept operations | those of its open streams, at most 16 of each |
 //! | ids of operations that were answered before they were saved | [`MAX_ANSWERED`], 8 bytes each |
 //!
 //! **What it does not do:** end the operations of a VM that traps before it saves them.
 
 use super::early_answers::{EarlyAnswer, take_early_answer};
 use super::operations::push_operations;
-use super::slot::{make_room, note_answered, take_cancelled};
-use super::{EndedLinks, LinkKind, PendingOperation, Slot};
+use super::slot::{make_room, remember_answered, take_cancelled};
+use super::{LinkKind, LinkSlot, PendingOperation, RemovedLinks};
 use crate::correlation::tick::Report;
 use crate::correlation::{Correlation, SessionKey, StreamId};
 use crate::host::Time;
@@ -36,23 +36,23 @@ use std::hash::BuildHasher as _;
 /// The oldest id is dropped. A further answer to it is then `unknown_id`.
 const MAX_ANSWERED: usize = 2048;
 
-/// The unsaved operations of a VM.
+/// The operations that a VM keeps in its memory.
 #[derive(Debug, Default)]
-pub(in crate::correlation) struct Unsaved {
+pub(in crate::correlation) struct KeptOperations {
     /// In the order in which they opened.
-    streams: Vec<UnsavedStream>,
+    streams: Vec<KeptStream>,
     /// Digests of the ids of operations that were answered before they were saved, the latest last.
     answered: VecDeque<u64>,
 }
 
 /// The operations of one stream.
 #[derive(Debug)]
-struct UnsavedStream {
+struct KeptStream {
     stream: StreamId,
     session: SessionKey,
     /// When the stream opened.
     since: Time,
-    operations: Vec<UnsavedOperation>,
+    operations: Vec<KeptOperation>,
     /// Whether they are still to be saved. If not, the store had no room for them, or another stream answered those that are
     /// left.
     is_to_be_saved: bool,
@@ -60,7 +60,7 @@ struct UnsavedStream {
 
 /// An operation that is not in the store.
 #[derive(Debug)]
-pub(crate) struct UnsavedOperation {
+pub(crate) struct KeptOperation {
     pub(crate) pending: PendingOperation,
     /// The answer that another stream brought.
     pub(crate) answer: Option<Box<EarlyAnswer>>,
@@ -77,93 +77,98 @@ impl Correlation {
         operations: Vec<PendingOperation>,
         now: Time,
     ) {
-        let operations = operations.into_iter().map(|pending| UnsavedOperation { pending, answer: None }).collect();
-        let unsaved = UnsavedStream { stream, session, since: now, operations, is_to_be_saved: true };
-        self.unsaved_operations.borrow_mut().streams.push(unsaved);
+        let operations = operations.into_iter().map(|pending| KeptOperation { pending, answer: None }).collect();
+        let kept = KeptStream { stream, session, since: now, operations, is_to_be_saved: true };
+        self.kept_operations.borrow_mut().streams.push(kept);
     }
 
-    /// Takes an unsaved operation of this stream that a message with this id answers.
-    pub(crate) fn take_unsaved(&self, stream: StreamId, id: IdKey) -> Option<UnsavedOperation> {
-        let mut unsaved = self.unsaved_operations.borrow_mut();
-        let place = unsaved.place(stream)?;
-        let entry = unsaved.streams.get_mut(place)?;
-        let index = entry.operations.iter().position(|operation| operation.pending.operation.id.key() == id)?;
-        let (session, operation) = (entry.session, entry.operations.swap_remove(index));
-        if entry.operations.is_empty() {
-            unsaved.streams.remove(place);
+    /// Takes a kept operation of this stream that a message with this id answers.
+    pub(crate) fn take_kept(&self, stream: StreamId, id: IdKey) -> Option<KeptOperation> {
+        let mut kept = self.kept_operations.borrow_mut();
+        let stream_index = kept.index_of(stream)?;
+        let KeptStream { session, operations, .. } = kept.streams.get_mut(stream_index)?;
+        let index = operations.iter().position(|operation| operation.pending.operation.id.key() == id)?;
+        let (session, operation) = (*session, operations.swap_remove(index));
+        if operations.is_empty() {
+            kept.streams.remove(stream_index);
         }
         if operation.answer.is_none() {
-            unsaved.note_answered(session, id);
+            kept.remember_answered(session, id);
         }
         Some(operation)
     }
 
-    /// Takes all unsaved operations of a stream.
-    pub(crate) fn take_all_unsaved(&self, stream: StreamId) -> Vec<UnsavedOperation> {
-        let mut unsaved = self.unsaved_operations.borrow_mut();
-        unsaved.place(stream).map_or_else(Vec::new, |place| unsaved.streams.remove(place).operations)
+    /// Takes all kept operations of a stream.
+    pub(crate) fn take_all_kept(&self, stream: StreamId) -> Vec<KeptOperation> {
+        let mut kept = self.kept_operations.borrow_mut();
+        kept.index_of(stream).map_or_else(Vec::new, |index| kept.streams.remove(index).operations)
     }
 
     /// Whether this VM answered an operation with this id that was not saved.
-    pub(crate) fn was_answered_unsaved(&self, session: SessionKey, id: IdKey) -> bool {
-        let answered = &self.unsaved_operations.borrow().answered;
+    pub(crate) fn was_answered_while_kept(&self, session: SessionKey, id: IdKey) -> bool {
+        let answered = &self.kept_operations.borrow().answered;
         id.forms().any(|id| answered.contains(&answered_digest(session, id)))
     }
 
     /// Whether operations of the session are still to be saved.
-    pub(crate) fn has_unsaved_operations(&self, session: SessionKey) -> bool {
-        self.unsaved_operations.borrow().streams.iter().any(|entry| entry.is_to_be_saved && entry.session == session)
+    pub(crate) fn has_kept_operations(&self, session: SessionKey) -> bool {
+        self.kept_operations.borrow().streams.iter().any(|kept| kept.is_to_be_saved && kept.session == session)
     }
 
-    /// Saves the operations of the session. The caller reports [`Observation::OperationsShared`] first. Returns the evicted
+    /// Saves the operations of the session. The caller reports [`Observation::SavingOperations`] first. Returns the evicted
     /// links.
     #[inline(never)]
-    pub(crate) fn save_operations_of(&self, session: SessionKey, now: Time) -> EndedLinks {
+    pub(crate) fn save_kept_operations(&self, session: SessionKey, now: Time) -> RemovedLinks {
         self.save_streams(Some(session), now, &mut |_| {})
     }
 
     /// Saves the operations of all sessions.
-    pub(in crate::correlation) fn save_operations(&self, now: Time, report: &mut Report<'_>) {
-        let evicted = self.save_streams(None, now, &mut |server| report(server, Observation::OperationsShared));
+    pub(in crate::correlation) fn save_all_kept_operations(&self, now: Time, report: &mut Report<'_>) {
+        let evicted = self.save_streams(None, now, &mut |server| report(server, Observation::SavingOperations));
         evicted.report_unknown(report);
     }
 
     /// Saves the operations that are still to be saved: of one session, or of all. The oldest stream is first, because an
     /// answer belongs to the oldest of several operations with one id. Calls `shared` with the server's name before each
     /// stream.
-    fn save_streams(&self, session: Option<SessionKey>, now: Time, shared: &mut dyn FnMut(Option<&str>)) -> EndedLinks {
-        let streams = std::mem::take(&mut self.unsaved_operations.borrow_mut().streams);
+    fn save_streams(
+        &self,
+        session: Option<SessionKey>,
+        now: Time,
+        shared: &mut dyn FnMut(Option<&str>),
+    ) -> RemovedLinks {
+        let streams = std::mem::take(&mut self.kept_operations.borrow_mut().streams);
         let mut left = Vec::with_capacity(streams.len());
-        let mut evicted = EndedLinks::default();
-        for mut entry in streams {
-            if entry.is_to_be_saved && session.is_none_or(|session| session == entry.session) {
-                shared(entry.operations.first().and_then(|first| first.pending.server.as_deref()));
-                evicted.append(self.save_stream(&mut entry, now));
+        let mut evicted = RemovedLinks::default();
+        for mut kept in streams {
+            if kept.is_to_be_saved && session.is_none_or(|session| session == kept.session) {
+                shared(kept.operations.first().and_then(|first| first.pending.server.as_deref()));
+                evicted.append(self.save_stream(&mut kept, now));
             }
-            if !entry.operations.is_empty() {
-                left.push(entry);
+            if !kept.operations.is_empty() {
+                left.push(kept);
             }
         }
-        self.unsaved_operations.borrow_mut().streams = left;
+        self.kept_operations.borrow_mut().streams = left;
         evicted
     }
 
     /// Adds the operations of a stream to the store. Those that another stream answered stay in this VM, and their own
     /// exchange ends them. If the store has no room, all stay.
-    fn save_stream(&self, entry: &mut UnsavedStream, now: Time) -> EndedLinks {
-        entry.is_to_be_saved = false;
-        let Some((evicted, answers)) = self.add_unsaved(entry, now) else { return EndedLinks::default() };
-        for (operation, answer) in entry.operations.iter_mut().zip(answers) {
+    fn save_stream(&self, kept: &mut KeptStream, now: Time) -> RemovedLinks {
+        kept.is_to_be_saved = false;
+        let Some((evicted, answers)) = self.save_unanswered(kept, now) else { return RemovedLinks::default() };
+        for (operation, answer) in kept.operations.iter_mut().zip(answers) {
             operation.answer = answer;
         }
-        entry.operations.retain(|operation| operation.answer.is_some());
+        kept.operations.retain(|operation| operation.answer.is_some());
         evicted
     }
 
-    /// Adds the operations of an entry, except those that another stream answered since the entry's stream opened. Returns the
+    /// Adds the operations of a stream, except those that another stream answered since the stream opened. Returns the
     /// evicted links, and for each operation its answer, if it has one. Returns `None` if there is no room.
-    fn add_unsaved(&self, entry: &UnsavedStream, now: Time) -> Option<(EndedLinks, Vec<Option<Box<EarlyAnswer>>>)> {
-        let UnsavedStream { session, since, operations, .. } = entry;
+    fn save_unanswered(&self, kept: &KeptStream, now: Time) -> Option<(RemovedLinks, Vec<Option<Box<EarlyAnswer>>>)> {
+        let KeptStream { session, since, operations, .. } = kept;
         self.with_links(*session, |slot| {
             let has_session_ended = has_session_ended(slot, *session, *since);
             let answers: Vec<_> =
@@ -178,15 +183,15 @@ impl Correlation {
     }
 }
 
-// === impl Unsaved ===
+// === impl KeptOperations ===
 
-impl Unsaved {
+impl KeptOperations {
     /// The index of a stream. The search begins at the end, because the stream is usually one of the latest.
-    fn place(&self, stream: StreamId) -> Option<usize> {
-        self.streams.iter().rposition(|entry| entry.stream == stream)
+    fn index_of(&self, stream: StreamId) -> Option<usize> {
+        self.streams.iter().rposition(|kept| kept.stream == stream)
     }
 
-    fn note_answered(&mut self, session: SessionKey, id: IdKey) {
+    fn remember_answered(&mut self, session: SessionKey, id: IdKey) {
         if self.answered.len() >= MAX_ANSWERED {
             self.answered.pop_front();
         }
@@ -201,7 +206,7 @@ fn answered_digest(session: SessionKey, id: IdKey) -> u64 {
 
 /// Takes the early answer to an operation, if another VM left one since `since`.
 fn answer_to(
-    slot: &mut Slot,
+    slot: &mut LinkSlot,
     session: SessionKey,
     pending: &PendingOperation,
     since: Time,
@@ -210,12 +215,12 @@ fn answer_to(
     let answer = take_early_answer(slot, session, id, since)?;
     // An answer takes precedence over a cancellation.
     take_cancelled(slot, session, id);
-    note_answered(slot, session, id);
+    remember_answered(slot, session, id);
     Some(answer)
 }
 
 /// Whether the session ended after `since`.
-fn has_session_ended(slot: &Slot, session: SessionKey, since: Time) -> bool {
+fn has_session_ended(slot: &LinkSlot, session: SessionKey, since: Time) -> bool {
     let is_end = |kind: &LinkKind| matches!(kind, LinkKind::SessionEnded { at } if *at >= since);
     slot.iter().any(|link| link.session == session && is_end(&link.kind))
 }

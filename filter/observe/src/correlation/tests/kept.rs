@@ -38,7 +38,7 @@ fn tick(vm: &Correlation, now: Time) -> Vec<String> {
     vm.tick(now, &mut |_, observation| match observation {
         Observation::OperationEnded(end) => lines.push(format!("end {}", end.status.as_str())),
         Observation::Unmatched(reason) => lines.push(reason.as_str().to_owned()),
-        Observation::OperationsShared => lines.push("shared".to_owned()),
+        Observation::SavingOperations => lines.push("shared".to_owned()),
         _ => {}
     });
     lines
@@ -52,11 +52,11 @@ fn time_of(answer: Option<Box<EarlyAnswer>>) -> Option<Time> {
 fn operation_is_saved_by_the_next_tick() {
     let (one, other, _) = pair();
     keep(&one, "a", 5, Time(1));
-    assert!(one.has_unsaved_operations(session(&one)));
+    assert!(one.has_kept_operations(session(&one)));
     assert!(matches!(other.take_operation(session(&other), id("a").key()), Lookup::Unknown));
     assert_eq!(tick(&one, Time(2)), ["shared"]);
     assert_eq!(tick(&one, Time(3)), [""; 0]);
-    assert!(one.take_unsaved(open(5), id("a").key()).is_none());
+    assert!(one.take_kept(open(5), id("a").key()).is_none());
     assert!(matches!(other.take_operation(session(&other), id("a").key()), Lookup::Found(_)));
 }
 
@@ -64,13 +64,13 @@ fn operation_is_saved_by_the_next_tick() {
 fn operation_that_is_answered_before_a_tick_is_not_saved() {
     let (one, other, shared) = pair();
     keep(&one, "a", 5, Time(1));
-    assert!(one.take_unsaved(open(5), id("b").key()).is_none());
-    assert!(one.take_unsaved(open(6), id("a").key()).is_none());
-    assert!(one.take_unsaved(open(5), id("a").key()).is_some_and(|unsaved| unsaved.answer.is_none()));
-    assert!(one.take_unsaved(open(5), id("a").key()).is_none());
+    assert!(one.take_kept(open(5), id("b").key()).is_none());
+    assert!(one.take_kept(open(6), id("a").key()).is_none());
+    assert!(one.take_kept(open(5), id("a").key()).is_some_and(|kept| kept.answer.is_none()));
+    assert!(one.take_kept(open(5), id("a").key()).is_none());
     assert_eq!(shared.size(), 0);
     // This VM remembers it, and another one asks all VMs.
-    assert!(one.was_answered_unsaved(session(&one), id("a").key()));
+    assert!(one.was_answered_while_kept(session(&one), id("a").key()));
     assert!(!answer(&other, "a", Time(SECOND)));
     assert_eq!(tick(&other, Time(SECOND + 1)), [""; 0]);
     assert_eq!(tick(&one, Time(SECOND + 2)), ["duplicate"]);
@@ -88,8 +88,8 @@ fn answer_before_a_tick_waits_for_the_stream_of_its_operation() {
     let reports: Vec<String> =
         (1..1000).flat_map(|at| [tick(&other, Time(at * SECOND)), tick(&one, Time(at * SECOND))].concat()).collect();
     assert_eq!(reports, ["duplicate"], "the second answer");
-    assert!(!one.has_unsaved_operations(session(&one)));
-    let kept = one.take_unsaved(open(5), id("a").key()).unwrap();
+    assert!(!one.has_kept_operations(session(&one)));
+    let kept = one.take_kept(open(5), id("a").key()).unwrap();
     assert_eq!(time_of(kept.answer), Some(Time(7)));
     assert!(matches!(other.take_operation(session(&other), id("a").key()), Lookup::Answered));
 }
@@ -105,13 +105,13 @@ fn answer_before_its_stream_opened_is_of_another_operation() {
 }
 
 #[test]
-fn answer_with_number_as_string_finds_unsaved_operation() {
+fn answer_with_number_as_string_finds_kept_operation() {
     let (one, other, _) = pair();
     let number = RequestId::number(&Text::of(b"5")).key();
     keep(&one, "5", 5, Time(1));
     other.leave_early_answer(session(&other), &EarlyAnswer { id: number, ..early_answer("5", Time(7)) });
     tick(&one, Time(8));
-    let kept = one.take_unsaved(open(5), id("5").key()).unwrap();
+    let kept = one.take_kept(open(5), id("5").key()).unwrap();
     assert_eq!(time_of(kept.answer), Some(Time(7)));
 }
 
@@ -197,7 +197,7 @@ fn operations_without_room_stay_in_their_vm() {
         let found = other.take_operation(session(&other), id(&number.to_string()).key());
         matches!(found, Lookup::Found(_))
     };
-    let is_kept = |number: u64| one.take_unsaved(open(number), id(&number.to_string()).key()).is_some();
+    let is_kept = |number: u64| one.take_kept(open(number), id(&number.to_string()).key()).is_some();
     let saved = (1..=100).filter(|number| is_saved(*number)).count();
     assert!((50..60).contains(&saved), "{saved}");
     assert!((1..=100).filter(|number| is_kept(*number)).count() == 100 - saved);
@@ -210,10 +210,10 @@ fn answered_ids_beyond_the_maximum_are_forgotten() {
     let (one, _, _) = pair();
     for number in 1..=3000 {
         keep(&one, &number.to_string(), number, Time(number));
-        assert!(one.take_unsaved(open(number), id(&number.to_string()).key()).is_some());
+        assert!(one.take_kept(open(number), id(&number.to_string()).key()).is_some());
     }
     let known =
-        (1..=3000).filter(|number: &u64| one.was_answered_unsaved(session(&one), id(&number.to_string()).key()));
+        (1..=3000).filter(|number: &u64| one.was_answered_while_kept(session(&one), id(&number.to_string()).key()));
     assert_eq!(known.collect::<Vec<_>>(), (953..=3000).collect::<Vec<_>>());
 }
 
@@ -246,8 +246,8 @@ fn operation_ends_once_if_stream_end_and_answer_come_together() {
 
 /// Ends the stream as an exchange does. Returns how many operations end with it.
 fn stream_ends(vm: &Correlation, waits: bool) -> u32 {
-    vm.save_operations_of(session(vm), Time(8));
-    let early = vm.take_all_unsaved(open(5)).len() as u32;
+    vm.save_kept_operations(session(vm), Time(8));
+    let early = vm.take_all_kept(open(5)).len() as u32;
     if waits {
         return early
             + vm.detach_stream(session(vm), open(5), Fallback::NoResponse, Some(0), Time(9)).operations().count()
