@@ -65,15 +65,19 @@ def recorded(terms: arithmetic.Terms) -> dict[str, int]:
 
 def formula(terms: list[Term], each: int) -> str:
     """A text such as `12 tools × 20 = 240`; only the number if there is nothing to multiply."""
-    products = []
-    for term in terms:
-        factors = [f"{number(len(dimension.values))} {dimension.word}" for dimension in term if len(dimension.values) > 1]
-        products.append(" × ".join(factors) or "1")
+    products = [" × ".join(factors(term, of_sum=len(terms) > 1)) or "1" for term in terms]
     text = " + ".join(products)
     if each > 1:
         text = f"({text}) × {each}" if len(terms) > 1 else f"{text} × {each}" if text != "1" else str(each)
     value = number(arithmetic.combinations(terms) * each)
     return value if text == value else f"{text} = {value}"
+
+
+def factors(term: Term, of_sum: bool) -> list[str]:
+    """`12 tools` for each label with several values. A term of a sum also names single values, so that it can be told apart."""
+    several = [f"{number(len(dimension.values))} {dimension.word}" for dimension in term if len(dimension.values) > 1]
+    single = [f"`{'/'.join(filter(None, dimension.values[0]))}`" for dimension in term if len(dimension.values) == 1]
+    return several + (single if of_sum else [])
 
 
 def row(*cells: str) -> str:
