@@ -21,6 +21,8 @@ pub struct Operation {
     pub(crate) method: Method,
     /// The tool of `tools/call`, the prompt of `prompts/get` or the URI of `resources/read`, as a label value.
     pub(crate) name: Option<Box<str>>,
+    /// Digest of the whole name of the tool of `tools/call`, as the client wrote it.
+    pub(crate) tool: Option<NonZeroU64>,
     /// Digest of `params.cursor`.
     pub(crate) cursor: Option<NonZeroU64>,
     /// The first event of the response passed.

@@ -71,7 +71,7 @@ pub(crate) fn encode(value: &impl Serialize) -> Vec<u8> {
 }
 
 /// A digest in a value. It takes eight bytes, where a number of variable size would take ten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct StoredDigest(#[serde(with = "postcard::fixint::le")] pub(crate) u64);
 
 /// The records of a value, `N` bytes each, the oldest first. A value that is no list of at most `max` records counts as empty.

@@ -43,6 +43,7 @@ fn pending(text: &str, stream: Option<StreamId>) -> PendingOperation {
         id: id(text),
         method: Method::Known(KnownMethod::ToolsCall),
         name: Some("add".into()),
+        tool: None,
         cursor: None,
         had_event: false,
         protocol_version: None,

@@ -5,7 +5,7 @@ use super::families::{
     ActiveConnections, FilterStreams, HeaderMismatch, LabelsOverflowed, ListChanges, MessageBytes, Notifications,
     ParseSkipped, PromptGets, PromptsListed, Requests, RequestsInFlight, ResourceReads, ResourcesListed,
     ServerRequests, Sessions, SessionsActive, SseStreamsActive, StreamOpens, ToolCalls, ToolRequestBytes, ToolsListed,
-    Unmatched,
+    UnlistedToolCalls, Unmatched,
 };
 use super::family::Labels as _;
 use super::label_code::{BudgetedValue as _, PromptName, ResourceUri, Server, ToolName};
@@ -83,6 +83,7 @@ pub(super) fn of_server(server_name: Server, config: &Config, add: &mut dyn FnMu
     }
     add(SseStreamsActive { server_name }.series());
     add(ToolsListed { server_name }.series());
+    add(UnlistedToolCalls { server_name }.series());
     add(ResourcesListed { server_name }.series());
     add(PromptsListed { server_name }.series());
     requests(server_name, add);

@@ -86,6 +86,9 @@ impl Recorder {
         let tool_name = self.name(operation.name.as_deref(), confirmed, server, metrics);
         self.count(ToolCalls { tool_name, server_name, status, error_type }, 1);
         self.count(ToolRequestBytes { tool_name, server_name }, operation.request_bytes);
+        if let Some(tool) = operation.tool {
+            self.tool_called(server, tool.get(), metrics);
+        }
         if let Some(duration) = duration {
             self.observe(ToolDuration { tool_name, server_name }, duration);
         }

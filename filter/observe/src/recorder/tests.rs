@@ -2,6 +2,7 @@
 mod allocations;
 mod every_family;
 mod flushes;
+mod tools;
 
 use super::Metrics;
 use super::Recorder;
