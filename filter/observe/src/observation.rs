@@ -21,6 +21,8 @@ pub struct Operation {
     pub(crate) method: Method,
     /// The tool of `tools/call`, the prompt of `prompts/get` or the URI of `resources/read`, as a label value.
     pub(crate) name: Option<Box<str>>,
+    /// Digest of the whole name of the tool of `tools/call`, as the client wrote it.
+    pub(crate) tool: Option<NonZeroU64>,
     /// Digest of `params.cursor`.
     pub(crate) cursor: Option<NonZeroU64>,
     /// The first event of the response passed.
@@ -32,6 +34,8 @@ pub struct Operation {
     pub(crate) transport: Transport,
     /// `params.taskId`.
     pub(crate) task_id: Option<Box<Text>>,
+    /// Bytes of the JSON-RPC request; 0 if only the headers showed the operation.
+    pub(crate) request_bytes: u64,
 }
 
 // === impl Operation ===

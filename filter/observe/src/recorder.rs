@@ -12,6 +12,7 @@
 //! | `budget`, `budgets` | the label budget of one label; those of all labels |
 //! | `admission` | names become label values under their budgets |
 //! | `lists`, `catalogue`, `listed_resources` | what servers list: names, changed definitions, resources |
+//! | `tools`, `tool_lists` | what servers list as their tools: sizes of definitions, calls of tools that are not listed |
 //! | `stat_tags` | how Envoy takes labels out of the name of a stat |
 //! | `tables` | the tables for documentation and tests |
 //!
@@ -33,6 +34,8 @@ mod series;
 pub(crate) mod stat_tags;
 mod stats;
 pub(crate) mod tables;
+mod tool_lists;
+mod tools;
 
 use crate::config::{Availability, Config, ServerNameFrom, clean_server_name};
 use crate::host::{Metrics, SharedData};
@@ -147,9 +150,10 @@ impl Recorder {
         }
     }
 
-    /// Hands all that was gathered to the host. Names without room are looked up in the shared data again.
+    /// Hands all that was gathered to the host. Names without room and first lists are looked up in the shared data again.
     pub(crate) fn flush(&mut self, metrics: &dyn Metrics) {
         self.budgets.tick();
+        self.lists.tick(metrics);
         self.flush_stats(metrics);
     }
 

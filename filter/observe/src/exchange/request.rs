@@ -12,6 +12,7 @@ use crate::observation::{Observation, Operation};
 use crate::read::body::Part;
 use crate::read::message::{Message, MessageKind, Params};
 use crate::text::Text;
+use std::num::NonZeroU64;
 
 impl Exchange {
     /// Whether the next chunk of the request's body is read.
@@ -94,12 +95,14 @@ impl Exchange {
             id: RequestId::unknown(),
             method,
             name: name.and_then(|name| name_label(method, name, context)),
+            tool: name.and_then(|name| tool_digest(method, name)),
             cursor: None,
             had_event: false,
             protocol_version: mirrored.and_then(MirroredHeaders::protocol_version),
             client_name: None,
             task_id: None,
             transport: self.session.transport,
+            request_bytes: 0,
         };
         self.recognise(context);
         self.request.body = None;
@@ -162,12 +165,14 @@ impl Exchange {
             id: id.clone(),
             method,
             name: name.and_then(|name| name_label(method, name, context)),
+            tool: name.and_then(|name| tool_digest(method, name)),
             cursor: params.and_then(|params| params.cursor),
             had_event: false,
             protocol_version,
             client_name: params.and_then(|params| client_name(method, params, context.config)),
             task_id: params.and_then(|params| params.task_id.clone().map(Box::new)),
             transport: self.session.transport,
+            request_bytes: message.bytes,
         };
         self.begin_operation(operation, context);
     }
@@ -235,6 +240,12 @@ fn name_label(method: Method, name: &Text, context: &mut Context<'_>) -> Option<
         }
         _ => None,
     }
+}
+
+/// The digest of the tool's whole name: two names may have one label.
+fn tool_digest(method: Method, name: &Text) -> Option<NonZeroU64> {
+    let is_call = method == Method::Known(KnownMethod::ToolsCall);
+    NonZeroU64::new(name.digest()).filter(|_| is_call)
 }
 
 /// The member of `params` that `Mcp-Name` repeats for this method (2026-07-28, and SEP-2663 for tasks).

@@ -30,6 +30,8 @@ pub struct Item {
     pub(crate) name: Box<[u8]>,
     /// Digest of the item's text without insignificant white space.
     pub(crate) digest: u64,
+    /// Length of the item's text, white space included.
+    pub(crate) bytes: u32,
 }
 
 /// A list in a result: the number of items, and the items themselves where they are kept.

@@ -78,6 +78,12 @@ families! {
     ToolResultBytes: Histogram "mcp_tool_result_bytes" { tool_name: ToolName, server_name: Server }
         bounds SIZE_BOUNDS
         "Size of the responses to tools/call";
+    ToolRequestBytes: Counter "mcp_tool_request_bytes_total" { tool_name: ToolName, server_name: Server }
+        "Size of the requests of tools/call, arguments included";
+    ToolDefinitionBytes: Gauge "mcp_tool_definition_bytes" { tool_name: ToolName, server_name: Server }
+        "Size of the tool's definition in the latest list; 0 if the latest complete list lacks the tool";
+    UnlistedToolCalls: Counter "mcp_unlisted_tool_calls_total" { server_name: Server }
+        "tools/call operations that ended, of a name that none of the server's last four different lists has";
     ListedItems: Gauge "mcp_listed_items" { method: Method, server_name: Server }
         "Items in the latest response to a list request without a cursor";
     ListedBytes: Gauge "mcp_listed_bytes" { method: Method, server_name: Server }

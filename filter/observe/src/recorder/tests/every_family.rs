@@ -62,6 +62,7 @@ fn scripts() -> Vec<Script> {
         request("resources/list", "").json(&result(r#""resources":[]"#)),
         request("prompts/list", "").json(&result(r#""prompts":[]"#)),
         request("tools/call", r#""name":"add""#).sse(&format!("data: {}\n\n", result(""))),
+        request("tools/call", r#""name":"made_up""#).json(&error(-32602)),
         request("resources/read", r#""uri":"file:///a""#).json(&result("")),
         request("prompts/get", r#""name":"p""#).json(&error(-32000)),
         request("prompts/get", r#""name":"p""#).json(&error(-32001)),
