@@ -10,7 +10,9 @@ use crate::digest::{Digest, DigestKey};
 use crate::label::ListKind;
 use crate::read::json::{Container, Interest, Scalar, Visitor};
 use crate::read::message::{Item, List, Message, RpcErrorCode};
+use crate::text::Text;
 use member::{Member, Place};
+use std::rc::Rc;
 
 /// Bytes kept of a name or URI; the digest of a longer one still covers all of it.
 pub(crate) const NAME_BYTES: usize = 1024;
@@ -46,6 +48,8 @@ pub(crate) struct Reader {
     pub(crate) list_key: Option<DigestKey>,
     /// Name of the current item.
     item_name: Option<Box<[u8]>>,
+    /// The name of the client that was read last. Most messages are from the same client as the one before, and share it.
+    latest_client: Option<Rc<Text>>,
     /// Whether the text of ids is kept.
     pub(crate) wants_ids: bool,
     /// Bytes kept of the items of list results.
@@ -72,6 +76,7 @@ impl Default for Reader {
             nested_array: false,
             list_key: None,
             item_name: None,
+            latest_client: None,
             wants_ids: false,
             max_published_bytes: MAX_PUBLISHED_BYTES,
         }
@@ -85,7 +90,7 @@ impl Reader {
         self.nested_array = false;
     }
 
-    /// As [`reset`](Self::reset), and drops the message and the settings too.
+    /// As [`reset`](Self::reset), and drops the message and the settings too. The name of the latest client remains.
     pub(crate) fn clear(&mut self) {
         self.reset();
         // The compiler names a new field here. What is not changed is set before it is read.
@@ -95,6 +100,7 @@ impl Reader {
             item_name,
             wants_ids,
             max_published_bytes,
+            latest_client: _,
             begun: _,
             member: _,
             places: _,
@@ -150,6 +156,7 @@ impl Reader {
             (Member::Params, Container::Object) => self.enter(Place::Params),
             (Member::Meta, Container::Object) => self.enter(Place::Meta),
             (Member::ClientInfo, Container::Object) => self.enter(Place::ClientInfo),
+            (Member::MetaClientInfo, Container::Object) => self.enter(Place::MetaClientInfo),
             (Member::MetaTask, Container::Object) => self.enter(Place::Announced),
             (Member::Result, Container::Object) => self.enter(Place::Result),
             (Member::Error, _) => {
