@@ -13,6 +13,7 @@ use crate::read::message::{Item, RpcErrorCode};
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU64;
+use std::rc::Rc;
 
 /// A JSON-RPC request from client to server that was not answered yet.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,8 +30,8 @@ pub struct Operation {
     pub(crate) had_event: bool,
     /// From the body or the header; `None` if it was not read.
     pub(crate) protocol_version: Option<ProtocolVersion>,
-    /// `clientInfo.name` of an `initialize`.
-    pub(crate) client_name: Option<Box<str>>,
+    /// The name of the client, as a label value; `None` if it is not known or not used.
+    pub(crate) client_name: Option<Rc<str>>,
     pub(crate) transport: Transport,
     /// `params.taskId`.
     pub(crate) task_id: Option<Box<Text>>,
@@ -217,7 +218,7 @@ pub enum Observation<'a> {
 pub struct Session {
     /// From the result of `initialize`.
     pub(crate) protocol_version: ProtocolVersion,
-    pub(crate) client_name: Option<Box<str>>,
+    pub(crate) client_name: Option<Rc<str>>,
     pub(crate) transport: Transport,
 }
 

@@ -5,6 +5,7 @@
 //! | `family`, `families` | what a family is; the table of families, with the labels of each as a struct |
 //! | `label_code` | label values as numbers |
 //! | `operations` | the families of operations |
+//! | `clients` | the families of clients |
 //! | `series` | a family with its label values as one number |
 //! | `label_texts` | a series as text |
 //! | `stats` | the changes and samples of the series between two flushes |
@@ -22,6 +23,7 @@ mod admission;
 mod budget;
 mod budgets;
 mod catalogue;
+mod clients;
 pub(crate) mod families;
 pub(crate) mod family;
 mod initial;
@@ -46,6 +48,7 @@ use crate::shared_data::KEY_PREFIX;
 use crate::text::Text;
 use budget::Name;
 use budgets::Budgets;
+use clients::LatestClient;
 use families::{
     ActiveConnections, FilterInfo, FilterStreams, FirstEventDuration, HeaderMismatch, ListedBytes, ListedItems,
     MessageBytes, Notifications, ParseSkipped, ProtocolErrors, RequestsInFlight, ServerRequestDuration, ServerRequests,
@@ -66,6 +69,7 @@ pub struct Recorder {
     stats: Stats,
     budgets: Budgets,
     lists: Lists,
+    latest_client: Option<LatestClient>,
     /// With many servers: which names have their initial series on which server.
     has_initial_series: FxHashSet<(BudgetedLabel, Name, Server)>,
 }
@@ -81,7 +85,8 @@ impl Recorder {
         let budgets = Budgets::new(&config, &prefix);
         let lists = Lists::new(prefix);
         let has_initial_series = FxHashSet::default();
-        let mut recorder = Self { config, stats: Stats::new(), budgets, lists, has_initial_series };
+        let mut recorder =
+            Self { config, stats: Stats::new(), budgets, lists, latest_client: None, has_initial_series };
         recorder.set(FilterInfo { filter_version: FilterVersion }, 1);
         if recorder.config.server_name_from != ServerNameFrom::Cluster {
             let name = recorder.config.server_name.clone();
@@ -197,8 +202,8 @@ impl Recorder {
 
     fn session_started(&mut self, server: Server, session: &Session, shared: &dyn SharedData) {
         let Session { protocol_version, transport, ref client_name } = *session;
-        // No server confirms the name of a client, so all of them count as confirmed.
-        let client_name = self.config.client_name.then(|| self.name(client_name.as_deref(), true, server, shared));
+        let wants_client = self.config.wants_client_name();
+        let client_name = wants_client.then(|| self.client_of_session(client_name.as_deref(), server, shared));
         self.count(Sessions { protocol_version, transport, server_name: server, client_name }, 1);
     }
 

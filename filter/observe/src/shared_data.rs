@@ -96,6 +96,9 @@ pub struct InMemory {
     /// Every write fails, as if another VM always wrote first.
     #[cfg(test)]
     refuses: std::cell::Cell<bool>,
+    /// How many times a value was read.
+    #[cfg(test)]
+    reads: std::cell::Cell<u32>,
 }
 
 // === impl InMemory ===
@@ -114,10 +117,17 @@ impl InMemory {
     pub(crate) fn refuse(&self, refuses: bool) {
         self.refuses.set(refuses);
     }
+
+    /// How many times a value was read.
+    pub(crate) fn reads(&self) -> u32 {
+        self.reads.get()
+    }
 }
 
 impl SharedData for InMemory {
     fn read(&self, key: &str) -> Option<Versioned> {
+        #[cfg(test)]
+        self.reads.set(self.reads.get() + 1);
         self.values.borrow().get(key).map(|(bytes, version)| Versioned { bytes: bytes.clone(), version: *version })
     }
 

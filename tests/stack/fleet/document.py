@@ -7,7 +7,7 @@ import vocabulary
 from core_tables import ROOT
 
 from . import arithmetic
-from .arithmetic import FAMILIES, JOINT, Limits, Term, Typical
+from .arithmetic import CLIENT_CALLS, FAMILIES, JOINT, Limits, Term, Typical
 from .page import family_of
 
 PAGE = ROOT / "docs" / "fleet.md"
@@ -24,7 +24,7 @@ COPIED = "mcp_session_duration_microseconds"
 MERGED_BOUNDS = 3
 FLEETS = (1, 200, 1000, 5000)
 # Limits for a server of the typical size, with room for more names.
-TIGHT = Limits(tool_names=20, prompt_names=10, resource_uris=10, error_codes=10)
+TIGHT = Limits(tool_names=20, prompt_names=10, resource_uris=10, client_names=10, error_codes=10)
 # Families with this many series or fewer have no row.
 SMALL = 4
 INTERVAL_SECONDS = 10
@@ -93,7 +93,7 @@ def series() -> str:
     start, typical, most = arithmetic.start(), arithmetic.typical(Typical()), arithmetic.limits(Limits())
     rows = []
     for name, family in FAMILIES.items():
-        if name == JOINT:
+        if name in (JOINT, CLIENT_CALLS):
             continue
         begun = number(arithmetic.series(family, start.get(name, [])))
         cells = [formula(terms[name], family.each) if name in terms else "0" for terms in (typical, most)]

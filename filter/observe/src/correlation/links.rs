@@ -33,6 +33,7 @@ pub(crate) use early_answers::EarlyAnswer;
 pub(super) use early_answers::LISTED_SLOTS;
 pub(super) use kept::KeptOperations;
 use serde::{Deserialize, Serialize};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How long a link waits while no open stream holds it.
@@ -219,13 +220,14 @@ impl Link {
     /// An upper bound of the bytes of the link as written.
     fn size(&self) -> usize {
         let length = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
+        let client_length = |name: &Option<Rc<str>>| name.as_ref().map_or(0, |name| name.len());
         match &self.kind {
             LinkKind::Operation { pending, .. } => {
                 let operation = &pending.operation;
                 let tool = if operation.tool.is_some() { TOOL_BYTES } else { 0 };
                 let cursor = if operation.cursor.is_some() { CURSOR_BYTES } else { 0 };
                 let task = if operation.task_id.is_some() { TASK_BYTES } else { 0 };
-                let texts = length(&operation.name) + length(&operation.client_name) + length(&pending.server);
+                let texts = length(&operation.name) + client_length(&operation.client_name) + length(&pending.server);
                 OPERATION_BYTES + tool + cursor + task + texts
             }
             LinkKind::ServerRequest { request, .. } => SERVER_REQUEST_BYTES + length(&request.server),

@@ -10,7 +10,9 @@ use crate::digest::{Digest, DigestKey};
 use crate::label::ListKind;
 use crate::read::json::{Container, Interest, Scalar, Visitor};
 use crate::read::message::{Item, List, Message, RpcErrorCode};
+use crate::text::Text;
 use member::{Member, Place};
+use std::rc::Rc;
 
 /// Bytes kept of a name or URI; the digest of a longer one still covers all of it.
 pub(crate) const NAME_BYTES: usize = 1024;
@@ -50,6 +52,8 @@ pub(crate) struct Reader {
     item_digest: u64,
     /// Position at which the current item began.
     item_begun: u64,
+    /// The name of the client that was read last. Most messages are from the same client as the one before, and share it.
+    latest_client: Option<Rc<Text>>,
     /// Whether the text of ids is kept.
     pub(crate) wants_ids: bool,
     /// Bytes kept of the items of list results.
@@ -78,6 +82,7 @@ impl Default for Reader {
             item_name: None,
             item_digest: 0,
             item_begun: 0,
+            latest_client: None,
             wants_ids: false,
             max_published_bytes: MAX_PUBLISHED_BYTES,
         }
@@ -91,7 +96,7 @@ impl Reader {
         self.nested_array = false;
     }
 
-    /// As [`reset`](Self::reset), and drops the message and the settings too.
+    /// As [`reset`](Self::reset), and drops the message and the settings too. The name of the latest client remains.
     pub(crate) fn clear(&mut self) {
         self.reset();
         // The compiler names a new field here. What is not changed is set before it is read.
@@ -103,6 +108,7 @@ impl Reader {
             item_begun: _,
             wants_ids,
             max_published_bytes,
+            latest_client: _,
             begun: _,
             member: _,
             places: _,
@@ -158,6 +164,7 @@ impl Reader {
             (Member::Params, Container::Object) => self.enter(Place::Params),
             (Member::Meta, Container::Object) => self.enter(Place::Meta),
             (Member::ClientInfo, Container::Object) => self.enter(Place::ClientInfo),
+            (Member::MetaClientInfo, Container::Object) => self.enter(Place::MetaClientInfo),
             (Member::MetaTask, Container::Object) => self.enter(Place::Announced),
             (Member::Result, Container::Object) => self.enter(Place::Result),
             (Member::Error, _) => {

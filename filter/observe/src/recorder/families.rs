@@ -9,7 +9,7 @@ use super::family::{
     Counter, Family, Gauge, Histogram, Labels, MetricKind, OPERATION_BOUNDS, PEOPLE_BOUNDS, SIZE_BOUNDS, families,
 };
 use super::label_code::{
-    AnsweredMethod, ClientName, Code, ErrorCode, FilterVersion, LabelValue as _, LabelValues, PromptName, ResourceUri,
+    AnsweredMethod, Client, Code, ErrorCode, FilterVersion, LabelValue as _, LabelValues, PromptName, ResourceUri,
     Server, ToolName,
 };
 use super::series::{MAX_LABELS, Series};
@@ -33,6 +33,15 @@ families! {
     }
         bounds OPERATION_BOUNDS
         "Duration of operations, from the last byte of the request to the last byte of the response";
+    ClientRequests: Counter "mcp_client_requests_total" { client_name: Client, server_name: Server, status: Status }
+        "Operations that ended, by client; not with labels.client_name: off";
+    ClientToolCalls: Counter "mcp_client_tool_calls_total" {
+        client_name: Client,
+        tool_name: ToolName,
+        server_name: Server,
+        status: Status,
+    }
+        "tools/call operations that ended, by client; only with labels.client_name: tools";
     ActiveConnections: Gauge "mcp_active_connections" { server_name: Server }
         "Open MCP exchanges: POSTs in progress and open streams";
     ProtocolErrors: Counter "mcp_protocol_errors_total" {
@@ -114,8 +123,8 @@ families! {
         transport: Transport,
         server_name: Server,
     }
-        optional { client_name: ClientName }
-        "Successful initialize operations; labels.client_name adds the label client_name";
+        optional { client_name: Client }
+        "Successful initialize operations; without the label client_name with labels.client_name: off";
     SessionDuration: Histogram "mcp_session_duration_microseconds" { server_name: Server }
         bounds PEOPLE_BOUNDS
         "Duration of sessions that end by DELETE, 404 or the end of the HTTP+SSE stream";

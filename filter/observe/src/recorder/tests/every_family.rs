@@ -2,7 +2,7 @@
 //! the series that are not 0. Initial series are 0, so a family that is never recorded is missing.
 
 use super::{Memory, Recording, call, config};
-use crate::config::Config;
+use crate::config::{ClientNameLabel, Config};
 use crate::recorder::Recorder;
 use crate::recorder::families::FAMILIES;
 use crate::test;
@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 #[test]
 fn every_family_is_recorded() {
-    let mut config = Config { semconv: true, ..config() };
+    let mut config = Config { semconv: true, client_name: ClientNameLabel::Tools, ..config() };
     config.limits.error_codes = 1;
     let (memory, proxy) = (Memory::default(), Proxy::default());
     let mut recorder = Recorder::new(Rc::new(config.clone()));
