@@ -11,8 +11,8 @@
 //! - a list has more than 512 tools, an item that was not kept, or a name of 1024 bytes and more
 //!
 //! **Cost:** a call of a tool that the copy has costs no host call. A call of another tool costs a read of the number, and of the
-//! names if they changed. Calls before the first complete list wait for the next tick, because a worker that saw no list cannot
-//! know whether another one did. A tick reads the number once for each server with a complete list or with waiting calls. So a
+//! names if they changed. Calls before the first complete list wait for the next tick, or for 64 calls, because a worker that saw
+//! no list cannot know whether another one did. A tick reads the number once for each server with a complete list or with waiting calls. So a
 //! tool that is no longer listed is found within a tick. A list that equals the latest one costs a read of the number; another
 //! page a read of names and sizes, and a write of what changed.
 //! **Memory:** at most 8 times 512 names of 8 bytes, in each VM and in the shared data; and in the shared data 512 labels with 14
@@ -29,7 +29,7 @@ pub(super) use definition_sizes::Definition;
 use definition_sizes::DefinitionSizes;
 use known_tools::{KnownTools, Names, ToolPage};
 
-/// How many calls wait for the next tick at most. More are not counted.
+/// How many calls wait at most. If there are more, they do not wait for the tick.
 const MAX_WAITING: usize = 64;
 
 /// The lists of one server's tools in this VM.
@@ -39,7 +39,7 @@ pub(super) struct ToolLists {
     key: String,
     known: KnownTools,
     /// The number that was read before `known` was.
-    generation: u64,
+    generation: Option<u64>,
     /// The digest of the latest page, if it was a whole list.
     latest: Option<u64>,
     /// The tools of calls that ended while no complete list was known.
@@ -70,10 +70,10 @@ impl Definition {
 
 impl ToolLists {
     pub(super) fn new(key: String) -> Self {
-        Self { key, known: KnownTools::default(), generation: 0, latest: None, waiting: Vec::new() }
+        Self { key, known: KnownTools::default(), generation: None, latest: None, waiting: Vec::new() }
     }
 
-    /// Finds out whether other workers saw other lists. Returns how many of the waiting calls are of tools that no list has.
+    /// Finds out whether other workers saw other lists. Returns how many of the waiting calls count.
     pub(super) fn tick(&mut self, shared: &dyn SharedData) -> u64 {
         if !self.known.is_uncertain && (self.known.has_complete_list || !self.waiting.is_empty()) {
             self.read_if_changed(shared);
@@ -82,29 +82,31 @@ impl ToolLists {
         waiting.drain(..).filter(|&tool| known.lack(tool)).count() as u64
     }
 
-    /// Whether no list has the tool with this digest of its name. Before the first complete list, [`Self::tick`] decides that.
-    pub(super) fn lack(&mut self, tool: u64, shared: &dyn SharedData) -> bool {
+    /// A call of the tool with this digest of its name ended. Returns how many calls count now as unlisted. Before the first
+    /// complete list, [`Self::tick`] decides that.
+    pub(super) fn called(&mut self, tool: u64, shared: &dyn SharedData) -> u64 {
         let tool = StoredDigest(tool);
-        if !self.known.has_complete_list {
-            if self.waiting.len() < MAX_WAITING {
-                self.waiting.push(tool);
+        if self.known.has_complete_list || self.generation.is_none() {
+            if self.known.has_complete_list && !self.known.lack(tool) {
+                return 0;
             }
-            return false;
-        }
-        // Another worker may have seen a list with the tool.
-        self.known.lack(tool) && {
+            // Another worker may have seen a list with the tool.
             self.read_if_changed(shared);
-            self.known.lack(tool)
         }
+        if self.known.has_complete_list || self.known.is_uncertain {
+            return u64::from(self.known.lack(tool));
+        }
+        self.waiting.push(tool);
+        if self.waiting.len() >= MAX_WAITING { self.tick(shared) } else { 0 }
     }
 
     #[inline(never)]
     fn read_if_changed(&mut self, shared: &dyn SharedData) {
         let generation = self.read_generation(shared);
-        if generation != self.generation {
+        if self.generation != Some(generation) {
             let names = shared.read(&self.names_key());
             self.known = names.map(|names| KnownTools::from_bytes(&names.bytes)).unwrap_or_default();
-            self.generation = generation;
+            self.generation = Some(generation);
             self.latest = None;
         }
     }
@@ -113,12 +115,16 @@ impl ToolLists {
     pub(super) fn add(&mut self, page: &Page<'_>, varies: bool, shared: &dyn SharedData) -> Option<AddedPage> {
         let page = ToolPage::of(page);
         let generation = self.read_generation(shared);
-        if page.is_list() && !varies && generation == self.generation && self.latest == Some(page.digest) {
+        let is_latest = self.generation == Some(generation) && self.latest == Some(page.digest);
+        if page.is_list() && !varies && is_latest {
             return None;
         }
-        if !self.known.has_complete_list {
-            // These calls ended before the list.
-            self.waiting.clear();
+        if !self.waiting.is_empty() {
+            self.read_if_changed(shared);
+            if !self.known.has_complete_list {
+                // These calls ended before the first list.
+                self.waiting.clear();
+            }
         }
         let (complete, is_changed) = self.add_names(&page, varies, shared);
         Some(AddedPage { page, generation, complete, is_changed })
@@ -133,13 +139,13 @@ impl ToolLists {
     ) -> Vec<Box<str>> {
         let AddedPage { page, generation, complete, is_changed } = added;
         let (labels, has_new_sizes) = self.add_sizes(definitions, complete.as_ref(), shared);
-        self.generation = generation;
+        self.generation = Some(generation);
         self.latest = Some(page.digest).filter(|_| page.is_list());
         if is_changed || has_new_sizes {
-            let changed = self.change_generation(shared);
+            let next = generation.wrapping_add(1);
             // With another number, another worker may have changed the values after this one. Then the next call reads the names.
-            if changed == Some(generation.wrapping_add(1)) {
-                self.generation = generation.wrapping_add(1);
+            if self.change_generation(shared) == Some(next) {
+                self.generation = Some(next);
             }
         }
         labels

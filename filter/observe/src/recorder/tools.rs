@@ -71,8 +71,9 @@ impl Recorder {
             return;
         }
         let Self { budgets, lists, .. } = self;
-        if lists.tools(server_name, || server_name.text(budgets)).lack(tool, shared) {
-            self.count(UnlistedToolCalls { server_name }, 1);
+        let unlisted = lists.tools(server_name, || server_name.text(budgets)).called(tool, shared);
+        if unlisted > 0 {
+            self.count(UnlistedToolCalls { server_name }, unlisted);
         }
     }
 

@@ -66,15 +66,15 @@ impl Workers {
         self.page(worker, &names.iter().map(|name| (*name, 1)).collect::<Vec<_>>(), None, None);
     }
 
-    /// A call of a tool ends. Returns whether it counts at once.
-    fn call(&mut self, worker: usize, name: &str) -> bool {
-        self.lists[worker].lack(Text::digest_of(name.as_bytes()), &self.shared)
+    /// A call of a tool ends. Returns how many calls count at once.
+    fn call(&mut self, worker: usize, name: &str) -> u64 {
+        self.lists[worker].called(Text::digest_of(name.as_bytes()), &self.shared)
     }
 
     /// Whether a call counts: at once, or with the next tick if the worker knows no list.
     fn is_unlisted(&mut self, worker: usize, name: &str) -> bool {
         let has_list = self.lists[worker].known.has_complete_list;
-        self.call(worker, name) || (!has_list && self.lists[worker].tick(&self.shared) > 0)
+        self.call(worker, name) > 0 || (!has_list && self.lists[worker].tick(&self.shared) > 0)
     }
 
     /// Returns how many waiting calls each worker counts.
@@ -101,7 +101,7 @@ fn call_before_a_complete_list_is_not_counted() {
     assert!(!workers.unlisted("x"));
     workers.page(0, &[("a", 1)], None, Some(7));
     assert!(!workers.unlisted("x"), "one page is no complete list");
-    assert!(!workers.call(0, "x"));
+    assert_eq!(workers.call(0, "x"), 0);
     workers.list(0, &["a"]);
     assert_eq!(workers.tick(), [0, 0], "the worker knows that the call ended before");
 }
@@ -109,23 +109,34 @@ fn call_before_a_complete_list_is_not_counted() {
 #[test]
 fn first_list_of_another_worker_counts_with_the_tick() {
     let mut workers = Workers::new();
+    workers.call(1, "before");
+    workers.tick();
     workers.list(0, &["a"]);
     for name in ["x", "a", "y"] {
-        assert!(!workers.call(1, name));
+        assert_eq!(workers.call(1, name), 0);
     }
+    workers.list(1, &["a"]);
     assert_eq!(workers.tick(), [0, 2]);
     assert_eq!(workers.tick(), [0, 0]);
-    assert!(workers.call(1, "x"));
+    assert_eq!(workers.call(1, "x"), 1);
+}
+
+#[test]
+fn worker_that_starts_later_knows_the_lists() {
+    let mut workers = Workers::new();
+    workers.list(0, &["a"]);
+    assert_eq!([workers.call(1, "x"), workers.call(1, "a")], [1, 0]);
 }
 
 #[test]
 fn calls_that_wait_are_bounded() {
     let mut workers = Workers::new();
-    for number in 0..1000 {
-        workers.call(1, &number.to_string());
-    }
+    workers.call(1, "before");
+    workers.tick();
     workers.list(0, &["a"]);
-    assert_eq!(workers.tick(), [0, MAX_WAITING as u64]);
+    let counted: Vec<u64> = (0..MAX_WAITING + 1).map(|number| workers.call(1, &number.to_string())).collect();
+    assert_eq!(counted.iter().rev().take(2).collect::<Vec<_>>(), [&1, &(MAX_WAITING as u64)]);
+    assert_eq!(workers.tick(), [0, 0]);
 }
 
 #[test]
