@@ -155,10 +155,10 @@ impl Recorder {
         }
     }
 
-    /// Hands all that was gathered to the host. Names without room and first lists are looked up in the shared data again.
+    /// Hands all that was gathered to the host. Names without room and lists of tools are looked up in the shared data again.
     pub(crate) fn flush(&mut self, metrics: &dyn Metrics) {
         self.budgets.tick();
-        self.lists.tick(metrics);
+        self.tick_tools(metrics);
         self.flush_stats(metrics);
     }
 

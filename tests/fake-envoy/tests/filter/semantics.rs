@@ -32,7 +32,7 @@ fn error(code: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code},"message":"no"}}}}"#)
 }
 
-/// The lines of an operation that ended after three milliseconds.
+/// The lines of an operation that ended after three milliseconds. The request is all that the client sent.
 fn ended(method: &str, status: &str, error_type: &str) -> String {
     let error = if error_type.is_empty() { String::new() } else { format!(",error_type={error_type}") };
     let mut lines = format!(
@@ -42,7 +42,8 @@ fn ended(method: &str, status: &str, error_type: &str) -> String {
     if method == "tools/call" {
         lines += &format!(
             "mcp_tool_calls_total{{tool_name=add,status={status}{error}}} 1\n\
-             mcp_tool_duration_microseconds{{tool_name=add}} [3000]\n"
+             mcp_tool_duration_microseconds{{tool_name=add}} [3000]\n\
+             mcp_tool_request_bytes_total{{tool_name=add}} IN\n"
         );
     }
     lines
