@@ -32,6 +32,8 @@ pub struct Operation {
     pub(crate) transport: Transport,
     /// `params.taskId`.
     pub(crate) task_id: Option<Box<Text>>,
+    /// Bytes of the JSON-RPC request; 0 if only the headers showed the operation.
+    pub(crate) request_bytes: u64,
 }
 
 // === impl Operation ===

@@ -100,6 +100,7 @@ impl Exchange {
             client_name: None,
             task_id: None,
             transport: self.session.transport,
+            request_bytes: 0,
         };
         self.recognise(context);
         self.request.body = None;
@@ -171,6 +172,7 @@ impl Exchange {
             client_name: params.and_then(|params| client_name(method, params, context.config)),
             task_id: params.and_then(|params| params.task_id.clone().map(Box::new)),
             transport: self.session.transport,
+            request_bytes: message.bytes,
         };
         self.begin_operation(operation, context);
     }
