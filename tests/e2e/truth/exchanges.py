@@ -3,7 +3,7 @@
 import json
 
 from .link import Exchange
-from .operation import PROMPTS, Operation, any_of, call
+from .operation import PROMPTS, Operation, any_of, call, client_info
 from .world import CODES, HANDSHAKE_VERSIONS, JSON, World
 from .words import NOTIFICATIONS_IN
 

@@ -22,7 +22,7 @@ CLIENTS = {
     "python3": "python3",
     "studio-2-client": "studio-2-client",
     "Größe 😀": "Größe 😀",
-    'a;b="c"\n': "a_b__c__",
+    'a;b="c"\n': "a_b__c_",
     "": "unknown",
     "unknown": "unknown",
     "other": "other",
