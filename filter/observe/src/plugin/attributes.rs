@@ -96,11 +96,9 @@ impl Attributes {
                     describe_request(operation, config, host);
                 }
             }
-            Observation::OperationEnded(ended) if self.request == Some(ended.operation.id.key()) => {
-                if self.outcome != Outcome::Ended {
-                    self.outcome = Outcome::Ended;
-                    describe_end(ended, host);
-                }
+            Observation::OperationEnded(ended) if self.is_awaited(ended.operation) => {
+                self.outcome = Outcome::Ended;
+                describe_end(ended, host);
             }
             Observation::Notification { method, direction: Direction::In } if self.subject < Subject::Notification => {
                 self.subject = Subject::Notification;
@@ -112,6 +110,11 @@ impl Attributes {
             }
             _ => {}
         }
+    }
+
+    /// Whether this is the request that is described, and its end is not.
+    fn is_awaited(&self, operation: &Operation) -> bool {
+        self.outcome != Outcome::Ended && self.request == Some(operation.id.key())
     }
 
     /// Sets the attributes that the state of the exchange determines. To be called at the end of each callback.

@@ -59,7 +59,7 @@ mod tests {
         for invalid in [
             "",
             "00",
-            &VALID[..54],
+            VALID.trim_end_matches('1'),
             &format!("{VALID}0"),
             &VALID.to_uppercase(),
             &VALID.replacen("00", "ff", 1),
