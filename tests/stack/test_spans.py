@@ -211,7 +211,8 @@ def test_spans_of_one_request_move_separately(collector: Collector, backend: Bac
 def test_record_follows_its_span(collector: Collector, backend: Backend) -> None:
     absent = {"gen_ai.prompt.name": "-", "error.type": "-", "response_flags": "-", "user.id": ""}
     moved = record(CALL | absent | {"mcp.trace_parent": AGENT, "mcp.session.id": "0123456789abcdef", "http.response.status_code": "200"})
-    other = record(CALL | {"mcp.trace_parent": INVALID[-1], "mcp.status": "error", "error.type": "invalid_request", "mcp.session.id": "s-1"})
+    other = record(CALL | {"mcp.trace_parent": INVALID[-1], "mcp.status": "error", "error.type": "invalid_request",
+                               "mcp.error_type": "invalid_request", "mcp.session.id": "s-1"})
     # Without tracing a record has no trace.
     untraced = record(CALL | {"mcp.trace_parent": AGENT}, traceId="", spanId="")
     foreign = record(dict.fromkeys((*CALL, *absent), "-") | {"url.path": "/health"})
@@ -224,8 +225,7 @@ def test_record_follows_its_span(collector: Collector, backend: Backend) -> None
         "http.response.status_code": 200,
     }
     assert other["traceId"] == HTTP_TRACE
-    # A record says what the audit log says.
-    assert values(other) == CALL | {"gen_ai.operation.name": "execute_tool", "mcp.status": "error", "error.type": "invalid_request"}
+    assert values(other) == CALL | {"gen_ai.operation.name": "execute_tool", "mcp.status": "error", "mcp.error_type": "invalid_request"}
     assert untraced["traceId"] == AGENT_TRACE
     assert "mcp.http.trace_id" not in values(untraced)
     assert values(foreign) == {"url.path": "/health"}
