@@ -22,7 +22,7 @@ BAD_CONFIG = {
     "server_name": "not a name",
     "server_name_from": "somewhere",
     "paths": "/mcp",
-    "labels": {"resource_uri": "everything", "client_name": "yes", "colour": 1},
+    "labels": {"resource_uri": "everything", "client_name": True, "colour": 1},
     "limits": {"tool_names": -1, "label_bytes": "many"},
     "extra_methods": [1],
     "filter_state": "yes",

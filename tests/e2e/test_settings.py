@@ -17,7 +17,7 @@ GAUGES = ("mcp_active_connections", "mcp_sse_streams_active", "mcp_requests_in_f
 SETTINGS = {
     "server_name_from": "cluster",
     "paths": ["/custom"],
-    "labels": {"resource_uri": "authority", "client_name": True},
+    "labels": {"resource_uri": "authority", "client_name": "tools"},
     "limits": {"tool_names": 1, "label_bytes": 16},
     "extra_methods": ["skills/list"],
     "semconv": True,
@@ -87,6 +87,8 @@ def test_settings_show_in_the_scrape(samples: dict[Series, float]) -> None:
     joint = "mcp_server_operation_duration_microseconds_count"
     expected = {
         series("mcp_sessions_total", protocol_version="2025-11-25", transport="streamable_http", client_name="cli", **at): 1,
+        series("mcp_client_requests_total", client_name="cli", status="ok", **at): 1,
+        series("mcp_client_tool_calls_total", client_name="unknown", tool_name="refused", status="error", **at): 1,
         series("mcp_resource_reads_total", resource_uri="postgres://db:54", status="ok", **at): 1,
         series("mcp_requests_total", method="skills/list", **ok, **at): 1,
         series("mcp_requests_total", method="other", **ok, **at): 1,

@@ -4,6 +4,7 @@ Client and server are scripts that know what they send (`truth/`). Their counts 
 """
 
 import asyncio
+import json
 import os
 import time
 from pathlib import Path
@@ -27,7 +28,9 @@ SEED = os.environ.get("TRUTH_SEED", "1")
 @pytest.fixture(scope="module")
 def model(stub: Stub, logs: Path):
     """A sidecar that provides the configuration of the Envoys under test."""
-    sidecar = Sidecar(stub.port, logs, "truth-model")
+    config = logs / "truth-filter.json"
+    config.write_text(json.dumps({"labels": {"client_name": "tools"}}))
+    sidecar = Sidecar(stub.port, logs, "truth-model", MCP_FILTER_CONFIG=str(config))
     yield sidecar
     sidecar.stop()
 

@@ -18,7 +18,7 @@ BEYOND_BOUNDS = 3
 
 @dataclass(frozen=True)
 class Label:
-    """`values` are known without traffic; `budget` limits all others. An optional label needs a setting."""
+    """`values` are known without traffic; `budget` limits all others. A setting leaves out an optional label."""
 
     name: str
     values: tuple[str, ...]
@@ -37,8 +37,8 @@ class Family:
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        """The labels that need no setting."""
-        return tuple(label.name for label in self.labels if not label.optional)
+        """The labels with the default settings."""
+        return tuple(label.name for label in self.labels)
 
     @property
     def each(self) -> int:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-import core_tables
 from fleet import arithmetic, document
 from fleet.arithmetic import Limits, Typical
 from fleet.page import by_family
@@ -16,7 +15,7 @@ from support.sidecar import Sidecar
 from support.stub import Stub
 
 STREAMS = "mcp_filter_streams_total"
-SMALL = Limits(tool_names=4, prompt_names=3, resource_uris=3, error_codes=2)
+SMALL = Limits(tool_names=4, prompt_names=3, resource_uris=3, client_names=3, error_codes=2)
 
 
 @pytest.fixture
@@ -95,13 +94,12 @@ def test_terms_name_the_labels_of_their_family_and_no_series_twice(terms: arithm
         assert {frozenset(dict(labels)) for labels in sets} == {frozenset(own)}, name
 
 
-def test_the_page_names_the_limit_of_client_names() -> None:
-    clients = core_tables.limits()["client_names"] + arithmetic.OTHER
-    assert f"by up to {clients} (`limits.client_names`" in document.PAGE.read_text(encoding="utf-8")
+def test_the_page_has_the_most_series_of_tool_calls_by_client() -> None:
+    assert f"up to {arithmetic.client_calls_at_most(Limits()):,} series" in document.PAGE.read_text(encoding="utf-8")
 
 
 def test_limits_are_the_most() -> None:
     most = arithmetic.counts(arithmetic.limits(Limits(), semconv=True))
     typical = arithmetic.counts(arithmetic.typical(Typical(), semconv=True))
-    assert set(most) == set(arithmetic.FAMILIES)
+    assert set(most) == set(arithmetic.FAMILIES) - {arithmetic.CLIENT_CALLS}
     assert all(typical[name] <= most[name] for name in typical)

@@ -35,6 +35,17 @@ pub(crate) enum Availability {
     Off,
 }
 
+/// Where a client's name is a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClientNameLabel {
+    /// Nowhere.
+    Off,
+    /// In the families of sessions and of requests by client.
+    Requests,
+    /// Also in the family of tool calls by client.
+    Tools,
+}
+
 /// How many distinct values each label may take, and how long a value may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
@@ -60,7 +71,7 @@ pub struct Config {
     pub(crate) paths: Vec<String>,
     pub(crate) resource_uri: ResourceUriLabel,
     pub(crate) hash_key: Option<String>,
-    pub(crate) client_name: bool,
+    pub(crate) client_name: ClientNameLabel,
     pub(crate) limits: Limits,
     pub(crate) extra_methods: Vec<String>,
     pub(crate) filter_state: bool,
@@ -87,7 +98,7 @@ impl Default for Config {
             paths: Vec::new(),
             resource_uri: ResourceUriLabel::Published,
             hash_key: None,
-            client_name: false,
+            client_name: ClientNameLabel::Requests,
             limits: Limits {
                 tool_names: 200,
                 prompt_names: 100,
@@ -169,7 +180,9 @@ impl Config {
             ("full", ResourceUriLabel::Full),
         ];
         labels.choice("resource_uri", &forms, &mut self.resource_uri);
-        labels.boolean("client_name", &mut self.client_name);
+        let uses =
+            [("off", ClientNameLabel::Off), ("requests", ClientNameLabel::Requests), ("tools", ClientNameLabel::Tools)];
+        labels.choice("client_name", &uses, &mut self.client_name);
         let given = labels.present("hash_key");
         self.hash_key = labels.secret("hash_key", SHORTEST_HASH_KEY, environment);
         if self.resource_uri == ResourceUriLabel::Hash && !given {
@@ -203,6 +216,11 @@ impl Config {
     /// Whether the protocol version of each operation is used.
     pub(crate) fn wants_protocol_version(&self) -> bool {
         self.semconv || self.filter_state
+    }
+
+    /// Whether the name of each operation's client is used.
+    pub(crate) fn wants_client_name(&self) -> bool {
+        self.client_name != ClientNameLabel::Off
     }
 
     /// Whether filter state is written for access logs and spans.

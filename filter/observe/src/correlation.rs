@@ -13,7 +13,7 @@
 //! |---|---|---|---|
 //! | [`links`] | 256 | 8192 | operations, cancellations, server requests and early answers, by session |
 //! | slots with early answers (in [`links`]) | 1 | 512 | which slots of links have early answers, so that each tick checks them |
-//! | [`sessions`] | 64 | 4096 | start, protocol version and latest use of 6500 sessions, and whether they are active |
+//! | [`sessions`] | 64 | 5376 | start, protocol version, client and latest use of 6500 sessions, and whether they are active |
 //! | [`coverage`] | 64 | 2048 | of which 16,384 sessions this process saw streams or requests |
 //! | [`tasks`] | 64 | 4096 | which tool created a task, and whether the task's end was seen |
 //! | [`event_ids`] | 64 | 2560 | latest 640 event ids of the sessions that share the slot |
@@ -38,6 +38,7 @@
 //! | response message, on another stream | `take_operation`, else `leave_early_answer` | links | finds the operation, or is left for the VM that has it |
 //! | result of `initialize` | `start_session` | sessions | the session is active |
 //! | result without a protocol version | `protocol_version` | sessions | what `initialize` negotiated |
+//! | first operation of a session that this VM sees; on HTTP+SSE again until the start is there | `client_of_session` | sessions | the name of the client |
 //! | server request | `save_kept_operations`, `add_server_request` | links | the response comes with another exchange |
 //! | client's response to it, server's cancellation of it | `end_server_request` | links | finds the server request |
 //! | client's cancellation | `cancel_operation` | links | marks the operation, or is stored until the operation comes |
@@ -50,7 +51,7 @@
 //! | tick | [`Correlation::tick`] | all but tasks and endpoints | see [`tick`] |
 //! | root context ends | [`Correlation::end`] | leases, links, sessions | see [`tick`] |
 //!
-//! **Bound:** [`MAX_BYTES`] with the keys (2.81 MiB), per server name and process. Links expire after [`links::EXPIRY`]
+//! **Bound:** [`MAX_BYTES`] with the keys (2.89 MiB), per server name and process. Links expire after [`links::EXPIRY`]
 //! unless an open stream holds them. For each such stream its VM keeps 8 bytes, and the operations that are not saved yet.
 //!
 //! **Cost:** one read and one write of a slot per method, about 2 us with a few entries. An operation on an event stream that
@@ -59,7 +60,8 @@
 //!
 //! **What it does not do:** follow clients without a session id. Their ids repeat, so their messages cannot be distinguished.
 
-mod activity;
+pub(crate) mod activity;
+mod client_names;
 pub(crate) mod coverage;
 mod endpoints;
 pub(crate) mod event_ids;
@@ -101,7 +103,7 @@ const TABLES: [Table; 9] = [
 ];
 /// Bytes of the store for one namespace, with its keys.
 pub(crate) const MAX_BYTES: usize = table::max_bytes(&TABLES);
-const _: () = assert!(MAX_BYTES <= 281 * 1024 * 1024 / 100);
+const _: () = assert!(MAX_BYTES <= 289 * 1024 * 1024 / 100);
 
 /// A session of one server, as a keyed hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +133,7 @@ pub struct Correlation {
     unsaved_events: RefCell<Vec<event_ids::EventKey>>,
     /// The protocol versions that were read last.
     protocol_versions: RefCell<Vec<(SessionKey, Option<ProtocolVersion>)>>,
+    client_names: RefCell<Vec<client_names::SeenName>>,
     activity: RefCell<activity::Activity>,
 }
 
@@ -175,6 +178,7 @@ impl Correlation {
             kept_operations: RefCell::default(),
             unsaved_events: RefCell::default(),
             protocol_versions: RefCell::default(),
+            client_names: RefCell::default(),
             activity: RefCell::default(),
         }
     }

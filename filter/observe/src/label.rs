@@ -11,12 +11,14 @@
 //! **What it does not do:** limit how many values a label takes; that is [`crate::recorder`].
 
 pub(crate) mod clean;
+mod client_name;
 pub(crate) mod method;
 pub(crate) mod resource;
 pub(crate) mod template;
 pub(crate) mod values;
 
 pub(crate) use clean::{clean, end_without_dot};
+pub(crate) use client_name::{UNKNOWN_CLIENT, client_name};
 pub(crate) use method::ListKind;
 pub use method::Method;
 pub(crate) use resource::ResourceUriLabel;

@@ -13,6 +13,7 @@ use crate::read::message::{Item, RpcErrorCode};
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU64;
+use std::rc::Rc;
 
 /// A JSON-RPC request from client to server that was not answered yet.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,17 +22,21 @@ pub struct Operation {
     pub(crate) method: Method,
     /// The tool of `tools/call`, the prompt of `prompts/get` or the URI of `resources/read`, as a label value.
     pub(crate) name: Option<Box<str>>,
+    /// Digest of the whole name of the tool of `tools/call`, as the client wrote it.
+    pub(crate) tool: Option<NonZeroU64>,
     /// Digest of `params.cursor`.
     pub(crate) cursor: Option<NonZeroU64>,
     /// The first event of the response passed.
     pub(crate) had_event: bool,
     /// From the body or the header; `None` if it was not read.
     pub(crate) protocol_version: Option<ProtocolVersion>,
-    /// `clientInfo.name` of an `initialize`.
-    pub(crate) client_name: Option<Box<str>>,
+    /// The name of the client, as a label value; `None` if it is not known or not used.
+    pub(crate) client_name: Option<Rc<str>>,
     pub(crate) transport: Transport,
     /// `params.taskId`.
     pub(crate) task_id: Option<Box<Text>>,
+    /// Bytes of the JSON-RPC request; 0 if only the headers showed the operation.
+    pub(crate) request_bytes: u64,
 }
 
 // === impl Operation ===
@@ -213,7 +218,7 @@ pub enum Observation<'a> {
 pub struct Session {
     /// From the result of `initialize`.
     pub(crate) protocol_version: ProtocolVersion,
-    pub(crate) client_name: Option<Box<str>>,
+    pub(crate) client_name: Option<Rc<str>>,
     pub(crate) transport: Transport,
 }
 

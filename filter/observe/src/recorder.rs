@@ -5,6 +5,7 @@
 //! | `family`, `families` | what a family is; the table of families, with the labels of each as a struct |
 //! | `label_code` | label values as numbers |
 //! | `operations` | the families of operations |
+//! | `clients` | the families of clients |
 //! | `series` | a family with its label values as one number |
 //! | `label_texts` | a series as text |
 //! | `stats` | the changes and samples of the series between two flushes |
@@ -12,6 +13,7 @@
 //! | `budget`, `budgets` | the label budget of one label; those of all labels |
 //! | `admission` | names become label values under their budgets |
 //! | `lists`, `catalogue`, `listed_resources` | what servers list: names, changed definitions, resources |
+//! | `tools`, `tool_lists` | what servers list as their tools: sizes of definitions, calls of tools that are not listed |
 //! | `stat_tags` | how Envoy takes labels out of the name of a stat |
 //! | `tables` | the tables for documentation and tests |
 //!
@@ -21,6 +23,7 @@ mod admission;
 mod budget;
 mod budgets;
 mod catalogue;
+mod clients;
 pub(crate) mod families;
 pub(crate) mod family;
 mod initial;
@@ -33,6 +36,8 @@ mod series;
 pub(crate) mod stat_tags;
 mod stats;
 pub(crate) mod tables;
+mod tool_lists;
+mod tools;
 
 use crate::config::{Availability, Config, ServerNameFrom, clean_server_name};
 use crate::host::{Metrics, SharedData};
@@ -43,6 +48,7 @@ use crate::shared_data::KEY_PREFIX;
 use crate::text::Text;
 use budget::Name;
 use budgets::Budgets;
+use clients::LatestClient;
 use families::{
     ActiveConnections, FilterInfo, FilterStreams, FirstEventDuration, HeaderMismatch, ListedBytes, ListedItems,
     MessageBytes, Notifications, ParseSkipped, ProtocolErrors, RequestsInFlight, ServerRequestDuration, ServerRequests,
@@ -63,6 +69,7 @@ pub struct Recorder {
     stats: Stats,
     budgets: Budgets,
     lists: Lists,
+    latest_client: Option<LatestClient>,
     /// With many servers: which names have their initial series on which server.
     has_initial_series: FxHashSet<(BudgetedLabel, Name, Server)>,
 }
@@ -78,7 +85,8 @@ impl Recorder {
         let budgets = Budgets::new(&config, &prefix);
         let lists = Lists::new(prefix);
         let has_initial_series = FxHashSet::default();
-        let mut recorder = Self { config, stats: Stats::new(), budgets, lists, has_initial_series };
+        let mut recorder =
+            Self { config, stats: Stats::new(), budgets, lists, latest_client: None, has_initial_series };
         recorder.set(FilterInfo { filter_version: FilterVersion }, 1);
         if recorder.config.server_name_from != ServerNameFrom::Cluster {
             let name = recorder.config.server_name.clone();
@@ -147,9 +155,10 @@ impl Recorder {
         }
     }
 
-    /// Hands all that was gathered to the host. Names without room are looked up in the shared data again.
+    /// Hands all that was gathered to the host. Names without room and first lists are looked up in the shared data again.
     pub(crate) fn flush(&mut self, metrics: &dyn Metrics) {
         self.budgets.tick();
+        self.lists.tick(metrics);
         self.flush_stats(metrics);
     }
 
@@ -193,8 +202,8 @@ impl Recorder {
 
     fn session_started(&mut self, server: Server, session: &Session, shared: &dyn SharedData) {
         let Session { protocol_version, transport, ref client_name } = *session;
-        // No server confirms the name of a client, so all of them count as confirmed.
-        let client_name = self.config.client_name.then(|| self.name(client_name.as_deref(), true, server, shared));
+        let wants_client = self.config.wants_client_name();
+        let client_name = wants_client.then(|| self.client_of_session(client_name.as_deref(), server, shared));
         self.count(Sessions { protocol_version, transport, server_name: server, client_name }, 1);
     }
 

@@ -18,7 +18,7 @@ use std::cell::RefCell;
 
 /// The prefix of every key. The number changes when the layout of a value changes, and when the place of a stored variant in its
 /// enum does.
-pub(crate) const KEY_PREFIX: &str = "mcp_observability/4/";
+pub(crate) const KEY_PREFIX: &str = "mcp_observability/5/";
 
 /// Attempts per update. Each failed attempt means that another VM succeeded in between. If all workers change one value at
 /// the same time, each has to expect as many failures as there are workers.
@@ -71,7 +71,7 @@ pub(crate) fn encode(value: &impl Serialize) -> Vec<u8> {
 }
 
 /// A digest in a value. It takes eight bytes, where a number of variable size would take ten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct StoredDigest(#[serde(with = "postcard::fixint::le")] pub(crate) u64);
 
 /// The records of a value, `N` bytes each, the oldest first. A value that is no list of at most `max` records counts as empty.
@@ -96,6 +96,9 @@ pub struct InMemory {
     /// Every write fails, as if another VM always wrote first.
     #[cfg(test)]
     refuses: std::cell::Cell<bool>,
+    /// How many times a value was read.
+    #[cfg(test)]
+    reads: std::cell::Cell<u32>,
 }
 
 // === impl InMemory ===
@@ -114,10 +117,17 @@ impl InMemory {
     pub(crate) fn refuse(&self, refuses: bool) {
         self.refuses.set(refuses);
     }
+
+    /// How many times a value was read.
+    pub(crate) fn reads(&self) -> u32 {
+        self.reads.get()
+    }
 }
 
 impl SharedData for InMemory {
     fn read(&self, key: &str) -> Option<Versioned> {
+        #[cfg(test)]
+        self.reads.set(self.reads.get() + 1);
         self.values.borrow().get(key).map(|(bytes, version)| Versioned { bytes: bytes.clone(), version: *version })
     }
 

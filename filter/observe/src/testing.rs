@@ -212,8 +212,12 @@ impl Proxy {
 
     pub(crate) fn tick_once(&self) -> Vec<String> {
         let mut log = Log::default();
-        self.correlation.tick(Time(self.clock.get()), &mut |_, observation| log.observe(observation));
+        self.tick_to(&mut log);
         log.lines
+    }
+
+    pub(crate) fn tick_to(&self, observer: &mut dyn Observer) {
+        self.correlation.tick(Time(self.clock.get()), &mut |_, observation| observer.observe(observation));
     }
 }
 

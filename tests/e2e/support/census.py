@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Iterable
 
 from .exchange import Exchange
-from .expected import Series, classify, label, opened, series
+from .expected import Series, classify, client_label, label, opened, series
 from .messages import METHODS, REVISIONS, is_answer, is_notification, is_request
 from .reading import is_stream_of_mcp
+from .sessions import client_of
 
 COUNTED = re.compile(r"mcp_\w+_total|mcp_sessions_active|mcp_(session|server_request)_duration_microseconds_count")
 # Gauges that must be 0 after all exchanges have ended.
@@ -73,6 +74,8 @@ class Census:
     answered_by_client: dict[Id, dict[str, Any]] = field(default_factory=dict)
     elsewhere: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     replays: set[tuple[str, str]] = field(default_factory=set)
+    # The name that the `initialize` of a session gave.
+    clients: dict[str, object] = field(default_factory=dict)
 
     def total(self, family: str, **labels: str) -> int:
         """The sum over every series with these labels."""
@@ -90,6 +93,9 @@ class Census:
             self.add("mcp_message_bytes_total", len(exchange.response_body), direction="out")
             self.exchange(exchange)
         self.answers_elsewhere()
+        for operation in self.operations:
+            if operation.method == "initialize" and operation.session and operation.outcome()[0] == "ok":
+                self.clients[operation.session] = client_of(operation.message)
         for operation in self.operations:
             self.operation(operation)
         self.server_requests()
@@ -156,6 +162,10 @@ class Census:
             self.add("mcp_header_mismatch_total", header=header)
         status, error_type = operation.outcome()
         self.add("mcp_requests_total", method=operation.method, status=status, error_type=error_type)
+        client = client_of(operation.message)
+        if client is None and operation.method != "initialize":
+            client = self.clients.get(operation.session)
+        self.add("mcp_client_requests_total", client_name=client_label(client), status=status)
         if operation.answer is not None and "error" in operation.answer:
             code = str(operation.answer["error"]["code"])
             self.add("mcp_protocol_errors_total", error_code=code, method=operation.method)
@@ -164,7 +174,7 @@ class Census:
         if operation.method == "initialize" and status == "ok":
             version = operation.answer["result"]["protocolVersion"]
             version = version if version in REVISIONS else "other"
-            self.add("mcp_sessions_total", protocol_version=version, transport="streamable_http")
+            self.add("mcp_sessions_total", protocol_version=version, transport="streamable_http", client_name=client_label(client))
 
     def named(self, operation: Operation, status: str, error_type: str) -> None:
         family, name = NAMED[operation.method]

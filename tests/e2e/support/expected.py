@@ -205,6 +205,8 @@ class Expected:
         params = request.get("params") if isinstance(request.get("params"), dict) else {}
         self.operations[method, params.get("name") or params.get("uri") or "", error_type or status] += 1
         self.add("mcp_requests_total", method=method, status=status, error_type=error_type)
+        client = client_label(self.sessions.client(exchange, request))
+        self.add("mcp_client_requests_total", client_name=client, status=status)
         timed = method != "subscriptions/listen" and self.has_time(exchange, request, answer, status)
         if timed:
             self.add("mcp_request_duration_microseconds_count", method=method, status=status)
@@ -225,7 +227,7 @@ class Expected:
             version = answer.value["result"].get("protocolVersion")
             version = version if version in messages.REVISIONS else "other"
             transport = self.sessions.transport(exchange)
-            self.add("mcp_sessions_total", protocol_version=version, transport=transport)
+            self.add("mcp_sessions_total", protocol_version=version, transport=transport, client_name=client)
 
     def has_time(self, exchange: Exchange, request: dict, answer: Part | None, status: str) -> bool:
         """Whether the duration is known: the end is known, and the time that the server waited for its client."""
@@ -316,6 +318,18 @@ def classify(request: dict, answer: dict) -> tuple[str, str]:
 
 
 # === labels ===
+
+
+# A version at the end of a client's name, with what separates it.
+VERSION = re.compile(r"(.+?)[/@\-_ ]v?[0-9](?:[0-9.]*|[0-9]*\.[0-9A-Za-z.+-]*)", re.DOTALL)
+
+
+def client_label(name: object) -> str:
+    """The label value of a client's name."""
+    if not isinstance(name, str):
+        return "unknown"
+    found = VERSION.fullmatch(name.strip())
+    return label((found.group(1) if found else name).strip()) or "unknown"
 
 
 def label(value: object, limit: int = 128) -> str:

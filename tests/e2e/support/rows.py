@@ -65,7 +65,10 @@ def outcome_label(outcome: str) -> str:
 def differing(account: Expected, wanted: Counter[Series]) -> list[str]:
     """The series on which recorded bytes and table disagree, in the families that the table determines."""
     families = {family for family, _ in wanted} | {"mcp_server_requests_total", "mcp_sessions_total"}
-    found = {entry: count for entry, count in account.totals.items() if entry[0] in families and decided(entry)}
+    found: Counter[Series] = Counter()
+    for (family, labels), count in account.totals.items():
+        if family in families and decided((family, labels)):
+            found[family, tuple(label for label in labels if label[0] != "client_name")] += count
     return [
         f"table {wanted[entry]}, bytes {found.get(entry, 0)}: {pretty(entry)}"
         for entry in sorted(wanted.keys() | found.keys())

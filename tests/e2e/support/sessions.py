@@ -21,6 +21,8 @@ class Session:
 
     transport: str
     revision: str = ""
+    # The name that its `initialize` gives.
+    client: object = None
     begun: bool = False
     ended: bool = False
     answers: dict[Key, tuple[Exchange, Part]] = field(default_factory=dict)
@@ -59,6 +61,11 @@ class Sessions:
 
     def revision(self, exchange: Exchange) -> str:
         return exchange.request.get("mcp-protocol-version") or self.by_exchange[id(exchange)].revision
+
+    def client(self, exchange: Exchange, request: dict) -> object:
+        """The name of the client: its own, or that of the session. `None` if it is unknown."""
+        own, session = client_of(request), self.by_exchange[id(exchange)]
+        return own if own is not None or request["method"] == "initialize" or not session.begun else session.client
 
     def answer(self, exchange: Exchange, request: dict) -> Part | None:
         """The response to this request on another exchange of the session."""
@@ -128,6 +135,8 @@ def read_request(session: Session, exchange: Exchange) -> None:
     for message in (part.value for part in messages.split(exchange.request_body) if part.value is not None):
         if messages.is_request(message):
             session.requests.add(id_key(message["id"]))
+            if message["method"] == "initialize":
+                session.client = client_of(message)
         elif messages.is_answer(message):
             session.repeated_client_answers += id_key(message.get("id")) in session.client_answers
             session.client_answers[id_key(message.get("id"))] = message
@@ -155,6 +164,17 @@ def read_response(session: Session, exchange: Exchange, parts: list[Part]) -> No
                 session.begun, session.revision = True, str(greeting["protocolVersion"])
         elif message["method"] == "notifications/cancelled":
             session.server_given_up.add(cancelled(message))
+
+
+def client_of(request: dict) -> object:
+    """The name of the client that a request gives: `initialize` in `clientInfo`, other methods in `_meta`."""
+    params = request.get("params")
+    holder = params if isinstance(params, dict) else {}
+    key = "clientInfo"
+    if request["method"] != "initialize":
+        holder, key = holder.get("_meta"), "io.modelcontextprotocol/clientInfo"
+    info = holder.get(key) if isinstance(holder, dict) else None
+    return info.get("name") if isinstance(info, dict) else None
 
 
 def is_tool_result(message: dict) -> bool:

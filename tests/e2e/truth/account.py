@@ -45,9 +45,11 @@ class Account:
     def first_event(self, method: str) -> None:
         self.add("mcp_first_event_duration_microseconds_count", method=method)
 
-    def session_began(self, version: str, transport: str = "streamable_http", named: bool = True) -> None:
+    def session_began(
+        self, version: str, client: str, transport: str = "streamable_http", named: bool = True
+    ) -> None:
         """A session started. Without an id (`named` is false) it counts in `mcp_sessions_total` only."""
-        self.add("mcp_sessions_total", protocol_version=version, transport=transport)
+        self.add("mcp_sessions_total", protocol_version=version, transport=transport, client_name=client)
         if named:
             self.add("mcp_sessions_active", transport=transport)
 
@@ -84,6 +86,7 @@ class Account:
         """An operation ended. `answered`: by a JSON-RPC message. `timed`: its duration is known."""
         method = operation.label
         self.add("mcp_requests_total", method=method, status=status, error_type=error_type)
+        self.add("mcp_client_requests_total", client_name=operation.client, status=status)
         timed = timed and method != "subscriptions/listen"
         if timed:
             self.add("mcp_request_duration_microseconds_count", method=method, status=status)
@@ -91,6 +94,8 @@ class Account:
             self.add(family)
         if method == "tools/call":
             self.tool_call(operation.name, status, error_type, answered, timed)
+            call = {"tool_name": operation.name, "status": status}
+            self.add("mcp_client_tool_calls_total", client_name=operation.client, **call)
         elif method == "resources/read":
             self.add("mcp_resource_reads_total", resource_uri=operation.name, status=status)
         elif method == "prompts/get":

@@ -51,7 +51,9 @@ async def redirected(world: World, exchange: Exchange, operation: Operation) -> 
 
 async def probe(world: World) -> None:
     """A client tries Streamable HTTP with a server that has HTTP+SSE only."""
-    operation = Operation("initialize", world.words.id(), {"protocolVersion": "2025-11-25", "capabilities": {}})
+    info, client = client_info(world.chance)
+    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info}
+    operation = Operation("initialize", world.words.id(), params, client=client)
     exchange = await world.ask(operation)
     world.account.ended(operation, "negotiation", answered=False)
     await exchange.answer(405, b"Method Not Allowed", "text/plain")
@@ -257,10 +259,12 @@ async def get_stream(world: World) -> None:
 async def initialize(world: World) -> None:
     """An `initialize` without further exchanges of its session."""
     version = world.chance.choice((*HANDSHAKE_VERSIONS, "1999-01-01"))
-    operation = Operation("initialize", world.words.id(), {"protocolVersion": "2025-11-25", "clientInfo": {"name": "c"}})
+    info, client = client_info(world.chance)
+    params = {"protocolVersion": "2025-11-25", "clientInfo": info}
+    operation = Operation("initialize", world.words.id(), params, client=client)
     exchange = await world.ask(operation)
     world.account.ended(operation, "ok")
-    world.account.session_began(version if version in HANDSHAKE_VERSIONS else "other", named=False)
+    world.account.session_began(version if version in HANDSHAKE_VERSIONS else "other", client, named=False)
     answer = world.words.result(operation.id, {"protocolVersion": version, "serverInfo": {"name": "s"}})
     if world.odds(0.5):
         await world.json(exchange, answer)

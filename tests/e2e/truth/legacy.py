@@ -1,7 +1,7 @@
 """HTTP+SSE of 2024-11-05: POSTs with the HTTP response 202, and all messages of the server on one GET stream."""
 
 from .link import Exchange
-from .operation import Operation, any_of, call
+from .operation import Operation, any_of, call, client_info
 from .server_requests import METHODS
 from .words import NOTIFICATIONS_OUT
 from .world import HANDSHAKE_VERSIONS, World
@@ -21,6 +21,7 @@ class Legacy:
 
     def __init__(self, world: World, stream: Exchange, target: str) -> None:
         self.world, self.stream, self.target = world, stream, target
+        self.client_info, self.client = client_info(world.chance)
         self.asked = self.server_asked = 0
         self.versions: list[tuple[str, str]] = []
 
@@ -38,9 +39,10 @@ class Legacy:
     async def initialize(self) -> None:
         world = self.world
         version = world.chance.choice(HANDSHAKE_VERSIONS)
-        operation = Operation("initialize", self.number(), {"protocolVersion": version, "capabilities": {}})
+        params = {"protocolVersion": version, "capabilities": {}, "clientInfo": self.client_info}
+        operation = Operation("initialize", self.number(), params, client=self.client)
         world.account.ended(operation, "ok")
-        world.account.session_began(version, "http_sse")
+        world.account.session_began(version, self.client, "http_sse")
         await self.exchange(operation, world.words.result(operation.id, {"protocolVersion": version}))
         if version > "2025-06":
             self.versions = [("MCP-Protocol-Version", version)]
@@ -54,6 +56,7 @@ class Legacy:
         return await self.world.post(body, *self.versions, target=self.target)
 
     async def ask(self, operation: Operation) -> Exchange:
+        operation.client = self.client
         return await self.world.ask(operation, *self.versions, target=self.target)
 
     async def send(self, message: bytes) -> None:

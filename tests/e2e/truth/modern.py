@@ -2,10 +2,11 @@
 
 import base64
 
-from .operation import Operation, any_of, call
+from .operation import Operation, any_of, call, client_info
 from .world import MODERN, World
 
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
+CLIENT_KEY = "io.modelcontextprotocol/clientInfo"
 
 
 async def modern(world: World) -> None:
@@ -14,6 +15,8 @@ async def modern(world: World) -> None:
     if operation.method == "ping":
         operation.method = "server/discover"
     operation.params["_meta"] = {VERSION_KEY: MODERN, "io.modelcontextprotocol/clientCapabilities": {}}
+    if world.odds(0.8):
+        operation.params["_meta"][CLIENT_KEY], operation.client = client_info(world.chance)
     headers = mirror(operation)
     if world.odds(0.15):
         await refused_mirror(world, operation, headers)

@@ -13,20 +13,48 @@ RESOURCES = {
     "no scheme at all": "other",
 }
 CUSTOM = "acme/doSomething"
+# Names that clients give themselves, with their label values.
+CLIENTS = {
+    "desk": "desk",
+    "cursor/1.2.3": "cursor",
+    "claude-code v2": "claude-code",
+    "x@1.0.0-beta.1": "x",
+    "python3": "python3",
+    "studio-2-client": "studio-2-client",
+    "Größe 😀": "Größe 😀",
+    'a;b="c"\n': "a_b__c__",
+    "": "unknown",
+    "unknown": "unknown",
+    "other": "other",
+}
+UNKNOWN = "unknown"
+# Values of `clientInfo` without a name that can be read.
+NAMELESS = ({}, {"version": "1"}, {"name": 5}, {"name": None}, {"name": {"name": "desk"}}, {"info": {"name": "desk"}}, "desk", 5, [])
 
 
 @dataclass
 class Operation:
-    """`name` is the label value of the tool, prompt or resource."""
+    """`name` is the label value of the tool, prompt or resource, `client` that of the client."""
 
     method: str
     id: Any
     params: dict[str, Any] = field(default_factory=dict)
     name: str = ""
+    client: str = UNKNOWN
 
     @property
     def label(self) -> str:
         return "other" if self.method == CUSTOM else self.method
+
+
+def client_info(chance: random.Random) -> tuple[Any, str]:
+    """A value of `clientInfo`, and the label value of its name."""
+    if chance.random() < 0.2:
+        return chance.choice(NAMELESS), UNKNOWN
+    name = chance.choice(list(CLIENTS))
+    members = [("name", name), ("version", "1.0"), ("title", {"name": "decoy"})]
+    chance.shuffle(members)
+    return dict(members), CLIENTS[name]
 
 
 def call(chance: random.Random, id: Any) -> Operation:

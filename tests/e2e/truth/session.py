@@ -1,7 +1,7 @@
 """Scripts of a session of Streamable HTTP: its start, its operations and their streams, and its end."""
 
 from .link import Exchange
-from .operation import Operation, any_of, call
+from .operation import UNKNOWN, Operation, any_of, call, client_info
 from .words import NOTIFICATIONS_OUT
 from .world import World
 
@@ -14,11 +14,15 @@ class Session:
     def __init__(self, world: World, version: str) -> None:
         self.world, self.version = world, version
         self.id = "-".join(f"{world.chance.getrandbits(32):x}" for _ in range(4))
+        self.client_info, self.client = client_info(world.chance)
         self.asked = self.server_asked = self.events = 0
 
     @classmethod
-    async def begin(cls, world: World, version: str = "") -> "Session":
+    async def begin(cls, world: World, version: str = "", named: bool = True) -> "Session":
+        """Begins a session. Its client has no name if `named` is false."""
         session = cls(world, version or world.chance.choice(VERSIONS))
+        if not named:
+            session.client_info, session.client = {}, UNKNOWN
         operation, exchange = await session.initialize()
         answer = session.begun(operation)
         if world.odds(0.5):
@@ -29,8 +33,8 @@ class Session:
         return session
 
     async def initialize(self) -> tuple[Operation, Exchange]:
-        params = {"protocolVersion": self.version, "capabilities": {}}
-        operation = Operation("initialize", self.number(), params)
+        params = {"protocolVersion": self.version, "capabilities": {}, "clientInfo": self.client_info}
+        operation = Operation("initialize", self.number(), params, client=self.client)
         return operation, await self.world.ask(operation)
 
     def named(self) -> tuple[str, str]:
@@ -38,7 +42,7 @@ class Session:
 
     def begun(self, operation: Operation) -> bytes:
         self.world.account.ended(operation, "ok")
-        self.world.account.session_began(self.version)
+        self.world.account.session_began(self.version, self.client)
         return self.world.words.result(operation.id, {"protocolVersion": self.version, "capabilities": {}})
 
     async def end(self) -> None:
@@ -89,6 +93,7 @@ class Session:
         return call(self.world.chance, self.number())
 
     async def ask(self, operation: Operation) -> Exchange:
+        operation.client = self.client
         return await self.world.ask(operation, *self.headers)
 
     async def post(self, body: bytes) -> Exchange:
@@ -141,8 +146,9 @@ async def ordinary(world: World) -> None:
 
 
 async def ended_twice(world: World) -> None:
-    """A session ends once, even if further requests get a 404. A refused DELETE does not end it."""
-    session = await Session.begin(world)
+    """A session ends once, even if further requests get a 404. A refused DELETE does not end it. The name of the client is known
+    to some workers after the end, so it has none here."""
+    session = await Session.begin(world, named=False)
     refused = await world.link.begin("DELETE", "/mcp", session.headers)
     await refused.answer(405, b"no", "text/plain")
     await session.end()

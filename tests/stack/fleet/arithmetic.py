@@ -18,16 +18,20 @@ FAMILIES = families()
 JOINT = "mcp_server_operation_duration_microseconds"
 # In the sidecar this family comes from Envoy's health check, not from the filter.
 AVAILABLE = "mcp_upstream_available"
+# Only with `labels.client_name: "tools"`.
+CLIENT_CALLS = "mcp_client_tool_calls_total"
 # A label has as many confirmed names as its limit, this number of unconfirmed ones, and `other`.
 UNCONFIRMED, OTHER = budgets()["unconfirmed"], 1
 LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
 NAMED = ("tools/call", "resources/read", "prompts/get")
 INVALID_REQUEST = (-32700, -32600, -32601, -32602, -32002)
 OK = ("ok", "")
+# The name of all clients of a typical server.
+CLIENT = "desk"
 OUTCOME = ("status", "error_type")
 # The words for label values in the tables of docs/fleet.md. For other labels: the name with an "s".
 WORDS = {
-    "status": "statuses", "protocol_version": "protocol versions", "tool_name": "tools", "error_code": "codes",
+    "status": "statuses", "protocol_version": "protocol versions", "tool_name": "tools", "client_name": "clients", "error_code": "codes",
     "prompt_name": "prompts", "resource_uri": "resources",
 }
 WORDS_OF = {
@@ -73,6 +77,7 @@ class Limits:
     tool_names: int = shipped_limits()["tool_names"]
     prompt_names: int = shipped_limits()["prompt_names"]
     resource_uris: int = shipped_limits()["resource_uris"]
+    client_names: int = shipped_limits()["client_names"]
     error_codes: int = shipped_limits()["error_codes"]
 
 
@@ -146,6 +151,10 @@ def typical(server: Typical, semconv: bool = False) -> Terms:
     lists = one("lists", "method", LISTS)
     codes = one("codes", "error_code", tuple(map(str, server.codes)))
     ends = one("ends", "status", ("ok", "error"))
+    client = one("clients", "client_name", (CLIENT,))
+    versions = one("protocol versions", "protocol_version", server.protocol_versions)
+    terms["mcp_sessions_total"] += [(versions, one("transports", "transport", ("streamable_http",)), client)]
+    terms["mcp_client_requests_total"] += [(client, ends)]
     kinds = sorted({error_type(code) for code in server.codes})
     terms["mcp_requests_total"] += [
         (named, outcomes(failed(*(kind for kind in kinds if kind not in initial_errors())))),
@@ -184,12 +193,18 @@ def joint(server: Typical, tools: Dimension) -> list[Term]:
     ]
 
 
-def limits(of: Limits, semconv: bool = False) -> Terms:
-    """The maximum for any traffic: all values of all labels, except combinations that cannot occur."""
-    places = {
+def most_places(of: Limits) -> dict[str, int]:
+    """The most values of each label with a budget, those known without traffic not included."""
+    return {
         "tool_name": of.tool_names + UNCONFIRMED + OTHER, "prompt_name": of.prompt_names + UNCONFIRMED + OTHER,
         "resource_uri": of.resource_uris + UNCONFIRMED + OTHER, "error_code": of.error_codes + OTHER,
+        "client_name": of.client_names + UNCONFIRMED + OTHER,
     }
+
+
+def limits(of: Limits, semconv: bool = False) -> Terms:
+    """The maximum for any traffic: all values of all labels, except combinations that cannot occur."""
+    places = most_places(of)
     tools = one("tools", "tool_name", numbers(places["tool_name"]))
     known = (*SETS["KnownMethod"], "other")
     methods = one("methods", "method", known)
@@ -198,7 +213,7 @@ def limits(of: Limits, semconv: bool = False) -> Terms:
     ends = outcomes([*((status, "") for status in SETS["Status"] if status != "error"), *failed(*SETS["ErrorType"])])
     begun = start(semconv)
     most = {JOINT: joint_at_most()} if semconv else {}
-    rest = [family for name, family in FAMILIES.items() if name not in begun and name != JOINT]
+    rest = [family for name, family in FAMILIES.items() if name not in begun and name not in (JOINT, CLIENT_CALLS)]
     return begun | {family.name: [at_most(family, places)] for family in rest} | most | {
         "mcp_requests_total": [(one("methods", "method", values_of("mcp_requests_total", "method")), ends)],
         "mcp_request_duration_microseconds": [(timed, statuses)],
@@ -209,9 +224,7 @@ def limits(of: Limits, semconv: bool = False) -> Terms:
         "mcp_server_requests_total": [(methods, one("ends", "status", SETS["ServerRequestStatus"]))],
         "mcp_server_request_duration_microseconds": [(methods,)],
         "mcp_first_event_duration_microseconds": [(timed,)],
-        "mcp_sessions_total": [
-            (one("protocol versions", "protocol_version", SETS["ProtocolVersion"]), one("transports", "transport", SETS["Transport"])),
-        ],
+        **{name: [at_most(FAMILIES[name], places)] for name in ("mcp_sessions_total", "mcp_client_requests_total")},
     }
 
 
@@ -221,7 +234,12 @@ def at_most(family: Family, places: dict[str, int]) -> Term:
         names = numbers(places[label.budget]) if label.budget else ()
         return one(word(family.name, label.name), label.name, (*label.values, *names))
 
-    return tuple(dimension(label) for label in family.labels if not label.optional and label.name != "server_name")
+    return tuple(dimension(label) for label in family.labels if label.name != "server_name")
+
+
+def client_calls_at_most(of: Limits) -> int:
+    """The most series of the tool calls by client."""
+    return combinations([at_most(FAMILIES[CLIENT_CALLS], most_places(of))])
 
 
 def values_of(family: str, label: str) -> tuple[str, ...]:

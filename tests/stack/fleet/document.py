@@ -7,7 +7,7 @@ import vocabulary
 from core_tables import ROOT
 
 from . import arithmetic
-from .arithmetic import FAMILIES, JOINT, Limits, Term, Typical
+from .arithmetic import CLIENT_CALLS, FAMILIES, JOINT, Limits, Term, Typical
 from .page import family_of
 
 PAGE = ROOT / "docs" / "fleet.md"
@@ -24,7 +24,7 @@ COPIED = "mcp_session_duration_microseconds"
 MERGED_BOUNDS = 3
 FLEETS = (1, 200, 1000, 5000)
 # Limits for a server of the typical size, with room for more names.
-TIGHT = Limits(tool_names=20, prompt_names=10, resource_uris=10, error_codes=10)
+TIGHT = Limits(tool_names=20, prompt_names=10, resource_uris=10, client_names=10, error_codes=10)
 # Families with this many series or fewer have no row.
 SMALL = 4
 INTERVAL_SECONDS = 10
@@ -65,15 +65,19 @@ def recorded(terms: arithmetic.Terms) -> dict[str, int]:
 
 def formula(terms: list[Term], each: int) -> str:
     """A text such as `12 tools × 20 = 240`; only the number if there is nothing to multiply."""
-    products = []
-    for term in terms:
-        factors = [f"{number(len(dimension.values))} {dimension.word}" for dimension in term if len(dimension.values) > 1]
-        products.append(" × ".join(factors) or "1")
+    products = [" × ".join(factors(term, of_sum=len(terms) > 1)) or "1" for term in terms]
     text = " + ".join(products)
     if each > 1:
         text = f"({text}) × {each}" if len(terms) > 1 else f"{text} × {each}" if text != "1" else str(each)
     value = number(arithmetic.combinations(terms) * each)
     return value if text == value else f"{text} = {value}"
+
+
+def factors(term: Term, of_sum: bool) -> list[str]:
+    """`12 tools` for each label with several values. A term of a sum also names single values, so that it can be told apart."""
+    several = [f"{number(len(dimension.values))} {dimension.word}" for dimension in term if len(dimension.values) > 1]
+    single = [f"`{'/'.join(filter(None, dimension.values[0]))}`" for dimension in term if len(dimension.values) == 1]
+    return several + (single if of_sum else [])
 
 
 def row(*cells: str) -> str:
@@ -89,7 +93,7 @@ def series() -> str:
     start, typical, most = arithmetic.start(), arithmetic.typical(Typical()), arithmetic.limits(Limits())
     rows = []
     for name, family in FAMILIES.items():
-        if name == JOINT:
+        if name in (JOINT, CLIENT_CALLS):
             continue
         begun = number(arithmetic.series(family, start.get(name, [])))
         cells = [formula(terms[name], family.each) if name in terms else "0" for terms in (typical, most)]

@@ -11,7 +11,7 @@ from support.client import JSON, Connection
 from support.http1 import Headers, Message
 from support.stub import Wire
 
-from .arithmetic import NAMED, Typical
+from .arithmetic import CLIENT, NAMED, Typical
 
 OUTCOME = "outcome"
 LISTED = {
@@ -77,7 +77,7 @@ def drive(port: int, server: Typical) -> int:
     sent = 0
     for version in server.protocol_versions:
         client = Client(port)
-        hello = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+        hello = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": CLIENT, "version": "1"}}
         client.send("initialize", hello, id=7)
         headers = [("Mcp-Session-Id", "session"), ("MCP-Protocol-Version", version)]
         client.send("notifications/initialized", {}, headers)

@@ -15,7 +15,7 @@ from .canaries import OTLP, PROMETHEUS, Canary
 
 # Settings of the filter: as shipped, and with everything exported that can be.
 SHIPPED: dict[str, Any] = {}
-TELLING = {"labels": {"resource_uri": "full", "client_name": True}}
+TELLING = {"labels": {"resource_uri": "full", "client_name": "tools"}}
 NOWHERE, SPANS, EVERYWHERE = frozenset[str](), frozenset({OTLP}), frozenset({OTLP, PROMETHEUS})
 
 # The place of the secret, its text, the outputs that contain it with the shipped settings, and those with TELLING.
@@ -32,7 +32,7 @@ TABLE = (
     ("method that nobody knows", "{}", NOWHERE, NOWHERE),
     ("notification", "{}", NOWHERE, NOWHERE),
     ("name of the server", "{}", NOWHERE, NOWHERE),
-    ("name of the client", "{}@example.com", NOWHERE, EVERYWHERE),
+    ("name of the client", "{}@example.com", EVERYWHERE, EVERYWHERE),
     ("name of a tool", "{}@example.com", EVERYWHERE, EVERYWHERE),
     ("id of a request", "eyJhbGciOiJub25lIn0.{}.c2ln", SPANS, SPANS),
     ("userinfo of a resource", "{}", NOWHERE, EVERYWHERE),

@@ -1,3 +1,4 @@
+use super::ClientNameLabel;
 use super::{Availability, Config, ResourceUriLabel, ServerNameFrom};
 use crate::test;
 
@@ -26,7 +27,7 @@ fn names_that_could_be_overlooked_are_quoted() {
 fn every_field_is_read() {
     let config = parse(
         r#"{"server_name":"a.b-c_d","server_name_from":"cluster","paths":["/mcp"],
-        "labels":{"resource_uri":"hash","hash_key":"${KEY}","client_name":true},
+        "labels":{"resource_uri":"hash","hash_key":"${KEY}","client_name":"tools"},
         "limits":{"tool_names":5.0,"label_bytes":64},"extra_methods":["skills/list"],
         "filter_state":true,"semconv":true,"availability":"off"}"#,
     )
@@ -38,7 +39,7 @@ fn every_field_is_read() {
     assert_eq!(config.limits.tool_names, 5);
     assert_eq!(config.limits.label_bytes, 64);
     assert_eq!(config.availability, Availability::Off);
-    assert!(config.client_name && config.filter_state && config.semconv);
+    assert!(config.client_name == ClientNameLabel::Tools && config.filter_state && config.semconv);
 }
 
 #[test]

@@ -16,9 +16,11 @@ use super::coverage::Traffic;
 use super::sessions;
 use super::{Correlation, SessionKey};
 use crate::host::Time;
+use crate::label::Transport;
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How often the use of a session is published.
@@ -28,8 +30,8 @@ const PUBLISH_INTERVAL: Duration = Duration::from_secs(60);
 const MAX_IDLE: usize = 400;
 /// Evicted sessions that are kept until the next tick.
 const MAX_EVICTED: usize = 256;
-/// Bytes of a session in the VM's memory, with its digest.
-const SESSION_BYTES: usize = 72;
+/// Bytes of a session in the VM's memory, with its digest, without the name of its client.
+const SESSION_BYTES: usize = 96;
 const _: () = assert!(size_of::<(u64, LocalSession)>() <= SESSION_BYTES);
 /// A session without an exchange for this long is dropped from the VM's memory.
 const RETENTION: Duration = Duration::from_secs(5 * 60);
@@ -47,8 +49,18 @@ pub(super) struct Activity {
     pub(super) checks: Vec<IdleCheck>,
 }
 
+/// What this VM knows about the name of a session's client.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum SessionClient {
+    /// It did not look the name up.
+    #[default]
+    NotRead,
+    /// What the store had.
+    Read(Option<Rc<str>>),
+}
+
 /// A session in the memory of one VM.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LocalSession {
     session: SessionKey,
     open_exchanges: u32,
@@ -64,6 +76,7 @@ pub(super) struct LocalSession {
     published: Option<Time>,
     /// When `used` is published next.
     publish_at: Option<Time>,
+    client: SessionClient,
 }
 
 /// The latest use of a session, to be published.
@@ -107,6 +120,7 @@ impl LocalSession {
             used,
             published,
             publish_at,
+            client: SessionClient::NotRead,
         }
     }
 
@@ -166,7 +180,7 @@ impl Activity {
             sessions.retain(|_, local| {
                 let is_kept = local.open_exchanges > 0 || used(local) > limit;
                 if !is_kept && !local.is_published() && evicted.len() < MAX_EVICTED {
-                    evicted.push(*local);
+                    evicted.push(local.clone());
                 }
                 is_kept
             });
@@ -178,13 +192,14 @@ impl Activity {
 // === impl Correlation ===
 
 impl Correlation {
-    /// An exchange of a session starts; `digest` is of the session's id. Returns whether this VM knows the session.
-    pub(crate) fn exchange_started(&self, digest: u64, is_request: bool) -> bool {
+    /// An exchange of a session starts; `digest` is of the session's id. Returns what this VM knows about the client's name, or
+    /// `None` if it does not know the session.
+    pub(crate) fn exchange_started(&self, digest: u64, is_request: bool) -> Option<SessionClient> {
         let mut activity = self.activity.borrow_mut();
-        let Some(local) = activity.sessions.get_mut(&digest) else { return false };
+        let local = activity.sessions.get_mut(&digest)?;
         (local.open_exchanges, local.is_used) = (local.open_exchanges + 1, true);
         local.has_requests |= is_request;
-        true
+        Some(local.client.clone())
     }
 
     /// [`exchange_started`](Self::exchange_started) for a session that this VM does not know.
@@ -193,6 +208,19 @@ impl Correlation {
         let mut activity = self.activity.borrow_mut();
         activity.make_room();
         activity.sessions.insert(digest, LocalSession::new(session, is_request));
+    }
+
+    /// The name that the session's client gave in `initialize`. On Streamable HTTP this VM reads it once. On HTTP+SSE the
+    /// session is older than its `initialize`, so this VM reads it until the session's start is in the store.
+    #[inline(never)]
+    pub(crate) fn client_of_session(&self, digest: u64, session: SessionKey, transport: Transport) -> Option<Rc<str>> {
+        let start = self.session_start(session);
+        let is_final = start.is_some() || transport == Transport::StreamableHttp;
+        let name = start.and_then(|start| start.client_name);
+        if let Some(local) = self.activity.borrow_mut().sessions.get_mut(&digest).filter(|_| is_final) {
+            local.client = SessionClient::Read(name.clone());
+        }
+        name
     }
 
     /// An exchange of a session ended.

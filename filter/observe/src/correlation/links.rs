@@ -33,6 +33,7 @@ pub(crate) use early_answers::EarlyAnswer;
 pub(super) use early_answers::LISTED_SLOTS;
 pub(super) use kept::KeptOperations;
 use serde::{Deserialize, Serialize};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How long a link waits while no open stream holds it.
@@ -42,11 +43,13 @@ pub(super) const TABLE: Table = Table { letter: 'l', slots: 256, max_bytes: 8192
 /// answer on its own stream finds it.
 const MAX_OPEN_BYTES: usize = TABLE.max_bytes / 4 * 3;
 /// Upper bounds of the bytes of each kind of link, without its texts and rare members.
-const OPERATION_BYTES: usize = 104;
+const OPERATION_BYTES: usize = 115;
 const SERVER_REQUEST_BYTES: usize = 80;
 const EARLY_ANSWER_BYTES: usize = 144;
 const MARK_BYTES: usize = 48;
-/// Upper bounds of the bytes of an operation's rare members: its cursor, and the id of the task that it asks about.
+/// Upper bounds of the bytes of an operation's members that only some methods have: the digests of its tool and its cursor, and
+/// the id of the task that it asks about.
+const TOOL_BYTES: usize = 10;
 const CURSOR_BYTES: usize = 10;
 const TASK_BYTES: usize = 18;
 
@@ -217,13 +220,15 @@ impl Link {
     /// An upper bound of the bytes of the link as written.
     fn size(&self) -> usize {
         let length = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
+        let client_length = |name: &Option<Rc<str>>| name.as_ref().map_or(0, |name| name.len());
         match &self.kind {
             LinkKind::Operation { pending, .. } => {
                 let operation = &pending.operation;
+                let tool = if operation.tool.is_some() { TOOL_BYTES } else { 0 };
                 let cursor = if operation.cursor.is_some() { CURSOR_BYTES } else { 0 };
                 let task = if operation.task_id.is_some() { TASK_BYTES } else { 0 };
-                let texts = length(&operation.name) + length(&operation.client_name) + length(&pending.server);
-                OPERATION_BYTES + cursor + task + texts
+                let texts = length(&operation.name) + client_length(&operation.client_name) + length(&pending.server);
+                OPERATION_BYTES + tool + cursor + task + texts
             }
             LinkKind::ServerRequest { request, .. } => SERVER_REQUEST_BYTES + length(&request.server),
             LinkKind::EarlyAnswer(answer) => EARLY_ANSWER_BYTES + length(&answer.server),

@@ -4,19 +4,20 @@
 //! writes the session here, and the VM that ends it lowers the gauge after. So the gauge is never below zero, whichever VM is
 //! first. [`super::activity`] tracks when a session was last used.
 //!
-//! **Bound:** a slot has room for about 100 sessions, fewer if each has the name of its server. When the slot is full, the
+//! **Bound:** a slot has room for about 100 sessions whose client has a name of 12 bytes, fewer if each has the name of its server. When the slot is full, the
 //! inactive session that was used least recently is evicted, or else the active one. An evicted session counts as ended.
 
 use super::{Correlation, SessionKey, Table};
 use crate::host::Time;
 use crate::label::{ProtocolVersion, Transport};
 use serde::{Deserialize, Serialize};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A session without an exchange for this long is inactive until its next exchange.
 pub(super) const IDLE: Duration = Duration::from_secs(30 * 60);
-pub(super) const TABLE: Table = Table { letter: 's', slots: 64, max_bytes: 4096 };
-/// Bytes of an entry without its server's name, at most.
+pub(super) const TABLE: Table = Table { letter: 's', slots: 64, max_bytes: 5376 };
+/// Bytes of an entry without the names of its server and its client, at most.
 const ENTRY_BYTES: usize = 40;
 /// Latest sessions whose protocol version a VM remembers.
 const MAX_REMEMBERED: usize = 64;
@@ -42,6 +43,8 @@ pub(super) struct SessionStart {
     pub(super) is_active: bool,
     /// The server's name, if it is not the plugin's.
     server: Option<Box<str>>,
+    /// The client's name, as a label value.
+    pub(super) client_name: Option<Rc<str>>,
 }
 
 /// A session that a successful `initialize` starts.
@@ -51,6 +54,8 @@ pub(crate) struct NewSession {
     pub(crate) transport: Transport,
     /// The server's name, if it is not the plugin's.
     pub(crate) server: Option<Box<str>>,
+    /// The client's name, as a label value.
+    pub(crate) client_name: Option<Rc<str>>,
     /// When the `initialize` was sent.
     pub(crate) requested_at: Time,
 }
@@ -88,8 +93,11 @@ impl SessionEntry {
     }
 
     fn size(&self) -> usize {
-        let server = self.start.as_ref().and_then(|start| start.server.as_ref());
-        ENTRY_BYTES + server.map_or(0, |server| server.len())
+        let texts = self.start.as_ref().map_or(0, |start| {
+            let server = start.server.as_ref().map_or(0, |server| server.len());
+            server + start.client_name.as_ref().map_or(0, |name| name.len())
+        });
+        ENTRY_BYTES + texts
     }
 }
 
@@ -108,7 +116,7 @@ impl Correlation {
     /// the headers of the answer, so the DELETE may pass first; then `other_end` is its time.
     pub(crate) fn start_session(&self, session: SessionKey, new: &NewSession, now: Time) -> SessionChange {
         let is_active = self.has_live_vm(now);
-        let NewSession { protocol_version, transport, server, requested_at } = new;
+        let NewSession { protocol_version, transport, server, client_name, requested_at } = new;
         let change = self.edit(&TABLE, session.0, |slot: &mut SessionSlot| {
             let mut earlier = take(slot, session);
             let mut inactive: Vec<ActiveSession> = earlier.iter_mut().filter_map(SessionEntry::deactivate).collect();
@@ -118,6 +126,7 @@ impl Correlation {
                 protocol_version: *protocol_version,
                 transport: *transport,
                 server: server.clone(),
+                client_name: client_name.clone(),
                 is_active,
             };
             if deleted.is_some() || !is_active {

@@ -43,12 +43,14 @@ fn pending(text: &str, stream: Option<StreamId>) -> PendingOperation {
         id: id(text),
         method: Method::Known(KnownMethod::ToolsCall),
         name: Some("add".into()),
+        tool: None,
         cursor: None,
         had_event: false,
         protocol_version: None,
         client_name: None,
         transport: Transport::StreamableHttp,
         task_id: None,
+        request_bytes: 3,
     };
     let started = Time(1_000_000);
     PendingOperation {

@@ -2,7 +2,6 @@
 
 use super::state::{Clock, Evidence, MirroredHeaders, RequestKind};
 use super::{Context, Exchange, MAX_OPERATIONS};
-use crate::config::Config;
 use crate::correlation::links::Fallback;
 use crate::id::{Id, RequestId};
 use crate::label::{
@@ -12,6 +11,8 @@ use crate::observation::{Observation, Operation};
 use crate::read::body::Part;
 use crate::read::message::{Message, MessageKind, Params};
 use crate::text::Text;
+use std::num::NonZeroU64;
+use std::rc::Rc;
 
 impl Exchange {
     /// Whether the next chunk of the request's body is read.
@@ -90,18 +91,21 @@ impl Exchange {
         }
         let method = text.map_or(Method::Unseen, |text| Method::of(text.start(), &context.config.extra_methods));
         let name = mirrored.and_then(|mirrored| mirrored.name.as_ref());
-        let operation = Operation {
+        let mut operation = Operation {
             id: RequestId::unknown(),
             method,
             name: name.and_then(|name| name_label(method, name, context)),
+            tool: name.and_then(|name| tool_digest(method, name)),
             cursor: None,
             had_event: false,
             protocol_version: mirrored.and_then(MirroredHeaders::protocol_version),
             client_name: None,
             task_id: None,
             transport: self.session.transport,
+            request_bytes: 0,
         };
         self.recognise(context);
+        operation.client_name = self.client_name(method, None, context);
         self.request.body = None;
         self.request.evidence = Evidence::Headers;
         self.begin_operation(operation, context);
@@ -162,14 +166,34 @@ impl Exchange {
             id: id.clone(),
             method,
             name: name.and_then(|name| name_label(method, name, context)),
+            tool: name.and_then(|name| tool_digest(method, name)),
             cursor: params.and_then(|params| params.cursor),
             had_event: false,
             protocol_version,
-            client_name: params.and_then(|params| client_name(method, params, context.config)),
+            client_name: self.client_name(method, params, context),
             task_id: params.and_then(|params| params.task_id.clone().map(Box::new)),
             transport: self.session.transport,
+            request_bytes: message.bytes,
         };
         self.begin_operation(operation, context);
+    }
+
+    /// The name of the client that sent a request, as a label value: of its `_meta` (2026-07-28), of `clientInfo` for
+    /// `initialize`, else what the `initialize` of the session had. `None` if it is unknown or not used.
+    fn client_name(&mut self, method: Method, params: Option<&Params>, context: &Context<'_>) -> Option<Rc<str>> {
+        if !context.config.wants_client_name() {
+            return None;
+        }
+        let is_initialize = method == Method::Known(KnownMethod::Initialize);
+        let given = params.and_then(|params| {
+            let of_initialize = params.client_name.as_ref().filter(|_| is_initialize);
+            of_initialize.or(params.meta_client_name.as_ref())
+        });
+        match given {
+            Some(name) => context.correlation.client_label(name, context.config.limits.label_bytes),
+            None if is_initialize => None,
+            None => self.client_of_session(context),
+        }
     }
 
     fn begin_operation(&mut self, operation: Operation, context: &mut Context<'_>) {
@@ -237,6 +261,12 @@ fn name_label(method: Method, name: &Text, context: &mut Context<'_>) -> Option<
     }
 }
 
+/// The digest of the tool's whole name: two names may have one label.
+fn tool_digest(method: Method, name: &Text) -> Option<NonZeroU64> {
+    let is_call = method == Method::Known(KnownMethod::ToolsCall);
+    NonZeroU64::new(name.digest()).filter(|_| is_call)
+}
+
 /// The member of `params` that `Mcp-Name` repeats for this method (2026-07-28, and SEP-2663 for tasks).
 fn mirrored_name(method: Method, params: &Params) -> Option<&Text> {
     use KnownMethod::{ResourcesRead, TasksCancel, TasksGet, TasksUpdate};
@@ -245,10 +275,4 @@ fn mirrored_name(method: Method, params: &Params) -> Option<&Text> {
         Method::Known(TasksGet | TasksUpdate | TasksCancel) => params.task_id.as_ref(),
         _ => params.name.as_ref(),
     }
-}
-
-/// `clientInfo.name` of an `initialize`, as a label value.
-fn client_name(method: Method, params: &Params, config: &Config) -> Option<Box<str>> {
-    let name = params.client_name.as_ref().filter(|_| method == Method::Known(KnownMethod::Initialize))?;
-    Some(clean(name.start(), config.limits.label_bytes).into_boxed_str())
 }

@@ -333,8 +333,9 @@ impl Exchange {
         let Some(result) = &message.result else { return };
         if let Some(protocol_version) = operation.protocol_version.filter(|_| is_initialize) {
             let (client_name, transport) = (operation.client_name.clone(), operation.transport);
-            context.observe(Observation::SessionStarted(&Session { protocol_version, client_name, transport }));
-            self.begin_session(protocol_version, operation.transport, context);
+            let session = Session { protocol_version, client_name, transport };
+            context.observe(Observation::SessionStarted(&session));
+            self.begin_session(&session, context);
         }
         context.update_task(operation, status, result);
         self.list_published(operation, result, message.bytes, context);

@@ -6,15 +6,17 @@ use super::verdict::Verdict;
 use super::{Context, Exchange, SESSION_ID_BYTES};
 use crate::config::ServerNameFrom;
 use crate::correlation::SessionKey;
+use crate::correlation::activity::SessionClient;
 use crate::correlation::coverage::Traffic;
 use crate::correlation::links::Fallback;
 use crate::correlation::sessions::NewSession;
-use crate::label::{ProtocolVersion, Transport};
-use crate::observation::Observation;
+use crate::label::Transport;
+use crate::observation::{Observation, Session};
 use crate::text::Text;
 use rustc_hash::FxBuildHasher;
 use std::hash::BuildHasher as _;
 use std::num::NonZeroU64;
+use std::rc::Rc;
 
 impl Exchange {
     /// The session that the exchange belongs to. Its id is hashed when it is first needed.
@@ -75,9 +77,12 @@ impl Exchange {
     pub(super) fn start_activity(&mut self, context: &Context<'_>) {
         let Some(digest) = self.activity_digest(context) else { return };
         let is_request = self.request.kind.post().is_some();
-        if !context.correlation.exchange_started(digest.get(), is_request) {
-            let Some(session) = self.session(context) else { return };
-            context.correlation.first_exchange_started(digest.get(), session, is_request);
+        match context.correlation.exchange_started(digest.get(), is_request) {
+            Some(client) => self.session.client = client,
+            None => {
+                let Some(session) = self.session(context) else { return };
+                context.correlation.first_exchange_started(digest.get(), session, is_request);
+            }
         }
         self.session.activity_digest = Some(digest);
     }
@@ -89,6 +94,22 @@ impl Exchange {
             return self.session(context).and_then(|session| NonZeroU64::new(session.digest()));
         }
         self.session.id.as_ref().and_then(|id| NonZeroU64::new(quick_digest(id)))
+    }
+
+    /// The name of the session's client; `None` if it is unknown. The store is read at most once per exchange.
+    pub(super) fn client_of_session(&mut self, context: &Context<'_>) -> Option<Rc<str>> {
+        match &self.session.client {
+            SessionClient::Read(name) => name.clone(),
+            SessionClient::NotRead => self.read_client(context),
+        }
+    }
+
+    #[inline(never)]
+    fn read_client(&mut self, context: &Context<'_>) -> Option<Rc<str>> {
+        let (digest, session) = (self.session.activity_digest?, self.session(context)?);
+        let name = context.correlation.client_of_session(digest.get(), session, self.session.transport);
+        self.session.client = SessionClient::Read(name.clone());
+        name
     }
 
     /// This exchange is no longer an open one of its session.
@@ -140,17 +161,14 @@ impl Exchange {
 
     /// `initialize` was answered.
     #[inline(never)]
-    pub(super) fn begin_session(
-        &mut self,
-        protocol_version: ProtocolVersion,
-        transport: Transport,
-        context: &mut Context<'_>,
-    ) {
+    pub(super) fn begin_session(&mut self, started: &Session, context: &mut Context<'_>) {
         let Some(session) = self.session(context) else { return };
         let now = context.now();
         let requested_at = self.operations.clock.started().unwrap_or(now);
+        let Session { protocol_version, transport, ref client_name } = *started;
         context.observe(Observation::SessionActive(transport));
-        let beginning = NewSession { protocol_version, transport, server: server_name(context), requested_at };
+        let (server, client_name) = (server_name(context), client_name.clone());
+        let beginning = NewSession { protocol_version, transport, server, client_name, requested_at };
         let change = context.correlation.start_session(session, &beginning, now);
         if let Some(ended) = change.other_end {
             context.observe(Observation::SessionEnded { microseconds: ended.microseconds_since(requested_at) });

@@ -1,6 +1,7 @@
 //! State that exchanges share: each test plays several exchanges in one proxy.
 
 mod bounds;
+mod clients;
 mod early_answers;
 mod http_sse;
 mod orders;

@@ -20,6 +20,7 @@
 //!    └────── the exchange ended, and another stream may bring the answer ──────────────▶ OtherStreams
 //! ```
 
+use crate::correlation::activity::SessionClient;
 use crate::correlation::{SessionKey, StreamId};
 use crate::host::Time;
 use crate::id::IdKey;
@@ -199,6 +200,8 @@ pub(super) struct Membership {
     pub(super) open_stream: Option<StreamId>,
     /// Digest of the session in this VM, while the exchange is counted as one of its open exchanges.
     pub(super) activity_digest: Option<NonZeroU64>,
+    /// What is known about the name of the session's client.
+    pub(super) client: SessionClient,
     /// Number of the client's responses and cancellations that were looked up in the correlation store; at most 255.
     pub(super) looked_up: u8,
 }

@@ -12,6 +12,7 @@ use crate::label::ListKind;
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU64;
+use std::rc::Rc;
 
 /// The value of `result.resultType`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,8 @@ pub struct Item {
     pub(crate) name: Box<[u8]>,
     /// Digest of the item's text without insignificant white space.
     pub(crate) digest: u64,
+    /// Length of the item's text, white space included.
+    pub(crate) bytes: u32,
 }
 
 /// A list in a result: the number of items, and the items themselves where they are kept.
@@ -49,7 +52,10 @@ pub(crate) struct Params {
     pub(crate) task_id: Option<Text>,
     /// Digest of the cursor.
     pub(crate) cursor: Option<NonZeroU64>,
-    pub(crate) client_name: Option<Text>,
+    /// `clientInfo.name`
+    pub(crate) client_name: Option<Rc<Text>>,
+    /// `_meta["io.modelcontextprotocol/clientInfo"].name`
+    pub(crate) meta_client_name: Option<Rc<Text>>,
     /// `_meta["io.modelcontextprotocol/protocolVersion"]`
     pub(crate) meta_version: Option<Text>,
     /// Of `notifications/cancelled`.
@@ -144,7 +150,9 @@ impl Message {
         let lists = self.result.iter().flat_map(|result| &result.lists);
         let names: usize = lists.map(|list| size_of::<List>() + list.published_bytes).sum();
         let params = self.params.as_ref().map_or(0, |params| {
-            let texts = [&params.name, &params.uri, &params.client_name].into_iter().flatten();
+            let clients = [&params.client_name, &params.meta_client_name].into_iter().flatten();
+            let names = [&params.name, &params.uri].into_iter().flatten();
+            let texts = names.chain(clients.map(|client| &**client));
             size_of::<Params>() + texts.map(|text| text.start().len()).sum::<usize>()
         });
         size_of::<Self>() + names + params + self.method.as_ref().map_or(0, |method| method.start().len())

@@ -10,7 +10,9 @@ use crate::digest::{Digest, DigestKey};
 use crate::label::ListKind;
 use crate::read::json::{Container, Interest, Scalar, Visitor};
 use crate::read::message::{Item, List, Message, RpcErrorCode};
+use crate::text::Text;
 use member::{Member, Place};
+use std::rc::Rc;
 
 /// Bytes kept of a name or URI; the digest of a longer one still covers all of it.
 pub(crate) const NAME_BYTES: usize = 1024;
@@ -46,6 +48,12 @@ pub(crate) struct Reader {
     pub(crate) list_key: Option<DigestKey>,
     /// Name of the current item.
     item_name: Option<Box<[u8]>>,
+    /// Digest of the current item.
+    item_digest: u64,
+    /// Position at which the current item began.
+    item_begun: u64,
+    /// The name of the client that was read last. Most messages are from the same client as the one before, and share it.
+    latest_client: Option<Rc<Text>>,
     /// Whether the text of ids is kept.
     pub(crate) wants_ids: bool,
     /// Bytes kept of the items of list results.
@@ -72,6 +80,9 @@ impl Default for Reader {
             nested_array: false,
             list_key: None,
             item_name: None,
+            item_digest: 0,
+            item_begun: 0,
+            latest_client: None,
             wants_ids: false,
             max_published_bytes: MAX_PUBLISHED_BYTES,
         }
@@ -85,7 +96,7 @@ impl Reader {
         self.nested_array = false;
     }
 
-    /// As [`reset`](Self::reset), and drops the message and the settings too.
+    /// As [`reset`](Self::reset), and drops the message and the settings too. The name of the latest client remains.
     pub(crate) fn clear(&mut self) {
         self.reset();
         // The compiler names a new field here. What is not changed is set before it is read.
@@ -93,8 +104,11 @@ impl Reader {
             message: Message { method, params, result, id: _, error: _, bytes: _, version: _ },
             list_key,
             item_name,
+            item_digest: _,
+            item_begun: _,
             wants_ids,
             max_published_bytes,
+            latest_client: _,
             begun: _,
             member: _,
             places: _,
@@ -150,6 +164,7 @@ impl Reader {
             (Member::Params, Container::Object) => self.enter(Place::Params),
             (Member::Meta, Container::Object) => self.enter(Place::Meta),
             (Member::ClientInfo, Container::Object) => self.enter(Place::ClientInfo),
+            (Member::MetaClientInfo, Container::Object) => self.enter(Place::MetaClientInfo),
             (Member::MetaTask, Container::Object) => self.enter(Place::Announced),
             (Member::Result, Container::Object) => self.enter(Place::Result),
             (Member::Error, _) => {
@@ -171,21 +186,24 @@ impl Reader {
             }
             (Member::Item, Container::Object) => {
                 self.item_name = None;
+                self.item_begun = at;
                 self.list_key.is_some() && self.enter(Place::Item)
             }
             _ => false,
         }
     }
 
-    /// An item of a list ended. An item without a name is ignored.
-    fn end_item(&mut self, digest: u64) {
+    /// An item of a list ended before position `at`. An item without a name is ignored.
+    fn end_item(&mut self, at: u64) {
+        let digest = self.item_digest;
+        let length = u32::try_from(at - self.item_begun).unwrap_or(u32::MAX);
         let Some(name) = self.item_name.take() else { return };
         let Some(result) = &mut self.message.result else { return };
         let kept: usize = result.lists.iter().map(|list| list.published_bytes).sum();
         let bytes = size_of::<Item>() + name.len();
         if let Some(list) = result.lists.last_mut().filter(|_| kept + bytes <= self.max_published_bytes) {
             list.published_bytes += bytes;
-            list.published.push(Item { name, digest });
+            list.published.push(Item { name, digest, bytes: length });
         }
     }
 }
@@ -245,7 +263,7 @@ impl<M: Messages> Visitor for MessageVisitor<'_, M> {
     }
 
     fn end_digest(&mut self, digest: u64) {
-        self.reader.end_item(digest);
+        self.reader.item_digest = digest;
     }
 
     fn end(&mut self, at: u64) {
@@ -261,6 +279,7 @@ impl<M: Messages> Visitor for MessageVisitor<'_, M> {
                 }
                 self.messages.message(message);
             }
+            Place::Item => self.reader.end_item(at),
             Place::Batch if self.reader.elements == 0 => self.messages.no_message(),
             Place::Batch => self.end_nested_array(),
             _ => {}

@@ -9,7 +9,7 @@ use super::family::{
     Counter, Family, Gauge, Histogram, Labels, MetricKind, OPERATION_BOUNDS, PEOPLE_BOUNDS, SIZE_BOUNDS, families,
 };
 use super::label_code::{
-    AnsweredMethod, ClientName, Code, ErrorCode, FilterVersion, LabelValue as _, LabelValues, PromptName, ResourceUri,
+    AnsweredMethod, Client, Code, ErrorCode, FilterVersion, LabelValue as _, LabelValues, PromptName, ResourceUri,
     Server, ToolName,
 };
 use super::series::{MAX_LABELS, Series};
@@ -33,6 +33,15 @@ families! {
     }
         bounds OPERATION_BOUNDS
         "Duration of operations, from the last byte of the request to the last byte of the response";
+    ClientRequests: Counter "mcp_client_requests_total" { client_name: Client, server_name: Server, status: Status }
+        "Operations that ended, by client; not with labels.client_name: off";
+    ClientToolCalls: Counter "mcp_client_tool_calls_total" {
+        client_name: Client,
+        tool_name: ToolName,
+        server_name: Server,
+        status: Status,
+    }
+        "tools/call operations that ended, by client; only with labels.client_name: tools";
     ActiveConnections: Gauge "mcp_active_connections" { server_name: Server }
         "Open MCP exchanges: POSTs in progress and open streams";
     ProtocolErrors: Counter "mcp_protocol_errors_total" {
@@ -78,6 +87,12 @@ families! {
     ToolResultBytes: Histogram "mcp_tool_result_bytes" { tool_name: ToolName, server_name: Server }
         bounds SIZE_BOUNDS
         "Size of the responses to tools/call";
+    ToolRequestBytes: Counter "mcp_tool_request_bytes_total" { tool_name: ToolName, server_name: Server }
+        "Size of the requests of tools/call, arguments included";
+    ToolDefinitionBytes: Gauge "mcp_tool_definition_bytes" { tool_name: ToolName, server_name: Server }
+        "Size of the tool's definition in the latest list; 0 if the latest complete list lacks the tool";
+    UnlistedToolCalls: Counter "mcp_unlisted_tool_calls_total" { server_name: Server }
+        "tools/call operations that ended, of a name that none of the server's last four different lists has";
     ListedItems: Gauge "mcp_listed_items" { method: Method, server_name: Server }
         "Items in the latest response to a list request without a cursor";
     ListedBytes: Gauge "mcp_listed_bytes" { method: Method, server_name: Server }
@@ -108,8 +123,8 @@ families! {
         transport: Transport,
         server_name: Server,
     }
-        optional { client_name: ClientName }
-        "Successful initialize operations; labels.client_name adds the label client_name";
+        optional { client_name: Client }
+        "Successful initialize operations; without the label client_name with labels.client_name: off";
     SessionDuration: Histogram "mcp_session_duration_microseconds" { server_name: Server }
         bounds PEOPLE_BOUNDS
         "Duration of sessions that end by DELETE, 404 or the end of the HTTP+SSE stream";

@@ -12,7 +12,7 @@ pub struct Family {
     pub kind: MetricKind,
     /// Label names, in the order in which the name of the stat has them.
     pub labels: &'static [&'static str],
-    /// Labels that only a setting adds, after the others.
+    /// Labels that a setting leaves out, after the others.
     pub optional_labels: &'static [&'static str],
     /// Upper bounds of a histogram's buckets, in the unit of the name; empty for the other kinds.
     pub bounds: &'static [u64],
@@ -103,7 +103,7 @@ macro_rules! families {
                 match self { $(Self::$id => MetricKind::$kind,)+ }
             }
 
-            /// Label names in their order, those that only a setting adds included.
+            /// Label names in their order, those that a setting leaves out included.
             pub(super) const fn labels(self) -> &'static [&'static str] {
                 match self { $(Self::$id => &[$(stringify!($label),)* $(stringify!($optional))?],)+ }
             }

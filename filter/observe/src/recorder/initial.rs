@@ -2,12 +2,13 @@
 
 use super::budget::Name;
 use super::families::{
-    ActiveConnections, FilterStreams, HeaderMismatch, LabelsOverflowed, ListChanges, MessageBytes, Notifications,
-    ParseSkipped, PromptGets, PromptsListed, Requests, RequestsInFlight, ResourceReads, ResourcesListed,
-    ServerRequests, Sessions, SessionsActive, SseStreamsActive, StreamOpens, ToolCalls, ToolsListed, Unmatched,
+    ActiveConnections, ClientRequests, FilterStreams, HeaderMismatch, LabelsOverflowed, ListChanges, MessageBytes,
+    Notifications, ParseSkipped, PromptGets, PromptsListed, Requests, RequestsInFlight, ResourceReads, ResourcesListed,
+    ServerRequests, Sessions, SessionsActive, SseStreamsActive, StreamOpens, ToolCalls, ToolRequestBytes, ToolsListed,
+    UnlistedToolCalls, Unmatched,
 };
 use super::family::Labels as _;
-use super::label_code::{BudgetedValue as _, PromptName, ResourceUri, Server, ToolName};
+use super::label_code::{BudgetedValue as _, Client, ClientName, PromptName, ResourceUri, Server, ToolName};
 use super::series::Series;
 use crate::config::Config;
 use crate::label::{
@@ -82,6 +83,7 @@ pub(super) fn of_server(server_name: Server, config: &Config, add: &mut dyn FnMu
     }
     add(SseStreamsActive { server_name }.series());
     add(ToolsListed { server_name }.series());
+    add(UnlistedToolCalls { server_name }.series());
     add(ResourcesListed { server_name }.series());
     add(PromptsListed { server_name }.series());
     requests(server_name, add);
@@ -137,10 +139,14 @@ fn messages(server_name: Server, add: &mut dyn FnMut(Series)) {
 }
 
 fn sessions(server_name: Server, config: &Config, add: &mut dyn FnMut(Series)) {
-    // With `labels.client_name` the labels of a session are not known before it starts.
-    for protocol_version in HANDSHAKES.into_iter().filter(|_| !config.client_name) {
+    // The names of the clients are not known before they call.
+    let client_name = config.wants_client_name().then_some(Client::Unknown);
+    for protocol_version in HANDSHAKES {
         let transport = Transport::StreamableHttp;
-        add(Sessions { protocol_version, transport, server_name, client_name: None }.series());
+        add(Sessions { protocol_version, transport, server_name, client_name }.series());
+    }
+    if let Some(client_name) = client_name {
+        client_requests(client_name, server_name, add);
     }
     for &transport in Transport::ALL {
         add(SessionsActive { transport, server_name }.series());
@@ -150,11 +156,18 @@ fn sessions(server_name: Server, config: &Config, add: &mut dyn FnMut(Series)) {
     }
 }
 
-/// The initial series of an admitted name: its success and its most frequent failure.
+fn client_requests(client_name: Client, server_name: Server, add: &mut dyn FnMut(Series)) {
+    for status in [Status::Ok, Status::Error] {
+        add(ClientRequests { client_name, server_name, status }.series());
+    }
+}
+
+/// The initial series of an admitted name: its success and its most frequent failure, and the bytes of a tool's requests.
 pub(super) fn of_name(label: BudgetedLabel, name: Name, server_name: Server, add: &mut dyn FnMut(Series)) {
     match label {
         BudgetedLabel::ToolName => {
             let tool_name = ToolName::new(name);
+            add(ToolRequestBytes { tool_name, server_name }.series());
             for (status, error_type) in [(Status::Ok, None), (Status::Error, Some(ErrorType::ToolError))] {
                 add(ToolCalls { tool_name, server_name, status, error_type }.series());
             }
@@ -169,6 +182,7 @@ pub(super) fn of_name(label: BudgetedLabel, name: Name, server_name: Server, add
                 add(PromptGets { prompt_name: PromptName::new(name), server_name, status }.series());
             }
         }
-        BudgetedLabel::ClientName | BudgetedLabel::ErrorCode | BudgetedLabel::ServerName | BudgetedLabel::Joint => {}
+        BudgetedLabel::ClientName => client_requests(Client::Named(ClientName::new(name)), server_name, add),
+        BudgetedLabel::ErrorCode | BudgetedLabel::ServerName | BudgetedLabel::Joint => {}
     }
 }

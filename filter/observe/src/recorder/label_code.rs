@@ -10,7 +10,7 @@ use super::budgets::Budgets;
 use crate::config::Config;
 use crate::label::{
     BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, Method, MirrorHeader, ProtocolVersion,
-    ServerRequestStatus, SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
+    ServerRequestStatus, SkipReason, Status, StreamOpen, TaskStatus, Transport, UNKNOWN_CLIENT, UnmatchedReason,
 };
 
 pub use budgeted::Server;
@@ -128,6 +128,8 @@ kinds! {
     NoMethod,
     /// A name under a budget: the budgeted label and the index of the name.
     Name,
+    /// [`Client::Unknown`].
+    UnknownClient,
     /// The version of the filter.
     FilterVersion,
     /// The empty text.
@@ -172,6 +174,7 @@ impl Code {
             Kind::OtherMethod => Method::Other.as_str(&[]),
             Kind::UnseenMethod => Method::Unseen.as_str(&[]),
             Kind::NoMethod => AnsweredMethod::NONE,
+            Kind::UnknownClient => UNKNOWN_CLIENT,
             Kind::Name => {
                 let label = *BudgetedLabel::ALL.get(usize::from(value >> NAME_BITS))?;
                 let index = value & OTHER_NAME;
@@ -244,6 +247,29 @@ impl LabelValue for AnsweredMethod {
 
     fn all() -> LabelValues {
         Method::all().and(Self::NONE)
+    }
+}
+
+/// The client of an operation or a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Client {
+    /// It gave no name. This value takes no place of the budget.
+    Unknown,
+    /// A name under the budget.
+    Named(ClientName),
+}
+
+impl LabelValue for Client {
+    #[inline]
+    fn code(self) -> Code {
+        match self {
+            Self::Unknown => Code::new(Kind::UnknownClient, 0),
+            Self::Named(name) => name.code(),
+        }
+    }
+
+    fn all() -> LabelValues {
+        ClientName::all().and(UNKNOWN_CLIENT)
     }
 }
 

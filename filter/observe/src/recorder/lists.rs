@@ -2,12 +2,13 @@
 //! reads.
 
 use super::Recorder;
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, Changes};
 use super::families::ListChanges;
 use super::label_code::Server;
 use super::listed_resources::ListedResources;
+use super::tool_lists::ToolLists;
 use crate::config::Config;
-use crate::host::SharedData;
+use crate::host::{Metrics, SharedData};
 use crate::label::{BudgetedLabel, KnownMethod, ListChange, Method, ProtocolVersion, ResourceUriLabel, clean};
 use crate::observation::Page;
 use crate::text::Text;
@@ -20,13 +21,29 @@ pub(super) struct Lists {
     key_prefix: String,
     catalogues: FxHashMap<(Server, Method, Option<ProtocolVersion>), Catalogue>,
     resources: FxHashMap<Server, ListedResources>,
+    tools: FxHashMap<Server, ToolLists>,
 }
 
 // === impl Lists ===
 
 impl Lists {
     pub(super) fn new(key_prefix: String) -> Self {
-        Self { key_prefix, catalogues: FxHashMap::default(), resources: FxHashMap::default() }
+        Self {
+            key_prefix,
+            catalogues: FxHashMap::default(),
+            resources: FxHashMap::default(),
+            tools: FxHashMap::default(),
+        }
+    }
+
+    pub(super) fn tick(&mut self, shared: &dyn SharedData) {
+        self.tools.values_mut().for_each(|tools| tools.tick(shared));
+    }
+
+    /// `server_name` is the name of `server`.
+    pub(super) fn tools(&mut self, server: Server, server_name: &str) -> &mut ToolLists {
+        let Self { key_prefix, tools, .. } = self;
+        tools.entry(server).or_insert_with(|| ToolLists::new(format!("{key_prefix}/tools/{server_name}")))
     }
 
     /// `server_name` is the name of `server`.
@@ -62,7 +79,7 @@ impl Recorder {
         lists.resources(server, server.text(budgets), config).label(uri, shared)
     }
 
-    /// Counts the changes of a page and admits its names as confirmed.
+    /// Counts the changes of a page, admits its names as confirmed, and follows which tools are listed.
     #[inline(never)]
     pub(super) fn list_published(
         &mut self,
@@ -70,7 +87,7 @@ impl Recorder {
         method: Method,
         protocol_version: Option<ProtocolVersion>,
         page: &Page<'_>,
-        shared: &dyn SharedData,
+        metrics: &dyn Metrics,
     ) {
         let Method::Known(method) = method else { return };
         let label = match method {
@@ -81,15 +98,37 @@ impl Recorder {
         };
         let server_name = server.text(&self.budgets);
         let catalogue = self.lists.catalogue(server, server_name, method, protocol_version);
-        let Some(changes) = catalogue.compare(page, self.config.digest_key, shared) else { return };
+        let changes = catalogue.compare(page, self.config.digest_key, metrics);
+        let varies = changes.is_some_and(|changes| changes.varies > 0);
+        if let Some(changes) = changes {
+            self.count_changes(server, Method::Known(method), changes);
+            self.admit_listed(server, method, label, page, metrics);
+        }
+        if method == KnownMethod::ToolsList {
+            self.tools_listed(server, page, varies, metrics);
+        }
+    }
+
+    fn count_changes(&mut self, server_name: Server, method: Method, changes: Changes) {
         let counts = [
             (ListChange::Added, changes.added),
             (ListChange::Changed, changes.changed),
             (ListChange::Varies, changes.varies),
         ];
         for (change, count) in counts {
-            self.count(ListChanges { method: Method::Known(method), change, server_name: server }, count.into());
+            self.count(ListChanges { method, change, server_name }, count.into());
         }
+    }
+
+    /// Admits the names of a page as confirmed.
+    fn admit_listed(
+        &mut self,
+        server: Server,
+        method: KnownMethod,
+        label: BudgetedLabel,
+        page: &Page<'_>,
+        shared: &dyn SharedData,
+    ) {
         let is_template = method == KnownMethod::ResourceTemplatesList;
         if label == BudgetedLabel::ResourceUri {
             return self.resources_published(server, page, is_template, shared);

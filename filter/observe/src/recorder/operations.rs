@@ -3,7 +3,7 @@
 use super::Recorder;
 use super::families::{
     OperationDuration, PromptGets, PromptsListed, RequestDuration, Requests, RequestsInFlight, ResourceReads,
-    ResourcesListed, ToolCalls, ToolDuration, ToolResultBytes, ToolsListed,
+    ResourcesListed, ToolCalls, ToolDuration, ToolRequestBytes, ToolResultBytes, ToolsListed,
 };
 use super::family::Labels as _;
 use super::label_code::{Server, ToolName};
@@ -38,6 +38,7 @@ impl Recorder {
             self.observe(RequestDuration { method, server_name, status }, duration);
         }
         let tool_name = self.named_operation_ended(server, ended, metrics);
+        self.client_operation_ended(server, ended, tool_name, metrics);
         if let Some(duration) = duration.filter(|_| self.config.semconv) {
             self.joint(server, ended, tool_name, duration, metrics);
         }
@@ -55,7 +56,7 @@ impl Recorder {
         let server_name = server;
         let name = operation.name.as_deref();
         // A result proves that the name exists. A client that made the name up gets an error.
-        let confirmed = matches!(status, Status::Ok | Status::InputRequired | Status::Accepted);
+        let confirmed = has_result(status);
         match method {
             KnownMethod::ToolsCall => return Some(self.tool_call_ended(server, ended, confirmed, metrics)),
             KnownMethod::ResourcesRead => {
@@ -85,6 +86,10 @@ impl Recorder {
         let server_name = server;
         let tool_name = self.name(operation.name.as_deref(), confirmed, server, metrics);
         self.count(ToolCalls { tool_name, server_name, status, error_type }, 1);
+        self.count(ToolRequestBytes { tool_name, server_name }, operation.request_bytes);
+        if let Some(tool) = operation.tool {
+            self.tool_called(server, tool.get(), metrics);
+        }
         if let Some(duration) = duration {
             self.observe(ToolDuration { tool_name, server_name }, duration);
         }
@@ -136,4 +141,9 @@ impl Recorder {
             !self.budgets.admit(BudgetedLabel::Joint, &values, true, Some(shared)).overflowed
         }
     }
+}
+
+/// Whether the server did what the operation asked for, or began to.
+pub(super) fn has_result(status: Status) -> bool {
+    matches!(status, Status::Ok | Status::InputRequired | Status::Accepted)
 }

@@ -48,8 +48,8 @@ pub fn tables() -> Value {
 #[must_use]
 pub fn markdown_table() -> String {
     let mut table = String::from("| family | kind | labels | counts |\n|---|---|---|---|\n");
-    for Family { name, kind, labels, help, .. } in FAMILIES {
-        let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
+    for Family { name, kind, labels, optional_labels, help, .. } in FAMILIES {
+        let labels: Vec<_> = labels.iter().chain(*optional_labels).map(|label| format!("`{label}`")).collect();
         table.push_str(&format!("| `{name}` | {} | {} | {help} |\n", kind.as_str(), labels.join(", ")));
     }
     table

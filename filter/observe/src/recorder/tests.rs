@@ -1,11 +1,13 @@
 #[cfg(not(target_arch = "wasm32"))]
 mod allocations;
+mod clients;
 mod every_family;
 mod flushes;
+mod tools;
 
 use super::Metrics;
 use super::Recorder;
-use crate::config::{Config, ServerNameFrom};
+use crate::config::{ClientNameLabel, Config, ServerNameFrom};
 use crate::host::{Failure, SharedData, Versioned};
 use crate::label::ResourceUriLabel;
 use crate::observation::{Observation, Observer, PublishedLabels};
@@ -112,6 +114,7 @@ fn tool_call_counts_in_all_its_families() {
     assert_eq!(
         series,
         [
+            "client_name=unknown status=ok mcp_client_requests_total 1",
             "direction=in mcp_message_bytes_total 70",
             "direction=out mcp_message_bytes_total 36",
             &format!("filter_version={} mcp_filter_info 1", env!("CARGO_PKG_VERSION")),
@@ -120,6 +123,7 @@ fn tool_call_counts_in_all_its_families() {
             "mcp_filter_streams_total 1",
             "mcp_upstream_available 1",
             "tool_name=add mcp_tool_duration_microseconds 1",
+            "tool_name=add mcp_tool_request_bytes_total 70",
             "tool_name=add mcp_tool_result_bytes 1",
             "tool_name=add status=ok error_type= mcp_tool_calls_total 1",
         ]
@@ -246,7 +250,7 @@ fn settings_add_client_name_and_joint_histogram() {
     )
     .json(r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25"}}"#);
     let error = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32000}}"#;
-    let config = Config { client_name: true, semconv: true, ..config() };
+    let config = Config { client_name: ClientNameLabel::Requests, semconv: true, ..config() };
     let (series, _) = play(&config, &[initialize.without("mcp-protocol-version"), call("add").json(error)]);
     assert!(
         series.contains(

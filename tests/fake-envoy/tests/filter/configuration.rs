@@ -22,7 +22,7 @@ fn every_problem_is_logged_with_its_path() {
         (r#"{"server_name":7,"server_name_from":"host"}"#, &["server_name", "7", "server_name_from", "host"]),
         (r#"{"paths":["mcp",1]}"#, &["paths[0]", "paths[1]"]),
         (
-            r#"{"labels":{"resource_uri":"all","client_name":"yes","colour":1}}"#,
+            r#"{"labels":{"resource_uri":"all","client_name":true,"colour":1}}"#,
             &["labels.resource_uri", "labels.client_name", "labels.colour"],
         ),
         (
@@ -63,7 +63,7 @@ fn secret_is_never_logged() {
 #[test]
 fn missing_and_full_configurations_are_accepted() {
     let full = r#"{"server_name":"weather_1.a-b","server_name_from":"cluster","paths":["/mcp","/a2a"],
-        "labels":{"resource_uri":"authority","client_name":true,"hash_key":"0123456789abcdef0123456789abcdef"},
+        "labels":{"resource_uri":"authority","client_name":"tools","hash_key":"0123456789abcdef0123456789abcdef"},
         "limits":{"tool_names":10,"prompt_names":10,"resource_uris":10,"client_names":10,"error_codes":10,
         "label_bytes":64},"extra_methods":["custom/do"],"filter_state":true,"semconv":true,"availability":"off"}"#;
     for configuration in ["", " \n", "{}", full] {

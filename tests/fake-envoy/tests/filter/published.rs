@@ -344,7 +344,7 @@ fn foreign_values_count_as_missing() {
         ];
         exchanges.iter().for_each(|exchange| process.play(0, exchange));
         for key in process.host.shared_data_keys() {
-            assert!(key.starts_with(b"mcp_observability/4/"), "{}", key.escape_ascii());
+            assert!(key.starts_with(b"mcp_observability/5/"), "{}", key.escape_ascii());
             process.host.set_shared_data(&key, value);
         }
         exchanges.iter().for_each(|exchange| process.play(1, exchange));

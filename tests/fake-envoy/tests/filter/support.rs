@@ -36,9 +36,9 @@ fn check_series(series: &Series, value: &Value) {
         Value::Histogram(_) => mcp_observe::MetricKind::Histogram,
     };
     assert_eq!(kind, family.kind, "{series}");
-    // The one label that a setting adds.
-    let labels = series.labels.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "client_name");
-    assert_eq!(labels.collect::<Vec<_>>(), family.labels, "{series}");
+    let labels: Vec<&str> = series.labels.iter().map(|(name, _)| name.as_str()).collect();
+    let with_optional = [family.labels, family.optional_labels].concat();
+    assert!(labels == family.labels || labels == with_optional, "{series}");
 }
 
 /// The series that are not zero, without what every scrape has: `server_name="upstream"`, the filter's version

@@ -76,9 +76,12 @@ impl Scanner {
             && rest.first() == Some(&b'"')
             && self.escape.is_idle()
         {
-            self.state = State::Colon;
             self.interest = if plain.len() <= KEY_BYTES { visitor.key(plain) } else { Interest::Skip };
-            return rest.get(1..).unwrap_or_default();
+            // The colon mostly follows at once.
+            let after = rest.get(1..).unwrap_or_default();
+            let colon = after.strip_prefix(b":");
+            self.state = if colon.is_some() { State::Value } else { State::Colon };
+            return colon.unwrap_or(after);
         }
         if !plain.is_empty() && self.is_wanted() {
             self.end_text();

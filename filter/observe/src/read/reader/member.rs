@@ -13,7 +13,10 @@ pub(super) enum Place {
     Message,
     Params,
     Meta,
+    /// `params.clientInfo`
     ClientInfo,
+    /// `params._meta["io.modelcontextprotocol/clientInfo"]`
+    MetaClientInfo,
     Result,
     /// `result.task` of 2025-11-25.
     Task,
@@ -49,6 +52,8 @@ pub(super) enum Member {
     ClientName,
     Meta,
     MetaVersion,
+    MetaClientInfo,
+    MetaClientName,
     MetaTask,
     AnnouncedId,
     IsError,
@@ -87,8 +92,10 @@ impl Member {
             },
             Place::TaskResult if name == b"isError" => (Self::TaskIsError, 0),
             Place::ClientInfo if name == b"name" => (Self::ClientName, NAME_BYTES),
+            Place::MetaClientInfo if name == b"name" => (Self::MetaClientName, NAME_BYTES),
             Place::Meta => match name {
                 b"io.modelcontextprotocol/protocolVersion" => (Self::MetaVersion, WORD_BYTES),
+                b"io.modelcontextprotocol/clientInfo" => (Self::MetaClientInfo, 0),
                 b"modelcontextprotocol.io/task" => (Self::MetaTask, 0),
                 _ => (Self::None, 0),
             },

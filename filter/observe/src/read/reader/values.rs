@@ -8,6 +8,7 @@ use crate::id::{Id, RequestId};
 use crate::read::message::{Outcome, ResultType, RpcErrorCode};
 use crate::text::Text;
 use std::num::NonZeroU64;
+use std::rc::Rc;
 
 // === impl Reader ===
 
@@ -42,7 +43,9 @@ impl Reader {
             Member::RequestId => params.request_id = None,
             Member::Cursor => params.cursor = None,
             Member::ClientInfo | Member::ClientName => params.client_name = None,
-            Member::Meta | Member::MetaVersion => params.meta_version = None,
+            Member::Meta => (params.meta_version, params.meta_client_name) = (None, None),
+            Member::MetaVersion => params.meta_version = None,
+            Member::MetaClientInfo | Member::MetaClientName => params.meta_client_name = None,
             _ => {}
         }
     }
@@ -84,6 +87,10 @@ impl Reader {
     }
 
     fn string_of_params(&mut self, text: &Text) {
+        let client_name = match self.member {
+            Member::ClientName | Member::MetaClientName => Some(self.client_name(text)),
+            _ => None,
+        };
         let Some(params) = &mut self.message.params else { return };
         match self.member {
             Member::Name => params.name = Some(text.clone()),
@@ -92,10 +99,19 @@ impl Reader {
             Member::TaskStatus => params.status = Some(Box::new(text.clone())),
             Member::RequestId => params.request_id = Some(Box::new(RequestId::string(text))),
             Member::Cursor => params.cursor = NonZeroU64::new(text.digest()),
-            Member::ClientName => params.client_name = Some(text.clone()),
+            Member::ClientName => params.client_name = client_name,
+            Member::MetaClientName => params.meta_client_name = client_name,
             Member::MetaVersion => params.meta_version = Some(text.clone()),
             _ => {}
         }
+    }
+
+    /// The name of a client. It is copied only if the previous one was another.
+    fn client_name(&mut self, text: &Text) -> Rc<Text> {
+        if let Some(latest) = self.latest_client.as_ref().filter(|latest| ***latest == *text) {
+            return Rc::clone(latest);
+        }
+        Rc::clone(self.latest_client.insert(Rc::new(text.clone())))
     }
 
     fn string_of_result(&mut self, text: &Text) {

@@ -35,7 +35,7 @@ impl Workers {
         next_cursor: Option<u64>,
     ) -> Option<Changes> {
         let items: Vec<Item> =
-            items.iter().map(|&(name, digest)| Item { name: name.as_bytes().into(), digest }).collect();
+            items.iter().map(|&(name, digest)| Item { name: name.as_bytes().into(), digest, bytes: 1 }).collect();
         let page = Page {
             items: &items,
             is_whole: true,

@@ -1,5 +1,5 @@
 use super::budgeted::budgeted_codes;
-use super::{AnsweredMethod, CODE_BITS, Code, ErrorCode, FilterVersion, LabelValue as _, closed_codes};
+use super::{AnsweredMethod, CODE_BITS, Client, Code, ErrorCode, FilterVersion, LabelValue as _, closed_codes};
 use crate::config::Config;
 use crate::label::{ErrorType, Method, Status};
 use crate::recorder::budgets::Budgets;
@@ -9,7 +9,13 @@ use std::collections::BTreeSet;
 #[test]
 fn different_values_have_different_codes() {
     let extra = (0..=u8::MAX).map(|index| Method::Extra(index).code());
-    let single = [Method::Other.code(), Method::Unseen.code(), AnsweredMethod(None).code(), FilterVersion.code()];
+    let single = [
+        Method::Other.code(),
+        Method::Unseen.code(),
+        AnsweredMethod(None).code(),
+        FilterVersion.code(),
+        Client::Unknown.code(),
+    ];
     let empty = None::<ErrorType>.code();
     let all: Vec<Code> = [closed_codes(), budgeted_codes(), extra.collect(), single.to_vec(), vec![empty]].concat();
     assert!(!all.contains(&Code::ABSENT));
@@ -32,6 +38,7 @@ fn every_code_has_its_text() {
         (Method::Other.code(), Some("other")),
         (Method::Unseen.code(), Some("unseen")),
         (AnsweredMethod(None).code(), Some("none")),
+        (Client::Unknown.code(), Some("unknown")),
         (FilterVersion.code(), Some(env!("CARGO_PKG_VERSION"))),
     ] {
         assert_eq!(code.text(&budgets, &config), text, "{code:?}");

@@ -2,7 +2,7 @@
 //! the series that are not 0. Initial series are 0, so a family that is never recorded is missing.
 
 use super::{Memory, Recording, call, config};
-use crate::config::Config;
+use crate::config::{ClientNameLabel, Config};
 use crate::recorder::Recorder;
 use crate::recorder::families::FAMILIES;
 use crate::test;
@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 #[test]
 fn every_family_is_recorded() {
-    let mut config = Config { semconv: true, ..config() };
+    let mut config = Config { semconv: true, client_name: ClientNameLabel::Tools, ..config() };
     config.limits.error_codes = 1;
     let (memory, proxy) = (Memory::default(), Proxy::default());
     let mut recorder = Recorder::new(Rc::new(config.clone()));
@@ -62,6 +62,7 @@ fn scripts() -> Vec<Script> {
         request("resources/list", "").json(&result(r#""resources":[]"#)),
         request("prompts/list", "").json(&result(r#""prompts":[]"#)),
         request("tools/call", r#""name":"add""#).sse(&format!("data: {}\n\n", result(""))),
+        request("tools/call", r#""name":"made_up""#).json(&error(-32602)),
         request("resources/read", r#""uri":"file:///a""#).json(&result("")),
         request("prompts/get", r#""name":"p""#).json(&error(-32000)),
         request("prompts/get", r#""name":"p""#).json(&error(-32001)),

@@ -1,0 +1,214 @@
+//! The tools that one server lists: their names, to count calls of tools that are not listed, and the sizes of their definitions.
+//!
+//! All workers share three values: the names ([`known_tools`]), the sizes ([`definition_sizes`]), and a number that changes after
+//! each change of the other two. A worker has a copy of the names.
+//!
+//! **What it does not do:** it does not know which client may use which tools. A call counts as unlisted only if no recent list of
+//! any client has its tool. If it is not certain which tools are listed, no call counts:
+//!
+//! - no complete list was seen
+//! - the definition of a tool varies ([`super::catalogue`])
+//! - a list has more than 512 tools, an item that was not kept, or a name of 1024 bytes and more
+//!
+//! **Cost:** a call of a tool that the copy has costs no host call. A call of another tool costs a read of the number, and of the
+//! names if they changed; before the first complete list, at most once per tick. A tick reads the number once for each server with
+//! a complete list. So a tool that is no longer listed is found within a tick. A list that equals the latest one costs a read of
+//! the number; another page a read of names and sizes, and a write of what changed.
+//! **Memory:** at most 8 times 512 names of 8 bytes, in each VM and in the shared data; and in the shared data 512 labels with 14
+//! bytes each.
+
+mod definition_sizes;
+mod known_tools;
+
+use crate::host::SharedData;
+use crate::observation::Page;
+use crate::shared_data::{StoredDigest, decode, encode, update};
+use crate::text::Text;
+pub(super) use definition_sizes::Definition;
+use definition_sizes::DefinitionSizes;
+use known_tools::{KnownTools, Names, ToolPage};
+
+/// The lists of one server's tools in this VM.
+#[derive(Debug)]
+pub(super) struct ToolLists {
+    /// The prefix of the keys in the shared data.
+    key: String,
+    known: KnownTools,
+    /// The number that was read before `known` was.
+    generation: Option<Vec<u8>>,
+    /// The digest of the latest page, if it was a whole list and changed nothing.
+    unchanged: Option<u64>,
+    /// Whether the number was read since the last tick.
+    is_fresh: bool,
+}
+
+/// A page whose names were added.
+#[derive(Debug)]
+pub(super) struct AddedPage {
+    page: ToolPage,
+    /// The number in the shared data before.
+    generation: Option<Vec<u8>>,
+    /// The names of the list that the page completes.
+    complete: Option<Names>,
+    /// The stored names changed.
+    is_changed: bool,
+}
+
+// === impl Definition ===
+
+impl Definition {
+    pub(super) fn new(name: &[u8], label: Box<str>, bytes: u32) -> Self {
+        Self { name: StoredDigest(Text::digest_of(name)), label, bytes }
+    }
+}
+
+// === impl ToolLists ===
+
+impl ToolLists {
+    pub(super) fn new(key: String) -> Self {
+        Self { key, known: KnownTools::default(), generation: None, unchanged: None, is_fresh: false }
+    }
+
+    /// Finds out whether the tools in the copy are still listed. From now on, the first complete list of another worker is looked
+    /// for again, once.
+    pub(super) fn tick(&mut self, shared: &dyn SharedData) {
+        if self.known.has_complete_list && !self.known.is_uncertain {
+            self.read_if_changed(shared);
+        }
+        self.is_fresh = false;
+    }
+
+    /// Whether no list has the tool with this digest of its name.
+    pub(super) fn lack(&mut self, tool: u64, shared: &dyn SharedData) -> bool {
+        let tool = StoredDigest(tool);
+        let KnownTools { is_uncertain, has_complete_list, .. } = self.known;
+        if is_uncertain || (!has_complete_list && self.is_fresh) {
+            return false;
+        }
+        if has_complete_list && !self.known.lack(tool) {
+            return false;
+        }
+        // Another worker may have seen a list with the tool.
+        self.read_if_changed(shared);
+        self.known.lack(tool)
+    }
+
+    #[inline(never)]
+    fn read_if_changed(&mut self, shared: &dyn SharedData) {
+        self.is_fresh = true;
+        let generation = self.read_generation(shared);
+        if generation != self.generation {
+            let names = shared.read(&self.names_key());
+            self.known = names.map(|names| KnownTools::from_bytes(&names.bytes)).unwrap_or_default();
+            self.generation = generation;
+            self.unchanged = None;
+        }
+    }
+
+    /// Adds the names of a page; `None` if the page is the latest list already.
+    pub(super) fn add(&mut self, page: &Page<'_>, varies: bool, shared: &dyn SharedData) -> Option<AddedPage> {
+        let page = ToolPage::of(page);
+        let generation = self.read_generation(shared);
+        if !varies && generation == self.generation && self.unchanged == Some(page.digest) {
+            return None;
+        }
+        let (complete, is_changed) = self.add_names(&page, varies, shared);
+        Some(AddedPage { page, generation, complete, is_changed })
+    }
+
+    /// Adds the definitions of a page whose names were added. Returns the labels whose size changed.
+    pub(super) fn add_definitions(
+        &mut self,
+        added: AddedPage,
+        definitions: &[Definition],
+        shared: &dyn SharedData,
+    ) -> Vec<Box<str>> {
+        let AddedPage { page, generation, complete, is_changed } = added;
+        let (labels, has_new_sizes) = self.add_sizes(definitions, complete.as_ref(), shared);
+        let is_changed = is_changed || has_new_sizes;
+        self.unchanged = Some(page.digest).filter(|_| page.is_list() && !is_changed);
+        // If the page changed something, another worker may have changed it too before the number changed. So the number is not
+        // read here again, and the next call reads the names.
+        self.generation = generation;
+        if is_changed {
+            self.change_generation(shared);
+        }
+        labels
+    }
+
+    /// The present sizes of labels, in their order.
+    pub(super) fn sizes(&self, labels: &[Box<str>], shared: &dyn SharedData) -> Vec<u64> {
+        let value = shared.read(&self.sizes_key());
+        let sizes = value.map(|value| DefinitionSizes::from_bytes(&value.bytes)).unwrap_or_default();
+        let by_label = sizes.by_label();
+        labels.iter().map(|label| by_label.get(&**label).copied().unwrap_or_default()).collect()
+    }
+
+    /// Returns the names of the list that the page completes, and whether the stored names changed.
+    fn add_names(&mut self, page: &ToolPage, varies: bool, shared: &dyn SharedData) -> (Option<Names>, bool) {
+        let key = self.names_key();
+        let known = &mut self.known;
+        let added = update(shared, &key, |bytes| {
+            *known = KnownTools::from_bytes(bytes);
+            let complete = known.add(page);
+            known.is_uncertain |= varies;
+            let is_changed = replace(bytes, encode(known));
+            (is_changed, (complete, is_changed))
+        });
+        added.unwrap_or_else(|| {
+            // The write failed, so other workers do not know the page.
+            known.is_uncertain = true;
+            (None, false)
+        })
+    }
+
+    /// Returns the labels whose size changed, and whether the stored sizes changed.
+    fn add_sizes(
+        &self,
+        definitions: &[Definition],
+        complete: Option<&Names>,
+        shared: &dyn SharedData,
+    ) -> (Vec<Box<str>>, bool) {
+        let added = update(shared, &self.sizes_key(), |bytes| {
+            let mut sizes = DefinitionSizes::from_bytes(bytes);
+            let labels = sizes.add(definitions, complete);
+            let is_changed = replace(bytes, encode(&sizes));
+            (is_changed, (labels, is_changed))
+        });
+        added.unwrap_or_default()
+    }
+
+    fn read_generation(&self, shared: &dyn SharedData) -> Option<Vec<u8>> {
+        shared.read(&self.generation_key()).map(|value| value.bytes)
+    }
+
+    fn change_generation(&self, shared: &dyn SharedData) {
+        update(shared, &self.generation_key(), |bytes| {
+            let number: u64 = decode(bytes);
+            *bytes = encode(&number.wrapping_add(1));
+            (true, ())
+        });
+    }
+
+    fn names_key(&self) -> String {
+        format!("{}/names", self.key)
+    }
+
+    fn sizes_key(&self) -> String {
+        format!("{}/sizes", self.key)
+    }
+
+    fn generation_key(&self) -> String {
+        format!("{}/generation", self.key)
+    }
+}
+
+/// Replaces a value. Returns whether the new one differs.
+fn replace(bytes: &mut Vec<u8>, new: Vec<u8>) -> bool {
+    let is_changed = *bytes != new;
+    *bytes = new;
+    is_changed
+}
+
+#[cfg(test)]
+mod tests;
