@@ -173,28 +173,6 @@ def test_spans_say_what_was_called(collector: Collector, caller: tuple[Proxy, in
     assert span["http.url"] == f"http://localhost:{listener}/"
 
 
-def test_span_joins_the_agents_trace(caller: tuple[Proxy, int], collector: Collector, called: list[str]) -> None:
-    """And other traffic has no span."""
-    trace, parent = "a" * 32, "b" * 16
-    body = rpc("tools/call", {"name": "joined", "_meta": {"traceparent": f"00-{trace}-{parent}-01"}})
-    # The only name that the caller's sidecar knows.
-    host = ("Host", f"localhost:{caller[1]}")
-    with closing(Connection(caller[1])) as connection:
-        connection.send("GET", "/not-mcp", [host], host=False)
-        connection.receive()
-        connection.send("POST", "/mcp", [host, *JSON], body, host=False)
-        connection.receive()
-
-    def joined() -> list[dict]:
-        return [span for span in collector.whole_spans() if span["name"] == "tools/call joined"]
-
-    wait_for("the span", joined)
-    [span] = joined()
-    assert (span["traceId"], span["parentSpanId"]) == (trace, parent)
-    assert attributes(span)["mcp.http.trace_id"] != trace
-    assert not [span for span in collector.spans() if "mcp.method.name" not in span or span.get("url.path") == "/not-mcp"]
-
-
 def test_prometheus_gets_seconds_and_no_label_of_istios(sidecar: Proxy, collector: Collector, called: list[str]) -> None:
     def calls() -> set[Series]:
         return {entry for entry, value in collector.samples().items() if entry[0] == "mcp_tool_calls_total" and value}
@@ -224,6 +202,28 @@ def test_no_contents_are_in_logs_spans_and_metrics(
     wait_for("its span", lambda: any(span.get("gen_ai.tool.name") == "probe" for span in collector.spans()))
     for shown in (sidecar.process.log(), collector.spans_file.read_text(), sidecar.page()):
         assert "secret-" not in shown
+
+
+def test_span_joins_the_agents_trace(caller: tuple[Proxy, int], collector: Collector, called: list[str]) -> None:
+    """And other traffic has no span."""
+    trace, parent = "a" * 32, "b" * 16
+    body = rpc("tools/call", {"name": "joined", "_meta": {"traceparent": f"00-{trace}-{parent}-01"}})
+    # The only name that the caller's sidecar knows.
+    host = ("Host", f"localhost:{caller[1]}")
+    with closing(Connection(caller[1])) as connection:
+        connection.send("GET", "/not-mcp", [host], host=False)
+        connection.receive()
+        connection.send("POST", "/mcp", [host, *JSON], body, host=False)
+        connection.receive()
+
+    def joined() -> list[dict]:
+        return [span for span in collector.whole_spans() if span["name"] == "tools/call joined"]
+
+    wait_for("the span", joined)
+    [span] = joined()
+    assert (span["traceId"], span["parentSpanId"]) == (trace, parent)
+    assert attributes(span)["mcp.http.trace_id"] != trace
+    assert not [span for span in collector.spans() if "mcp.method.name" not in span or span.get("url.path") == "/not-mcp"]
 
 
 def test_caller_side_does_not_count(caller: tuple[Proxy, int], called: list[str]) -> None:
