@@ -22,6 +22,8 @@ def _table() -> Panel:
     operations = count(FAMILY, SERVER, by=BY)
     failed = count(FAMILY, SERVER, ANY_ERROR, by=BY)
     judged = count(FAMILY, SERVER, OK_OR_ERROR, by=BY)
+    # The series of this status begins with the first such operation.
+    cancelled = count_with_first(FAMILY, SERVER, 'status="cancelled"', by=BY)
     return runbook(rows(
         "Clients", "All clients in the time range, by the name that they give themselves; anybody can give any name. Errors include "
         "those of the client. Red errors for one client: look at its login, its version and its arguments. Red for all: look at the "
@@ -31,7 +33,7 @@ def _table() -> Panel:
             Column("Operations", operations),
             Column("Share", f"{operations} / scalar({count(FAMILY, SERVER)} > 0)", "percentunit", 1),
             Column("Errors", ratio(failed, judged), "percentunit", 1, ERROR_STEPS),
-            Column("Cancelled", count(FAMILY, SERVER, 'status="cancelled"', by=BY)),
+            Column("Cancelled", f"{cancelled} or 0 * {operations}"),
         ], sort_by="Operations", span=12, no_value="no traffic"), WHO)
 
 
