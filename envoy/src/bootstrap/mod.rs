@@ -12,6 +12,7 @@ mod listener;
 mod local_reply;
 mod notice;
 mod probe;
+mod sampler;
 mod stats;
 mod telemetry;
 mod tunnel;

@@ -1,10 +1,10 @@
 //! Spans and access logs over OTLP, where an endpoint is set.
 //!
-//! Envoy decides at a request's first byte whether it has a span, so traffic that is not MCP has spans too; the collector
-//! removes them. Logs are only written for MCP.
+//! Traffic that is not MCP has spans too (`sampler`). They have no `mcp.method.name`, and the collector removes them. Logs are
+//! only written for MCP.
 
-use super::{OTLP_CLUSTER, attributes, audit, set};
-use crate::environment::{Otlp, OtlpProtocol, Sampler, Service, Settings};
+use super::{OTLP_CLUSTER, attributes, audit, sampler, set};
+use crate::environment::{Otlp, OtlpProtocol, Service, Settings};
 use serde_json::{Map, Value, json};
 
 /// Adds tracing to a connection manager, if an endpoint is set.
@@ -43,7 +43,7 @@ fn tracing(settings: &Settings, otlp: &Otlp) -> Value {
                 "attributes": resource,
             },
         }],
-        "sampler": sampler(otlp.sampler),
+        "sampler": sampler::config(otlp.sampler),
     });
     exporter(otlp, "traces", &mut tracer);
     json!({
@@ -72,26 +72,6 @@ pub(super) fn access_log(settings: &Settings) -> Option<Value> {
     });
     exporter(otlp, "logs", &mut logger);
     Some(json!({"name": "envoy.access_loggers.open_telemetry", "filter": audit::only_mcp(), "typed_config": logger}))
-}
-
-/// The sampler. Envoy has none that is always off; a ratio of 0 is the same.
-fn sampler(sampler: Sampler) -> Value {
-    let of_kind = |name: &str, kind: &str, fields: Value| {
-        let mut config = json!({"@type": format!("type.googleapis.com/envoy.extensions.tracers.opentelemetry.samplers.v3.{kind}SamplerConfig")});
-        if let (Value::Object(config), Value::Object(mut fields)) = (&mut config, fields) {
-            config.append(&mut fields);
-        }
-        json!({"name": format!("envoy.tracers.opentelemetry.samplers.{name}"), "typed_config": config})
-    };
-    let percentage = json!({"numerator": sampler.millionths, "denominator": "MILLION"});
-    let root = match sampler.millionths {
-        Sampler::ALL => of_kind("always_on", "AlwaysOn", json!({})),
-        _ => of_kind("trace_id_ratio_based", "TraceIdRatioBased", json!({"sampling_percentage": percentage})),
-    };
-    if sampler.parent_based {
-        return of_kind("parent_based", "ParentBased", json!({"wrapped_sampler": root}));
-    }
-    root
 }
 
 fn resource(service: &Service) -> impl Iterator<Item = (&'static str, String)> {
