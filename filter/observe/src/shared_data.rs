@@ -18,7 +18,7 @@ use std::cell::RefCell;
 
 /// The prefix of every key. The number changes when the layout of a value changes, and when the place of a stored variant in its
 /// enum does.
-pub(crate) const KEY_PREFIX: &str = "mcp_observability/4/";
+pub(crate) const KEY_PREFIX: &str = "mcp_observability/5/";
 
 /// Attempts per update. Each failed attempt means that another VM succeeded in between. If all workers change one value at
 /// the same time, each has to expect as many failures as there are workers.

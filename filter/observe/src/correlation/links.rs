@@ -42,7 +42,7 @@ pub(super) const TABLE: Table = Table { letter: 'l', slots: 256, max_bytes: 8192
 /// answer on its own stream finds it.
 const MAX_OPEN_BYTES: usize = TABLE.max_bytes / 4 * 3;
 /// Upper bounds of the bytes of each kind of link, without its texts and rare members.
-const OPERATION_BYTES: usize = 104;
+const OPERATION_BYTES: usize = 114;
 const SERVER_REQUEST_BYTES: usize = 80;
 const EARLY_ANSWER_BYTES: usize = 144;
 const MARK_BYTES: usize = 48;

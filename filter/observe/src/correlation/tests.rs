@@ -49,6 +49,7 @@ fn pending(text: &str, stream: Option<StreamId>) -> PendingOperation {
         client_name: None,
         transport: Transport::StreamableHttp,
         task_id: None,
+        request_bytes: 3,
     };
     let started = Time(1_000_000);
     PendingOperation {

@@ -100,6 +100,7 @@ impl Exchange {
             client_name: None,
             task_id: None,
             transport: self.session.transport,
+            request_bytes: 0,
         };
         self.recognise(context);
         self.request.body = None;
@@ -157,6 +158,9 @@ impl Exchange {
         let Message { id: Id::Some(id), method: Some(text), params, .. } = message else { return };
         let params = params.as_deref();
         let protocol_version = self.compare_headers(text, params, method, context);
+        if let Some(trace_parent) = params.and_then(|params| params.trace_parent.as_deref()) {
+            context.observe(Observation::TraceParent(trace_parent));
+        }
         let name = params.and_then(|params| mirrored_name(method, params));
         let operation = Operation {
             id: id.clone(),
@@ -168,6 +172,7 @@ impl Exchange {
             client_name: params.and_then(|params| client_name(method, params, context.config)),
             task_id: params.and_then(|params| params.task_id.clone().map(Box::new)),
             transport: self.session.transport,
+            request_bytes: message.bytes,
         };
         self.begin_operation(operation, context);
     }

@@ -24,7 +24,8 @@ struct Recording<S> {
     plugin: Rc<Plugin<S>>,
     /// `None` until the first observation, if each stream has the server of its cluster.
     server: Option<Server>,
-    attributes: Attributes,
+    /// `None` without `filter_state`.
+    attributes: Option<Box<Attributes>>,
 }
 
 // === impl HttpStream ===
@@ -34,17 +35,15 @@ impl<S: Shell> HttpStream<S> {
     #[must_use]
     #[inline]
     pub fn new(plugin: Rc<Plugin<S>>) -> Self {
-        let (server, attributes) = (plugin.server, Attributes::default());
+        let server = plugin.server;
+        let attributes = plugin.config.filter_state.then(Box::default);
         let recording = Recording { plugin: Rc::clone(&plugin), server, attributes };
         Self { plugin, exchange: Exchange::default(), recording }
     }
 
     /// The request's headers pass.
     pub fn request_headers(&mut self, end_of_stream: bool) {
-        if self.plugin.config.filter_state {
-            self.recording.attributes.read_session(&*self.plugin.shell, &self.plugin.session_key);
-        }
-        self.call(|exchange, context| exchange.handle_request_headers(context, end_of_stream));
+        self.call_with_headers(|exchange, context| exchange.handle_request_headers(context, end_of_stream));
     }
 
     /// `size` bytes of the request's body pass. `fetch` returns them, and is called only if they are read.
@@ -76,16 +75,37 @@ impl<S: Shell> HttpStream<S> {
 
     /// The stream is over. The last callback of every stream.
     pub fn log(&mut self) {
-        self.call(|exchange, context| exchange.handle_log(context));
+        self.call_with_headers(|exchange, context| exchange.handle_log(context));
     }
 
     fn call(&mut self, callback: impl FnOnce(&mut Exchange, &mut Context<'_>)) {
+        self.run(callback);
+        self.describe();
+    }
+
+    /// A callback in which the host has the request's headers.
+    fn call_with_headers(&mut self, callback: impl FnOnce(&mut Exchange, &mut Context<'_>)) {
+        self.run(callback);
+        let Plugin { config, shell, session_key, .. } = &*self.plugin;
+        if let Some(attributes) = &mut self.recording.attributes {
+            attributes.read_headers(&self.exchange, config, &**shell, session_key);
+        }
+        self.describe();
+    }
+
+    fn run(&mut self, callback: impl FnOnce(&mut Exchange, &mut Context<'_>)) {
         let Self { plugin, exchange, recording } = self;
         callback(
             exchange,
             &mut Context::new(&plugin.config, &*plugin.shell, &plugin.correlation, &plugin.bodies, recording),
         );
-        plugin.flush_if_ended();
+    }
+
+    fn describe(&mut self) {
+        if let Some(attributes) = &mut self.recording.attributes {
+            attributes.describe_exchange(&self.exchange, &*self.plugin.shell, &self.plugin.session_key);
+        }
+        self.plugin.flush_if_ended();
     }
 }
 
@@ -110,8 +130,8 @@ impl<S: Shell> PublishedLabels for Recording<S> {
 
 impl<S: Shell> Observer for Recording<S> {
     fn observe(&mut self, observation: Observation<'_>) {
-        if self.plugin.config.filter_state {
-            self.attributes.describe(&observation, &self.plugin.config, &*self.plugin.shell);
+        if let Some(attributes) = &mut self.attributes {
+            attributes.describe(&observation, &self.plugin.config, &*self.plugin.shell);
         }
         let server = self.server();
         self.plugin.recorder.borrow_mut().record(server, &observation, &*self.plugin.shell);

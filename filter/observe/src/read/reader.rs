@@ -10,6 +10,7 @@ use crate::digest::{Digest, DigestKey};
 use crate::label::ListKind;
 use crate::read::json::{Container, Interest, Scalar, Visitor};
 use crate::read::message::{Item, List, Message, RpcErrorCode};
+use crate::read::trace_parent::TRACE_PARENT_BYTES;
 use member::{Member, Place};
 
 /// Bytes kept of a name or URI; the digest of a longer one still covers all of it.
@@ -46,8 +47,8 @@ pub(crate) struct Reader {
     pub(crate) list_key: Option<DigestKey>,
     /// Name of the current item.
     item_name: Option<Box<[u8]>>,
-    /// Whether the text of ids is kept.
-    pub(crate) wants_ids: bool,
+    /// Whether the members are kept that only access logs and spans show: the text of ids, and `_meta.traceparent`.
+    pub(crate) wants_attributes: bool,
     /// Bytes kept of the items of list results.
     pub(crate) max_published_bytes: usize,
 }
@@ -72,7 +73,7 @@ impl Default for Reader {
             nested_array: false,
             list_key: None,
             item_name: None,
-            wants_ids: false,
+            wants_attributes: false,
             max_published_bytes: MAX_PUBLISHED_BYTES,
         }
     }
@@ -93,7 +94,7 @@ impl Reader {
             message: Message { method, params, result, id: _, error: _, bytes: _, version: _ },
             list_key,
             item_name,
-            wants_ids,
+            wants_attributes,
             max_published_bytes,
             begun: _,
             member: _,
@@ -103,7 +104,7 @@ impl Reader {
             nested_array: _,
         } = self;
         (*method, *params, *result) = (None, None, None);
-        (*list_key, *item_name, *wants_ids) = (None, None, false);
+        (*list_key, *item_name, *wants_attributes) = (None, None, false);
         *max_published_bytes = MAX_PUBLISHED_BYTES;
     }
 
@@ -121,6 +122,7 @@ impl Reader {
     fn member(&self, name: &[u8]) -> (Member, usize) {
         match self.place() {
             Place::Item if name == self.item_name() => (Member::ItemName, NAME_BYTES),
+            Place::Meta if self.wants_attributes && name == b"traceparent" => (Member::TraceParent, TRACE_PARENT_BYTES),
             place => Member::named(name, place),
         }
     }

@@ -78,6 +78,8 @@ families! {
     ToolResultBytes: Histogram "mcp_tool_result_bytes" { tool_name: ToolName, server_name: Server }
         bounds SIZE_BOUNDS
         "Size of the responses to tools/call";
+    ToolRequestBytes: Counter "mcp_tool_request_bytes_total" { tool_name: ToolName, server_name: Server }
+        "Size of the requests of tools/call, arguments included";
     ListedItems: Gauge "mcp_listed_items" { method: Method, server_name: Server }
         "Items in the latest response to a list request without a cursor";
     ListedBytes: Gauge "mcp_listed_bytes" { method: Method, server_name: Server }

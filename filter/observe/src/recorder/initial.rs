@@ -4,7 +4,8 @@ use super::budget::Name;
 use super::families::{
     ActiveConnections, FilterStreams, HeaderMismatch, LabelsOverflowed, ListChanges, MessageBytes, Notifications,
     ParseSkipped, PromptGets, PromptsListed, Requests, RequestsInFlight, ResourceReads, ResourcesListed,
-    ServerRequests, Sessions, SessionsActive, SseStreamsActive, StreamOpens, ToolCalls, ToolsListed, Unmatched,
+    ServerRequests, Sessions, SessionsActive, SseStreamsActive, StreamOpens, ToolCalls, ToolRequestBytes, ToolsListed,
+    Unmatched,
 };
 use super::family::Labels as _;
 use super::label_code::{BudgetedValue as _, PromptName, ResourceUri, Server, ToolName};
@@ -150,11 +151,12 @@ fn sessions(server_name: Server, config: &Config, add: &mut dyn FnMut(Series)) {
     }
 }
 
-/// The initial series of an admitted name: its success and its most frequent failure.
+/// The initial series of an admitted name: its success and its most frequent failure, and the bytes of a tool's requests.
 pub(super) fn of_name(label: BudgetedLabel, name: Name, server_name: Server, add: &mut dyn FnMut(Series)) {
     match label {
         BudgetedLabel::ToolName => {
             let tool_name = ToolName::new(name);
+            add(ToolRequestBytes { tool_name, server_name }.series());
             for (status, error_type) in [(Status::Ok, None), (Status::Error, Some(ErrorType::ToolError))] {
                 add(ToolCalls { tool_name, server_name, status, error_type }.series());
             }

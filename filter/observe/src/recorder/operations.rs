@@ -3,7 +3,7 @@
 use super::Recorder;
 use super::families::{
     OperationDuration, PromptGets, PromptsListed, RequestDuration, Requests, RequestsInFlight, ResourceReads,
-    ResourcesListed, ToolCalls, ToolDuration, ToolResultBytes, ToolsListed,
+    ResourcesListed, ToolCalls, ToolDuration, ToolRequestBytes, ToolResultBytes, ToolsListed,
 };
 use super::family::Labels as _;
 use super::label_code::{Server, ToolName};
@@ -85,6 +85,7 @@ impl Recorder {
         let server_name = server;
         let tool_name = self.name(operation.name.as_deref(), confirmed, server, metrics);
         self.count(ToolCalls { tool_name, server_name, status, error_type }, 1);
+        self.count(ToolRequestBytes { tool_name, server_name }, operation.request_bytes);
         if let Some(duration) = duration {
             self.observe(ToolDuration { tool_name, server_name }, duration);
         }

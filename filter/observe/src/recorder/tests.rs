@@ -120,6 +120,7 @@ fn tool_call_counts_in_all_its_families() {
             "mcp_filter_streams_total 1",
             "mcp_upstream_available 1",
             "tool_name=add mcp_tool_duration_microseconds 1",
+            "tool_name=add mcp_tool_request_bytes_total 70",
             "tool_name=add mcp_tool_result_bytes 1",
             "tool_name=add status=ok error_type= mcp_tool_calls_total 1",
         ]

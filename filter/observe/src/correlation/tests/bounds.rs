@@ -90,10 +90,10 @@ fn stored_bytes_are_those_of_the_number_in_the_keys() {
     one.remember_endpoint(b"/m/7");
     one.remember_stream_path(b"", b"/sse");
     one.renew_lease(Time(13));
-    assert_eq!(KEY_PREFIX, "mcp_observability/4/");
+    assert_eq!(KEY_PREFIX, "mcp_observability/5/");
     let operation = [
         &[65, 0, 9, 192, 132, 61, 5, 0, 0, 0, 1, 0, 0][..],
-        &[0, 0, 1, 140, 217, 135, 176, 200, 137, 247, 177, 175, 1, 0, 35, 1, 3, 97, 100, 100, 0, 0, 0, 0, 0, 0],
+        &[0, 0, 1, 140, 217, 135, 176, 200, 137, 247, 177, 175, 1, 0, 35, 1, 3, 97, 100, 100, 0, 0, 0, 0, 0, 0, 3],
     ];
     let request = [65, 1, 136, 39, 0, 1, 1, 188, 143, 136, 176, 200, 137, 251, 177, 175, 1, 0, 15, 136, 39, 7, 0, 0];
     let cancelled = [65, 2, 0, 0, 1, 242, 223, 135, 176, 200, 201, 247, 177, 175, 1, 10];
@@ -127,6 +127,7 @@ fn slot_of_largest_links_is_within_its_bound() {
         pending.operation.cursor = std::num::NonZeroU64::new(u64::MAX);
         pending.operation.protocol_version = Some(ProtocolVersion::Other);
         pending.operation.task_id = Some(Box::new(Text::start_of(vec![b'x'; 700], 0)));
+        pending.operation.request_bytes = u64::MAX;
         pending.server = Some("s".repeat(64).into());
         (pending.started, pending.fallback) = (big, Fallback::ClientLeft(big));
         (pending.cancelled_at, pending.client_wait) = (Some(big), Some(1 << 40));

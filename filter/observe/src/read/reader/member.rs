@@ -49,6 +49,7 @@ pub(super) enum Member {
     ClientName,
     Meta,
     MetaVersion,
+    TraceParent,
     MetaTask,
     AnnouncedId,
     IsError,

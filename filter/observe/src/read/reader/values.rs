@@ -6,6 +6,7 @@ use super::Reader;
 use super::member::Member;
 use crate::id::{Id, RequestId};
 use crate::read::message::{Outcome, ResultType, RpcErrorCode};
+use crate::read::trace_parent::trace_parent;
 use crate::text::Text;
 use std::num::NonZeroU64;
 
@@ -42,7 +43,9 @@ impl Reader {
             Member::RequestId => params.request_id = None,
             Member::Cursor => params.cursor = None,
             Member::ClientInfo | Member::ClientName => params.client_name = None,
-            Member::Meta | Member::MetaVersion => params.meta_version = None,
+            Member::Meta => (params.meta_version, params.trace_parent) = (None, None),
+            Member::MetaVersion => params.meta_version = None,
+            Member::TraceParent => params.trace_parent = None,
             _ => {}
         }
     }
@@ -80,7 +83,7 @@ impl Reader {
     }
 
     fn id(&mut self, id: RequestId, text: &Text) {
-        self.message.id = Id::Some(if self.wants_ids { id.shown_as(text) } else { id });
+        self.message.id = Id::Some(if self.wants_attributes { id.shown_as(text) } else { id });
     }
 
     fn string_of_params(&mut self, text: &Text) {
@@ -94,6 +97,7 @@ impl Reader {
             Member::Cursor => params.cursor = NonZeroU64::new(text.digest()),
             Member::ClientName => params.client_name = Some(text.clone()),
             Member::MetaVersion => params.meta_version = Some(text.clone()),
+            Member::TraceParent => params.trace_parent = trace_parent(text.start()).map(Box::from),
             _ => {}
         }
     }
