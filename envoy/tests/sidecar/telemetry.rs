@@ -94,6 +94,7 @@ fn span_has_no_attribute_without_value() {
     for name in ["client.address", "client.port", "server.address", "server.port", "network.protocol.version"] {
         assert!(spans.contains(name), "{name}: {spans}");
     }
+    assert!(spans.contains("tools/call get_weather"), "the name of the span: {spans}");
     for name in ["gen_ai.prompt.name", "mcp.resource.uri", "rpc.response.status_code", "error.type", "user.id"] {
         assert!(!spans.contains(name) && logs.contains(name), "{name}: {spans}\n{logs}");
     }
