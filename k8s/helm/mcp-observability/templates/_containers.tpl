@@ -74,6 +74,9 @@ env:
 {{- end }}
 {{- $secrets := deepCopy $values.sidecar.environmentFromSecrets }}
 {{- if $values.sidecar.hashKeySecret.name }}
+{{- if hasKey $secrets "MCP_HASH_KEY" }}
+{{- fail "sidecar.environmentFromSecrets.MCP_HASH_KEY: sidecar.hashKeySecret sets this variable already" }}
+{{- end }}
 {{- $_ := set $secrets "MCP_HASH_KEY" $values.sidecar.hashKeySecret }}
 {{- end }}
 {{- range $name, $from := $secrets }}
