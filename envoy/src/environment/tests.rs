@@ -207,6 +207,21 @@ fn hashed_identity_without_key_is_refused() {
 }
 
 #[test]
+fn identity_header_with_credentials_is_refused() {
+    let lines = read(&[("MCP_IDENTITY_HEADER", "authorization"), ("MCP_IDENTITY_FORM", "plain")]).unwrap_err();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].starts_with("MCP_IDENTITY_HEADER: \"authorization\" is not allowed"), "{lines:?}");
+}
+
+#[test]
+fn identity_sets_the_plugin_configuration() {
+    let variables = [("MCP_IDENTITY_HEADER", "x-user"), ("MCP_HASH_KEY", "0123456789abcdef")];
+    let settings = read(&variables).unwrap();
+    assert_eq!(settings.plugin.config["identity"], serde_json::json!({"header": "x-user"}));
+    assert_eq!(settings.plugin.config["labels"], serde_json::json!({"hash_key": "${MCP_HASH_KEY}"}));
+}
+
+#[test]
 fn hash_key_is_only_named_in_the_settings() {
     let settings = read(&[("MCP_HASH_KEY", "0123456789abcdef")]).unwrap();
     assert_eq!(settings.plugin.variables, ["MCP_HASH_KEY"]);
