@@ -211,7 +211,9 @@ impl Config {
     /// The value of the identity header in the form that is configured.
     pub(crate) fn shown_user(&self, value: &[u8]) -> String {
         match self.identity.form {
-            IdentityForm::Hash => resource::keyed_hash(self.hash_key.as_deref().unwrap_or_default().as_bytes(), &[value]),
+            IdentityForm::Hash => {
+                resource::keyed_hash(self.hash_key.as_deref().unwrap_or_default().as_bytes(), &[value])
+            }
             IdentityForm::Plain => clean(value, self.limits.label_bytes),
         }
     }

@@ -243,6 +243,5 @@ fn key_prefix(config: &Config) -> String {
     format!("{KEY_PREFIX}{:016x}", Text::of(name.as_bytes()).digest())
 }
 
-
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 //! left out; histograms list their samples. `IN` and `OUT` stand for the body bytes of the exchanges played.
 
 mod answers;
+mod attributes;
 mod failures;
 mod names;
 mod requests;
