@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Checks Prometheus' rules: they are valid, their tests pass, and rules, runbook and docs/metrics.md name only metrics and labels
-# that exist. k8s/monitoring has the same rules.
+# The fast check of all that is made from the core's tables, or repeats them: pages, lists in tests, the chart's schema, and
+# Prometheus' rules, which are valid and pass their tests. k8s/monitoring has the same rules.
+#
+#   scripts/check-rules.sh               everything
+#   scripts/check-rules.sh -k families   any pytest argument; only tests/rules
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -10,8 +13,11 @@ scripts/prerequisites.sh rust c python go cache
 promtool=$(scripts/get.sh promtool)
 python=$(scripts/get.sh python e2e)
 
-scripts/k8s-rules.sh --check
-"$promtool" check rules collector/rules/*.yml
-# The tests name the rules by relative paths.
-(cd collector/rules/tests && "$promtool" test rules ./*.yml)
-"$python" -m pytest -q -p no:cacheprovider tests/rules
+if [ $# -eq 0 ]; then
+  cargo test --quiet --locked -p mcp-observe --test documents
+  scripts/k8s-rules.sh --check
+  "$promtool" check rules collector/rules/*.yml
+  # The tests name the rules by relative paths.
+  (cd collector/rules/tests && "$promtool" test rules ./*.yml)
+fi
+exec "$python" -m pytest -q -c tests/rules/pytest.ini --rootdir tests/rules tests/rules "$@"

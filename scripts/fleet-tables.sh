@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Writes the tables of docs/fleet.md from the core's tables and the rules. tests/stack checks that the page is up to date.
+# Writes the tables of docs/fleet.md, and two cells of README.md, from the core's tables and the rules. scripts/check-rules.sh
+# checks that they are up to date.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

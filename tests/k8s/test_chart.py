@@ -320,20 +320,6 @@ def test_the_schema_has_every_value() -> None:
     paths(schema, yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8")), schema["$defs"])
 
 
-def test_the_schema_has_every_field_of_the_filter() -> None:
-    """The schema has all fields of the README's table except the name, which is upstream.name."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = text.partition("## Settings of the filter\n")[2].partition("\n## ")[0]
-    documented = {name for line in table.splitlines() if line.startswith("| `") for name in re.findall(r"`([\w.]+)`", line.split("|")[1])}
-
-    def leaves(schema: dict) -> set[str]:
-        below = {name: leaves(each) if each.get("type") == "object" else set() for name, each in schema["properties"].items()}
-        return {f"{name}.{leaf}" for name, each in below.items() for leaf in each} | {name for name, each in below.items() if not each}
-
-    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
-    assert leaves(schema["$defs"]["filter"]) == documented - {"server_name"}
-
-
 def test_helm_finds_nothing_wrong_with_it(tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
     values.write_text(json.dumps({"upstream": {"url": URL}}))

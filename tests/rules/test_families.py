@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core_tables import ROOT, Family, families, label_values, limits
+from core_tables import ROOT, Family, families, label_values
 
 FAMILIES = families()
 # The collector gives this family the names of OpenTelemetry's conventions.
@@ -31,8 +31,36 @@ PLACES = {
     "the table of docs/fleet.md: scripts/fleet-tables.sh": in_files(ROOT / "docs" / "fleet.md") | {JOINT},
     "a panel: grafana/dashboard, then scripts/dashboard.sh":
         names("\n".join(re.findall(r'"expr": "(.*)"', DASHBOARD.read_text(encoding="utf-8")))) | {JOINT},
-    "a count that does not use the filter: tests/e2e": in_files(*(ROOT / "tests" / "e2e").rglob("*.py")),
 }
+E2E = ROOT / "tests" / "e2e"
+# The counts that do not use the filter, and the counters and histograms that each does not need to count.
+OF_BUDGET = {"mcp_labels_overflowed_total"}  # Only tests of label budgets cause them, and name them.
+OF_SETTING = {JOINT}  # Only test_settings.py turns it on.
+COUNTS = {
+    E2E / "support" / "expected.py": OF_BUDGET | OF_SETTING | {
+        "mcp_client_tool_calls_total",  # Only with a setting, which `truth` has.
+        "mcp_tasks_total",  # No scenario that it computes has tasks.
+    },
+    # Without what CENSUS_OF does not match; and no exchange that it is used for causes these.
+    E2E / "support" / "census.py": OF_BUDGET | {
+        "mcp_client_tool_calls_total", "mcp_list_changes_total", "mcp_parse_skipped_total",
+    },
+    E2E / "truth": OF_BUDGET | OF_SETTING,
+}
+# census.py compares these counters and counts of histograms.
+CENSUS_OF = re.compile(r"mcp_\w+_total|mcp_(session|server_request)_duration_microseconds")
+
+
+def uncounted() -> dict[str, set[str]]:
+    """The counters and histograms that each count lacks, by its place."""
+    found = {}
+    for place, without in COUNTS.items():
+        counted = in_files(*(place.rglob("*.py") if place.is_dir() else [place]))
+        needed = {name for name, family in FAMILIES.items() if family.kind != "gauge" and name not in without}
+        if place.name == "census.py":
+            needed = {name for name in needed if CENSUS_OF.fullmatch(name)}
+        found[str(place.relative_to(ROOT))] = needed - counted
+    return found
 
 
 def undocumented(family: Family) -> list[str]:
@@ -45,6 +73,24 @@ def undocumented(family: Family) -> list[str]:
 def test_family_is_everywhere(family: Family) -> None:
     missing = [place for place, found in PLACES.items() if family.name not in found] + undocumented(family)
     assert not missing, f"{family.name} is missing in\n" + "\n".join(missing)
+
+
+def test_every_gauge_is_compared_by_an_end_to_end_test() -> None:
+    named = in_files(*E2E.rglob("*.py"))
+    assert {name for name, family in FAMILIES.items() if family.kind == "gauge"} - named == set()
+
+
+@pytest.mark.parametrize("place", COUNTS, ids=lambda place: place.name)
+def test_count_that_does_not_use_the_filter_has_every_family(place: Path) -> None:
+    missing = uncounted()[str(place.relative_to(ROOT))]
+    assert not missing, f"{place.relative_to(ROOT)} does not count {sorted(missing)}"
+
+
+@pytest.mark.parametrize("place", COUNTS, ids=lambda place: place.name)
+def test_family_that_a_count_does_not_need_is_not_counted(place: Path) -> None:
+    """Otherwise the exception is out of date."""
+    counted = in_files(*(place.rglob("*.py") if place.is_dir() else [place]))
+    assert COUNTS[place] <= FAMILIES.keys() and counted & COUNTS[place] == set()
 
 
 def test_page_has_the_bounds() -> None:
@@ -63,9 +109,3 @@ def test_page_has_the_bounds() -> None:
 def test_file_with_a_list_of_its_own_has_every_value(values: str, file: str) -> None:
     words = set(re.findall(r"[\w/]+", (ROOT / file).read_text(encoding="utf-8")))
     assert set(label_values()[values]) - words == set(), file
-
-
-def test_readme_has_every_limit_with_its_default() -> None:
-    rows = [row.split("|")[1:3] for row in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if row.startswith("| `")]
-    found = {name: int(default.strip(" `")) for names, default in rows for name in re.findall(r"`limits\.(\w+)`", names)}
-    assert found == limits()

@@ -29,7 +29,7 @@ def escaped(value: str) -> str:
 
 def test_label_values_of_a_scrape_pass_unchanged(target: Target, stack) -> None:
     lines = ["# TYPE mcp_tool_calls_total counter"]
-    lines += [f'mcp_tool_calls_total{{tool_name="{escaped(name)}"}} {number}' for number, name in enumerate(NAMES, 1)]
+    lines += [f'mcp_tool_calls_total{{tool_name="{escaped(name)}",status="ok",error_type=""}} {number}' for number, name in enumerate(NAMES, 1)]
     target.page = "\n".join(lines) + "\n"
     prometheus = stack([target.address]).prometheus
     prometheus.await_value("count(mcp_tool_calls_total)", len(NAMES))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Iterable
 
 from .exchange import Exchange
-from .expected import Series, classify, client_label, label, opened, series
+from .expected import ERROR_TYPE_OF_STATUS, Series, classify, client_label, label, opened, series
 from .messages import METHODS, REVISIONS, is_answer, is_notification, is_request
 from .reading import is_stream_of_mcp
 from .sessions import client_of
@@ -61,7 +61,7 @@ class Operation:
         if response.status == 405 and self.method == "initialize":
             return "negotiation", ""
         if response.status >= 400:
-            return "error", "unauthorized" if response.status in (401, 403) else "http_error"
+            return "error", ERROR_TYPE_OF_STATUS.get(response.status, "http_error")
         return "error", "no_response"
 
 

@@ -26,6 +26,8 @@ LISTS = {
     "prompts/list": ("prompts", "mcp_prompts_listed_total"),
     "resources/templates/list": ("resourceTemplates", None),
 }
+# The error types of HTTP statuses of 400 or more without JSON-RPC that are not `http_error`.
+ERROR_TYPE_OF_STATUS = {401: "unauthorized", 403: "unauthorized"}
 Series = tuple[str, tuple[tuple[str, str], ...]]
 
 
@@ -280,7 +282,7 @@ def without_answer(exchange: Exchange, request: dict) -> tuple[str, str]:
         return "error", "no_response"
     if request["method"] == "server/discover" or (request["method"] == "initialize" and status == 405):
         return "negotiation", ""
-    return "error", "unauthorized" if status in (401, 403) else "http_error"
+    return "error", ERROR_TYPE_OF_STATUS.get(status, "http_error")
 
 
 def opened(exchange: Exchange) -> str:

@@ -1,4 +1,4 @@
-"""Computes the tables of docs/fleet.md. `scripts/fleet-tables.sh` writes them; a test compares the page with them."""
+"""Computes the tables of docs/fleet.md and two cells of README.md. `scripts/fleet-tables.sh` writes them; `tests/rules` compares."""
 
 import re
 from dataclasses import replace
@@ -11,6 +11,7 @@ from .arithmetic import CLIENT_CALLS, FAMILIES, JOINT, Limits, Term, Typical
 from .page import family_of
 
 PAGE = ROOT / "docs" / "fleet.md"
+README = ROOT / "README.md"
 # The series of Envoy that the collector keeps, and the series that it adds for each target.
 OF_ENVOY = (
     "envoy_http_downstream_rq_total", "envoy_http_downstream_rq_active", "envoy_http_downstream_cx_total",
@@ -186,5 +187,20 @@ def written(text: str) -> str:
     return text
 
 
+def readme(text: str) -> str:
+    """README.md with the computed cells of its table of costs. A row that is missing is an error."""
+    most = [number(in_prometheus(arithmetic.limits(Limits(), semconv))) for semconv in (False, True)]
+    cells = {
+        "series, a server with a dozen tools in full use": f"about {number(round(in_prometheus(arithmetic.typical(Typical())), -2))}",
+        "series, at most, whatever servers and clients send": f"{most[0]}, or {most[1]} with `semconv`",
+    }
+    for name, cell in cells.items():
+        text, rows = re.subn(rf"^\| {name} \| .* \|$", row(name, cell), text, flags=re.MULTILINE)
+        if rows != 1:
+            raise ValueError(f"README.md does not have the row {name!r} once")
+    return text
+
+
 if __name__ == "__main__":
-    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page, make in ((PAGE, written), (README, readme)):
+        page.write_text(make(page.read_text(encoding="utf-8")), encoding="utf-8")

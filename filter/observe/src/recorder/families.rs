@@ -1,7 +1,7 @@
 //! The one table of metric families. Each row makes the struct of a family's labels; Envoy's `stats_tags`, its histogram
 //! bounds, the tables of the documentation and `examples/tables.rs` are made from the table too.
 //!
-//! To add a family, add a row here and record it in [`crate::Recorder`] (`CONTRIBUTING.md`, "Add a metric family").
+//! To add a family, add a row here and record it in [`crate::Recorder`] (`CONTRIBUTING.md`, "A metric family").
 //!
 //! **What it does not do:** join family and labels to the name of an Envoy stat; see [`super::stat_tags`].
 

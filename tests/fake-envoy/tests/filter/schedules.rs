@@ -177,7 +177,7 @@ fn request_body_after_the_response_is_read() {
         [(":method", b"POST"), ("content-type", b"application/json"), ("mcp-session-id", b"s")];
     let mut stream = vm.open();
     stream.request_headers(&post, false).unwrap();
-    stream.response_headers(&[(":status", b"413")], true).unwrap();
+    stream.response_headers(&[(":status", b"418")], true).unwrap();
     stream.request_body(br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, true).unwrap();
     stream.close().unwrap();
     let table = scrape(&host, &[&vm]);

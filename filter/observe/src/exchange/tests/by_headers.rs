@@ -81,7 +81,7 @@ fn mcp_method_header_names_unseen_request() {
     denied.is_from_upstream = false;
     assert_eq!(end(&denied), "tools/call error/unauthorized");
     assert!(denied.play().contains(&"start tools/call add".to_owned()));
-    let note = script.header("mcp-method", "notifications/cancelled").answered(413, "text/plain", "x").play();
+    let note = script.header("mcp-method", "notifications/cancelled").answered(418, "text/plain", "x").play();
     assert!(Log::ends(&note).is_empty(), "{note:?}");
 }
 
@@ -90,7 +90,7 @@ fn response_to_unseen_request_counts() {
     let say = |status, body: &str| end(&headers_only().answered(status, "application/json", body));
     for id in [r#""id":null,"#, "", r#""id":"server-error","#, r#""id":7,"#] {
         assert_eq!(say(401, &error("-32001", id)), "unseen error/rpc_error", "{id}");
-        assert_eq!(say(413, &error("-32602", id)), "unseen error/invalid_request", "{id}");
+        assert_eq!(say(418, &error("-32602", id)), "unseen error/invalid_request", "{id}");
     }
     let answered = headers_only().answered(200, "text/event-stream", &event(&result(""))).play();
     assert!(Log::ends(&answered)[0].starts_with("unseen ok in None ms"), "{answered:?}");
@@ -101,7 +101,7 @@ fn response_to_unseen_request_counts() {
 
 #[test]
 fn partial_request_body_is_unseen() {
-    let mut script = initialize().answered(413, "text/plain", "x");
+    let mut script = initialize().answered(418, "text/plain", "x");
     script.request_body.truncate(20);
     script.request_end = End::Never;
     let lines = script.play();

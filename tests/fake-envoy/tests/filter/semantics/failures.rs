@@ -134,7 +134,7 @@ fn response_before_end_of_request_is_matched() {
     let message = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"too large"}}"#;
     check(
         "early refusal",
-        &[exchange.answer(413, "application/json", message)],
+        &[exchange.answer(418, "application/json", message)],
         &[
             "mcp_requests_total{method=tools/call,status=error,error_type=invalid_request} 1",
             "mcp_tool_calls_total{tool_name=add,status=error,error_type=invalid_request} 1",

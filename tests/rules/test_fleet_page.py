@@ -1,4 +1,4 @@
-"""docs/fleet.md: its tables equal the arithmetic, and its settings are valid. No process is started."""
+"""docs/fleet.md: its tables equal the arithmetic, and its settings are valid. So do the cells of README.md. No sidecar is started."""
 
 import re
 import subprocess
@@ -6,6 +6,7 @@ import textwrap
 from pathlib import Path
 
 import parts
+import pytest
 import yaml
 from vocabulary import rules, selectors
 
@@ -22,6 +23,16 @@ def blocks() -> list[dict]:
 
 def test_tables_of_the_page_equal_the_arithmetic() -> None:
     assert document.written(TEXT) == TEXT, "docs/fleet.md is out of date: scripts/fleet-tables.sh"
+
+
+def test_cells_of_the_readme_equal_the_arithmetic() -> None:
+    text = document.README.read_text(encoding="utf-8")
+    assert document.readme(text) == text, "README.md is out of date: scripts/fleet-tables.sh"
+
+
+def test_readme_without_the_row_is_an_error() -> None:
+    with pytest.raises(ValueError, match="series, at most"):
+        document.readme(document.README.read_text(encoding="utf-8").replace("| series, at most", "| series"))
 
 
 def test_table_without_its_marks_is_an_error() -> None:
