@@ -7,7 +7,7 @@ use fake_envoy::{Exchange, Framing, Host, Plugin, SeriesTable, Value, Vm};
 use crate::support::scrape;
 
 /// What all keys of this version begin with, and those of another.
-const LAYOUT: &[u8] = b"mcp_observability/4/";
+const LAYOUT: &[u8] = b"mcp_observability/5/";
 const OTHER_LAYOUT: &[u8] = b"mcp_observability/9/";
 
 fn call(id: u32) -> Exchange {
