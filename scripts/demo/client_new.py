@@ -4,15 +4,20 @@ import sys
 
 import anyio
 from mcp import Client, MCPError
+from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
 from mcp.types import Implementation
 from session import Seen, drive
 
-# The application of each session. Without a name the SDK sends "mcp".
-APPLICATIONS = ["trip-planner", "newsroom", "field-agent"]
+# The application and the user of each session. Without a name the SDK sends "mcp". The header stands for what a token filter in
+# front of the sidecar would set.
+SESSIONS = [("trip-planner", "ann"), ("newsroom", "bo"), ("field-agent", "cleo")]
+USER_HEADER = "x-forwarded-user"
 
 
-async def one_session(url: str, application: str, seen: Seen) -> None:
-    async with Client(url, client_info=Implementation(name=application, version="1.0")) as client:
+async def one_session(url: str, application: str, user: str, seen: Seen) -> None:
+    info = Implementation(name=application, version="1.0")
+    async with create_mcp_http_client(headers={USER_HEADER: user}) as http, \
+            Client(streamable_http_client(url, http_client=http), client_info=info) as client:
         seen.opened("server/discover", client.protocol_version)
         await drive(client, seen, MCPError, str)
 
@@ -20,8 +25,8 @@ async def one_session(url: str, application: str, seen: Seen) -> None:
 async def main(url: str) -> None:
     seen = Seen()
     async with anyio.create_task_group() as sessions:
-        for application in APPLICATIONS:
-            sessions.start_soon(one_session, url, application, seen)
+        for application, user in SESSIONS:
+            sessions.start_soon(one_session, url, application, user, seen)
     seen.print()
 
 

@@ -18,6 +18,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "demo"))
 
 import parts
 import prometheus
+import who
 from report import table
 from stack import Process, StackError, answers, connects, end_on_signals, free_ports, start_sidecar, start_weather
 
@@ -67,6 +68,7 @@ class Stack:
     def __init__(self, state: Path, interval_ms: int, ports: dict[str, int]):
         self.state, self.interval_ms, self.ports = state, interval_ms, ports
         self.running: list[Process] = []
+        self.audit, self.spans = state / "audit.jsonl", state / "spans.jsonl"
 
     def url(self, port: str, path: str = "") -> str:
         return f"http://127.0.0.1:{self.ports[port]}{path}"
@@ -81,7 +83,8 @@ class Stack:
         say("Starting the sidecar")
         self.running.append(start_sidecar(
             upstream, self.ports["mcp"], self.ports["probe"], self.ports["admin"],
-            MCP_FILTER_CONFIG=str(filter_config), OTEL_EXPORTER_OTLP_ENDPOINT=self.url("otlp_http")))
+            MCP_FILTER_CONFIG=str(filter_config), OTEL_EXPORTER_OTLP_ENDPOINT=self.url("otlp_http"),
+            MCP_AUDIT_LOG=str(self.audit), MCP_IDENTITY_HEADER="x-forwarded-user", MCP_IDENTITY_FORM="plain"))
         say("Starting the collector")
         self.start_collector()
         say("Starting Prometheus")
@@ -94,6 +97,9 @@ class Stack:
         if endpoint:
             environment |= {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "COLLECTOR_STATE": str(self.state / "queue")}
         command = parts.collector_command(os.environ["COLLECTOR_BIN"], export=bool(endpoint))
+        if not endpoint:
+            environment |= {"SPANS_FILE": str(self.spans)}
+            command.append(f"--config={Path(__file__).with_name('spans-to-file.yaml')}")
         self.serve("collector", command, environment, self.url("health"))
 
     def start_prometheus(self) -> None:
@@ -179,7 +185,26 @@ def show(stack: Stack) -> None:
         f"  of itself       {stack.url('own', '/metrics')}\n"
         f"  OTLP            {stack.url('otlp_http')} (HTTP), 127.0.0.1:{stack.ports['otlp_grpc']} (gRPC)\n"
         f"Prometheus        {stack.url('prometheus')}/api/v1/query?query=mcp_requests_total\n"
+        f"audit log         {stack.audit}\n"
+        f"spans             {os.environ.get('OTEL_EXPORTER_OTLP_ENDPOINT') or stack.spans}\n"
         f"logs              {stack.state}\n")
+
+
+def show_callers(stack: Stack, expected: int) -> None:
+    """Who called what. Waits until the audit log has every call, and the trace of one that failed is there."""
+    deadline = time.monotonic() + TABLE_SECONDS
+    with_spans = not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    while True:
+        found = who.calls(stack.audit)
+        failed = who.failed_call(found, stack.spans)
+        if len(found) == expected and (failed or not with_spans):
+            break
+        if time.monotonic() > deadline:
+            raise StackError(f"the audit log has {len(found)} calls, the clients made {expected}; a failed call with its span: {failed}")
+        time.sleep(0.2)
+    say(f"\nClients and users, as the audit log tells:\n\n{who.callers(found)}\n")
+    if failed:
+        say(f"A failed call in the audit log and in its trace (the collector hashes the user):\n\n{failed}\n")
 
 
 def drive(stack: Stack) -> None:
@@ -189,6 +214,7 @@ def drive(stack: Stack) -> None:
     calls = run_clients(stack.url("mcp", "/mcp"))
     await_counts(base, calls, time.monotonic())
     say(f"\nTools, as Prometheus tells:\n\n{tools_table(base)}")
+    show_callers(stack, sum(calls.values()))
     show(stack)
     if os.environ.get("ONCE") == "1":
         return
