@@ -17,13 +17,12 @@ CUSTOM = "acme/doSomething"
 
 @dataclass
 class Operation:
-    """`name` is the label value of the tool, prompt or resource, `size` the number of bytes of the request."""
+    """`name` is the label value of the tool, prompt or resource."""
 
     method: str
     id: Any
     params: dict[str, Any] = field(default_factory=dict)
     name: str = ""
-    size: int = 0
 
     @property
     def label(self) -> str:
