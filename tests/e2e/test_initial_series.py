@@ -53,7 +53,7 @@ def test_listed_names_have_their_initial_series(fresh: Sidecar, stub: Stub) -> N
                 connection.post(rpc(method), JSON, "/list")
         samples = fresh.check(ledger)
     wanted = set().union(*(named(initial_series_of_name(budget, name)) for budget, name in NAMES.items()))
-    assert len(wanted) == 6
+    assert len(wanted) == 7
     assert {entry: samples.get(entry) for entry in wanted} == dict.fromkeys(wanted, 0)
 
 

@@ -87,6 +87,11 @@ class Account:
     def list_changed(self, method: str, change: str) -> None:
         self.add("mcp_list_changes_total", method=method, change=change)
 
+    def asked(self, operation: Operation, size: int) -> None:
+        """The client sends a request, which counts when it has ended."""
+        if operation.method == "tools/call":
+            self.add("mcp_tool_request_bytes_total", size, tool_name=operation.name)
+
     def ended(
         self, operation: Operation, status: str, error_type: str = "", answered: bool = True, timed: bool = True
     ) -> None:
@@ -100,7 +105,7 @@ class Account:
         if family := LIST_FAMILIES.get(method):
             self.add(family)
         if method == "tools/call":
-            self.tool_call(operation, status, error_type, answered, timed)
+            self.tool_call(operation.name, status, error_type, answered, timed)
             call = {"tool_name": operation.name, "status": status}
             self.add("mcp_client_tool_calls_total", client_name=operation.client, **call)
         elif method == "resources/read":
@@ -108,9 +113,7 @@ class Account:
         elif method == "prompts/get":
             self.add("mcp_prompt_gets_total", prompt_name=operation.name, status=status)
 
-    def tool_call(self, operation: Operation, status: str, error_type: str, answered: bool, timed: bool) -> None:
-        name = operation.name
-        self.add("mcp_tool_request_bytes_total", operation.size, tool_name=name)
+    def tool_call(self, name: str, status: str, error_type: str, answered: bool, timed: bool) -> None:
         self.add("mcp_tool_calls_total", tool_name=name, status=status, error_type=error_type)
         if timed:
             self.add("mcp_tool_duration_microseconds_count", tool_name=name)

@@ -34,14 +34,13 @@ NAMELESS = ({}, {"version": "1"}, {"name": 5}, {"name": None}, {"name": {"name":
 
 @dataclass
 class Operation:
-    """`name` is the label value of the tool, prompt or resource, `client` that of the client, `size` the number of bytes of the request."""
+    """`name` is the label value of the tool, prompt or resource, `client` that of the client."""
 
     method: str
     id: Any
     params: dict[str, Any] = field(default_factory=dict)
     name: str = ""
     client: str = UNKNOWN
-    size: int = 0
 
     @property
     def label(self) -> str:

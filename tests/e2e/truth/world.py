@@ -41,7 +41,7 @@ class World:
 
     def request(self, operation: Operation) -> bytes:
         text = self.words.request(operation.method, operation.id, operation.params)
-        operation.size = len(text)
+        self.account.asked(operation, len(text))
         return text
 
     # Answers

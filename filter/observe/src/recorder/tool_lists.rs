@@ -37,6 +37,8 @@ const MAX_WAITING: usize = 64;
 pub(super) struct ToolLists {
     /// The prefix of the keys in the shared data.
     key: String,
+    /// The key of the number.
+    generation_key: String,
     known: KnownTools,
     /// The number that was read before `known` was.
     generation: Option<u64>,
@@ -70,7 +72,9 @@ impl Definition {
 
 impl ToolLists {
     pub(super) fn new(key: String) -> Self {
-        Self { key, known: KnownTools::default(), generation: None, latest: None, waiting: Vec::new() }
+        let generation_key = format!("{key}/generation");
+        let waiting = Vec::with_capacity(MAX_WAITING);
+        Self { key, generation_key, known: KnownTools::default(), generation: None, latest: None, waiting }
     }
 
     /// Finds out whether other workers saw other lists. Returns how many of the waiting calls count.
@@ -194,11 +198,11 @@ impl ToolLists {
     }
 
     fn read_generation(&self, shared: &dyn SharedData) -> u64 {
-        shared.read(&self.generation_key()).map(|value| decode(&value.bytes)).unwrap_or_default()
+        shared.read(&self.generation_key).map(|value| decode(&value.bytes)).unwrap_or_default()
     }
 
     fn change_generation(&self, shared: &dyn SharedData) -> Option<u64> {
-        update(shared, &self.generation_key(), |bytes| {
+        update(shared, &self.generation_key, |bytes| {
             let number = decode::<u64>(bytes).wrapping_add(1);
             *bytes = encode(&number);
             (true, number)
@@ -211,10 +215,6 @@ impl ToolLists {
 
     fn sizes_key(&self) -> String {
         format!("{}/sizes", self.key)
-    }
-
-    fn generation_key(&self) -> String {
-        format!("{}/generation", self.key)
     }
 }
 
