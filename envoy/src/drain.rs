@@ -9,6 +9,7 @@ use std::time::Duration;
 use ureq::Agent;
 
 /// Envoy's admin interface.
+#[derive(Clone)]
 pub(crate) struct Admin {
     agent: Agent,
     origin: String,
@@ -65,6 +66,11 @@ impl Admin {
         self.agent.post(format!("{}/{path}", self.origin)).send_empty().map(drop)
     }
 
+    /// How many times Envoy could not write or reopen a log file.
+    pub(crate) fn failed_writes(&self) -> u64 {
+        sum_of_counters(&self.get("stats?filter=^filesystem[.](write|reopen)_failed$").unwrap_or_default())
+    }
+
     /// Whether all exchanges that the drain waits for have ended. `false` when the admin interface does not answer.
     pub(crate) fn is_drained(&self) -> bool {
         let Self { cluster, machine, .. } = self;
@@ -75,6 +81,11 @@ impl Admin {
         let text = request.and_then(|mut response| response.body_mut().read_to_string()).unwrap_or_default();
         Gauges::read(&text, machine.connections).is_some_and(|gauges| gauges.are_drained())
     }
+}
+
+/// The sum of the counters in a page of Envoy's stats.
+fn sum_of_counters(text: &str) -> u64 {
+    text.lines().filter_map(|line| line.split_once(": ")?.1.trim().parse::<u64>().ok()).sum()
 }
 
 /// Envoy's gauges of open exchanges.

@@ -1,5 +1,6 @@
 //! Runs one sidecar: starts Envoy, forwards signals, drains, ends Envoy.
 
+use crate::audit_log::report_lost_lines;
 use crate::bootstrap;
 use crate::drain::Admin;
 use crate::environment::Settings;
@@ -136,6 +137,9 @@ fn print_addresses(settings: &Settings) {
     if let Some(proxy) = settings.proxy() {
         print(format_args!("proxy    {} for https:// (HTTPS_PROXY)", proxy.url()));
     }
+    if let Some(path) = &settings.audit_log {
+        print(format_args!("audit    {}", path.display()));
+    }
     if let Some(otlp) = otlp {
         print(format_args!("OTLP     spans and logs to {}", otlp.endpoint.url()));
     }
@@ -190,6 +194,7 @@ impl Sidecar<'_> {
                     self.process.remove_bootstrap();
                     print(format_args!("ready    Envoy {}", self.settings.envoy.version));
                     report_unreachable_server(self.settings);
+                    report_lost_lines(self.settings, self.admin.clone(), |text| print_error(format_args!("{text}")));
                 }
                 None => {}
             }

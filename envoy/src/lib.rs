@@ -6,6 +6,7 @@
 //! **What this crate does not do:** restart an Envoy that exited (the supervisor of the sidecar does), reload settings, push
 //! metrics. Cost: one sleeping process beside Envoy.
 
+mod audit_log;
 pub mod bootstrap;
 mod drain;
 mod endpoint;
@@ -22,9 +23,10 @@ mod problem;
 mod process;
 mod tls_files;
 
+pub use audit_log::refused_audit_log;
 pub use endpoint::{Endpoint, EndpointHost, Scheme};
 pub use environment::{
-    ClientCertificate, HostHeader, Lookup, Otlp, OtlpProtocol, Service, Settings, Upstream, unknown_variables,
+    ClientCertificate, HostHeader, Lookup, Otlp, OtlpProtocol, Sampler, Service, Settings, Upstream, unknown_variables,
 };
 pub use envoy_binary::EnvoyBinary;
 pub use filter_plugin::{FilterPlugin, check};

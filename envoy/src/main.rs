@@ -68,7 +68,8 @@ fn run() -> ExitCode {
     print(&mcp_sidecar::unknown_variables(names));
     with_settings(|settings| {
         print(&settings.remarks);
-        let problems = [mcp_sidecar::taken_ports(settings), mcp_sidecar::refused_files(settings)].concat();
+        let mut problems = [mcp_sidecar::taken_ports(settings), mcp_sidecar::refused_files(settings)].concat();
+        problems.extend(mcp_sidecar::refused_audit_log(settings));
         if !problems.is_empty() {
             return refuse(&problems);
         }

@@ -41,6 +41,8 @@ impl Process {
             .args(["--log-level", &settings.log_level])
             // During a drain each response closes its connection. The default closes a share that grows with time.
             .args(["--drain-strategy", "immediate"])
+            // Lines of access logs are written within this time; the default is 10 s.
+            .args(["--file-flush-interval-msec", "500"])
             // No base id and no shared memory, which other Envoys of this machine might use.
             .arg("--disable-hot-restart")
             // A separate process group: Ctrl-C in the terminal reaches only the launcher, which drains.

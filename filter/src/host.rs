@@ -92,7 +92,8 @@ impl SharedData for Envoy {
 }
 
 impl Shell for Envoy {
-    /// Access logs and spans read it with `%FILTER_STATE(wasm.<key>:PLAIN)%`.
+    /// Access logs and spans read it with `%FILTER_STATE(wasm.<key>:PLAIN)%`. Not inlined, because it has many callers.
+    #[inline(never)]
     fn set_attribute(&self, key: &str, value: &str) {
         let _ = hostcalls::set_property(vec![key], Some(value.as_bytes()));
     }

@@ -11,6 +11,7 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard, DashboardCursorSync
 
+import clients
 import errors
 import frame
 import overview
@@ -21,7 +22,7 @@ import sessions_and_streams
 import sidecar_health
 import tools
 
-SECTIONS = [overview, request_analysis, tools, resources_and_prompts, errors, sessions_and_streams, sidecar_health]
+SECTIONS = [overview, request_analysis, tools, clients, resources_and_prompts, errors, sessions_and_streams, sidecar_health]
 # Closed at first: a closed section sends no queries to Prometheus.
 CLOSED = {resources_and_prompts, sessions_and_streams, sidecar_health}
 FOLDER = Path(__file__).resolve().parents[1] / "dashboards"

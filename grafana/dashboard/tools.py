@@ -1,7 +1,9 @@
-"""Tools: errors, duration and result size by tool, and the size and changes of definitions."""
+"""Tools: errors, duration, sizes of requests and results by tool, size and changes of definitions, calls of unlisted tools."""
+
+from collections.abc import Callable
 
 from overview import ERROR_RATIO, LATENCY_STEPS
-from panels import (RED, YELLOW, BLUE, Column, Panel, Query, ranking, rows, runbook, time_series, to_variable)
+from panels import (RED, YELLOW, BLUE, Column, Panel, Query, alerting_at, ranking, rows, runbook, time_series, to_variable)
 from queries import FAILED, JUDGED, SERVER, TOOL, count, count_with_first, mean, quantile, rate, ratio, series, top
 
 TITLE = "Tools"
@@ -9,13 +11,19 @@ TITLE = "Tools"
 TOOL_STEPS = [(ERROR_RATIO, YELLOW), (0.5, RED)]
 # A result of 64 KiB is about 16,000 tokens.
 SIZE_STEPS = [(65536, YELLOW), (262144, RED)]
+# A definition of 4 KiB is about 1,000 tokens, in every conversation.
+DEFINITION_STEPS = [(4096, YELLOW), (16384, RED)]
+# The threshold of MCPUnlistedToolCalls.
+UNLISTED_RATIO = 0.05
+# The runbook's section on the size of definitions.
+DEFINITION_GREW = "A tool's definition grew"
 SHOW = "Show only this tool"
 NO_CALLS = "no calls"
 VARIES = 'change="varies"'
 
 
 def panels() -> list[Panel]:
-    return [_table(), *_rankings(), *_graphs(), *_definitions()]
+    return [_table(), *_rankings(), *_graphs(), *_definitions(), *_definitions_by_tool()]
 
 
 def _table() -> Panel:
@@ -23,8 +31,8 @@ def _table() -> Panel:
     judged = count("mcp_tool_calls_total", TOOL, JUDGED, by="tool_name")
     return runbook(rows(
         "Tools", "All tools in the time range, with and without calls. Red errors for one tool: look at that tool and its "
-        "dependencies. Red for all: look at the section Errors. A large result costs tokens in every later turn. Click a name to "
-        "show only that tool.",
+        "dependencies. Red for all: look at the section Errors. A large definition costs tokens in every conversation, a large "
+        "result in every later turn; 0 B: no longer listed. Click a name to show only that tool.",
         [
             Column("tool_name", link=to_variable("tool", SHOW), width=220),
             Column("Calls", count("mcp_tool_calls_total", TOOL, by="tool_name")),
@@ -34,6 +42,8 @@ def _table() -> Panel:
                    LATENCY_STEPS),
             Column("p99", quantile(0.99, "mcp_tool_duration_seconds", TOOL, by="tool_name", window="$__range"), "s", None,
                    LATENCY_STEPS),
+            Column("Definition", _definition_bytes(), "bytes", None, DEFINITION_STEPS),
+            Column("Mean request", _mean_request(count), "bytes", None, SIZE_STEPS),
             Column("Mean result", mean("mcp_tool_result_bytes", TOOL, by="tool_name", window="$__range"), "bytes", None,
                    SIZE_STEPS),
             Column("Result bytes", count("mcp_tool_result_bytes_sum", TOOL, by="tool_name"), "bytes"),
@@ -124,3 +134,35 @@ def _definitions() -> list[Panel]:
                 Column("Varying", varying, steps=[(0.5, YELLOW)], width=100),
             ], sort_by="Changed", span=12, height=8, no_value="no list seen yet"), "MCPDefinitionChanged"),
     ]
+
+
+def _definitions_by_tool() -> list[Panel]:
+    unlisted = rate("mcp_unlisted_tool_calls_total", SERVER, by="server_name")
+    calls = rate("mcp_tool_calls_total", SERVER, by="server_name")
+    return [
+        runbook(time_series(
+            "Size of definitions by tool", "The ten largest, from the latest list. A step up: a description or a schema grew, and every "
+            "conversation pays for it. 0: the tool is no longer listed.",
+            Query(f"topk(10, {_definition_bytes()})", "{{tool_name}}"), unit="bytes", no_value="no tools listed yet"), DEFINITION_GREW),
+        time_series(
+            "Request size by tool (mean)", "Mostly the arguments, which the model writes. Large: let the tool take a reference, such as a "
+            "path or an id, instead of the content.",
+            Query(_mean_request(rate), "{{tool_name}}"), unit="bytes", no_value=NO_CALLS),
+        runbook(alerting_at(time_series(
+            "Calls of unlisted tools", "The share of calls whose tool is in none of the server's latest lists: a client with an old list, "
+            "or a model that invents names. The line is the alert's threshold. 0 also before a complete list was seen, and while "
+            "definitions of tools vary.",
+            Query(ratio(unlisted, calls), "{{server_name}}"), unit="percentunit", no_value=NO_CALLS), UNLISTED_RATIO),
+            "MCPUnlistedToolCalls"),
+    ]
+
+
+def _definition_bytes() -> str:
+    return f"max by (tool_name) ({series('mcp_tool_definition_bytes', TOOL)})"
+
+
+def _mean_request(read: Callable[..., str]) -> str:
+    """Bytes of the request per call; no value without calls. `read` is `count` or `rate`."""
+    sent = read("mcp_tool_request_bytes_total", TOOL, by="tool_name")
+    calls = read("mcp_tool_calls_total", TOOL, by="tool_name")
+    return f"{sent} / ({calls} > 0)"

@@ -4,11 +4,15 @@ import sys
 
 import anyio
 from mcp import Client, MCPError
-from session import SESSIONS, Seen, drive
+from mcp.types import Implementation
+from session import Seen, drive
+
+# The application of each session. Without a name the SDK sends "mcp".
+APPLICATIONS = ["trip-planner", "newsroom", "field-agent"]
 
 
-async def one_session(url: str, seen: Seen) -> None:
-    async with Client(url) as client:
+async def one_session(url: str, application: str, seen: Seen) -> None:
+    async with Client(url, client_info=Implementation(name=application, version="1.0")) as client:
         seen.opened("server/discover", client.protocol_version)
         await drive(client, seen, MCPError, str)
 
@@ -16,8 +20,8 @@ async def one_session(url: str, seen: Seen) -> None:
 async def main(url: str) -> None:
     seen = Seen()
     async with anyio.create_task_group() as sessions:
-        for _ in range(SESSIONS):
-            sessions.start_soon(one_session, url, seen)
+        for application in APPLICATIONS:
+            sessions.start_soon(one_session, url, application, seen)
     seen.print()
 
 

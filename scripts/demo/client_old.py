@@ -5,12 +5,17 @@ import sys
 import anyio
 from mcp import ClientSession, McpError
 from mcp.client.streamable_http import streamable_http_client
+from mcp.types import Implementation
 from pydantic import AnyUrl
-from session import SESSIONS, Seen, drive
+from session import Seen, drive
+
+# The application of each session. Without a name the SDK sends "mcp".
+APPLICATIONS = ["trip-planner", "trip-planner", "newsroom"]
 
 
-async def one_session(url: str, seen: Seen) -> None:
-    async with streamable_http_client(url) as (read, write, _), ClientSession(read, write) as session:
+async def one_session(url: str, application: str, seen: Seen) -> None:
+    client = Implementation(name=application, version="1.0")
+    async with streamable_http_client(url) as (read, write, _), ClientSession(read, write, client_info=client) as session:
         seen.opened("initialize", (await session.initialize()).protocolVersion)
         await drive(session, seen, McpError, AnyUrl)
 
@@ -18,8 +23,8 @@ async def one_session(url: str, seen: Seen) -> None:
 async def main(url: str) -> None:
     seen = Seen()
     async with anyio.create_task_group() as sessions:
-        for _ in range(SESSIONS):
-            sessions.start_soon(one_session, url, seen)
+        for application in APPLICATIONS:
+            sessions.start_soon(one_session, url, application, seen)
     seen.print()
 
 

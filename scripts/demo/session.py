@@ -6,8 +6,6 @@ The outcome is what the client was answered, in the words the metrics use, so th
 import json
 from collections import Counter
 
-SESSIONS = 3
-
 LISTS = {
     "tools/list": "list_tools",
     "resources/list": "list_resources",

@@ -75,7 +75,7 @@ class Stack:
         """Starts all parts; all are ready when this returns."""
         [upstream] = free_ports(1)
         filter_config = self.state / "filter.json"
-        filter_config.write_text(json.dumps({"semconv": True}), encoding="utf-8")
+        filter_config.write_text(json.dumps({"semconv": True, "labels": {"client_name": "tools"}}), encoding="utf-8")
         say("Starting the weather server")
         self.running.append(start_weather(upstream))
         say("Starting the sidecar")

@@ -136,3 +136,32 @@ def test_a_rug_pull_is_counted_once(sidecar: Sidecar, stub: Stub) -> None:
         for name, value in counted.items():
             entry = series("mcp_list_changes_total", method="tools/list", change=name, server_name=NAME)
             assert samples[entry] == value, name
+
+
+def test_tool_that_left_the_last_four_lists_is_unlisted_on_both_workers(sidecar: Sidecar, stub: Stub) -> None:
+    one, two = sidecar.connections()
+
+    def called(connection: Connection, name: str) -> None:
+        ask(sidecar, connection, stub, "tools/call", {"name": name}, {"content": []})
+
+    def unlisted() -> float:
+        """After a scrape, both workers had a tick."""
+        return sidecar.counted()[series("mcp_unlisted_tool_calls_total", server_name=NAME)]
+
+    called(one, "old")
+    assert unlisted() == 0, "no list was seen"
+    ask(sidecar, one, stub, "tools/list", {}, tools(("old", "x"), ("a", "x")))
+    called(two, "old")
+    called(two, "invented")
+    assert unlisted() == 1
+    for name in ("b", "c", "d", "e"):
+        called(two, "old")
+        ask(sidecar, one, stub, "tools/list", {}, tools(("a", "x"), (name, "x")))
+        called(two, name)
+    assert unlisted() == 1
+    called(one, "old")
+    called(two, "old")
+    assert unlisted() == 3
+    sizes = values(sidecar.counted(), "mcp_tool_definition_bytes", "tool_name")
+    (definition,) = tools(("a", "x"))["tools"]
+    assert sizes == {"a": len(json.dumps(definition)), "old": 0}, "other names have no room"

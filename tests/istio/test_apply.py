@@ -56,13 +56,24 @@ def test_buckets_are_those_of_operations() -> None:
     assert waypoint == injected_annotations()
 
 
-def test_spans_have_what_is_documented() -> None:
-    """The keys of the filter state in docs/metrics.md are the tags of a span."""
+# Attributes of a span, each with its key of the filter state.
+SPAN = {
+    "mcp.method.name": "method", "gen_ai.tool.name": "tool", "gen_ai.prompt.name": "prompt", "mcp.resource.uri": "resource",
+    "mcp.protocol.version": "protocol_version", "mcp.session.id": "session", "jsonrpc.request.id": "request_id",
+    "rpc.response.status_code": "error_code", "error.type": "error_type", "mcp.client.name": "client", "mcp.status": "status",
+    "user.id": "user", "mcp.trace_parent": "trace_parent",
+}
+
+
+def test_spans_have_the_documented_filter_state() -> None:
     page = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
     section = page.partition("## Access logs and spans")[2].partition("\n## ")[0]
-    keys = set(re.findall(r"`(mcp\.[a-z_]+)`", section))
     tags = only("Telemetry", "telemetry.yaml")["spec"]["tracing"][0]["customTags"]
-    assert tags == {key: {"formatter": {"value": f"%FILTER_STATE(wasm.{key}:PLAIN)%"}} for key in keys}
+    state = {name: tag["formatter"]["value"] for name, tag in tags.items() if "FILTER_STATE" in tag.get("formatter", {}).get("value", "")}
+    assert state == {name: f"%FILTER_STATE(wasm.mcp.{key}:PLAIN)%" for name, key in SPAN.items()}
+    assert {f"mcp.{key}" for key in SPAN.values()} <= set(re.findall(r"`(mcp\.[a-z_]+)`", section))
+    # By this tag the collector recognizes them.
+    assert tags["mcp.observed"] == {"literal": {"value": "true"}}
 
 
 def test_the_plugins_differ_in_place_and_name_alone() -> None:

@@ -14,7 +14,7 @@ from support.processes import free_port, wait_for
 
 from mesh import blind, labels
 from mesh.blind import REQUESTS
-from mesh.collector import Collector
+from mesh.collector import Collector, attributes
 from mesh.istiod import Istiod
 from mesh.manifests import NAMESPACE, mesh_config, only, plugin
 from mesh.proxy import Proxy
@@ -150,23 +150,26 @@ def test_the_access_log_says_what_was_called(sidecar: Proxy, called: list[str]) 
     expected = set(keys[0]["envoyFileAccessLog"]["logFormat"]["labels"])
 
     def entries() -> list[dict]:
-        lines = [line for line in sidecar.process.log().splitlines() if line.startswith("{") and "mcp.method" in line]
+        lines = [line for line in sidecar.process.log().splitlines() if line.startswith("{") and "mcp.method.name" in line]
         return [json.loads(line) for line in lines]
 
-    wait_for("the log of every call", lambda: {entry["mcp.tool"] for entry in entries()} >= set(TOOLS))
-    (entry,) = [each for each in entries() if each["mcp.tool"] == "get_order"]
+    wait_for("the log of every call", lambda: {entry["gen_ai.tool.name"] for entry in entries()} >= set(TOOLS))
+    (entry,) = [each for each in entries() if each["gen_ai.tool.name"] == "get_order"]
     assert set(entry) == expected
-    assert (entry["mcp.method"], entry["mcp.status"], entry["http.response.status_code"]) == ("tools/call", "ok", 200)
+    assert (entry["mcp.method.name"], entry["mcp.status"], entry["http.response.status_code"]) == ("tools/call", "ok", 200)
 
 
 def test_spans_say_what_was_called(collector: Collector, caller: tuple[Proxy, int], called: list[str]) -> None:
     def of_tools() -> dict[str, dict[str, str]]:
-        return {span["mcp.tool"]: span for span in collector.spans() if "mcp.tool" in span}
+        return {span["gen_ai.tool.name"]: span for span in collector.spans() if "gen_ai.tool.name" in span}
 
     wait_for("the spans of every call", lambda: set(of_tools()) >= set(TOOLS))
     _, listener = caller
     span = of_tools()["get_order"]
-    assert (span["mcp.method"], span["mcp.status"]) == ("tools/call", "ok")
+    assert (span["mcp.method.name"], span["gen_ai.operation.name"], span["mcp.status"]) == ("tools/call", "execute_tool", "ok")
+    assert (span["network.transport"], span["network.protocol.version"]) == ("tcp", "1.1")
+    assert span["client.address"] == span["server.address"] == "127.0.0.1"
+    assert "mcp.observed" not in span
     assert span["http.url"] == f"http://localhost:{listener}/"
 
 
@@ -195,10 +198,32 @@ def test_no_contents_are_in_logs_spans_and_metrics(
     with closing(Connection(caller[1])) as connection:
         connection.send("POST", "/mcp?token=secret-query", headers, body, host=False)
         connection.receive()
-    wait_for("its log", lambda: '"mcp.tool":"probe"' in sidecar.process.log())
-    wait_for("its span", lambda: any(span.get("mcp.tool") == "probe" for span in collector.spans()))
+    wait_for("its log", lambda: '"gen_ai.tool.name":"probe"' in sidecar.process.log())
+    wait_for("its span", lambda: any(span.get("gen_ai.tool.name") == "probe" for span in collector.spans()))
     for shown in (sidecar.process.log(), collector.spans_file.read_text(), sidecar.page()):
         assert "secret-" not in shown
+
+
+def test_span_joins_the_agents_trace(caller: tuple[Proxy, int], collector: Collector, called: list[str]) -> None:
+    """And other traffic has no span."""
+    trace, parent = "a" * 32, "b" * 16
+    body = rpc("tools/call", {"name": "joined", "_meta": {"traceparent": f"00-{trace}-{parent}-01"}})
+    # The only name that the caller's sidecar knows.
+    host = ("Host", f"localhost:{caller[1]}")
+    with closing(Connection(caller[1])) as connection:
+        connection.send("GET", "/not-mcp", [host], host=False)
+        connection.receive()
+        connection.send("POST", "/mcp", [host, *JSON], body, host=False)
+        connection.receive()
+
+    def joined() -> list[dict]:
+        return [span for span in collector.whole_spans() if span["name"] == "tools/call joined"]
+
+    wait_for("the span", joined)
+    [span] = joined()
+    assert (span["traceId"], span["parentSpanId"]) == (trace, parent)
+    assert attributes(span)["mcp.http.trace_id"] != trace
+    assert not [span for span in collector.spans() if "mcp.method.name" not in span or span.get("url.path") == "/not-mcp"]
 
 
 def test_caller_side_does_not_count(caller: tuple[Proxy, int], called: list[str]) -> None:

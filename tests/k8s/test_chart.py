@@ -120,6 +120,17 @@ def test_a_setting_reaches_the_containers() -> None:
     }
 
 
+def test_audit_log_identity_and_sampler_reach_the_sidecar() -> None:
+    every = containers(pod(only("Deployment", charts.objects(charts.variant("audited"))))["spec"])
+    variables = {each["name"]: each.get("value", each.get("valueFrom")) for each in every["sidecar"]["env"]}
+    expected = {
+        "MCP_IDENTITY_HEADER": "x-forwarded-user", "MCP_IDENTITY_FORM": "hash", "MCP_AUDIT_LOG": "/dev/stdout",
+        "MCP_HASH_KEY": {"secretKeyRef": {"name": "mcp-hash", "key": "key"}},
+        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1",
+    }
+    assert {name: variables.get(name) for name in expected} == expected
+
+
 def test_private_ca_is_mounted_at_the_sidecars_path() -> None:
     spec = pod(only("Deployment", charts.objects(charts.variant("private-ca"))))["spec"]
     sidecar = containers(spec)["sidecar"]
@@ -269,6 +280,12 @@ def test_without_a_collector_its_objects_are_missing() -> None:
     ({"upstream": {"url": URL}, "proxy": {"service": {"port": None}}}, "'port'"),
     ({"upstream": {"url": URL}, "sidecar": {"environment": {"CONCURRENCY": "many"}}}, "/sidecar/environment/CONCURRENCY"),
     ({"upstream": {"url": URL}, "sidecar": {"environmentFromSecrets": {"PORT": {"name": "a", "key": "b"}}}}, "PORT"),
+    ({"upstream": {"url": URL}, "sidecar": {"identity": {"header": "x-user"}}}, "sidecar.identity.form"),
+    ({"upstream": {"url": URL}, "sidecar": {"identity": {"header": "X User", "form": "plain"}}}, "/sidecar/identity/header"),
+    ({"upstream": {"url": URL}, "sidecar": {"auditLog": "audit.jsonl"}}, "/sidecar/auditLog"),
+    ({"upstream": {"url": URL}, "sidecar": {"traces": {"sampler": "always"}}}, "/sidecar/traces/sampler"),
+    ({"upstream": {"url": URL}, "sidecar": {"traces": {"ratio": 2}}}, "/sidecar/traces/ratio"),
+    ({"upstream": {"url": URL}, "sidecar": {"hashKeySecret": {"name": "a"}, "environmentFromSecrets": {"MCP_HASH_KEY": {"name": "a", "key": "b"}}}}, "MCP_HASH_KEY"),
     # An API server accepts both and warns.
     ({"upstream": {"url": URL}, "sidecar": {"environmentFromSecrets": {"MCP_UPSTREAM_URL": {"name": "a", "key": "b"}}}}, "MCP_UPSTREAM_URL"),
     ({"upstream": {"url": URL}, "sidecar": {"image": {"tag": "1\n          command: [sh]"}}}, "/sidecar/image/tag"),

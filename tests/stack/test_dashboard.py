@@ -43,7 +43,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     weather = Process([get("python", "weather"), str(ROOT / "examples/weather/server.py")], directory / "weather.log",
                       {"HOST": "127.0.0.1", "PORT": str(port), "PATH": "", "HOME": "/nonexistent"})
     wait_for("the weather server to listen", lambda: accepts(port), process=weather)
-    sidecar = Proxy(port, directory)
+    sidecar = Proxy(port, directory, config={"labels": {"client_name": "tools"}})
     stack = Stack(directory / "stack", [sidecar.instance])
     over = threading.Event()
     clients = threading.Thread(target=drive, args=(sidecar, over))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.backend import Backend
+from harness.backend import Backend, attributes
 from harness.http import post_json
 from harness.pipeline import Collector
 from harness.target import Target
@@ -80,13 +80,15 @@ def test_spans_and_logs_of_the_sidecar_arrive(upstream: Stub, proxy, collector, 
 
         wait_for("span and log record", lambda: mine(backend.spans()) and mine(backend.logs()), DEADLINE)
         [(resource, span)] = mine(backend.spans())
-        assert span["name"] == "tools/call"
+        assert span["name"] == "tools/call forecast"
         assert resource["deployment.environment"] == "test"
-        found = {entry["key"]: entry["value"].get("stringValue") for entry in span["attributes"]}
-        assert (found["mcp.tool"], found["mcp.status"]) == ("forecast", "ok")
+        found = attributes(span)
+        assert (found["gen_ai.tool.name"], found["mcp.status"]) == ("forecast", "ok")
         [(_, record)] = mine(backend.logs())
-        found = {entry["key"]: entry["value"].get("stringValue") for entry in record["attributes"]}
-        assert (found["mcp.tool"], found["http.response.status_code"]) == ("forecast", "200")
+        assert record["traceId"] == span["traceId"]
+        found = attributes(record)
+        assert (found["gen_ai.tool.name"], found["http.response.status_code"]) == ("forecast", "200")
+        assert "-" not in found.values()
 
 
 def test_an_outage_of_the_backend_loses_nothing(upstream: Stub, proxy, collector, backend: Backend) -> None:

@@ -229,6 +229,20 @@ def test_a_definition_changes_under_its_name(upstream: Stub, tools: Tools, proxy
     await_firing(running, "MCPDefinitionChanged", server_name="weather", method="tools/list")
 
 
+def test_calls_of_an_unlisted_tool_go_on(upstream: Stub, tools: Tools, proxy, short_stack, busy) -> None:
+    sidecar = proxy(upstream.port)
+    running = short_stack([sidecar.instance]).prometheus
+    sidecar.post(rpc("tools/list"))
+
+    def one_round() -> None:
+        sidecar.call("forecast")
+        sidecar.call("rader")
+
+    busy(one_round)
+    await_firing(running, "MCPUnlistedToolCalls", server_name="weather")
+    assert alerts(running, "firing") == {"MCPUnlistedToolCalls"}
+
+
 def test_traffic_without_the_filter_raises_the_alert(upstream: Stub, short_stack, busy, tmp_path: Path) -> None:
     """An Envoy with the launcher's configuration without the filter."""
     model = Sidecar(upstream.port, tmp_path, "model")

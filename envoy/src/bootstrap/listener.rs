@@ -1,7 +1,9 @@
 //! The listener that MCP clients connect to: one HTTP connection manager with the filter and its routes.
 
 use super::connections::{STREAM_PRIORITY, has_web_socket_cluster, preserve_case};
-use super::{KEEPALIVE, WEB_SOCKET_CLUSTER, address, local_reply, notice, seconds, set, telemetry, upstream_cluster};
+use super::{
+    KEEPALIVE, WEB_SOCKET_CLUSTER, address, audit, local_reply, notice, seconds, set, telemetry, upstream_cluster,
+};
 use crate::endpoint::Scheme;
 use crate::environment::{HostHeader, Settings};
 use crate::filter_plugin::FilterPlugin;
@@ -98,7 +100,8 @@ fn connection_manager(settings: &Settings, machine: Machine) -> Value {
     });
     let redirects = settings.upstream.rewrites_host().then(notice::of_redirects);
     let connections = (settings.upstream.endpoint.scheme == Scheme::Https).then(notice::of_connections);
-    let logs: Vec<_> = redirects.into_iter().chain(connections).chain(telemetry::access_log(settings)).collect();
+    let logs = redirects.into_iter().chain(connections).chain(telemetry::access_log(settings));
+    let logs: Vec<_> = logs.chain(audit::logs(settings)).collect();
     set(&mut manager, "access_log", logs);
     telemetry::extend(&mut manager, settings);
     manager

@@ -3,6 +3,8 @@
 //! All settings follow one rule: traffic is the same with and without the sidecar, except for the few headers that the
 //! documentation lists. Envoy does not retry, does not close idle streams, does not normalise paths and adds no headers.
 
+mod attributes;
+mod audit;
 mod cluster;
 mod connections;
 mod health;
@@ -10,6 +12,7 @@ mod listener;
 mod local_reply;
 mod notice;
 mod probe;
+mod sampler;
 mod stats;
 mod telemetry;
 mod tunnel;

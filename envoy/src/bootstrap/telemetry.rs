@@ -1,26 +1,11 @@
 //! Spans and access logs over OTLP, where an endpoint is set.
 //!
-//! Attributes come from the filter state that the filter writes. Request headers and bodies are not exported. Of the URL only
-//! the path is exported: the query of HTTP+SSE holds a session id.
+//! Traffic that is not MCP has spans too (`sampler`). They have no `mcp.method.name`, and the collector removes them. Logs are
+//! only written for MCP.
 
-use super::{OTLP_CLUSTER, set};
+use super::{OTLP_CLUSTER, attributes, audit, sampler, set};
 use crate::environment::{Otlp, OtlpProtocol, Service, Settings};
 use serde_json::{Map, Value, json};
-
-/// Keys of the filter state, which are also the names of the attributes.
-const FILTER_STATE: &[&str] = &[
-    "mcp.method",
-    "mcp.tool",
-    "mcp.prompt",
-    "mcp.resource",
-    "mcp.status",
-    "mcp.error_type",
-    "mcp.error_code",
-    "mcp.protocol_version",
-    "mcp.transport",
-    "mcp.request_id",
-    "mcp.session",
-];
 
 /// Adds tracing to a connection manager, if an endpoint is set.
 pub(super) fn extend(connection_manager: &mut Value, settings: &Settings) {
@@ -45,8 +30,9 @@ pub(super) fn runtime() -> Value {
 }
 
 fn tracing(settings: &Settings, otlp: &Otlp) -> Value {
-    let tags: Vec<_> = attributes().map(|(name, value)| json!({"tag": name, "value": value})).collect();
-    let resource: Map<String, Value> = resource(&settings.service).map(|(name, value)| (name, value.into())).collect();
+    let tags = attributes::of_spans(settings).into_iter().map(|(name, value)| json!({"tag": name, "value": value}));
+    let resource: Map<String, Value> =
+        resource(&settings.service).map(|(name, value)| (name.to_owned(), value.into())).collect();
     let mut tracer = json!({
         "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
         "service_name": settings.service.name,
@@ -57,52 +43,40 @@ fn tracing(settings: &Settings, otlp: &Otlp) -> Value {
                 "attributes": resource,
             },
         }],
+        "sampler": sampler::config(otlp.sampler),
     });
     exporter(otlp, "traces", &mut tracer);
     json!({
         "provider": {"name": "envoy.tracers.opentelemetry", "typed_config": tracer},
-        "custom_tags": tags,
+        "custom_tags": tags.collect::<Vec<_>>(),
         // Envoy's own URL tag includes the query; `url.path` does not.
         "max_path_tag_length": 0,
-        "operation": "%FILTER_STATE(wasm.mcp.method:PLAIN)%",
+        "operation": attributes::SPAN_NAME,
     })
 }
 
 /// The access log, if an endpoint is set.
 pub(super) fn access_log(settings: &Settings) -> Option<Value> {
     let otlp = settings.otlp.as_ref()?;
-    let list = |pairs: Vec<(String, String)>| {
+    let list = |pairs: Vec<(&str, String)>| {
         let values: Vec<_> =
             pairs.into_iter().map(|(key, value)| json!({"key": key, "value": {"string_value": value}})).collect();
         json!({"values": values})
     };
-    let request = [
-        ("http.request.method", "%REQ(:METHOD)%"),
-        ("http.response.status_code", "%RESPONSE_CODE%"),
-        ("response_flags", "%RESPONSE_FLAGS%"),
-        ("duration_ms", "%DURATION%"),
-    ]
-    .map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let name = ("service.name", settings.service.name.clone());
     let mut logger = json!({
         "@type": "type.googleapis.com/envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig",
         "disable_builtin_labels": true,
-        "resource_attributes": list(
-            resource(&settings.service).chain([("service.name".to_owned(), settings.service.name.clone())]).collect(),
-        ),
-        "attributes": list(attributes().chain(request).collect()),
+        "resource_attributes": list(resource(&settings.service).chain([name]).collect()),
+        "attributes": list(attributes::of_logs(settings)),
     });
     exporter(otlp, "logs", &mut logger);
-    Some(json!({"name": "envoy.access_loggers.open_telemetry", "typed_config": logger}))
+    Some(json!({"name": "envoy.access_loggers.open_telemetry", "filter": audit::only_mcp(), "typed_config": logger}))
 }
 
-fn attributes() -> impl Iterator<Item = (String, String)> {
-    let state = FILTER_STATE.iter().map(|&name| (name.to_owned(), format!("%FILTER_STATE(wasm.{name}:PLAIN)%")));
-    state.chain([("url.path".to_owned(), "%PATH(NQ)%".to_owned())])
-}
-
-fn resource(service: &Service) -> impl Iterator<Item = (String, String)> {
+fn resource(service: &Service) -> impl Iterator<Item = (&'static str, String)> {
     [("service.version", &service.version), ("deployment.environment", &service.environment)]
-        .map(|(name, value)| (name.to_owned(), value.clone()))
+        .map(|(name, value)| (name, value.clone()))
         .into_iter()
 }
 

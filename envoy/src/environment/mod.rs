@@ -5,6 +5,7 @@
 
 mod proxies;
 mod reader;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod unknown_variables;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub service: Service,
     /// Receiver of spans and logs; without it none are exported.
     pub otlp: Option<Otlp>,
+    /// Path of the audit log; without it none is written.
+    pub audit_log: Option<PathBuf>,
     /// Variables that are set but ignored; they are reported at the start.
     pub remarks: Vec<Problem>,
 }
@@ -109,6 +112,17 @@ pub struct Otlp {
     pub ca_file: Option<PathBuf>,
     /// Forward proxy, for https.
     pub proxy: Option<ForwardProxy>,
+    /// Which traces have spans.
+    pub sampler: Sampler,
+}
+
+/// Which traces have spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sampler {
+    /// Whether the sampled flag of the request's `traceparent`, if it has one, decides.
+    pub parent_based: bool,
+    /// The share of the other traces, in millionths.
+    pub millionths: u32,
 }
 
 /// The transports of OTLP.
@@ -118,6 +132,21 @@ pub enum OtlpProtocol {
     Http,
     /// gRPC.
     Grpc,
+}
+
+// === impl Sampler ===
+
+impl Sampler {
+    /// All traces.
+    pub(crate) const ALL: u32 = 1_000_000;
+    /// No trace.
+    pub(crate) const NONE: u32 = 0;
+
+    /// A share from 0 to 1 in millionths.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the share is from 0 to 1")]
+    pub(crate) fn millionths(share: f64) -> u32 {
+        (share * f64::from(Self::ALL)).round() as u32
+    }
 }
 
 // === impl Upstream ===
@@ -153,14 +182,15 @@ impl Settings {
             "a number of workers from 1 to 1024",
         );
         let log_level = reader.log_level();
-        let config = reader.plugin_config();
+        let config = reader.plugin_config(name);
         let envoy = reader.envoy();
         let module = reader.module();
         let service = reader.service();
+        let audit_log = reader.audit_log(envoy.as_ref());
         let otlp = reader.otlp(envoy.as_ref());
         match (upstream, envoy) {
             (Some(upstream), Some(envoy)) if reader.problems.is_empty() => {
-                let plugin = FilterPlugin::new(module, config, name.as_deref(), otlp.is_some());
+                let plugin = FilterPlugin::new(module, config, otlp.is_some() || audit_log.is_some());
                 let remarks = reader.remarks;
                 Ok(Self {
                     upstream,
@@ -173,6 +203,7 @@ impl Settings {
                     envoy,
                     service,
                     otlp,
+                    audit_log,
                     remarks,
                 })
             }

@@ -1,9 +1,9 @@
 //! Reads single variables: the value, the default, or a problem.
 
-use super::{Lookup, Otlp, OtlpProtocol, Service, Upstream};
-use crate::endpoint::{Endpoint, Scheme};
+use super::{Lookup, Upstream};
+use crate::endpoint::Endpoint;
 use crate::envoy_binary::EnvoyBinary;
-use crate::filter_plugin;
+use crate::filter_plugin::{self, Overrides};
 use crate::problem::Problem;
 use serde_json::Map;
 use std::fs::File;
@@ -92,6 +92,7 @@ impl<'a> Reader<'a> {
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
         if name.len() > 64 || !name.bytes().all(is_allowed) {
             self.problems.push(Problem::refused("MCP_UPSTREAM_NAME", &name, SERVER_NAME));
+            return None;
         }
         Some(name)
     }
@@ -135,10 +136,18 @@ impl<'a> Reader<'a> {
         self.choice("LOG_LEVEL", &levels).unwrap_or("warning").to_owned()
     }
 
-    pub(super) fn plugin_config(&mut self) -> Map<String, serde_json::Value> {
-        let Some(file) = self.text("MCP_FILTER_CONFIG") else { return Map::new() };
-        filter_plugin::check(Path::new(&file), self.lookup).unwrap_or_else(|lines| {
-            self.problems.extend(lines.into_iter().map(|line| Problem::new("MCP_FILTER_CONFIG", line)));
+    /// The plugin configuration: the file, and the variables that override it.
+    pub(super) fn plugin_config(&mut self, server_name: Option<String>) -> Map<String, serde_json::Value> {
+        let forms = ["hash", "plain"].map(|form| (form, form));
+        let overrides = Overrides {
+            server_name,
+            identity_header: self.text("MCP_IDENTITY_HEADER"),
+            identity_form: self.choice("MCP_IDENTITY_FORM", &forms),
+            has_hash_key: self.text("MCP_HASH_KEY").is_some(),
+        };
+        let file = self.text("MCP_FILTER_CONFIG").map(PathBuf::from);
+        filter_plugin::load(file.as_deref(), &overrides, self.lookup).unwrap_or_else(|problems| {
+            self.problems.extend(problems);
             Map::new()
         })
     }
@@ -155,37 +164,6 @@ impl<'a> Reader<'a> {
             self.problems.push(Problem::new("MCP_FILTER_WASM", message));
         }
         file
-    }
-
-    pub(super) fn service(&self) -> Service {
-        let or = |variable, default: &str| self.text(variable).unwrap_or_else(|| default.to_owned());
-        Service {
-            name: or("OTEL_SERVICE_NAME", "mcp-sidecar"),
-            version: or("SERVICE_VERSION", env!("CARGO_PKG_VERSION")),
-            environment: or("OTEL_ENV", "dev"),
-        }
-    }
-
-    pub(super) fn otlp(&mut self, envoy: Option<&EnvoyBinary>) -> Option<Otlp> {
-        let protocols = [("http/protobuf", OtlpProtocol::Http), ("grpc", OtlpProtocol::Grpc)];
-        let protocol = self.choice("OTEL_EXPORTER_OTLP_PROTOCOL", &protocols);
-        let endpoint = self.endpoint("OTEL_EXPORTER_OTLP_ENDPOINT")?;
-        if let Some(envoy) = envoy.filter(|envoy| !envoy.has_telemetry) {
-            let message = format!(
-                "{:?} needs Envoy 1.37 or newer, and ENVOY_BIN is Envoy {}; use a newer Envoy, or unset the variable",
-                endpoint.url(),
-                envoy.version
-            );
-            self.problems.push(Problem::new("OTEL_EXPORTER_OTLP_ENDPOINT", message));
-        }
-        // Without a protocol the port decides: 4317 is registered for gRPC, 4318 for HTTP.
-        let by_port = if endpoint.port == 4317 { OtlpProtocol::Grpc } else { OtlpProtocol::Http };
-        let ca_file = match endpoint.scheme {
-            Scheme::Http => None,
-            Scheme::Https => self.system_roots("OTEL_EXPORTER_OTLP_ENDPOINT"),
-        };
-        let proxy = self.proxy_to(&endpoint);
-        Some(Otlp { endpoint, protocol: protocol.unwrap_or(by_port), ca_file, proxy })
     }
 
     pub(super) fn system_roots(&mut self, variable: &'static str) -> Option<PathBuf> {

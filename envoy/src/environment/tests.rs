@@ -1,6 +1,6 @@
 //! Environments, and the settings or problems that are read from them.
 
-use super::{HostHeader, OtlpProtocol, Settings};
+use super::{HostHeader, OtlpProtocol, Sampler, Settings};
 use std::collections::HashMap;
 
 const ENVOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/envoy-1.40");
@@ -49,6 +49,8 @@ fn empty_value_counts_as_missing() {
     let names = names.into_iter().chain(["MCP_UPSTREAM_NAME", "MCP_UPSTREAM_HOST_HEADER", "MCP_UPSTREAM_CA_FILE"]);
     let names = names.chain(["MCP_FILTER_CONFIG", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_ENV", "SERVICE_VERSION"]);
     let names = names.chain(["MCP_UPSTREAM_CERT_FILE", "MCP_UPSTREAM_KEY_FILE", "MCP_UPSTREAM_IDLE_MS"]);
+    let names = names.chain(["MCP_IDENTITY_HEADER", "MCP_IDENTITY_FORM", "MCP_HASH_KEY", "MCP_AUDIT_LOG"]);
+    let names = names.chain(["OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"]);
     let names = names.chain(["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "NO_PROXY", "no_proxy", "ALL_PROXY"]);
     let empty: Vec<_> = names.map(|name| (name, "")).collect();
     assert_eq!(format!("{:?}", read(&empty).unwrap()), format!("{:?}", read(&[]).unwrap()));
@@ -119,6 +121,17 @@ fn problem_names_variable_value_and_what_is_allowed() {
         ("MCP_FILTER_WASM", "/", "\"/\" cannot be read (not a file); allowed: the path of mcp_observability.wasm"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "is not an http:// or https:// URL"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "allowed: http/protobuf, grpc"),
+        (
+            "OTEL_TRACES_SAMPLER",
+            "on",
+            "allowed: always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio",
+        ),
+        ("OTEL_TRACES_SAMPLER_ARG", "1.1", "\"1.1\" is not allowed; allowed: a number from 0 to 1"),
+        ("OTEL_TRACES_SAMPLER_ARG", "-0.1", "allowed: a number from 0 to 1"),
+        ("OTEL_TRACES_SAMPLER_ARG", "NaN", "allowed: a number from 0 to 1"),
+        ("OTEL_TRACES_SAMPLER_ARG", "half", "allowed: a number from 0 to 1"),
+        ("MCP_IDENTITY_FORM", "sha256", "\"sha256\" is not allowed; allowed: hash, plain"),
+        ("MCP_HASH_KEY", "hunter2", "7 bytes are too short; allowed: at least 16 bytes"),
     ];
     for (variable, value, expected) in cases {
         let lines = read(&[(variable, value)]).unwrap_err();
@@ -141,6 +154,78 @@ fn telemetry_with_envoy_1_36_is_refused() {
     assert!(read(&[("ENVOY_BIN", &old)]).is_ok());
     let lines = read(&[("ENVOY_BIN", &old), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")]).unwrap_err();
     assert!(lines[0].contains("needs Envoy 1.37 or newer, and ENVOY_BIN is Envoy 1.36.4"), "{lines:?}");
+}
+
+#[test]
+fn audit_log_with_envoy_1_36_is_refused() {
+    let old = ENVOY.replace("1.40", "1.36");
+    let lines = read(&[("ENVOY_BIN", &old), ("MCP_AUDIT_LOG", "/var/log/mcp.jsonl")]).unwrap_err();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].starts_with("MCP_AUDIT_LOG: \"/var/log/mcp.jsonl\" needs Envoy 1.37 or newer"), "{lines:?}");
+}
+
+#[test]
+fn audit_log_turns_filter_state_on() {
+    let settings = read(&[("MCP_AUDIT_LOG", "/var/log/mcp.jsonl")]).unwrap();
+    assert_eq!(settings.plugin.config.get("filter_state"), Some(&true.into()));
+    assert_eq!(read(&[]).unwrap().plugin.config.get("filter_state"), None);
+}
+
+#[test]
+fn sampler_follows_both_variables() {
+    let cases = [
+        ("", "", true, 1_000_000),
+        ("always_on", "0.5", false, 1_000_000),
+        ("always_off", "", false, 0),
+        ("traceidratio", "0.25", false, 250_000),
+        ("traceidratio", "", false, 1_000_000),
+        ("parentbased_always_on", "", true, 1_000_000),
+        ("parentbased_always_off", "1", true, 0),
+        ("parentbased_traceidratio", "1e-6", true, 1),
+        ("parentbased_traceidratio", "0", true, 0),
+    ];
+    for (sampler, argument, parent_based, millionths) in cases {
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector"),
+            ("OTEL_TRACES_SAMPLER", sampler),
+            ("OTEL_TRACES_SAMPLER_ARG", argument),
+        ];
+        let found = read(&variables).unwrap().otlp.unwrap().sampler;
+        assert_eq!(found, Sampler { parent_based, millionths }, "{variables:?}");
+    }
+}
+
+#[test]
+fn hashed_identity_without_key_is_refused() {
+    for variables in [
+        &[("MCP_IDENTITY_HEADER", "x-forwarded-user")][..],
+        &[("MCP_IDENTITY_HEADER", "x-user"), ("MCP_IDENTITY_FORM", "hash")],
+    ] {
+        let lines = read(variables).unwrap_err();
+        assert_eq!(lines, ["MCP_IDENTITY_FORM: \"hash\" needs a key; allowed: plain, or a key in MCP_HASH_KEY"]);
+    }
+}
+
+#[test]
+fn identity_header_with_credentials_is_refused() {
+    let lines = read(&[("MCP_IDENTITY_HEADER", "authorization"), ("MCP_IDENTITY_FORM", "plain")]).unwrap_err();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].starts_with("MCP_IDENTITY_HEADER: \"authorization\" is not allowed"), "{lines:?}");
+}
+
+#[test]
+fn identity_sets_the_plugin_configuration() {
+    let variables = [("MCP_IDENTITY_HEADER", "x-user"), ("MCP_HASH_KEY", "0123456789abcdef")];
+    let settings = read(&variables).unwrap();
+    assert_eq!(settings.plugin.config["identity"], serde_json::json!({"header": "x-user"}));
+    assert_eq!(settings.plugin.config["labels"], serde_json::json!({"hash_key": "${MCP_HASH_KEY}"}));
+}
+
+#[test]
+fn hash_key_is_only_named_in_the_settings() {
+    let settings = read(&[("MCP_HASH_KEY", "0123456789abcdef")]).unwrap();
+    assert_eq!(settings.plugin.variables, ["MCP_HASH_KEY"]);
+    assert!(!format!("{settings:?}").contains("0123456789abcdef"));
 }
 
 #[test]

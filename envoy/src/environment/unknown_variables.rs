@@ -1,7 +1,7 @@
 //! Variables whose name is close to that of a setting. They are ignored, and the launcher reports them.
 
 /// The settings that no other program has; `PORT` and `OTEL_*` are shared with others.
-const SETTINGS: [&str; 10] = [
+const SETTINGS: [&str; 14] = [
     "MCP_UPSTREAM_URL",
     "MCP_UPSTREAM_NAME",
     "MCP_UPSTREAM_TIMEOUT_MS",
@@ -12,6 +12,10 @@ const SETTINGS: [&str; 10] = [
     "MCP_UPSTREAM_IDLE_MS",
     "MCP_FILTER_CONFIG",
     "MCP_FILTER_WASM",
+    "MCP_IDENTITY_HEADER",
+    "MCP_IDENTITY_FORM",
+    "MCP_HASH_KEY",
+    "MCP_AUDIT_LOG",
 ];
 /// Maximum edit distance between a name and a setting: `MCP_UPSTREAM_TIMEOUT` lacks three characters.
 const MAX_DISTANCE: usize = 3;

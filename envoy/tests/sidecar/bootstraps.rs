@@ -16,6 +16,7 @@ fn validate(config: &Path) {
         .args(["--mode", "validate", "--disable-hot-restart", "--log-level", "warning", "--config-path"])
         .arg(config)
         .env("LABEL_KEY", "0123456789abcdef")
+        .env("MCP_HASH_KEY", "0123456789abcdef")
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
@@ -46,7 +47,7 @@ fn every_kind_of_bootstrap_is_accepted() {
         .unwrap();
     let https = ("MCP_UPSTREAM_URL", "https://weather.example:8443/mcp");
     let proxied = [https, ("MCP_UPSTREAM_CA_FILE", ca_file), ("HTTPS_PROXY", "http://me:hunter2@[::1]:3128")];
-    let cases: [&[_]; 15] = [
+    let cases: [&[_]; 18] = [
         &[],
         &[("MCP_UPSTREAM_URL", "http://127.0.0.1:8080")],
         &[("MCP_UPSTREAM_URL", "http://[::1]:8080/mcp"), ("HOST", "::"), ("PROBE_HOST", "::1")],
@@ -73,6 +74,14 @@ fn every_kind_of_bootstrap_is_accepted() {
         &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/base/"), ("OTEL_SERVICE_NAME", "a \"b\" \\ %c")],
         &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317")],
         &[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:4317"), ("SSL_CERT_FILE", ca_file)],
+        &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317"), ("OTEL_TRACES_SAMPLER", "always_off")],
+        &[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317"),
+            ("OTEL_TRACES_SAMPLER", "traceidratio"),
+            ("OTEL_TRACES_SAMPLER_ARG", "0.000001"),
+            ("MCP_AUDIT_LOG", "/dev/stdout"),
+        ],
+        &[("MCP_HASH_KEY", "0123456789abcdef"), ("MCP_AUDIT_LOG", "/dev/stdout")],
     ];
     let (envoy, module) = (envoy(), module());
     for (index, variables) in cases.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Telemetry: the scrape, and spans and logs over OTLP, which contain no content of messages.
 
-use crate::support::{LONGEST, Sidecar, Upstream, get, say, say_json, send, until};
+use crate::support::{LONGEST, Request, Sidecar, Upstream, get, say, say_json, send, until};
 use std::time::Instant;
 
 const CALL: &str = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"get_weather","arguments":{"city":"Paris-in-secret"}}}"#;
@@ -65,8 +65,8 @@ fn spans_and_logs_have_the_call_without_its_content() {
     assert_eq!(upstream.request().header("x-request-id"), Some(id));
     for (signal, path) in exported(&receiver).into_iter().zip(["POST /otlp/v1/traces ", "POST /otlp/v1/logs "]) {
         let expected =
-            ["my-sidecar", "9.8.7", "test-bench", "mcp.method", "tools/call", "mcp.tool", "get_weather", "mcp.status"];
-        for word in expected.into_iter().chain(["/mcp", path]) {
+            ["my-sidecar", "9.8.7", "test-bench", "mcp.method.name", "tools/call", "gen_ai.tool.name", "get_weather"];
+        for word in expected.into_iter().chain(["mcp.status", "execute_tool", "/mcp", path]) {
             assert!(signal.contains(word), "{word} is not in {path}: {signal}");
         }
         assert!(!signal.contains("in-secret"), "{signal}");
@@ -82,4 +82,83 @@ fn drain_exports_the_last_spans() {
     sidecar.signal("TERM");
     assert_eq!(sidecar.ended().code(), Some(0));
     exported(&receiver);
+}
+
+#[test]
+fn span_has_no_attribute_without_value() {
+    let receiver = Upstream::start(|_, stream| say(stream, ""));
+    let upstream = Upstream::start(|_, stream| say_json(stream, ANSWER));
+    let sidecar = Sidecar::start(&upstream.url(), &[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url())]);
+    call(&sidecar);
+    let [spans, logs] = exported(&receiver);
+    for name in ["client.address", "client.port", "server.address", "server.port", "network.protocol.version"] {
+        assert!(spans.contains(name), "{name}: {spans}");
+    }
+    assert!(spans.contains("tools/call get_weather"), "the name of the span: {spans}");
+    for name in ["gen_ai.prompt.name", "mcp.resource.uri", "rpc.response.status_code", "error.type", "user.id"] {
+        assert!(!spans.contains(name) && logs.contains(name), "{name}: {spans}\n{logs}");
+    }
+}
+
+/// The traces that have spans, with the given sampler and its argument: `root` has no parent; the parents of the others are
+/// sampled or not.
+fn sampled(sampler: &str, argument: &str) -> Vec<&'static str> {
+    let receiver = Upstream::start(|_, stream| say(stream, ""));
+    let upstream = Upstream::start(|_, stream| say_json(stream, ANSWER));
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url()),
+        ("OTEL_TRACES_SAMPLER", sampler.to_owned()),
+        ("OTEL_TRACES_SAMPLER_ARG", argument.to_owned()),
+    ];
+    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let mut sidecar = Sidecar::start(&upstream.url(), &variables);
+    let parent = |flag| format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flag}");
+    let parents = [("root", None), ("yes-parent", Some(parent("01"))), ("no-parent", Some(parent("00")))];
+    for (tool, parent) in &parents {
+        let parent = parent.as_deref().map(|parent| ("traceparent", parent));
+        let headers: Vec<_> =
+            [("content-type", "application/json"), ("accept", ACCEPT)].into_iter().chain(parent).collect();
+        assert_eq!(send(sidecar.port, "POST", "/mcp", &headers, &CALL.replace("get_weather", tool)).status, 200);
+    }
+    sidecar.signal("TERM");
+    assert_eq!(sidecar.ended().code(), Some(0));
+    let (spans, logs): (Vec<_>, Vec<_>) =
+        receiver.answered().into_iter().partition(|request| request.line.contains("/v1/traces "));
+    let has = |requests: &[Request], tool: &str| {
+        requests.iter().any(|request| String::from_utf8_lossy(&request.body).contains(tool))
+    };
+    assert!(parents.iter().all(|(tool, _)| has(&logs, tool)), "logs are not sampled");
+    parents.iter().map(|&(tool, _)| tool).filter(|tool| has(&spans, tool)).collect()
+}
+
+#[test]
+fn sampler_decides_which_traces_have_spans() {
+    let all = &["root", "yes-parent", "no-parent"][..];
+    let cases = [
+        ("", "", &["root", "yes-parent"][..]),
+        ("always_on", "", all),
+        ("always_off", "", &[]),
+        ("traceidratio", "1", all),
+        ("traceidratio", "0", &[]),
+        ("parentbased_always_off", "", &["yes-parent"]),
+        ("parentbased_traceidratio", "0", &["yes-parent"]),
+        ("parentbased_traceidratio", "1", &["root", "yes-parent"]),
+    ];
+    for (sampler, argument, expected) in cases {
+        assert_eq!(sampled(sampler, argument), expected, "{sampler}({argument})");
+    }
+}
+
+#[test]
+fn other_traffic_has_no_log_and_its_span_has_no_method() {
+    let receiver = Upstream::start(|_, stream| say(stream, ""));
+    let upstream = Upstream::start(|_, stream| say_json(stream, ANSWER));
+    let mut sidecar = Sidecar::start(&upstream.url(), &[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url())]);
+    assert_eq!(get(sidecar.port, "/other/page").status, 200);
+    sidecar.signal("TERM");
+    assert_eq!(sidecar.ended().code(), Some(0));
+    let requests = receiver.answered();
+    let text: String = requests.iter().map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect();
+    assert!(requests.iter().all(|request| request.line.contains("/v1/traces ")), "{text}");
+    assert!(text.contains("/other/page") && !text.contains("mcp.method.name"), "{text}");
 }

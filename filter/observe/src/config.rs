@@ -6,13 +6,15 @@
 
 pub(crate) mod error;
 mod fields;
+mod identity;
 mod structure;
 
 use crate::digest::DigestKey;
-use crate::label::{ResourceUriLabel, end_without_dot, resource};
+use crate::label::{ResourceUriLabel, clean, end_without_dot, resource};
 use crate::text::Text;
 use error::{ConfigError, Problem};
 use fields::{Fields, wrong};
+use identity::{Identity, IdentityForm};
 use serde_json::Value;
 
 /// Where the `server_name` label comes from.
@@ -72,6 +74,7 @@ pub struct Config {
     pub(crate) resource_uri: ResourceUriLabel,
     pub(crate) hash_key: Option<String>,
     pub(crate) client_name: ClientNameLabel,
+    pub(crate) identity: Identity,
     pub(crate) limits: Limits,
     pub(crate) extra_methods: Vec<String>,
     pub(crate) filter_state: bool,
@@ -99,6 +102,7 @@ impl Default for Config {
             resource_uri: ResourceUriLabel::Published,
             hash_key: None,
             client_name: ClientNameLabel::Requests,
+            identity: Identity::default(),
             limits: Limits {
                 tool_names: 200,
                 prompt_names: 100,
@@ -155,7 +159,9 @@ impl Config {
         if let Some(paths) = fields.texts("paths", "a path that begins with /", |path| path.starts_with('/')) {
             self.paths = paths;
         }
-        fields.enter("labels", |labels| self.read_labels(labels, environment));
+        let mut has_key = false;
+        fields.enter("labels", |labels| has_key = self.read_labels(labels, environment));
+        fields.enter("identity", |identity| self.identity.read(identity, has_key));
         fields.enter("limits", |limits| self.limits.read(limits));
         let method = "a method name of 1 to 64 printable ASCII characters";
         if let Some(methods) = fields.texts("extra_methods", method, is_method_name) {
@@ -170,7 +176,8 @@ impl Config {
         }
     }
 
-    fn read_labels(&mut self, labels: &mut Fields, environment: &dyn Fn(&str) -> Option<String>) {
+    /// Returns whether `labels.hash_key` is in the configuration, valid or not.
+    fn read_labels(&mut self, labels: &mut Fields, environment: &dyn Fn(&str) -> Option<String>) -> bool {
         let forms = [
             ("off", ResourceUriLabel::Off),
             ("scheme", ResourceUriLabel::Scheme),
@@ -188,6 +195,7 @@ impl Config {
         if self.resource_uri == ResourceUriLabel::Hash && !given {
             labels.problem("hash_key", "missing; labels.resource_uri \"hash\" needs a key");
         }
+        given
     }
 
     /// Value of the `server_name` label where it comes from the configuration.
@@ -211,6 +219,16 @@ impl Config {
     /// A resource's URI in the form that is configured; empty where the label is off.
     pub(crate) fn resource_label(&self, uri: &Text) -> String {
         resource::label(uri, self.resource_uri, self.hash_key.as_deref(), self.limits.label_bytes)
+    }
+
+    /// The value of the identity header in the form that is configured.
+    pub(crate) fn shown_user(&self, value: &[u8]) -> String {
+        match self.identity.form {
+            IdentityForm::Hash => {
+                resource::keyed_hash(self.hash_key.as_deref().unwrap_or_default().as_bytes(), &[value])
+            }
+            IdentityForm::Plain => clean(value, self.limits.label_bytes),
+        }
     }
 
     /// Whether the protocol version of each operation is used.

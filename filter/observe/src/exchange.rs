@@ -17,6 +17,7 @@
 //! | `server_requests`, `tasks` | requests from the server, cancellations, tasks |
 //! | `unanswered` | reports what the correlation store ended without a response |
 //! | `headers` | the values of HTTP headers |
+//! | `facts` | what access logs and spans show beside the observations |
 //!
 //! MCP 2024-11-05 to 2026-07-28.
 //!
@@ -32,6 +33,7 @@
 //! | decoder of a compressed response | 43 KiB; then fewer operations ([`MAX_INFLATED_OPERATIONS`]) and a smaller event ([`crate::read::body`]) |
 
 mod early_answers;
+mod facts;
 mod headers;
 mod links;
 mod request;

@@ -118,6 +118,9 @@ pub enum Observation<'a> {
     EventStreamClosed,
     /// A GET that is MCP got a response.
     StreamOpened(StreamOpen),
+    /// The request that [`OperationStarted`](Self::OperationStarted) reports next has this `params._meta.traceparent`. Only
+    /// with `filter_state`, and only if it is valid.
+    TraceParent(&'a str),
     /// A request from client to server passed.
     OperationStarted(&'a Operation),
     /// Operations are about to be added to the correlation store. After that, another VM may end them.

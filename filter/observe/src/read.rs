@@ -6,6 +6,7 @@
 //! | `sse` | text of an event stream | events |
 //! | `json` | text | the events of a JSON scanner |
 //! | `reader` | those events | the members that are observed, as a `message` |
+//! | `trace_parent` | a text | a valid `traceparent` of W3C Trace Context |
 //! | `body` | chunks of one body | messages and skipped parts, in order |
 //!
 //! **What it does not do:** follow sessions and operations, make labels.
@@ -16,3 +17,4 @@ pub(crate) mod json;
 pub(crate) mod message;
 pub(crate) mod reader;
 pub(crate) mod sse;
+pub(crate) mod trace_parent;

@@ -41,7 +41,7 @@ mod tools;
 
 use crate::config::{Availability, Config, ServerNameFrom, clean_server_name};
 use crate::host::{Metrics, SharedData};
-use crate::label::{BudgetedLabel, Method, ServerRequestStatus, TaskStatus, Transport, resource};
+use crate::label::{BudgetedLabel, Method, ServerRequestStatus, TaskStatus, Transport};
 use crate::observation::{Observation, Session};
 use crate::read::message::RpcErrorCode;
 use crate::shared_data::KEY_PREFIX;
@@ -117,6 +117,7 @@ impl Recorder {
             Observation::EventStreamOpened => self.change(SseStreamsActive { server_name }, 1),
             Observation::EventStreamClosed => self.change(SseStreamsActive { server_name }, -1),
             Observation::StreamOpened(status) => self.count(StreamOpens { status, server_name }, 1),
+            Observation::TraceParent(_) => {}
             Observation::OperationStarted(operation) => self.operation_started(server, operation),
             Observation::SavingOperations => self.flush_one(RequestsInFlight { server_name }, metrics),
             Observation::OperationEnded(ended) => self.operation_ended(server, &ended, metrics),
@@ -155,10 +156,10 @@ impl Recorder {
         }
     }
 
-    /// Hands all that was gathered to the host. Names without room and first lists are looked up in the shared data again.
+    /// Hands all that was gathered to the host. Names without room and lists of tools are looked up in the shared data again.
     pub(crate) fn flush(&mut self, metrics: &dyn Metrics) {
         self.budgets.tick();
-        self.lists.tick(metrics);
+        self.tick_tools(metrics);
         self.flush_stats(metrics);
     }
 
@@ -249,11 +250,6 @@ fn key_prefix(config: &Config) -> String {
     let by_cluster = config.server_name_from == ServerNameFrom::Cluster;
     let name = if by_cluster { String::new() } else { format!("={}", config.server_name) };
     format!("{KEY_PREFIX}{:016x}", Text::of(name.as_bytes()).digest())
-}
-
-/// The keyed hash under which a session may appear in spans and access logs; never the id itself.
-pub(crate) fn session_hash(key: &[u8], session_id: &[u8]) -> String {
-    resource::keyed_hash(key, &[session_id])
 }
 
 #[cfg(test)]

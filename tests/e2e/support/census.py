@@ -1,7 +1,8 @@
 """Counts the messages between a client and a server, from the bytes that a relay recorded.
 
 The result is what the sidecar's counters must show after all exchanges have ended. The response to a request may be on any
-stream. Not covered: durations, sizes of single messages, and the label `resource_uri`, which depends on earlier lists.
+stream. Not covered: durations, sizes of single messages, and what depends on earlier lists: the label `resource_uri` and calls of
+tools that are not listed.
 """
 
 import json
@@ -16,7 +17,7 @@ from .messages import METHODS, REVISIONS, is_answer, is_notification, is_request
 from .reading import is_stream_of_mcp
 from .sessions import client_of
 
-COUNTED = re.compile(r"mcp_\w+_total|mcp_sessions_active|mcp_(session|server_request)_duration_microseconds_count")
+COUNTED = re.compile(r"mcp_(?!tool_request_bytes|unlisted)\w+_total|mcp_sessions_active|mcp_(session|server_request)_duration_microseconds_count")
 # Gauges that must be 0 after all exchanges have ended.
 LEVELS = ("mcp_active_connections", "mcp_sse_streams_active", "mcp_requests_in_flight")
 LEFT_OUT = ("resource_uri", "server_name")

@@ -15,6 +15,7 @@ from .messages import Part
 from .reading import has_events, is_json, is_mcp, is_sse, is_stream_of_mcp
 from .published import Published
 from .sessions import Sessions
+from .tool_lists import ToolLists
 
 INVALID_REQUEST_CODES = (-32700, -32600, -32601, -32602, -32002)
 # These methods are never `negotiation`: a client that calls them knows the protocol version.
@@ -43,6 +44,8 @@ class Expected:
         self.gauges: dict[Series, float] = {}
         self.operations: Counter[tuple[str, str, str]] = Counter()
         self.published = Published()
+        self.tool_lists = ToolLists()
+        self.request_bytes: dict[int, int] = {}
         self.sessions = Sessions([])
 
     def copy(self) -> "Expected":
@@ -92,6 +95,7 @@ class Expected:
     def post(self, exchange: Exchange) -> None:
         parts = messages.split(exchange.request_body)
         known = [part.value for part in parts if part.value is not None]
+        self.request_bytes = {id(part.value): part.size for part in parts}
         if known and not is_mcp(exchange, known):
             self.add("mcp_parse_skipped_total", len(known), direction="in", reason="not_mcp")
             return
@@ -217,6 +221,9 @@ class Expected:
         elif method == "tools/call":
             name = label(params.get("name", "other"))
             self.add("mcp_tool_calls_total", tool_name=name, status=status, error_type=error_type)
+            self.add("mcp_tool_request_bytes_total", self.request_bytes.get(id(request), 0), tool_name=name)
+            if "name" in params and self.tool_lists.lack(params["name"]):
+                self.add("mcp_unlisted_tool_calls_total")
             if timed:
                 self.add("mcp_tool_duration_microseconds_count", tool_name=name)
             if answer is not None:
@@ -245,7 +252,12 @@ class Expected:
         if family:
             self.add(family)
         items = answer.value.get("result", {}).get(member) if answer else None
-        if not isinstance(items, list) or params.get("cursor") is not None:
+        if not isinstance(items, list):
+            return
+        if method == "tools/list":
+            for name, size in self.tool_lists.page(params.get("cursor"), answer).items():
+                self.gauges[series("mcp_tool_definition_bytes", tool_name=label(name), server_name=self.server_name)] = size
+        if params.get("cursor") is not None:
             return
         labels = {"method": method, "server_name": self.server_name}
         self.gauges[series("mcp_listed_items", **labels)] = len(items)

@@ -34,6 +34,8 @@ class Part:
     skipped: str = ""
     # The id of the event with the message, if it has one.
     event: str = ""
+    # The text of the document; empty for an element of a batch.
+    text: str = ""
 
 
 def reject_constant(text: str) -> None:
@@ -57,19 +59,23 @@ def split(body: bytes) -> list[Part]:
         except (ValueError, RecursionError):
             parts.append(Part(None, 0, "invalid_json"))
             return parts
-        parts.extend(take_apart(value, len(text[at:end].encode("utf-8", "surrogateescape"))))
+        parts.extend(take_apart(value, text[at:end]))
         at = end
     return parts or [Part(None, 0, "not_json_rpc")]
 
 
-def take_apart(value: Any, size: int) -> Iterator[Part]:
+def take_apart(value: Any, text: str) -> Iterator[Part]:
     members = value if isinstance(value, list) and value else [value]
     for member in members:
-        size = len(json.dumps(member)) if isinstance(value, list) else size
+        size = len(json.dumps(member)) if isinstance(value, list) else bytes_of(text)
         if is_json_rpc(member):
-            yield Part(member, size)
+            yield Part(member, size, text="" if isinstance(value, list) else text)
         else:
             yield Part(None, size, "not_json_rpc")
+
+
+def bytes_of(text: str) -> int:
+    return len(text.encode("utf-8", "surrogateescape"))
 
 
 def is_json_rpc(value: Any) -> bool:

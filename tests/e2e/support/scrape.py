@@ -10,7 +10,7 @@ from .expected import Expected, Series, pretty, series
 # Histogram sums are approximate in Envoy, and buckets depend on time; their counts are exact.
 NOT_COMPARED = ("_bucket", "_sum")
 LEVELS = ("mcp_active_connections", "mcp_sse_streams_active", "mcp_requests_in_flight")
-LATEST = ("mcp_listed_items", "mcp_listed_bytes")
+LATEST = ("mcp_listed_items", "mcp_listed_bytes", "mcp_tool_definition_bytes")
 
 
 def fetch(url: str) -> str:

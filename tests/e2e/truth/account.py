@@ -77,6 +77,13 @@ class Account:
         self.gauges[series("mcp_listed_items", **labels)] = items
         self.gauges[series("mcp_listed_bytes", **labels)] = size
 
+    def defined(self, tool: str, size: int) -> None:
+        """The latest list has this definition of a tool; 0 if it has none."""
+        self.gauges[series("mcp_tool_definition_bytes", tool_name=tool, server_name=self.server_name)] = size
+
+    def unlisted(self) -> None:
+        self.add("mcp_unlisted_tool_calls_total")
+
     def list_changed(self, method: str, change: str) -> None:
         self.add("mcp_list_changes_total", method=method, change=change)
 
@@ -93,7 +100,7 @@ class Account:
         if family := LIST_FAMILIES.get(method):
             self.add(family)
         if method == "tools/call":
-            self.tool_call(operation.name, status, error_type, answered, timed)
+            self.tool_call(operation, status, error_type, answered, timed)
             call = {"tool_name": operation.name, "status": status}
             self.add("mcp_client_tool_calls_total", client_name=operation.client, **call)
         elif method == "resources/read":
@@ -101,7 +108,9 @@ class Account:
         elif method == "prompts/get":
             self.add("mcp_prompt_gets_total", prompt_name=operation.name, status=status)
 
-    def tool_call(self, name: str, status: str, error_type: str, answered: bool, timed: bool) -> None:
+    def tool_call(self, operation: Operation, status: str, error_type: str, answered: bool, timed: bool) -> None:
+        name = operation.name
+        self.add("mcp_tool_request_bytes_total", operation.size, tool_name=name)
         self.add("mcp_tool_calls_total", tool_name=name, status=status, error_type=error_type)
         if timed:
             self.add("mcp_tool_duration_microseconds_count", tool_name=name)

@@ -1,7 +1,7 @@
 """Scripts that begin under one plugin and end under another. The new plugin must know what the old one left open."""
 
 from .legacy import Legacy, accept
-from .operation import any_of, call
+from .operation import any_of
 from .server_requests import answer_server, ask_client
 from .session import Session
 from .tasks import ask_about, start, state
@@ -11,7 +11,7 @@ from .world import World
 async def legacy(world: World) -> None:
     """The GET stream and an operation stay open. The POSTs after the change pass another plugin."""
     legacy = await Legacy.begin(world)
-    operation = call(world.chance, legacy.number())
+    operation = legacy.call()
     post = await legacy.ask(operation)
     await accept(post)
     method, id = await legacy.ask_client()

@@ -3,7 +3,7 @@
 import json
 
 from .link import Exchange
-from .operation import PROMPTS, TOOLS, Operation, any_of, call
+from .operation import PROMPTS, Operation, any_of, call, client_info
 from .world import CODES, HANDSHAKE_VERSIONS, JSON, World
 from .words import NOTIFICATIONS_IN
 
@@ -171,7 +171,7 @@ async def batch(world: World) -> None:
     """Requests and notifications in one array. The responses are an array or events, and some may be missing."""
     refused = world.odds(0.1)
     operations = [(call if refused else any_of)(world.chance, id) for id in distinct_ids(world)]
-    messages = [world.words.request(operation.method, operation.id, operation.params) for operation in operations]
+    messages = [world.request(operation) for operation in operations]
     for _ in range(world.chance.randrange(3)):
         world.account.notification("notifications/progress", "in")
         messages.append(world.words.notification("notifications/progress", {}))
@@ -210,7 +210,7 @@ def distinct_ids(world: World) -> list:
 async def documents(world: World) -> None:
     """Several documents in one body after a byte order mark, and their responses as several documents in one body."""
     operations = [call(world.chance, id) for id in distinct_ids(world)]
-    texts = [world.words.request(operation.method, operation.id, operation.params) for operation in operations]
+    texts = [world.request(operation) for operation in operations]
     exchange = await world.post(b"\xef\xbb\xbf" + b"\n".join(texts))
     await exchange.answer(200, b" ".join(world.answer(operation, alone=False) for operation in operations))
 
@@ -273,14 +273,13 @@ async def initialize(world: World) -> None:
 
 
 LISTS = {
-    "tools/list": ("tools", [{"name": name, "inputSchema": {"type": "object"}} for name in TOOLS]),
     "prompts/list": ("prompts", [{"name": name} for name in PROMPTS]),
     "resources/list": ("resources", [{"name": "oslo", "uri": "weather://oslo"}]),
 }
 
 
 async def lists(world: World) -> None:
-    """A list, always with the same items and the same bytes. Its next page does not change the gauges."""
+    """A list of prompts or resources, always with the same items and the same bytes. Its next page does not change the gauges."""
     method = world.chance.choice(list(LISTS))
     member, items = LISTS[method]
     operation = Operation(method, world.chance.randrange(1000, 10000))

@@ -1,5 +1,7 @@
 """HTTP+SSE of 2024-11-05: POSTs with the HTTP response 202, and all messages of the server on one GET stream."""
 
+from dataclasses import replace
+
 from .link import Exchange
 from .operation import Operation, any_of, call, client_info
 from .server_requests import METHODS
@@ -55,8 +57,13 @@ class Legacy:
     async def post(self, body: bytes) -> Exchange:
         return await self.world.post(body, *self.versions, target=self.target)
 
+    def any(self) -> Operation:
+        return replace(any_of(self.world.chance, self.number()), client=self.client)
+
+    def call(self) -> Operation:
+        return replace(call(self.world.chance, self.number()), client=self.client)
+
     async def ask(self, operation: Operation) -> Exchange:
-        operation.client = self.client
         return await self.world.ask(operation, *self.versions, target=self.target)
 
     async def send(self, message: bytes) -> None:
@@ -73,7 +80,7 @@ class Legacy:
             await accept(post)
 
     async def operation(self) -> None:
-        operation = any_of(self.world.chance, self.number())
+        operation = self.any()
         await self.exchange(operation, self.world.answer(operation, alone=False))
 
     async def notify(self) -> None:
@@ -122,7 +129,7 @@ async def ordinary(world: World) -> None:
 async def out_of_order(world: World) -> None:
     """Several operations are open at once, and their responses come in another order."""
     legacy = await Legacy.begin(world)
-    operations = [any_of(world.chance, legacy.number()) for _ in range(world.chance.randrange(2, 5))]
+    operations = [legacy.any() for _ in range(world.chance.randrange(2, 5))]
     posts = [await legacy.ask(operation) for operation in operations]
     early = [post for post in posts if world.odds(0.5)]
     for post in early:
@@ -143,7 +150,7 @@ async def left_open(world: World) -> None:
     not show to which operation the server request belongs.
     """
     legacy = await Legacy.begin(world)
-    operation = any_of(world.chance, legacy.number())
+    operation = legacy.any()
     await accept(await legacy.ask(operation))
     asked = world.odds(0.5)
     if asked:
@@ -165,7 +172,7 @@ async def left_open(world: World) -> None:
 async def cancelled(world: World) -> None:
     """The client cancels. The response still comes, or does not come."""
     legacy = await Legacy.begin(world)
-    operation = call(world.chance, legacy.number())
+    operation = legacy.call()
     await accept(await legacy.ask(operation))
     await world.tell("notifications/cancelled", {"requestId": operation.id}, *legacy.versions, target=legacy.target)
     if world.odds(0.4):
@@ -189,7 +196,7 @@ async def server_asks(world: World) -> None:
 async def tool_asks(world: World) -> None:
     """A server request while an operation is open. The operation has no duration: the request may belong to any operation."""
     legacy = await Legacy.begin(world)
-    operation = call(world.chance, legacy.number())
+    operation = legacy.call()
     await accept(await legacy.ask(operation))
     await legacy.answer_server(*await legacy.ask_client())
     await legacy.send(world.answer(operation, alone=False, timed=False))
@@ -210,7 +217,7 @@ async def unmatched(world: World) -> None:
     legacy = await Legacy.begin(world)
     world.account.unmatched("unknown_id")
     await legacy.send(world.words.result(10**6, {}))
-    operation = any_of(world.chance, legacy.number())
+    operation = legacy.any()
     answer = world.ok(operation)
     await legacy.exchange(operation, answer)
     world.account.unmatched("duplicate")

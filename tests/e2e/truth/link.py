@@ -202,6 +202,10 @@ class Link:
         # All versions of each template that were listed.
         self.shown: dict[str, list[int]] = {}
         self.added = 0
+        # The tools in the latest list, those with a size, and how many extra ones were listed so far.
+        self.tools: list[str] = []
+        self.defined: set[str] = set()
+        self.extra = 0
         self.turn = asyncio.Lock()
         # Scripts that wait for the plugin to be replaced.
         self.parked = asyncio.Semaphore(0)

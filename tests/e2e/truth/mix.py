@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-from . import cancellation, compressed, exchanges, legacy, modern, published, server_requests, session, tasks
+from . import cancellation, compressed, exchanges, legacy, modern, published, server_requests, session, tasks, tool_lists
 from .link import Link
 from .world import Script, World
 
@@ -34,6 +34,7 @@ ALONE: dict[Script, int] = {
 TOGETHER: dict[Script, int] = {
     exchanges.foreign_result: 1,
     published.changing: 3,
+    tool_lists.changing: 3,
     session.ordinary: 6,
     session.ended_twice: 1,
     session.deleted_at_once: 1,

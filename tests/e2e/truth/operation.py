@@ -22,7 +22,7 @@ CLIENTS = {
     "python3": "python3",
     "studio-2-client": "studio-2-client",
     "Größe 😀": "Größe 😀",
-    'a;b="c"\n': "a_b__c__",
+    'a;b="c"\n': "a_b__c_",
     "": "unknown",
     "unknown": "unknown",
     "other": "other",
@@ -34,13 +34,14 @@ NAMELESS = ({}, {"version": "1"}, {"name": 5}, {"name": None}, {"name": {"name":
 
 @dataclass
 class Operation:
-    """`name` is the label value of the tool, prompt or resource, `client` that of the client."""
+    """`name` is the label value of the tool, prompt or resource, `client` that of the client, `size` the number of bytes of the request."""
 
     method: str
     id: Any
     params: dict[str, Any] = field(default_factory=dict)
     name: str = ""
     client: str = UNKNOWN
+    size: int = 0
 
     @property
     def label(self) -> str:

@@ -37,9 +37,12 @@ class World:
         return await self.link.begin("GET", target, [("Accept", "text/event-stream"), *headers])
 
     async def ask(self, operation: Operation, *headers: tuple[str, str], target: str = "/mcp") -> Exchange:
-        return await self.post(
-            self.words.request(operation.method, operation.id, operation.params), *headers, target=target
-        )
+        return await self.post(self.request(operation), *headers, target=target)
+
+    def request(self, operation: Operation) -> bytes:
+        text = self.words.request(operation.method, operation.id, operation.params)
+        operation.size = len(text)
+        return text
 
     # Answers
 

@@ -62,14 +62,18 @@ class Collector:
         return scrape.parse(scrape.fetch(f"http://127.0.0.1:{self.ports['COLLECTOR_METRICS_PORT']}/metrics"))
 
     def spans(self) -> list[dict[str, str]]:
-        """The attributes of each span so far. A line that is incomplete is read later."""
+        """The attributes of each span so far."""
+        return [attributes(span) for span in self.whole_spans()]
+
+    def whole_spans(self) -> list[dict]:
+        """Each span so far. A line that is incomplete is read later."""
         if not self.spans_file.exists():
             return []
         found = []
         for line in self.spans_file.read_text().split("\n")[:-1]:
             for resource in json.loads(line)["resourceSpans"]:
                 for scope in resource["scopeSpans"]:
-                    found += [attributes(span) for span in scope["spans"]]
+                    found += scope["spans"]
         return found
 
     def stop(self) -> None:

@@ -35,6 +35,12 @@ VARIANTS: dict[str, dict] = {
         "sidecar": {"environment": {"HTTPS_PROXY": "http://proxy.example.com:3128", "NO_PROXY": ".svc,10.0.0.0/8"}},
     },
     "private-ca": {"upstream": {"url": "https://mcp.example.com/mcp", "caConfigMap": {"name": "company-ca", "key": "roots.pem"}}},
+    "audited": {
+        "sidecar": {
+            "identity": {"header": "x-forwarded-user"}, "hashKeySecret": {"name": "mcp-hash"}, "auditLog": "/dev/stdout",
+            "traces": {"sampler": "parentbased_traceidratio", "ratio": 0.1},
+        },
+    },
     "hashed": {
         "sidecar": {
             "filter": {"labels": {"resource_uri": "hash", "hash_key": "${HASH_KEY}"}},

@@ -168,6 +168,8 @@ def typical(server: Typical, semconv: bool = False) -> Terms:
         "mcp_tool_calls_total": [(tools, outcomes([OK, *failed("tool_error", *kinds)]))],
         "mcp_tool_duration_microseconds": [(tools,)],
         "mcp_tool_result_bytes": [(tools,)],
+        "mcp_tool_request_bytes_total": [(tools,)],
+        "mcp_tool_definition_bytes": [(tools,)],
         "mcp_resource_reads_total": [(one("resources", "resource_uri", server.names("resources")), ends)],
         "mcp_prompt_gets_total": [(one("prompts", "prompt_name", server.names("prompts")), ends)],
         "mcp_listed_items": [(lists,)],

@@ -12,7 +12,7 @@ DELETED = (
     "api_key", "apiKey", "api-key", "api.key", "X-API-KEY", "apikey", "access_key", "private-key", "signing.key", "encryptionKey",
     "mcp-session-id", "Mcp-Session-Id", "mcp.session.id", "mcp_session_id", "http.request.header.mcp-session-id",
     "baggage", "http.request.header.baggage",
-    "Prompt", "message_content", "llm.input_messages.0.message.content", "gen_ai.prompt", "gen_ai.prompt.0.content", "gen_ai.completion", "gen_ai.input.messages",
+    "Prompt", "message_content", "llm.input_messages.0.message.content", "gen_ai.prompt", "gen_ai.prompt.0.content", "gen_ai.prompt.name.0", "gen_ai.prompt.nam", "gen_ai.completion", "gen_ai.input.messages",
     "gen_ai.output.messages", "gen_ai.system_instructions", "gen_ai.tool.call.arguments", "gen_ai.tool.call.result",
     "content", "completion", "input.value", "output_value", "traceloop.entity.input", "traceloop.entity.output",
     "tool.parameters", "tool.arguments", "tool.result", "mcp.tool.arguments", "http.request.body", "http.response.body",
@@ -40,7 +40,7 @@ MASKED = (
 KEPT_NAMES = (
     "mcp.session", "mcp.prompt", "mcp.tool", "mcp.request_id", "session.id", "message.id", "user.roles", "user", "client.address",
     "author", "auth.method", "keyboard", "api.version", "query", "db.query.summary", "db.query.text", "exception.message", "http.request.body.size", "content.type", "monkey", "@timestamp", "url.path",
-    "gen_ai.tool.name", "gen_ai.request.model", "rpc.response.status_code", "error.type", "exception.type", "network.transport",
+    "gen_ai.tool.name", "gen_ai.prompt.name", "gen_ai.request.model", "rpc.response.status_code", "error.type", "exception.type", "network.transport",
 )
 
 # Values that look similar and are no secrets, with labels of the filter.

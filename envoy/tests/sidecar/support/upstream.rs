@@ -83,6 +83,11 @@ impl Upstream {
         self.requests.recv_timeout(LONGEST).unwrap()
     }
 
+    /// The requests that were answered since the last call.
+    pub(crate) fn answered(&self) -> Vec<Request> {
+        self.requests.try_iter().collect()
+    }
+
     /// Whether no further request has arrived.
     pub(crate) fn is_idle(&self) -> bool {
         self.requests.try_recv().is_err()

@@ -77,6 +77,11 @@ impl Fields {
         self.left.contains_key(name)
     }
 
+    /// A field that is a text, without taking it.
+    pub(super) fn peek(&self, name: &str) -> Option<&str> {
+        self.left.get(name)?.as_str()
+    }
+
     pub(super) fn take(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);
         self.left.remove(name)

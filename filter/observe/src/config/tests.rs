@@ -1,5 +1,4 @@
-use super::ClientNameLabel;
-use super::{Availability, Config, ResourceUriLabel, ServerNameFrom};
+use super::{Availability, ClientNameLabel, Config, IdentityForm, ResourceUriLabel, ServerNameFrom};
 use crate::test;
 
 fn parse(text: &str) -> Result<Config, Vec<String>> {
@@ -29,7 +28,8 @@ fn every_field_is_read() {
         r#"{"server_name":"a.b-c_d","server_name_from":"cluster","paths":["/mcp"],
         "labels":{"resource_uri":"hash","hash_key":"${KEY}","client_name":"tools"},
         "limits":{"tool_names":5.0,"label_bytes":64},"extra_methods":["skills/list"],
-        "filter_state":true,"semconv":true,"availability":"off"}"#,
+        "filter_state":true,"semconv":true,"availability":"off",
+        "identity":{"header":"x-forwarded-user","form":"plain"}}"#,
     )
     .unwrap();
     assert_eq!(config.server_name, "a.b-c_d");
@@ -40,6 +40,8 @@ fn every_field_is_read() {
     assert_eq!(config.limits.label_bytes, 64);
     assert_eq!(config.availability, Availability::Off);
     assert!(config.client_name == ClientNameLabel::Tools && config.filter_state && config.semconv);
+    assert_eq!(config.identity.header.as_deref(), Some("x-forwarded-user"));
+    assert_eq!(config.identity.form, IdentityForm::Plain);
 }
 
 #[test]
@@ -86,6 +88,41 @@ fn envoy_struct_is_read() {
     let unknown = Config::from_json(b"\x0a\x08\x0a\x02no\x12\x02\x20\x01", &|_| None).unwrap_err();
     assert!(unknown.to_string().starts_with("no: unknown field"), "{unknown}");
     assert!(Config::from_json(b"\x0a\x15\x0a\x0bser", &|_| None).is_err());
+}
+
+#[test]
+fn hashed_identity_needs_a_key() {
+    let message = |text: &str| Config::from_json(text.as_bytes(), &|_| None).map_err(|error| error.to_string());
+    let missing = message(r#"{"identity":{"header":"x-user"}}"#).unwrap_err();
+    assert!(missing.starts_with("identity.form: ") && missing.contains("\"plain\"") && missing.contains("hash_key"));
+    assert!(message(r#"{"identity":{"header":"x-user","form":"plain"}}"#).is_ok());
+    let config = message(r#"{"identity":{"header":"x-user"},"labels":{"hash_key":"0123456789abcdef"}}"#).unwrap();
+    assert_eq!(config.identity.form, IdentityForm::Hash);
+    let short = message(r#"{"identity":{"header":"x-user"},"labels":{"hash_key":"short"}}"#).unwrap_err();
+    assert!(short.starts_with("labels.hash_key: ") && !short.contains("identity"), "{short}");
+}
+
+#[test]
+fn header_that_is_no_identity_is_refused_with_the_reason() {
+    for (header, reason) in [
+        ("authorization", "credentials"),
+        ("Authorization", "credentials"),
+        ("proxy-authorization", "credentials"),
+        ("cookie", "credentials"),
+        ("x-api-key", "credentials"),
+        ("mcp-session-id", "mcp.session"),
+        (":path", "request line"),
+        ("X-User", "lower case"),
+        ("", "lower case"),
+        ("x user", "lower case"),
+    ] {
+        let text = format!(r#"{{"identity":{{"header":"{header}","form":"plain"}}}}"#);
+        let problem = Config::from_json(text.as_bytes(), &|_| None).unwrap_err().to_string();
+        assert!(problem.starts_with("identity.header: ") && problem.contains(reason), "{header}: {problem}");
+        assert_eq!(problem.lines().count(), 1, "{problem}");
+    }
+    assert_eq!(parse(r#"{"identity":{"header":7,"form":"x","nope":1}}"#).unwrap_err().len(), 4);
+    assert_eq!(parse(r#"{"identity":"x-user"}"#), Err(vec!["identity".to_owned()]));
 }
 
 #[test]

@@ -9,8 +9,9 @@
 //! | sessions without an open exchange | [`MAX_IDLE`] and a quarter, [`SESSION_BYTES`] each |
 //! | sessions with an open exchange | as many as open exchanges |
 //! | evicted sessions that the next tick publishes | [`MAX_EVICTED`], [`SESSION_BYTES`] each |
+//! | the name of each session's client | [`MAX_LABEL_BYTES`](crate::config::MAX_LABEL_BYTES) |
 //!
-//! **Cost:** one look-up in the VM's own map per exchange.
+//! **Cost:** one look-up in the VM's own map per exchange. For the name of its client, a VM reads the store once per session.
 
 use super::coverage::Traffic;
 use super::sessions;

@@ -161,6 +161,9 @@ impl Exchange {
         let Message { id: Id::Some(id), method: Some(text), params, .. } = message else { return };
         let params = params.as_deref();
         let protocol_version = self.compare_headers(text, params, method, context);
+        if let Some(trace_parent) = params.and_then(|params| params.trace_parent.as_deref()) {
+            context.observe(Observation::TraceParent(trace_parent));
+        }
         let name = params.and_then(|params| mirrored_name(method, params));
         let operation = Operation {
             id: id.clone(),

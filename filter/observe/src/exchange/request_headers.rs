@@ -36,7 +36,7 @@ impl Exchange {
         let headers = self.read_post_headers(context);
         if !headers.is_encoded {
             let mut body = context.bodies.take(Format::Json);
-            body.set_ids(context.config.filter_state());
+            body.set_attributes(context.config.filter_state());
             self.request.body = Some(body);
         }
         RequestKind::Post(headers)

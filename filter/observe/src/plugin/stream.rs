@@ -24,7 +24,8 @@ struct Recording<S> {
     plugin: Rc<Plugin<S>>,
     /// `None` until the first observation, if each stream has the server of its cluster.
     server: Option<Server>,
-    attributes: Attributes,
+    /// `None` without `filter_state`.
+    attributes: Option<Box<Attributes>>,
 }
 
 // === impl HttpStream ===
@@ -34,57 +35,60 @@ impl<S: Shell> HttpStream<S> {
     #[must_use]
     #[inline]
     pub fn new(plugin: Rc<Plugin<S>>) -> Self {
-        let (server, attributes) = (plugin.server, Attributes::default());
+        let server = plugin.server;
+        let attributes = plugin.config.filter_state.then(Box::default);
         let recording = Recording { plugin: Rc::clone(&plugin), server, attributes };
         Self { plugin, exchange: Exchange::default(), recording }
     }
 
     /// The request's headers pass.
     pub fn request_headers(&mut self, end_of_stream: bool) {
-        if self.plugin.config.filter_state {
-            self.recording.attributes.read_session(&*self.plugin.shell, &self.plugin.session_key);
-        }
-        self.call(|exchange, context| exchange.handle_request_headers(context, end_of_stream));
+        self.call(true, |exchange, context| exchange.handle_request_headers(context, end_of_stream));
     }
 
     /// `size` bytes of the request's body pass. `fetch` returns them, and is called only if they are read.
     pub fn request_body(&mut self, size: usize, end_of_stream: bool, fetch: impl FnOnce() -> Vec<u8>) {
         let bytes = if size > 0 && self.exchange.wants_request_body() { fetch() } else { Vec::new() };
-        self.call(|exchange, context| exchange.handle_request_body(context, size, &bytes, end_of_stream));
+        self.call(false, |exchange, context| exchange.handle_request_body(context, size, &bytes, end_of_stream));
     }
 
     /// The request's trailers pass.
     pub fn request_trailers(&mut self) {
-        self.call(|exchange, context| exchange.handle_request_trailers(context));
+        self.call(false, |exchange, context| exchange.handle_request_trailers(context));
     }
 
     /// The response's headers pass.
     pub fn response_headers(&mut self, end_of_stream: bool) {
-        self.call(|exchange, context| exchange.handle_response_headers(context, end_of_stream));
+        self.call(false, |exchange, context| exchange.handle_response_headers(context, end_of_stream));
     }
 
     /// `size` bytes of the response's body pass. `fetch` returns them, and is called only if they are read.
     pub fn response_body(&mut self, size: usize, end_of_stream: bool, fetch: impl FnOnce() -> Vec<u8>) {
         let bytes = if size > 0 && self.exchange.wants_response_body() { fetch() } else { Vec::new() };
-        self.call(|exchange, context| exchange.handle_response_body(context, size, &bytes, end_of_stream));
+        self.call(false, |exchange, context| exchange.handle_response_body(context, size, &bytes, end_of_stream));
     }
 
     /// The response's trailers pass.
     pub fn response_trailers(&mut self) {
-        self.call(|exchange, context| exchange.handle_response_trailers(context));
+        self.call(false, |exchange, context| exchange.handle_response_trailers(context));
     }
 
     /// The stream is over. The last callback of every stream.
     pub fn log(&mut self) {
-        self.call(|exchange, context| exchange.handle_log(context));
+        self.call(true, |exchange, context| exchange.handle_log(context));
     }
 
-    fn call(&mut self, callback: impl FnOnce(&mut Exchange, &mut Context<'_>)) {
+    /// `has_request_headers`: the host has the request's headers in this callback.
+    #[inline]
+    fn call(&mut self, has_request_headers: bool, callback: impl FnOnce(&mut Exchange, &mut Context<'_>)) {
         let Self { plugin, exchange, recording } = self;
         callback(
             exchange,
             &mut Context::new(&plugin.config, &*plugin.shell, &plugin.correlation, &plugin.bodies, recording),
         );
+        if recording.attributes.is_some() {
+            recording.describe_exchange(exchange, has_request_headers);
+        }
         plugin.flush_if_ended();
     }
 }
@@ -92,6 +96,17 @@ impl<S: Shell> HttpStream<S> {
 // === impl Recording ===
 
 impl<S: Shell> Recording<S> {
+    /// Not inlined, so that exchanges without attributes run less code.
+    #[inline(never)]
+    fn describe_exchange(&mut self, exchange: &Exchange, has_request_headers: bool) {
+        let Plugin { config, shell, session_key, .. } = &*self.plugin;
+        let Some(attributes) = &mut self.attributes else { return };
+        if has_request_headers {
+            attributes.read_headers(exchange, config, &**shell, session_key);
+        }
+        attributes.describe_exchange(exchange, &**shell, session_key);
+    }
+
     fn server(&mut self) -> Server {
         let plugin = &self.plugin;
         *self.server.get_or_insert_with(|| {
@@ -110,8 +125,8 @@ impl<S: Shell> PublishedLabels for Recording<S> {
 
 impl<S: Shell> Observer for Recording<S> {
     fn observe(&mut self, observation: Observation<'_>) {
-        if self.plugin.config.filter_state {
-            self.attributes.describe(&observation, &self.plugin.config, &*self.plugin.shell);
+        if let Some(attributes) = &mut self.attributes {
+            attributes.describe(&observation, &self.plugin.config, &*self.plugin.shell);
         }
         let server = self.server();
         self.plugin.recorder.borrow_mut().record(server, &observation, &*self.plugin.shell);

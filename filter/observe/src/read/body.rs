@@ -105,9 +105,9 @@ impl Body {
         self.documents.reader.list_key = key;
     }
 
-    /// Sets whether the text of ids is kept.
-    pub(crate) fn set_ids(&mut self, wanted: bool) {
-        self.documents.reader.wants_ids = wanted;
+    /// Sets whether the members are kept that only access logs and spans show.
+    pub(crate) fn set_attributes(&mut self, wanted: bool) {
+        self.documents.reader.wants_attributes = wanted;
     }
 
     /// Reads `endpoint` events: the stream may be one of HTTP+SSE.

@@ -58,6 +58,8 @@ pub(crate) struct Params {
     pub(crate) meta_client_name: Option<Rc<Text>>,
     /// `_meta["io.modelcontextprotocol/protocolVersion"]`
     pub(crate) meta_version: Option<Text>,
+    /// `_meta.traceparent`, if it is valid.
+    pub(crate) trace_parent: Option<Box<str>>,
     /// Of `notifications/cancelled`.
     pub(crate) request_id: Option<Box<RequestId>>,
     /// Of notifications about tasks; their result has `isError`.

@@ -10,6 +10,7 @@ use crate::digest::{Digest, DigestKey};
 use crate::label::ListKind;
 use crate::read::json::{Container, Interest, Scalar, Visitor};
 use crate::read::message::{Item, List, Message, RpcErrorCode};
+use crate::read::trace_parent::TRACE_PARENT_BYTES;
 use crate::text::Text;
 use member::{Member, Place};
 use std::rc::Rc;
@@ -54,8 +55,8 @@ pub(crate) struct Reader {
     item_begun: u64,
     /// The name of the client that was read last. Most messages are from the same client as the one before, and share it.
     latest_client: Option<Rc<Text>>,
-    /// Whether the text of ids is kept.
-    pub(crate) wants_ids: bool,
+    /// Whether the members are kept that only access logs and spans show: the text of ids, and `_meta.traceparent`.
+    pub(crate) wants_attributes: bool,
     /// Bytes kept of the items of list results.
     pub(crate) max_published_bytes: usize,
 }
@@ -83,7 +84,7 @@ impl Default for Reader {
             item_digest: 0,
             item_begun: 0,
             latest_client: None,
-            wants_ids: false,
+            wants_attributes: false,
             max_published_bytes: MAX_PUBLISHED_BYTES,
         }
     }
@@ -106,7 +107,7 @@ impl Reader {
             item_name,
             item_digest: _,
             item_begun: _,
-            wants_ids,
+            wants_attributes,
             max_published_bytes,
             latest_client: _,
             begun: _,
@@ -117,7 +118,7 @@ impl Reader {
             nested_array: _,
         } = self;
         (*method, *params, *result) = (None, None, None);
-        (*list_key, *item_name, *wants_ids) = (None, None, false);
+        (*list_key, *item_name, *wants_attributes) = (None, None, false);
         *max_published_bytes = MAX_PUBLISHED_BYTES;
     }
 
@@ -135,6 +136,7 @@ impl Reader {
     fn member(&self, name: &[u8]) -> (Member, usize) {
         match self.place() {
             Place::Item if name == self.item_name() => (Member::ItemName, NAME_BYTES),
+            Place::Meta if self.wants_attributes && name == b"traceparent" => (Member::TraceParent, TRACE_PARENT_BYTES),
             place => Member::named(name, place),
         }
     }

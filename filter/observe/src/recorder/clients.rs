@@ -26,6 +26,15 @@ pub(super) struct LatestClient {
     client: Client,
 }
 
+// === impl LatestClient ===
+
+impl LatestClient {
+    /// Whether it is this client. The operations of a session share their text; other sessions may have an equal one.
+    fn is(&self, text: &Rc<str>, server: Server) -> bool {
+        self.server == server && (Rc::ptr_eq(&self.text, text) || self.text == *text)
+    }
+}
+
 // === impl Recorder ===
 
 impl Recorder {
@@ -60,11 +69,7 @@ impl Recorder {
     #[inline]
     fn client(&mut self, text: &Rc<str>, confirmed: bool, server: Server, shared: &dyn SharedData) -> Client {
         match &self.latest_client {
-            Some(latest)
-                if Rc::ptr_eq(&latest.text, text) && latest.server == server && latest.is_confirmed >= confirmed =>
-            {
-                latest.client
-            }
+            Some(latest) if latest.is(text, server) && latest.is_confirmed >= confirmed => latest.client,
             _ => self.other_client(text, confirmed, server, shared),
         }
     }

@@ -36,14 +36,16 @@ impl Lists {
         }
     }
 
-    pub(super) fn tick(&mut self, shared: &dyn SharedData) {
-        self.tools.values_mut().for_each(|tools| tools.tick(shared));
+    /// `server_name` returns the name of `server`.
+    #[inline]
+    pub(super) fn tools<'a>(&mut self, server: Server, server_name: impl FnOnce() -> &'a str) -> &mut ToolLists {
+        let Self { key_prefix, tools, .. } = self;
+        tools.entry(server).or_insert_with(|| ToolLists::new(format!("{key_prefix}/tools/{}", server_name())))
     }
 
-    /// `server_name` is the name of `server`.
-    pub(super) fn tools(&mut self, server: Server, server_name: &str) -> &mut ToolLists {
-        let Self { key_prefix, tools, .. } = self;
-        tools.entry(server).or_insert_with(|| ToolLists::new(format!("{key_prefix}/tools/{server_name}")))
+    /// The tools of all servers.
+    pub(super) fn all_tools(&mut self) -> impl Iterator<Item = (Server, &mut ToolLists)> {
+        self.tools.iter_mut().map(|(server, tools)| (*server, tools))
     }
 
     /// `server_name` is the name of `server`.

@@ -11,9 +11,10 @@
 //! - a list has more than 512 tools, an item that was not kept, or a name of 1024 bytes and more
 //!
 //! **Cost:** a call of a tool that the copy has costs no host call. A call of another tool costs a read of the number, and of the
-//! names if they changed; before the first complete list, at most once per tick. A tick reads the number once for each server with
-//! a complete list. So a tool that is no longer listed is found within a tick. A list that equals the latest one costs a read of
-//! the number; another page a read of names and sizes, and a write of what changed.
+//! names if they changed. Calls before the first complete list wait for the next tick, or for 64 calls, because a worker that saw
+//! no list cannot know whether another one did. A tick reads the number once for each server with a complete list or with waiting calls. So a
+//! tool that is no longer listed is found within a tick. A list that equals the latest one costs a read of the number; another
+//! page a read of names and sizes, and a write of what changed.
 //! **Memory:** at most 8 times 512 names of 8 bytes, in each VM and in the shared data; and in the shared data 512 labels with 14
 //! bytes each.
 
@@ -28,6 +29,9 @@ pub(super) use definition_sizes::Definition;
 use definition_sizes::DefinitionSizes;
 use known_tools::{KnownTools, Names, ToolPage};
 
+/// How many calls wait at most. If there are more, they do not wait for the tick.
+const MAX_WAITING: usize = 64;
+
 /// The lists of one server's tools in this VM.
 #[derive(Debug)]
 pub(super) struct ToolLists {
@@ -35,11 +39,11 @@ pub(super) struct ToolLists {
     key: String,
     known: KnownTools,
     /// The number that was read before `known` was.
-    generation: Option<Vec<u8>>,
-    /// The digest of the latest page, if it was a whole list and changed nothing.
-    unchanged: Option<u64>,
-    /// Whether the number was read since the last tick.
-    is_fresh: bool,
+    generation: Option<u64>,
+    /// The digest of the latest page, if it was a whole list.
+    latest: Option<u64>,
+    /// The tools of calls that ended while no complete list was known.
+    waiting: Vec<StoredDigest>,
 }
 
 /// A page whose names were added.
@@ -47,7 +51,7 @@ pub(super) struct ToolLists {
 pub(super) struct AddedPage {
     page: ToolPage,
     /// The number in the shared data before.
-    generation: Option<Vec<u8>>,
+    generation: u64,
     /// The names of the list that the page completes.
     complete: Option<Names>,
     /// The stored names changed.
@@ -66,42 +70,44 @@ impl Definition {
 
 impl ToolLists {
     pub(super) fn new(key: String) -> Self {
-        Self { key, known: KnownTools::default(), generation: None, unchanged: None, is_fresh: false }
+        Self { key, known: KnownTools::default(), generation: None, latest: None, waiting: Vec::new() }
     }
 
-    /// Finds out whether the tools in the copy are still listed. From now on, the first complete list of another worker is looked
-    /// for again, once.
-    pub(super) fn tick(&mut self, shared: &dyn SharedData) {
-        if self.known.has_complete_list && !self.known.is_uncertain {
+    /// Finds out whether other workers saw other lists. Returns how many of the waiting calls count.
+    pub(super) fn tick(&mut self, shared: &dyn SharedData) -> u64 {
+        if !self.known.is_uncertain && (self.known.has_complete_list || !self.waiting.is_empty()) {
             self.read_if_changed(shared);
         }
-        self.is_fresh = false;
+        let Self { known, waiting, .. } = self;
+        waiting.drain(..).filter(|&tool| known.lack(tool)).count() as u64
     }
 
-    /// Whether no list has the tool with this digest of its name.
-    pub(super) fn lack(&mut self, tool: u64, shared: &dyn SharedData) -> bool {
+    /// A call of the tool with this digest of its name ended. Returns how many calls count now as unlisted. Before the first
+    /// complete list, [`Self::tick`] decides that.
+    pub(super) fn called(&mut self, tool: u64, shared: &dyn SharedData) -> u64 {
         let tool = StoredDigest(tool);
-        let KnownTools { is_uncertain, has_complete_list, .. } = self.known;
-        if is_uncertain || (!has_complete_list && self.is_fresh) {
-            return false;
+        if self.known.has_complete_list || self.generation.is_none() {
+            if self.known.has_complete_list && !self.known.lack(tool) {
+                return 0;
+            }
+            // Another worker may have seen a list with the tool.
+            self.read_if_changed(shared);
         }
-        if has_complete_list && !self.known.lack(tool) {
-            return false;
+        if self.known.has_complete_list || self.known.is_uncertain {
+            return u64::from(self.known.lack(tool));
         }
-        // Another worker may have seen a list with the tool.
-        self.read_if_changed(shared);
-        self.known.lack(tool)
+        self.waiting.push(tool);
+        if self.waiting.len() >= MAX_WAITING { self.tick(shared) } else { 0 }
     }
 
     #[inline(never)]
     fn read_if_changed(&mut self, shared: &dyn SharedData) {
-        self.is_fresh = true;
         let generation = self.read_generation(shared);
-        if generation != self.generation {
+        if self.generation != Some(generation) {
             let names = shared.read(&self.names_key());
             self.known = names.map(|names| KnownTools::from_bytes(&names.bytes)).unwrap_or_default();
-            self.generation = generation;
-            self.unchanged = None;
+            self.generation = Some(generation);
+            self.latest = None;
         }
     }
 
@@ -109,8 +115,16 @@ impl ToolLists {
     pub(super) fn add(&mut self, page: &Page<'_>, varies: bool, shared: &dyn SharedData) -> Option<AddedPage> {
         let page = ToolPage::of(page);
         let generation = self.read_generation(shared);
-        if !varies && generation == self.generation && self.unchanged == Some(page.digest) {
+        let is_latest = self.generation == Some(generation) && self.latest == Some(page.digest);
+        if page.is_list() && !varies && is_latest {
             return None;
+        }
+        if !self.waiting.is_empty() {
+            self.read_if_changed(shared);
+            if !self.known.has_complete_list {
+                // These calls ended before the first list.
+                self.waiting.clear();
+            }
         }
         let (complete, is_changed) = self.add_names(&page, varies, shared);
         Some(AddedPage { page, generation, complete, is_changed })
@@ -125,13 +139,14 @@ impl ToolLists {
     ) -> Vec<Box<str>> {
         let AddedPage { page, generation, complete, is_changed } = added;
         let (labels, has_new_sizes) = self.add_sizes(definitions, complete.as_ref(), shared);
-        let is_changed = is_changed || has_new_sizes;
-        self.unchanged = Some(page.digest).filter(|_| page.is_list() && !is_changed);
-        // If the page changed something, another worker may have changed it too before the number changed. So the number is not
-        // read here again, and the next call reads the names.
-        self.generation = generation;
-        if is_changed {
-            self.change_generation(shared);
+        self.generation = Some(generation);
+        self.latest = Some(page.digest).filter(|_| page.is_list());
+        if is_changed || has_new_sizes {
+            let next = generation.wrapping_add(1);
+            // With another number, another worker may have changed the values after this one. Then the next call reads the names.
+            if self.change_generation(shared) == Some(next) {
+                self.generation = Some(next);
+            }
         }
         labels
     }
@@ -178,16 +193,16 @@ impl ToolLists {
         added.unwrap_or_default()
     }
 
-    fn read_generation(&self, shared: &dyn SharedData) -> Option<Vec<u8>> {
-        shared.read(&self.generation_key()).map(|value| value.bytes)
+    fn read_generation(&self, shared: &dyn SharedData) -> u64 {
+        shared.read(&self.generation_key()).map(|value| decode(&value.bytes)).unwrap_or_default()
     }
 
-    fn change_generation(&self, shared: &dyn SharedData) {
+    fn change_generation(&self, shared: &dyn SharedData) -> Option<u64> {
         update(shared, &self.generation_key(), |bytes| {
-            let number: u64 = decode(bytes);
-            *bytes = encode(&number.wrapping_add(1));
-            (true, ())
-        });
+            let number = decode::<u64>(bytes).wrapping_add(1);
+            *bytes = encode(&number);
+            (true, number)
+        })
     }
 
     fn names_key(&self) -> String {

@@ -20,7 +20,7 @@ impl Recorder {
             return;
         }
         let Self { budgets, lists, .. } = self;
-        let Some(added) = lists.tools(server, server.text(budgets)).add(page, varies, metrics) else { return };
+        let Some(added) = lists.tools(server, || server.text(budgets)).add(page, varies, metrics) else { return };
         let mut definitions = Vec::with_capacity(page.items.len());
         let mut labels = Vec::new();
         for item in page.items {
@@ -33,7 +33,7 @@ impl Recorder {
             definitions.push(Definition::new(&item.name, label, item.bytes));
         }
         let Self { budgets, lists, .. } = self;
-        let lists = lists.tools(server, server.text(budgets));
+        let lists = lists.tools(server, || server.text(budgets));
         labels.extend(lists.add_definitions(added, &definitions, metrics));
         self.set_sizes(server, &labels, metrics);
     }
@@ -43,7 +43,7 @@ impl Recorder {
         let mut set = Vec::new();
         while !labels.is_empty() {
             let Self { budgets, lists, .. } = self;
-            let sizes = lists.tools(server, server.text(budgets)).sizes(labels, metrics);
+            let sizes = lists.tools(server, || server.text(budgets)).sizes(labels, metrics);
             // If another worker changed them in between, its sizes may have been set before these.
             if sizes == set {
                 return;
@@ -71,8 +71,20 @@ impl Recorder {
             return;
         }
         let Self { budgets, lists, .. } = self;
-        if lists.tools(server_name, server_name.text(budgets)).lack(tool, shared) {
-            self.count(UnlistedToolCalls { server_name }, 1);
+        let unlisted = lists.tools(server_name, || server_name.text(budgets)).called(tool, shared);
+        if unlisted > 0 {
+            self.count(UnlistedToolCalls { server_name }, unlisted);
+        }
+    }
+
+    /// Counts the calls that waited for this tick.
+    pub(super) fn tick_tools(&mut self, shared: &dyn SharedData) {
+        let Self { stats, lists, .. } = self;
+        for (server_name, tools) in lists.all_tools() {
+            let unlisted = tools.tick(shared);
+            if unlisted > 0 {
+                stats.change(UnlistedToolCalls { server_name }.series(), unlisted as i64);
+            }
         }
     }
 }

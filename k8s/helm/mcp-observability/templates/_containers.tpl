@@ -41,6 +41,22 @@
 {{- $_ := set $environment "MCP_UPSTREAM_KEY_FILE" (printf "/etc/mcp-upstream-client/%s" .keyKey) }}
 {{- end }}
 {{- end }}
+{{- with $values.sidecar }}
+{{- if .identity.header }}
+{{- if and (eq .identity.form "hash") (not .hashKeySecret.name) (not (hasKey .environmentFromSecrets "MCP_HASH_KEY")) }}
+{{- fail "sidecar.identity.form: hash needs a key; set sidecar.hashKeySecret.name, or sidecar.identity.form=plain" }}
+{{- end }}
+{{- $_ := set $environment "MCP_IDENTITY_HEADER" .identity.header }}
+{{- $_ := set $environment "MCP_IDENTITY_FORM" .identity.form }}
+{{- end }}
+{{- if .auditLog }}
+{{- $_ := set $environment "MCP_AUDIT_LOG" .auditLog }}
+{{- end }}
+{{- if or (ne .traces.sampler "parentbased_always_on") (ne (.traces.ratio | float64) 1.0) }}
+{{- $_ := set $environment "OTEL_TRACES_SAMPLER" .traces.sampler }}
+{{- $_ := set $environment "OTEL_TRACES_SAMPLER_ARG" (.traces.ratio | toString) }}
+{{- end }}
+{{- end }}
 {{- if and $values.collector.otlpEndpoint (not $values.collector.enabled) }}
 {{- fail "collector.otlpEndpoint: needs collector.enabled; without the collector set OTEL_EXPORTER_OTLP_ENDPOINT in sidecar.environment" }}
 {{- end }}
@@ -56,7 +72,14 @@ env:
 {{- range $name, $value := $environment }}
   - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}
-{{- range $name, $from := $values.sidecar.environmentFromSecrets }}
+{{- $secrets := deepCopy $values.sidecar.environmentFromSecrets }}
+{{- if $values.sidecar.hashKeySecret.name }}
+{{- if hasKey $secrets "MCP_HASH_KEY" }}
+{{- fail "sidecar.environmentFromSecrets.MCP_HASH_KEY: sidecar.hashKeySecret sets this variable already" }}
+{{- end }}
+{{- $_ := set $secrets "MCP_HASH_KEY" $values.sidecar.hashKeySecret }}
+{{- end }}
+{{- range $name, $from := $secrets }}
 {{- if hasKey $environment $name }}
 {{- fail (printf "sidecar.environmentFromSecrets.%s: another setting sets this variable already" $name) }}
 {{- end }}

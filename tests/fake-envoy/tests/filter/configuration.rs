@@ -65,7 +65,8 @@ fn missing_and_full_configurations_are_accepted() {
     let full = r#"{"server_name":"weather_1.a-b","server_name_from":"cluster","paths":["/mcp","/a2a"],
         "labels":{"resource_uri":"authority","client_name":"tools","hash_key":"0123456789abcdef0123456789abcdef"},
         "limits":{"tool_names":10,"prompt_names":10,"resource_uris":10,"client_names":10,"error_codes":10,
-        "label_bytes":64},"extra_methods":["custom/do"],"filter_state":true,"semconv":true,"availability":"off"}"#;
+        "label_bytes":64},"extra_methods":["custom/do"],"filter_state":true,"semconv":true,"availability":"off",
+        "identity":{"header":"x-forwarded-user","form":"hash"}}"#;
     for configuration in ["", " \n", "{}", full] {
         let (vm, log) = start(&Plugin::new(configuration));
         assert!(vm.is_configured(), "{configuration}: {log}");

@@ -114,7 +114,7 @@ fn name_confirmed_by_one_worker_frees_budget_of_another() {
 }
 
 #[test]
-fn million_invented_names_cost_two_reads_per_tick() {
+fn million_invented_names_cost_four_reads_per_tick() {
     let process = Process::new("");
     for index in 0..30 {
         process.play(0, &call(&format!("first{index}"), true));
@@ -128,7 +128,8 @@ fn million_invented_names_cost_two_reads_per_tick() {
     }
     // Beside what the ticks read for other reasons.
     let of_names = process.shared_calls() - before - idle_calls() * 10;
-    assert!(of_names <= 20, "{of_names}");
+    // Each of two workers reads the budget, and whether a list of tools was seen.
+    assert!(of_names <= 40, "{of_names}");
     assert!(process.host.shared_data_bytes() < 16 * 1024, "{}", process.host.shared_data_bytes());
 }
 
@@ -142,7 +143,7 @@ fn idle_calls() -> u64 {
 }
 
 #[test]
-fn known_names_and_lists_cost_no_shared_data() {
+fn known_names_cost_no_shared_data_and_a_known_list_of_tools_one_read() {
     let process = Process::new("");
     let listed = ask("resources/list", "", r#""resources":[{"uri":"file:///a"}]"#);
     let exchanges = [tools(&[("a", "x"), ("b", "y")]), call("a", false), call("b", true), listed, read("file:///a")];
@@ -153,9 +154,10 @@ fn known_names_and_lists_cost_no_shared_data() {
         }
     };
     play();
+    play();
     let before = process.shared_calls();
     play();
-    assert_eq!(process.shared_calls(), before);
+    assert_eq!(process.shared_calls(), before + 2, "one list of tools for each worker");
 }
 
 #[test]
@@ -210,6 +212,39 @@ fn changed_definition_is_counted_once() {
 }
 
 #[test]
+fn tool_listed_on_another_worker_is_not_unlisted() {
+    let process = Process::new("");
+    let unlisted = || process.family("mcp_unlisted_tool_calls_total");
+    process.play(1, &call("x", true));
+    assert_eq!(unlisted(), [""; 0], "no list was seen");
+    process.play(0, &tools(&[("a", "x")]));
+    process.play(1, &call("a", false));
+    process.play(1, &call("x", true));
+    assert_eq!(unlisted(), [" 1"]);
+    process.play(0, &tools(&[("a", "x"), ("x", "x")]));
+    process.play(1, &call("x", true));
+    assert_eq!(unlisted(), [" 1"], "the new list is known at once");
+    process.play(1, &call("y", true));
+    process.play(0, &call("y", true));
+    assert_eq!(unlisted(), [" 3"]);
+}
+
+#[test]
+fn definition_has_the_size_of_the_latest_list_of_any_worker() {
+    let process = Process::new("");
+    let sizes = || process.family("mcp_tool_definition_bytes");
+    let (short, long) = (r#"{"name":"a","description":""}"#.len(), r#"{"name":"a","description":"long"}"#.len());
+    process.play(0, &tools(&[("a", ""), ("b", "")]));
+    process.play(1, &tools(&[("a", "long")]));
+    assert_eq!(sizes(), [format!("{{tool_name=a}} {long}")]);
+    // The ticks of the other worker do not bring its older value back.
+    process.scrape();
+    assert_eq!(sizes(), [format!("{{tool_name=a}} {long}")]);
+    process.play(0, &tools(&[("a", ""), ("b", "")]));
+    assert_eq!(sizes(), [format!("{{tool_name=a}} {short}"), format!("{{tool_name=b}} {short}")]);
+}
+
+#[test]
 fn definition_per_user_settles_as_varies() {
     let process = Process::new("");
     let lists = |user: usize| tools(&[("send", &format!("Sends mail as user {user}.")), ("read", "Reads.")]);
@@ -222,11 +257,14 @@ fn definition_per_user_settles_as_varies() {
     }
     let settled = ["{method=tools/list,change=changed} 3", "{method=tools/list,change=varies} 1"];
     assert_eq!(process.family("mcp_list_changes_total"), settled);
-    let before = process.shared_calls();
-    for turn in 100..200 {
+    for turn in 100..110 {
         process.play(turn % 2, &lists(turn));
     }
-    assert_eq!(process.shared_calls(), before, "what varies is not looked up again");
+    let before = process.shared_calls();
+    for turn in 110..200 {
+        process.play(turn % 2, &lists(turn));
+    }
+    assert_eq!(process.shared_calls(), before + 90, "what varies is not looked up again");
     assert_eq!(process.family("mcp_list_changes_total"), settled);
 }
 
@@ -275,8 +313,8 @@ fn catalogue_is_bounded_for_any_list() {
     let value =
         process.host.shared_data_keys().into_iter().find(|key| key.windows(12).any(|part| part == b"/definitions"));
     assert!(value.is_some());
-    // 512 items of 41 bytes, and 200 names beside them.
-    assert!(process.host.shared_data_bytes() < 24 * 1024, "{}", process.host.shared_data_bytes());
+    // 512 items of 41 bytes and 200 names beside them; three lists of 500 names, and the sizes of 200 definitions.
+    assert!(process.host.shared_data_bytes() < 40 * 1024, "{}", process.host.shared_data_bytes());
 }
 
 #[test]

@@ -4,11 +4,14 @@
 //! left out; histograms list their samples. `IN` and `OUT` stand for the body bytes of the exchanges played.
 
 mod answers;
+mod attributes;
 mod failures;
 mod names;
 mod requests;
 mod skipped;
 mod streams;
+
+use std::collections::BTreeMap;
 
 use fake_envoy::{Exchange, Step};
 
@@ -32,7 +35,7 @@ fn error(code: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code},"message":"no"}}}}"#)
 }
 
-/// The lines of an operation that ended after three milliseconds.
+/// The lines of an operation that ended after three milliseconds. The request is all that the client sent.
 fn ended(method: &str, status: &str, error_type: &str) -> String {
     let error = if error_type.is_empty() { String::new() } else { format!(",error_type={error_type}") };
     let mut lines = format!(
@@ -42,7 +45,8 @@ fn ended(method: &str, status: &str, error_type: &str) -> String {
     if method == "tools/call" {
         lines += &format!(
             "mcp_tool_calls_total{{tool_name=add,status={status}{error}}} 1\n\
-             mcp_tool_duration_microseconds{{tool_name=add}} [3000]\n"
+             mcp_tool_duration_microseconds{{tool_name=add}} [3000]\n\
+             mcp_tool_request_bytes_total{{tool_name=add}} IN\n"
         );
     }
     lines
@@ -76,10 +80,29 @@ fn check_with(fields: &str, name: &str, exchanges: &[Exchange], expected: &[&str
         })
         .filter(|line| !line.ends_with(" 0"))
         .collect();
+    if !lines.iter().any(|line| line.starts_with("mcp_client_requests_total")) {
+        lines.extend(of_unknown_client(&lines));
+    }
     lines.sort();
     let mut found = found;
     found.sort();
     assert!(found == lines, "{name}\n--- expected\n{}\n--- found\n{}\n", lines.join("\n"), found.join("\n"));
+}
+
+/// The lines of operations without a client's name, from those of `mcp_requests_total`.
+fn of_unknown_client(lines: &[String]) -> Vec<String> {
+    let mut ended = BTreeMap::new();
+    for line in lines.iter().filter(|line| line.starts_with("mcp_requests_total")) {
+        let status = line.split("status=").nth(1).and_then(|rest| rest.split([',', '}']).next()).unwrap_or_default();
+        let count: u64 = line.rsplit(' ').next().and_then(|count| count.parse().ok()).unwrap_or_default();
+        *ended.entry(status).or_default() += count;
+    }
+    ended
+        .into_iter()
+        .map(|(status, count): (&str, u64)| {
+            format!("mcp_client_requests_total{{client_name=unknown,status={status}}} {count}")
+        })
+        .collect()
 }
 
 /// The same with the default configuration.

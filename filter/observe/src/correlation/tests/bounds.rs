@@ -4,6 +4,7 @@ use super::sessions::new_session;
 use super::{early_answer, id, pair, pending, server_request, stream};
 use crate::correlation::coverage::{self, Traffic};
 use crate::correlation::links::{self, Fallback, Lookup};
+use crate::correlation::sessions::NewSession;
 use crate::correlation::{MAX_BYTES, SessionKey, TABLES, endpoints, event_ids, leases, sessions, tasks};
 use crate::host::{SharedData as _, Time};
 use crate::label::{KnownMethod, Method, ProtocolVersion, Transport};
@@ -118,6 +119,24 @@ fn stored_bytes_are_those_of_the_number_in_the_keys() {
 }
 
 #[test]
+fn slot_of_largest_sessions_is_within_its_bound() {
+    let (one, _, shared) = pair();
+    let big = Time(1 << 55);
+    let new = NewSession {
+        protocol_version: ProtocolVersion::Other,
+        transport: Transport::HttpSse,
+        server: Some("s".repeat(64).into()),
+        client_name: Some("c".repeat(256).into()),
+        requested_at: big,
+    };
+    for number in 0..100 {
+        one.start_session(SessionKey(u64::MAX - (number << 6)), &new, big);
+    }
+    let size = shared.read(&one.key(&sessions::TABLE, u64::MAX)).unwrap().bytes.len();
+    assert!(size <= sessions::TABLE.max_bytes && size > 4_000, "{size}");
+}
+
+#[test]
 fn slot_of_largest_links_is_within_its_bound() {
     let (one, _, shared) = pair();
     let session = one.session(b"", &Text::of(b"s"));
@@ -125,6 +144,7 @@ fn slot_of_largest_links_is_within_its_bound() {
     for number in 0..300_u32 {
         let mut pending = pending(&number.to_string(), Some(one.new_stream_id()));
         pending.operation.name = Some("x".repeat(128).into());
+        pending.operation.client_name = Some("c".repeat(256).into());
         pending.operation.cursor = std::num::NonZeroU64::new(u64::MAX);
         pending.operation.protocol_version = Some(ProtocolVersion::Other);
         pending.operation.task_id = Some(Box::new(Text::start_of(vec![b'x'; 700], 0)));

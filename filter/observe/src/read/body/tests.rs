@@ -252,7 +252,7 @@ fn reader_from_the_pool_reads_like_a_new_one() {
         for cut in 0..earlier.len() {
             let mut body = pool.take(earlier_format);
             body.set_lists(Some(DigestKey::default()));
-            body.set_ids(true);
+            body.set_attributes(true);
             body.push(&earlier.as_bytes()[..cut], &mut |_| {});
             pool.put(body);
             for (format, text) in texts {

@@ -54,6 +54,7 @@ pub(super) enum Member {
     MetaVersion,
     MetaClientInfo,
     MetaClientName,
+    TraceParent,
     MetaTask,
     AnnouncedId,
     IsError,

@@ -6,6 +6,7 @@ use super::Reader;
 use super::member::Member;
 use crate::id::{Id, RequestId};
 use crate::read::message::{Outcome, ResultType, RpcErrorCode};
+use crate::read::trace_parent::trace_parent;
 use crate::text::Text;
 use std::num::NonZeroU64;
 use std::rc::Rc;
@@ -43,9 +44,12 @@ impl Reader {
             Member::RequestId => params.request_id = None,
             Member::Cursor => params.cursor = None,
             Member::ClientInfo | Member::ClientName => params.client_name = None,
-            Member::Meta => (params.meta_version, params.meta_client_name) = (None, None),
+            Member::Meta => {
+                (params.meta_version, params.meta_client_name, params.trace_parent) = (None, None, None);
+            }
             Member::MetaVersion => params.meta_version = None,
             Member::MetaClientInfo | Member::MetaClientName => params.meta_client_name = None,
+            Member::TraceParent => params.trace_parent = None,
             _ => {}
         }
     }
@@ -78,19 +82,16 @@ impl Reader {
             Member::ResultType | Member::ProtocolVersion | Member::NextCursor => self.string_of_result(text),
             Member::TaskId | Member::TaskStatus if message.result.is_some() => self.string_of_result(text),
             Member::AnnouncedId => self.string_of_result(text),
+            Member::ClientName | Member::MetaClientName => self.client_name(text),
             _ => self.string_of_params(text),
         }
     }
 
     fn id(&mut self, id: RequestId, text: &Text) {
-        self.message.id = Id::Some(if self.wants_ids { id.shown_as(text) } else { id });
+        self.message.id = Id::Some(if self.wants_attributes { id.shown_as(text) } else { id });
     }
 
     fn string_of_params(&mut self, text: &Text) {
-        let client_name = match self.member {
-            Member::ClientName | Member::MetaClientName => Some(self.client_name(text)),
-            _ => None,
-        };
         let Some(params) = &mut self.message.params else { return };
         match self.member {
             Member::Name => params.name = Some(text.clone()),
@@ -99,19 +100,23 @@ impl Reader {
             Member::TaskStatus => params.status = Some(Box::new(text.clone())),
             Member::RequestId => params.request_id = Some(Box::new(RequestId::string(text))),
             Member::Cursor => params.cursor = NonZeroU64::new(text.digest()),
-            Member::ClientName => params.client_name = client_name,
-            Member::MetaClientName => params.meta_client_name = client_name,
             Member::MetaVersion => params.meta_version = Some(text.clone()),
+            Member::TraceParent => params.trace_parent = trace_parent(text.start()).map(Box::from),
             _ => {}
         }
     }
 
-    /// The name of a client. It is copied only if the previous one was another.
-    fn client_name(&mut self, text: &Text) -> Rc<Text> {
-        if let Some(latest) = self.latest_client.as_ref().filter(|latest| ***latest == *text) {
-            return Rc::clone(latest);
+    /// The name of a client. It is copied only if the one before was another.
+    fn client_name(&mut self, text: &Text) {
+        let Some(params) = &mut self.message.params else { return };
+        if self.latest_client.as_deref() != Some(text) {
+            self.latest_client = Some(Rc::new(text.clone()));
         }
-        Rc::clone(self.latest_client.insert(Rc::new(text.clone())))
+        let name = self.latest_client.clone();
+        match self.member {
+            Member::ClientName => params.client_name = name,
+            _ => params.meta_client_name = name,
+        }
     }
 
     fn string_of_result(&mut self, text: &Text) {

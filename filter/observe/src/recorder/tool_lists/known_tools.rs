@@ -37,7 +37,7 @@ pub(super) struct ToolPage {
     is_whole: bool,
     cursor: Option<NonZeroU64>,
     next_cursor: Option<NonZeroU64>,
-    /// Identifies the page with the sizes of its items.
+    /// Digest of the names and sizes of the items.
     pub(super) digest: u64,
 }
 
@@ -92,13 +92,14 @@ impl ToolPage {
     pub(super) fn of(page: &Page<'_>) -> Self {
         // The rest of a longer name is not known.
         let is_cut = page.items.iter().any(|item| item.name.len() >= NAME_BYTES);
-        let sizes = page.items.iter().fold(0, |digest, item| combine(digest, item.bytes.into()));
+        let names = page.items.iter().map(|item| Text::digest_of(&item.name));
+        let sizes = page.items.iter().map(|item| item.bytes.into());
         Self {
-            names: Names::of(page.items.iter().map(|item| Text::digest_of(&item.name))),
+            digest: names.clone().chain(sizes).fold(0, combine),
+            names: Names::of(names),
             is_whole: page.is_whole && !is_cut && page.items.len() <= MAX_NAMES,
             cursor: page.cursor,
             next_cursor: page.next_cursor,
-            digest: combine(page.digest_with_cursors(), sizes),
         }
     }
 

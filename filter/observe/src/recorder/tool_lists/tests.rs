@@ -1,7 +1,7 @@
 //! Lists of several workers. The random test compares with a model that knows which client sent each page.
 
 use super::known_tools::{KnownTools, MAX_NAMES};
-use super::{Definition, ToolLists};
+use super::{Definition, MAX_WAITING, ToolLists};
 use crate::host::SharedData as _;
 use crate::observation::Page;
 use crate::read::message::Item;
@@ -66,13 +66,21 @@ impl Workers {
         self.page(worker, &names.iter().map(|name| (*name, 1)).collect::<Vec<_>>(), None, None);
     }
 
-    fn is_unlisted(&mut self, worker: usize, name: &str) -> bool {
-        self.lists[worker].lack(Text::digest_of(name.as_bytes()), &self.shared)
+    /// A call of a tool ends. Returns how many calls count at once.
+    fn call(&mut self, worker: usize, name: &str) -> u64 {
+        self.lists[worker].called(Text::digest_of(name.as_bytes()), &self.shared)
     }
 
-    fn tick(&mut self) {
+    /// Whether a call counts: at once, or with the next tick if the worker knows no list.
+    fn is_unlisted(&mut self, worker: usize, name: &str) -> bool {
+        let has_list = self.lists[worker].known.has_complete_list;
+        self.call(worker, name) > 0 || (!has_list && self.lists[worker].tick(&self.shared) > 0)
+    }
+
+    /// Returns how many waiting calls each worker counts.
+    fn tick(&mut self) -> [u64; 2] {
         let Self { shared, lists } = self;
-        lists.iter_mut().for_each(|lists| lists.tick(shared));
+        lists.each_mut().map(|lists| lists.tick(shared))
     }
 
     /// Whether both workers count the call.
@@ -92,16 +100,51 @@ fn call_before_a_complete_list_is_not_counted() {
     let mut workers = Workers::new();
     assert!(!workers.unlisted("x"));
     workers.page(0, &[("a", 1)], None, Some(7));
-    workers.tick();
     assert!(!workers.unlisted("x"), "one page is no complete list");
+    assert_eq!(workers.call(0, "x"), 0);
+    workers.list(0, &["a"]);
+    assert_eq!(workers.tick(), [0, 0], "the worker knows that the call ended before");
 }
 
 #[test]
-fn list_of_another_worker_counts_at_once() {
+fn first_list_of_another_worker_counts_with_the_tick() {
+    let mut workers = Workers::new();
+    workers.call(1, "before");
+    workers.tick();
+    workers.list(0, &["a"]);
+    for name in ["x", "a", "y"] {
+        assert_eq!(workers.call(1, name), 0);
+    }
+    workers.list(1, &["a"]);
+    assert_eq!(workers.tick(), [0, 2]);
+    assert_eq!(workers.tick(), [0, 0]);
+    assert_eq!(workers.call(1, "x"), 1);
+}
+
+#[test]
+fn worker_that_starts_later_knows_the_lists() {
     let mut workers = Workers::new();
     workers.list(0, &["a"]);
-    assert!(workers.is_unlisted(1, "x"));
-    assert!(!workers.is_unlisted(1, "a"));
+    assert_eq!([workers.call(1, "x"), workers.call(1, "a")], [1, 0]);
+}
+
+#[test]
+fn calls_that_wait_are_bounded() {
+    let mut workers = Workers::new();
+    workers.call(1, "before");
+    workers.tick();
+    workers.list(0, &["a"]);
+    let counted: Vec<u64> = (0..MAX_WAITING + 1).map(|number| workers.call(1, &number.to_string())).collect();
+    assert_eq!(counted.iter().rev().take(2).collect::<Vec<_>>(), [&1, &(MAX_WAITING as u64)]);
+    assert_eq!(workers.tick(), [0, 0]);
+}
+
+#[test]
+fn later_list_of_another_worker_counts_at_once() {
+    let mut workers = Workers::new();
+    workers.list(0, &["a"]);
+    workers.tick();
+    workers.list(1, &["a"]);
     workers.list(0, &["a", "new"]);
     assert!(!workers.is_unlisted(1, "new"), "no false alarm");
     assert!(workers.unlisted("x"));

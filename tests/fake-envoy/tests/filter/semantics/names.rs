@@ -1,4 +1,4 @@
-//! Label values that peers choose: budgets, cleaning, forms, initial series, and filter state.
+//! Label values that peers choose: budgets, cleaning, forms and initial series.
 
 use fake_envoy::{Exchange, Framing, Host, Plugin};
 
@@ -164,62 +164,6 @@ fn server_name_comes_from_cluster_configuration_or_workload() {
     assert_eq!(name(r#"{"server_name_from":"cluster"}"#, None), "upstream");
     assert_eq!(name(r#"{"server_name_from":"workload"}"#, Some(b"my app/1")), "my_app_1");
     assert_eq!(name(r#"{"server_name_from":"workload"}"#, None), "sidecar");
-}
-
-#[test]
-fn filter_state_is_written_when_enabled() {
-    let state = |exchange: &Exchange| {
-        let (_host, vm) = support::worker("{\"filter_state\":true}");
-        let played = vm.play(exchange, Framing::Http1).unwrap();
-        let mut state = played.filter_state;
-        let session = state.remove("mcp.session");
-        (state.into_iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(), session)
-    };
-    let exchange = Exchange::post(CALL).header("mcp-session-id", "secret").header("mcp-protocol-version", "2025-11-25");
-    let (keys, session) = state(&exchange.clone().json(RESULT));
-    assert_eq!(
-        keys,
-        [
-            "mcp.method=tools/call",
-            "mcp.protocol_version=2025-11-25",
-            "mcp.request_id=1",
-            "mcp.status=ok",
-            "mcp.tool=add",
-            "mcp.transport=streamable_http",
-        ]
-    );
-    assert!(session.is_some_and(|hash| !hash.is_empty() && !hash.contains("secret")));
-    let (keys, _) = state(&exchange.json(&super::error("-32603")));
-    assert!(keys.contains(&"mcp.error_code=-32603".to_owned()), "{keys:?}");
-    assert!(keys.contains(&"mcp.error_type=rpc_error".to_owned()), "{keys:?}");
-    let odd = Exchange::post(r#"{"jsonrpc":"2.0","id":"a b","method":"ping"}"#).json(RESULT);
-    assert!(!state(&odd).0.iter().any(|key| key.starts_with("mcp.request_id")));
-    let other = Exchange::bodiless("GET", "/health").answer(200, "text/plain", "ok");
-    assert_eq!(state(&other), (Vec::new(), None));
-}
-
-#[test]
-fn filter_state_is_off_by_default() {
-    let (_host, vm) = support::worker("");
-    let played = vm.play(&Exchange::post(CALL).json(RESULT), Framing::Http1).unwrap();
-    assert!(played.filter_state.is_empty());
-    assert!(!played.cost.calls.contains_key("set_property"));
-}
-
-#[test]
-fn workers_agree_on_the_session_hash() {
-    let host = Host::new().unwrap();
-    let exchange = Exchange::post(CALL).header("mcp-session-id", "s").json(RESULT);
-    let hashes: Vec<_> = (0..3)
-        .map(|_| {
-            let vm = host.start(&Plugin::new("{\"filter_state\":true}")).unwrap();
-            vm.play(&exchange, Framing::Http1).unwrap().filter_state.remove("mcp.session")
-        })
-        .collect();
-    assert!(hashes[0].is_some());
-    assert!(hashes.iter().all(|hash| *hash == hashes[0]), "{hashes:?}");
-    let keys = host.shared_data_keys();
-    assert!(keys.iter().all(|key| key.starts_with(b"mcp_observability/")), "{keys:?}");
 }
 
 #[test]

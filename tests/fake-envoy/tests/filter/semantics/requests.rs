@@ -171,11 +171,12 @@ fn successful_initialize_counts_a_session() {
     let session = |version: &str, client: &str| {
         format!("mcp_sessions_total{{protocol_version={version},transport=streamable_http{client}}} 1")
     };
-    check("known", &[initialize("2025-06-18")], &[&ended("initialize", "ok", ""), &session("2025-06-18", ""), BYTES]);
-    check("unknown", &[initialize("v999")], &[&ended("initialize", "ok", ""), &session("other", ""), BYTES]);
-    let named = session("2025-11-25", ",client_name=desk");
-    let fields = "\"labels\":{\"client_name\":true}";
-    check_with(fields, "client", &[initialize("2025-11-25")], &[&ended("initialize", "ok", ""), &named, BYTES]);
+    let client = ",client_name=desk";
+    let by_client = "mcp_client_requests_total{client_name=desk,status=ok} 1";
+    let known = session("2025-06-18", client);
+    check("known", &[initialize("2025-06-18")], &[&ended("initialize", "ok", ""), &known, by_client, BYTES]);
+    let unknown = session("other", client);
+    check("unknown", &[initialize("v999")], &[&ended("initialize", "ok", ""), &unknown, by_client, BYTES]);
     let refused = request("initialize").json(&super::error("-32603"));
     let counted = "mcp_protocol_errors_total{error_code=-32603,method=initialize} 1";
     check("refused", &[refused], &[&ended("initialize", "error", "rpc_error"), counted, BYTES]);

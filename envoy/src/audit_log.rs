@@ -1,0 +1,41 @@
+//! The audit log's file: whether it can be written at the start, and whether lines were lost later.
+//!
+//! Envoy writes the file (`bootstrap::audit`). A failed write does not affect the traffic, and Envoy only counts it.
+
+use crate::drain::Admin;
+use crate::environment::Settings;
+use crate::problem::Problem;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::thread;
+use std::time::Duration;
+
+const VARIABLE: &str = "MCP_AUDIT_LOG";
+/// Interval at which Envoy is asked for failed writes.
+const POLL: Duration = Duration::from_secs(2);
+
+/// A problem if the audit log cannot be opened for writing. A file that does not exist is created.
+#[must_use]
+pub fn refused_audit_log(settings: &Settings) -> Option<Problem> {
+    let path = settings.audit_log.as_ref()?;
+    // Without `O_NONBLOCK` a pipe that has no reader would block.
+    let flags = nix::libc::O_NONBLOCK;
+    let error = OpenOptions::new().append(true).create(true).custom_flags(flags).open(path).err()?;
+    let message = format!(
+        "{:?} cannot be written ({error}); allowed: a file, which is created if it does not exist, or /dev/stdout",
+        path.to_string_lossy()
+    );
+    Some(Problem::new(VARIABLE, message))
+}
+
+/// Prints one message when the first lines are lost, because the disk is full or the file could not be opened again.
+pub(crate) fn report_lost_lines(settings: &Settings, admin: Admin, print: impl Fn(&str) + Send + 'static) {
+    let Some(path) = settings.audit_log.clone() else { return };
+    thread::spawn(move || {
+        while admin.failed_writes() == 0 {
+            thread::sleep(POLL);
+        }
+        let path = path.to_string_lossy();
+        print(&format!("{VARIABLE}: Envoy cannot write {path:?}; lines are lost until it can. This is reported once"));
+    });
+}

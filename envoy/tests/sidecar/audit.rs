@@ -1,0 +1,169 @@
+//! The audit log: its lines, rotation, files that cannot be written.
+
+use crate::support::{Sidecar, Upstream, get, launcher, say_json, send, until};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+const FIELDS: [&str; 21] = [
+    "time",
+    "server",
+    "user",
+    "client",
+    "session",
+    "method",
+    "tool",
+    "resource",
+    "prompt",
+    "request_id",
+    "status",
+    "error_type",
+    "error_code",
+    "http_status",
+    "duration_ms",
+    "request_bytes",
+    "response_bytes",
+    "protocol_version",
+    "transport",
+    "trace_id",
+    "remote_address",
+];
+
+fn call(sidecar: &Sidecar, tool: &str) {
+    let body = format!(r#"{{"jsonrpc":"2.0","id":"a-1","method":"tools/call","params":{{"name":"{tool}"}}}}"#);
+    let headers = [("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
+    assert_eq!(send(sidecar.port, "POST", "/mcp", &headers, &body).status, 200);
+}
+
+/// A server that refuses each call.
+fn upstream() -> Upstream {
+    let answer = r#"{"jsonrpc":"2.0","id":"a-1","error":{"code":-32000,"message":"in-secret"}}"#;
+    Upstream::start(move |_, stream| say_json(stream, answer))
+}
+
+fn lines(file: &Path) -> Vec<String> {
+    fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn line_has_all_fields_in_documented_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("audit.jsonl");
+    let upstream = upstream();
+    let variables = [("MCP_AUDIT_LOG", file.to_str().unwrap()), ("MCP_UPSTREAM_NAME", "weather")];
+    let sidecar = Sidecar::start(&upstream.url(), &variables);
+    assert_eq!(send(sidecar.port, "POST", "/mcp", &[("content-type", "text/plain")], "no MCP").status, 200);
+    call(&sidecar, r#"get\"\\\u0000weather"#);
+    until("the call is logged", || lines(&file).len() == 1);
+    let [line] = lines(&file).try_into().unwrap();
+    let places: Vec<_> = FIELDS.iter().map(|name| line.find(&format!("\"{name}\":")).unwrap()).collect();
+    assert!(places.is_sorted(), "{line}");
+    let Value::Object(fields) = serde_json::from_str(&line).unwrap() else { unreachable!("{line}") };
+    assert_eq!(fields.len(), FIELDS.len(), "{line}");
+    let expected = json!({
+        "server": "weather", "session": null, "user": null, "prompt": null, "resource": null, "method": "tools/call",
+        "tool": "get___weather", "request_id": "a-1", "status": "error", "error_type": "rpc_error", "error_code": -32000,
+        "http_status": 200, "transport": "streamable_http", "trace_id": null,
+    });
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(&fields[name], value, "{name}: {line}");
+    }
+    assert!(fields["remote_address"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+    assert!(!line.contains("in-secret"), "{line}");
+}
+
+#[test]
+fn drain_writes_the_last_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("audit.jsonl");
+    let upstream = upstream();
+    let mut sidecar = Sidecar::start(&upstream.url(), &[("MCP_AUDIT_LOG", file.to_str().unwrap())]);
+    call(&sidecar, "last");
+    sidecar.signal("TERM");
+    assert_eq!(sidecar.ended().code(), Some(0));
+    assert_eq!(lines(&file).len(), 1);
+}
+
+#[test]
+fn renamed_file_is_created_again_after_sigusr1() {
+    let directory = tempfile::tempdir().unwrap();
+    let [file, rotated] = ["audit.jsonl", "audit.jsonl.1"].map(|name| directory.path().join(name));
+    let upstream = upstream();
+    let mut sidecar = Sidecar::start(&upstream.url(), &[("MCP_AUDIT_LOG", file.to_str().unwrap())]);
+    call(&sidecar, "before");
+    until("the first call is logged", || lines(&file).len() == 1);
+    fs::rename(&file, &rotated).unwrap();
+    sidecar.signal("USR1");
+    until("the file is created again", || {
+        // Envoy opens it with the next line.
+        call(&sidecar, "after");
+        file.exists()
+    });
+    until("the other call is logged", || !lines(&file).is_empty());
+    assert!(lines(&file).iter().all(|line| line.contains("\"after\"")), "{:?}", lines(&file));
+    assert!(lines(&rotated)[0].contains("\"before\""));
+    sidecar.signal("TERM");
+    assert_eq!(sidecar.ended().code(), Some(0));
+}
+
+#[test]
+fn full_disk_is_reported_once_and_does_not_affect_the_traffic() {
+    let upstream = upstream();
+    let sidecar = Sidecar::start(&upstream.url(), &[("MCP_AUDIT_LOG", "/dev/full")]);
+    let reports = || sidecar.errors().matches("MCP_AUDIT_LOG: Envoy cannot write \"/dev/full\"").count();
+    call(&sidecar, "lost");
+    until("the loss is reported", || reports() == 1);
+    let failures = sidecar.stat("filesystem.write_failed");
+    call(&sidecar, "lost");
+    until("another line is lost", || sidecar.stat("filesystem.write_failed") > failures);
+    assert_eq!(reports(), 1);
+}
+
+#[test]
+fn path_that_cannot_be_written_is_refused() {
+    for (path, reason) in [("/absent/audit.jsonl", "No such file or directory"), ("/", "Is a directory")] {
+        let variables = HashMap::from([("MCP_UPSTREAM_URL", "http://127.0.0.1:1"), ("MCP_AUDIT_LOG", path)]);
+        let output = launcher(&variables).arg("run").output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(errors.starts_with(&format!("mcp-sidecar: MCP_AUDIT_LOG: {path:?} cannot be written ({reason}")));
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+    }
+}
+
+#[test]
+fn standard_output_is_a_path() {
+    let upstream = upstream();
+    let (sidecar, output) = Sidecar::spawn(&upstream.url(), &[("MCP_AUDIT_LOG", "/dev/stdout")]);
+    assert!(output.iter().any(|line| line.starts_with("ready")), "{}", sidecar.errors());
+    call(&sidecar, "shown");
+    assert!(output.iter().any(|line| line.starts_with("{\"time\":\"") && line.contains("\"tool\":\"shown\"")));
+}
+
+#[test]
+fn hash_key_reaches_the_filter_and_is_not_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let [file, config] = ["audit.jsonl", "filter.json"].map(|name| directory.path().join(name));
+    fs::write(&config, r#"{"labels": {"resource_uri": "hash"}}"#).unwrap();
+    let key = "secret-key-of-this-test";
+    let upstream = upstream();
+    let variables = [
+        ("MCP_AUDIT_LOG", file.to_str().unwrap()),
+        ("MCP_FILTER_CONFIG", config.to_str().unwrap()),
+        ("MCP_HASH_KEY", key),
+    ];
+    let sidecar = Sidecar::start(&upstream.url(), &variables);
+    let read = r#"{"jsonrpc":"2.0","id":"a-1","method":"resources/read","params":{"uri":"db://users/1"}}"#;
+    let headers = [("content-type", "application/json"), ("mcp-session-id", "session-id-in-secret")];
+    assert_eq!(send(sidecar.port, "POST", "/mcp", &headers, read).status, 200);
+    until("the call is logged", || lines(&file).len() == 1);
+    let fields: Value = serde_json::from_str(&lines(&file)[0]).unwrap();
+    for name in ["resource", "session"] {
+        let hash = fields[name].as_str().unwrap();
+        assert!(hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}: {fields}");
+    }
+    let shown = get(sidecar.admin_port, "/config_dump").body;
+    assert!(shown.contains("${MCP_HASH_KEY}") && !shown.contains(key));
+    assert!(!sidecar.errors().contains(key));
+}
