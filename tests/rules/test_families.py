@@ -10,7 +10,7 @@ from support.census import COUNTED
 
 FAMILIES = families()
 # The collector gives this family the names of OpenTelemetry's conventions.
-JOINT = "mcp_server_operation_duration_microseconds"
+SEMCONV = "mcp_server_operation_duration_microseconds"
 # Labels whose values docs/metrics.md does not list: methods and versions are those of MCP, the others need no explanation.
 NOT_LISTED = {"method", "protocol_version", "direction", "label", "filter_version"}
 DASHBOARD = ROOT / "grafana" / "dashboards" / "mcp-observability.json"
@@ -29,14 +29,14 @@ def in_files(*files: Path) -> set[str]:
 
 PLACES = {
     "the table of docs/metrics.md: cargo run -p mcp-observe --example document": names(METRICS.split("<!-- end of families -->")[0]),
-    "the table of docs/fleet.md: scripts/fleet-tables.sh": in_files(ROOT / "docs" / "fleet.md") | {JOINT},
+    "the table of docs/fleet.md: scripts/fleet-tables.sh": in_files(ROOT / "docs" / "fleet.md") | {SEMCONV},
     "a panel: grafana/dashboard, then scripts/dashboard.sh":
-        names("\n".join(re.findall(r'"expr": "(.*)"', DASHBOARD.read_text(encoding="utf-8")))) | {JOINT},
+        names("\n".join(re.findall(r'"expr": "(.*)"', DASHBOARD.read_text(encoding="utf-8")))) | {SEMCONV},
 }
 E2E = ROOT / "tests" / "e2e"
 # The counts that do not use the filter, and the counters and histograms that each does not need to count.
 OF_BUDGET = {"mcp_labels_overflowed_total"}  # Only tests of label budgets cause them, and name them.
-OF_SETTING = {JOINT}  # Only test_settings.py turns it on.
+OF_SETTING = {SEMCONV}  # Only test_settings.py turns it on.
 COUNTS = {
     E2E / "support" / "expected.py": OF_BUDGET | OF_SETTING | {
         "mcp_client_tool_calls_total",  # Only with a setting, which `truth` has.
