@@ -76,6 +76,8 @@ fn exchange_without_mcp_reads_no_body() {
         let look_ups = ["get_shared_data", "set_shared_data"].map(|call| calls.get(call).copied().unwrap_or_default());
         match name.as_str() {
             "initialize" => assert!(look_ups[0] <= 5 && look_ups[1] <= 4, "{name}: {calls:?}"),
+            // Another worker may have seen another list.
+            "tools_list" => assert_eq!(look_ups, [1, 0], "{name}: {calls:?}"),
             "small_sse" | "sse_20_ids" => assert_eq!(look_ups, [1, 1], "{name}: {calls:?}"),
             _ => assert_eq!(look_ups, [0, 0], "{name}: {calls:?}"),
         }

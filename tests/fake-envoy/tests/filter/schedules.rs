@@ -14,8 +14,14 @@ use content::{content_pool, random_flags, script};
 const RUNS: u64 = 3000;
 
 /// Gauges that describe the last list or the server and stay when all streams are gone.
-const LASTING_GAUGES: [&str; 5] =
-    ["mcp_filter_info", "mcp_listed_bytes", "mcp_listed_items", "mcp_sessions_active", "mcp_upstream_available"];
+const LASTING_GAUGES: [&str; 6] = [
+    "mcp_filter_info",
+    "mcp_listed_bytes",
+    "mcp_listed_items",
+    "mcp_sessions_active",
+    "mcp_tool_definition_bytes",
+    "mcp_upstream_available",
+];
 
 /// The expected counts of a run's traffic, to compare with those of the filter.
 #[derive(Default)]

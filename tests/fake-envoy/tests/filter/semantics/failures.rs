@@ -140,6 +140,7 @@ fn response_before_end_of_request_is_matched() {
             "mcp_tool_calls_total{tool_name=add,status=error,error_type=invalid_request} 1",
             "mcp_protocol_errors_total{error_code=-32600,method=tools/call} 1",
             &format!("mcp_tool_result_bytes{{tool_name=add}} [{}]", message.len()),
+            "mcp_tool_request_bytes_total{tool_name=add} IN",
             BYTES,
         ],
     );

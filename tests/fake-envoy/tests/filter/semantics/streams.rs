@@ -101,7 +101,7 @@ fn lists_set_the_gauges() {
             "tools/list",
             r#"{"tools":[{"name":"a"},{"name":"b","tools":[1,2]}],"nextCursor":"x"}"#,
             2,
-            "mcp_tools_listed_total{} 1",
+            "mcp_tools_listed_total{} 1\nmcp_tool_definition_bytes{tool_name=a} 12\nmcp_tool_definition_bytes{tool_name=b} 26",
         ),
         ("resources/list", r#"{"resources":[{"uri":"a://x","name":"n"}]}"#, 1, "mcp_resources_listed_total{} 1"),
         ("resources/templates/list", r#"{"resourceTemplates":[{},{},{}]}"#, 3, ""),
@@ -115,11 +115,12 @@ fn lists_set_the_gauges() {
 }
 
 #[test]
-fn later_pages_and_failures_do_not_change_the_gauges() {
+fn later_pages_and_failures_do_not_change_the_gauges_of_the_list() {
     let page = Exchange::post(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":"x"}}"#)
         .wait_ms(3)
         .json(r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"c"}]}}"#);
-    check("page", &[page], &[&ended("tools/list", "ok", ""), "mcp_tools_listed_total{} 1", BYTES]);
+    let defined = "mcp_tool_definition_bytes{tool_name=c} 12";
+    check("page", &[page], &[&ended("tools/list", "ok", ""), "mcp_tools_listed_total{} 1", defined, BYTES]);
     let failed = request("tools/list").json(&super::error("-32603"));
     let counted = "mcp_protocol_errors_total{error_code=-32603,method=tools/list} 1";
     check(
