@@ -319,7 +319,7 @@ closed! {
         /// Servers, if their name comes from the cluster.
         ServerName = "server_name",
         /// Not a label: the combinations of label values of the histogram of `semconv`.
-        Joint = "semconv",
+        Semconv = "semconv",
     }
 }
 
