@@ -84,7 +84,7 @@ def samples(stub: Stub, logs: Path, tmp_path: Path) -> dict[Series, float]:
 def test_settings_show_in_the_scrape(samples: dict[Series, float]) -> None:
     at = {"server_name": "weather"}
     ok = {"status": "ok", "error_type": ""}
-    joint = "mcp_server_operation_duration_microseconds_count"
+    semconv = "mcp_server_operation_duration_microseconds_count"
     expected = {
         series("mcp_sessions_total", protocol_version="2025-11-25", transport="streamable_http", client_name="cli", **at): 1,
         series("mcp_client_requests_total", client_name="cli", status="ok", **at): 1,
@@ -95,7 +95,7 @@ def test_settings_show_in_the_scrape(samples: dict[Series, float]) -> None:
         series("mcp_tool_calls_total", tool_name="a tool with a lo", **ok, **at): 1,
         series("mcp_tool_calls_total", tool_name="other", **ok, **at): 1,
         series("mcp_labels_overflowed_total", label="tool_name", **at): 1,
-        series(joint, method="tools/call", tool_name="refused", error_type="rpc_error", error_code="-32000", protocol_version="", **at): 1,
+        series(semconv, method="tools/call", tool_name="refused", error_type="rpc_error", error_code="-32000", protocol_version="", **at): 1,
     }
     assert {entry: samples.get(entry) for entry in expected} == expected
     assert not [entry for entry in samples if "secret" in str(entry)]

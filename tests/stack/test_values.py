@@ -111,7 +111,7 @@ SEMCONV = "mcp_server_operation_duration_seconds_count"
 
 @pytest.fixture
 def conversing(upstream: Stub, proxy):
-    """A sidecar with the joint histogram, after a successful call, a failed one, a refused one, and a session that ended."""
+    """A sidecar with the histogram of `semconv`, after a successful call, a failed one, a refused one, and a session that ended."""
     upstream.on("/good", answers(200, RESULT))
     sidecar = proxy(upstream.port, config={"semconv": True})
     sidecar.call("forecast", 2)

@@ -194,8 +194,8 @@ pub enum Observation<'a> {
         /// Why it was not read.
         reason: SkipReason,
     },
-    /// A list result that was requested without a cursor.
-    Listed {
+    /// The size of a list result that was requested without a cursor, for `mcp_listed_items` and `mcp_listed_bytes`.
+    ListSize {
         /// The method of the list.
         method: Method,
         /// The number of items.
@@ -203,8 +203,8 @@ pub enum Observation<'a> {
         /// Bytes of the message.
         bytes: u64,
     },
-    /// A list result, with its items.
-    Published {
+    /// The items of any list result, for label values, changes and the tools that are listed.
+    ListPage {
         /// The method of the list.
         method: Method,
         /// The protocol version of the operation, if it is known.

@@ -108,8 +108,7 @@ impl Recorder {
     }
 
     /// Records one observation of an exchange with `server`.
-    pub fn record(&mut self, server: Server, observation: &Observation<'_>, metrics: &dyn Metrics) {
-        let server_name = server;
+    pub fn record(&mut self, server_name: Server, observation: &Observation<'_>, metrics: &dyn Metrics) {
         match *observation {
             Observation::StreamSeen => self.count(FilterStreams { server_name }, 1),
             Observation::ExchangeOpened => self.change(ActiveConnections { server_name }, 1),
@@ -118,37 +117,37 @@ impl Recorder {
             Observation::EventStreamClosed => self.change(SseStreamsActive { server_name }, -1),
             Observation::StreamOpened(status) => self.count(StreamOpens { status, server_name }, 1),
             Observation::TraceParent(_) => {}
-            Observation::OperationStarted(operation) => self.operation_started(server, operation),
+            Observation::OperationStarted(operation) => self.operation_started(server_name, operation),
             Observation::SavingOperations => self.flush_one(RequestsInFlight { server_name }, metrics),
-            Observation::OperationEnded(ended) => self.operation_ended(server, &ended, metrics),
+            Observation::OperationEnded(ended) => self.operation_ended(server_name, &ended, metrics),
             Observation::FirstEvent { method, microseconds } => {
                 self.observe(FirstEventDuration { method, server_name }, microseconds);
             }
             Observation::Notification { method, direction } => {
                 self.count(Notifications { method, direction, server_name }, 1);
             }
-            Observation::ProtocolError { code, method } => self.protocol_error(server, code, method, metrics),
+            Observation::ProtocolError { code, method } => self.protocol_error(server_name, code, method, metrics),
             Observation::Bytes { direction, bytes } => self.count(MessageBytes { direction, server_name }, bytes),
-            Observation::SessionStarted(session) => self.session_started(server, session, metrics),
-            Observation::SessionActive(transport) => self.session_active(server, transport, metrics),
+            Observation::SessionStarted(session) => self.session_started(server_name, session, metrics),
+            Observation::SessionActive(transport) => self.session_active(server_name, transport, metrics),
             Observation::SessionInactive(transport) => self.change(SessionsActive { transport, server_name }, -1),
             Observation::SessionEnded { microseconds } => {
                 self.observe(SessionDuration { server_name }, microseconds);
             }
             Observation::ServerRequestEnded { method, status, duration } => {
-                self.server_request_ended(server, method, status, duration);
+                self.server_request_ended(server_name, method, status, duration);
             }
-            Observation::TaskEnded { tool, status } => self.task_ended(server, tool, status, metrics),
+            Observation::TaskEnded { tool, status } => self.task_ended(server_name, tool, status, metrics),
             Observation::Unmatched(reason) => self.count(Unmatched { reason, server_name }, 1),
             Observation::HeaderMismatch(header) => self.count(HeaderMismatch { header, server_name }, 1),
             Observation::Skipped { direction, reason } => {
                 self.count(ParseSkipped { direction, reason, server_name }, 1);
             }
-            Observation::Listed { method, items, bytes } => self.listed(server, method, items, bytes),
-            Observation::Published { method, protocol_version, page } => {
-                self.list_published(server, method, protocol_version, &page, metrics);
+            Observation::ListSize { method, items, bytes } => self.list_size(server_name, method, items, bytes),
+            Observation::ListPage { method, protocol_version, page } => {
+                self.list_page(server_name, method, protocol_version, &page, metrics);
             }
-            Observation::Reachable(reachable) => self.reachable(server, reachable),
+            Observation::Reachable(reachable) => self.reachable(server_name, reachable),
         }
         // Only here, so that a flush has all counts and samples of an observation.
         if self.stats.is_full() {
@@ -214,7 +213,7 @@ impl Recorder {
         self.flush_one(sessions, metrics);
     }
 
-    fn listed(&mut self, server_name: Server, method: Method, items: u64, bytes: u64) {
+    fn list_size(&mut self, server_name: Server, method: Method, items: u64, bytes: u64) {
         self.set(ListedItems { method, server_name }, items);
         self.set(ListedBytes { method, server_name }, bytes);
     }

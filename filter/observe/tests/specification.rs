@@ -88,10 +88,10 @@ impl Observer for Notes {
                 format!("notification {} {}", direction.as_str(), name(method))
             }
             Observation::SessionStarted(session) => format!("session {}", session.protocol_version().as_str()),
-            Observation::Published { page, .. } if !page.items().is_empty() => {
+            Observation::ListPage { page, .. } if !page.items().is_empty() => {
                 format!("published {}", page.items().len())
             }
-            Observation::Listed { method, items, .. } => format!("listed {} {items}", name(method)),
+            Observation::ListSize { method, items, .. } => format!("listed {} {items}", name(method)),
             Observation::Skipped { reason, .. } => format!("skipped {}", reason.as_str()),
             Observation::HeaderMismatch(header) => format!("mismatch {}", header.as_str()),
             _ => return,

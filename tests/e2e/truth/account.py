@@ -128,5 +128,5 @@ class Account:
         elif code == -32042:
             self.ended(operation, "input_required", timed=timed)
         else:
-            kind = "invalid_request" if code in INVALID_REQUEST else "rpc_error"
-            self.ended(operation, "error", kind, timed=timed)
+            error_type = "invalid_request" if code in INVALID_REQUEST else "rpc_error"
+            self.ended(operation, "error", error_type, timed=timed)

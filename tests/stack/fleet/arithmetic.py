@@ -15,7 +15,7 @@ from core_tables import limits as shipped_limits
 
 SETS = label_values()
 FAMILIES = families()
-JOINT = "mcp_server_operation_duration_microseconds"
+SEMCONV = "mcp_server_operation_duration_microseconds"
 # In the sidecar this family comes from Envoy's health check, not from the filter.
 AVAILABLE = "mcp_upstream_available"
 # Only with `labels.client_name: "tools"`.
@@ -89,8 +89,8 @@ def outcomes(values: list[tuple[str, str]], word: str = "outcomes") -> Dimension
     return Dimension(word, OUTCOME, tuple(values))
 
 
-def failed(*kinds: str) -> list[tuple[str, str]]:
-    return [("error", kind) for kind in kinds]
+def failed(*error_types: str) -> list[tuple[str, str]]:
+    return [("error", error_type) for error_type in error_types]
 
 
 def error_type(code: int) -> str:
@@ -155,9 +155,9 @@ def typical(server: Typical, semconv: bool = False) -> Terms:
     versions = one("protocol versions", "protocol_version", server.protocol_versions)
     terms["mcp_sessions_total"] += [(versions, one("transports", "transport", ("streamable_http",)), client)]
     terms["mcp_client_requests_total"] += [(client, ends)]
-    kinds = sorted({error_type(code) for code in server.codes})
+    error_types = sorted({error_type(code) for code in server.codes})
     terms["mcp_requests_total"] += [
-        (named, outcomes(failed(*(kind for kind in kinds if kind not in initial_errors())))),
+        (named, outcomes(failed(*(each for each in error_types if each not in initial_errors())))),
         (one("methods", "method", ("resources/templates/list",)), outcomes([OK])),
     ]
     terms |= {
@@ -165,7 +165,7 @@ def typical(server: Typical, semconv: bool = False) -> Terms:
             (methods, one("ends", "status", ("ok",))), (named, one("ends", "status", ("error",))),
         ],
         "mcp_protocol_errors_total": [(codes, named)],
-        "mcp_tool_calls_total": [(tools, outcomes([OK, *failed("tool_error", *kinds)]))],
+        "mcp_tool_calls_total": [(tools, outcomes([OK, *failed("tool_error", *error_types)]))],
         "mcp_tool_duration_microseconds": [(tools,)],
         "mcp_tool_result_bytes": [(tools,)],
         "mcp_tool_request_bytes_total": [(tools,)],
@@ -177,11 +177,11 @@ def typical(server: Typical, semconv: bool = False) -> Terms:
         "mcp_first_event_duration_microseconds": [(methods,)],
         "mcp_session_duration_microseconds": [()],
     }
-    return terms | ({JOINT: joint(server, tools)} if semconv else {})
+    return terms | ({SEMCONV: semconv_terms(server, tools)} if semconv else {})
 
 
-def joint(server: Typical, tools: Dimension) -> list[Term]:
-    """The joint histogram of `semconv`: all labels multiplied."""
+def semconv_terms(server: Typical, tools: Dimension) -> list[Term]:
+    """The histogram of `semconv`: all labels multiplied."""
     pair = ("error_type", "error_code")
     # Errors of the caller have no error type in the conventions.
     refused = [("" if error_type(code) == "invalid_request" else error_type(code), str(code)) for code in server.codes]
@@ -195,7 +195,7 @@ def joint(server: Typical, tools: Dimension) -> list[Term]:
     ]
 
 
-def most_places(of: Limits) -> dict[str, int]:
+def most_values(of: Limits) -> dict[str, int]:
     """The most values of each label with a budget, those known without traffic not included."""
     return {
         "tool_name": of.tool_names + UNCONFIRMED + OTHER, "prompt_name": of.prompt_names + UNCONFIRMED + OTHER,
@@ -206,17 +206,17 @@ def most_places(of: Limits) -> dict[str, int]:
 
 def limits(of: Limits, semconv: bool = False) -> Terms:
     """The maximum for any traffic: all values of all labels, except combinations that cannot occur."""
-    places = most_places(of)
-    tools = one("tools", "tool_name", numbers(places["tool_name"]))
+    budgeted = most_values(of)
+    tools = one("tools", "tool_name", numbers(budgeted["tool_name"]))
     known = (*SETS["KnownMethod"], "other")
     methods = one("methods", "method", known)
     timed = one("methods", "method", tuple(method for method in known if method != "subscriptions/listen"))
     statuses = one("statuses", "status", SETS["Status"])
     ends = outcomes([*((status, "") for status in SETS["Status"] if status != "error"), *failed(*SETS["ErrorType"])])
     begun = start(semconv)
-    most = {JOINT: joint_at_most()} if semconv else {}
-    rest = [family for name, family in FAMILIES.items() if name not in begun and name not in (JOINT, CLIENT_CALLS)]
-    return begun | {family.name: [at_most(family, places)] for family in rest} | most | {
+    most = {SEMCONV: semconv_at_most()} if semconv else {}
+    rest = [family for name, family in FAMILIES.items() if name not in begun and name not in (SEMCONV, CLIENT_CALLS)]
+    return begun | {family.name: [at_most(family, budgeted)] for family in rest} | most | {
         "mcp_requests_total": [(one("methods", "method", values_of("mcp_requests_total", "method")), ends)],
         "mcp_request_duration_microseconds": [(timed, statuses)],
         "mcp_tool_calls_total": [(tools, ends)],
@@ -226,14 +226,14 @@ def limits(of: Limits, semconv: bool = False) -> Terms:
         "mcp_server_requests_total": [(methods, one("ends", "status", SETS["ServerRequestStatus"]))],
         "mcp_server_request_duration_microseconds": [(methods,)],
         "mcp_first_event_duration_microseconds": [(timed,)],
-        **{name: [at_most(FAMILIES[name], places)] for name in ("mcp_sessions_total", "mcp_client_requests_total")},
+        **{name: [at_most(FAMILIES[name], budgeted)] for name in ("mcp_sessions_total", "mcp_client_requests_total")},
     }
 
 
-def at_most(family: Family, places: dict[str, int]) -> Term:
+def at_most(family: Family, budgeted: dict[str, int]) -> Term:
     """The product of all values of all labels."""
     def dimension(label: Label) -> Dimension:
-        names = numbers(places[label.budget]) if label.budget else ()
+        names = numbers(budgeted[label.budget]) if label.budget else ()
         return one(word(family.name, label.name), label.name, (*label.values, *names))
 
     return tuple(dimension(label) for label in family.labels if label.name != "server_name")
@@ -241,7 +241,7 @@ def at_most(family: Family, places: dict[str, int]) -> Term:
 
 def client_calls_at_most(of: Limits) -> int:
     """The most series of the tool calls by client."""
-    return combinations([at_most(FAMILIES[CLIENT_CALLS], most_places(of))])
+    return combinations([at_most(FAMILIES[CLIENT_CALLS], most_values(of))])
 
 
 def values_of(family: str, label: str) -> tuple[str, ...]:
@@ -254,8 +254,8 @@ def numbers(count: int) -> tuple[str, ...]:
     return tuple(map(str, range(count)))
 
 
-def joint_at_most() -> list[Term]:
-    """The maximum of the joint histogram, which has a budget for all its labels together."""
+def semconv_at_most() -> list[Term]:
+    """The maximum of the histogram of `semconv`, which has a budget for all its labels together."""
     error_types = ("", *(name for name in SETS["ErrorType"] if name != "invalid_request"))
     return [(one("places", "method", numbers(budgets()["semconv"])),), (one("error types", "error_type", error_types),)]
 

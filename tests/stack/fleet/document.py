@@ -7,7 +7,7 @@ import vocabulary
 from core_tables import ROOT
 
 from . import arithmetic
-from .arithmetic import CLIENT_CALLS, FAMILIES, JOINT, Limits, Term, Typical
+from .arithmetic import CLIENT_CALLS, FAMILIES, SEMCONV, Limits, Term, Typical
 from .page import family_of
 
 PAGE = ROOT / "docs" / "fleet.md"
@@ -47,8 +47,8 @@ def in_prometheus(terms: arithmetic.Terms) -> int:
     shown = arithmetic.total(terms) + len(OF_ENVOY) + len(OF_TARGET)
     if COPIED in terms:
         shown += arithmetic.counts(terms)[COPIED]
-    if JOINT in terms:
-        shown -= arithmetic.combinations(terms[JOINT]) * MERGED_BOUNDS
+    if SEMCONV in terms:
+        shown -= arithmetic.combinations(terms[SEMCONV]) * MERGED_BOUNDS
     return shown
 
 
@@ -94,7 +94,7 @@ def series() -> str:
     start, typical, most = arithmetic.start(), arithmetic.typical(Typical()), arithmetic.limits(Limits())
     rows = []
     for name, family in FAMILIES.items():
-        if name in (JOINT, CLIENT_CALLS):
+        if name in (SEMCONV, CLIENT_CALLS):
             continue
         begun = number(arithmetic.series(family, start.get(name, [])))
         cells = [formula(terms[name], family.each) if name in terms else "0" for terms in (typical, most)]
@@ -121,9 +121,9 @@ def more() -> str:
     rows = []
     for word, (server, limits) in grown.items():
         plain = in_prometheus(arithmetic.typical(server)) - in_prometheus(arithmetic.typical(base))
-        joint = in_prometheus(arithmetic.typical(server, True)) - in_prometheus(arithmetic.typical(base, True))
+        with_semconv = in_prometheus(arithmetic.typical(server, True)) - in_prometheus(arithmetic.typical(base, True))
         worst = in_prometheus(arithmetic.limits(limits)) - in_prometheus(arithmetic.limits(most))
-        rows.append((word, number(plain), number(joint), number(worst)))
+        rows.append((word, number(plain), number(with_semconv), number(worst)))
     whole = [in_prometheus(arithmetic.typical(base, semconv)) for semconv in (False, True)]
     rows.append(("the whole sidecar", *map(number, whole), number(in_prometheus(arithmetic.limits(most)))))
     return table(("one more", "typical server", "with `semconv`", "at the limits"), rows)

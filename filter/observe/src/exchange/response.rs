@@ -69,7 +69,7 @@ impl Exchange {
             if let Some(reachable) = verdict.shows_reachable() {
                 context.observe(Observation::Reachable(reachable));
             }
-            self.response.is_refused |= matches!(verdict, Verdict::Refused(_) | Verdict::Probed);
+            self.response.has_error |= matches!(verdict, Verdict::HttpError(_) | Verdict::HttpErrorOfProbe);
             self.end_unanswered(verdict, context);
         }
         self.report_bytes(context);
@@ -77,8 +77,8 @@ impl Exchange {
 
     fn verdict(&self, context: &mut Context<'_>) -> Verdict {
         let verdict = Verdict::of(&self.response, self.can_be_resumed(), context.now(), context.host);
-        let is_probe = verdict == Verdict::Refused(ErrorType::HttpError) && self.is_probe(context);
-        if is_probe { Verdict::Probed } else { verdict }
+        let is_probe = verdict == Verdict::HttpError(ErrorType::HttpError) && self.is_probe(context);
+        if is_probe { Verdict::HttpErrorOfProbe } else { verdict }
     }
 
     /// Whether another stream can bring the responses. If the response came before the request's body, no other stream can.
@@ -244,10 +244,10 @@ impl Exchange {
         message: &Message,
         context: &mut Context<'_>,
     ) -> Option<(Vec<Answered>, Option<UnmatchedReason>)> {
-        let Id::Some(id) = &message.id else { return Some((self.refused(message, true, context), None)) };
-        let refused = self.refused(message, false, context);
-        if !refused.is_empty() {
-            return Some((refused, None));
+        let Id::Some(id) = &message.id else { return Some((self.answered_by_error(message, true, context), None)) };
+        let answered = self.answered_by_error(message, false, context);
+        if !answered.is_empty() {
+            return Some((answered, None));
         }
         match self.answered_elsewhere(id, message, context) {
             Ok(answered) => Some((vec![answered], None)),
@@ -275,7 +275,7 @@ impl Exchange {
             let method = answered.first().map(|answered| answered.operation.method);
             context.observe(Observation::ProtocolError { code, method });
             // With -32601 the method is unknown, not the session.
-            self.response.is_refused |= code != RpcErrorCode::Integer(-32601);
+            self.response.has_error |= code != RpcErrorCode::Integer(-32601);
         }
         if let Some(reason) = unmatched {
             context.observe(Observation::Unmatched(reason));
@@ -290,7 +290,7 @@ impl Exchange {
 
     /// Takes the operations that an error answers although it does not have their id: with `all` all open ones, otherwise the
     /// only operation of the exchange.
-    fn refused(&mut self, message: &Message, all: bool, context: &mut Context<'_>) -> Vec<Answered> {
+    fn answered_by_error(&mut self, message: &Message, all: bool, context: &mut Context<'_>) -> Vec<Answered> {
         let is_error = message.error.is_some() && message.result.is_none();
         if !is_error || !(all || self.operations.begun == 1) {
             return Vec::new();
@@ -338,11 +338,11 @@ impl Exchange {
             self.begin_session(&session, context);
         }
         context.update_task(operation, status, result);
-        self.list_published(operation, result, message.bytes, context);
+        self.observe_list(operation, result, message.bytes, context);
     }
 
     /// Reports the list in a result.
-    fn list_published(&mut self, operation: &Operation, result: &Outcome, bytes: u64, context: &mut Context<'_>) {
+    fn observe_list(&mut self, operation: &Operation, result: &Outcome, bytes: u64, context: &mut Context<'_>) {
         let wanted = operation.method.list_kind();
         let Some(list) = result.lists.iter().find(|list| Some(list.kind) == wanted) else { return };
         let method = operation.method;
@@ -355,9 +355,9 @@ impl Exchange {
         // The requests of a session need not repeat the protocol version of its `initialize`. Only lists need it here.
         let protocol_version =
             operation.protocol_version.or_else(|| context.correlation.protocol_version(self.session(context)?));
-        context.observe(Observation::Published { method, protocol_version, page });
+        context.observe(Observation::ListPage { method, protocol_version, page });
         if operation.cursor.is_none() {
-            context.observe(Observation::Listed { method, items: list.items, bytes });
+            context.observe(Observation::ListSize { method, items: list.items, bytes });
         }
     }
 }

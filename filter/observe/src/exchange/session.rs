@@ -133,7 +133,7 @@ impl Exchange {
             RequestKind::Delete => status().is_some_and(|status| (200..300).contains(&status) || status == 404),
             // An HTML page with 404 shows that the route is missing, not the session.
             RequestKind::Get { .. } => self.response.content != Content::Html && status() == Some(404),
-            RequestKind::Post(_) => self.response.is_refused && status() == Some(404),
+            RequestKind::Post(_) => self.response.has_error && status() == Some(404),
             RequestKind::Unseen | RequestKind::Other => false,
         }
     }

@@ -109,7 +109,7 @@ pub(super) struct Response {
     /// The current event repeats one that passed before.
     pub(super) is_replay: bool,
     /// The server responded with an error, which may mean that the session is gone.
-    pub(super) is_refused: bool,
+    pub(super) has_error: bool,
     /// Bytes of the body that passed and are not reported yet.
     pub(super) bytes: u64,
 }

@@ -17,9 +17,9 @@ pub(super) enum Verdict {
     /// The response is a redirect.
     Redirected,
     /// The response is an HTTP error without JSON-RPC.
-    Refused(ErrorType),
+    HttpError(ErrorType),
     /// The response is an HTTP error, and the client probes for the transport.
-    Probed,
+    HttpErrorOfProbe,
     /// The response could not be read.
     Unread,
     /// Another stream may bring the JSON-RPC response. The fallback is how the operation ends without one, if the end of this
@@ -44,8 +44,8 @@ impl Verdict {
         match response.status.or_else(|| host.response_status()) {
             Some(300..400) => Self::Redirected,
             // The client is not authorized, whether the server or the proxy refused it.
-            Some(401 | 403) => Self::Refused(ErrorType::Unauthorized),
-            Some(400..) if host.is_from_upstream() => Self::Refused(ErrorType::HttpError),
+            Some(401 | 403) => Self::HttpError(ErrorType::Unauthorized),
+            Some(400..) if host.is_from_upstream() => Self::HttpError(ErrorType::HttpError),
             Some(200..300) if response.is_unread => Self::Unread,
             Some(202) => Self::Elsewhere(None),
             Some(200..300) if can_be_resumed => Self::Elsewhere(None),
@@ -84,14 +84,14 @@ impl Verdict {
             Self::ClientLeft | Self::Elsewhere(Some(_)) if method.is_listen() => (Status::Ok, None),
             Self::ClientLeft | Self::Elsewhere(Some(Fallback::ClientLeft(_))) => (Status::Cancelled, None),
             Self::Redirected => (Status::Redirected, None),
-            Self::Refused(_) | Self::Probed if method == Method::Known(KnownMethod::ServerDiscover) => {
+            Self::HttpError(_) | Self::HttpErrorOfProbe if method == Method::Known(KnownMethod::ServerDiscover) => {
                 (Status::Negotiation, None)
             }
-            Self::Probed if matches!(method, Method::Known(KnownMethod::Initialize) | Method::Unseen) => {
+            Self::HttpErrorOfProbe if matches!(method, Method::Known(KnownMethod::Initialize) | Method::Unseen) => {
                 (Status::Negotiation, None)
             }
-            Self::Probed => (Status::Error, Some(ErrorType::HttpError)),
-            Self::Failed(error_type) | Self::Refused(error_type) => (Status::Error, Some(error_type)),
+            Self::HttpErrorOfProbe => (Status::Error, Some(ErrorType::HttpError)),
+            Self::Failed(error_type) | Self::HttpError(error_type) => (Status::Error, Some(error_type)),
             Self::Unread | Self::Elsewhere(_) => (Status::Unknown, None),
             Self::NoResponse => (Status::Error, Some(ErrorType::NoResponse)),
         }
@@ -101,7 +101,9 @@ impl Verdict {
     pub(super) fn shows_reachable(self) -> Option<bool> {
         match self {
             Self::Failed(ErrorType::UpstreamUnavailable) => Some(false),
-            Self::Redirected | Self::Refused(_) | Self::Probed | Self::Unread | Self::Elsewhere(None) => Some(true),
+            Self::Redirected | Self::HttpError(_) | Self::HttpErrorOfProbe | Self::Unread | Self::Elsewhere(None) => {
+                Some(true)
+            }
             Self::Failed(_) | Self::ClientLeft | Self::Elsewhere(Some(_)) | Self::NoResponse => None,
         }
     }

@@ -156,13 +156,13 @@ closed! {
         RpcError = "rpc_error",
         /// HTTP 401 or 403 without a JSON-RPC body.
         Unauthorized = "unauthorized",
-        /// Any other HTTP status >= 400 of the upstream without a JSON-RPC body.
+        /// Any other HTTP status >= 400 of the server without a JSON-RPC body.
         HttpError = "http_error",
-        /// The upstream did not respond in time.
+        /// The server did not respond in time.
         Timeout = "timeout",
-        /// There was no connection to the upstream.
+        /// There was no connection to the server.
         UpstreamUnavailable = "upstream_unavailable",
-        /// The upstream reset the connection before the response.
+        /// The server reset the connection before the response.
         Reset = "reset",
         /// A limit of Envoy refused it.
         Overload = "overload",
@@ -318,8 +318,8 @@ closed! {
         ErrorCode = "error_code",
         /// Servers, if their name comes from the cluster.
         ServerName = "server_name",
-        /// Not a label: the label sets of the joint histogram of `semconv`.
-        Joint = "semconv",
+        /// Not a label: the combinations of label values of the histogram of `semconv`.
+        Semconv = "semconv",
     }
 }
 

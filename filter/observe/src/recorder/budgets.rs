@@ -1,10 +1,10 @@
-//! The budgets of all labels whose values clients and servers choose, and of the joint histogram.
+//! The budgets of all labels whose values clients and servers choose, and of the histogram of `semconv`.
 //!
 //! | budget | values |
 //! |---|---|
 //! | tools, prompts, resources, clients, error codes | `limits` of the configuration |
 //! | servers | [`MAX_SERVERS`] |
-//! | joint histogram of `semconv` | [`MAX_JOINT`] |
+//! | histogram of `semconv` | [`MAX_SEMCONV`] |
 
 use super::budget::{Admission, Budget, Name, UNCONFIRMED};
 use crate::config::{Config, Limits, MAX_VALUES};
@@ -14,9 +14,9 @@ use crate::label::BudgetedLabel;
 /// How many servers `server_name_from: "cluster"` shows at most. Clusters come from the configuration of the proxy, so this
 /// only guards against a mistake.
 pub(super) const MAX_SERVERS: u16 = 256;
-/// How many label sets the joint histogram has at most, because its labels multiply. A server of a hundred tools needs a
-/// fifth of it.
-pub(super) const MAX_JOINT: u16 = 1000;
+/// How many combinations of label values the histogram of `semconv` has at most, because its labels multiply. A server of a
+/// hundred tools needs a fifth of it.
+pub(super) const MAX_SEMCONV: u16 = 1000;
 
 /// One [`Budget`] for each [`BudgetedLabel`], in the order of declaration.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Budgets {
     /// `namespace` is the prefix of the keys in the shared data.
     pub(super) fn new(config: &Config, namespace: &str) -> Self {
         Self(std::array::from_fn(|index| {
-            let label = BudgetedLabel::ALL.get(index).copied().unwrap_or(BudgetedLabel::Joint);
+            let label = BudgetedLabel::ALL.get(index).copied().unwrap_or(BudgetedLabel::Semconv);
             let key = format!("{namespace}/names/{}", label.as_str());
             Budget::new(key, limit(label, &config.limits), config.digest_key)
         }))
@@ -69,6 +69,6 @@ pub(super) fn limit(label: BudgetedLabel, limits: &Limits) -> u16 {
         BudgetedLabel::ClientName => limits.client_names,
         BudgetedLabel::ErrorCode => limits.error_codes,
         BudgetedLabel::ServerName => MAX_SERVERS,
-        BudgetedLabel::Joint => MAX_JOINT,
+        BudgetedLabel::Semconv => MAX_SEMCONV,
     }
 }

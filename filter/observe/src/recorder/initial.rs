@@ -40,7 +40,7 @@ const COMMON_ERRORS: [ErrorType; 7] = [
     ErrorType::NoResponse,
 ];
 
-/// Failures of requests whose body was not seen. During an outage all requests may fail like this.
+/// How operations of the method `unseen` fail during an outage: by an error page of a proxy, or because Envoy has no connection.
 const UNSEEN_ERRORS: [ErrorType; 2] = [ErrorType::HttpError, ErrorType::UpstreamUnavailable];
 
 /// Protocol versions with an `initialize`.
@@ -92,7 +92,7 @@ pub(super) fn of_server(server_name: Server, config: &Config, add: &mut dyn FnMu
     for &header in MirrorHeader::ALL {
         add(HeaderMismatch { header, server_name }.series());
     }
-    for &label in BudgetedLabel::ALL.iter().filter(|&&label| label != BudgetedLabel::Joint || config.semconv) {
+    for &label in BudgetedLabel::ALL.iter().filter(|&&label| label != BudgetedLabel::Semconv || config.semconv) {
         add(LabelsOverflowed { label, server_name }.series());
     }
 }
@@ -183,6 +183,6 @@ pub(super) fn of_name(label: BudgetedLabel, name: Name, server_name: Server, add
             }
         }
         BudgetedLabel::ClientName => client_requests(Client::Named(ClientName::new(name)), server_name, add),
-        BudgetedLabel::ErrorCode | BudgetedLabel::ServerName | BudgetedLabel::Joint => {}
+        BudgetedLabel::ErrorCode | BudgetedLabel::ServerName | BudgetedLabel::Semconv => {}
     }
 }

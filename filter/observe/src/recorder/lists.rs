@@ -83,7 +83,7 @@ impl Recorder {
 
     /// Counts the changes of a page, admits its names as confirmed, and follows which tools are listed.
     #[inline(never)]
-    pub(super) fn list_published(
+    pub(super) fn list_page(
         &mut self,
         server: Server,
         method: Method,

@@ -1,4 +1,4 @@
-//! Start and end of an operation: the families of requests, tools, resources and prompts, and the joint histogram of `semconv`.
+//! Start and end of an operation: the families of requests, tools, resources and prompts, and the histogram of `semconv`.
 
 use super::Recorder;
 use super::families::{
@@ -40,31 +40,30 @@ impl Recorder {
         let tool_name = self.named_operation_ended(server, ended, metrics);
         self.client_operation_ended(server, ended, tool_name, metrics);
         if let Some(duration) = duration.filter(|_| self.config.semconv) {
-            self.joint(server, ended, tool_name, duration, metrics);
+            self.semconv_duration(server, ended, tool_name, duration, metrics);
         }
     }
 
     /// The families of single methods. Returns the tool of a `tools/call`.
     fn named_operation_ended(
         &mut self,
-        server: Server,
+        server_name: Server,
         ended: &OperationEnd<'_>,
         metrics: &dyn Metrics,
     ) -> Option<ToolName> {
         let OperationEnd { operation, status, .. } = *ended;
         let Method::Known(method) = operation.method else { return None };
-        let server_name = server;
         let name = operation.name.as_deref();
         // A result proves that the name exists. A client that made the name up gets an error.
         let confirmed = has_result(status);
         match method {
-            KnownMethod::ToolsCall => return Some(self.tool_call_ended(server, ended, confirmed, metrics)),
+            KnownMethod::ToolsCall => return Some(self.tool_call_ended(server_name, ended, confirmed, metrics)),
             KnownMethod::ResourcesRead => {
-                let resource_uri = self.name(name, confirmed, server, metrics);
+                let resource_uri = self.name(name, confirmed, server_name, metrics);
                 self.count(ResourceReads { resource_uri, server_name, status }, 1);
             }
             KnownMethod::PromptsGet => {
-                let prompt_name = self.name(name, confirmed, server, metrics);
+                let prompt_name = self.name(name, confirmed, server_name, metrics);
                 self.count(PromptGets { prompt_name, server_name, status }, 1);
             }
             KnownMethod::ToolsList => self.count(ToolsListed { server_name }, 1),
@@ -77,18 +76,17 @@ impl Recorder {
 
     fn tool_call_ended(
         &mut self,
-        server: Server,
+        server_name: Server,
         ended: &OperationEnd<'_>,
         confirmed: bool,
         metrics: &dyn Metrics,
     ) -> ToolName {
         let OperationEnd { operation, status, error_type, duration, answer_bytes, .. } = *ended;
-        let server_name = server;
-        let tool_name = self.name(operation.name.as_deref(), confirmed, server, metrics);
+        let tool_name = self.name(operation.name.as_deref(), confirmed, server_name, metrics);
         self.count(ToolCalls { tool_name, server_name, status, error_type }, 1);
         self.count(ToolRequestBytes { tool_name, server_name }, operation.request_bytes);
         if let Some(tool) = operation.tool {
-            self.tool_called(server, tool.get(), metrics);
+            self.tool_called(server_name, tool.get(), metrics);
         }
         if let Some(duration) = duration {
             self.observe(ToolDuration { tool_name, server_name }, duration);
@@ -99,9 +97,9 @@ impl Recorder {
         tool_name
     }
 
-    /// The joint labels of OpenTelemetry's `mcp.server.operation.duration`. A label set without room keeps only its error type and
+    /// OpenTelemetry's `mcp.server.operation.duration`. A combination of label values without room keeps only its error type and
     /// its server.
-    fn joint(
+    fn semconv_duration(
         &mut self,
         server: Server,
         ended: &OperationEnd<'_>,
@@ -119,8 +117,8 @@ impl Recorder {
             protocol_version: operation.protocol_version,
             server_name: server,
         };
-        if !self.has_joint(labels.series(), metrics) {
-            self.overflowed(BudgetedLabel::Joint, server);
+        if !self.has_semconv(labels.series(), metrics) {
+            self.overflowed(BudgetedLabel::Semconv, server);
             labels = OperationDuration {
                 method: Method::Other,
                 tool_name: None,
@@ -132,13 +130,13 @@ impl Recorder {
         self.observe(labels, duration);
     }
 
-    /// Whether the joint histogram has room for a label set; the answer is the same in all workers.
-    fn has_joint(&mut self, series: Series, shared: &dyn SharedData) -> bool {
+    /// Whether the histogram of `semconv` has room for a combination of label values; the answer is the same in all workers.
+    fn has_semconv(&mut self, series: Series, shared: &dyn SharedData) -> bool {
         self.stats.contains(series) || {
             let labels = LabelTexts { budgets: &self.budgets, config: &self.config }.labels(series);
             // No label value contains a line feed.
             let values = labels.into_iter().map(|(_, value)| value).collect::<Vec<_>>().join("\n");
-            !self.budgets.admit(BudgetedLabel::Joint, &values, true, Some(shared)).overflowed
+            !self.budgets.admit(BudgetedLabel::Semconv, &values, true, Some(shared)).overflowed
         }
     }
 }

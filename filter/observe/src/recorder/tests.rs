@@ -244,7 +244,7 @@ fn hostile_name_stays_in_its_label() {
 }
 
 #[test]
-fn settings_add_client_name_and_joint_histogram() {
+fn settings_add_client_name_and_semconv_histogram() {
     let initialize = Script::post(
         r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"clientInfo":{"name":"cli=1"},"protocolVersion":"x"}}"#,
     )
@@ -258,16 +258,16 @@ fn settings_add_client_name_and_joint_histogram() {
         ),
         "{series:?}"
     );
-    let joint = "method=tools/call tool_name=add error_type=rpc_error error_code=-32000 protocol_version=2025-11-25 \
+    let semconv = "method=tools/call tool_name=add error_type=rpc_error error_code=-32000 protocol_version=2025-11-25 \
                  mcp_server_operation_duration_microseconds 1";
-    assert!(series.contains(&joint.to_owned()), "{series:?}");
-    let joint = "method=initialize tool_name= error_type= error_code= protocol_version=2025-11-25 \
+    assert!(series.contains(&semconv.to_owned()), "{series:?}");
+    let semconv = "method=initialize tool_name= error_type= error_code= protocol_version=2025-11-25 \
                  mcp_server_operation_duration_microseconds 1";
-    assert!(series.contains(&joint.to_owned()), "{series:?}");
+    assert!(series.contains(&semconv.to_owned()), "{series:?}");
 }
 
 #[test]
-fn errors_of_the_caller_have_no_error_type_in_the_joint_histogram() {
+fn errors_of_the_caller_have_no_error_type_in_the_semconv_histogram() {
     let config = Config { semconv: true, ..config() };
     let error = |code: i64| call("add").json(&format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code}}}}}"#));
     for (code, error_type) in [
@@ -281,11 +281,11 @@ fn errors_of_the_caller_have_no_error_type_in_the_joint_histogram() {
         (-32022, "rpc_error"),
     ] {
         let (series, _) = play(&config, &[error(code)]);
-        let joint = format!(
+        let semconv = format!(
             "method=tools/call tool_name=add error_type={error_type} error_code={code} protocol_version=2025-11-25 \
              mcp_server_operation_duration_microseconds 1"
         );
-        assert!(series.contains(&joint), "{series:?}");
+        assert!(series.contains(&semconv), "{series:?}");
         let kind = if error_type.is_empty() { "invalid_request" } else { error_type };
         let ended = format!("method=tools/call status=error error_type={kind} mcp_requests_total 1");
         assert!(series.contains(&ended), "{series:?}");
@@ -306,7 +306,7 @@ fn series_of_an_outage_are_initial_series() {
 }
 
 #[test]
-fn joint_histogram_has_the_protocol_version_of_the_session() {
+fn semconv_histogram_has_the_protocol_version_of_the_session() {
     let config = Config { semconv: true, ..config() };
     let initialize = Script::post(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#)
         .without("mcp-protocol-version")
@@ -314,13 +314,13 @@ fn joint_histogram_has_the_protocol_version_of_the_session() {
         .json(r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-03-26"}}"#);
     let call = call("add").without("mcp-protocol-version").header("mcp-session-id", "5c99c753").json(OK);
     let (series, _) = play(&config, &[initialize, call]);
-    let joint = "method=tools/call tool_name=add error_type= error_code= protocol_version=2025-03-26 \
+    let semconv = "method=tools/call tool_name=add error_type= error_code= protocol_version=2025-03-26 \
                  mcp_server_operation_duration_microseconds 1";
-    assert!(series.contains(&joint.to_owned()), "{series:?}");
+    assert!(series.contains(&semconv.to_owned()), "{series:?}");
 }
 
 #[test]
-fn joint_histogram_is_bounded() {
+fn semconv_histogram_is_bounded() {
     let config = Config { semconv: true, ..config() };
     let tools = || (0..100).map(|index| call(&format!("tool{index}")));
     let mut scripts: Vec<_> = tools().map(|call| call.json(OK)).collect();
@@ -328,13 +328,14 @@ fn joint_histogram_is_bounded() {
         let error = format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code}}}}}"#);
         scripts.extend(tools().map(|call| call.json(&error)));
     }
-    // Label sets that were admitted keep their place.
+    // Combinations that were admitted keep their place.
     scripts.extend(tools().map(|call| call.json(OK)));
     let (series, _) = play(&config, &scripts);
-    let joint = |line: &&String| line.contains("mcp_server_operation_duration");
-    let total: i64 = series.iter().filter(joint).filter_map(|line| line.rsplit(' ').next()?.parse::<i64>().ok()).sum();
+    let semconv = |line: &&String| line.contains("mcp_server_operation_duration");
+    let total: i64 =
+        series.iter().filter(semconv).filter_map(|line| line.rsplit(' ').next()?.parse::<i64>().ok()).sum();
     assert_eq!(total, 1400);
-    assert_eq!(series.iter().filter(joint).count(), 1001);
+    assert_eq!(series.iter().filter(semconv).count(), 1001);
     let rest = "method=other tool_name= error_type=rpc_error error_code= protocol_version= \
                 mcp_server_operation_duration_microseconds 300";
     assert!(series.contains(&rest.to_owned()), "{series:?}");

@@ -38,10 +38,10 @@ impl Observer for Log {
                 format!("first event {} in {} ms", method.as_str(&[]), microseconds / 1_000)
             }
             Observation::HeaderMismatch(header) => format!("mismatch {}", header.as_str()),
-            Observation::Listed { method, items, bytes } => {
+            Observation::ListSize { method, items, bytes } => {
                 format!("listed {} {items} in {bytes} bytes", method.as_str(&[]))
             }
-            Observation::Published { page, .. } => format!("published {}", page.items.len()),
+            Observation::ListPage { page, .. } => format!("published {}", page.items.len()),
             Observation::SessionStarted(session) => {
                 format!("session {} over {}", session.protocol_version().as_str(), session.transport.as_str())
             }

@@ -286,7 +286,7 @@ fn trailers_end_the_message() {
 #[test]
 fn semconv_adds_its_histogram() {
     let exchange = call().header("mcp-protocol-version", "2025-11-25").json(RESULT);
-    let joint = "mcp_server_operation_duration_microseconds{method=tools/call,tool_name=add,protocol_version=2025-11-25} [3000]";
-    let expected = [&ended("tools/call", "ok", ""), BYTES, &result_bytes(RESULT), joint];
+    let semconv = "mcp_server_operation_duration_microseconds{method=tools/call,tool_name=add,protocol_version=2025-11-25} [3000]";
+    let expected = [&ended("tools/call", "ok", ""), BYTES, &result_bytes(RESULT), semconv];
     check_with("\"semconv\":true", "semconv", &[exchange], &expected);
 }
