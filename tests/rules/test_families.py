@@ -104,6 +104,8 @@ def test_page_has_the_bounds() -> None:
 @pytest.mark.parametrize(("values", "file"), [
     ("KnownMethod", "tests/e2e/support/messages.py"),
     ("ErrorType", "grafana/dashboard/queries.py"),
+    ("ErrorType", "tests/e2e/test_outcomes.py"),
+    ("ErrorType", "tests/loadtest/src/outcome.rs"),
 ])
 def test_file_with_a_list_of_its_own_has_every_value(values: str, file: str) -> None:
     words = set(re.findall(r"[\w/]+", (ROOT / file).read_text(encoding="utf-8")))

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from vocabulary import rules, selectors
 
-from fleet import document
+from fleet import arithmetic, document
+from fleet.arithmetic import Limits, Typical
 from support.peers import get
 
 TEXT = document.PAGE.read_text(encoding="utf-8")
@@ -33,6 +34,17 @@ def test_cells_of_the_readme_equal_the_arithmetic() -> None:
 def test_readme_without_the_row_is_an_error() -> None:
     with pytest.raises(ValueError, match="series, at most"):
         document.readme(document.README.read_text(encoding="utf-8").replace("| series, at most", "| series"))
+
+
+@pytest.mark.parametrize("case", ["typical server", "limits"])
+def test_arithmetic_has_every_label_of_a_family(case: str) -> None:
+    terms = arithmetic.limits(Limits(), True) if case == "limits" else arithmetic.typical(Typical(), True)
+    wrong = []
+    for name, of in terms.items():
+        labels = {label.name for label in arithmetic.FAMILIES[name].labels} - {"server_name", "filter_version"}
+        for term in of if name != arithmetic.SEMCONV else ():
+            wrong += [name] if {label for dimension in term for label in dimension.labels} != labels else []
+    assert not wrong, f"tests/stack/fleet/arithmetic.py has other labels than the core: {wrong}"
 
 
 def test_table_without_its_marks_is_an_error() -> None:
