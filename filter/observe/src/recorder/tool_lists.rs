@@ -155,8 +155,7 @@ impl ToolLists {
     pub(super) fn sizes(&self, labels: &[Box<str>], shared: &dyn SharedData) -> Vec<u64> {
         let value = shared.read(&self.sizes_key());
         let sizes = value.map(|value| DefinitionSizes::from_bytes(&value.bytes)).unwrap_or_default();
-        let by_label = sizes.by_label();
-        labels.iter().map(|label| by_label.get(&**label).copied().unwrap_or_default()).collect()
+        labels.iter().map(|label| sizes.of(label)).collect()
     }
 
     /// Returns the names of the list that the page completes, and whether the stored names changed.
