@@ -23,7 +23,7 @@ mod known_tools;
 
 use crate::host::SharedData;
 use crate::observation::Page;
-use crate::shared_data::{StoredDigest, decode, encode, update};
+use crate::shared_data::{StoredDigest, change_generation, encode, generation, update};
 use crate::text::Text;
 pub(super) use definition_sizes::Definition;
 use definition_sizes::DefinitionSizes;
@@ -102,7 +102,7 @@ impl ToolLists {
 
     #[inline(never)]
     fn read_if_changed(&mut self, shared: &dyn SharedData) {
-        let generation = self.read_generation(shared);
+        let generation = generation(shared, &self.generation_key());
         if self.generation != Some(generation) {
             let names = shared.read(&self.names_key());
             self.known = names.map(|names| KnownTools::from_bytes(&names.bytes)).unwrap_or_default();
@@ -114,7 +114,7 @@ impl ToolLists {
     /// Adds the names of a page; `None` if the page is the latest list already.
     pub(super) fn add(&mut self, page: &Page<'_>, varies: bool, shared: &dyn SharedData) -> Option<AddedPage> {
         let page = ToolPage::of(page);
-        let generation = self.read_generation(shared);
+        let generation = generation(shared, &self.generation_key());
         let is_latest = self.generation == Some(generation) && self.latest == Some(page.digest);
         if page.is_list() && !varies && is_latest {
             return None;
@@ -144,7 +144,7 @@ impl ToolLists {
         if is_changed || has_new_sizes {
             let next = generation.wrapping_add(1);
             // With another number, another worker may have changed the values after this one. Then the next call reads the names.
-            if self.change_generation(shared) == Some(next) {
+            if change_generation(shared, &self.generation_key()) == Some(next) {
                 self.generation = Some(next);
             }
         }
@@ -190,18 +190,6 @@ impl ToolLists {
             (is_changed, (labels, is_changed))
         });
         added.unwrap_or_default()
-    }
-
-    fn read_generation(&self, shared: &dyn SharedData) -> u64 {
-        shared.read(&self.generation_key()).map(|value| decode(&value.bytes)).unwrap_or_default()
-    }
-
-    fn change_generation(&self, shared: &dyn SharedData) -> Option<u64> {
-        update(shared, &self.generation_key(), |bytes| {
-            let number = decode::<u64>(bytes).wrapping_add(1);
-            *bytes = encode(&number);
-            (true, number)
-        })
     }
 
     fn names_key(&self) -> String {
