@@ -52,10 +52,14 @@ impl Identity {
     }
 }
 
+/// Headers whose name has one of these words carry credentials: `authorization`, `cookie`, `x-api-key`, `x-auth-token`,
+/// `x-amzn-oidc-accesstoken`.
+const CREDENTIALS: [&str; 7] = ["authorization", "cookie", "token", "api-key", "apikey", "secret", "password"];
+
 /// Why a header cannot be the identity, whatever its value is.
 fn reason_to_refuse(name: &str) -> Option<String> {
     let reason = match name.to_ascii_lowercase().as_str() {
-        "authorization" | "proxy-authorization" | "cookie" | "x-api-key" => {
+        name if CREDENTIALS.iter().any(|word| name.contains(word)) => {
             "carries credentials, which the filter never reads"
         }
         "mcp-session-id" => "is the session, not the person who calls; access logs and spans have it as mcp.session",

@@ -104,6 +104,12 @@ impl Exchange {
         }
     }
 
+    /// [`client_of_session`](Self::client_of_session) of an exchange that is MCP and has no request.
+    pub(crate) fn client_without_request(&mut self, context: &Context<'_>) -> Option<Rc<str>> {
+        let wants = self.is_recognised() && self.operations.begun == 0 && context.config.wants_client_name();
+        if wants { self.client_of_session(context) } else { None }
+    }
+
     #[inline(never)]
     fn read_client(&mut self, context: &Context<'_>) -> Option<Rc<str>> {
         let (digest, session) = (self.session.activity_digest?, self.session(context)?);

@@ -17,7 +17,7 @@ use crate::id::IdKey;
 use crate::label::resource::keyed_hash;
 use crate::label::{Direction, ErrorType, KnownMethod, Method, Status, Transport};
 use crate::observation::{Observation, Operation, OperationEnd};
-use crate::read::trace_parent::{trace_id, trace_parent};
+use crate::read::trace_parent::{LENGTH, trace_id, trace_parent};
 
 /// The attributes of one exchange.
 #[derive(Debug, Default)]
@@ -27,6 +27,7 @@ pub(super) struct Attributes {
     /// Hash of the session's id, if the id is too long to be kept.
     session: Option<Box<str>>,
     has_shown_session: bool,
+    has_shown_client: bool,
     /// The header `traceparent`.
     http_trace_parent: Option<Box<[u8]>>,
     /// The transport that was set.
@@ -90,6 +91,7 @@ impl Attributes {
             Observation::TraceParent(value) if self.subject < Subject::Request => self.show_trace_parent(value, host),
             Observation::OperationStarted(operation) => {
                 self.requests = self.requests.saturating_add(1);
+                self.has_shown_client = true;
                 if self.subject < Subject::Request {
                     self.subject = Subject::Request;
                     self.request = Some(operation.id.key());
@@ -118,7 +120,14 @@ impl Attributes {
     }
 
     /// Sets the attributes that the state of the exchange determines. To be called at the end of each callback.
-    pub(super) fn describe_exchange(&mut self, exchange: &Exchange, host: &impl Shell, session_key: &[u8]) {
+    /// `client` is that of the session, if the exchange has no request.
+    pub(super) fn describe_exchange(
+        &mut self,
+        exchange: &Exchange,
+        client: Option<&str>,
+        host: &impl Shell,
+        session_key: &[u8],
+    ) {
         if !exchange.is_mcp() {
             return;
         }
@@ -130,6 +139,9 @@ impl Attributes {
             host.set_attribute("mcp.user", &user);
         }
         self.show_session(exchange, host, session_key);
+        if let Some(client) = client.filter(|_| !std::mem::replace(&mut self.has_shown_client, true)) {
+            host.set_attribute("mcp.client", client);
+        }
         if self.subject == Subject::Nothing
             && let Some(name) = exchange.name_without_method()
         {
@@ -161,7 +173,8 @@ impl Attributes {
 
     /// Sets the trace parent, unless the HTTP request belongs to the same trace.
     fn show_trace_parent(&self, value: &str, host: &impl Shell) {
-        let of_http = self.http_trace_parent.as_deref().and_then(trace_parent);
+        // Envoy reads only headers of this length; without one that it reads, it starts another trace.
+        let of_http = self.http_trace_parent.as_deref().filter(|header| header.len() == LENGTH).and_then(trace_parent);
         if of_http.and_then(trace_id) != trace_id(value) {
             host.set_attribute("mcp.trace_parent", value);
         }

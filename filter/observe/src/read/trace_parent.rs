@@ -4,7 +4,7 @@
 //! have more after another `-`, which is not read.
 
 /// Length of a trace parent of version 00.
-const LENGTH: usize = 55;
+pub(crate) const LENGTH: usize = 55;
 /// Bytes that are kept of a value: one more shows whether a later version goes on with `-`.
 pub(crate) const TRACE_PARENT_BYTES: usize = LENGTH + 1;
 

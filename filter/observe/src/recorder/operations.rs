@@ -66,7 +66,12 @@ impl Recorder {
                 let prompt_name = self.name(name, confirmed, server_name, metrics);
                 self.count(PromptGets { prompt_name, server_name, status }, 1);
             }
-            KnownMethod::ToolsList => self.count(ToolsListed { server_name }, 1),
+            KnownMethod::ToolsList => {
+                self.count(ToolsListed { server_name }, 1);
+                if status == Status::Unknown {
+                    self.tools_list_missed(server_name, metrics);
+                }
+            }
             KnownMethod::ResourcesList => self.count(ResourcesListed { server_name }, 1),
             KnownMethod::PromptsList => self.count(PromptsListed { server_name }, 1),
             _ => {}

@@ -7,6 +7,7 @@
 //! any client has its tool. If it is not certain which tools are listed, no call counts:
 //!
 //! - no complete list was seen
+//! - a list passed that could not be read (it was compressed in a way that is not read, cut or broken)
 //! - the definition of a tool varies ([`super::catalogue`])
 //! - a list has more than 512 tools, an item that was not kept, or a name of 1024 bytes and more
 //!
@@ -112,6 +113,22 @@ impl ToolLists {
             self.known = names.map(|names| KnownTools::from_bytes(&names.bytes)).unwrap_or_default();
             self.generation = Some(generation);
             self.latest = None;
+        }
+    }
+
+    /// A list could not be read, so it is not certain which tools are listed.
+    #[inline(never)]
+    pub(super) fn miss(&mut self, shared: &dyn SharedData) {
+        let (key, known) = (self.names_key(), &mut self.known);
+        let is_changed = update(shared, &key, |bytes| {
+            *known = KnownTools::from_bytes(bytes);
+            let is_changed = !std::mem::replace(&mut known.is_uncertain, true);
+            *bytes = encode(known);
+            (is_changed, is_changed)
+        });
+        self.known.is_uncertain = true;
+        if is_changed == Some(true) {
+            change_generation(shared, &self.generation_key);
         }
     }
 

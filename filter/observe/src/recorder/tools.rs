@@ -65,6 +65,15 @@ impl Recorder {
         (name != Name::Other).then_some(ToolDefinitionBytes { tool_name, server_name: server })
     }
 
+    /// A request for a list of tools ended, and its answer could not be read.
+    #[inline(never)]
+    pub(super) fn tools_list_missed(&mut self, server: Server, shared: &dyn SharedData) {
+        let Self { config, budgets, lists, .. } = self;
+        if !server.is_other() {
+            lists.of(server, budgets, config).tools.miss(shared);
+        }
+    }
+
     /// A call of the tool with this digest of its name ended, whatever its status.
     pub(super) fn tool_called(&mut self, server_name: Server, tool: u64, shared: &dyn SharedData) {
         if server_name.is_other() {

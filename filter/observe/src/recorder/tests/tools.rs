@@ -63,6 +63,14 @@ fn calls_of_a_server_whose_definitions_vary_do_not_count() {
 }
 
 #[test]
+fn calls_after_a_list_that_could_not_be_read_do_not_count() {
+    let mut unread = list(&[A, B], "", "");
+    unread.response.insert("content-encoding", "br".to_owned());
+    let scripts = [list(&[A], "", ""), call("x").json(OK), unread, call("b").json(OK)];
+    assert_eq!(lines(&config(), &scripts, "unlisted"), ["mcp_unlisted_tool_calls_total 1"]);
+}
+
+#[test]
 fn calls_of_a_server_with_too_many_tools_do_not_count() {
     let tools: Vec<String> = (0..600).map(|number| format!(r#"{{"name":"n{number}"}}"#)).collect();
     let tools: Vec<&str> = tools.iter().map(String::as_str).collect();

@@ -258,6 +258,15 @@ fn varying_definition_ends_the_count() {
 }
 
 #[test]
+fn list_that_could_not_be_read_ends_the_count() {
+    let mut workers = Workers::new();
+    workers.list(0, &["a"]);
+    assert!(workers.unlisted("x"));
+    workers.lists[1].miss(&workers.shared);
+    assert!(!workers.unlisted("x"));
+}
+
+#[test]
 fn list_that_was_not_kept_as_a_whole_ends_the_count() {
     let mut workers = Workers::new();
     workers.list(0, &["a"]);

@@ -137,6 +137,29 @@ fn exchanges_without_operation_are_named_and_have_no_status() {
 }
 
 #[test]
+fn exchange_without_operation_has_the_client_of_its_session() {
+    let (host, vm) = support::worker(ON);
+    let other = host.start(&Plugin::new(ON)).unwrap();
+    let initialize = Exchange::post(
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"clientInfo":{"name":"desk","version":"1"}}}"#,
+    )
+    .head(200, &[("content-type", "application/json"), ("mcp-session-id", "s")])
+    .chunk(r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25"}}"#)
+    .end();
+    vm.play(&initialize, Framing::Http1).unwrap();
+    let in_session = |exchange: Exchange| exchange.header("mcp-session-id", "s");
+    for exchange in [
+        in_session(Exchange::post(INITIALIZED)).answer(202, "text/plain", ""),
+        in_session(Exchange::bodiless("GET", "/mcp")).answer(405, "text/plain", "no"),
+        in_session(Exchange::bodiless("DELETE", "/mcp")).answer(200, "", ""),
+    ] {
+        assert_eq!(other.play(&exchange, Framing::Http1).unwrap().filter_state["mcp.client"], "desk");
+    }
+    let off = r#"{"filter_state":true,"labels":{"client_name":"off"}}"#;
+    assert_eq!(one(off, &initialize, "mcp.client"), "");
+}
+
+#[test]
 fn request_precedes_notification_and_response() {
     let response = r#"{"jsonrpc":"2.0","id":7,"result":{}}"#;
     let exchange = Exchange::post(&format!("[{response},{INITIALIZED},{CALL}]")).json(RESULT);
@@ -261,7 +284,10 @@ fn trace_parent_of_the_trace_of_the_http_request_is_absent() {
     assert_eq!(trace_parent(&call.clone().header("traceparent", &same_trace)), "");
     let other_trace = TRACE.replace("4bf9", "4bf8");
     assert_eq!(trace_parent(&call.clone().header("traceparent", &other_trace)), TRACE);
-    assert_eq!(trace_parent(&call.header("traceparent", "broken")), TRACE);
+    // Envoy cannot read these, so they begin no trace.
+    for unread in ["broken", &format!("{}-x", same_trace.replacen("00", "01", 1))] {
+        assert_eq!(trace_parent(&call.clone().header("traceparent", unread)), TRACE, "{unread}");
+    }
 }
 
 #[test]
