@@ -9,7 +9,7 @@ pub(crate) const UNKNOWN_CLIENT: &str = "unknown";
 /// The label value of `clientInfo.name`; `None` if the name is empty, or is that of an unknown client.
 pub(crate) fn client_name(name: &Text, max_bytes: usize) -> Option<String> {
     // The end of a longer name was not kept, so its version is not either.
-    let start = name.whole().map_or(name.start(), without_version).trim_ascii();
+    let start = name.whole().map_or_else(|| name.start(), without_version).trim_ascii();
     let label = clean(start, max_bytes);
     (!label.is_empty() && label != UNKNOWN_CLIENT).then_some(label)
 }
