@@ -103,12 +103,12 @@ fn http_sse_operation_has_the_client_of_the_later_initialize() {
     let mut get = open_session(&proxy, &script);
     // This worker looks for the name before it is there.
     play(&other, &legacy(&call(7)));
-    get.chunk(&event("", &answer(7)).as_bytes(), false, &mut ends);
+    get.chunk(event("", &answer(7)).as_bytes(), false, &mut ends);
     play(&other, &legacy(INITIALIZE));
-    get.chunk(&event("", STARTED).as_bytes(), false, &mut ends);
+    get.chunk(event("", STARTED).as_bytes(), false, &mut ends);
     for (id, worker) in [(1, &other), (2, &proxy), (3, &other)] {
         play(worker, &legacy(&call(id)));
-        get.chunk(&event("", &answer(id)).as_bytes(), false, &mut ends);
+        get.chunk(event("", &answer(id)).as_bytes(), false, &mut ends);
     }
     assert_eq!(ends.0[..2], ["tools/call ok -", "initialize ok desk"]);
     assert_eq!(ends.0[2..], ["tools/call ok desk", "tools/call ok desk", "tools/call ok desk"]);
