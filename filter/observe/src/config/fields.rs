@@ -100,12 +100,7 @@ impl Fields {
     }
 
     #[inline(never)]
-    pub(super) fn text(
-        &mut self,
-        name: &'static str,
-        allowed: &str,
-        is_allowed: fn(&str) -> bool,
-    ) -> Option<String> {
+    pub(super) fn text(&mut self, name: &'static str, allowed: &str, is_allowed: fn(&str) -> bool) -> Option<String> {
         match self.take(name)? {
             Value::String(text) if is_allowed(&text) => Some(text),
             other => {

@@ -62,7 +62,7 @@ impl ServerLists {
         let Config { limits, digest_key, .. } = config;
         let resources = format!("{key_prefix}/resources/{server_name}");
         Self {
-            tools: ToolLists::new(format!("{key_prefix}/tools/{server_name}")),
+            tools: ToolLists::new(&format!("{key_prefix}/tools/{server_name}")),
             resources: ListedResources::new(resources, limits.resource_uris, limits.label_bytes, *digest_key),
             catalogue_key: format!("{key_prefix}/definitions/{server_name}"),
             catalogues: Vec::new(),

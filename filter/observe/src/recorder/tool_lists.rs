@@ -36,9 +36,9 @@ const MAX_WAITING: usize = 64;
 /// The lists of one server's tools in this VM.
 #[derive(Debug)]
 pub(super) struct ToolLists {
-    /// The prefix of the keys in the shared data.
-    key: String,
-    /// The key of the number.
+    /// The keys in the shared data.
+    names_key: String,
+    sizes_key: String,
     generation_key: String,
     known: KnownTools,
     /// The number that was read before `known` was.
@@ -72,10 +72,19 @@ impl Definition {
 // === impl ToolLists ===
 
 impl ToolLists {
-    pub(super) fn new(key: String) -> Self {
-        let generation_key = format!("{key}/generation");
-        let waiting = Vec::with_capacity(MAX_WAITING);
-        Self { key, generation_key, known: KnownTools::default(), generation: None, latest: None, waiting }
+    /// `key` is the prefix of the keys in the shared data.
+    pub(super) fn new(key: &str) -> Self {
+        let [names_key, sizes_key, generation_key] =
+            ["names", "sizes", "generation"].map(|name| format!("{key}/{name}"));
+        Self {
+            names_key,
+            sizes_key,
+            generation_key,
+            known: KnownTools::default(),
+            generation: None,
+            latest: None,
+            waiting: Vec::new(),
+        }
     }
 
     /// Finds out whether other workers saw other lists. Returns how many of the waiting calls count.
@@ -109,7 +118,7 @@ impl ToolLists {
     fn read_if_changed(&mut self, shared: &dyn SharedData) {
         let generation = generation(shared, &self.generation_key);
         if self.generation != Some(generation) {
-            let names = shared.read(&self.names_key());
+            let names = shared.read(&self.names_key);
             self.known = names.map(|names| KnownTools::from_bytes(&names.bytes)).unwrap_or_default();
             self.generation = Some(generation);
             self.latest = None;
@@ -119,8 +128,8 @@ impl ToolLists {
     /// A list could not be read, so it is not certain which tools are listed.
     #[inline(never)]
     pub(super) fn miss(&mut self, shared: &dyn SharedData) {
-        let (key, known) = (self.names_key(), &mut self.known);
-        let is_changed = update(shared, &key, |bytes| {
+        let known = &mut self.known;
+        let is_changed = update(shared, &self.names_key, |bytes| {
             *known = KnownTools::from_bytes(bytes);
             let is_changed = !std::mem::replace(&mut known.is_uncertain, true);
             *bytes = encode(known);
@@ -174,16 +183,15 @@ impl ToolLists {
 
     /// The present sizes of labels, in their order.
     pub(super) fn sizes(&self, labels: &[Box<str>], shared: &dyn SharedData) -> Vec<u64> {
-        let value = shared.read(&self.sizes_key());
+        let value = shared.read(&self.sizes_key);
         let sizes = value.map(|value| DefinitionSizes::from_bytes(&value.bytes)).unwrap_or_default();
         labels.iter().map(|label| sizes.of(label)).collect()
     }
 
     /// Returns the names of the list that the page completes, and whether the stored names changed.
     fn add_names(&mut self, page: &ToolPage, varies: bool, shared: &dyn SharedData) -> (Option<Names>, bool) {
-        let key = self.names_key();
-        let known = &mut self.known;
-        let added = update(shared, &key, |bytes| {
+        let Self { names_key, known, .. } = self;
+        let added = update(shared, names_key, |bytes| {
             *known = KnownTools::from_bytes(bytes);
             let complete = known.add(page);
             known.is_uncertain |= varies;
@@ -204,21 +212,13 @@ impl ToolLists {
         complete: Option<&Names>,
         shared: &dyn SharedData,
     ) -> (Vec<Box<str>>, bool) {
-        let added = update(shared, &self.sizes_key(), |bytes| {
+        let added = update(shared, &self.sizes_key, |bytes| {
             let mut sizes = DefinitionSizes::from_bytes(bytes);
             let labels = sizes.add(definitions, complete);
             let is_changed = replace(bytes, encode(&sizes));
             (is_changed, (labels, is_changed))
         });
         added.unwrap_or_default()
-    }
-
-    fn names_key(&self) -> String {
-        format!("{}/names", self.key)
-    }
-
-    fn sizes_key(&self) -> String {
-        format!("{}/sizes", self.key)
     }
 }
 

@@ -18,7 +18,7 @@ struct Workers {
 
 impl Workers {
     fn new() -> Self {
-        Self { shared: InMemory::default(), lists: [0, 1].map(|_| ToolLists::new("tools".to_owned())) }
+        Self { shared: InMemory::default(), lists: [0, 1].map(|_| ToolLists::new("tools")) }
     }
 
     /// A page of names with their sizes. Returns the sizes that changed.
