@@ -45,9 +45,8 @@ pub(crate) fn append_to_outputs(settings: &Settings) {
     }
     for output in [io::stdout().as_fd(), io::stderr().as_fd()] {
         // A failure is ignored: a closed output has no lines.
-        let _ = fcntl(output, FcntlArg::F_GETFL).and_then(|flags| {
-            fcntl(output, FcntlArg::F_SETFL(OFlag::from_bits_retain(flags) | OFlag::O_APPEND))
-        });
+        let _ = fcntl(output, FcntlArg::F_GETFL)
+            .and_then(|flags| fcntl(output, FcntlArg::F_SETFL(OFlag::from_bits_retain(flags) | OFlag::O_APPEND)));
     }
 }
 

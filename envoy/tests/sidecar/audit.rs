@@ -1,6 +1,6 @@
 //! The audit log: its lines, rotation, files that cannot be written.
 
-use crate::support::{Sidecar, Upstream, get, launcher, say_json, send, until};
+use crate::support::{Sidecar, Upstream, free_port, get, launcher, say_json, send, until};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fs;
@@ -126,8 +126,10 @@ fn full_disk_is_reported_once_and_does_not_affect_the_traffic() {
 
 #[test]
 fn path_that_cannot_be_written_is_refused() {
+    let ports = ["PORT", "PROBE_PORT", "ADMIN_PORT"].map(|variable| (variable, free_port().to_string()));
     for (path, reason) in [("/absent/audit.jsonl", "No such file or directory"), ("/", "Is a directory")] {
-        let variables = HashMap::from([("MCP_UPSTREAM_URL", "http://127.0.0.1:1"), ("MCP_AUDIT_LOG", path)]);
+        let mut variables = HashMap::from([("MCP_UPSTREAM_URL", "http://127.0.0.1:1"), ("MCP_AUDIT_LOG", path)]);
+        variables.extend(ports.iter().map(|(variable, port)| (*variable, port.as_str())));
         let output = launcher(&variables).arg("run").output().unwrap();
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{errors}");
@@ -189,7 +191,10 @@ fn check_traces(with_spans: bool) {
         let trace = match if with_spans { spans } else { no_spans } {
             Trace::Forwarded => Value::from(&forwarded.unwrap()[3..35]),
             Trace::Is(trace) => trace.into(),
-            Trace::Null => Value::Null,
+            Trace::Null => {
+                assert_eq!(forwarded.as_deref().unwrap_or_default(), header, "the server gets the header as it is");
+                Value::Null
+            }
         };
         expected.push((id.to_string(), trace));
     }
@@ -218,13 +223,12 @@ fn trace_is_of_the_span_if_envoy_answers_itself() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("audit.jsonl");
     let receiver = Upstream::start(|_, stream| say_json(stream, ""));
-    let variables =
-        [("MCP_AUDIT_LOG", file.to_str().unwrap()), ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url())];
+    let variables = [("MCP_AUDIT_LOG", file.to_str().unwrap()), ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url())];
     let mut sidecar = Sidecar::start("http://absent.invalid", &variables);
-    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
     for parent in [&[][..], &[("traceparent", "garbage")]] {
-        let headers = [&[("content-type", "application/json")], parent].concat();
-        assert_eq!(send(sidecar.port, "POST", "/mcp", &headers, call).status, 503);
+        // Envoy answers at the headers, which say that the request is MCP.
+        let headers = [&[("mcp-session-id", "1"), ("mcp-protocol-version", "2025-11-25")], parent].concat();
+        assert_eq!(send(sidecar.port, "DELETE", "/mcp", &headers, "").status, 503);
     }
     sidecar.signal("TERM");
     assert_eq!(sidecar.ended().code(), Some(0));
