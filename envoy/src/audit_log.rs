@@ -5,8 +5,11 @@
 use crate::drain::Admin;
 use crate::environment::Settings;
 use crate::problem::Problem;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{Mode, umask};
 use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::thread;
 use std::time::Duration;
@@ -32,6 +35,19 @@ pub fn refused_audit_log(settings: &Settings) -> Option<Problem> {
         path.to_string_lossy()
     );
     Some(Problem::new(VARIABLE, message))
+}
+
+/// Makes this process append to its outputs, if there is an audit log. Envoy opens `/dev/stdout` anew: if it is a file, the lines
+/// of this process would overwrite Envoy's lines at their own offset.
+pub(crate) fn append_to_outputs(settings: &Settings) {
+    if settings.audit_log.is_none() {
+        return;
+    }
+    for output in [io::stdout().as_fd(), io::stderr().as_fd()] {
+        // A failure is ignored: a closed output has no lines.
+        let _ = fcntl(output, FcntlArg::F_GETFL)
+            .and_then(|flags| fcntl(output, FcntlArg::F_SETFL(OFlag::from_bits_retain(flags) | OFlag::O_APPEND)));
+    }
 }
 
 /// Prints one message when the first lines are lost, because the disk is full or the file could not be opened again.

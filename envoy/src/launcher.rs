@@ -1,6 +1,6 @@
 //! Runs one sidecar: starts Envoy, forwards signals, drains, ends Envoy.
 
-use crate::audit_log::report_lost_lines;
+use crate::audit_log::{append_to_outputs, report_lost_lines};
 use crate::bootstrap;
 use crate::drain::Admin;
 use crate::environment::Settings;
@@ -49,6 +49,7 @@ enum Event {
 ///
 /// Envoy cannot be started, or signals cannot be received.
 pub fn run(settings: &Settings, machine: Machine) -> io::Result<u8> {
+    append_to_outputs(settings);
     let (sender, events) = mpsc::channel();
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2])?;
     forward_signals(signals, sender.clone());

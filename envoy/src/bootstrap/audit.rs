@@ -4,7 +4,7 @@
 //! expressions write the fields. Values of the filter state have no quotes, backslashes or control characters, because the
 //! filter replaces them; other text of a client is not in the line.
 //!
-//! **Cost:** about twenty CEL expressions for each exchange; only with `MCP_AUDIT_LOG`.
+//! **Cost:** about twenty CEL expressions for each exchange, and up to four that choose its access log; only with `MCP_AUDIT_LOG`.
 
 use crate::environment::Settings;
 use serde_json::{Value, json};
@@ -13,7 +13,16 @@ use std::path::Path;
 /// True for exchanges that are MCP.
 const IS_MCP: &str = "'wasm.mcp.method' in filter_state";
 /// True if the request names a trace in its `_meta`.
-const HAS_TRACE: &str = "'wasm.mcp.trace_parent' in filter_state";
+const NAMES_TRACE: &str = "'wasm.mcp.trace_parent' in filter_state";
+/// True if the request has a valid `traceparent` header, as W3C Trace Context specifies it. With `OTEL_EXPORTER_OTLP_ENDPOINT`
+/// it is the span's: Envoy has written its own before the exchange is logged. Two patterns that share a hyphen, because Envoy
+/// limits the size of one.
+const HAS_PARENT: &str = "'traceparent' in request.headers && size(request.headers['traceparent']) == 55 \
+    && request.headers['traceparent'].matches('^[0-9a-f]{2}-[0-9a-f]{32}-') \
+    && request.headers['traceparent'].matches('-[0-9a-f]{16}-[0-9a-f]{2}$') \
+    && !request.headers['traceparent'].matches('^ff|-0+-')";
+/// True if Envoy has answered before its router wrote a `traceparent` header.
+const HAS_NO_PARENT: &str = "!('traceparent' in request.headers)";
 
 /// What a field shows.
 #[derive(Clone, Copy)]
@@ -54,17 +63,23 @@ const DURATION: &str = "%CEL('wasm.mcp.duration_us' in filter_state \
     : 'wasm.mcp.status' in filter_state ? 'null' \
     : string(double(int(double(string(request.duration).replace('s', '')) * 1000000.0)) / 1000.0))%";
 
-/// The access logs that write the audit log, if it is on. Both write the same file; the first one has the traces that
-/// requests name, which only a CEL expression can shorten, the second one the span's.
+/// The access logs that write the audit log, if it is on. All of them write the same file, and each exchange has a line of one
+/// of them: they differ in `trace_id`, of which only CEL expressions can cut a part out of a header.
+///
+/// Where `traceparent` is not valid, Envoy's tracer starts no span, and `%TRACE_ID%` is not a trace.
 pub(super) fn logs(settings: &Settings) -> Vec<Value> {
     let Some(path) = &settings.audit_log else { return Vec::new() };
-    let named = "\"%CEL(string(filter_state['wasm.mcp.trace_parent']).substring(3, 35))%\"";
-    let of_span = if settings.otlp.is_some() { "\"%TRACE_ID%\"" } else { "null" };
-    let server = &settings.plugin.server_name;
-    vec![
-        log(path, &format!("{IS_MCP} && {HAS_TRACE}"), &line(server, named)),
-        log(path, &format!("{IS_MCP} && !({HAS_TRACE})"), &line(server, of_span)),
-    ]
+    let named = (NAMES_TRACE, "\"%CEL(string(filter_state['wasm.mcp.trace_parent']).substring(3, 35))%\"");
+    let of_header = (HAS_PARENT, "\"%CEL(request.headers['traceparent'].substring(3, 35))%\"");
+    let of_span = settings.otlp.is_some().then_some((HAS_NO_PARENT, "\"%TRACE_ID%\""));
+    let mut others = IS_MCP.to_owned();
+    let mut logs = Vec::new();
+    for (condition, trace_id) in [named, of_header].into_iter().chain(of_span) {
+        logs.push(log(path, &format!("{others} && ({condition})"), &line(settings, trace_id)));
+        others.push_str(&format!(" && !({condition})"));
+    }
+    logs.push(log(path, &others, &line(settings, "null")));
+    logs
 }
 
 /// The condition under which an exchange is logged, as a filter of an access log.
@@ -83,7 +98,8 @@ fn filter(expression: &str) -> Value {
 }
 
 /// One line: the fields in their documented order.
-fn line(server: &str, trace_id: &str) -> String {
+fn line(settings: &Settings, trace_id: &str) -> String {
+    let server = &settings.plugin.server_name;
     let fields: String = FIELDS.iter().map(|&(name, field)| format!(",\"{name}\":{}", field.format())).collect();
     format!(
         "{{\"time\":\"%START_TIME%\",\"server\":\"{server}\"{fields},\"trace_id\":{trace_id},\

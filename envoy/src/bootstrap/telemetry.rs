@@ -1,7 +1,8 @@
 //! Spans and access logs over OTLP, where an endpoint is set.
 //!
 //! Traffic that is not MCP has spans too (`sampler`). They have no `mcp.method.name`, and the collector removes them. Logs are
-//! only written for MCP.
+//! only written for MCP. A request whose `traceparent` header Envoy cannot read has no span: Envoy's tracer then starts no trace,
+//! with every sampler, and the header goes to the server as it is.
 
 use super::{OTLP_CLUSTER, attributes, audit, sampler, set};
 use crate::environment::{Otlp, OtlpProtocol, Service, Settings};

@@ -9,6 +9,9 @@ use std::path::PathBuf;
 
 const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
 const SAMPLER_ARG: &str = "OTEL_TRACES_SAMPLER_ARG";
+const RATIO: &str = "0, or a number from 0.000001 to 1, such as 0.25";
+/// The unit of Envoy's sampler.
+const SMALLEST_RATIO: f64 = 0.000_001;
 
 impl Reader<'_> {
     pub(super) fn service(&self) -> Service {
@@ -49,16 +52,16 @@ impl Reader<'_> {
             ("parentbased_traceidratio", (true, None)),
         ];
         let (parent_based, millionths) = self.choice(SAMPLER, &choices).unwrap_or((true, all));
-        let argument = self.ratio();
-        Sampler { parent_based, millionths: millionths.unwrap_or(argument) }
+        // The argument of other samplers is ignored, as OpenTelemetry specifies.
+        Sampler { parent_based, millionths: millionths.unwrap_or_else(|| self.ratio()) }
     }
 
-    /// The share of traces, in millionths.
+    /// The share of traces, in millionths. A smaller share is refused: Envoy would trace nothing.
     fn ratio(&mut self) -> u32 {
         let Some(value) = self.text(SAMPLER_ARG) else { return Sampler::ALL };
-        let ratio = value.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+        let ratio = value.parse().ok().filter(|&ratio| ratio == 0.0 || (SMALLEST_RATIO..=1.0).contains(&ratio));
         let Some(ratio) = ratio else {
-            self.problems.push(Problem::refused(SAMPLER_ARG, &value, "a number from 0 to 1, such as 0.25"));
+            self.problems.push(Problem::refused(SAMPLER_ARG, &value, RATIO));
             return Sampler::ALL;
         };
         Sampler::millionths(ratio)

@@ -126,10 +126,6 @@ fn problem_names_variable_value_and_what_is_allowed() {
             "on",
             "allowed: always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio",
         ),
-        ("OTEL_TRACES_SAMPLER_ARG", "1.1", "\"1.1\" is not allowed; allowed: a number from 0 to 1"),
-        ("OTEL_TRACES_SAMPLER_ARG", "-0.1", "allowed: a number from 0 to 1"),
-        ("OTEL_TRACES_SAMPLER_ARG", "NaN", "allowed: a number from 0 to 1"),
-        ("OTEL_TRACES_SAMPLER_ARG", "half", "allowed: a number from 0 to 1"),
         ("MCP_IDENTITY_FORM", "sha256", "\"sha256\" is not allowed; allowed: hash, plain"),
         ("MCP_HASH_KEY", "hunter2", "7 bytes are too short; allowed: at least 16 bytes"),
     ];
@@ -176,7 +172,8 @@ fn sampler_follows_both_variables() {
     let cases = [
         ("", "", true, 1_000_000),
         ("always_on", "0.5", false, 1_000_000),
-        ("always_off", "", false, 0),
+        ("always_off", "ignored", false, 0),
+        ("", "ignored", true, 1_000_000),
         ("traceidratio", "0.25", false, 250_000),
         ("traceidratio", "", false, 1_000_000),
         ("parentbased_always_on", "", true, 1_000_000),
@@ -192,6 +189,15 @@ fn sampler_follows_both_variables() {
         ];
         let found = read(&variables).unwrap().otlp.unwrap().sampler;
         assert_eq!(found, Sampler { parent_based, millionths }, "{variables:?}");
+    }
+}
+
+#[test]
+fn ratio_that_cannot_be_sampled_is_refused() {
+    for ratio in ["1.1", "-0.1", "NaN", "half", "0.0000009", "1e-9"] {
+        let lines = read(&[("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", ratio)]).unwrap_err();
+        let expected = "is not allowed; allowed: 0, or a number from 0.000001 to 1, such as 0.25";
+        assert_eq!(lines, [format!("OTEL_TRACES_SAMPLER_ARG: {ratio:?} {expected}")]);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{envoy, free_port, get, module, until};
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -30,6 +31,19 @@ impl Sidecar {
 
     /// Starts a sidecar and returns the lines that it prints.
     pub(crate) fn spawn(upstream: &str, variables: &[(&str, &str)]) -> (Self, Receiver<String>) {
+        let mut sidecar = Self::launch(Stdio::piped(), upstream, variables);
+        let (sender, lines) = mpsc::channel();
+        let output = BufReader::new(sidecar.child.stdout.take().unwrap());
+        thread::spawn(move || output.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
+        (sidecar, lines)
+    }
+
+    /// Starts a sidecar that prints to a file.
+    pub(crate) fn spawn_into(output: File, upstream: &str, variables: &[(&str, &str)]) -> Self {
+        Self::launch(output.into(), upstream, variables)
+    }
+
+    fn launch(output: Stdio, upstream: &str, variables: &[(&str, &str)]) -> Self {
         let [port, probe_port, admin_port] = [free_port(), free_port(), free_port()];
         let [port_text, probe_text, admin_text] = [port, probe_port, admin_port].map(|port| port.to_string());
         let mut environment = HashMap::from([
@@ -41,16 +55,13 @@ impl Sidecar {
             ("ADMIN_PORT", &admin_text),
         ]);
         environment.extend(variables.iter().copied());
-        let mut child = launcher(&environment).args(["run"]).spawn().unwrap();
-        let (sender, lines) = mpsc::channel();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        thread::spawn(move || output.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
+        let mut child = launcher(&environment).args(["run"]).stdout(output).spawn().unwrap();
         let errors = Arc::new(Mutex::new(String::new()));
         let (output, kept) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&errors));
         thread::spawn(move || {
             output.lines().map_while(Result::ok).for_each(|line| kept.lock().unwrap().push_str(&(line + "\n")));
         });
-        (Self { child, errors, port, probe_port, admin_port }, lines)
+        Self { child, errors, port, probe_port, admin_port }
     }
 
     /// Standard error of the launcher and Envoy so far.
