@@ -24,10 +24,27 @@ IDENTITY = {"server_name": "weather", "filter_state": True, "identity": {"header
 FORGED_HEADER = (HEADER, "mallory")
 KEY, OTHER_KEY = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
 HOUR = 3600
-# Paths that need no token: one by a rule of jwt.yaml, one on a route that turns jwt_authn off.
-OPEN = ("/.well-known/oauth-protected-resource", "/open")
+BAD_REQUEST, UNAUTHORIZED = 400, 401
+REFUSED = (BAD_REQUEST, UNAUTHORIZED)
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
+# Paths that need no token for GET, HEAD and OPTIONS.
+OPEN = (
+    WELL_KNOWN, f"{WELL_KNOWN}/mcp", f"{WELL_KNOWN}/v1/mcp?a=../b", "/.well-known/oauth-authorization-server",
+    "/.well-known/oauth-authorization-server/tenant-1", "/.well-known/openid-configuration", "/x/..//.well-known/openid-configuration",
+)
+# Paths that look like these, and that a server may take for /mcp.
+CLOSED = (
+    "/mcp", "/.well-known/../mcp", "/.well-known/%2e%2e/mcp", "/.well-known/.%2E/mcp", "/.well-known/..%2fmcp",
+    "/.well-known/..%5cmcp", "/.well-known/..\\mcp", "/.well-known/..;/mcp", "//.well-known/..//mcp", "/.well-known/x",
+    "/.well-known/", "/.well-known/oauth-protected-resources", "/x-well-known/openid-configuration", f"{WELL_KNOWN}/",
+    f"{WELL_KNOWN}/..", f"{WELL_KNOWN}/../../mcp", f"{WELL_KNOWN}/%2e%2e/%2e%2e/mcp", f"{WELL_KNOWN}/..%2f..%2fmcp",
+    f"{WELL_KNOWN}/..;/..;/mcp", f"{WELL_KNOWN}/%252e%252e/mcp", f"{WELL_KNOWN}/mcp%00", f"{WELL_KNOWN};/../../mcp",
+    f"/mcp{WELL_KNOWN}", f"/mcp?{WELL_KNOWN}", f"/mcp#{WELL_KNOWN}",
+)
+# A route that turns jwt_authn off.
+OFF_PATH = "/open"
 OFF = {
-    "match": {"prefix": OPEN[1]}, "route": {"cluster": "mcp_server"},
+    "match": {"prefix": OFF_PATH}, "route": {"cluster": "mcp_server"},
     "typed_per_filter_config": {"envoy.filters.http.jwt_authn": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig", "disabled": True,
     }},
@@ -55,15 +72,21 @@ def access_log(logs: Path) -> Path:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Stub]:
     server = Stub()
-    for path in ("/mcp", *OPEN):
+    for path in ("/mcp", OFF_PATH):
         server.on(path, answers(200, RESULT))
+    for path in OPEN:
+        server.on(path.partition("?")[0], answers(200, b""))
     yield server
     server.close()
 
 
+def settings() -> dict:
+    return yaml.safe_load((ROOT / "envoy/jwt.yaml").read_text(encoding="utf-8"))
+
+
 def filters(logs: Path) -> list[dict]:
     """The filters of jwt.yaml. Only the file of the key set is another one."""
-    found = yaml.safe_load((ROOT / "envoy/jwt.yaml").read_text(encoding="utf-8"))["http_filters"]
+    found = settings()["http_filters"]
     (provider,) = every(found, "local_jwks")
     key_set = logs / "jwks.json"
     public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key())) | {"kid": KEY_ID, "alg": "RS256", "use": "sig"}
@@ -73,12 +96,15 @@ def filters(logs: Path) -> list[dict]:
 
 
 def bootstrap_with(server: Stub, first: list[dict], access_log: Path) -> dict:
-    """The snippet with these filters before the others."""
+    """The snippet with these filters before the others, and with the other settings of jwt.yaml."""
     bootstrap = snippet(server.port)
     set_plugin_configuration(bootstrap, json.dumps(IDENTITY))
     log_accesses(bootstrap, access_log, "%REQ(X-CASE)% %FILTER_STATE(wasm.mcp.user:PLAIN)%")
     (manager,) = every(bootstrap, "http_filters")
     manager["http_filters"][:0] = first
+    more = settings()["http_connection_manager"]
+    assert not set(more) & set(manager)
+    manager.update(more)
     return bootstrap
 
 
@@ -96,6 +122,13 @@ def call(envoy: PlainEnvoy, case: str, bearer: str | None, more: Headers = (), t
     own = [("Authorization", f"Bearer {bearer}")] if bearer else []
     with Connection(envoy.port) as connection:
         return connection.post(CALL, [*JSON, ("x-case", case), *own, *more], target)
+
+
+def request(envoy: PlainEnvoy, verb: str, target: str, case: str, more: Headers = ()) -> int:
+    """The status of a request without a token and, except for POST, without a body."""
+    with Connection(envoy.port) as connection:
+        connection.send(verb, target, [*JSON, ("x-case", case), *more], CALL if verb == "POST" else b"")
+        return connection.receive().head.status
 
 
 def received(server: Stub, case: str) -> list[Message]:
@@ -137,11 +170,51 @@ def test_token_without_the_claim_leaves_no_header(envoy: PlainEnvoy, server: Stu
     assert not request.head.all(HEADER)
 
 
-@pytest.mark.parametrize("path", OPEN)
-def test_path_without_token_has_no_header_either(path: str, envoy: PlainEnvoy, server: Stub) -> None:
-    assert call(envoy, path, None, [FORGED_HEADER], path).head.status == 200
-    [request] = received(server, path)
+def test_route_without_jwt_authn_has_no_header_either(envoy: PlainEnvoy, server: Stub) -> None:
+    assert call(envoy, "off", None, [FORGED_HEADER], OFF_PATH).head.status == 200
+    [request] = received(server, "off")
     assert not request.head.all(HEADER)
+
+
+@pytest.mark.parametrize("verb", ["GET", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize("path", OPEN)
+def test_metadata_needs_no_token(path: str, verb: str, envoy: PlainEnvoy, server: Stub) -> None:
+    case = f"{verb} {path}"
+    assert request(envoy, verb, path, case, [FORGED_HEADER]) == 200
+    [found] = received(server, case)
+    assert not found.head.all(HEADER)
+
+
+@pytest.mark.parametrize("verb", ["POST", "PUT", "DELETE", "PATCH", "get"])
+@pytest.mark.parametrize("path", OPEN)
+def test_other_methods_on_metadata_need_a_token(path: str, verb: str, envoy: PlainEnvoy, server: Stub) -> None:
+    case = f"{verb} {path}"
+    assert request(envoy, verb, path, case) in REFUSED
+    assert not received(server, case)
+
+
+@pytest.mark.parametrize("verb", ["GET", "POST", "OPTIONS"])
+@pytest.mark.parametrize("path", CLOSED)
+def test_other_paths_need_a_token(path: str, verb: str, envoy: PlainEnvoy, server: Stub) -> None:
+    case = f"{verb} {path}"
+    assert request(envoy, verb, path, case) in REFUSED
+    assert not received(server, case)
+
+
+def test_preflight_request_of_a_browser_needs_no_token(envoy: PlainEnvoy, server: Stub) -> None:
+    preflight = [("Origin", "https://app.example.com"), ("Access-Control-Request-Method", "POST")]
+    assert request(envoy, "OPTIONS", "/mcp", "preflight", [*preflight, FORGED_HEADER]) == 200
+    [found] = received(server, "preflight")
+    assert not found.head.all(HEADER)
+    assert request(envoy, "POST", "/mcp", "no preflight", preflight) == UNAUTHORIZED
+    assert not received(server, "no preflight")
+
+
+@pytest.mark.parametrize("spelling", ["x_mcp_user", "X_MCP_USER", "x-mcp_user"])
+def test_header_with_underscores_is_refused(spelling: str, envoy: PlainEnvoy, server: Stub) -> None:
+    case = f"sends-{spelling}"
+    assert call(envoy, case, token(), [(spelling, "mallory")]).head.status == BAD_REQUEST
+    assert not received(server, case)
 
 
 def test_access_log_has_the_user_of_the_token(envoy: PlainEnvoy, access_log: Path) -> None:

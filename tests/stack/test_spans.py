@@ -17,6 +17,7 @@ ERROR = 2
 
 # As a sidecar sends them.
 ENVOY = {"node_id": "mcp-sidecar", "zone": "", "downstream_cluster": "-", "user_agent": "-", "response_flags": "-", "http.status_code": "200"}
+SERVER = {"mcp.server.name": "weather"}
 CALL = {"mcp.method.name": "tools/call", "gen_ai.tool.name": "forecast", "mcp.status": "ok"}
 
 
@@ -112,6 +113,13 @@ def test_user_is_hashed(collector: Collector, backend: Backend) -> None:
     assert len(values(found)["user.id"]) == 64
 
 
+def test_envoys_tags_with_any_text_of_the_peers_are_deleted(collector: Collector, backend: Backend) -> None:
+    grpc = dict.fromkeys(("grpc.path", "grpc.authority", "grpc.content_type", "grpc.timeout", "grpc.status_code", "grpc.message"), "text")
+    tags = {"guid:x-client-trace-id": "text", "guid:x-request-id": "id"} | grpc
+    [found] = received(collector, backend, CALL | tags)
+    assert set(values(found)) & set(tags) == {"guid:x-request-id"}
+
+
 # Status
 
 STATUS = [
@@ -159,8 +167,8 @@ def test_only_spans_of_mcp_pass_from_an_envoy_with_the_filter(collector: Collect
 
 def test_spans_and_records_of_other_senders_do_not_change(collector: Collector, backend: Backend) -> None:
     """Not even with the filter's names."""
-    attributes = CALL | {
-        "mcp.trace_parent": AGENT, "error.type": "invalid_request", "client.port": "1", "zone": "-", "mcp.observed": "true",
+    attributes = CALL | SERVER | {
+        "guid:x-client-trace-id": "x", "mcp.trace_parent": AGENT, "error.type": "invalid_request", "client.port": "1", "zone": "-", "mcp.observed": "true",
         "mcp.http.trace_id": "x", "gen_ai.prompt.name": "greet",
     }
     sent_span, sent_record = span(attributes, status={"code": ERROR}), record(attributes)
@@ -169,6 +177,15 @@ def test_spans_and_records_of_other_senders_do_not_change(collector: Collector, 
     wait_for("both", lambda: backend.spans() and backend.logs(), DEADLINE)
     for sent, [(_, found)] in ((sent_span, backend.spans()), (sent_record, backend.logs())):
         assert {key: found[key] for key in sent} == sent
+
+
+def test_record_without_a_scope_and_without_the_servers_name_does_not_change(collector: Collector, backend: Backend) -> None:
+    """Records of a program that names no scope, as the sidecar's records have none."""
+    sent = record(CALL | {"mcp.trace_parent": AGENT, "error.type": "-", "client.port": "1", "gen_ai.prompt.name": "-"})
+    send_records(collector, sent)
+    wait_for("the record", backend.logs, DEADLINE)
+    [(_, found)] = backend.logs()
+    assert {key: found[key] for key in sent} == sent
 
 
 # The agent's trace
@@ -210,22 +227,22 @@ def test_spans_of_one_request_move_separately(collector: Collector, backend: Bac
 
 def test_record_follows_its_span(collector: Collector, backend: Backend) -> None:
     absent = {"gen_ai.prompt.name": "-", "error.type": "-", "response_flags": "-", "user.id": ""}
-    moved = record(CALL | absent | {"mcp.trace_parent": AGENT, "mcp.session.id": "0123456789abcdef", "http.response.status_code": "200"})
-    other = record(CALL | {"mcp.trace_parent": INVALID[-1], "mcp.status": "error", "error.type": "invalid_request",
+    moved = record(CALL | SERVER | absent | {"mcp.trace_parent": AGENT, "mcp.session.id": "0123456789abcdef", "http.response.status_code": "200"})
+    other = record(CALL | SERVER | {"mcp.trace_parent": INVALID[-1], "mcp.status": "error", "error.type": "invalid_request",
                                "mcp.error_type": "invalid_request", "mcp.session.id": "s-1"})
     # Without tracing a record has no trace.
-    untraced = record(CALL | {"mcp.trace_parent": AGENT}, traceId="", spanId="")
-    foreign = record(dict.fromkeys((*CALL, *absent), "-") | {"url.path": "/health"})
+    untraced = record(CALL | SERVER | {"mcp.trace_parent": AGENT}, traceId="", spanId="")
+    foreign = record(dict.fromkeys((*CALL, *absent), "-") | SERVER | {"url.path": "/health"})
     send_records(collector, moved, other, untraced, foreign)
     wait_for("the records", lambda: len(backend.logs()) == 4, DEADLINE)
     moved, other, untraced, foreign = (each for _, each in backend.logs())
     assert (moved["traceId"], moved["spanId"]) == (AGENT_TRACE, f"{1:016x}")
-    assert values(moved) == CALL | {
+    assert values(moved) == CALL | SERVER | {
         "gen_ai.operation.name": "execute_tool", "mcp.session.id": "0123456789abcdef", "mcp.http.trace_id": HTTP_TRACE,
         "http.response.status_code": 200,
     }
     assert other["traceId"] == HTTP_TRACE
-    assert values(other) == CALL | {"gen_ai.operation.name": "execute_tool", "mcp.status": "error", "mcp.error_type": "invalid_request"}
+    assert values(other) == CALL | SERVER | {"gen_ai.operation.name": "execute_tool", "mcp.status": "error", "mcp.error_type": "invalid_request"}
     assert untraced["traceId"] == AGENT_TRACE
     assert "mcp.http.trace_id" not in values(untraced)
-    assert values(foreign) == {"url.path": "/health"}
+    assert values(foreign) == SERVER | {"url.path": "/health"}

@@ -50,12 +50,17 @@ TABLE = (
     ("User-Agent", "agent/1 ({}@example.com)", SPANS, SPANS),
     ("x-request-id", "{}@example.com", SPANS, SPANS),
     ("tracestate", "vendor={}@example.com", SPANS, SPANS),
+    # The collector deletes these two.
+    ("x-client-trace-id", "{}", NOWHERE, NOWHERE),
+    ("grpc-message", "{}", NOWHERE, NOWHERE),
     ("Set-Cookie", "session={}", NOWHERE, NOWHERE),
     ("WWW-Authenticate", "Bearer error_description={}", NOWHERE, NOWHERE),
 )
 REQUEST_HEADERS = ("Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key", "baggage", "Mcp-Session-Id", "Last-Event-ID",
-                   "Referer", "User-Agent", "x-request-id", "tracestate")
-RESPONSE_HEADERS = ("Set-Cookie", "WWW-Authenticate")
+                   "Referer", "User-Agent", "x-request-id", "tracestate", "x-client-trace-id")
+RESPONSE_HEADERS = ("Set-Cookie", "WWW-Authenticate", "grpc-message")
+# Envoy reads grpc-message only with a status.
+GRPC_STATUS = ("grpc-status", "2")
 TRACEPARENT = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 KEEPER = "keeper"
 
@@ -98,7 +103,7 @@ class Conversation:
     def serve(self, request: Message, wire: Wire) -> None:
         """Handles a request as the server."""
         message = json.loads(request.body)
-        more = [(name, self.text[name]) for name in RESPONSE_HEADERS]
+        more = [GRPC_STATUS, *((name, self.text[name]) for name in RESPONSE_HEADERS)]
         if "id" not in message:
             wire.answer(202, b"", more)
             return
