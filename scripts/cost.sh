@@ -3,6 +3,7 @@
 #
 #   scripts/cost.sh                         the table; UPDATE_COST=1 also writes it to tests/fake-envoy/cost.tsv
 #   scripts/cost.sh --functions EXCHANGE    the functions that run in an exchange, with calls and bytes of code
+#   scripts/cost.sh --features              small_json with each optional feature
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -21,13 +21,16 @@ features=(
   --enable-bulk-memory --enable-multivalue --enable-mutable-globals --enable-nontrapping-float-to-int
   --enable-reference-types --enable-sign-ext --enable-simd
 )
+# By default wasm-opt inlines each function that has one caller, so hot functions would contain the code of rare cases. Functions that
+# differ in constants only, such as the decoders of postcard, become one.
+size=(--one-caller-inline-max-function-size=100 --merge-similar-functions)
 # Calls of a global allocator are counted by name (tests/fake-envoy), so wasm-opt must not inline it.
 kept=('--no-inline=*GlobalAlloc*5alloc*' '--no-inline=*GlobalAlloc*7realloc*' '--no-inline=*GlobalAlloc*12alloc_zeroed*')
 # The linker writes these sections for tools.
 stripped=(--strip-producers --strip-target-features)
 key=$(cat "$linked" scripts/shrink-filter.sh versions.env | sha256sum)
 if [ ! -e "$module" ] || [ ! -e "$module.symbols" ] || [ "$key" != "$(cat "$module.key" 2>/dev/null)" ]; then
-  "$wasm_opt" "${features[@]}" "${unused[@]/#/--remove-exports=}" "${kept[@]}" -O3 "${stripped[@]}" \
+  "$wasm_opt" "${features[@]}" "${unused[@]/#/--remove-exports=}" "${kept[@]}" -O3 "${size[@]}" "${stripped[@]}" \
     "--symbolmap=$module.symbols.$$" "$linked" -o "$module.$$"
   mv "$module.symbols.$$" "$module.symbols"
   mv "$module.$$" "$module"

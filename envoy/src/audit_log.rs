@@ -5,6 +5,7 @@
 use crate::drain::Admin;
 use crate::environment::Settings;
 use crate::problem::Problem;
+use nix::sys::stat::{Mode, umask};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::thread;
@@ -14,10 +15,15 @@ const VARIABLE: &str = "MCP_AUDIT_LOG";
 /// Interval at which Envoy is asked for failed writes.
 const POLL: Duration = Duration::from_secs(2);
 
-/// A problem if the audit log cannot be opened for writing. A file that does not exist is created.
+/// Not readable for others: the lines may name persons.
+const MODE: u32 = 0o640;
+
+/// A problem if the audit log cannot be opened for writing. A file that does not exist is created. Envoy creates the files after
+/// a rotation, so they get their mode from the mask of this process.
 #[must_use]
 pub fn refused_audit_log(settings: &Settings) -> Option<Problem> {
     let path = settings.audit_log.as_ref()?;
+    umask(Mode::from_bits_truncate(!MODE & 0o777));
     // Without `O_NONBLOCK` a pipe that has no reader would block.
     let flags = nix::libc::O_NONBLOCK;
     let error = OpenOptions::new().append(true).create(true).custom_flags(flags).open(path).err()?;

@@ -61,7 +61,7 @@ SPAN = {
     "mcp.method.name": "method", "gen_ai.tool.name": "tool", "gen_ai.prompt.name": "prompt", "mcp.resource.uri": "resource",
     "mcp.protocol.version": "protocol_version", "mcp.session.id": "session", "jsonrpc.request.id": "request_id",
     "rpc.response.status_code": "error_code", "error.type": "error_type", "mcp.client.name": "client", "mcp.status": "status",
-    "user.id": "user", "mcp.trace_parent": "trace_parent",
+    "mcp.batch_size": "batch_size", "user.id": "user", "mcp.trace_parent": "trace_parent",
 }
 
 

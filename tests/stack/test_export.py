@@ -1,5 +1,6 @@
 """The export to an OTLP backend is complete, also after an outage of the backend or a restart of the collector."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,19 @@ def test_spans_and_logs_of_the_sidecar_arrive(upstream: Stub, proxy, collector, 
         found = attributes(record)
         assert (found["gen_ai.tool.name"], found["http.response.status_code"]) == ("forecast", "200")
         assert "-" not in found.values()
+
+
+def test_span_of_a_batch_has_the_number_of_its_requests(upstream: Stub, proxy, collector, backend: Backend) -> None:
+    backend.start()
+    running = collector([], backend=backend.url)
+    sidecar = proxy(upstream.port, OTEL_EXPORTER_OTLP_ENDPOINT=running.url("otlp_http"))
+    calls = [{"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": f"tool-{number}"}} for number in (1, 2, 3)]
+    sidecar.post(json.dumps(calls).encode())
+    sidecar.call("alone")
+    wait_for("both spans", lambda: len(list(backend.spans())) == 2, DEADLINE)
+    spans = {span["name"]: attributes(span) for _, span in backend.spans()}
+    assert spans["tools/call tool-1"]["mcp.batch_size"] == "3"
+    assert "mcp.batch_size" not in spans["tools/call alone"]
 
 
 def test_an_outage_of_the_backend_loses_nothing(upstream: Stub, proxy, collector, backend: Backend) -> None:

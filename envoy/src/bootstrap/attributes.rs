@@ -20,6 +20,8 @@ const FILTER_STATE: &[(&str, &str)] = &[
     ("rpc.response.status_code", "mcp.error_code"),
     ("mcp.client.name", "mcp.client"),
     ("mcp.status", "mcp.status"),
+    // Of a batch: how many requests it has. The other attributes describe the first.
+    ("mcp.batch_size", "mcp.batch_size"),
     ("user.id", "mcp.user"),
     // From the request's `_meta`. The collector moves the span to this trace.
     ("mcp.trace_parent", "mcp.trace_parent"),

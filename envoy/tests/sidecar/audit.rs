@@ -4,6 +4,7 @@ use crate::support::{Sidecar, Upstream, get, launcher, say_json, send, until};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 const FIELDS: [&str; 21] = [
@@ -103,6 +104,9 @@ fn renamed_file_is_created_again_after_sigusr1() {
     until("the other call is logged", || !lines(&file).is_empty());
     assert!(lines(&file).iter().all(|line| line.contains("\"after\"")), "{:?}", lines(&file));
     assert!(lines(&rotated)[0].contains("\"before\""));
+    for path in [&file, &rotated] {
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o640, "{path:?}");
+    }
     sidecar.signal("TERM");
     assert_eq!(sidecar.ended().code(), Some(0));
 }

@@ -70,6 +70,22 @@ pub(crate) fn encode(value: &impl Serialize) -> Vec<u8> {
     postcard::to_allocvec(value).unwrap_or_default()
 }
 
+/// A number that changes whenever other values change, so that a VM knows when to read them again; 0 at first.
+#[inline(never)]
+pub(crate) fn generation(shared: &dyn SharedData, key: &str) -> u64 {
+    shared.read(key).map(|value| decode(&value.bytes)).unwrap_or_default()
+}
+
+/// Changes a [`generation`]. Returns the new one, or `None` if it could not be written.
+#[inline(never)]
+pub(crate) fn change_generation(shared: &dyn SharedData, key: &str) -> Option<u64> {
+    update(shared, key, |bytes| {
+        let next = decode::<u64>(bytes).wrapping_add(1);
+        *bytes = encode(&next);
+        (true, next)
+    })
+}
+
 /// A digest in a value. It takes eight bytes, where a number of variable size would take ten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct StoredDigest(#[serde(with = "postcard::fixint::le")] pub(crate) u64);

@@ -1,21 +1,23 @@
 //! Prints what the recorded exchanges cost; `scripts/cost.sh` runs it.
 //!
 //! `cost BEFORE` prints the table with what changed against the table in the file `BEFORE`. With `UPDATE_COST=1` it
-//! also writes `cost.tsv`. `cost --functions EXCHANGE` prints the functions that run.
+//! also writes `cost.tsv`. `cost --functions EXCHANGE` prints the functions that run, `cost --features` the table with each
+//! optional feature.
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
-use fake_envoy::{CostTable, Host, Measured, measure_all};
+use fake_envoy::{CostTable, Host, Measured, measure_all, measure_features};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let text = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--features"] => measure_features()?.aligned(&CostTable::default()),
         ["--functions", exchange] => functions(exchange)?,
         [before] => table(Path::new(before))?,
-        _ => return Err("usage: cost BEFORE | cost --functions EXCHANGE".into()),
+        _ => return Err("usage: cost BEFORE | cost --functions EXCHANGE | cost --features".into()),
     };
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }

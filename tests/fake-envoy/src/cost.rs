@@ -1,5 +1,6 @@
 //! The cost of an exchange in figures that do not depend on the machine, and the committed table of them.
 
+mod features;
 mod measure;
 mod table;
 
@@ -7,6 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::{Function, Trace};
 
+pub use features::measure_features;
 pub use measure::{Measured, measure, measure_all};
 pub use table::CostTable;
 

@@ -36,7 +36,7 @@ mod trace;
 mod vm;
 mod wasi;
 
-pub use cost::{Cost, CostTable, Footprint, Measured, measure, measure_all};
+pub use cost::{Cost, CostTable, Footprint, Measured, measure, measure_all, measure_features};
 pub use exchange::{Exchange, Framing, Played, Step};
 pub use fault::Fault;
 pub use fixture::{parse as parse_exchange, recorded};

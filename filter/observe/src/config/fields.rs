@@ -69,6 +69,7 @@ impl Fields {
         format!("{}{name}", self.prefix)
     }
 
+    #[inline(never)]
     pub(super) fn problem(&mut self, name: &str, message: &str) {
         self.problems.push(Problem::new(self.path(name), message));
     }
@@ -82,6 +83,7 @@ impl Fields {
         self.left.get(name)?.as_str()
     }
 
+    #[inline(never)]
     pub(super) fn take(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);
         self.left.remove(name)
@@ -92,15 +94,17 @@ impl Fields {
         self.left.remove(name)
     }
 
+    #[inline(never)]
     fn refuse(&mut self, name: &str, found: &Value, allowed: &str) {
         self.problems.push(wrong(&self.path(name), found, allowed));
     }
 
+    #[inline(never)]
     pub(super) fn text(
         &mut self,
         name: &'static str,
         allowed: &str,
-        is_allowed: impl Fn(&str) -> bool,
+        is_allowed: fn(&str) -> bool,
     ) -> Option<String> {
         match self.take(name)? {
             Value::String(text) if is_allowed(&text) => Some(text),
@@ -140,11 +144,12 @@ impl Fields {
         Some(key)
     }
 
+    #[inline(never)]
     pub(super) fn texts(
         &mut self,
         name: &'static str,
         allowed: &str,
-        is_allowed: impl Fn(&str) -> bool,
+        is_allowed: fn(&str) -> bool,
     ) -> Option<Vec<String>> {
         let items = match self.take(name)? {
             Value::Array(items) if items.len() <= MAX_ENTRIES => items,
@@ -168,16 +173,25 @@ impl Fields {
     }
 
     pub(super) fn choice<T: Copy>(&mut self, name: &'static str, choices: &[(&str, T)], target: &mut T) {
-        let Some(value) = self.take(name) else { return };
-        match choices.iter().find(|(text, _)| value.as_str() == Some(text)) {
-            Some(&(_, choice)) => *target = choice,
-            None => {
-                let allowed: Vec<_> = choices.iter().map(|(text, _)| format!("\"{text}\"")).collect();
-                self.refuse(name, &value, &allowed.join(", "));
-            }
+        let texts: Vec<&str> = choices.iter().map(|(text, _)| *text).collect();
+        if let Some((_, choice)) = self.choice_of(name, &texts).and_then(|index| choices.get(index)) {
+            *target = *choice;
         }
     }
 
+    /// [`choice`](Self::choice) compiled once for all of them. Returns the index of the text.
+    #[inline(never)]
+    fn choice_of(&mut self, name: &'static str, texts: &[&str]) -> Option<usize> {
+        let value = self.take(name)?;
+        let index = texts.iter().position(|text| value.as_str() == Some(text));
+        if index.is_none() {
+            let allowed: Vec<_> = texts.iter().map(|text| format!("\"{text}\"")).collect();
+            self.refuse(name, &value, &allowed.join(", "));
+        }
+        index
+    }
+
+    #[inline(never)]
     pub(super) fn boolean(&mut self, name: &'static str, target: &mut bool) {
         match self.take(name) {
             None => {}

@@ -15,7 +15,7 @@ use crate::host::SharedData;
 use crate::label::clean;
 use crate::label::resource;
 use crate::label::template::Template;
-use crate::shared_data::{StoredDigest, decode, encode, update};
+use crate::shared_data::{StoredDigest, change_generation, decode, encode, generation, update};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,7 @@ pub(crate) struct ListedResources {
     key: String,
     /// The key of the generation number.
     generation_key: String,
-    generation: u32,
+    generation: u64,
     limit: usize,
     label_bytes: usize,
     digest_key: DigestKey,
@@ -89,10 +89,7 @@ impl ListedResources {
         self.insert(&entries.unwrap_or_default());
         // Written after the entries, so that a worker that sees the new generation finds them. This VM does not store the
         // new generation, because another worker may have written between the two.
-        update(shared, &self.generation_key, |bytes| {
-            *bytes = encode(&decode::<u32>(bytes).wrapping_add(1));
-            (true, ())
-        });
+        change_generation(shared, &self.generation_key);
     }
 
     /// The label of a URI that was listed or that matches a listed template.
@@ -103,7 +100,7 @@ impl ListedResources {
         if found.is_some() {
             return found;
         }
-        let current = shared.read(&self.generation_key).map_or(0, |value| decode(&value.bytes));
+        let current = generation(shared, &self.generation_key);
         if current == self.generation {
             return None;
         }

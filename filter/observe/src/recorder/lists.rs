@@ -2,12 +2,14 @@
 //! reads.
 
 use super::Recorder;
+use super::budgets::Budgets;
 use super::catalogue::{Catalogue, Changes};
 use super::families::ListChanges;
 use super::label_code::Server;
 use super::listed_resources::ListedResources;
 use super::tool_lists::ToolLists;
 use crate::config::Config;
+use crate::digest::DigestKey;
 use crate::host::{Metrics, SharedData};
 use crate::label::{BudgetedLabel, KnownMethod, ListChange, Method, ProtocolVersion, ResourceUriLabel, clean};
 use crate::observation::Page;
@@ -19,56 +21,71 @@ use rustc_hash::FxHashMap;
 pub(super) struct Lists {
     /// The prefix of the keys in the shared data.
     key_prefix: String,
-    catalogues: FxHashMap<(Server, Method, Option<ProtocolVersion>), Catalogue>,
-    resources: FxHashMap<Server, ListedResources>,
-    tools: FxHashMap<Server, ToolLists>,
+    servers: FxHashMap<Server, ServerLists>,
+}
+
+/// The lists of one server.
+#[derive(Debug)]
+pub(super) struct ServerLists {
+    pub(super) tools: ToolLists,
+    resources: ListedResources,
+    /// The prefix of the catalogues' keys.
+    catalogue_key: String,
+    /// One for each list method and protocol version that was used.
+    catalogues: Vec<((KnownMethod, Option<ProtocolVersion>), Catalogue)>,
 }
 
 // === impl Lists ===
 
 impl Lists {
     pub(super) fn new(key_prefix: String) -> Self {
-        Self {
-            key_prefix,
-            catalogues: FxHashMap::default(),
-            resources: FxHashMap::default(),
-            tools: FxHashMap::default(),
-        }
+        Self { key_prefix, servers: FxHashMap::default() }
     }
 
-    /// `server_name` returns the name of `server`.
     #[inline]
-    pub(super) fn tools<'a>(&mut self, server: Server, server_name: impl FnOnce() -> &'a str) -> &mut ToolLists {
-        let Self { key_prefix, tools, .. } = self;
-        tools.entry(server).or_insert_with(|| ToolLists::new(format!("{key_prefix}/tools/{}", server_name())))
+    pub(super) fn of(&mut self, server: Server, budgets: &Budgets, config: &Config) -> &mut ServerLists {
+        let Self { key_prefix, servers } = self;
+        servers.entry(server).or_insert_with(|| ServerLists::new(key_prefix, server.text(budgets), config))
     }
 
     /// The tools of all servers.
     pub(super) fn all_tools(&mut self) -> impl Iterator<Item = (Server, &mut ToolLists)> {
-        self.tools.iter_mut().map(|(server, tools)| (*server, tools))
+        self.servers.iter_mut().map(|(server, lists)| (*server, &mut lists.tools))
+    }
+}
+
+// === impl ServerLists ===
+
+impl ServerLists {
+    #[inline(never)]
+    fn new(key_prefix: &str, server_name: &str, config: &Config) -> Self {
+        let Config { limits, digest_key, .. } = config;
+        let resources = format!("{key_prefix}/resources/{server_name}");
+        Self {
+            tools: ToolLists::new(format!("{key_prefix}/tools/{server_name}")),
+            resources: ListedResources::new(resources, limits.resource_uris, limits.label_bytes, *digest_key),
+            catalogue_key: format!("{key_prefix}/definitions/{server_name}"),
+            catalogues: Vec::new(),
+        }
     }
 
-    /// `server_name` is the name of `server`.
-    fn catalogue(
+    /// What is new in a page; `None` if this VM saw the page before.
+    fn compare(
         &mut self,
-        server: Server,
-        server_name: &str,
         method: KnownMethod,
         protocol_version: Option<ProtocolVersion>,
-    ) -> &mut Catalogue {
-        let Self { key_prefix, catalogues, .. } = self;
-        catalogues.entry((server, Method::Known(method), protocol_version)).or_insert_with(|| {
+        page: &Page<'_>,
+        digest_key: DigestKey,
+        shared: &dyn SharedData,
+    ) -> Option<Changes> {
+        let list = (method, protocol_version);
+        if !self.catalogues.iter().any(|(other, _)| *other == list) {
             let protocol_version = protocol_version.map_or("", ProtocolVersion::as_str);
-            Catalogue::new(format!("{key_prefix}/definitions/{server_name}/{}/{protocol_version}", method.as_str()))
-        })
-    }
-
-    fn resources(&mut self, server: Server, server_name: &str, config: &Config) -> &mut ListedResources {
-        let Self { key_prefix, resources, .. } = self;
-        resources.entry(server).or_insert_with(|| {
-            let key = format!("{key_prefix}/resources/{server_name}");
-            ListedResources::new(key, config.limits.resource_uris, config.limits.label_bytes, config.digest_key)
-        })
+            let key = format!("{}/{}/{protocol_version}", self.catalogue_key, method.as_str());
+            self.catalogues.push((list, Catalogue::new(key)));
+        }
+        let (_, catalogue) = self.catalogues.iter_mut().find(|(other, _)| *other == list)?;
+        catalogue.compare(page, digest_key, shared)
     }
 }
 
@@ -78,7 +95,7 @@ impl Recorder {
     /// The label of a resource that the server listed; `None` if it is not known.
     pub(crate) fn published_label(&mut self, server: Server, uri: &[u8], shared: &dyn SharedData) -> Option<Box<str>> {
         let Self { config, budgets, lists, .. } = self;
-        lists.resources(server, server.text(budgets), config).label(uri, shared)
+        lists.of(server, budgets, config).resources.label(uri, shared)
     }
 
     /// Counts the changes of a page, admits its names as confirmed, and follows which tools are listed.
@@ -98,9 +115,9 @@ impl Recorder {
             KnownMethod::ResourcesList | KnownMethod::ResourceTemplatesList => BudgetedLabel::ResourceUri,
             _ => return,
         };
-        let server_name = server.text(&self.budgets);
-        let catalogue = self.lists.catalogue(server, server_name, method, protocol_version);
-        let changes = catalogue.compare(page, self.config.digest_key, metrics);
+        let Self { config, budgets, lists, .. } = self;
+        let lists = lists.of(server, budgets, config);
+        let changes = lists.compare(method, protocol_version, page, config.digest_key, metrics);
         let varies = changes.is_some_and(|changes| changes.varies > 0);
         if let Some(changes) = changes {
             self.count_changes(server, Method::Known(method), changes);
@@ -144,12 +161,12 @@ impl Recorder {
     fn resources_published(&mut self, server: Server, page: &Page<'_>, is_template: bool, shared: &dyn SharedData) {
         if self.config.resource_uri == ResourceUriLabel::Published {
             let Self { config, budgets, lists, .. } = self;
-            let resources = lists.resources(server, server.text(budgets), config);
+            let resources = &mut lists.of(server, budgets, config).resources;
             resources.add(page.items.iter().map(|item| &*item.name), is_template, shared);
         }
         for item in page.items {
-            let listed =
-                self.lists.resources.get(&server).and_then(|resources| resources.listed(&item.name, is_template));
+            let Self { config, budgets, lists, .. } = self;
+            let listed = lists.of(server, budgets, config).resources.listed(&item.name, is_template);
             let text = match listed {
                 Some(label) => label,
                 // No read has the label of a template that was not kept.

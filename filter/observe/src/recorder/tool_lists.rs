@@ -23,7 +23,7 @@ mod known_tools;
 
 use crate::host::SharedData;
 use crate::observation::Page;
-use crate::shared_data::{StoredDigest, decode, encode, update};
+use crate::shared_data::{StoredDigest, change_generation, encode, generation, update};
 use crate::text::Text;
 pub(super) use definition_sizes::Definition;
 use definition_sizes::DefinitionSizes;
@@ -106,7 +106,7 @@ impl ToolLists {
 
     #[inline(never)]
     fn read_if_changed(&mut self, shared: &dyn SharedData) {
-        let generation = self.read_generation(shared);
+        let generation = generation(shared, &self.generation_key);
         if self.generation != Some(generation) {
             let names = shared.read(&self.names_key());
             self.known = names.map(|names| KnownTools::from_bytes(&names.bytes)).unwrap_or_default();
@@ -118,7 +118,7 @@ impl ToolLists {
     /// Adds the names of a page; `None` if the page is the latest list already.
     pub(super) fn add(&mut self, page: &Page<'_>, varies: bool, shared: &dyn SharedData) -> Option<AddedPage> {
         let page = ToolPage::of(page);
-        let generation = self.read_generation(shared);
+        let generation = generation(shared, &self.generation_key);
         let is_latest = self.generation == Some(generation) && self.latest == Some(page.digest);
         if page.is_list() && !varies && is_latest {
             return None;
@@ -148,7 +148,7 @@ impl ToolLists {
         if is_changed || has_new_sizes {
             let next = generation.wrapping_add(1);
             // With another number, another worker may have changed the values after this one. Then the next call reads the names.
-            if self.change_generation(shared) == Some(next) {
+            if change_generation(shared, &self.generation_key) == Some(next) {
                 self.generation = Some(next);
             }
         }
@@ -159,8 +159,7 @@ impl ToolLists {
     pub(super) fn sizes(&self, labels: &[Box<str>], shared: &dyn SharedData) -> Vec<u64> {
         let value = shared.read(&self.sizes_key());
         let sizes = value.map(|value| DefinitionSizes::from_bytes(&value.bytes)).unwrap_or_default();
-        let by_label = sizes.by_label();
-        labels.iter().map(|label| by_label.get(&**label).copied().unwrap_or_default()).collect()
+        labels.iter().map(|label| sizes.of(label)).collect()
     }
 
     /// Returns the names of the list that the page completes, and whether the stored names changed.
@@ -195,18 +194,6 @@ impl ToolLists {
             (is_changed, (labels, is_changed))
         });
         added.unwrap_or_default()
-    }
-
-    fn read_generation(&self, shared: &dyn SharedData) -> u64 {
-        shared.read(&self.generation_key).map(|value| decode(&value.bytes)).unwrap_or_default()
-    }
-
-    fn change_generation(&self, shared: &dyn SharedData) -> Option<u64> {
-        update(shared, &self.generation_key, |bytes| {
-            let number = decode::<u64>(bytes).wrapping_add(1);
-            *bytes = encode(&number);
-            (true, number)
-        })
     }
 
     fn names_key(&self) -> String {

@@ -19,8 +19,8 @@ impl Recorder {
         if server.is_other() {
             return;
         }
-        let Self { budgets, lists, .. } = self;
-        let Some(added) = lists.tools(server, || server.text(budgets)).add(page, varies, metrics) else { return };
+        let Self { config, budgets, lists, .. } = self;
+        let Some(added) = lists.of(server, budgets, config).tools.add(page, varies, metrics) else { return };
         let mut definitions = Vec::with_capacity(page.items.len());
         let mut labels = Vec::new();
         for item in page.items {
@@ -32,8 +32,8 @@ impl Recorder {
             }
             definitions.push(Definition::new(&item.name, label, item.bytes));
         }
-        let Self { budgets, lists, .. } = self;
-        let lists = lists.tools(server, || server.text(budgets));
+        let Self { config, budgets, lists, .. } = self;
+        let lists = &mut lists.of(server, budgets, config).tools;
         labels.extend(lists.add_definitions(added, &definitions, metrics));
         self.set_sizes(server, &labels, metrics);
     }
@@ -42,8 +42,8 @@ impl Recorder {
     fn set_sizes(&mut self, server: Server, labels: &[Box<str>], metrics: &dyn Metrics) {
         let mut set = Vec::new();
         while !labels.is_empty() {
-            let Self { budgets, lists, .. } = self;
-            let sizes = lists.tools(server, || server.text(budgets)).sizes(labels, metrics);
+            let Self { config, budgets, lists, .. } = self;
+            let sizes = lists.of(server, budgets, config).tools.sizes(labels, metrics);
             // If another worker changed them in between, its sizes may have been set before these.
             if sizes == set {
                 return;
@@ -70,8 +70,8 @@ impl Recorder {
         if server_name.is_other() {
             return;
         }
-        let Self { budgets, lists, .. } = self;
-        let unlisted = lists.tools(server_name, || server_name.text(budgets)).called(tool, shared);
+        let Self { config, budgets, lists, .. } = self;
+        let unlisted = lists.of(server_name, budgets, config).tools.called(tool, shared);
         if unlisted > 0 {
             self.count(UnlistedToolCalls { server_name }, unlisted);
         }

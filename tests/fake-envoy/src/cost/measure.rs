@@ -45,8 +45,19 @@ pub fn measure_all() -> Result<Vec<Measured>, Fault> {
 ///
 /// If the filter cannot be built or traced, or fails.
 pub fn measure(name: &str, exchange: &Exchange) -> Result<[Measured; 2], Fault> {
+    measure_with(name, CONFIGURATION, &[], exchange)
+}
+
+/// [`measure`] with this configuration, on a worker that saw the exchanges `before`.
+pub(super) fn measure_with(
+    name: &str,
+    configuration: &str,
+    before: &[&Exchange],
+    exchange: &Exchange,
+) -> Result<[Measured; 2], Fault> {
     let (plain, traced) = (Host::new()?, Host::traced()?);
-    let (vm, copy) = (warm(&plain, exchange)?, warm(&traced, exchange)?);
+    let warm = |host| warm(host, configuration, before, exchange);
+    let (vm, copy) = (warm(&plain)?, warm(&traced)?);
     let run = |name: String, run: &dyn Fn(&Vm) -> Result<(), Fault>| {
         let before = vm.cost();
         run(&vm)?;
@@ -60,10 +71,12 @@ pub fn measure(name: &str, exchange: &Exchange) -> Result<[Measured; 2], Fault> 
     ])
 }
 
-/// A worker after the first run of the exchange, and a tick.
-fn warm(host: &Host, exchange: &Exchange) -> Result<Vm, Fault> {
-    let vm = host.start(&Plugin::new(CONFIGURATION))?;
-    vm.play(exchange, Framing::Http1)?;
+/// A worker after the exchanges `before`, the first run of the exchange, and a tick.
+fn warm(host: &Host, configuration: &str, before: &[&Exchange], exchange: &Exchange) -> Result<Vm, Fault> {
+    let vm = host.start(&Plugin::new(configuration))?;
+    for exchange in before.iter().chain(&[exchange]) {
+        vm.play(exchange, Framing::Http1)?;
+    }
     vm.tick()?;
     Ok(vm)
 }

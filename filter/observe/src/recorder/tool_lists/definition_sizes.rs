@@ -2,7 +2,6 @@
 
 use super::known_tools::Names;
 use crate::shared_data::{StoredDigest, decode};
-use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 /// How many definitions are kept at most. Further tools have no size.
@@ -30,32 +29,40 @@ impl DefinitionSizes {
         if sizes.0.len() <= MAX_DEFINITIONS { sizes } else { Self::default() }
     }
 
-    /// Adds the definitions of a page. If it completes a list, definitions that the list lacks are removed. Returns the labels
-    /// whose size changed.
+    /// Adds the definitions of a page. If it completes a list, definitions that the list lacks are removed. If a page has a name
+    /// twice, the second item is ignored. Returns the labels of the definitions that changed.
+    ///
+    /// A page has few definitions, so a hash table or a sort would only add 10 KB to the module.
     pub(super) fn add(&mut self, listed: &[Definition], complete: Option<&Names>) -> Vec<Box<str>> {
-        let before = std::mem::take(self);
-        let mut names = FxHashSet::default();
-        // If a page has a name twice, the second item is ignored.
-        let listed: Vec<_> = listed.iter().filter(|definition| names.insert(definition.name)).collect();
-        let is_kept = |old: &&Definition| {
-            !names.contains(&old.name) && complete.is_none_or(|complete| complete.contains(old.name))
-        };
-        let kept = before.0.iter().filter(is_kept);
-        self.0 = kept.chain(listed).take(MAX_DEFINITIONS).cloned().collect();
-        // The order does not depend on that of the pages.
-        self.0.sort_unstable_by_key(|definition| definition.name);
-        let (old, new) = (before.by_label(), self.by_label());
-        let labels: FxHashSet<&str> = old.keys().chain(new.keys()).copied().collect();
-        let changed = labels.into_iter().filter(|label| old.get(label) != new.get(label));
-        changed.map(Box::from).collect()
+        let mut changed: Vec<Box<str>> = Vec::new();
+        self.0.retain(|old| {
+            let is_kept = match find(listed, old.name) {
+                Some(new) => new == old,
+                None => complete.is_none_or(|complete| complete.contains(old.name)),
+            };
+            if !is_kept {
+                changed.push(old.label.clone());
+            }
+            is_kept
+        });
+        for new in listed {
+            if self.0.len() < MAX_DEFINITIONS && find(&self.0, new.name).is_none() {
+                self.0.push(new.clone());
+                if !changed.contains(&new.label) {
+                    changed.push(new.label.clone());
+                }
+            }
+        }
+        changed
     }
 
-    /// The size of each label. Names that have the same label are added up.
-    pub(super) fn by_label(&self) -> FxHashMap<&str, u64> {
-        let mut sizes = FxHashMap::default();
-        for definition in &self.0 {
-            *sizes.entry(&*definition.label).or_default() += u64::from(definition.bytes);
-        }
-        sizes
+    /// The size of a label. Names that have the same label are added up.
+    pub(super) fn of(&self, label: &str) -> u64 {
+        let definitions = self.0.iter().filter(|definition| &*definition.label == label);
+        definitions.map(|definition| u64::from(definition.bytes)).sum()
     }
+}
+
+fn find(definitions: &[Definition], name: StoredDigest) -> Option<&Definition> {
+    definitions.iter().find(|definition| definition.name == name)
 }

@@ -66,11 +66,11 @@ pub(super) struct KnownTools {
 // === impl Names ===
 
 impl Names {
-    fn of(digests: impl Iterator<Item = u64>) -> Self {
-        let mut names: Vec<_> = digests.map(StoredDigest).collect();
-        names.sort_unstable();
-        names.dedup();
-        Self(names)
+    /// A sort would add 3 KB to the module. A list has so few names that it is not faster.
+    fn insert(&mut self, name: StoredDigest) {
+        if let Err(at) = self.0.binary_search(&name) {
+            self.0.insert(at, name);
+        }
     }
 
     pub(super) fn contains(&self, name: StoredDigest) -> bool {
@@ -81,8 +81,8 @@ impl Names {
         names.0.iter().all(|&name| self.contains(name))
     }
 
-    fn union(&self, others: &Self) -> Self {
-        Self::of(self.0.iter().chain(&others.0).map(|name| name.0))
+    fn insert_all(&mut self, others: &Self) {
+        others.0.iter().for_each(|&name| self.insert(name));
     }
 }
 
@@ -92,11 +92,16 @@ impl ToolPage {
     pub(super) fn of(page: &Page<'_>) -> Self {
         // The rest of a longer name is not known.
         let is_cut = page.items.iter().any(|item| item.name.len() >= NAME_BYTES);
-        let names = page.items.iter().map(|item| Text::digest_of(&item.name));
-        let sizes = page.items.iter().map(|item| item.bytes.into());
+        let mut names = Names::default();
+        let mut digest = 0;
+        for item in page.items {
+            let name = Text::digest_of(&item.name);
+            digest = combine(combine(digest, name), item.bytes.into());
+            names.insert(StoredDigest(name));
+        }
         Self {
-            digest: names.clone().chain(sizes).fold(0, combine),
-            names: Names::of(names),
+            digest,
+            names,
             is_whole: page.is_whole && !is_cut && page.items.len() <= MAX_NAMES,
             cursor: page.cursor,
             next_cursor: page.next_cursor,
@@ -133,15 +138,17 @@ impl KnownTools {
     /// Adds a page. Returns the names of the list that it completes.
     pub(super) fn add(&mut self, page: &ToolPage) -> Option<Names> {
         let before = page.cursor.map_or_else(|| Some(Names::default()), |cursor| self.continued(cursor));
-        let names = before.as_ref().map_or_else(|| page.names.clone(), |before| before.union(&page.names));
+        let is_continued = before.is_some();
+        let mut names = before.unwrap_or_default();
+        names.insert_all(&page.names);
         if !page.is_whole || names.0.len() > MAX_NAMES {
             self.is_uncertain = true;
             return None;
         }
-        match (before, page.next_cursor) {
-            (None, _) => self.add_to_latest(&names),
-            (Some(_), Some(next)) => self.wait(next, names),
-            (Some(_), None) => {
+        match page.next_cursor {
+            _ if !is_continued => self.add_to_latest(&names),
+            Some(next) => self.wait(next, names),
+            None => {
                 self.complete(names.clone());
                 return Some(names);
             }
@@ -172,7 +179,7 @@ impl KnownTools {
             return;
         }
         chain.clients += 1;
-        chain.names = chain.names.union(&names);
+        chain.names.insert_all(&names);
         if chain.names.0.len() > MAX_NAMES {
             self.is_uncertain = true;
             self.chains.retain(|chain| chain.awaited != awaited);
@@ -192,7 +199,7 @@ impl KnownTools {
             return;
         }
         let Some(latest) = self.lists.first_mut() else { return self.lists.push(names.clone()) };
-        *latest = latest.union(names);
+        latest.insert_all(names);
         if latest.0.len() > MAX_NAMES {
             self.is_uncertain = true;
             self.lists.clear();

@@ -1,0 +1,49 @@
+//! What `small_json` costs with each optional feature: the table in `docs/performance.md`.
+
+use super::measure::measure_with;
+use crate::{CostTable, Exchange, Fault, Step, recorded};
+
+/// Names and configurations; `availability` is off as in the other tables.
+const FEATURES: [(&str, &str); 6] = [
+    ("1 default", r#"{"availability":"off"}"#),
+    ("2 client_name off", r#"{"availability":"off","labels":{"client_name":"off"}}"#),
+    ("3 client_name requests", r#"{"availability":"off","labels":{"client_name":"requests"}}"#),
+    ("4 client_name tools", r#"{"availability":"off","labels":{"client_name":"tools"}}"#),
+    ("5 filter_state", r#"{"availability":"off","filter_state":true}"#),
+    (
+        "6 filter_state and identity",
+        r#"{"availability":"off","filter_state":true,"labels":{"hash_key":"0123456789abcdef"},"identity":{"header":"x-user"}}"#,
+    ),
+];
+
+/// Measures `small_json` with each feature. Its session has seen `initialize`, so that the client's name is known, and the request
+/// has the header of `identity`.
+///
+/// # Errors
+///
+/// If an exchange is missing or cannot be measured.
+pub fn measure_features() -> Result<CostTable, Fault> {
+    let all = recorded()?;
+    let find = |name: &str| {
+        let found = all.iter().find(|(other, _)| other == name).map(|(_, exchange)| exchange);
+        found.ok_or_else(|| Fault::Fixture(format!("no exchange {name}")))
+    };
+    let (initialize, call) = (find("initialize")?, with_user(find("small_json")?));
+    let mut table = CostTable::default();
+    for (name, configuration) in FEATURES {
+        let [run, tick] = measure_with(name, configuration, &[initialize], &call)?;
+        table.insert(name, &run.cost, &run.footprint);
+        table.insert(&format!("{name}, tick"), &tick.cost, &tick.footprint);
+    }
+    Ok(table)
+}
+
+fn with_user(exchange: &Exchange) -> Exchange {
+    let mut exchange = exchange.clone();
+    for step in &mut exchange.steps {
+        if let Step::RequestHeaders(headers) = step {
+            headers.push(("x-user".to_owned(), b"ada".to_vec()));
+        }
+    }
+    exchange
+}
