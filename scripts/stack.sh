@@ -2,7 +2,8 @@
 # Runs weather server, sidecar, collector, Prometheus and clients without containers, until Ctrl-C.
 #
 #   scripts/stack.sh           ports 4000 (MCP), 9902, 8889, 4318, 9090 (Prometheus); another free port if one is in use
-#   ONCE=1 scripts/stack.sh    ends after the table; exit 1 if Prometheus' counts differ from the clients'
+#   ONCE=1 scripts/stack.sh    ends after the tables; exit 1 if Prometheus' counts differ from the clients'
+#   STACK_STATE=DIRECTORY scripts/stack.sh    keeps the audit log, the spans and the logs in a new or an empty directory
 #
 # With OTEL_EXPORTER_OTLP_ENDPOINT the collector also sends metrics, spans and logs there.
 # MCP_FILTER_WASM and MCP_SIDECAR may name a module and a launcher that are built already.

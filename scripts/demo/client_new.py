@@ -19,7 +19,7 @@ async def one_session(url: str, application: str, user: str, seen: Seen) -> None
     async with create_mcp_http_client(headers={USER_HEADER: user}) as http, \
             Client(streamable_http_client(url, http_client=http), client_info=info) as client:
         seen.opened("server/discover", client.protocol_version)
-        await drive(client, seen, MCPError, str)
+        await drive(client, application, seen, MCPError, str)
 
 
 async def main(url: str) -> None:

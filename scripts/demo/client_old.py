@@ -21,7 +21,7 @@ async def one_session(url: str, application: str, user: str, seen: Seen) -> None
             streamable_http_client(url, http_client=http) as (read, write, _), \
             ClientSession(read, write, client_info=client) as session:
         seen.opened("initialize", (await session.initialize()).protocolVersion)
-        await drive(session, seen, McpError, AnyUrl)
+        await drive(session, application, seen, McpError, AnyUrl)
 
 
 async def main(url: str) -> None:

@@ -21,6 +21,8 @@ TOOLS = {
     "order_report": 2,
     "track_storm": 2,
 }
+# More calls of one application: it repeats a call that fails.
+REPEATED = {("field-agent", "read_station"): 12}
 CITIES = ["bergen", "cairo", "lima", "sapporo"]
 RESOURCES = ["weather://cities", "weather://guide", "weather://cities/bergen/today", "weather://cities/atlantis/today"]
 PROMPTS = {"plan_day": {"city": "lima"}, "compare_cities": {"first": "lima", "second": "cairo"}}
@@ -74,12 +76,12 @@ class Seen:
         }))
 
 
-async def drive(client, seen: Seen, refusal: type[Exception], as_uri) -> None:
+async def drive(client, application: str, seen: Seen, refusal: type[Exception], as_uri) -> None:
     """One session, from its lists to its last prompt; `as_uri` makes the SDK's type of a URI."""
     for method, name in LISTS.items():
         await seen.ask(method, "", getattr(client, name)(), refusal)
     for tool, times in TOOLS.items():
-        for turn in range(times):
+        for turn in range(times + REPEATED.get((application, tool), 0)):
             call = client.call_tool(tool, {"city": CITIES[turn % len(CITIES)]}, progress_callback=seen.note_progress)
             await seen.ask("tools/call", tool, call, refusal)
     for uri in RESOURCES:

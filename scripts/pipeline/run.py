@@ -1,7 +1,7 @@
 """Runs weather server, sidecar, collector, Prometheus, and clients that keep calling, without containers.
 
-Prints the addresses and a table from Prometheus, and runs until Ctrl-C. `ONCE=1` ends after the table, with exit 1 if Prometheus'
-counts differ from the clients'. Called by scripts/stack.sh, which builds the programs.
+Prints tables from Prometheus and from the audit log and the addresses, and runs until Ctrl-C. `ONCE=1` ends after the tables, with
+exit 1 if Prometheus' counts differ from the clients'. Called by scripts/stack.sh, which builds the programs.
 """
 
 import json
@@ -12,14 +12,16 @@ import tempfile
 import time
 import urllib.error
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "demo"))
 
 import parts
 import prometheus
+import tables
 import who
-from report import table
 from stack import Process, StackError, answers, connects, end_on_signals, free_ports, start_sidecar, start_weather
 
 DEFAULT_PORTS = {
@@ -60,6 +62,29 @@ def setting(variable: str, least: int, most: int) -> int | None:
     if not text.isdecimal() or not least <= int(text) <= most:
         raise StackError(f"{variable}: {text!r} is not allowed; allowed: a number from {least} to {most}")
     return int(text)
+
+
+def setting_of_state() -> str:
+    """The directory that the user names for all files; empty if they are deleted at the end."""
+    return os.environ.get("STACK_STATE", "")
+
+
+@contextmanager
+def state_directory() -> Iterator[Path]:
+    """The directory of all files. Old files in it would change the counts of the audit log."""
+    if not (given := setting_of_state()):
+        with tempfile.TemporaryDirectory(prefix="mcp-stack-") as state:
+            yield Path(state)
+        return
+    state = Path(given).resolve()
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        used = any(state.iterdir())
+    except OSError as error:
+        raise StackError(f"STACK_STATE: {error}") from error
+    if used:
+        raise StackError(f"STACK_STATE: {given!r} is not empty; allowed: a new or an empty directory")
+    yield state
 
 
 class Stack:
@@ -128,53 +153,39 @@ def say(text: str) -> None:
 
 
 def run_clients(url: str) -> Counter:
-    """One round of real clients with two protocol versions. Returns the number of calls by tool and status."""
+    """One round of real clients with two protocol versions. Returns the number of operations by method, tool and status."""
     here = Path(__file__).resolve().parents[1] / "demo"
-    calls: Counter = Counter()
+    made: Counter = Counter()
     for python, program in ((os.environ["OLD_CLIENT_PYTHON"], "client_old.py"), (sys.executable, "client_new.py")):
         # In a separate session, so that Ctrl-C reaches only this program, which ends the client.
         done = subprocess.run([python, str(here / program), url], check=False, stdout=subprocess.PIPE,
                               timeout=CLIENT_SECONDS, text=True, start_new_session=True)
         if done.returncode:
             raise StackError(f"{program} ended with status {done.returncode}")
-        for method, tool, status, _, count in json.loads(done.stdout)["operations"]:
-            if method == "tools/call":
-                calls[tool, status] += count
-    return calls
+        for method, subject, status, _, count in json.loads(done.stdout)["operations"]:
+            made[method, subject, status] += count
+    return made
 
 
-def counted(base: str) -> Counter:
-    """The same counts, from Prometheus."""
-    found = prometheus.query(base, "sum by (tool_name, status) (mcp_tool_calls_total)")
+def tool_calls(made: Counter) -> Counter:
+    """The number of tool calls by tool and status."""
+    return Counter({(subject, status): count for (method, subject, status), count in made.items() if method == "tools/call"})
+
+
+def counted(base: str, family: str) -> Counter:
+    """The same counts, from a family in Prometheus."""
+    found = prometheus.query(base, f"sum by (tool_name, status) ({family})")
     return Counter({(labels["tool_name"], labels["status"]): round(number) for labels, number in found if number})
 
 
 def await_counts(base: str, expected: Counter, begun: float) -> None:
     """Waits until Prometheus' counts equal the clients'."""
     deadline = time.monotonic() + TABLE_SECONDS
-    while (found := counted(base)) != expected:
+    while any((found := counted(base, family)) != expected for family in ("mcp_tool_calls_total", "mcp_client_tool_calls_total")):
         if time.monotonic() > deadline:
             raise StackError(f"Prometheus' counts differ from the clients': {dict(found)}, expected {dict(expected)}")
         time.sleep(0.2)
     say(f"  Prometheus has every call, {time.monotonic() - begun:.1f} s after the last")
-
-
-def tools_table(base: str) -> str:
-    """One row per tool, from Prometheus only."""
-    def by_tool(expression: str) -> dict[str, float]:
-        return {labels["tool_name"]: number for labels, number in prometheus.query(base, expression)}
-
-    def quantile(share: float) -> dict[str, float]:
-        return by_tool(f"histogram_quantile({share}, sum by (tool_name, le) (mcp_tool_duration_seconds_bucket))")
-
-    calls = by_tool("sum by (tool_name) (mcp_tool_calls_total)")
-    failed = by_tool('sum by (tool_name) (mcp_tool_calls_total{status="error"})')
-    middle, late = quantile(0.5), quantile(0.95)
-    size = by_tool("sum by (tool_name) (mcp_tool_result_bytes_sum) / sum by (tool_name) (mcp_tool_result_bytes_count)")
-    rows = [[tool, f"{calls[tool]:.0f}", f"{failed.get(tool, 0):.0f}", f"{middle[tool] * 1000:.1f} ms",
-             f"{late[tool] * 1000:.1f} ms", f"{size[tool] / 1000:.1f} kB"]
-            for tool in sorted(calls) if calls[tool]]
-    return table(["tool", "calls", "errors", "p50", "p95", "mean result"], rows, {1, 2, 3, 4, 5})
 
 
 def show(stack: Stack) -> None:
@@ -184,44 +195,71 @@ def show(stack: Stack) -> None:
         f"collector         {stack.url('metrics', '/metrics')}\n"
         f"  of itself       {stack.url('own', '/metrics')}\n"
         f"  OTLP            {stack.url('otlp_http')} (HTTP), 127.0.0.1:{stack.ports['otlp_grpc']} (gRPC)\n"
-        f"Prometheus        {stack.url('prometheus')}/api/v1/query?query=mcp_requests_total\n"
-        f"audit log         {stack.audit}\n"
-        f"spans             {os.environ.get('OTEL_EXPORTER_OTLP_ENDPOINT') or stack.spans}\n"
-        f"logs              {stack.state}\n")
+        f"Prometheus        {stack.url('prometheus')}/api/v1/query?query=mcp_requests_total")
 
 
-def show_callers(stack: Stack, expected: int) -> None:
-    """Who called what. Waits until the audit log has every call, and the trace of one that failed is there."""
+def show_files(stack: Stack) -> None:
+    """Prints where the files are, unless they end with this program."""
+    kept, once = setting_of_state(), os.environ.get("ONCE") == "1"
+    if kept or not once:
+        say(f"audit log         {stack.audit}\n"
+            f"spans             {os.environ.get('OTEL_EXPORTER_OTLP_ENDPOINT') or stack.spans}\n"
+            f"logs              {stack.state}")
+    if not kept:
+        say("The audit log and all other files are deleted at the end. STACK_STATE=DIRECTORY keeps them.")
+
+
+def show_users(stack: Stack, expected: int) -> None:
+    """Which user did what. Waits until the audit log has every operation, and the trace of a call that failed is there."""
     deadline = time.monotonic() + TABLE_SECONDS
     with_spans = not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
     while True:
-        found = who.calls(stack.audit)
+        found = who.operations(stack.audit)
         failed = who.failed_call(found, stack.spans)
         if len(found) == expected and (failed or not with_spans):
             break
         if time.monotonic() > deadline:
-            raise StackError(f"the audit log has {len(found)} calls, the clients made {expected}; a failed call with its span: {failed}")
+            raise StackError(f"the audit log has {len(found)} operations, the clients made {expected}; a failed call with its span: {failed}")
         time.sleep(0.2)
-    say(f"\nClients and users, as the audit log tells:\n\n{who.callers(found)}\n")
+    say(f"\nUsers, as the audit log tells:\n\n{who.users(found)}\n")
     if failed:
         say(f"A failed call in the audit log and in its trace (the collector hashes the user):\n\n{failed}\n")
 
 
 def drive(stack: Stack) -> None:
-    """One round and its table; then more rounds until Ctrl-C, unless ONCE is set."""
+    """One round and its tables; then more rounds until Ctrl-C, unless ONCE is set."""
     say("Client sessions on two revisions of MCP")
     base = stack.url("prometheus")
-    calls = run_clients(stack.url("mcp", "/mcp"))
-    await_counts(base, calls, time.monotonic())
-    say(f"\nTools, as Prometheus tells:\n\n{tools_table(base)}")
-    show_callers(stack, sum(calls.values()))
-    show(stack)
-    if os.environ.get("ONCE") == "1":
+    made = run_clients(stack.url("mcp", "/mcp"))
+    await_counts(base, tool_calls(made), time.monotonic())
+    say(f"\nTools, as Prometheus tells:\n\n{tables.tools(base)}")
+    say(f"\nTool calls of each client, as Prometheus tells:\n\n{tables.clients(base)}")
+    show_users(stack, sum(made.values()))
+    once = os.environ.get("ONCE") == "1"
+    if not once:
+        show(stack)
+    show_files(stack)
+    if once:
         return
-    say("Clients keep calling until Ctrl-C")
+    say("\nClients keep calling until Ctrl-C")
     while True:
         run_clients(stack.url("mcp", "/mcp"))
         time.sleep(PAUSE_SECONDS)
+
+
+def run(stack: Stack) -> int:
+    """Runs all parts to the end. Returns the exit status."""
+    try:
+        stack.start()
+        drive(stack)
+        return 0
+    except (StackError, subprocess.TimeoutExpired, urllib.error.URLError, OSError) as error:
+        print(f"stack: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        stack.stop()
 
 
 def main() -> int:
@@ -229,22 +267,11 @@ def main() -> int:
     try:
         interval_ms = setting("OTEL_METRIC_EXPORT_INTERVAL", 100, 600_000) or INTERVAL_MS
         ports = choose_ports()
+        with state_directory() as state:
+            return run(Stack(state, interval_ms, ports))
     except StackError as error:
         print(f"stack: {error}", file=sys.stderr)
         return 2
-    with tempfile.TemporaryDirectory(prefix="mcp-stack-") as state:
-        stack = Stack(Path(state), interval_ms, ports)
-        try:
-            stack.start()
-            drive(stack)
-            return 0
-        except (StackError, subprocess.TimeoutExpired, urllib.error.URLError, OSError) as error:
-            print(f"stack: {error}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            return 130
-        finally:
-            stack.stop()
 
 
 sys.exit(main())

@@ -1,7 +1,7 @@
-"""Who called what: a table from the audit log, and one failed call with its span."""
+"""Which user did what: a table from the audit log, and one failed call with its span."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Iterator
 
@@ -10,18 +10,23 @@ from report import table
 ERROR = 2
 
 
-def calls(audit: Path) -> list[dict]:
-    """The lines of the audit log about tool calls, oldest first."""
+def operations(audit: Path) -> list[dict]:
+    """The lines of the audit log about operations, oldest first. Other lines have no status."""
     lines = (json.loads(line) for line in audit.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line["method"] == "tools/call"]
+    return [line for line in lines if line["status"]]
 
 
-def callers(of: list[dict]) -> str:
-    """One row per client, user and tool."""
-    made = Counter((line["client"] or "-", line["user"] or "-", line["tool"] or "-") for line in of)
-    failed = Counter((line["client"] or "-", line["user"] or "-", line["tool"] or "-") for line in of if line["status"] == "error")
-    rows = [[*who, str(count), str(failed[who])] for who, count in sorted(made.items())]
-    return table(["client", "user", "tool", "calls", "errors"], rows, {3, 4})
+def users(of: list[dict]) -> str:
+    """One row per user and client, with the methods or tools that failed."""
+    made, failed = Counter(), defaultdict(Counter)
+    for line in of:
+        key = line["user"] or "-", line["client"] or "-"
+        made[key] += 1
+        if line["status"] == "error":
+            failed[key][line["tool"] or line["method"]] += 1
+    rows = [[*key, str(count), str(failed[key].total()), ", ".join(f"{name} {times}" for name, times in sorted(failed[key].items()))]
+            for key, count in sorted(made.items())]
+    return table(["user", "client", "operations", "failed", "failed method or tool"], rows, {2, 3})
 
 
 def spans(file: Path) -> Iterator[dict]:
@@ -41,7 +46,7 @@ def failed_call(of: list[dict], file: Path) -> str | None:
     by_trace = {span["traceId"]: span for span in spans(file)}
     for line in reversed(of):
         span = by_trace.get(line["trace_id"])
-        if line["status"] == "error" and span:
+        if line["tool"] and line["status"] == "error" and span:
             found = {each["key"]: next(iter(each["value"].values())) for each in span["attributes"]}
             names = ("mcp.client.name", "user.id", "gen_ai.tool.name", "mcp.status", "error.type")
             red = "ERROR" if span.get("status", {}).get("code") == ERROR else "not ERROR"

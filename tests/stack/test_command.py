@@ -24,12 +24,27 @@ def run(**settings: str) -> subprocess.CompletedProcess:
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
-def test_the_stack_starts_and_agrees_with_its_clients() -> None:
-    done = run(OTEL_METRIC_EXPORT_INTERVAL="1000")
+def test_the_stack_starts_and_agrees_with_its_clients(tmp_path: Path) -> None:
+    done = run(OTEL_METRIC_EXPORT_INTERVAL="1000", STACK_STATE=str(tmp_path / "state"))
     assert done.returncode == 0, done.stdout
     rows = {line.split()[0]: line.split()[1:3] for line in done.stdout.splitlines() if line.startswith(("get_", "read_", "order_"))}
     # Three sessions in each of two protocol versions. scripts/demo/session.py has the calls of a session.
-    assert rows == {"get_forecast": ["120", "0"], "get_radar": ["12", "0"], "order_report": ["12", "12"], "read_station": ["18", "18"]}
+    assert rows == {"get_forecast": ["120", "0"], "get_radar": ["12", "0"], "order_report": ["12", "12"], "read_station": ["30", "30"]}
+    # The columns of the tools are in alphabetical order.
+    assert "field-agent                 2            20          2             2            15            2     40%" in done.stdout
+    # The user of this client, and its failed operations. The resource of an unknown city is one of them.
+    assert "cleo  field-agent           54      18  order_report 2, read_station 15, resources/read 1" in done.stdout
+    kept = [str(tmp_path / "state" / name) for name in ("audit.jsonl", "spans.jsonl")]
+    assert all(Path(name).stat().st_size for name in kept), done.stdout
+    assert [line.split()[-1] for line in done.stdout.splitlines() if line.startswith(("audit log   ", "spans  "))] == kept
+    assert "/api/v1/query" not in done.stdout, "the address of a part that ended"
+
+
+def test_state_of_an_earlier_run_is_not_counted_again(tmp_path: Path) -> None:
+    (tmp_path / "audit.jsonl").write_text("{}\n")
+    done = run(STACK_STATE=str(tmp_path))
+    assert done.returncode == 2, done.stdout
+    assert done.stdout.splitlines()[-1] == f"stack: STACK_STATE: '{tmp_path}' is not empty; allowed: a new or an empty directory"
 
 
 def test_port_in_use_is_not_taken_for_a_part_of_the_stack() -> None:
