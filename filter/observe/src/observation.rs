@@ -4,6 +4,7 @@
 //! Names and URIs are label values already ([`crate::label`]), but no label budget was applied to them.
 
 use crate::digest::combine;
+use crate::host::Time;
 use crate::id::RequestId;
 use crate::label::{
     Direction, ErrorType, Method, MirrorHeader, ProtocolVersion, ServerRequestStatus, SkipReason, Status, StreamOpen,
@@ -73,6 +74,8 @@ pub struct OperationEnd<'a> {
     pub(crate) duration: Option<u64>,
     /// Bytes of the JSON-RPC response.
     pub(crate) answer_bytes: Option<u64>,
+    /// When it ended; `None` if a tick ended it.
+    pub(crate) at: Option<Time>,
 }
 
 // === impl OperationEnd ===
@@ -267,6 +270,8 @@ pub struct Page<'a> {
     pub(crate) cursor: Option<NonZeroU64>,
     /// Digest of `nextCursor`.
     pub(crate) next_cursor: Option<NonZeroU64>,
+    /// When it passed.
+    pub(crate) at: Time,
 }
 
 // === impl Page ===

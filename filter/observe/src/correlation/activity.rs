@@ -215,9 +215,9 @@ impl Correlation {
     /// session is older than its `initialize`, so this VM reads it until the session's start is in the store.
     #[inline(never)]
     pub(crate) fn client_of_session(&self, digest: u64, session: SessionKey, transport: Transport) -> Option<Rc<str>> {
-        let start = self.session_start(session);
-        let is_final = start.is_some() || transport == Transport::StreamableHttp;
-        let name = start.and_then(|start| start.client_name);
+        let entry = self.session_entry(session);
+        let is_final = entry.is_some() || transport == Transport::StreamableHttp;
+        let name = entry.and_then(|entry| entry.client_name);
         if let Some(local) = self.activity.borrow_mut().sessions.get_mut(&digest).filter(|_| is_final) {
             local.client = SessionClient::Read(name.clone());
         }

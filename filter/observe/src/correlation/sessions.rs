@@ -24,13 +24,15 @@ const MAX_REMEMBERED: usize = 64;
 
 pub(super) type SessionSlot = Vec<SessionEntry>;
 
-/// A session that started, or that a DELETE ended before its start was seen.
+/// A session that started, or that ended: its client is still known, for requests that come late.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SessionEntry {
     pub(super) session: SessionKey,
     /// When a VM last published an exchange of it, or when its end was accepted.
     pub(super) used: Time,
-    /// `None` if the session was deleted before its start was seen.
+    /// The client's name, as a label value.
+    pub(super) client_name: Option<Rc<str>>,
+    /// `None` if the session ended, or was deleted before its start was seen.
     pub(super) start: Option<SessionStart>,
 }
 
@@ -43,8 +45,6 @@ pub(super) struct SessionStart {
     pub(super) is_active: bool,
     /// The server's name, if it is not the plugin's.
     server: Option<Box<str>>,
-    /// The client's name, as a label value.
-    pub(super) client_name: Option<Rc<str>>,
 }
 
 /// A session that a successful `initialize` starts.
@@ -93,11 +93,9 @@ impl SessionEntry {
     }
 
     fn size(&self) -> usize {
-        let texts = self.start.as_ref().map_or(0, |start| {
-            let server = start.server.as_ref().map_or(0, |server| server.len());
-            server + start.client_name.as_ref().map_or(0, |name| name.len())
-        });
-        ENTRY_BYTES + texts
+        let server = self.start.as_ref().and_then(|start| start.server.as_ref());
+        let client_name = self.client_name.as_ref().map_or(0, |name| name.len());
+        ENTRY_BYTES + server.map_or(0, |server| server.len()) + client_name
     }
 }
 
@@ -126,14 +124,16 @@ impl Correlation {
                 protocol_version: *protocol_version,
                 transport: *transport,
                 server: server.clone(),
-                client_name: client_name.clone(),
                 is_active,
             };
             if deleted.is_some() || !is_active {
                 inactive.push(start.as_active());
             }
             if deleted.is_none() {
-                inactive.extend(push(slot, SessionEntry { session, used: now, start: Some(start) }));
+                inactive.extend(push(
+                    slot,
+                    SessionEntry { session, used: now, client_name: client_name.clone(), start: Some(start) },
+                ));
             }
             (true, SessionChange { other_end: deleted.map(|entry| entry.used), inactive })
         });
@@ -148,15 +148,15 @@ impl Correlation {
     pub(crate) fn end_session(&self, session: SessionKey, deleted: Option<Time>) -> SessionChange {
         let change = self.edit(&TABLE, session.0, |slot: &mut SessionSlot| {
             let mut entry = take(slot, session);
-            let was_known = entry.is_some();
             let mut inactive: Vec<ActiveSession> = entry.iter_mut().filter_map(SessionEntry::deactivate).collect();
-            let start = entry.and_then(|entry| entry.start);
-            let deleted_early = deleted.filter(|_| start.is_none());
-            if let Some(used) = deleted_early {
-                inactive.extend(push(slot, SessionEntry { session, used, start: None }));
+            let start = entry.as_mut().and_then(|entry| entry.start.take());
+            let last_used = entry.as_ref().map(|entry| entry.used);
+            if let Some(used) = deleted.or(last_used) {
+                let client_name = entry.and_then(|entry| entry.client_name);
+                inactive.extend(push(slot, SessionEntry { session, used, client_name, start: None }));
             }
             let other_end = start.map(|start| start.at);
-            (was_known || deleted_early.is_some(), SessionChange { other_end, inactive })
+            (other_end.is_some() || deleted.is_some(), SessionChange { other_end, inactive })
         });
         change.unwrap_or_default()
     }
@@ -176,11 +176,16 @@ impl Correlation {
         version
     }
 
-    /// The session's start, if it was seen.
-    #[inline(never)]
+    /// The session's start, if it was seen and the session did not end.
     pub(super) fn session_start(&self, session: SessionKey) -> Option<SessionStart> {
+        self.session_entry(session)?.start
+    }
+
+    /// The session's entry.
+    #[inline(never)]
+    pub(super) fn session_entry(&self, session: SessionKey) -> Option<SessionEntry> {
         let slot: SessionSlot = self.read(&TABLE, session.0);
-        slot.into_iter().find(|entry| entry.session == session)?.start
+        slot.into_iter().find(|entry| entry.session == session)
     }
 }
 

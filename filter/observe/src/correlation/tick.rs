@@ -99,6 +99,7 @@ impl PendingOperation {
             error_code: None,
             duration,
             answer_bytes: None,
+            at: None,
         })
     }
 }

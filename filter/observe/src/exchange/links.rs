@@ -266,8 +266,15 @@ impl Exchange {
             Some(pending) => self.duration_until(end, &pending, context),
             None => self.operations.clock.started().map(|started| end.microseconds_since(started)),
         };
-        let ended =
-            OperationEnd { operation: &operation, status, error_type, error_code: None, duration, answer_bytes: None };
+        let ended = OperationEnd {
+            operation: &operation,
+            status,
+            error_type,
+            error_code: None,
+            duration,
+            answer_bytes: None,
+            at: Some(end),
+        };
         context.observe(Observation::OperationEnded(ended));
     }
 }

@@ -328,6 +328,7 @@ impl Exchange {
             error_code: message.error,
             duration: *duration,
             answer_bytes: Some(message.bytes),
+            at: Some(context.now()),
         };
         context.observe(Observation::OperationEnded(ended));
         let Some(result) = &message.result else { return };
@@ -351,6 +352,7 @@ impl Exchange {
             is_whole: list.published.len() as u64 == list.items,
             cursor: operation.cursor,
             next_cursor: result.next_cursor,
+            at: context.now(),
         };
         // The requests of a session need not repeat the protocol version of its `initialize`. Only lists need it here.
         let protocol_version =

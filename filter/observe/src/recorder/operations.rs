@@ -86,12 +86,12 @@ impl Recorder {
         confirmed: bool,
         metrics: &dyn Metrics,
     ) -> ToolName {
-        let OperationEnd { operation, status, error_type, duration, answer_bytes, .. } = *ended;
+        let OperationEnd { operation, status, error_type, duration, answer_bytes, at, .. } = *ended;
         let tool_name = self.name(operation.name.as_deref(), confirmed, server_name, metrics);
         self.count(ToolCalls { tool_name, server_name, status, error_type }, 1);
         self.count(ToolRequestBytes { tool_name, server_name }, operation.request_bytes);
         if let Some(tool) = operation.tool {
-            self.tool_called(server_name, tool.get(), metrics);
+            self.tool_called(server_name, tool.get(), at, metrics);
         }
         if let Some(duration) = duration {
             self.observe(ToolDuration { tool_name, server_name }, duration);

@@ -12,8 +12,8 @@
 //! - a list has more than 512 tools, an item that was not kept, or a name of 1024 bytes and more
 //!
 //! **Cost:** a call of a tool that the copy has costs no host call. A call of another tool costs a read of the number, and of the
-//! names if they changed. Calls before the first complete list wait for the next tick, or for 64 calls, because a worker that saw
-//! no list cannot know whether another one did. A tick reads the number once for each server with a complete list or with waiting calls. So a
+//! names if they changed. Calls of a worker that knows no complete list wait for the next
+//! tick, or for 64 calls, because another worker may know one. They count if they ended after that list passed. A tick reads the number once for each server with a complete list or with waiting calls. So a
 //! tool that is no longer listed is found within a tick. A list that equals the latest one costs a read of the number; another
 //! page a read of names and sizes, and a write of what changed.
 //! **Memory:** at most 8 times 512 names of 8 bytes, in each VM and in the shared data; and in the shared data 512 labels with 14
@@ -22,7 +22,7 @@
 mod definition_sizes;
 mod known_tools;
 
-use crate::host::SharedData;
+use crate::host::{SharedData, Time};
 use crate::observation::Page;
 use crate::shared_data::{StoredDigest, change_generation, encode, generation, update};
 use crate::text::Text;
@@ -45,8 +45,8 @@ pub(super) struct ToolLists {
     generation: Option<u64>,
     /// The digest of the latest page, if it was a whole list.
     latest: Option<u64>,
-    /// The tools of calls that ended while no complete list was known.
-    waiting: Vec<StoredDigest>,
+    /// The tools of calls that ended while this worker knew no complete list, and when they ended.
+    waiting: Vec<(StoredDigest, Option<Time>)>,
 }
 
 /// A page whose names were added.
@@ -89,28 +89,28 @@ impl ToolLists {
 
     /// Finds out whether other workers saw other lists. Returns how many of the waiting calls count.
     pub(super) fn tick(&mut self, shared: &dyn SharedData) -> u64 {
-        if !self.known.is_uncertain && (self.known.has_complete_list || !self.waiting.is_empty()) {
+        if !self.known.is_uncertain && (self.known.has_complete_list() || !self.waiting.is_empty()) {
             self.read_if_changed(shared);
         }
         let Self { known, waiting, .. } = self;
-        waiting.drain(..).filter(|&tool| known.lack(tool)).count() as u64
+        waiting.drain(..).filter(|&(tool, at)| known.counts(tool, at)).count() as u64
     }
 
     /// A call of the tool with this digest of its name ended. Returns how many calls count now as unlisted. Before the first
     /// complete list, [`Self::tick`] decides that.
-    pub(super) fn called(&mut self, tool: u64, shared: &dyn SharedData) -> u64 {
+    pub(super) fn called(&mut self, tool: u64, at: Option<Time>, shared: &dyn SharedData) -> u64 {
         let tool = StoredDigest(tool);
-        if self.known.has_complete_list || self.generation.is_none() {
-            if self.known.has_complete_list && !self.known.lack(tool) {
+        if self.known.has_complete_list() || self.generation.is_none() {
+            if self.known.has_complete_list() && !self.known.lack(tool) {
                 return 0;
             }
             // Another worker may have seen a list with the tool.
             self.read_if_changed(shared);
         }
-        if self.known.has_complete_list || self.known.is_uncertain {
-            return u64::from(self.known.lack(tool));
+        if self.known.has_complete_list() || self.known.is_uncertain {
+            return u64::from(self.known.counts(tool, at));
         }
-        self.waiting.push(tool);
+        self.waiting.push((tool, at));
         if self.waiting.len() >= MAX_WAITING { self.tick(shared) } else { 0 }
     }
 
@@ -148,13 +148,6 @@ impl ToolLists {
         let is_latest = self.generation == Some(generation) && self.latest == Some(page.digest);
         if page.is_list() && !varies && is_latest {
             return None;
-        }
-        if !self.waiting.is_empty() {
-            self.read_if_changed(shared);
-            if !self.known.has_complete_list {
-                // These calls ended before the first list.
-                self.waiting.clear();
-            }
         }
         let (complete, is_changed) = self.add_names(&page, varies, shared);
         Some(AddedPage { page, generation, complete, is_changed })

@@ -6,7 +6,7 @@ use super::families::{ToolDefinitionBytes, UnlistedToolCalls};
 use super::family::Labels as _;
 use super::label_code::{BudgetedValue as _, Server, ToolName};
 use super::tool_lists::Definition;
-use crate::host::{Metrics, SharedData};
+use crate::host::{Metrics, SharedData, Time};
 use crate::label::{BudgetedLabel, clean};
 use crate::observation::Page;
 
@@ -75,12 +75,12 @@ impl Recorder {
     }
 
     /// A call of the tool with this digest of its name ended, whatever its status.
-    pub(super) fn tool_called(&mut self, server_name: Server, tool: u64, shared: &dyn SharedData) {
+    pub(super) fn tool_called(&mut self, server_name: Server, tool: u64, at: Option<Time>, shared: &dyn SharedData) {
         if server_name.is_other() {
             return;
         }
         let Self { config, budgets, lists, .. } = self;
-        let unlisted = lists.of(server_name, budgets, config).tools.called(tool, shared);
+        let unlisted = lists.of(server_name, budgets, config).tools.called(tool, at, shared);
         if unlisted > 0 {
             self.count(UnlistedToolCalls { server_name }, unlisted);
         }

@@ -106,7 +106,7 @@ fn stored_bytes_are_those_of_the_number_in_the_keys() {
     let links = [&[5], &operation.concat()[..], &request, &cancelled, &answer.concat(), &ended].concat();
     assert_eq!(stored(&links::TABLE, 65), links, "a new layout, or a variant that is not at the end of its enum");
     assert_eq!(stored(&links::LISTED_SLOTS, 65), [65, 242, 5, 42, 1, 0, 0, 0]);
-    let started = [&[1, 65, 12, 1, 12, 3, 0, 1, 0, 1, 12][..], b"weather-desk"].concat();
+    let started = [&[1, 65, 12, 1, 12][..], b"weather-desk", &[1, 12, 3, 0, 1, 0]].concat();
     assert_eq!(stored(&sessions::TABLE, 65), started);
     assert_eq!(stored(&coverage::TABLE, 65), [65, 0, 0, 0, 0, 0, 0, 0]);
     let task = one.hash(&[b"task", b"", &1_u64.to_le_bytes(), &Text::of(b"t").digest().to_le_bytes()]);

@@ -1,7 +1,7 @@
 use super::known_definitions::{Definitions, KnownDefinitions, MAX_ITEMS};
 use super::{Catalogue, Changes};
 use crate::digest::DigestKey;
-use crate::host::SharedData;
+use crate::host::{SharedData, Time};
 use crate::observation::Page;
 use crate::read::message::Item;
 use crate::shared_data::{InMemory, StoredDigest, encode};
@@ -41,6 +41,7 @@ impl Workers {
             is_whole: true,
             cursor: cursor.and_then(NonZeroU64::new),
             next_cursor: next_cursor.and_then(NonZeroU64::new),
+            at: Time(1),
         };
         self.catalogues[worker].compare(&page, DigestKey::default(), &self.shared)
     }

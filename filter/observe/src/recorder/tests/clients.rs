@@ -197,7 +197,8 @@ fn invented_client_names_are_bounded() {
         let (status, error_type) =
             if number < 1_000 { (Status::Error, Some(ErrorType::ToolError)) } else { (Status::Ok, None) };
         let (error_code, duration, answer_bytes) = (None, None, None);
-        let ended = OperationEnd { operation: &operation, status, error_type, error_code, duration, answer_bytes };
+        let ended =
+            OperationEnd { operation: &operation, status, error_type, error_code, duration, answer_bytes, at: None };
         recorder.record(server, &Observation::OperationEnded(ended), &memory);
     }
     recorder.flush(&memory);

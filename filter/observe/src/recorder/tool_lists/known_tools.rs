@@ -11,6 +11,7 @@
 //! become one, with the names of both. So a list may have too many names, but it never lacks one.
 
 use crate::digest::combine;
+use crate::host::Time;
 use crate::observation::Page;
 use crate::read::reader::NAME_BYTES;
 use crate::shared_data::{StoredDigest, decode};
@@ -37,6 +38,7 @@ pub(super) struct ToolPage {
     is_whole: bool,
     cursor: Option<NonZeroU64>,
     next_cursor: Option<NonZeroU64>,
+    at: Time,
     /// Digest of the names and sizes of the items.
     pub(super) digest: u64,
 }
@@ -56,7 +58,8 @@ struct Chain {
 pub(super) struct KnownTools {
     /// It is not known which names are listed: a definition varies, or a list is too long.
     pub(super) is_uncertain: bool,
-    pub(super) has_complete_list: bool,
+    /// When the first complete list passed.
+    pub(super) complete_since: Option<Time>,
     /// The last different lists, the latest first.
     lists: Vec<Names>,
     /// The oldest first.
@@ -105,6 +108,7 @@ impl ToolPage {
             is_whole: page.is_whole && !is_cut && page.items.len() <= MAX_NAMES,
             cursor: page.cursor,
             next_cursor: page.next_cursor,
+            at: page.at,
         }
     }
 
@@ -128,7 +132,18 @@ impl KnownTools {
     /// Whether it is certain that no list has this name.
     pub(super) fn lack(&self, name: StoredDigest) -> bool {
         let is_listed = || self.all_names().any(|names| names.contains(name));
-        self.has_complete_list && !self.is_uncertain && !is_listed()
+        self.has_complete_list() && !self.is_uncertain && !is_listed()
+    }
+
+    pub(super) fn has_complete_list(&self) -> bool {
+        self.complete_since.is_some()
+    }
+
+    /// Whether a call of this tool counts as unlisted: it ended after the first complete list. `at` is `None` for calls that a
+    /// tick ended.
+    pub(super) fn counts(&self, tool: StoredDigest, at: Option<Time>) -> bool {
+        let is_later = at.is_none_or(|at| self.complete_since.is_some_and(|since| at >= since));
+        is_later && self.lack(tool)
     }
 
     fn all_names(&self) -> impl Iterator<Item = &Names> {
@@ -149,7 +164,7 @@ impl KnownTools {
             _ if !is_continued => self.add_to_latest(&names),
             Some(next) => self.wait(next, names),
             None => {
-                self.complete(names.clone());
+                self.complete(names.clone(), page.at);
                 return Some(names);
             }
         }
@@ -186,8 +201,8 @@ impl KnownTools {
         }
     }
 
-    fn complete(&mut self, names: Names) {
-        self.has_complete_list = true;
+    fn complete(&mut self, names: Names, at: Time) {
+        self.complete_since.get_or_insert(at);
         self.lists.retain(|list| *list != names);
         self.lists.insert(0, names);
         self.lists.truncate(MAX_LISTS);

@@ -2,23 +2,36 @@
 
 use super::known_tools::{KnownTools, MAX_NAMES};
 use super::{Definition, MAX_WAITING, ToolLists};
-use crate::host::SharedData as _;
+use crate::host::{SharedData as _, Time};
 use crate::observation::Page;
 use crate::read::message::Item;
 use crate::shared_data::{InMemory, encode};
 use crate::test;
 use crate::text::Text;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 
 struct Workers {
     shared: InMemory,
     lists: [ToolLists; 2],
+    clock: Clock,
+}
+
+/// Each time is later than the one before.
+#[derive(Default)]
+struct Clock(Cell<u64>);
+
+impl Clock {
+    fn next(&self) -> Time {
+        self.0.set(self.0.get() + 1);
+        Time(self.0.get())
+    }
 }
 
 impl Workers {
     fn new() -> Self {
-        Self { shared: InMemory::default(), lists: [0, 1].map(|_| ToolLists::new("tools")) }
+        Self { shared: InMemory::default(), clock: Clock::default(), lists: [0, 1].map(|_| ToolLists::new("tools")) }
     }
 
     /// A page of names with their sizes. Returns the sizes that changed.
@@ -49,6 +62,7 @@ impl Workers {
             is_whole,
             cursor: cursor.and_then(NonZeroU64::new),
             next_cursor: next_cursor.and_then(NonZeroU64::new),
+            at: self.clock.next(),
         };
         let lists = &mut self.lists[worker];
         let Some(added) = lists.add(&page, varies, &self.shared) else { return BTreeMap::new() };
@@ -68,18 +82,19 @@ impl Workers {
 
     /// A call of a tool ends. Returns how many calls count at once.
     fn call(&mut self, worker: usize, name: &str) -> u64 {
-        self.lists[worker].called(Text::digest_of(name.as_bytes()), &self.shared)
+        let at = Some(self.clock.next());
+        self.lists[worker].called(Text::digest_of(name.as_bytes()), at, &self.shared)
     }
 
     /// Whether a call counts: at once, or with the next tick if the worker knows no list.
     fn is_unlisted(&mut self, worker: usize, name: &str) -> bool {
-        let has_list = self.lists[worker].known.has_complete_list;
+        let has_list = self.lists[worker].known.has_complete_list();
         self.call(worker, name) > 0 || (!has_list && self.lists[worker].tick(&self.shared) > 0)
     }
 
     /// Returns how many waiting calls each worker counts.
     fn tick(&mut self) -> [u64; 2] {
-        let Self { shared, lists } = self;
+        let Self { shared, lists, .. } = self;
         lists.each_mut().map(|lists| lists.tick(shared))
     }
 
@@ -119,6 +134,15 @@ fn first_list_of_another_worker_counts_with_the_tick() {
     assert_eq!(workers.tick(), [0, 2]);
     assert_eq!(workers.tick(), [0, 0]);
     assert_eq!(workers.call(1, "x"), 1);
+}
+
+#[test]
+fn call_before_the_first_list_of_another_worker_is_not_counted() {
+    let mut workers = Workers::new();
+    workers.call(1, "x");
+    workers.list(0, &["a"]);
+    workers.call(1, "y");
+    assert_eq!(workers.tick(), [0, 1], "only the call after the list counts");
 }
 
 #[test]
