@@ -143,7 +143,9 @@ impl Recorder {
             Observation::Skipped { direction, reason } => {
                 self.count(ParseSkipped { direction, reason, server_name }, 1);
             }
-            Observation::ListSize { method, items, bytes } => self.list_size(server_name, method, items, bytes),
+            Observation::ListSize { method, items, bytes } => {
+                self.list_size(server_name, method, items, bytes, metrics);
+            }
             Observation::ListPage { method, protocol_version, page } => {
                 self.list_page(server_name, method, protocol_version, &page, metrics);
             }
@@ -213,9 +215,13 @@ impl Recorder {
         self.flush_one(sessions, metrics);
     }
 
-    fn list_size(&mut self, server_name: Server, method: Method, items: u64, bytes: u64) {
-        self.set(ListedItems { method, server_name }, items);
-        self.set(ListedBytes { method, server_name }, bytes);
+    /// Handed to the host at once: at the tick, a worker with an older list could be the last.
+    fn list_size(&mut self, server_name: Server, method: Method, items: u64, bytes: u64, metrics: &dyn Metrics) {
+        let (listed_items, listed_bytes) = (ListedItems { method, server_name }, ListedBytes { method, server_name });
+        self.set(listed_items, items);
+        self.flush_one(listed_items, metrics);
+        self.set(listed_bytes, bytes);
+        self.flush_one(listed_bytes, metrics);
     }
 
     fn reachable(&mut self, server_name: Server, reachable: bool) {

@@ -28,6 +28,7 @@ LISTS = {
 }
 # The error types of HTTP statuses of 400 or more without JSON-RPC that are not `http_error`.
 ERROR_TYPE_OF_STATUS = {401: "unauthorized", 403: "unauthorized"}
+UNLISTED = "mcp_unlisted_tool_calls_total"
 Series = tuple[str, tuple[tuple[str, str], ...]]
 
 
@@ -45,6 +46,9 @@ class Expected:
         self.operations: Counter[tuple[str, str, str]] = Counter()
         self.published = Published()
         self.tool_lists = ToolLists()
+        self.called_tools: list[str] = []
+        # By how much fewer calls may count as unlisted.
+        self.unlisted_doubt = 0
         self.request_bytes: dict[int, int] = {}
         self.sessions = Sessions([])
 
@@ -63,10 +67,13 @@ class Expected:
     def ledger(self, ledger: Ledger) -> None:
         """Adds all exchanges of a scenario, and the counts that need all of them."""
         self.sessions = Sessions(ledger.exchanges)
+        unlisted = series(UNLISTED, server_name=self.server_name)
+        before, was_listed, self.called_tools = self.totals[unlisted], bool(self.tool_lists.complete), []
         for exchange in ledger.exchanges:
             self.published.learn(self.sessions.parts(exchange))
         for exchange in ledger.exchanges:
             self.exchange(exchange, self.sessions)
+        self.doubt_unlisted(unlisted, before, was_listed)
         for method, status in self.sessions.server_requests():
             self.add("mcp_server_requests_total", method=method, status=status)
             if status in ("ok", "error"):
@@ -76,6 +83,18 @@ class Expected:
         self.add("mcp_session_duration_microseconds_count", self.sessions.ended())
         for transport, count in self.sessions.active().items():
             self.add("mcp_sessions_active", count, transport=transport)
+
+    def called_tool(self, name: str) -> None:
+        if self.tool_lists.lack(name):
+            self.add(UNLISTED)
+        self.called_tools.append(name)
+
+    def doubt_unlisted(self, unlisted: Series, before: int, was_listed: bool) -> None:
+        """A ledger has no order. If it has lists and calls, it is only known how many calls count at most: all after all lists."""
+        most = sum(self.tool_lists.lack(name) for name in self.called_tools) if self.tool_lists.complete else 0
+        self.unlisted_doubt = most if not was_listed else 0
+        if self.unlisted_doubt:
+            self.totals[unlisted] = before + most
 
     # One exchange
 
@@ -222,8 +241,8 @@ class Expected:
             name = label(params.get("name", "other"))
             self.add("mcp_tool_calls_total", tool_name=name, status=status, error_type=error_type)
             self.add("mcp_tool_request_bytes_total", self.request_bytes.get(id(request), 0), tool_name=name)
-            if "name" in params and self.tool_lists.lack(params["name"]):
-                self.add("mcp_unlisted_tool_calls_total")
+            if "name" in params:
+                self.called_tool(params["name"])
             if timed:
                 self.add("mcp_tool_duration_microseconds_count", tool_name=name)
             if answer is not None:

@@ -167,14 +167,14 @@ def read_response(session: Session, exchange: Exchange, parts: list[Part]) -> No
 
 
 def client_of(request: dict) -> object:
-    """The name of the client that a request gives: `initialize` in `clientInfo`, other methods in `_meta`."""
+    """The name of the client that a request gives: in `_meta`, `initialize` first in `clientInfo`."""
     params = request.get("params")
     holder = params if isinstance(params, dict) else {}
-    key = "clientInfo"
-    if request["method"] != "initialize":
-        holder, key = holder.get("_meta"), "io.modelcontextprotocol/clientInfo"
-    info = holder.get(key) if isinstance(holder, dict) else None
-    return info.get("name") if isinstance(info, dict) else None
+    given = holder.get("clientInfo") if request["method"] == "initialize" else None
+    meta = holder.get("_meta")
+    infos = [given, meta.get("io.modelcontextprotocol/clientInfo") if isinstance(meta, dict) else None]
+    names = [info["name"] for info in infos if isinstance(info, dict) and "name" in info]
+    return names[0] if names else None
 
 
 def is_tool_result(message: dict) -> bool:
