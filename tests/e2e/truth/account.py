@@ -18,6 +18,9 @@ LIST_FAMILIES = {
 class Account:
     """`totals` has the counters and the counts of histograms, `gauges` the latest values of gauges."""
 
+    # The order of lists and calls is known.
+    unlisted_doubt = 0
+
     def __init__(self, server_name: str) -> None:
         self.server_name = server_name
         self.totals: Counter[Series] = Counter()
