@@ -130,8 +130,9 @@ fn million_invented_names_cost_a_read_per_64_calls() {
     }
     // Beside what the ticks read for other reasons.
     let of_names = process.shared_calls() - before - idle_calls() * 10;
-    // In each tick, each of two workers reads the budget, and four times whether a list of tools was seen.
-    assert!(of_names <= 10 * 2 * 5 + 2, "{of_names}");
+    // In each tick, each of two workers reads the budget, and four times whether a list of tools was seen. The first call of
+    // the second worker reads more.
+    assert!(of_names <= 10 * 2 * 5 + 3, "{of_names}");
     assert!(process.host.shared_data_bytes() < 16 * 1024, "{}", process.host.shared_data_bytes());
 }
 
