@@ -79,7 +79,7 @@ def test_every_call_reaches_prometheus(stack: Project) -> None:
                for program, python in (("client_old.py", "OLD_CLIENT_PYTHON"), ("client_new.py", "NEW_CLIENT_PYTHON"))]
     assert check.differences(settled(metrics(stack, "sidecar")), reports) == []
     counted = await_prometheus(stack, "weather", "sidecar")
-    assert counted["tools/call", "error", "tool_error"] == 18
+    assert counted["tools/call", "error", "tool_error"] == 30
 
 
 def test_loadtest_agrees_with_the_sidecar(stack: Project) -> None:
