@@ -12,7 +12,7 @@ from scrape import Scrape
 
 BLOCK = re.compile(r"^```prometheus\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 # Of a histogram only the count; and not the filter's version, which changes with each release.
-VARYING = re.compile(r"_(bucket|sum|created)$|^mcp_message_bytes_total$|^mcp_filter_info$")
+VARYING = re.compile(r"_(bucket|sum|created)$|^mcp_(message|tool_request)_bytes_total$|^mcp_filter_info$")
 
 
 def figures(samples: list) -> list[str]:
