@@ -61,6 +61,11 @@ unexcused() {
   reasons "$1" | awk -v skipped="$2" '/^[0-9]+ skipped: cannot run here: / { skipped -= $1 } END { print skipped + 0 }'
 }
 
+# failures LOG: prints the names of the tests that failed, and how the first assertions read. Their whole texts may be long.
+failures() {
+  { grep -E '^(FAILED|ERROR) |^test .* FAILED$' "$1" | sort -u; grep -E '^E   ' "$1"; } | cut -c 1-300 | head -n 40
+}
+
 # -ra: pytest prints why it skips a test.
 export PYTEST_ADDOPTS="${PYTEST_ADDOPTS:-} -ra"
 rows=()
@@ -73,6 +78,7 @@ for name in "${steps[@]}"; do
   if [ "$status" -ne 0 ]; then
     broken=1
     tail -n 150 "$logs/$name.log"
+    failures "$logs/$name.log"
     say "failed: $name (status $status; all of its output: $logs/$name.log)"
   fi
   read -r passed failed skipped < <(counts "$logs/$name.log" "$status")

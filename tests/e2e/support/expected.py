@@ -15,7 +15,7 @@ from .messages import Part
 from .reading import has_events, is_json, is_mcp, is_sse, is_stream_of_mcp
 from .published import Published
 from .sessions import Sessions
-from .tool_lists import ToolLists
+from .tool_lists import ToolLists, lack
 
 INVALID_REQUEST_CODES = (-32700, -32600, -32601, -32602, -32002)
 # These methods are never `negotiation`: a client that calls them knows the protocol version.
@@ -68,12 +68,13 @@ class Expected:
         """Adds all exchanges of a scenario, and the counts that need all of them."""
         self.sessions = Sessions(ledger.exchanges)
         unlisted = series(UNLISTED, server_name=self.server_name)
-        before, was_listed, self.called_tools = self.totals[unlisted], bool(self.tool_lists.complete), []
+        before, listed_before, self.called_tools = self.totals[unlisted], list(self.tool_lists.complete), []
+        self.tool_lists.seen = set().union(*listed_before)
         for exchange in ledger.exchanges:
             self.published.learn(self.sessions.parts(exchange))
         for exchange in ledger.exchanges:
             self.exchange(exchange, self.sessions)
-        self.doubt_unlisted(unlisted, before, was_listed)
+        self.doubt_unlisted(unlisted, before, listed_before)
         for method, status in self.sessions.server_requests():
             self.add("mcp_server_requests_total", method=method, status=status)
             if status in ("ok", "error"):
@@ -89,10 +90,12 @@ class Expected:
             self.add(UNLISTED)
         self.called_tools.append(name)
 
-    def doubt_unlisted(self, unlisted: Series, before: int, was_listed: bool) -> None:
-        """A ledger has no order. If it has lists and calls, it is only known how many calls count at most: all after all lists."""
-        most = sum(self.tool_lists.lack(name) for name in self.called_tools) if self.tool_lists.complete else 0
-        self.unlisted_doubt = most if not was_listed else 0
+    def doubt_unlisted(self, unlisted: Series, before: int, listed_before: list[set[str]]) -> None:
+        """A ledger has no order. A call that a list of the same ledger may have preceded or followed counts, or does not."""
+        lists = self.tool_lists
+        most = sum(lists.lack(name) or lack(listed_before, name) for name in self.called_tools)
+        fewest = sum(name not in lists.seen for name in self.called_tools) if listed_before else 0
+        self.unlisted_doubt = most - fewest
         if self.unlisted_doubt:
             self.totals[unlisted] = before + most
 

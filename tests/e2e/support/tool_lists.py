@@ -18,6 +18,8 @@ class ToolLists:
     def __init__(self) -> None:
         # The latest first.
         self.complete: list[set[str]] = []
+        # The names in all complete lists, since the caller emptied it.
+        self.seen: set[str] = set()
         self.awaited: Any = None
         self.names: set[str] = set()
         self.sizes: dict[str, int] = {}
@@ -31,6 +33,7 @@ class ToolLists:
         self.awaited = next_cursor if is_next else None
         new = self.sizes | items
         if is_next and next_cursor is None:
+            self.seen |= self.names
             self.complete = [self.names, *(names for names in self.complete if names != self.names)][:KEPT_LISTS]
             new = {name: size if name in self.names else 0 for name, size in new.items()}
         changed = {name: size for name, size in new.items() if size != self.sizes.get(name)}
@@ -38,7 +41,11 @@ class ToolLists:
         return changed
 
     def lack(self, name: str) -> bool:
-        return bool(self.complete) and not any(name in names for names in self.complete)
+        return lack(self.complete, name)
+
+
+def lack(lists: list[set[str]], name: str) -> bool:
+    return bool(lists) and not any(name in names for names in lists)
 
 
 def definitions(answer: Part) -> dict[str, int]:
