@@ -10,7 +10,7 @@ mod identity;
 mod structure;
 
 use crate::digest::DigestKey;
-use crate::label::{ResourceUriLabel, clean, end_without_dot, resource};
+use crate::label::{HashKey, ResourceUriLabel, clean, end_without_dot, resource};
 use crate::text::Text;
 use error::{ConfigError, Problem};
 use fields::{Fields, wrong};
@@ -82,6 +82,8 @@ pub struct Config {
     pub(crate) availability: Availability,
     /// Key of the digests of names and definitions, the same on all workers.
     pub(crate) digest_key: DigestKey,
+    /// Key of the hashes that labels, access logs and spans show: `hash_key`, else a secret of the process.
+    pub(crate) shown_hash_key: HashKey,
 }
 
 /// Longest label value that may be configured, in bytes. An exchange keeps at most this much of a name.
@@ -116,6 +118,7 @@ impl Default for Config {
             semconv: false,
             availability: Availability::Passive,
             digest_key: DigestKey::default(),
+            shown_hash_key: HashKey::default(),
         }
     }
 }
@@ -218,15 +221,13 @@ impl Config {
 
     /// A resource's URI in the form that is configured; empty where the label is off.
     pub(crate) fn resource_label(&self, uri: &Text) -> String {
-        resource::label(uri, self.resource_uri, self.hash_key.as_deref(), self.limits.label_bytes)
+        resource::label(uri, self.resource_uri, &self.shown_hash_key, self.limits.label_bytes)
     }
 
     /// The value of the identity header in the form that is configured.
     pub(crate) fn shown_user(&self, value: &[u8]) -> String {
         match self.identity.form {
-            IdentityForm::Hash => {
-                resource::keyed_hash(self.hash_key.as_deref().unwrap_or_default().as_bytes(), &[value])
-            }
+            IdentityForm::Hash => self.shown_hash_key.hash(&[value]),
             IdentityForm::Plain => clean(value, self.limits.label_bytes),
         }
     }
@@ -261,6 +262,7 @@ impl Config {
     /// The same configuration with a secret that only the workers of the process have.
     pub(crate) fn with_process_secret(mut self, secret: &[u8]) -> Self {
         self.digest_key = DigestKey::of(secret);
+        self.shown_hash_key = HashKey::of(self.hash_key.as_deref().map_or(secret, str::as_bytes));
         self
     }
 }

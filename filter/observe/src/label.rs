@@ -5,6 +5,7 @@
 //! | `values` | those that are known beforehand: each set is an enum |
 //! | `method` | MCP's methods, those of the configuration, `other` and `unseen` |
 //! | `clean` | names in the form that a stat name allows: cleaned and cut |
+//! | `hash_key` | keyed hashes, for values that must not be shown |
 //! | `resource` | resource URIs, in the configured form |
 //! | `template` | which listed URI template a URI matches |
 //!
@@ -12,6 +13,7 @@
 
 pub(crate) mod clean;
 mod client_name;
+mod hash_key;
 pub(crate) mod method;
 pub(crate) mod resource;
 pub(crate) mod template;
@@ -19,6 +21,7 @@ pub(crate) mod values;
 
 pub(crate) use clean::{clean, end_without_dot};
 pub(crate) use client_name::{UNKNOWN_CLIENT, client_name};
+pub(crate) use hash_key::HashKey;
 pub(crate) use method::ListKind;
 pub use method::Method;
 pub(crate) use resource::ResourceUriLabel;

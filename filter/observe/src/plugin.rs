@@ -27,8 +27,6 @@ pub struct Plugin<S> {
     bodies: BodyPool,
     /// The server of all streams; `None` if each stream has the server of its cluster.
     server: Option<Server>,
-    /// Key of the session hashes in access logs and spans.
-    session_key: Vec<u8>,
     /// Whether the plugin ended, so that no tick flushes.
     has_ended: Cell<bool>,
 }
@@ -58,10 +56,9 @@ impl<S: Shell> Plugin<S> {
         };
         let correlation = Correlation::new(Rc::<S>::clone(&shell), &config.namespace(), process_key, shell.random());
         correlation.renew_lease(shell.now());
-        let session_key = config.hash_key.as_ref().map_or_else(|| process_key.to_vec(), |key| key.as_bytes().to_vec());
         let recorder = RefCell::new(recorder);
         let (bodies, has_ended) = (BodyPool::default(), Cell::new(false));
-        Self { config, shell, recorder, correlation, bodies, server, session_key, has_ended }
+        Self { config, shell, recorder, correlation, bodies, server, has_ended }
     }
 
     /// Ends operations, server requests and sessions that expired, and flushes. To be called about twice a second.

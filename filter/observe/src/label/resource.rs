@@ -1,9 +1,7 @@
 //! Resource URIs as labels: without userinfo, query and fragment, unless `full` is configured.
 
-use super::clean;
+use super::{HashKey, clean};
 use crate::text::Text;
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
 
 /// How a resource URI becomes a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +21,7 @@ pub(crate) enum ResourceUriLabel {
 }
 
 /// The label form of a URI under this configuration; empty where it is switched off.
-pub(crate) fn label(uri: &Text, form: ResourceUriLabel, hash_key: Option<&str>, max_bytes: usize) -> String {
+pub(crate) fn label(uri: &Text, form: ResourceUriLabel, hash_key: &HashKey, max_bytes: usize) -> String {
     match form {
         ResourceUriLabel::Off => String::new(),
         ResourceUriLabel::Full => clean(uri.start(), max_bytes),
@@ -35,7 +33,7 @@ pub(crate) fn label(uri: &Text, form: ResourceUriLabel, hash_key: Option<&str>, 
         ResourceUriLabel::Authority => authority(uri.start(), max_bytes),
         ResourceUriLabel::Hash => {
             let length = uri.length().to_le_bytes();
-            keyed_hash(hash_key.unwrap_or_default().as_bytes(), &[uri.start(), &length, &uri.digest().to_le_bytes()])
+            hash_key.hash(&[uri.start(), &length, &uri.digest().to_le_bytes()])
         }
     }
 }
@@ -63,20 +61,6 @@ pub(crate) fn plain(uri: &[u8], is_template: bool) -> Option<Vec<u8>> {
     Some([scheme.as_slice(), b"://", host, path].concat())
 }
 
-/// Sixteen hexadecimal digits of HMAC-SHA-256. Equal texts have equal values; without the key, a value does not show its text.
-#[must_use]
-pub(crate) fn keyed_hash(key: &[u8], parts: &[&[u8]]) -> String {
-    use std::fmt::Write as _;
-    // HMAC takes keys of any length; the error type exists for other MACs.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
-    parts.iter().for_each(|part| mac.update(part));
-    mac.finalize().into_bytes().iter().take(8).fold(String::with_capacity(16), |mut digits, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
-}
-
 /// `postgres://db:5432/*`; `file:///*` without authority, `urn:*` for an opaque URI, `other` without scheme.
 fn authority(uri: &[u8], max_bytes: usize) -> String {
     let Some((scheme, rest)) = split_scheme(uri) else { return "other".to_owned() };
@@ -99,11 +83,12 @@ fn split_scheme(uri: &[u8]) -> Option<(Vec<u8>, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::{ResourceUriLabel, label, plain};
+    use crate::label::HashKey;
     use crate::test;
     use crate::text::Text;
 
     fn form(resource_uri: ResourceUriLabel, uri: &str) -> String {
-        label(&Text::of(uri.as_bytes()), resource_uri, Some("0123456789abcdef"), 128)
+        label(&Text::of(uri.as_bytes()), resource_uri, &HashKey::of(b"0123456789abcdef"), 128)
     }
 
     #[test]

@@ -14,7 +14,6 @@ use crate::config::Config;
 use crate::exchange::Exchange;
 use crate::host::Shell;
 use crate::id::IdKey;
-use crate::label::resource::keyed_hash;
 use crate::label::{Direction, ErrorType, KnownMethod, Method, Status, Transport};
 use crate::observation::{Observation, Operation, OperationEnd};
 use crate::read::trace_parent::{LENGTH, trace_id, trace_parent};
@@ -67,13 +66,13 @@ enum Outcome {
 impl Attributes {
     /// Reads the request's headers, which the host has only in their callback and in the last one. Of a header with several
     /// lines the host returns the first.
-    pub(super) fn read_headers(&mut self, exchange: &Exchange, config: &Config, host: &impl Shell, session_key: &[u8]) {
+    pub(super) fn read_headers(&mut self, exchange: &Exchange, config: &Config, host: &impl Shell) {
         if std::mem::replace(&mut self.has_read_headers, true) || !exchange.may_be_mcp() {
             return;
         }
         if exchange.session_id().is_some_and(|id| id.whole().is_none()) {
             let id = host.request_header("mcp-session-id");
-            self.session = id.map(|id| keyed_hash(session_key, &[&id]).into_boxed_str());
+            self.session = id.map(|id| config.shown_hash_key.hash(&[&id]).into_boxed_str());
         }
         if let Some(header) = &config.identity.header {
             let value = host.request_header(header).filter(|value| !value.is_empty());
@@ -125,8 +124,8 @@ impl Attributes {
         &mut self,
         exchange: &Exchange,
         client: Option<&str>,
+        config: &Config,
         host: &impl Shell,
-        session_key: &[u8],
     ) {
         if !exchange.is_mcp() {
             return;
@@ -138,7 +137,7 @@ impl Attributes {
         if let Some(user) = self.user.take() {
             host.set_attribute("mcp.user", &user);
         }
-        self.show_session(exchange, host, session_key);
+        self.show_session(exchange, config, host);
         if let Some(client) = client.filter(|_| !std::mem::replace(&mut self.has_shown_client, true)) {
             host.set_attribute("mcp.client", client);
         }
@@ -159,11 +158,11 @@ impl Attributes {
     }
 
     /// The session of an `initialize` is known when its response passes.
-    fn show_session(&mut self, exchange: &Exchange, host: &impl Shell, session_key: &[u8]) {
+    fn show_session(&mut self, exchange: &Exchange, config: &Config, host: &impl Shell) {
         if self.has_shown_session {
             return;
         }
-        let hash = |id| keyed_hash(session_key, &[id]).into_boxed_str();
+        let hash = |id| config.shown_hash_key.hash(&[id]).into_boxed_str();
         let session = self.session.take().or_else(|| exchange.session_id()?.whole().map(hash));
         if let Some(session) = session {
             self.has_shown_session = true;

@@ -100,14 +100,14 @@ impl<S: Shell> Recording<S> {
     #[inline(never)]
     fn describe_exchange(&mut self, exchange: &mut Exchange, has_request_headers: bool) {
         let plugin = Rc::clone(&self.plugin);
-        let Plugin { config, shell, session_key, .. } = &*plugin;
+        let Plugin { config, shell, .. } = &*plugin;
         let context = Context::new(config, &**shell, &plugin.correlation, &plugin.bodies, self);
         let client = exchange.client_without_request(&context);
         let Some(attributes) = &mut self.attributes else { return };
         if has_request_headers {
-            attributes.read_headers(exchange, config, &**shell, session_key);
+            attributes.read_headers(exchange, config, &**shell);
         }
-        attributes.describe_exchange(exchange, client.as_deref(), &**shell, session_key);
+        attributes.describe_exchange(exchange, client.as_deref(), config, &**shell);
     }
 
     fn server(&mut self) -> Server {
