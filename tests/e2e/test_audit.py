@@ -6,7 +6,7 @@ import signal
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, BinaryIO, Callable
 
 import jsonschema
 import pytest
@@ -161,6 +161,45 @@ def test_line_follows_the_schema(logged: list[tuple[Case, dict[str, Any]]]) -> N
 def test_line_has_no_content(logged: list[tuple[Case, dict[str, Any]]], log: Path) -> None:
     assert len(logged) > 0
     assert CANARY not in log.read_text()
+
+
+REFUSAL = http1.render("HTTP/1.1 401 Unauthorized", [("Connection", "close"), ("Content-Length", "0")])
+REFUSED = {
+    "notifications/initialized": {"method": "notifications/initialized", **NO_REQUEST},
+    "notifications/made/up": {"method": "notification", **NO_REQUEST},
+    "tools/call": {"method": "tools/call", "status": "error", "duration_ms": None},
+    "": {"method": "unseen", "status": "error", "duration_ms": None},
+}
+
+
+@pytest.mark.parametrize("by", ("server", "envoy"))
+def test_post_refused_before_its_body_has_a_line(by: str, stub: Stub, logs: Path, tmp_path: Path) -> None:
+    """Envoy refuses at the headers if nothing listens on the server's port."""
+
+    def refuse(_: http1.Head, __: BinaryIO, wire: Wire) -> None:
+        wire.raw(REFUSAL)
+        wire.until_gone()
+
+    log = tmp_path / "audit.jsonl"
+    stub.on_head("/refused", refuse)
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port = stub.port if by == "server" else reserved.getsockname()[1]
+        sidecar = Sidecar(port, logs, f"audit-refused-{by}", MCP_AUDIT_LOG=str(log))
+        try:
+            for number, (name, fields) in enumerate(REFUSED.items()):
+                named = [("Mcp-Method", name)] if name else []
+                with Connection(sidecar.port) as connection:
+                    connection.begin("POST", "/refused", [("Host", "mcp.example"), *JSON, *named, ("Content-Length", "9")], b"")
+                    status = connection.receive().head.status
+                wait_for(f"the line of {name}", lambda: log.exists() and len(lines(log)) == number + 1)
+                line = lines(log)[number]
+                expected = fields | {"http_status": status}
+                assert {name: line[name] for name in expected} == expected
+                assert line["error_type"] in (None, "unauthorized", "upstream_unavailable")
+                assert status == (401 if by == "server" else 503)
+        finally:
+            sidecar.stop()
 
 
 def test_renamed_file_is_created_again(logged: list[tuple[Case, dict[str, Any]]], sidecar: Sidecar, stub: Stub, log: Path) -> None:

@@ -76,8 +76,8 @@ impl Exchange {
     }
 
     /// The response came before the body: from the proxy, another filter, or a server that did not wait for the body. So only
-    /// the headers can show the operation. If the body comes later, it is not read, so that the operation is not counted
-    /// twice.
+    /// the headers can show the operation, or that it is a notification. If the body comes later, it is not read, so that
+    /// nothing is counted twice.
     #[inline(never)]
     pub(super) fn begin_by_headers(&mut self, context: &mut Context<'_>) {
         let RequestKind::Post(headers) = &self.request.kind else { return };
@@ -86,10 +86,11 @@ impl Exchange {
         }
         let mirrored = headers.mirrored.as_deref();
         let text = mirrored.and_then(|mirrored| mirrored.method.as_ref());
-        if text.is_some_and(|text| text.start().starts_with(b"notifications/")) {
-            return;
-        }
         let method = text.map_or(Method::Unseen, |text| Method::of(text.start(), &context.config.extra_methods));
+        if text.is_some_and(|text| text.start().starts_with(b"notifications/")) {
+            self.recognise_by_headers(context);
+            return context.observe(Observation::Notification { method, direction: Direction::In });
+        }
         let name = mirrored.and_then(|mirrored| mirrored.name.as_ref());
         let mut operation = Operation {
             id: RequestId::unknown(),
@@ -104,11 +105,15 @@ impl Exchange {
             transport: self.session.transport,
             request_bytes: 0,
         };
-        self.recognise(context);
+        self.recognise_by_headers(context);
         operation.client_name = self.client_name(method, None, context);
+        self.begin_operation(operation, context);
+    }
+
+    fn recognise_by_headers(&mut self, context: &mut Context<'_>) {
+        self.recognise(context);
         self.request.body = None;
         self.request.evidence = Evidence::Headers;
-        self.begin_operation(operation, context);
     }
 
     fn finish_request_body(&mut self, context: &mut Context<'_>) {

@@ -82,7 +82,7 @@ pub(super) struct Request {
     pub(super) bytes: u64,
 }
 
-/// How the operations of a request were found.
+/// How the operations or notifications of a request were found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) enum Evidence {
     /// Nothing was found so far.

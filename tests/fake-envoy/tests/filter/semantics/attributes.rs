@@ -137,6 +137,23 @@ fn exchanges_without_operation_are_named_and_have_no_status() {
 }
 
 #[test]
+fn post_refused_before_its_body_is_described_by_its_headers() {
+    let headers = || Exchange { steps: Exchange::post("").steps.into_iter().take(1).collect() };
+    let refused = |exchange: Exchange| exchange.details("ext_authz_denied").answer(403, "text/plain", "denied");
+    for (named, method, status) in [
+        (headers().header("mcp-method", "notifications/initialized"), "notifications/initialized", None),
+        (headers().header("mcp-method", "notifications/made/up"), "notification", None),
+        (headers().header("mcp-method", "ping"), "ping", Some("error")),
+        (headers(), "unseen", Some("error")),
+    ] {
+        let found = state(&refused(named));
+        assert_eq!(found.get("mcp.method").map(String::as_str), Some(method), "{found:?}");
+        assert_eq!(found.get("mcp.status").map(String::as_str), status, "{found:?}");
+        assert_eq!(found["mcp.transport"], "streamable_http");
+    }
+}
+
+#[test]
 fn exchange_without_operation_has_the_client_of_its_session() {
     let (host, vm) = support::worker(ON);
     let other = host.start(&Plugin::new(ON)).unwrap();
