@@ -356,6 +356,7 @@ def classify(request: dict, answer: dict) -> tuple[str, str]:
 # === labels ===
 
 
+BLANKS = " \t\n\r\f"
 # A version at the end of a client's name, with what separates it.
 VERSION = re.compile(r"(.+?)[/@\-_ ]v?[0-9](?:[0-9.]*|[0-9]*\.[0-9A-Za-z.+-]*)", re.DOTALL)
 
@@ -364,8 +365,8 @@ def client_label(name: object) -> str:
     """The label value of a client's name."""
     if not isinstance(name, str):
         return "unknown"
-    found = VERSION.fullmatch(name.strip())
-    return label((found.group(1) if found else name).strip()) or "unknown"
+    found = VERSION.fullmatch(name.strip(BLANKS))
+    return label((found.group(1) if found else name).strip(BLANKS)) or "unknown"
 
 
 def label(value: object, limit: int = 128) -> str:
@@ -380,6 +381,8 @@ def label(value: object, limit: int = 128) -> str:
 def forbidden(character: str) -> bool:
     point = ord(character)
     control = point < 0x20 or 0x7F <= point < 0xA0
+    # Characters that break or reorder a line on a screen.
+    control = control or 0x2028 <= point <= 0x202E or 0x2066 <= point <= 0x2069 or point == 0xFEFF
     return control or 0xD800 <= point < 0xE000 or character in '"\\;='
 
 

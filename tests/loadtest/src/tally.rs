@@ -150,7 +150,11 @@ impl Tally {
 
 /// A name as a label value of the sidecar.
 fn label(name: &str) -> String {
-    let harmless = |c: char| if c.is_control() || matches!(c, '"' | '\\' | ';' | '=') { '_' } else { c };
+    // Quotes and separators, and what breaks or reorders a line on a screen.
+    let is_harmful = |c| {
+        matches!(c, '"' | '\\' | ';' | '=' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    let harmless = |c: char| if c.is_control() || is_harmful(c) { '_' } else { c };
     let mut label = String::new();
     for c in name.chars().map(harmless) {
         if label.len() + c.len_utf8() > LABEL_BYTES {
@@ -213,6 +217,7 @@ mod tests {
     fn labels_are_cleaned_and_cut() {
         assert_eq!(label("get_forecast"), "get_forecast");
         assert_eq!(label("a\"b;c=d\\e\n.."), "a_b_c_d_e___");
+        assert_eq!(label("\u{feff}a\u{2028}b\u{202e}c\u{2066}"), "_a_b_c_");
         assert_eq!(label(&"é".repeat(100)).len(), 128);
     }
 }

@@ -2,8 +2,9 @@
 
 /// A value that is safe in a stat name and in Prometheus' text format, at most `max_bytes` bytes, cut at a character boundary.
 ///
-/// Quotes, backslashes, `;`, `=`, control characters and invalid UTF-8 become `_`, and so do dots at the end: Envoy drops
-/// them from a tag, and `a` beside `a.` would be one series twice, which fails the whole scrape.
+/// Quotes, backslashes, `;`, `=`, control characters, characters that break or reorder a line on a screen, and invalid UTF-8
+/// become `_`. So do dots at the end: Envoy drops them from a tag, and `a` beside `a.` would be one series twice, which fails
+/// the whole scrape.
 pub(crate) fn clean(bytes: &[u8], max_bytes: usize) -> String {
     // The usual case.
     let is_plain = |&byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'/' | b':');
@@ -28,7 +29,12 @@ pub(crate) fn clean(bytes: &[u8], max_bytes: usize) -> String {
 }
 
 fn is_harmless(character: char) -> bool {
-    !character.is_control() && !matches!(character, '"' | '\\' | ';' | '=')
+    !character.is_control() && !breaks_or_reorders_lines(character) && !matches!(character, '"' | '\\' | ';' | '=')
+}
+
+/// Line and paragraph separator, the bidirectional embeddings, overrides and isolates, and the byte order mark.
+fn breaks_or_reorders_lines(character: char) -> bool {
+    matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Every dot at the end becomes `_`.
@@ -44,6 +50,19 @@ pub(crate) fn end_without_dot(mut label: String) -> String {
 mod tests {
     use super::clean;
     use crate::test;
+
+    #[test]
+    fn characters_that_break_or_reorder_a_line_are_cleaned() {
+        assert_eq!(clean("a\u{2028}b\u{2029}c".as_bytes(), 128), "a_b_c");
+        assert_eq!(clean("\u{feff}safe\u{202e}gnp.exe\u{202c}".as_bytes(), 128), "_safe_gnp.exe_");
+        for character in ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}') {
+            assert_eq!(clean(character.to_string().as_bytes(), 128), "_", "{character:?}");
+        }
+        // Their neighbours, and the joiner of an emoji.
+        for kept in ["\u{2027}", "\u{202f}", "\u{2065}", "\u{206a}", "\u{feee}", "👩\u{200d}💻"] {
+            assert_eq!(clean(kept.as_bytes(), 128), kept);
+        }
+    }
 
     #[test]
     fn hostile_values_are_cleaned() {
