@@ -357,15 +357,16 @@ def classify(request: dict, answer: dict) -> tuple[str, str]:
 
 
 BLANKS = " \t\n\r\f"
-# A version at the end of a client's name, with what separates it.
-VERSION = re.compile(r"(.+?)[/@\-_ ]v?[0-9](?:[0-9.]*|[0-9]*\.[0-9A-Za-z.+-]*)", re.DOTALL)
+VERSION = r"v?(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9](?:[0-9.]*|[0-9]*\.[0-9A-Za-z.+-]*))"
+# A client's name with a version at its end.
+VERSIONED = re.compile(rf"(?!{VERSION}\Z)(.+?)[/@\-_ ]{VERSION}", re.DOTALL)
 
 
 def client_label(name: object) -> str:
     """The label value of a client's name."""
     if not isinstance(name, str):
         return "unknown"
-    found = VERSION.fullmatch(name.strip(BLANKS))
+    found = VERSIONED.fullmatch(name.strip(BLANKS))
     return label((found.group(1) if found else name).strip(BLANKS)) or "unknown"
 
 

@@ -166,14 +166,14 @@ def read_response(session: Session, exchange: Exchange, parts: list[Part]) -> No
             session.server_given_up.add(cancelled(message))
 
 
-def client_of(request: dict) -> object:
-    """The name of the client that a request gives: in `_meta`, `initialize` first in `clientInfo`."""
+def client_of(request: dict) -> str | None:
+    """The name of the client that a request gives: in `_meta`, `initialize` first in `clientInfo`. Only a string is a name."""
     params = request.get("params")
     holder = params if isinstance(params, dict) else {}
     given = holder.get("clientInfo") if request["method"] == "initialize" else None
     meta = holder.get("_meta")
     infos = [given, meta.get("io.modelcontextprotocol/clientInfo") if isinstance(meta, dict) else None]
-    names = [info["name"] for info in infos if isinstance(info, dict) and "name" in info]
+    names = [info["name"] for info in infos if isinstance(info, dict) and isinstance(info.get("name"), str)]
     return names[0] if names else None
 
 

@@ -15,14 +15,17 @@ pub(crate) fn client_name(name: &Text, max_bytes: usize) -> Option<String> {
 }
 
 /// The name without the version at its end: one of `/ @ - _` or a blank, an optional `v`, a digit, then digits and dots. After
-/// a dot, letters and the characters of a pre-release may follow (`1.0.0-beta.1`, `1.0.0rc1`). A name that is only a version
-/// stays as it is.
+/// a dot, letters and the characters of a pre-release may follow (`1.0.0-beta.1`, `1.0.0rc1`). A date is a version too
+/// (`2025-01-01`). A name that is only a version stays as it is.
 ///
 /// **Cost:** linear. Each candidate reads only its own digits and dots.
 fn without_version(name: &[u8]) -> &[u8] {
     let name = name.trim_ascii();
     let is_of_version = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+');
     let tail = name.iter().rev().take_while(|byte| is_of_version(byte)).count();
+    if tail == name.len() && is_version(name) {
+        return name;
+    }
     // A separator that a version cannot contain is before its first byte.
     let first = (name.len() - tail).saturating_sub(1);
     let separators = name.iter().enumerate().skip(first.max(1)).filter(|(_, byte)| b"/@-_ ".contains(byte));
@@ -41,7 +44,14 @@ fn is_version(text: &[u8]) -> bool {
     let text = text.strip_prefix(b"v").unwrap_or(text);
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
     let Some((number, rest)) = text.split_at_checked(digits) else { return false };
-    number.first().is_some_and(u8::is_ascii_digit) && (rest.is_empty() || number.contains(&b'.'))
+    let is_number = number.first().is_some_and(u8::is_ascii_digit) && (rest.is_empty() || number.contains(&b'.'));
+    is_number || is_date(text)
+}
+
+/// `2025-01-01`
+fn is_date(text: &[u8]) -> bool {
+    let is_in_place = |(at, byte): (usize, &u8)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() };
+    text.len() == 10 && text.iter().enumerate().all(is_in_place)
 }
 
 #[cfg(test)]
@@ -67,6 +77,12 @@ mod tests {
             ("foo-1.0.0rc1", "foo"),
             ("mcp-remote-0.1.30", "mcp-remote"),
             ("@scope/client@2.0", "@scope/client"),
+            ("foo-2025-01-01", "foo"),
+            ("foo/v2025-01-01", "foo"),
+            ("gpt-4o-2024-08-06", "gpt-4o"),
+            // Neither a date nor a number with dots: only the last part is a version.
+            ("foo-2025-01", "foo-2025"),
+            ("foo-25-01-01", "foo-25-01"),
         ] {
             assert_eq!(label(name).as_deref(), Some(expected), "{name}");
         }
@@ -79,6 +95,9 @@ mod tests {
             "v2",
             "1.2.3",
             "/1.2.3",
+            "2025-01-01",
+            "v2025-01-01",
+            "2025-01-01x",
             "studio-2-client",
             "my-2nd-client",
             "gpt-4o",

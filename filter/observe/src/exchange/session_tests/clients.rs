@@ -70,6 +70,33 @@ fn session_without_seen_start_has_an_unknown_client() {
 }
 
 #[test]
+fn name_in_meta_that_is_no_string_counts_as_missing() {
+    let proxy = Proxy::default();
+    play(&proxy, &initialize());
+    let info = "io.modelcontextprotocol/clientInfo";
+    for (name, in_its_session) in [
+        ("7", "desk"),
+        ("true", "desk"),
+        ("null", "desk"),
+        (r#"{"name":"x"}"#, "desk"),
+        (r#"["x"]"#, "desk"),
+        (r#""x","name":7"#, "desk"),
+        (r#""""#, "-"),
+        (r#"7,"name":"x""#, "x"),
+    ] {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"_meta":{{"{info}":{{"name":{name}}}}}}}}}"#
+        );
+        let session = in_session(&body).json(&answer(1));
+        assert_eq!(play(&proxy, &session), [format!("ping ok {in_its_session}")], "{name}");
+        // 2026-07-28 has no sessions.
+        let modern = Script::post(&body).header("mcp-protocol-version", "2026-07-28").header("mcp-method", "ping");
+        let given = if in_its_session == "desk" { "-" } else { in_its_session };
+        assert_eq!(play(&proxy, &modern.header("mcp-session-id", "5c99c753").json(&answer(1))), [format!("ping ok {given}")]);
+    }
+}
+
+#[test]
 fn name_is_not_read_if_the_label_is_off() {
     let proxy = Proxy::default();
     let config = || Config { client_name: ClientNameLabel::Off, ..Config::default() };
