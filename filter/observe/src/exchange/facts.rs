@@ -1,8 +1,8 @@
 //! What access logs and spans show of an exchange, beside its observations.
 
 use super::Exchange;
-use super::state::{End, RequestKind};
-use crate::label::Transport;
+use super::state::{End, MirroredHeaders, RequestKind};
+use crate::label::{ProtocolVersion, Transport};
 use crate::text::Text;
 
 impl Exchange {
@@ -25,6 +25,11 @@ impl Exchange {
             RequestKind::Post(_) if self.request.has_ended => Some("response"),
             RequestKind::Post(_) | RequestKind::Unseen | RequestKind::Other => None,
         }
+    }
+
+    /// That of the header, where it was read.
+    pub(crate) fn header_version(&self) -> Option<ProtocolVersion> {
+        self.request.version.or_else(|| self.request.mirrored().and_then(MirroredHeaders::protocol_version))
     }
 
     /// As far as it is known.

@@ -248,7 +248,7 @@ impl Exchange {
 // === impl MirroredHeaders ===
 
 impl MirroredHeaders {
-    fn protocol_version(&self) -> Option<ProtocolVersion> {
+    pub(super) fn protocol_version(&self) -> Option<ProtocolVersion> {
         self.version.as_ref().map(|version| ProtocolVersion::of(version.start()))
     }
 }

@@ -62,7 +62,10 @@ impl Exchange {
             *resumes = has_last_event_id;
         }
         let is_mcp = self.session.id.is_some() || has_last_event_id;
-        if is_mcp || context.host.request_header("mcp-protocol-version").is_some() {
+        let wants_version = !is_mcp || context.config.filter_state();
+        let version = if wants_version { context.host.request_header("mcp-protocol-version") } else { None };
+        self.request.version = version.as_deref().map(ProtocolVersion::of);
+        if is_mcp || version.is_some() {
             self.recognise(context);
         }
     }

@@ -24,7 +24,7 @@ use crate::correlation::activity::SessionClient;
 use crate::correlation::{SessionKey, StreamId};
 use crate::host::Time;
 use crate::id::IdKey;
-use crate::label::Transport;
+use crate::label::{ProtocolVersion, Transport};
 use crate::observation::Operation;
 use crate::read::body::Body;
 use crate::text::Text;
@@ -74,6 +74,8 @@ pub(super) struct Request {
     pub(super) kind: RequestKind,
     /// The path without its query. It is kept for a GET, and for a POST that has no session header and is not of 2026-07-28.
     pub(super) path: Option<Vec<u8>>,
+    /// `MCP-Protocol-Version` of a GET or DELETE, where it was read.
+    pub(super) version: Option<ProtocolVersion>,
     /// Reads the body; `None` if it is not read or no longer read.
     pub(super) body: Option<Box<Body>>,
     pub(super) evidence: Evidence,

@@ -8,13 +8,14 @@
 //! callback (log).
 //!
 //! **Cost:** one host call per attribute. In the callback of the request's headers one call for `traceparent` (a POST of JSON),
-//! one for the configured identity header, and one for a session id that is too long to be kept.
+//! one for `MCP-Protocol-Version`, unless it is read anyway, one for the configured identity header, and one for a session id
+//! that is too long to be kept.
 
 use crate::config::Config;
 use crate::exchange::Exchange;
 use crate::host::Shell;
 use crate::id::IdKey;
-use crate::label::{Direction, ErrorType, KnownMethod, Method, Status, Transport};
+use crate::label::{Direction, ErrorType, KnownMethod, Method, ProtocolVersion, Status, Transport};
 use crate::observation::{Observation, Operation, OperationEnd};
 use crate::read::trace_parent::{LENGTH, trace_id, trace_parent};
 
@@ -25,6 +26,8 @@ pub(super) struct Attributes {
     user: Option<Box<str>>,
     /// Hash of the session's id, if the id is too long to be kept.
     session: Option<Box<str>>,
+    /// The protocol version of the headers, until it is set. Only an exchange without a request has it.
+    protocol_version: Option<ProtocolVersion>,
     has_shown_session: bool,
     has_shown_client: bool,
     /// The header `traceparent`.
@@ -74,6 +77,7 @@ impl Attributes {
             let id = host.request_header("mcp-session-id");
             self.session = id.map(|id| config.shown_hash_key.hash(&[&id]).into_boxed_str());
         }
+        self.protocol_version = exchange.header_version();
         if let Some(header) = &config.identity.header {
             let value = host.request_header(header).filter(|value| !value.is_empty());
             self.user = value.map(|value| config.shown_user(&value).into_boxed_str());
@@ -146,6 +150,11 @@ impl Attributes {
         {
             self.subject = Subject::NoMethod;
             show_method(name, host);
+        }
+        if matches!(self.subject, Subject::NoMethod | Subject::Notification)
+            && let Some(version) = self.protocol_version.take()
+        {
+            host.set_attribute("mcp.protocol_version", version.as_str());
         }
         if self.requests > 1 && exchange.has_request_ended() && !self.has_shown_batch {
             self.has_shown_batch = true;

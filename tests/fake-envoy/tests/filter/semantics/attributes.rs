@@ -137,6 +137,32 @@ fn exchanges_without_operation_are_named_and_have_no_status() {
 }
 
 #[test]
+fn exchange_without_operation_has_the_protocol_version_of_its_header() {
+    let with = |exchange: Exchange| exchange.header("mcp-session-id", "s").header("mcp-protocol-version", "2025-06-18");
+    for exchange in [
+        with(Exchange::post(INITIALIZED)).answer(202, "text/plain", ""),
+        with(Exchange::post(r#"{"jsonrpc":"2.0","id":7,"result":{}}"#)).answer(202, "text/plain", ""),
+        with(Exchange::bodiless("GET", "/mcp")).sse(&[]),
+        with(Exchange::bodiless("DELETE", "/mcp")).answer(200, "", ""),
+        Exchange::bodiless("GET", "/mcp").header("mcp-protocol-version", "2025-06-18").sse(&[]),
+    ] {
+        assert_eq!(one(ON, &exchange, "mcp.protocol_version"), "2025-06-18");
+    }
+    let unknown = with(Exchange::bodiless("GET", "/mcp")).header("mcp-protocol-version", "SECRET").sse(&[]);
+    assert_eq!(one(ON, &unknown, "mcp.protocol_version"), "other");
+}
+
+#[test]
+fn protocol_version_of_a_session_stream_is_read_for_filter_state_only() {
+    let stream = Exchange::bodiless("GET", "/mcp").header("mcp-session-id", "s").sse(&[]);
+    let headers = |configuration| {
+        let (_host, vm) = support::worker(configuration);
+        vm.play(&stream, Framing::Http1).unwrap().cost.calls["get_header"]
+    };
+    assert_eq!(headers(ON), headers("") + 1);
+}
+
+#[test]
 fn post_refused_before_its_body_is_described_by_its_headers() {
     let headers = || Exchange { steps: Exchange::post("").steps.into_iter().take(1).collect() };
     let refused = |exchange: Exchange| exchange.details("ext_authz_denied").answer(403, "text/plain", "denied");
