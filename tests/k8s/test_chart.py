@@ -285,6 +285,8 @@ def test_without_a_collector_its_objects_are_missing() -> None:
     ({"upstream": {"url": URL}, "sidecar": {"auditLog": "audit.jsonl"}}, "/sidecar/auditLog"),
     ({"upstream": {"url": URL}, "sidecar": {"traces": {"sampler": "always"}}}, "/sidecar/traces/sampler"),
     ({"upstream": {"url": URL}, "sidecar": {"traces": {"ratio": 2}}}, "/sidecar/traces/ratio"),
+    ({"upstream": {"url": URL}, "sidecar": {"traces": {"ratio": 0.0000009}}}, "/sidecar/traces/ratio"),
+    ({"upstream": {"url": URL}, "sidecar": {"traces": {"ratio": "0.0000009"}}}, "/sidecar/traces/ratio"),
     ({"upstream": {"url": URL}, "sidecar": {"hashKeySecret": {"name": "a"}, "environmentFromSecrets": {"MCP_HASH_KEY": {"name": "a", "key": "b"}}}}, "MCP_HASH_KEY"),
     # An API server accepts both and warns.
     ({"upstream": {"url": URL}, "sidecar": {"environmentFromSecrets": {"MCP_UPSTREAM_URL": {"name": "a", "key": "b"}}}}, "MCP_UPSTREAM_URL"),
