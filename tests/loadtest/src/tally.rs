@@ -151,9 +151,8 @@ impl Tally {
 /// A name as a label value of the sidecar.
 fn label(name: &str) -> String {
     // Quotes and separators, and what breaks or reorders a line on a screen.
-    let is_harmful = |c| {
-        matches!(c, '"' | '\\' | ';' | '=' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
+    let is_harmful =
+        |c| matches!(c, '"' | '\\' | ';' | '=' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     let harmless = |c: char| if c.is_control() || is_harmful(c) { '_' } else { c };
     let mut label = String::new();
     for c in name.chars().map(harmless) {

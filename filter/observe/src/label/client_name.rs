@@ -50,7 +50,8 @@ fn is_version(text: &[u8]) -> bool {
 
 /// `2025-01-01`
 fn is_date(text: &[u8]) -> bool {
-    let is_in_place = |(at, byte): (usize, &u8)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() };
+    let is_in_place =
+        |(at, byte): (usize, &u8)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() };
     text.len() == 10 && text.iter().enumerate().all(is_in_place)
 }
 

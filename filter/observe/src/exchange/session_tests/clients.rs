@@ -92,7 +92,10 @@ fn name_in_meta_that_is_no_string_counts_as_missing() {
         // 2026-07-28 has no sessions.
         let modern = Script::post(&body).header("mcp-protocol-version", "2026-07-28").header("mcp-method", "ping");
         let given = if in_its_session == "desk" { "-" } else { in_its_session };
-        assert_eq!(play(&proxy, &modern.header("mcp-session-id", "5c99c753").json(&answer(1))), [format!("ping ok {given}")]);
+        assert_eq!(
+            play(&proxy, &modern.header("mcp-session-id", "5c99c753").json(&answer(1))),
+            [format!("ping ok {given}")]
+        );
     }
 }
 
