@@ -151,11 +151,10 @@ fn only_a_rate_limit_changes_the_listener() {
         assert_eq!(listener.get("per_connection_buffer_limit_bytes"), None);
         listener.pointer("/filter_chains/0/filters/0/typed_config").unwrap().clone()
     };
-    let (continues, allows) = ("/proxy_100_continue", "/http_filters/0/typed_config/config/allow_on_headers_stop_iteration");
+    let (continues, allows) =
+        ("/proxy_100_continue", "/http_filters/0/typed_config/config/allow_on_headers_stop_iteration");
     let fields = |config| [continues, allows].map(|field| manager(&config).pointer(field).cloned());
-    let limit = |shadow: bool| {
-        json!({"rate_limit": {"shadow": shadow, "rules": [{"method": "tools/call", "requests": 5, "interval_ms": 1000}]}})
-    };
+    let limit = |shadow: bool| json!({"rate_limit": {"shadow": shadow, "rules": [{"method": "tools/call", "requests": 5, "interval_ms": 1000}]}});
     let unlimited = [Some(json!(true)), None];
     assert_eq!(fields(json!({})), unlimited);
     assert_eq!(fields(limit(true)), unlimited, "a shadow holds no request");
