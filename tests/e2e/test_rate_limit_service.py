@@ -11,6 +11,7 @@ import yaml
 
 from support.cases import RESULT, answers, rpc
 from support.client import JSON, Connection
+from support.http1 import Message
 from support.peers import ROOT
 from support.plain_envoy import PlainEnvoy, every, set_plugin_configuration, snippet
 from support.rate_limit_service import RateLimitService
@@ -60,17 +61,18 @@ def proxies(server: Stub, service: RateLimitService, logs: Path) -> Iterator[lis
         proxy.stop()
 
 
-def call(port: int, tool: str) -> int:
+def call(port: int, tool: str) -> Message:
     with closing(Connection(port)) as connection:
-        return connection.post(rpc("tools/call", {"arguments": {}, "name": tool}), JSON).head.status
+        return connection.post(rpc("tools/call", {"arguments": {}, "name": tool}), JSON)
 
 
 def test_one_limit_over_two_proxies(proxies: list[PlainEnvoy], service: RateLimitService) -> None:
     """Calls go to the proxies in turn. The name of the tool is only in the body."""
-    statuses = [call(proxies[index % 2].port, "analyse") for index in range(5)]
-    assert statuses == [200] * LIMIT + [429] * 2
+    responses = [call(proxies[index % 2].port, "analyse") for index in range(5)]
+    assert [response.head.status for response in responses] == [200] * LIMIT + [429] * 2
+    assert (responses[-1].body, responses[-1].head.all("retry-after")) == (b"", []), "it is Envoy's response"
     assert service.asked[TOOL] == 5
-    assert call(proxies[0].port, "other") == 200
+    assert call(proxies[0].port, "other").head.status == 200
     assert service.asked["mcp_tool", "other"] == 1
 
 
@@ -90,7 +92,7 @@ def test_without_the_block_the_service_is_not_asked(server: Stub, service: RateL
     proxy = PlainEnvoy(bootstrap_with(server, service), "weather", logs, "rate-limit-service-without")
     try:
         before = service.asked.total()
-        assert call(proxy.port, "analyse") == 200
+        assert call(proxy.port, "analyse").head.status == 200
         assert service.asked.total() == before
     finally:
         proxy.stop()
