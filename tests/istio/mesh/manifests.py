@@ -67,6 +67,20 @@ def plugin(url: str | Path, source: str = "wasmplugin-file.yaml", **configuratio
     return found
 
 
+def limited(url: str | Path, rules: list[dict], **configuration: object) -> dict:
+    """rate-limit.yaml with another URL of the module, other fields of the configuration, and these rules, which are enforced."""
+    found = only("EnvoyFilter", "rate-limit.yaml")
+    _, extension = found["spec"]["configPatches"]
+    plugin = extension["patch"]["value"]["typed_config"]["config"]
+    if isinstance(url, Path):
+        plugin["vm_config"]["code"] = {"local": {"filename": str(url)}}
+    else:
+        plugin["vm_config"]["code"]["remote"]["http_uri"]["uri"] = url
+    shipped = json.loads(plugin["configuration"]["value"])
+    plugin["configuration"]["value"] = json.dumps(shipped | configuration | {"rate_limit": {"rules": rules}})
+    return found
+
+
 def text(*documents: dict) -> str:
     """The objects as text for kubectl."""
     return "\n---\n".join(json.dumps(document) for document in documents)
