@@ -3,12 +3,11 @@
 //   node refused.mjs PLAN
 //
 // PLAN is a JSON object: `package` (the SDK's package name), `transport` (streamable_http or http_sse), `url`, `mode` (auto tries
-// 2026-07-28 first) and `steps`. A step is {call, arguments}, {batch, arguments} (two calls in one message) or {wait}, in seconds.
-// Prints a JSON list with one entry per call or batch: `outcome` is `ok`, `error` or `hangs` (no answer within PATIENCE). An `error`
-// has `type`, `text`, `code` and `data`, as far as the exception has them.
+// 2026-07-28 first), `patience` and `steps`. A step is {call, arguments}, {batch, arguments} (two calls in one message) or {wait}, in
+// seconds. Prints a JSON list with one entry per call or batch: `outcome` is `ok`, `error` or `hangs` (no answer within `patience`
+// seconds). An `error` has `type`, `text`, `code` and `data`, as far as the exception has them.
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const PATIENCE = 3;
 const plan = JSON.parse(process.argv[2]);
 
 async function load() {
@@ -41,7 +40,7 @@ function batch(name, args) {
 async function attempt(step) {
   const running = step.batch ? batch(step.batch, step.arguments) : client.callTool({ name: step.call, arguments: step.arguments });
   const done = running.then(() => ({ outcome: 'ok' }), describe);
-  return Promise.race([done, sleep(PATIENCE * 1000, { outcome: 'hangs' }, { ref: false })]);
+  return Promise.race([done, sleep(plan.patience * 1000, { outcome: 'hangs' }, { ref: false })]);
 }
 
 const seen = [];

@@ -1,9 +1,9 @@
 """Runs the calls of a plan and records what their caller sees. The clients on both major versions of the Python SDK share this module.
 
-PLAN is a JSON object: `transport` (streamable_http or http_sse), `url`, `mode` and `steps`. A step is `{call, arguments}` or
-`{wait}`, in seconds. Prints a JSON list with one entry per call: `outcome` is `ok`, `error`, `hangs` (no answer within `PATIENCE`)
-or, for calls that were not made because the client had closed its connection, `closed`. An `error` has `type`, `text`, `code` and
-`data`, as far as the exception has them.
+PLAN is a JSON object: `transport` (streamable_http or http_sse), `url`, `mode`, `patience`, `waits` and `steps`. A step is
+`{call, arguments}` or `{wait}`, in seconds. Prints a JSON list with one entry per call: `outcome` is `ok`, `error`, `hangs` (no
+answer within `patience` seconds) or `closed` (the client closed the connection during the call or before it). `error` and `closed`
+have `type`, `text`, `code` and `data` of the exception, as far as there is one that has them.
 """
 
 import asyncio
@@ -14,7 +14,6 @@ from contextlib import AbstractAsyncContextManager
 
 import anyio
 
-PATIENCE = 3.0
 Call = Callable[[str, dict], Awaitable[object]]
 
 
@@ -32,9 +31,24 @@ def describe(error: BaseException) -> dict:
     }
 
 
-async def attempt(call: Call, step: dict) -> dict:
+def waiting(transport: type) -> type:
+    """The transport of httpx or httpx2, as one that waits for `retry-after` and sends the request again."""
+
+    class Waiting(transport):
+        async def handle_async_request(self, request):
+            response = await super().handle_async_request(request)
+            while response.status_code == 429:
+                await response.aclose()
+                await anyio.sleep(int(response.headers["retry-after"]))
+                response = await super().handle_async_request(request)
+            return response
+
+    return Waiting
+
+
+async def attempt(call: Call, step: dict, patience: float) -> dict:
     try:
-        with anyio.fail_after(PATIENCE):
+        with anyio.fail_after(patience):
             await call(step["call"], step["arguments"])
     except TimeoutError:
         return {"outcome": "hangs"}
@@ -52,7 +66,7 @@ async def run(plan: dict, connect: Callable[[dict], AbstractAsyncContextManager[
                 if "wait" in step:
                     await anyio.sleep(step["wait"])
                 else:
-                    seen.append(await attempt(call, step))
+                    seen.append(await attempt(call, step, plan["patience"]))
     except Exception as error:
         # The client cancelled the call that was running.
         seen.append({**describe(error), "outcome": "closed"})

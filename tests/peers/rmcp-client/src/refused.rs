@@ -2,7 +2,10 @@
 
 use std::{error::Error, time::Duration};
 
-use rmcp::{service::ServiceError, transport::streamable_http_client::HttpStatusError};
+use rmcp::{
+    service::ServiceError,
+    transport::streamable_http_client::{HttpStatusError, StreamableHttpError},
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -38,7 +41,7 @@ pub(crate) async fn run(url: &str, mode: &str, steps: Vec<Step>) -> Result<Value
     Ok(Value::Array(seen))
 }
 
-/// `http_status` and `retry_after` are those of the transport's error, which is a source of the caller's.
+/// `http_status` and `retry_after` are in the error of the transport, behind the caller's.
 fn describe(error: &ServiceError) -> Value {
     let (kind, code, data) = match error {
         ServiceError::McpError(error) => ("McpError", Some(error.code.0), error.data.clone()),
@@ -58,12 +61,9 @@ fn describe(error: &ServiceError) -> Value {
 }
 
 fn http_status(error: &ServiceError) -> Option<&HttpStatusError> {
-    let mut source: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(current) = source {
-        if let Some(found) = current.downcast_ref::<HttpStatusError>() {
-            return Some(found);
-        }
-        source = current.source();
+    let ServiceError::TransportSend(sent) = error else { return None };
+    match sent.error.downcast_ref::<StreamableHttpError<reqwest::Error>>() {
+        Some(StreamableHttpError::HttpStatus(status)) => Some(status),
+        _ => None,
     }
-    None
 }
