@@ -68,8 +68,8 @@ async def run(plan: dict, connect: Callable[[dict], AbstractAsyncContextManager[
                 else:
                     seen.append(await attempt(call, step, plan["patience"]))
     except Exception as error:
-        # The client cancelled the call that was running.
-        seen.append({**describe(error), "outcome": "closed"})
+        # The client has cancelled the call that was running, if there is one.
+        seen += [{**describe(error), "outcome": "closed"}] * (len(seen) < calls)
     return seen + [{"outcome": "closed"}] * (calls - len(seen))
 
 
