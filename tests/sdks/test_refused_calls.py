@@ -16,7 +16,8 @@ SSE = "http_sse"
 
 
 def go_sdk(_: Exchange) -> dict:
-    return {"outcome": "error", "text": "rejected by transport: sending \"tools/call\": Too Many Requests"}
+    """The code is the SDK's own, for what its transport rejects."""
+    return {"outcome": "error", "text": "rejected by transport: sending \"tools/call\": Too Many Requests", "code": -32005}
 
 
 def go_sdk_sse(_: Exchange) -> dict:

@@ -123,8 +123,10 @@ def check(row: Row, server_port: int, command: Command, logs: Path) -> None:
     for exchange in refused:
         check_answer(exchange)
     wanted = [*[OK] * BURST, *(row.shown(exchange) for exchange in refused), row.next]
-    assert [without_text(entry) for entry in run.seen] == [without_text(entry) for entry in wanted]
-    assert [entry for entry, part in zip(run.seen, wanted) if part.get("text", "") not in entry.get("text", "")] == []
+    same = [without_text(entry) for entry in run.seen] == [without_text(entry) for entry in wanted]
+    assert same, f"{run.seen}, not {wanted}"
+    wrong = [entry for entry, part in zip(run.seen, wanted) if part.get("text", "") not in entry.get("text", "")]
+    assert not wrong, f"{wrong}, not {wanted}"
     # No client repeats a call by itself, and only the calls that were not refused reach the server.
     assert len(made) == len(row.sent()) + row.waits
     passed = sorted(exchange.request_body for exchange in made if exchange not in refused)
