@@ -110,7 +110,7 @@ fn call_over_the_limit_is_refused_and_counted() {
     );
     assert_eq!(of("mcp_tool_calls_total{tool_name=add,status=error"), ["mcp_tool_calls_total{tool_name=add,status=error,error_type=rate_limited} 1"]);
     assert_eq!(of("mcp_request_duration_microseconds{method=tools/call,status=error"), ["mcp_request_duration_microseconds{method=tools/call,status=error} [0]"]);
-    for family in ["mcp_protocol_errors_total", "mcp_requests_in_flight", "mcp_active_connections", "mcp_unmatched", "mcp_skipped"] {
+    for family in ["mcp_protocol_errors_total", "mcp_requests_in_flight", "mcp_active_connections", "mcp_unmatched", "mcp_parse_skipped"] {
         assert_eq!(of(family), [""; 0], "{family}");
     }
     assert_eq!(of("mcp_tool_result_bytes").len(), 1);
@@ -354,7 +354,7 @@ fn client_that_leaves_a_held_request_takes_no_token() {
     exchange.steps.pop();
     let played = play(&vm, &exchange.in_chunks_of(20));
     assert_eq!((played.upstream, played.local_reply), (Upstream::default(), None));
-    assert_eq!(lines(&host, &vm, "mcp_skipped"), ["mcp_skipped_total{direction=in,reason=truncated} 1"]);
+    assert_eq!(lines(&host, &vm, "mcp_parse_skipped"), ["mcp_parse_skipped_total{direction=in,reason=truncated} 1"]);
     assert_eq!(play(&vm, &call()).local_reply, None);
     assert_eq!(outcomes(&host, &vm), ["r allowed 1"]);
 }
