@@ -123,7 +123,8 @@ mod tests {
             return vec!["unread".to_owned()];
         }
         let shown = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
-        let name = |request: &super::HeldRequest| request.name.as_ref().map_or("-".to_owned(), |name| shown(name.start()));
+        let name =
+            |request: &super::HeldRequest| request.name.as_ref().map_or("-".to_owned(), |name| shown(name.start()));
         held.requests.iter().map(|request| format!("{} {}", shown(request.method.start()), name(request))).collect()
     }
 
@@ -139,7 +140,8 @@ mod tests {
 
     #[test]
     fn last_of_duplicate_members_counts() {
-        let twice = r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"name":"a","name":"b"},"method":"tools/call"}"#;
+        let twice =
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"name":"a","name":"b"},"method":"tools/call"}"#;
         assert_eq!(requests(twice), ["tools/call b"]);
         let params = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"},"params":{}}"#;
         assert_eq!(requests(params), ["tools/call -"]);
@@ -210,8 +212,27 @@ mod tests {
     /// Texts of JSON-RPC, in any order and often broken.
     fn any_body(random: &mut fastrand::Rng) -> String {
         const TEXTS: [&str; 21] = [
-            "{", "}", "[", "]", ",", ":", "\"id\":", "1", "\"\\\"\"", "\"jsonrpc\":\"2.0\",", "\"method\":\"tools/call\",", "\"params\":{",
-            "\"name\":\"a\"", "null", " ", "\"id\":2}", "\"ID\":3}", "\"\\u0069d\":4.0}", "{\"jsonrpc\":\"2.0\",\"method\":\"x\",", "]}", "[{",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"id\":",
+            "1",
+            "\"\\\"\"",
+            "\"jsonrpc\":\"2.0\",",
+            "\"method\":\"tools/call\",",
+            "\"params\":{",
+            "\"name\":\"a\"",
+            "null",
+            " ",
+            "\"id\":2}",
+            "\"ID\":3}",
+            "\"\\u0069d\":4.0}",
+            "{\"jsonrpc\":\"2.0\",\"method\":\"x\",",
+            "]}",
+            "[{",
         ];
         (0..random.usize(0..12)).map(|_| TEXTS[random.usize(0..TEXTS.len())]).collect()
     }
