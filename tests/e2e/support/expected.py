@@ -147,10 +147,6 @@ class Expected:
             self.add("mcp_rate_limit_total", count, rule=rule, outcome=outcome)
 
     def answers(self, exchange: Exchange, requests: list[dict]) -> None:
-        if is_refused(exchange):
-            for request in requests:
-                self.operation(exchange, request, None, "error", "rate_limited")
-            return
         open_requests = list(requests)
         for request in requests if has_events(exchange) else []:
             if request["method"] != "subscriptions/listen":
@@ -321,12 +317,6 @@ def without_answer(exchange: Exchange, request: dict) -> tuple[str, str]:
     if request["method"] == "server/discover" or (request["method"] == "initialize" and status == 405):
         return "negotiation", ""
     return "error", ERROR_TYPE_OF_STATUS.get(status, "http_error")
-
-
-def is_refused(exchange: Exchange) -> bool:
-    """Whether the rate limit answered."""
-    response = exchange.response
-    return response is not None and response.status == 429 and b'"reason":"rate_limited"' in exchange.response_body
 
 
 def opened(exchange: Exchange) -> str:

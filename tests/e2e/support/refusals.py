@@ -12,8 +12,8 @@ from pathlib import Path
 
 from .clients import PACKAGES
 from .exchange import Exchange, Ledger
-from .expected import is_refused
 from .peers import ROOT, clean_env
+from .reading import is_refusal
 from .relay import Relay
 from .sidecar import Sidecar
 
@@ -98,8 +98,8 @@ def play(row: Row, server_port: int, command: Command, logs: Path) -> Run:
         seen = drive(row, before.port, command)
         client = before.close()
         for exchange in calls(client):
-            outcome = "limited" if is_refused(exchange) else "allowed"
-            sidecar.expected.add("mcp_rate_limit_total", len(requests(exchange)), rule="calls", outcome=outcome)
+            outcome = "limited" if is_refusal(exchange) else "allowed"
+            sidecar.expected.rate_limited("calls", **{outcome: len(requests(exchange))})
         sidecar.check(client)
     finally:
         sidecar.stop()
@@ -119,7 +119,7 @@ def requests(exchange: Exchange) -> list[dict]:
 def check(row: Row, server_port: int, command: Command, logs: Path) -> None:
     run = play(row, server_port, command, logs)
     made = calls(run.client)
-    refused = sorted(filter(is_refused, made), key=lambda exchange: len(requests(exchange)))
+    refused = sorted(filter(is_refusal, made), key=lambda exchange: len(requests(exchange)))
     for exchange in refused:
         check_answer(exchange)
     wanted = [*[OK] * BURST, *(row.shown(exchange) for exchange in refused), row.next]
