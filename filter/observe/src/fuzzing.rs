@@ -1,9 +1,17 @@
 //! Entry points for the fuzz targets, with the feature `fuzzing` only: internal parts, which read their input in chunks.
 
+use crate::config::Config;
 use crate::digest::{Digest, DigestKey};
+use crate::host::{SharedData, Time};
+use crate::label::{KnownMethod, Method};
+use crate::limit::{Caller, LimitedRequest, RateLimiter};
+use crate::read::body::{Format, Part, pool::BodyPool};
+use crate::read::held::HeldBody;
+use crate::read::ids::ids;
 use crate::read::inflate::{Coding, Decoder};
 use crate::read::json::{Broken, Container, Ending, Interest, Progress, Scalar, Scanner, Visitor};
 use crate::read::sse::{EventName, Events, Framer};
+use crate::text::Text;
 
 /// Bytes of the correlation store with its keys, at most.
 pub const MAX_STORE_BYTES: usize = crate::correlation::MAX_BYTES;
@@ -80,6 +88,37 @@ pub fn scan<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Scanned {
     scanned
 }
 
+/// The requests and notifications of a whole body, as the rate limit reads them: method and `params.name`. `None` if it is not
+/// read.
+pub fn hold(body: &[u8]) -> Option<Vec<(Vec<u8>, Option<u64>)>> {
+    let held = HeldBody::read(body);
+    let requests =
+        held.requests.iter().map(|request| (request.method.start().to_vec(), request.name.as_ref().map(Text::digest)));
+    (!held.is_unread).then(|| requests.collect())
+}
+
+/// The same, as an exchange reads them that is not limited.
+pub fn observe(body: &[u8]) -> Vec<(Vec<u8>, Option<u64>)> {
+    let mut found = Vec::new();
+    let mut reader = BodyPool::default().take(Format::Json);
+    let mut add = |part: Part<'_>| {
+        if let Part::Message(message) = part
+            && let Some(method) = &message.method
+        {
+            let name = message.params.as_ref().and_then(|params| params.name.as_ref());
+            found.push((method.start().to_vec(), name.map(Text::digest)));
+        }
+    };
+    reader.push(body, &mut add);
+    reader.finish(&mut add);
+    found
+}
+
+/// The texts of the ids in a body.
+pub fn id_texts(body: &[u8]) -> Vec<&[u8]> {
+    ids(body).of_objects.into_iter().flatten().collect()
+}
+
 /// The events of a stream.
 pub fn frame<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<Framed> {
     let mut framer = Framer::default();
@@ -112,6 +151,16 @@ pub fn measure<'a>(content_encoding: &str, chunks: impl IntoIterator<Item = &'a 
         let _ = decoder.push(chunk, &mut |bytes| count += bytes.len() as u64);
     }
     Some(count)
+}
+
+/// Charges one body of this many `tools/call` of a session to the rules of a configuration. Returns after how many milliseconds it
+/// may come back; 0 if it passes, `None` without rules.
+pub fn charge(config: &Config, session: u64, requests: usize, now: Time, shared: &dyn SharedData) -> Option<u64> {
+    let limiter = RateLimiter::new(config)?;
+    let request = LimitedRequest { method: Method::Known(KnownMethod::ToolsCall), tool: None };
+    let caller = Caller { session: Some(session), ..Caller::default() };
+    let decision = limiter.charge(None, &caller, &vec![request; requests], now, shared);
+    Some(decision.refused.map_or(0, |refused| refused.retry_after_ms))
 }
 
 impl Visitor for Scanned {

@@ -65,13 +65,25 @@ def split(body: bytes) -> list[Part]:
 
 
 def take_apart(value: Any, text: str) -> Iterator[Part]:
-    members = value if isinstance(value, list) and value else [value]
-    for member in members:
-        size = len(json.dumps(member)) if isinstance(value, list) else bytes_of(text)
+    for member, own in members(value, text):
         if is_json_rpc(member):
-            yield Part(member, size, text="" if isinstance(value, list) else text)
+            yield Part(member, bytes_of(own), text="" if isinstance(value, list) else text)
         else:
-            yield Part(None, size, "not_json_rpc")
+            yield Part(None, bytes_of(own), "not_json_rpc")
+
+
+def members(value: Any, text: str) -> Iterator[tuple[Any, str]]:
+    """The elements of a batch, each with its own text; a document that is no batch is its only member."""
+    if not isinstance(value, list) or not value:
+        yield value, text
+        return
+    decoder, at = json.JSONDecoder(), 1
+    for _ in value:
+        while text[at] in WHITESPACE + ",":
+            at += 1
+        member, end = decoder.raw_decode(text, at)
+        yield member, text[at:end]
+        at = end
 
 
 def bytes_of(text: str) -> int:

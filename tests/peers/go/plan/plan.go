@@ -9,7 +9,8 @@ import (
 	"sync/atomic"
 )
 
-// Plan is read from the first argument. Every session runs all operations; all sessions are open at the same time.
+// Plan is read from the first argument. Every session runs all operations; all sessions are open at the same time. With Steps it has
+// one session, which runs them: see refused.go.
 type Plan struct {
 	URL       string `json:"url"`
 	Transport string `json:"transport"`
@@ -18,6 +19,9 @@ type Plan struct {
 	// Listens requests notifications about changed lists, which opens subscriptions/listen in 2026-07-28.
 	Listens    bool        `json:"listens"`
 	Operations []Operation `json:"operations"`
+	Steps      []Step      `json:"steps"`
+	// Patience is the number of seconds after which the client gives up a call of Steps.
+	Patience float64 `json:"patience"`
 }
 
 // Operation is one request. With Cancel the client cancels it at the first progress notification.
@@ -72,6 +76,9 @@ func run(open func(context.Context, Plan) (Session, error)) error {
 		return err
 	}
 	ctx := context.Background()
+	if plan.Steps != nil {
+		return runSteps(ctx, open, plan)
+	}
 	var opened []Session
 	for range plan.Sessions {
 		session, err := open(ctx, plan)

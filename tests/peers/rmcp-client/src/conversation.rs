@@ -51,7 +51,7 @@ impl Conversation {
         Ok(Seen { method: operation.method, name: operation.name, outcome, progress })
     }
 
-    async fn call(&self, operation: &Operation) -> Result<&'static str, ServiceError> {
+    pub(crate) async fn call(&self, operation: &Operation) -> Result<&'static str, ServiceError> {
         let name = operation.name.clone();
         match operation.method.as_str() {
             "ping" => self.service.send_request(ClientRequest::PingRequest(PingRequest::default())).await.map(drop)?,

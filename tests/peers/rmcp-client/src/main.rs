@@ -3,9 +3,12 @@
 //! Its one argument is a JSON object: `url`, `mode` (`auto` tries 2026-07-28 first, `legacy` does not), `sessions`
 //! and `operations`. Every session runs all operations; all sessions are open at the same time. It prints a JSON list of
 //! `{method, name, outcome, progress}`.
+//!
+//! With `steps` instead of `sessions` and `operations` it runs the calls of `tests/e2e/drivers/refused.py`, and prints the same.
 
 mod conversation;
 mod handler;
+mod refused;
 
 use std::{env, error::Error};
 
@@ -13,13 +16,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use conversation::Conversation;
+use refused::Step;
 
 #[derive(Deserialize)]
 struct Plan {
     url: String,
     mode: String,
+    #[serde(default)]
     sessions: usize,
+    #[serde(default)]
     operations: Vec<Operation>,
+    #[serde(default)]
+    steps: Vec<Step>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -46,6 +54,10 @@ struct Seen {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let plan: Plan = serde_json::from_str(&env::args().nth(1).ok_or("the plan is missing: a JSON object")?)?;
+    if !plan.steps.is_empty() {
+        println!("{}", refused::run(&plan.url, &plan.mode, plan.steps).await?);
+        return Ok(());
+    }
     let mut opened = Vec::new();
     for _ in 0..plan.sessions {
         opened.push(Conversation::open(&plan.url, &plan.mode).await?);
