@@ -84,7 +84,8 @@ def closed_sets() -> dict[str, dict[str, frozenset[str]]]:
     """The labels of each series whose values are all in the core's tables, with these values."""
     sets: dict[str, dict[str, frozenset[str]]] = {}
     for family in core_tables.families().values():
-        closed = {label.name: frozenset(label.values) for label in family.labels if label.budget is None}
+        # The names of rules are in the configuration.
+        closed = {label.name: frozenset(label.values) for label in family.labels if label.budget is None and label.values}
         sets |= dict.fromkeys(series_of(family), closed)
     for rule in rules():
         if "record" in rule:
