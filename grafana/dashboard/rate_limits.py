@@ -19,7 +19,7 @@ NO_RULES = "set rate_limit"
 
 
 def panels() -> list[Panel]:
-    return [_table(), _over(), _share(), _allowed(), _not_applied(), _tools()]
+    return [_table(), _over(), _share(), _tools(), _allowed(), _not_applied()]
 
 
 def _table() -> Panel:
@@ -39,7 +39,7 @@ def _table() -> Panel:
             Column("Over the limit", ratio(requests(OVER), requests(DECIDED)), "percentunit", 1, OVER_STEPS),
             Column("Not read", requests(UNREAD)),
             Column("No room", requests(NO_ROOM), steps=[(0.5, RED)]),
-        ], sort_by="Over the limit", span=16, height=8, no_value=NO_RULES), REFUSES)
+        ], sort_by="Over the limit", span=24, height=6, no_value=NO_RULES), REFUSES)
 
 
 def _over() -> Panel:
@@ -61,7 +61,8 @@ def _allowed() -> Panel:
     return time_series(
         "Allowed requests of one sidecar", "Per second, of the busiest sidecar, because each sidecar has buckets of its own. Compare it "
         "with `requests` / `interval_ms` of the rule. It is the sum over all sessions, clients or users of the rule.",
-        Query(f"max by (rule) ({rate(FAMILY, SERVER, ALLOWED, by='instance, rule')})", "{{rule}}"), unit="reqps", no_value=NO_RULES)
+        Query(f"max by (rule) ({rate(FAMILY, SERVER, ALLOWED, by='instance, rule')})", "{{rule}}"), unit="reqps", span=12,
+        no_value=NO_RULES)
 
 
 def _not_applied() -> Panel:
@@ -72,7 +73,7 @@ def _not_applied() -> Panel:
         "malformed. `no room`: the share of a rule's requests that passed because the sidecar could not write the rule's state. The "
         "line is the threshold of both alerts.",
         Query(f"{unread} / ({rate('mcp_requests_total', SERVER, by='server_name')} > 0)", "{{server_name}} not read"),
-        Query(no_room, "{{rule}} no room"), unit="percentunit", no_value=NO_RULES), NOT_APPLIED), "MCPRateLimitUnread")
+        Query(no_room, "{{rule}} no room"), unit="percentunit", span=12, no_value=NO_RULES), NOT_APPLIED), "MCPRateLimitUnread")
 
 
 def _tools() -> Panel:
