@@ -1,0 +1,275 @@
+//! Reads the whole body of a held request: its requests, and whether a server could read something else in it.
+//!
+//! A rate limit must know every request that a server may find. So a body is *unread* unless it is JSON to its end, and each of its
+//! values is a JSON-RPC message or a batch of them. A member whose name differs from one of JSON-RPC only in case makes a body
+//! unread too: servers in Go accept it.
+//!
+//! **Cost:** one pass of the scanner, and 200 bytes for each of at most [`MAX_REQUESTS`] requests.
+
+use crate::read::json::{Ending, Progress, Scanner};
+use crate::read::message::{Message, MessageKind};
+use crate::read::reader::{MessageVisitor, Messages, Reader};
+use crate::text::Text;
+use std::rc::Rc;
+
+/// Most requests and notifications of a body that are read. SDKs refuse larger batches.
+pub(crate) const MAX_REQUESTS: usize = 100;
+
+/// A message with a method: a request, or a notification.
+#[derive(Debug)]
+pub(crate) struct HeldRequest {
+    /// Its place among the objects that can be messages, see [`ids`](super::ids::ids).
+    pub(crate) place: usize,
+    pub(crate) method: Text,
+    /// `params.name`
+    pub(crate) name: Option<Text>,
+    /// `params._meta["io.modelcontextprotocol/clientInfo"].name`
+    pub(crate) client: Option<Rc<Text>>,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(crate) struct HeldBody {
+    pub(crate) requests: Vec<HeldRequest>,
+    /// The requests may not be all that a server finds.
+    pub(crate) is_unread: bool,
+    /// It is not JSON to its end.
+    pub(crate) is_broken: bool,
+    /// It has a member with the name `jsonrpc`, perhaps in another case.
+    pub(crate) shows_json_rpc: bool,
+    /// The number of objects that can be messages.
+    objects: usize,
+}
+
+// === impl HeldBody ===
+
+impl HeldBody {
+    /// Reads a whole body.
+    pub(crate) fn read(bytes: &[u8]) -> Self {
+        let (mut scanner, mut reader, mut held) = (Scanner::default(), Reader::default(), Self::default());
+        let mut rest = bytes;
+        while !rest.is_empty() && !held.is_broken {
+            let mut visitor = MessageVisitor { reader: &mut reader, messages: &mut held };
+            match scanner.scan(rest, &mut visitor) {
+                Progress::Partial => break,
+                Progress::Complete(used) => rest = rest.get(used..).unwrap_or_default(),
+                Progress::Broken(_) => held.is_broken = true,
+            }
+        }
+        let ending = scanner.finish(&mut MessageVisitor { reader: &mut reader, messages: &mut held });
+        held.is_broken |= matches!(ending, Ending::Truncated | Ending::Broken);
+        held.is_unread |= held.is_broken || held.objects == 0;
+        held
+    }
+}
+
+impl Messages for HeldBody {
+    fn message(&mut self, message: &mut Message) {
+        let place = self.objects;
+        self.objects += 1;
+        self.is_unread |= message.kind() == MessageKind::Invalid;
+        let Some(method) = message.method.take() else { return };
+        if self.requests.len() >= MAX_REQUESTS {
+            self.is_unread = true;
+            return;
+        }
+        let params = message.params.take().unwrap_or_default();
+        self.requests.push(HeldRequest { place, method, name: params.name, client: params.meta_client_name });
+    }
+
+    fn no_message(&mut self) {
+        self.is_unread = true;
+    }
+
+    fn member(&mut self, name: &[u8], of_message: bool, is_known: bool) {
+        let names: &[&[u8]] = if of_message { &[b"jsonrpc", b"id", b"method", b"params"] } else { &[b"name"] };
+        if let Some(index) = names.iter().position(|known| is_fold(name, known)) {
+            self.is_unread |= !is_known;
+            self.shows_json_rpc |= of_message && index == 0;
+        }
+    }
+}
+
+/// Whether a name equals a known one under Unicode's simple case folding. Beside the two cases of ASCII, only `ſ` folds to a letter
+/// of the known names.
+fn is_fold(name: &[u8], known: &[u8]) -> bool {
+    let mut rest = name;
+    for &letter in known {
+        rest = match rest {
+            [first, tail @ ..] if first.eq_ignore_ascii_case(&letter) => tail,
+            [0xc5, 0xbf, tail @ ..] if letter == b's' => tail,
+            _ => return false,
+        };
+    }
+    rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HeldBody, MAX_REQUESTS, is_fold};
+    use crate::read::body::{Format, Part, pool::BodyPool};
+    use crate::test;
+
+    const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","_meta":{"io.modelcontextprotocol/clientInfo":{"name":"cli"}}}}"#;
+
+    fn read(text: &str) -> HeldBody {
+        HeldBody::read(text.as_bytes())
+    }
+
+    /// Method and name of each request, or `unread`.
+    fn requests(text: &str) -> Vec<String> {
+        let held = read(text);
+        if held.is_unread {
+            return vec!["unread".to_owned()];
+        }
+        let shown = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+        let name =
+            |request: &super::HeldRequest| request.name.as_ref().map_or("-".to_owned(), |name| shown(name.start()));
+        held.requests.iter().map(|request| format!("{} {}", shown(request.method.start()), name(request))).collect()
+    }
+
+    #[test]
+    fn requests_of_every_shape_are_found() {
+        assert_eq!(requests(CALL), ["tools/call add"]);
+        assert_eq!(requests(&format!("\u{feff}\n{CALL} \n{CALL}")), ["tools/call add", "tools/call add"]);
+        assert_eq!(requests(&format!("[{CALL},{CALL}]")), ["tools/call add", "tools/call add"]);
+        assert_eq!(requests(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#), Vec::<String>::new());
+        assert_eq!(requests(r#"{"jsonrpc":"2.0","method":"tools/call","id":null}"#), ["tools/call -"]);
+        assert_eq!(read(CALL).requests[0].client.as_ref().unwrap().start(), b"cli");
+    }
+
+    #[test]
+    fn last_of_duplicate_members_counts() {
+        let twice =
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"name":"a","name":"b"},"method":"tools/call"}"#;
+        assert_eq!(requests(twice), ["tools/call b"]);
+        let params = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"},"params":{}}"#;
+        assert_eq!(requests(params), ["tools/call -"]);
+        assert_eq!(requests(r#"{"jsonrpc":"2.0","id":1,"\u006dethod":"tools\/call"}"#), ["tools/call -"]);
+    }
+
+    #[test]
+    fn what_a_server_may_read_otherwise_is_unread() {
+        let call = |from: &str, to: &str| CALL.replacen(from, to, 1);
+        for text in [
+            call("jsonrpc", "JsonRpc"),
+            call("\"id\"", "\"ID\""),
+            call("method", "Method"),
+            call("params", "PARAMS"),
+            call("params", "param\u{17f}"),
+            call("\"name\":\"add\"", "\"Name\":\"add\""),
+            CALL.replace("\"name\":\"add\"", "\"name\":\"add\",\"NAME\":\"other\""),
+            call("\"jsonrpc\":\"2.0\",", ""),
+            call("2.0", "1.0"),
+            call("}}}}", "}}}"),
+            format!("{CALL},"),
+            format!("[[{CALL}]]"),
+            format!("[{CALL},1]"),
+            "[]".to_owned(),
+            "1".to_owned(),
+            "null".to_owned(),
+            " ".to_owned(),
+            String::new(),
+            format!("[{CALL}"),
+            "not JSON".to_owned(),
+        ] {
+            assert_eq!(requests(&text), ["unread"], "{text}");
+        }
+    }
+
+    #[test]
+    fn names_outside_of_messages_and_params_do_not_matter() {
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"NAME":1,"Id":2}},"NAME":3}"#;
+        assert_eq!(requests(text), ["tools/call a"]);
+    }
+
+    #[test]
+    fn names_fold_as_in_unicode() {
+        assert!(is_fold(b"PARAMS", b"params") && is_fold("paramſ".as_bytes(), b"params"));
+        assert!(!is_fold(b"param", b"params") && !is_fold(b"paramss", b"params") && !is_fold(b"", b"id"));
+    }
+
+    #[test]
+    fn json_rpc_is_shown_in_any_case() {
+        assert!(read(r#"{"JSONRPC":"2.0"}"#).shows_json_rpc && read(CALL).shows_json_rpc);
+        assert!(!read(r#"{"name":"jsonrpc"}"#).shows_json_rpc);
+    }
+
+    #[test]
+    fn more_requests_than_the_bound_are_unread() {
+        let batch = |count: usize| format!("[{}]", vec![CALL; count].join(","));
+        assert_eq!(requests(&batch(MAX_REQUESTS)).len(), MAX_REQUESTS);
+        assert_eq!(requests(&batch(MAX_REQUESTS + 1)), ["unread"]);
+        assert!(!read(&batch(MAX_REQUESTS + 1)).is_broken);
+    }
+
+    #[test]
+    fn broken_text_is_told_from_text_that_is_not_json_rpc() {
+        assert!(read("{").is_broken && read("{]").is_broken && read(&"[".repeat(2_000)).is_broken);
+        assert!(!read("[]").is_broken && !read("{}").is_broken && !read("7").is_broken);
+    }
+
+    /// Texts of JSON-RPC, in any order and often broken.
+    fn any_body(random: &mut fastrand::Rng) -> String {
+        const TEXTS: [&str; 21] = [
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"id\":",
+            "1",
+            "\"\\\"\"",
+            "\"jsonrpc\":\"2.0\",",
+            "\"method\":\"tools/call\",",
+            "\"params\":{",
+            "\"name\":\"a\"",
+            "null",
+            " ",
+            "\"id\":2}",
+            "\"ID\":3}",
+            "\"\\u0069d\":4.0}",
+            "{\"jsonrpc\":\"2.0\",\"method\":\"x\",",
+            "]}",
+            "[{",
+        ];
+        (0..random.usize(0..12)).map(|_| TEXTS[random.usize(0..TEXTS.len())]).collect()
+    }
+
+    /// What is not unread is what an exchange observes without a rate limit, and each id has its own text.
+    #[test]
+    fn any_body_is_read_as_an_exchange_reads_it_or_not_at_all() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut read = 0;
+        for _ in 0..100_000 {
+            let body = any_body(&mut random);
+            let held = HeldBody::read(body.as_bytes());
+            let ids = crate::read::ids::ids(body.as_bytes());
+            if held.is_broken {
+                continue;
+            }
+            assert_eq!(ids.of_objects.len(), held.objects, "{body}");
+            for id in ids.of_objects.into_iter().flatten() {
+                let value: serde_json::Value = serde_json::from_slice(id).unwrap();
+                assert!(value.is_string() || value.is_number(), "{body}");
+            }
+            if held.is_unread {
+                continue;
+            }
+            read += 1;
+            let mut methods = Vec::new();
+            let mut reader = BodyPool::default().take(Format::Json);
+            let mut add = |part: Part<'_>| {
+                if let Part::Message(message) = part {
+                    methods.extend(message.method.take());
+                }
+            };
+            reader.push(body.as_bytes(), &mut add);
+            reader.finish(&mut add);
+            let found: Vec<_> = held.requests.into_iter().map(|request| request.method).collect();
+            assert_eq!(found, methods, "{body}");
+        }
+        assert!(read > 100, "{read} bodies were read");
+    }
+}
