@@ -26,6 +26,8 @@ pub struct FilterPlugin {
     pub server_name: String,
     /// Environment variables that the configuration refers to; Envoy passes them to the VMs.
     pub variables: Vec<String>,
+    /// Whether the filter holds requests until it has read their body: there is a rate limit that is not a shadow.
+    pub holds_requests: bool,
 }
 
 /// Settings that override the configuration file.
@@ -55,7 +57,9 @@ impl FilterPlugin {
         let variables = config.get("labels").and_then(|labels| labels.get("hash_key")).and_then(Value::as_str);
         let variables = variables.and_then(|key| key.strip_prefix("${")?.strip_suffix('}'));
         let variables = variables.map(str::to_owned).into_iter().collect();
-        Self { module, config, server_name, variables }
+        let limit = config.get("rate_limit");
+        let holds_requests = limit.is_some_and(|limit| limit.get("shadow") != Some(&Value::Bool(true)));
+        Self { module, config, server_name, variables, holds_requests }
     }
 }
 
@@ -218,6 +222,18 @@ mod tests {
         assert!(variables(with_key("0123456789abcdef"), &none).is_empty());
         let by_variable = Overrides { has_hash_key: true, ..none };
         assert_eq!(variables(with_key("${LABEL_KEY}"), &by_variable), ["MCP_HASH_KEY"]);
+    }
+
+    #[test]
+    fn only_a_rate_limit_that_is_not_a_shadow_holds_requests() {
+        let holds = |config: Value| {
+            let config = config.as_object().unwrap().clone();
+            FilterPlugin::new(PathBuf::from("m.wasm"), config, false).holds_requests
+        };
+        assert!(!holds(json!({})));
+        assert!(holds(json!({"rate_limit": {"rules": []}})));
+        assert!(holds(json!({"rate_limit": {"shadow": false, "rules": []}})));
+        assert!(!holds(json!({"rate_limit": {"shadow": true, "rules": []}})));
     }
 
     #[test]

@@ -60,7 +60,9 @@ fn connection_manager(settings: &Settings, machine: Machine) -> Value {
         "preserve_external_request_id": true,
         "use_remote_address": false,
         "skip_xff_append": true,
-        "proxy_100_continue": true,
+        // A client that waits for 100 before it sends the body waits for the server. A held request never reaches the server, so
+        // then Envoy answers 100 itself.
+        "proxy_100_continue": !settings.plugin.holds_requests,
         "normalize_path": false,
         "merge_slashes": false,
         "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
@@ -117,25 +119,28 @@ fn anything_but(word: &str) -> Vec<Value> {
 }
 
 fn filter(plugin: &FilterPlugin) -> Value {
-    let FilterPlugin { module, config, variables, .. } = plugin;
-    json!({
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-        "config": {
-            "name": "mcp_observability",
-            "root_id": "mcp_observability",
-            "failure_policy": "FAIL_OPEN",
-            "vm_config": {
-                "vm_id": "mcp_observability",
-                "runtime": "envoy.wasm.runtime.v8",
-                "code": {"local": {"filename": module.to_string_lossy()}},
-                "environment_variables": {"host_env_keys": variables},
-            },
-            "configuration": {
-                "@type": "type.googleapis.com/google.protobuf.StringValue",
-                "value": Value::Object(config.clone()).to_string(),
-            },
+    let FilterPlugin { module, config, variables, holds_requests, .. } = plugin;
+    let mut plugin = json!({
+        "name": "mcp_observability",
+        "root_id": "mcp_observability",
+        "failure_policy": "FAIL_OPEN",
+        "vm_config": {
+            "vm_id": "mcp_observability",
+            "runtime": "envoy.wasm.runtime.v8",
+            "code": {"local": {"filename": module.to_string_lossy()}},
+            "environment_variables": {"host_env_keys": variables},
         },
-    })
+        "configuration": {
+            "@type": "type.googleapis.com/google.protobuf.StringValue",
+            "value": Value::Object(config.clone()).to_string(),
+        },
+    });
+    if *holds_requests {
+        // Without it a filter that holds the headers never receives the body. Envoy has the field since 1.35. The body is held in
+        // Envoy's buffer, at most 64 KiB of it; the listener's default limit of 1 MiB is above that.
+        set(&mut plugin, "allow_on_headers_stop_iteration", true);
+    }
+    json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm", "config": plugin})
 }
 
 /// Routes in order of matching; all of them lead to the MCP server.
