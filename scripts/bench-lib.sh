@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by bench.sh and bench-variants.sh, after lib.sh: builds the load generator and pins it to a CPU.
+# Sourced by bench.sh, bench-variants.sh and bench-rate-limit.sh, after lib.sh: builds the load generator and pins it to a CPU.
 
 # prepare_bench: builds the load generator and the modules for comparison, and gets Envoy.
 prepare_bench() {
