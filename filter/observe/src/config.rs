@@ -7,6 +7,7 @@
 pub(crate) mod error;
 mod fields;
 mod identity;
+pub(crate) mod rate_limit;
 mod structure;
 
 use crate::digest::DigestKey;
@@ -15,6 +16,7 @@ use crate::text::Text;
 use error::{ConfigError, Problem};
 use fields::{Fields, wrong};
 use identity::{Identity, IdentityForm};
+use rate_limit::{RateLimit, References};
 use serde_json::Value;
 
 /// Where the `server_name` label comes from.
@@ -80,6 +82,8 @@ pub struct Config {
     pub(crate) filter_state: bool,
     pub(crate) semconv: bool,
     pub(crate) availability: Availability,
+    /// `None` without the block: no request is held or refused.
+    pub(crate) rate_limit: Option<RateLimit>,
     /// Key of the digests of names and definitions, the same on all workers.
     pub(crate) digest_key: DigestKey,
 }
@@ -115,6 +119,7 @@ impl Default for Config {
             filter_state: false,
             semconv: false,
             availability: Availability::Passive,
+            rate_limit: None,
             digest_key: DigestKey::default(),
         }
     }
@@ -159,9 +164,12 @@ impl Config {
         if let Some(paths) = fields.texts("paths", "a path that begins with /", |path| path.starts_with('/')) {
             self.paths = paths;
         }
-        let mut has_key = false;
+        let (mut has_key, mut has_identity) = (false, false);
         fields.enter("labels", |labels| has_key = self.read_labels(labels, environment));
-        fields.enter("identity", |identity| self.identity.read(identity, has_key));
+        fields.enter("identity", |identity| {
+            has_identity = identity.present("header");
+            self.identity.read(identity, has_key);
+        });
         fields.enter("limits", |limits| self.limits.read(limits));
         let method = "a method name of 1 to 64 printable ASCII characters";
         if let Some(methods) = fields.texts("extra_methods", method, is_method_name) {
@@ -171,9 +179,8 @@ impl Config {
         fields.boolean("semconv", &mut self.semconv);
         let choices = [("passive", Availability::Passive), ("off", Availability::Off)];
         fields.choice("availability", &choices, &mut self.availability);
-        if fields.take_unlisted("rate_limit").is_some() {
-            fields.problem("rate_limit", "not available in this version; remove it");
-        }
+        let references = References { extra_methods: &self.extra_methods, has_identity };
+        fields.enter("rate_limit", |block| self.rate_limit = Some(RateLimit::read(block, &references)));
     }
 
     /// Returns whether `labels.hash_key` is in the configuration, valid or not.
@@ -236,7 +243,12 @@ impl Config {
         self.semconv || self.filter_state
     }
 
-    /// Whether the name of each operation's client is used.
+    /// Whether the name of each operation's client is needed, as a label or for a rate limit.
+    pub(crate) fn needs_client_name(&self) -> bool {
+        self.wants_client_name() || self.rate_limit.as_ref().is_some_and(RateLimit::is_per_client)
+    }
+
+    /// Whether the name of each operation's client is a label.
     pub(crate) fn wants_client_name(&self) -> bool {
         self.client_name != ClientNameLabel::Off
     }

@@ -23,6 +23,6 @@ pub(crate) use method::ListKind;
 pub use method::Method;
 pub(crate) use resource::ResourceUriLabel;
 pub use values::{
-    BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, MirrorHeader, ProtocolVersion, ServerRequestStatus,
-    SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
+    BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, MirrorHeader, ProtocolVersion, RateLimitOutcome,
+    ServerRequestStatus, SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
 };

@@ -16,6 +16,7 @@
 //! | `host` | the traits that the shell implements |
 //! | `config` | the plugin configuration ([`Config`]) |
 //! | `label` | label values |
+//! | `limit` | token buckets of the configured rate limits |
 //! | `plugin` | what connects the steps ([`Plugin`], [`HttpStream`]) |
 //! | `shared_data` | reads and changes values that all VMs of a process share |
 //! | `text`, `id`, `digest` | strings of which only the start is kept, JSON-RPC ids, keyed digests |
@@ -35,6 +36,7 @@ mod exchange;
 mod host;
 mod id;
 mod label;
+mod limit;
 mod observation;
 mod plugin;
 mod read;
@@ -54,7 +56,7 @@ pub use exchange::{Context, Exchange};
 pub use host::{Failure, Host, Metrics, SharedData, Shell, Time, Versioned};
 pub use label::{
     BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, Method, MirrorHeader, ProtocolVersion,
-    ServerRequestStatus, SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
+    RateLimitOutcome, ServerRequestStatus, SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
 };
 pub use observation::{Observation, Observer, Operation, OperationEnd, Page, PublishedLabels, Session};
 pub use plugin::{HttpStream, Plugin};

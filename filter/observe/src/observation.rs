@@ -7,8 +7,8 @@ use crate::digest::combine;
 use crate::host::Time;
 use crate::id::RequestId;
 use crate::label::{
-    Direction, ErrorType, Method, MirrorHeader, ProtocolVersion, ServerRequestStatus, SkipReason, Status, StreamOpen,
-    TaskStatus, Transport, UnmatchedReason,
+    Direction, ErrorType, Method, MirrorHeader, ProtocolVersion, RateLimitOutcome, ServerRequestStatus, SkipReason,
+    Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
 };
 use crate::read::message::{Item, RpcErrorCode};
 use crate::text::Text;
@@ -214,6 +214,15 @@ pub enum Observation<'a> {
         protocol_version: Option<ProtocolVersion>,
         /// The items and cursors of the result.
         page: Page<'a>,
+    },
+    /// What a rule of `rate_limit` did with requests of a body, or that it could not be applied to a body.
+    RateLimited {
+        /// The place of the rule in the configuration, from 0.
+        rule: u8,
+        /// What it did.
+        outcome: RateLimitOutcome,
+        /// The number of requests; with [`RateLimitOutcome::Unread`], of bodies.
+        requests: u64,
     },
     /// The traffic shows that the server can be reached, or that it cannot.
     Reachable(bool),

@@ -51,11 +51,12 @@ use budgets::Budgets;
 use clients::LatestClient;
 use families::{
     ActiveConnections, FilterInfo, FilterStreams, FirstEventDuration, HeaderMismatch, ListedBytes, ListedItems,
-    MessageBytes, Notifications, ParseSkipped, ProtocolErrors, RequestsInFlight, ServerRequestDuration, ServerRequests,
-    SessionDuration, Sessions, SessionsActive, SseStreamsActive, StreamOpens, Tasks, Unmatched, UpstreamAvailable,
+    MessageBytes, Notifications, ParseSkipped, ProtocolErrors, RateLimits, RequestsInFlight, ServerRequestDuration,
+    ServerRequests, SessionDuration, Sessions, SessionsActive, SseStreamsActive, StreamOpens, Tasks, Unmatched,
+    UpstreamAvailable,
 };
 use family::{Counter, Gauge, Histogram};
-use label_code::{AnsweredMethod, BudgetedValue as _, FilterVersion, Server, ToolName};
+use label_code::{AnsweredMethod, BudgetedValue as _, FilterVersion, RuleName, Server, ToolName};
 use label_texts::LabelTexts;
 use lists::Lists;
 use rustc_hash::FxHashSet;
@@ -148,6 +149,9 @@ impl Recorder {
             }
             Observation::ListPage { method, protocol_version, page } => {
                 self.list_page(server_name, method, protocol_version, &page, metrics);
+            }
+            Observation::RateLimited { rule, outcome, requests } => {
+                self.count(RateLimits { rule: RuleName(rule), outcome, server_name }, requests);
             }
             Observation::Reachable(reachable) => self.reachable(server_name, reachable),
         }

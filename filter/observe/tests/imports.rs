@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The modules in the order in which data passes them. A module may import those before it. `docs/design.md` draws this.
-const FLOW: [&str; 13] = [
+const FLOW: [&str; 14] = [
     "text",
     "digest",
     "host",
@@ -25,6 +25,7 @@ const FLOW: [&str; 13] = [
     "read",
     "observation",
     "correlation",
+    "limit",
     "exchange",
     "recorder",
     "plugin",

@@ -89,9 +89,11 @@ impl Fields {
         self.left.remove(name)
     }
 
-    /// Takes a field that is not listed as allowed.
-    pub(super) fn take_unlisted(&mut self, name: &str) -> Option<Value> {
-        self.left.remove(name)
+    /// Reports a field that is missing. To be called before the field is taken.
+    pub(super) fn require(&mut self, name: &str, allowed: &str) {
+        if !self.present(name) {
+            self.problem(name, &format!("missing; allowed: {allowed}"));
+        }
     }
 
     #[inline(never)]
@@ -210,14 +212,35 @@ impl Fields {
     pub(super) fn enter(&mut self, name: &'static str, read: impl FnOnce(&mut Self)) {
         match self.take(name) {
             None => {}
-            Some(Value::Object(left)) => {
-                let prefix = format!("{}{name}.", self.prefix);
-                let mut inner = Self { prefix, left, known: Vec::new(), problems: Vec::new() };
-                read(&mut inner);
-                self.problems.extend(inner.finish());
-            }
+            Some(Value::Object(left)) => self.enter_object(name, left, read),
             Some(other) => self.refuse(name, &other, "an object"),
         }
+    }
+
+    /// Reads each object of a list of at least one and at most `max`. `read` gets its index and its fields.
+    pub(super) fn objects(&mut self, name: &'static str, max: usize, read: &mut dyn FnMut(usize, &mut Self)) {
+        let items = match self.take(name) {
+            None => return,
+            Some(Value::Array(items)) if (1..=max).contains(&items.len()) => items,
+            Some(Value::Array(items)) => {
+                return self.problem(name, &format!("{} entries are not allowed; allowed: 1 to {max}", items.len()));
+            }
+            Some(other) => return self.refuse(name, &other, "a list of objects"),
+        };
+        for (index, item) in items.into_iter().enumerate() {
+            let path = format!("{name}[{index}]");
+            match item {
+                Value::Object(left) => self.enter_object(&path, left, |fields| read(index, fields)),
+                other => self.refuse(&path, &other, "an object"),
+            }
+        }
+    }
+
+    fn enter_object(&mut self, path: &str, left: Map<String, Value>, read: impl FnOnce(&mut Self)) {
+        let prefix = format!("{}{path}.", self.prefix);
+        let mut inner = Self { prefix, left, known: Vec::new(), problems: Vec::new() };
+        read(&mut inner);
+        self.problems.extend(inner.finish());
     }
 
     pub(super) fn finish(mut self) -> Vec<Problem> {

@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Number, Value};
 
-/// Deepest nesting that is read; the settings have two levels.
+/// Deepest nesting that is read; the settings have four levels.
 const MAX_DEPTH: usize = 8;
 
 /// The value of a field, by its wire type.

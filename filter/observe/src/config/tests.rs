@@ -63,7 +63,7 @@ fn all_problems_are_reported_with_their_paths() {
         "limits.label_bytes",
         "extra_methods",
         "filter_state",
-        "rate_limit",
+        "rate_limit.rules",
         "typo",
     ];
     assert_eq!(problems, Err(expected.map(str::to_owned).to_vec()));

@@ -184,7 +184,7 @@ impl Exchange {
     /// The name of the client that sent a request, as a label value: of its `_meta` (2026-07-28), of `clientInfo` for
     /// `initialize`, else what the `initialize` of the session had. `None` if it is unknown or not used.
     fn client_name(&mut self, method: Method, params: Option<&Params>, context: &Context<'_>) -> Option<Rc<str>> {
-        if !context.config.wants_client_name() {
+        if !context.config.needs_client_name() {
             return None;
         }
         let is_initialize = method == Method::Known(KnownMethod::Initialize);

@@ -166,6 +166,8 @@ closed! {
         Reset = "reset",
         /// A limit of Envoy refused it.
         Overload = "overload",
+        /// A rule of `rate_limit` refused it.
+        RateLimited = "rate_limited",
         /// The exchange ended normally without a response to it.
         NoResponse = "no_response",
     }
@@ -300,6 +302,22 @@ closed! {
         Name = "Mcp-Name",
         /// The protocol version.
         ProtocolVersion = "MCP-Protocol-Version",
+    }
+}
+
+closed! {
+    /// What the rate limit did with a request that a rule covers, or with a body.
+    RateLimitOutcome {
+        /// It passed.
+        Allowed = "allowed",
+        /// It was over the limit of the rule, and its body was refused.
+        Limited = "limited",
+        /// It was over the limit of the rule, but `shadow` lets all requests pass.
+        Shadowed = "shadowed",
+        /// The body could not be read, so no rule was applied. This counts bodies, for each rule.
+        Unread = "unread",
+        /// It passed because the count could not be saved.
+        NoRoom = "no_room",
     }
 }
 

@@ -205,7 +205,7 @@ fn describe_request(operation: &Operation, config: &Config, host: &impl Shell) {
     if let Some(protocol_version) = operation.protocol_version {
         host.set_attribute("mcp.protocol_version", protocol_version.as_str());
     }
-    if let Some(client) = operation.client_name.as_deref() {
+    if let Some(client) = operation.client_name.as_deref().filter(|_| config.wants_client_name()) {
         host.set_attribute("mcp.client", client);
     }
     if operation.request_bytes > 0 {

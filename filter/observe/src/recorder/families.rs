@@ -10,12 +10,12 @@ use super::family::{
 };
 use super::label_code::{
     AnsweredMethod, Client, Code, ErrorCode, FilterVersion, LabelValue as _, LabelValues, PromptName, ResourceUri,
-    Server, ToolName,
+    RuleName, Server, ToolName,
 };
 use super::series::{MAX_LABELS, Series};
 use crate::label::{
-    BudgetedLabel, Direction, ErrorType, ListChange, Method, MirrorHeader, ProtocolVersion, ServerRequestStatus,
-    SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
+    BudgetedLabel, Direction, ErrorType, ListChange, Method, MirrorHeader, ProtocolVersion, RateLimitOutcome,
+    ServerRequestStatus, SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
 };
 
 families! {
@@ -138,6 +138,8 @@ families! {
         "Messages that the filter did not read";
     LabelsOverflowed: Counter "mcp_labels_overflowed_total" { label: BudgetedLabel, server_name: Server }
         "Label values replaced by other because the label budget was full";
+    RateLimits: Counter "mcp_rate_limit_total" { rule: RuleName, outcome: RateLimitOutcome, server_name: Server }
+        "Requests that a rule of rate_limit covers, by what the rule did; bodies that were not read; only with rate_limit";
     FilterStreams: Counter "mcp_filter_streams_total" { server_name: Server }
         "HTTP streams that the filter saw, MCP or not";
     FilterInfo: Gauge "mcp_filter_info" { filter_version: FilterVersion }
@@ -172,6 +174,8 @@ pub const LABELS: &[&str] = &[
     "reason",
     "label",
     "change",
+    "rule",
+    "outcome",
     "filter_version",
 ];
 

@@ -3,17 +3,17 @@
 use super::budget::Name;
 use super::families::{
     ActiveConnections, ClientRequests, FilterStreams, HeaderMismatch, LabelsOverflowed, ListChanges, MessageBytes,
-    Notifications, ParseSkipped, PromptGets, PromptsListed, Requests, RequestsInFlight, ResourceReads, ResourcesListed,
-    ServerRequests, Sessions, SessionsActive, SseStreamsActive, StreamOpens, ToolCalls, ToolRequestBytes, ToolsListed,
-    UnlistedToolCalls, Unmatched,
+    Notifications, ParseSkipped, PromptGets, PromptsListed, RateLimits, Requests, RequestsInFlight, ResourceReads,
+    ResourcesListed, ServerRequests, Sessions, SessionsActive, SseStreamsActive, StreamOpens, ToolCalls,
+    ToolRequestBytes, ToolsListed, UnlistedToolCalls, Unmatched,
 };
 use super::family::Labels as _;
-use super::label_code::{BudgetedValue as _, Client, ClientName, PromptName, ResourceUri, Server, ToolName};
+use super::label_code::{BudgetedValue as _, Client, ClientName, PromptName, ResourceUri, RuleName, Server, ToolName};
 use super::series::Series;
 use crate::config::Config;
 use crate::label::{
     BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, Method, MirrorHeader, ProtocolVersion,
-    ServerRequestStatus, SkipReason, Status, StreamOpen, Transport, UnmatchedReason,
+    RateLimitOutcome, ServerRequestStatus, SkipReason, Status, StreamOpen, Transport, UnmatchedReason,
 };
 
 /// Methods that alerts on failures read.
@@ -95,6 +95,7 @@ pub(super) fn of_server(server_name: Server, config: &Config, add: &mut dyn FnMu
     for &label in BudgetedLabel::ALL.iter().filter(|&&label| label != BudgetedLabel::Semconv || config.semconv) {
         add(LabelsOverflowed { label, server_name }.series());
     }
+    rate_limits(server_name, config, add);
 }
 
 fn requests(server_name: Server, add: &mut dyn FnMut(Series)) {
@@ -159,6 +160,16 @@ fn sessions(server_name: Server, config: &Config, add: &mut dyn FnMut(Series)) {
 fn client_requests(client_name: Client, server_name: Server, add: &mut dyn FnMut(Series)) {
     for status in [Status::Ok, Status::Error] {
         add(ClientRequests { client_name, server_name, status }.series());
+    }
+}
+
+/// All that a rule can count, so that the first request over a limit is seen.
+fn rate_limits(server_name: Server, config: &Config, add: &mut dyn FnMut(Series)) {
+    let rules = config.rate_limit.as_ref().map_or(0, |block| block.rules.len());
+    for rule in (0..rules).filter_map(|rule| u8::try_from(rule).ok()).map(RuleName) {
+        for &outcome in RateLimitOutcome::ALL {
+            add(RateLimits { rule, outcome, server_name }.series());
+        }
     }
 }
 

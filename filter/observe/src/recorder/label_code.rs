@@ -10,7 +10,8 @@ use super::budgets::Budgets;
 use crate::config::Config;
 use crate::label::{
     BudgetedLabel, Direction, ErrorType, KnownMethod, ListChange, Method, MirrorHeader, ProtocolVersion,
-    ServerRequestStatus, SkipReason, Status, StreamOpen, TaskStatus, Transport, UNKNOWN_CLIENT, UnmatchedReason,
+    RateLimitOutcome, ServerRequestStatus, SkipReason, Status, StreamOpen, TaskStatus, Transport, UNKNOWN_CLIENT,
+    UnmatchedReason,
 };
 
 pub use budgeted::Server;
@@ -116,6 +117,7 @@ kinds! {
     MirrorHeader,
     BudgetedLabel,
     ListChange,
+    RateLimitOutcome,
     }
     other {
     /// A method of `extra_methods`, by its index there.
@@ -130,6 +132,8 @@ kinds! {
     Name,
     /// [`Client::Unknown`].
     UnknownClient,
+    /// A rule of `rate_limit`, by its place there.
+    Rule,
     /// The version of the filter.
     FilterVersion,
     /// The empty text.
@@ -180,6 +184,7 @@ impl Code {
                 let index = value & OTHER_NAME;
                 budgets.text(label, if index == OTHER_NAME { Name::Other } else { Name::Admitted(index) })
             }
+            Kind::Rule => &config.rate_limit.as_ref()?.rules.get(usize::from(value))?.name,
             Kind::FilterVersion => env!("CARGO_PKG_VERSION"),
             Kind::Empty => "",
             closed => closed.closed_text(value.into())?,
@@ -270,6 +275,22 @@ impl LabelValue for Client {
 
     fn all() -> LabelValues {
         ClientName::all().and(UNKNOWN_CLIENT)
+    }
+}
+
+/// The name of a rule of `rate_limit`, by its place there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RuleName(pub(super) u8);
+
+impl LabelValue for RuleName {
+    #[inline]
+    fn code(self) -> Code {
+        Code::new(Kind::Rule, self.0.into())
+    }
+
+    /// The names are in the configuration.
+    fn all() -> LabelValues {
+        LabelValues::default()
     }
 }
 
