@@ -15,6 +15,7 @@ import pytest
 from support import http1
 from support.cases import CALL, RESULT
 from support.client import JSON, Connection
+from support.plain_envoy import every
 from support.processes import wait_for
 from support.sidecar import Sidecar
 from support.stub import Stub
@@ -63,8 +64,8 @@ def finish(connection: Connection) -> int:
 
 def active(envoy: FileListenerEnvoy) -> int:
     """Requests of which Envoy has the headers, and that have no answer yet."""
-    stats = envoy.admin(r"/stats?filter=^http\.(?!admin).*\.downstream_rq_active$").splitlines()
-    return sum(int(line.rpartition(":")[2]) for line in stats)
+    (manager, *_) = every(envoy.listener, "stat_prefix")
+    return int(envoy.admin(f"/stats?filter=^http\\.{manager['stat_prefix']}\\.downstream_rq_active$").rpartition(":")[2])
 
 
 def limit(envoy: FileListenerEnvoy) -> Counter[str]:
