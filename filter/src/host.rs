@@ -9,7 +9,7 @@
 //! a missing header, a clock or a metric costs a tenth of that.
 
 use crate::response_flags;
-use mcp_observe::{Failure, Host, LABEL_ASSIGN, LABEL_END, MetricKind, Metrics, SharedData, Shell, Time, Versioned};
+use mcp_observe::{Answer, Failure, Host, LABEL_ASSIGN, LABEL_END, MetricKind, Metrics, SharedData, Shell, Time, Versioned};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType};
 use std::collections::hash_map::RandomState;
@@ -151,6 +151,19 @@ pub(crate) fn plugin_configuration(size: usize) -> Vec<u8> {
         return Vec::new();
     }
     hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size).ok().flatten().unwrap_or_default()
+}
+
+/// Answers the request of the current stream with HTTP status 429.
+pub(crate) fn send_too_many_requests(answer: &Answer) {
+    let headers = vec![("content-type", "application/json"), ("retry-after", answer.retry_after.as_str())];
+    let _ = hostcalls::send_http_response(429, headers, Some(&answer.body));
+}
+
+/// Resumes a held request. A stream that is over is left alone.
+pub(crate) fn resume_request(stream: u32) {
+    if hostcalls::set_effective_context(stream).is_ok() {
+        let _ = hostcalls::resume_http_request();
+    }
 }
 
 /// Sets the tick period of this VM.

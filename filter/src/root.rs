@@ -1,8 +1,8 @@
 //! The root context: reads the configuration, creates streams, and flushes the plugin's stats at every tick and at its end.
 
 use crate::host::{self, Envoy};
-use crate::http::Stream;
-use mcp_observe::{Config, HttpStream, Plugin};
+use crate::http::{HeldStream, Stream};
+use mcp_observe::{Config, HttpStream, LimitedStream, Plugin};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 use std::rc::Rc;
@@ -14,14 +14,38 @@ const FLUSH_PERIOD: Duration = Duration::from_millis(500);
 #[derive(Default)]
 pub(crate) struct Root {
     plugin: Option<Rc<Plugin<Envoy>>>,
+    /// Whether the log says that Envoy does not send the body of held requests.
+    has_reported: bool,
 }
 
 // === impl Root ===
 
+impl Root {
+    /// Resumes requests that were held too long.
+    fn resume(&mut self, streams: &[u32]) {
+        if streams.is_empty() {
+            return;
+        }
+        if !std::mem::replace(&mut self.has_reported, true) {
+            log::error!(
+                "rate_limit: Envoy sends no body of a held request, so no limit is applied; set \
+                 allow_on_headers_stop_iteration to true in the plugin's config (PluginConfig)"
+            );
+        }
+        streams.iter().for_each(|stream| host::resume_request(*stream));
+    }
+}
+
+/// The plugin ends: requests that wait for their body would wait for ever, because no tick comes.
+fn end(plugin: &Plugin<Envoy>) {
+    plugin.end();
+    plugin.release_all().into_iter().for_each(host::resume_request);
+}
+
 impl Context for Root {
     fn on_done(&mut self) -> bool {
         if let Some(plugin) = &self.plugin {
-            plugin.end();
+            end(plugin);
         }
         true
     }
@@ -41,7 +65,7 @@ impl RootContext for Root {
         };
         // If a configuration replaces another in the same root context, the stats gathered so far are flushed.
         if let Some(before) = self.plugin.replace(Rc::new(Plugin::new(config, Envoy))) {
-            before.end();
+            end(&before);
         }
         if let Some(plugin) = &self.plugin {
             plugin.flush();
@@ -53,12 +77,17 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         if let Some(plugin) = &self.plugin {
             plugin.tick();
+            let overdue = plugin.release_overdue();
+            self.resume(&overdue);
         }
     }
 
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
+    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         // Without a plugin the configuration was refused; Envoy then sends no traffic.
         let plugin = self.plugin.clone().unwrap_or_else(|| Rc::new(Plugin::new(Config::default(), Envoy)));
+        if plugin.has_rate_limit() {
+            return Some(Box::new(HeldStream(LimitedStream::new(plugin, context_id))));
+        }
         Some(Box::new(Stream(HttpStream::new(plugin))))
     }
 

@@ -18,7 +18,7 @@ from mesh.collector import Collector, attributes
 from mesh.istiod import Istiod
 from mesh.manifests import NAMESPACE, mesh_config, only, plugin
 from mesh.proxy import Proxy
-from mesh.traffic import NamesServer, answering_stub, call, call_every_tool, service
+from mesh.traffic import NamesServer, answering_stub, call, call_every_tool, inbound, service
 
 TOOLS = ["cache.get.x", "get_order"]
 
@@ -26,21 +26,6 @@ TOOLS = ["cache.get.x", "get_order"]
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("sidecar")
-
-
-def inbound(name: str, port: int, server: int) -> dict:
-    """The listener that traffic capture makes in a cluster: the proxy listens for its server."""
-    return {
-        "apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {
-            "workloadSelector": {"labels": {"app": name}},
-            "ingress": [{
-                "port": {"number": port, "name": "http-mcp", "protocol": "HTTP"}, "bind": "127.0.0.1",
-                "captureMode": "NONE", "defaultEndpoint": f"127.0.0.1:{server}",
-            }],
-            "egress": [{"hosts": ["./*"]}],
-        },
-    }
 
 
 @pytest.fixture(scope="module")

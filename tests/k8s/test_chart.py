@@ -246,6 +246,22 @@ def test_without_a_collector_its_objects_are_missing() -> None:
     assert "8889" not in text and "collector.yaml" not in text
 
 
+def limited(*rules: dict) -> dict:
+    """Values with these rate limits."""
+    return {"upstream": {"url": URL}, "sidecar": {"filter": {"rate_limit": {"rules": list(rules)}}}}
+
+
+def test_rate_limits_reach_the_filter_unchanged() -> None:
+    rules = [
+        {"name": "expensive", "method": "tools/call", "tool": "analyse", "per": "session", "requests": 10, "interval_ms": 60000, "burst": 20},
+        {"method": "tools/list", "per": "client", "requests": 1000000, "interval_ms": 86400000},
+    ]
+    result = charts.template(limited(*rules))
+    assert result.returncode == 0, result.stderr
+    maps = [each for each in charts.objects(result.stdout) if each["kind"] == "ConfigMap" and "filter.json" in each["data"]]
+    assert json.loads(maps[0]["data"]["filter.json"])["rate_limit"] == {"rules": rules}
+
+
 @pytest.mark.parametrize(("values", "named"), [
     ({}, "upstream.url"),
     ({"upstream": {"url": "orders:8080"}}, "/upstream/url"),
@@ -268,6 +284,12 @@ def test_without_a_collector_its_objects_are_missing() -> None:
     ({"upstream": {"url": URL}, "sidecar": {"environment": {"PORT": "1"}}}, "PORT"),
     ({"upstream": {"url": URL}, "sidecar": {"filter": {"semconv": "yes"}}}, "/sidecar/filter/semconv"),
     ({"upstream": {"url": URL}, "sidecar": {"filter": {"limits": {"tools": 5}}}}, "tools"),
+    (limited(), "/sidecar/filter/rate_limit"),
+    (limited({"method": "tools/call", "requests": 1}), "interval_ms"),
+    (limited({"method": "tools/call", "requests": 1, "interval_ms": 99}), "/rules/0/interval_ms"),
+    (limited({"method": "initialize", "requests": 1, "interval_ms": 1000}), "/rules/0/method"),
+    (limited({"method": "tools/list", "tool": "search", "requests": 1, "interval_ms": 1000}), "/rules/0/method"),
+    (limited({"method": "tools/call", "requests": 1, "interval_ms": 1000, "per": "user"}), "/rules/0/per"),
     # A key must not be in a ConfigMap.
     ({"upstream": {"url": URL}, "sidecar": {"filter": {"labels": {"hash_key": "sixteen-bytes-at-least"}}}}, "/sidecar/filter/labels/hash_key"),
     ({"upstream": {"url": URL}, "sidecar": {"image": {"tag": 1.2}}}, "/sidecar/image/tag"),

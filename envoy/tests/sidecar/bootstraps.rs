@@ -45,9 +45,12 @@ fn every_kind_of_bootstrap_is_accepted() {
     let config = directory.path().join("filter.json");
     fs::write(&config, r#"{"labels": {"resource_uri": "hash", "hash_key": "${LABEL_KEY}"}, "paths": ["/mcp"]}"#)
         .unwrap();
+    let limited = directory.path().join("limited.json");
+    fs::write(&limited, r#"{"rate_limit": {"rules": [{"method": "tools/call", "requests": 5, "interval_ms": 1000}]}}"#)
+        .unwrap();
     let https = ("MCP_UPSTREAM_URL", "https://weather.example:8443/mcp");
     let proxied = [https, ("MCP_UPSTREAM_CA_FILE", ca_file), ("HTTPS_PROXY", "http://me:hunter2@[::1]:3128")];
-    let cases: [&[_]; 18] = [
+    let cases: [&[_]; 19] = [
         &[],
         &[("MCP_UPSTREAM_URL", "http://127.0.0.1:8080")],
         &[("MCP_UPSTREAM_URL", "http://[::1]:8080/mcp"), ("HOST", "::"), ("PROBE_HOST", "::1")],
@@ -71,6 +74,7 @@ fn every_kind_of_bootstrap_is_accepted() {
         &[("MCP_UPSTREAM_TIMEOUT_MS", "0"), ("MCP_UPSTREAM_HOST_HEADER", "upstream")],
         &[("MCP_UPSTREAM_NAME", "weather.v2"), ("MCP_UPSTREAM_TIMEOUT_MS", "4294967295")],
         &[("MCP_FILTER_CONFIG", config.to_str().unwrap())],
+        &[("MCP_FILTER_CONFIG", limited.to_str().unwrap())],
         &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/base/"), ("OTEL_SERVICE_NAME", "a \"b\" \\ %c")],
         &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317")],
         &[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:4317"), ("SSL_CERT_FILE", ca_file)],
@@ -125,6 +129,36 @@ fn idle_timeout_of_each_cluster_is_below_that_of_servers() {
         assert_eq!(idle("upstream"), expected);
         assert_eq!(idle("sidecar/otlp"), "1.500s", "a receiver closes idle connections as well");
     }
+}
+
+#[test]
+fn only_a_rate_limit_changes_the_listener() {
+    let (envoy, module) = (envoy(), module());
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("filter.json");
+    let manager = |config: &serde_json::Value| {
+        fs::write(&file, config.to_string()).unwrap();
+        let environment = HashMap::from([
+            ("MCP_UPSTREAM_URL", "http://weather/mcp"),
+            ("MCP_FILTER_CONFIG", file.to_str().unwrap()),
+            ("ENVOY_BIN", &envoy),
+            ("MCP_FILTER_WASM", &module),
+        ]);
+        let settings = Settings::read(&|name| environment.get(name).map(|&value| value.to_owned())).unwrap();
+        let bootstrap = bootstrap::render(&settings, MACHINE);
+        let listener = bootstrap.pointer("/static_resources/listeners/0").unwrap();
+        // Envoy's default is 1 MiB. A held body must fit.
+        assert_eq!(listener.get("per_connection_buffer_limit_bytes"), None);
+        listener.pointer("/filter_chains/0/filters/0/typed_config").unwrap().clone()
+    };
+    let (continues, allows) =
+        ("/proxy_100_continue", "/http_filters/0/typed_config/config/allow_on_headers_stop_iteration");
+    let fields = |config| [continues, allows].map(|field| manager(&config).pointer(field).cloned());
+    let limit = |shadow: bool| json!({"rate_limit": {"shadow": shadow, "rules": [{"method": "tools/call", "requests": 5, "interval_ms": 1000}]}});
+    let unlimited = [Some(json!(true)), None];
+    assert_eq!(fields(json!({})), unlimited);
+    assert_eq!(fields(limit(true)), unlimited, "a shadow holds no request");
+    assert_eq!(fields(limit(false)), [Some(json!(false)), Some(json!(true))]);
 }
 
 #[test]

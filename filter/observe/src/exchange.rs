@@ -15,6 +15,7 @@
 //! | `links` | operations of this exchange that another stream of the session may answer |
 //! | `early_answers` | answers on this exchange to operations of other exchanges |
 //! | `server_requests`, `tasks` | requests from the server, cancellations, tasks |
+//! | `limit` | the rate limit: which requests are held, what is charged, how refused operations end |
 //! | `unanswered` | reports what the correlation store ended without a response |
 //! | `headers` | the values of HTTP headers |
 //! | `facts` | what access logs and spans show beside the observations |
@@ -35,6 +36,7 @@
 mod early_answers;
 mod facts;
 mod headers;
+pub(crate) mod limit;
 mod links;
 mod request;
 mod request_headers;

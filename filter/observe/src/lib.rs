@@ -59,7 +59,7 @@ pub use label::{
     RateLimitOutcome, ServerRequestStatus, SkipReason, Status, StreamOpen, TaskStatus, Transport, UnmatchedReason,
 };
 pub use observation::{Observation, Observer, Operation, OperationEnd, Page, PublishedLabels, Session};
-pub use plugin::{HttpStream, Plugin};
+pub use plugin::{Action, Answer, HttpStream, LimitedStream, Plugin};
 pub use read::body::pool::BodyPool;
 pub use read::message::{Item, RpcErrorCode};
 pub use recorder::Recorder;

@@ -3,19 +3,26 @@
 //! A shell makes a [`Plugin`] from a configuration, and an [`HttpStream`] for each HTTP stream. It calls [`Plugin::tick`] about
 //! twice a second, and [`Plugin::end`] when the plugin ends.
 
+mod answer;
 mod attributes;
+mod held;
+mod limited;
 mod stream;
 
 use crate::config::{Config, ServerNameFrom};
 use crate::correlation::{Correlation, HASH_KEY_BYTES};
 use crate::host::Shell;
+use crate::limit::RateLimiter;
 use crate::observation::Observation;
 use crate::read::body::pool::BodyPool;
 use crate::recorder::Recorder;
 use crate::recorder::label_code::Server;
 use crate::shared_data::KEY_PREFIX;
+use held::HeldStreams;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+pub use answer::Answer;
+pub use limited::{Action, LimitedStream};
 pub use stream::HttpStream;
 
 /// What the HTTP streams of a plugin share.
@@ -29,6 +36,9 @@ pub struct Plugin<S> {
     server: Option<Server>,
     /// Key of the session hashes in access logs and spans.
     session_key: Vec<u8>,
+    /// `None` without the block `rate_limit`.
+    limiter: Option<RateLimiter>,
+    held: HeldStreams,
     /// Whether the plugin ended, so that no tick flushes.
     has_ended: Cell<bool>,
 }
@@ -61,7 +71,25 @@ impl<S: Shell> Plugin<S> {
         let session_key = config.hash_key.as_ref().map_or_else(|| process_key.to_vec(), |key| key.as_bytes().to_vec());
         let recorder = RefCell::new(recorder);
         let (bodies, has_ended) = (BodyPool::default(), Cell::new(false));
-        Self { config, shell, recorder, correlation, bodies, server, session_key, has_ended }
+        let (limiter, held) = (RateLimiter::new(&config), HeldStreams::default());
+        Self { config, shell, recorder, correlation, bodies, server, session_key, limiter, held, has_ended }
+    }
+
+    /// Whether requests are limited: the shell then makes a [`LimitedStream`] for each HTTP stream, not an [`HttpStream`].
+    #[must_use]
+    #[inline]
+    pub fn has_rate_limit(&self) -> bool {
+        self.limiter.is_some()
+    }
+
+    /// The held streams of whose body nothing came in time. The shell resumes their requests. To be called after each tick.
+    pub fn release_overdue(&self) -> Vec<u32> {
+        if self.has_rate_limit() { self.held.release_overdue(self.shell.now()) } else { Vec::new() }
+    }
+
+    /// The held streams of whose body nothing came. The shell resumes their requests when the plugin ends.
+    pub fn release_all(&self) -> Vec<u32> {
+        self.held.release_all()
     }
 
     /// Ends operations, server requests and sessions that expired, and flushes. To be called about twice a second.

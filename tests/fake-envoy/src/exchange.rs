@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::{Cost, Fault, Vm};
+use crate::{Cost, Fault, LocalReply, Upstream, Vm};
 
 /// One step of an exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,10 @@ pub struct Played {
     pub filter_state: BTreeMap<String, String>,
     /// Fuel and host calls of this exchange.
     pub cost: Cost,
+    /// What the upstream got of the request.
+    pub upstream: Upstream,
+    /// The response that the module sent instead of the upstream's.
+    pub local_reply: Option<LocalReply>,
 }
 
 // === impl Exchange ===
@@ -233,8 +237,9 @@ impl Vm {
                 }
             }
         }
+        let (upstream, local_reply) = (stream.upstream().clone(), stream.local_reply().cloned());
         let filter_state = stream.close()?;
-        Ok(Played { filter_state, cost: self.cost().since(&before) })
+        Ok(Played { filter_state, cost: self.cost().since(&before), upstream, local_reply })
     }
 }
 

@@ -6,7 +6,8 @@
 //!
 //! What a test asserts is state, never the order of host calls: [`Host::series`] is the scrape,
 //! [`Played::filter_state`] what an access log could read, [`Vm::cost`] the fuel and host calls so far.
-//! A trap, a pause, an import outside [`ALLOWED_IMPORTS`], a host call that changes traffic or one that Envoy
+//! A plugin with a rate limit may hold and refuse requests ([`Pause`]); [`Stream::upstream`] is what the server got then.
+//! A trap, another pause, an import outside [`ALLOWED_IMPORTS`], a host call that changes traffic or one that Envoy
 //! would answer with an error is a [`Fault`], whichever test it happens in.
 //!
 //! [`measure`] counts what an exchange costs, and [`CostTable`] compares that with the committed `cost.tsv`. For
@@ -15,7 +16,7 @@
 //! # What this crate does not do
 //!
 //! It has no HTTP codec, no routing, no upstream and no timers: a tick runs when a test calls it.
-//! A host call that an observer does not need fails.
+//! A host call that the filter does not need fails.
 
 mod callbacks;
 mod cost;
@@ -29,6 +30,7 @@ mod instrument;
 mod metrics;
 mod module;
 mod process;
+mod request;
 mod state;
 mod stream;
 mod symbols;
@@ -43,7 +45,8 @@ pub use fixture::{parse as parse_exchange, recorded};
 pub use imports::{ALLOWED_IMPORTS, Import, Use};
 pub use metrics::{Series, SeriesTable, Value};
 pub use process::{Host, LogLine};
-pub use state::flags;
+pub use state::{LocalReply, flags};
+pub use request::Upstream;
 pub use stream::Stream;
 pub use trace::{Function, Trace};
-pub use vm::{Plugin, Vm};
+pub use vm::{Pause, Plugin, Vm};

@@ -54,6 +54,17 @@ pub(crate) const ROOT: u32 = 1;
 /// Headers or trailers, in order, names in lower case.
 pub(crate) type Pairs = Vec<(String, Vec<u8>)>;
 
+/// A response of the proxy itself, as the module asked for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalReply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers in their order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
 /// The header map or body that a callback may read. It is not available after the callback returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -75,7 +86,11 @@ pub(crate) struct StreamState {
     pub(crate) request_headers: Option<Pairs>,
     pub(crate) response_headers: Option<Pairs>,
     pub(crate) trailers: Pairs,
+    /// The body that the callback may read: a chunk, or all that is held.
     pub(crate) chunk: Vec<u8>,
+    pub(crate) local_reply: Option<LocalReply>,
+    /// The module resumed the request.
+    pub(crate) is_resumed: bool,
     pub(crate) properties: HashMap<String, Vec<u8>>,
     pub(crate) filter_state: BTreeMap<String, String>,
 }
@@ -129,6 +144,8 @@ impl StreamState {
             response_headers: None,
             trailers: Vec::new(),
             chunk: Vec::new(),
+            local_reply: None,
+            is_resumed: false,
             properties: HashMap::new(),
             filter_state: BTreeMap::new(),
         }

@@ -25,6 +25,20 @@ pub struct Plugin {
     pub configuration: Vec<u8>,
     /// Environment variables of the VM.
     pub environment: Vec<(String, String)>,
+    /// What a pause in a request's callback does.
+    pub pause: Pause,
+}
+
+/// What a pause in the callback of a request's headers does. A pause in a callback of a response is always a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pause {
+    /// A fault, as for a filter that only observes.
+    #[default]
+    Fails,
+    /// Holds the headers; callbacks of the body follow (`allow_on_headers_stop_iteration: true`).
+    HoldsHeaders,
+    /// Holds everything until the module resumes the request (Envoy's default).
+    HoldsAll,
 }
 
 /// One worker of a [`crate::Host`].
@@ -33,6 +47,7 @@ pub struct Vm {
     callbacks: Callbacks,
     next_context: Cell<u32>,
     fuel: Cell<u64>,
+    pause: Pause,
     configured: Cell<bool>,
 }
 
@@ -48,7 +63,13 @@ pub(crate) enum Side {
 impl Plugin {
     /// A plugin with this configuration and an empty environment.
     pub fn new(configuration: &str) -> Self {
-        Self { configuration: configuration.as_bytes().to_vec(), environment: Vec::new() }
+        Self { configuration: configuration.as_bytes().to_vec(), ..Self::default() }
+    }
+
+    /// The same, and a pause does this.
+    #[must_use]
+    pub fn pausing(self, pause: Pause) -> Self {
+        Self { pause, ..self }
     }
 }
 
@@ -84,6 +105,7 @@ impl Vm {
             callbacks,
             next_context: Cell::new(ROOT + 1),
             fuel: Cell::new(0),
+            pause: plugin.pause,
             configured: Cell::new(false),
         };
         for export in &initialize {
@@ -204,19 +226,23 @@ impl Vm {
         Ok(())
     }
 
-    pub(crate) fn on_headers(&self, side: Side, context: u32, count: usize, end: bool) -> Result<(), Fault> {
+    pub(crate) fn pause(&self) -> Pause {
+        self.pause
+    }
+
+    pub(crate) fn on_headers(&self, side: Side, context: u32, count: usize, end: bool) -> Result<bool, Fault> {
         let arguments = (context.cast_signed(), small(count)?, i32::from(end));
-        self.call_message(&self.message(side).headers, context, arguments)
+        self.call_message(&self.message(side).headers, side, context, arguments)
     }
 
-    pub(crate) fn on_body(&self, side: Side, context: u32, size: usize, end: bool) -> Result<(), Fault> {
+    pub(crate) fn on_body(&self, side: Side, context: u32, size: usize, end: bool) -> Result<bool, Fault> {
         let arguments = (context.cast_signed(), small(size)?, i32::from(end));
-        self.call_message(&self.message(side).body, context, arguments)
+        self.call_message(&self.message(side).body, side, context, arguments)
     }
 
-    pub(crate) fn on_trailers(&self, side: Side, context: u32, count: usize) -> Result<(), Fault> {
+    pub(crate) fn on_trailers(&self, side: Side, context: u32, count: usize) -> Result<bool, Fault> {
         let arguments = (context.cast_signed(), small(count)?);
-        self.call_message(&self.message(side).trailers, context, arguments)
+        self.call_message(&self.message(side).trailers, side, context, arguments)
     }
 
     pub(crate) fn on_log(&self, context: u32) -> Result<(), Fault> {
@@ -243,9 +269,18 @@ impl Vm {
         }
     }
 
-    fn call_message<P: WasmParams>(&self, export: &Export<P, i32>, context: u32, arguments: P) -> Result<(), Fault> {
+    /// Returns whether the module paused.
+    fn call_message<P: WasmParams>(
+        &self,
+        export: &Export<P, i32>,
+        side: Side,
+        context: u32,
+        arguments: P,
+    ) -> Result<bool, Fault> {
+        let may_pause = side == Side::Request && self.pause != Pause::Fails;
         match self.call(export, context, arguments)? {
-            None | Some(0) => Ok(()),
+            None | Some(0) => Ok(false),
+            Some(1) if may_pause => Ok(true),
             Some(action) => Err(Fault::Paused { callback: export.name, action }),
         }
     }

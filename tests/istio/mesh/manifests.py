@@ -67,6 +67,21 @@ def plugin(url: str | Path, source: str = "wasmplugin-file.yaml", **configuratio
     return found
 
 
+def limited(url: str | Path, rules: list[dict]) -> dict:
+    """rate-limit.yaml with another URL of the module, and with these rules, which are enforced."""
+    found = only("EnvoyFilter", "rate-limit.yaml")
+    _, extension = found["spec"]["configPatches"]
+    plugin = extension["patch"]["value"]["typed_config"]["config"]
+    if isinstance(url, Path):
+        plugin["vm_config"]["code"] = {"local": {"filename": str(url)}}
+    else:
+        plugin["vm_config"]["code"]["remote"]["http_uri"]["uri"] = url
+    configuration = json.loads(plugin["configuration"]["value"])
+    configuration["rate_limit"] = {"rules": rules}
+    plugin["configuration"]["value"] = json.dumps(configuration)
+    return found
+
+
 def text(*documents: dict) -> str:
     """The objects as text for kubectl."""
     return "\n---\n".join(json.dumps(document) for document in documents)

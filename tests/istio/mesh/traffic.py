@@ -71,6 +71,21 @@ def service(name: str, port: int, protocol: str = "HTTP", number: int = 8000) ->
     }
 
 
+def inbound(name: str, port: int, server: int) -> dict:
+    """The listener that traffic capture makes in a cluster: the proxy listens for its server."""
+    return {
+        "apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "workloadSelector": {"labels": {"app": name}},
+            "ingress": [{
+                "port": {"number": port, "name": "http-mcp", "protocol": "HTTP"}, "bind": "127.0.0.1",
+                "captureMode": "NONE", "defaultEndpoint": f"127.0.0.1:{server}",
+            }],
+            "egress": [{"hosts": ["./*"]}],
+        },
+    }
+
+
 class HeldStream:
     """A call with an event stream that the test keeps open. `send` sends an event, `next` reads it as the client."""
 

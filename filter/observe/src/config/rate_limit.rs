@@ -138,17 +138,6 @@ impl Rule {
         let name = name.unwrap_or_else(|| (index + 1).to_string());
         Self { name, method, tool, per, requests, interval_ms, burst }
     }
-
-    /// What the buckets of the rule depend on, as one text. A rule that a new configuration leaves as it is has the same.
-    pub(crate) fn identity(&self, extra_methods: &[String]) -> String {
-        let Self { name, method, tool, per, requests, interval_ms, burst } = self;
-        let tool = match tool {
-            ToolRule::Shared => None,
-            ToolRule::Each => Some("*"),
-            ToolRule::Named(tool) => Some(tool.as_str()),
-        };
-        format!("{name}/{}/{tool:?}/{per:?}/{requests}/{interval_ms}/{burst}", method.as_str(extra_methods))
-    }
 }
 
 fn read_method(fields: &mut Fields, extra_methods: &[String]) -> Method {

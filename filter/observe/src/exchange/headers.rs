@@ -15,6 +15,11 @@ pub(crate) fn is_json(content_type: &[u8]) -> bool {
     media_type == b"application/json" || (media_type.starts_with(b"application/") && media_type.ends_with(b"+json"))
 }
 
+/// Whether a content type names JSON in any way. Servers accept more than they should.
+pub(crate) fn names_json(content_type: &[u8]) -> bool {
+    content_type.windows(4).any(|part| part.eq_ignore_ascii_case(b"json"))
+}
+
 /// `text/event-stream`.
 pub(crate) fn is_event_stream(content_type: &[u8]) -> bool {
     media_type(content_type).eq_ignore_ascii_case(b"text/event-stream")

@@ -127,7 +127,7 @@ impl Exchange {
         }
     }
 
-    fn request_message(&mut self, message: &Message, context: &mut Context<'_>) {
+    pub(super) fn request_message(&mut self, message: &Message, context: &mut Context<'_>) {
         let kind = message.kind();
         if kind == MessageKind::Invalid {
             return context.skipped(Direction::In, SkipReason::NotJsonRpc);
@@ -265,7 +265,7 @@ fn name_label(method: Method, name: &Text, context: &mut Context<'_>) -> Option<
 }
 
 /// The digest of the tool's whole name: two names may have one label.
-fn tool_digest(method: Method, name: &Text) -> Option<NonZeroU64> {
+pub(super) fn tool_digest(method: Method, name: &Text) -> Option<NonZeroU64> {
     let is_call = method == Method::Known(KnownMethod::ToolsCall);
     NonZeroU64::new(name.digest()).filter(|_| is_call)
 }

@@ -70,7 +70,7 @@ impl Exchange {
     /// Reads the headers that are needed. A look-up of a missing header costs a fraction of one of a present header. So rare
     /// headers are always read. A common header is read only if no other header makes it unnecessary: the protocol version of
     /// a session is that of its `initialize`, and a request of 2026-07-28 has no session.
-    fn read_post_headers(&mut self, context: &Context<'_>) -> PostHeaders {
+    pub(super) fn read_post_headers(&mut self, context: &Context<'_>) -> PostHeaders {
         let header = |name| context.host.request_header(name);
         let method = header("mcp-method");
         let mut version = method.as_ref().and_then(|_| header("mcp-protocol-version"));

@@ -80,7 +80,7 @@ impl<S: Shell> HttpStream<S> {
 
     /// `has_request_headers`: the host has the request's headers in this callback.
     #[inline]
-    fn call(&mut self, has_request_headers: bool, callback: impl FnOnce(&mut Exchange, &mut Context<'_>)) {
+    pub(super) fn call(&mut self, has_request_headers: bool, callback: impl FnOnce(&mut Exchange, &mut Context<'_>)) {
         let Self { plugin, exchange, recording } = self;
         callback(
             exchange,

@@ -1,0 +1,63 @@
+//! The answer to a refused request: HTTP 429 with a JSON-RPC error for each request that has an id.
+//!
+//! Error code -32000 is of the range that JSON-RPC leaves to implementations. The ids are those of the body, to the byte.
+
+use crate::exchange::limit::{REFUSED_CODE, Refusal};
+use crate::read::held::HeldBody;
+use crate::read::ids::ids;
+
+/// The answer, with HTTP status 429 and content type `application/json`.
+#[derive(Debug, PartialEq)]
+pub struct Answer {
+    /// The value of the header `retry-after`: whole seconds.
+    pub retry_after: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// The answer to a body; empty if it was not read.
+pub(super) fn answer(bytes: &[u8], rule: &str, refusal: &Refusal) -> Answer {
+    let retry_after = refusal.retry_after_ms.div_ceil(1_000).max(1).to_string();
+    let error = error(rule, refusal);
+    let held = HeldBody::read(bytes);
+    let (ids, is_batch) = if held.is_broken { (Vec::new(), false) } else { request_ids(bytes, &held) };
+    let mut body = Vec::new();
+    if is_batch && !ids.is_empty() {
+        for (index, id) in ids.into_iter().enumerate() {
+            body.extend_from_slice(if index == 0 { b"[" } else { b"," });
+            push_error(&mut body, id, &error);
+        }
+        body.push(b']');
+    } else {
+        push_error(&mut body, ids.first().copied().unwrap_or(b"null"), &error);
+    }
+    Answer { retry_after, body }
+}
+
+/// The ids of the requests, and whether the answer is a batch.
+fn request_ids<'a>(bytes: &'a [u8], held: &HeldBody) -> (Vec<&'a [u8]>, bool) {
+    let found = ids(bytes);
+    let of_requests = held.requests.iter().filter_map(|request| *found.of_objects.get(request.place)?);
+    let ids: Vec<&[u8]> = of_requests.collect();
+    let is_batch = found.is_batch || ids.len() > 1;
+    (ids, is_batch)
+}
+
+fn push_error(body: &mut Vec<u8>, id: &[u8], error: &str) {
+    for part in [br#"{"jsonrpc":"2.0","id":"#.as_slice(), id, b",\"error\":", error.as_bytes(), b"}"] {
+        body.extend_from_slice(part);
+    }
+}
+
+/// The member `error`. The name of a rule needs no escapes.
+fn error(rule: &str, refusal: &Refusal) -> String {
+    let milliseconds = refusal.retry_after_ms;
+    let message = if refusal.is_unread {
+        "Rate limit: the request cannot be read, so it is refused".to_owned()
+    } else {
+        format!("Rate limit {rule} exceeded, retry in {milliseconds} ms")
+    };
+    format!(
+        r#"{{"code":{REFUSED_CODE},"message":"{message}","data":{{"reason":"rate_limited","rule":"{rule}","retryAfterMs":{milliseconds}}}}}"#
+    )
+}
