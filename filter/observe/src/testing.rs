@@ -224,7 +224,8 @@ impl Proxy {
 // === impl Playing ===
 
 impl Playing<'_> {
-    fn with(&mut self, observer: &mut dyn Observer, callback: impl FnOnce(&mut Exchange, &mut Context<'_>)) {
+    /// Runs a callback of the exchange.
+    pub(crate) fn with(&mut self, observer: &mut dyn Observer, callback: impl FnOnce(&mut Exchange, &mut Context<'_>)) {
         let mut exchange = std::mem::take(&mut self.exchange);
         let context =
             &mut Context::new(&self.script.config, &*self, &self.proxy.correlation, &self.proxy.bodies, observer);

@@ -61,3 +61,51 @@ fn error(rule: &str, refusal: &Refusal) -> String {
         r#"{{"code":{REFUSED_CODE},"message":"{message}","data":{{"reason":"rate_limited","rule":"{rule}","retryAfterMs":{milliseconds}}}}}"#
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::answer;
+    use crate::exchange::limit::Refusal;
+    use crate::test;
+
+    fn body(text: &str) -> String {
+        let refusal = Refusal { rule: 0, retry_after_ms: 1, is_unread: false };
+        String::from_utf8(answer(text.as_bytes(), "r", &refusal).body).unwrap()
+    }
+
+    fn error(id: &str) -> String {
+        let data = r#"{"reason":"rate_limited","rule":"r","retryAfterMs":1}"#;
+        let message = "Rate limit r exceeded, retry in 1 ms";
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32000,"message":"{message}","data":{data}}}}}"#)
+    }
+
+    fn call(id: &str) -> String {
+        format!(r#"{{"jsonrpc":"2.0","method":"tools/call","id":{id}}}"#)
+    }
+
+    #[test]
+    fn each_request_with_an_id_is_answered() {
+        let notification = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+        let response = r#"{"jsonrpc":"2.0","id":9,"result":{}}"#;
+        assert_eq!(body(&call("1.0")), error("1.0"));
+        let batch = format!("[{},{notification},{response},{}]", call("1"), call("\"b\""));
+        assert_eq!(body(&batch), format!("[{},{}]", error("1"), error("\"b\"")));
+        assert_eq!(body(&format!("[{}]", call("1"))), format!("[{}]", error("1")));
+        assert_eq!(body(&format!("{}{}", call("1"), call("2"))), format!("[{},{}]", error("1"), error("2")));
+    }
+
+    #[test]
+    fn body_without_an_id_is_answered_with_null() {
+        for text in ["", "{", "[]", &call("null"), &format!("[{}]", call("{}"))] {
+            assert_eq!(body(text), error("null"), "{text}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_rounded_up() {
+        for (milliseconds, seconds) in [(1, "1"), (999, "1"), (1_000, "1"), (1_001, "2"), (86_400_000, "86400")] {
+            let refusal = Refusal { rule: 0, retry_after_ms: milliseconds, is_unread: true };
+            assert_eq!(answer(b"", "r", &refusal).retry_after, seconds);
+        }
+    }
+}

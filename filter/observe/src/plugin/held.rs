@@ -18,6 +18,16 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 /// After a request was released, only one request is held in this time, to find out whether its body comes.
 const PROBE_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Whether a stream is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    Held,
+    /// There are [`MAX_HELD`] already.
+    Full,
+    /// Its body may never come.
+    NoBodies,
+}
+
 /// The held streams.
 #[derive(Debug, Default)]
 pub(super) struct HeldStreams {
@@ -40,22 +50,22 @@ struct WithoutBody {
 // === impl HeldStreams ===
 
 impl HeldStreams {
-    /// Holds a stream, if there is room. Returns whether it is held.
-    pub(super) fn hold(&self, stream: u32, now: impl FnOnce() -> Time) -> bool {
+    /// Holds a stream, if that is possible.
+    pub(super) fn hold(&self, stream: u32, now: impl FnOnce() -> Time) -> Hold {
         if self.count.get() >= MAX_HELD {
-            return false;
+            return Hold::Full;
         }
         if !self.has_bodies.get() {
             let since = now();
             match self.next_probe.get() {
-                Some(at) if since < at => return false,
+                Some(at) if since < at => return Hold::NoBodies,
                 Some(_) => self.next_probe.set(Some(since.plus(PROBE_INTERVAL))),
                 None => {}
             }
             self.without_body.borrow_mut().push(WithoutBody { stream, since, is_released: false });
         }
         self.count.set(self.count.get() + 1);
-        true
+        Hold::Held
     }
 
     /// The first part of the body came, or the trailers. Returns whether the stream was held until now, and not released.
@@ -96,5 +106,81 @@ impl HeldStreams {
             held.stream
         })
         .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HeldStreams, Hold, MAX_HELD, MAX_WAIT, PROBE_INTERVAL};
+    use crate::host::Time;
+    use crate::test;
+
+    const START: Time = Time(0);
+
+    fn hold(held: &HeldStreams, stream: u32, now: Time) -> bool {
+        held.hold(stream, || now) == Hold::Held
+    }
+
+    #[test]
+    fn stream_without_a_body_is_released_after_the_wait() {
+        let held = HeldStreams::default();
+        assert!(hold(&held, 1, START));
+        let late = START.plus(MAX_WAIT);
+        assert!(held.release_overdue(Time(late.0 - 1)).is_empty());
+        assert_eq!(held.release_overdue(late), [1]);
+        assert!(held.release_overdue(late).is_empty());
+        assert!(!held.body_came(1));
+    }
+
+    #[test]
+    fn no_stream_is_released_once_a_body_came() {
+        let held = HeldStreams::default();
+        assert!(hold(&held, 1, START) && hold(&held, 2, START));
+        assert!(held.body_came(1));
+        assert!(held.release_overdue(START.plus(PROBE_INTERVAL)).is_empty());
+        assert!(held.release_all().is_empty());
+        assert!(held.body_came(2));
+    }
+
+    #[test]
+    fn one_stream_is_held_per_interval_after_a_release() {
+        let held = HeldStreams::default();
+        hold(&held, 1, START);
+        let released = START.plus(MAX_WAIT);
+        assert_eq!(held.release_overdue(released), [1]);
+        assert_eq!(held.hold(2, || released), Hold::NoBodies);
+        let probe = released.plus(PROBE_INTERVAL);
+        assert!(hold(&held, 3, probe) && !hold(&held, 4, probe));
+        assert!(held.body_came(3));
+        assert!(hold(&held, 5, probe) && hold(&held, 6, probe));
+    }
+
+    #[test]
+    fn released_stream_stays_released_when_the_body_of_another_comes() {
+        let held = HeldStreams::default();
+        hold(&held, 1, START);
+        let released = START.plus(MAX_WAIT);
+        held.release_overdue(released);
+        hold(&held, 2, released.plus(PROBE_INTERVAL));
+        assert!(held.body_came(2) && !held.body_came(1));
+        held.end(1);
+        assert!(held.without_body.borrow().is_empty());
+    }
+
+    #[test]
+    fn streams_beyond_the_bound_are_not_held() {
+        let held = HeldStreams::default();
+        let count = u32::try_from(MAX_HELD).unwrap();
+        assert!((0..count).all(|stream| hold(&held, stream, START)));
+        assert_eq!(held.hold(count, || START), Hold::Full);
+        held.end(7);
+        assert!(hold(&held, count, START));
+    }
+
+    #[test]
+    fn all_streams_are_released_at_the_end() {
+        let held = HeldStreams::default();
+        assert!(hold(&held, 1, START) && hold(&held, 2, START));
+        assert_eq!(held.release_all(), [1, 2]);
     }
 }

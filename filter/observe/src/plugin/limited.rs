@@ -9,6 +9,7 @@
 //! **Memory:** a body of at most [`MAX_BODY_BYTES`] while it is decided; with `shadow` from its first byte.
 
 use super::answer::{Answer, answer};
+use super::held::Hold;
 use super::{HttpStream, Plugin};
 use crate::config::rate_limit::{Per, RateLimit};
 use crate::exchange::limit::{Limited, Refusal};
@@ -73,7 +74,7 @@ impl<S: Shell> LimitedStream<S> {
         self.stream.call(false, |exchange, context| limited = exchange.limited_by_headers(context));
         match limited {
             Limited::No => Action::Pass,
-            Limited::Unread => self.unread(0, &[]),
+            Limited::Unread => self.unread(0),
             Limited::ByBody => self.hold(),
         }
     }
@@ -89,11 +90,17 @@ impl<S: Shell> LimitedStream<S> {
             self.state = State::Shadowing(Vec::new());
             return Action::Pass;
         }
-        if plugin.held.hold(self.id, || plugin.shell.now()) {
-            self.state = State::Waiting;
-            return Action::Hold;
+        match plugin.held.hold(self.id, || plugin.shell.now()) {
+            Hold::Held => {
+                self.state = State::Waiting;
+                Action::Hold
+            }
+            Hold::Full => self.unread(0),
+            Hold::NoBodies => {
+                self.stream.call(false, |exchange, context| _ = exchange.charge_unread(context));
+                Action::Pass
+            }
         }
-        self.unread(0, &[])
     }
 
     /// A part of the request's body is there. `size` is the length of all of it that is held, or else of this part; `fetch` returns
@@ -103,7 +110,11 @@ impl<S: Shell> LimitedStream<S> {
         match &mut self.state {
             State::Waiting | State::Holding(_) if size > MAX_BODY_BYTES => {
                 self.end_hold();
-                self.unread_body(size, end_of_stream, &fetch())
+                let action = self.unread(size);
+                if action == Action::Pass {
+                    self.stream.request_body(size, end_of_stream, fetch);
+                }
+                action
             }
             State::Waiting | State::Holding(_) if !end_of_stream => {
                 self.state = State::Holding(size);
@@ -228,20 +239,11 @@ impl<S: Shell> LimitedStream<S> {
         }
     }
 
-    /// The body cannot be read, and nothing of it came.
-    fn unread(&mut self, size: usize, bytes: &[u8]) -> Action {
+    /// The body is not read; `size` bytes of it came.
+    fn unread(&mut self, size: usize) -> Action {
         let mut refusal = None;
         self.stream.call(false, |exchange, context| refusal = exchange.charge_unread(context));
-        refusal.map_or(Action::Pass, |refusal| self.refuse(refusal, size, bytes))
-    }
-
-    /// The body is too long.
-    fn unread_body(&mut self, size: usize, end_of_stream: bool, bytes: &[u8]) -> Action {
-        let action = self.unread(size, &[]);
-        if action == Action::Pass {
-            self.stream.request_body(size, end_of_stream, || bytes.to_vec());
-        }
-        action
+        refusal.map_or(Action::Pass, |refusal| self.refuse(refusal, size, &[]))
     }
 
     fn refuse(&mut self, refusal: Refusal, size: usize, bytes: &[u8]) -> Action {

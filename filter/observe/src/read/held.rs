@@ -103,3 +103,106 @@ fn is_fold(name: &[u8], known: &[u8]) -> bool {
     }
     rest.is_empty()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{HeldBody, MAX_REQUESTS, is_fold};
+    use crate::test;
+
+    const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","_meta":{"io.modelcontextprotocol/clientInfo":{"name":"cli"}}}}"#;
+
+    fn read(text: &str) -> HeldBody {
+        HeldBody::read(text.as_bytes())
+    }
+
+    /// Method and name of each request, or `unread`.
+    fn requests(text: &str) -> Vec<String> {
+        let held = read(text);
+        if held.is_unread {
+            return vec!["unread".to_owned()];
+        }
+        let shown = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+        let name = |request: &super::HeldRequest| request.name.as_ref().map_or("-".to_owned(), |name| shown(name.start()));
+        held.requests.iter().map(|request| format!("{} {}", shown(request.method.start()), name(request))).collect()
+    }
+
+    #[test]
+    fn requests_of_every_shape_are_found() {
+        assert_eq!(requests(CALL), ["tools/call add"]);
+        assert_eq!(requests(&format!("\u{feff}\n{CALL} \n{CALL}")), ["tools/call add", "tools/call add"]);
+        assert_eq!(requests(&format!("[{CALL},{CALL}]")), ["tools/call add", "tools/call add"]);
+        assert_eq!(requests(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#), Vec::<String>::new());
+        assert_eq!(requests(r#"{"jsonrpc":"2.0","method":"tools/call","id":null}"#), ["tools/call -"]);
+        assert_eq!(read(CALL).requests[0].client.as_ref().unwrap().start(), b"cli");
+    }
+
+    #[test]
+    fn last_of_duplicate_members_counts() {
+        let twice = r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"name":"a","name":"b"},"method":"tools/call"}"#;
+        assert_eq!(requests(twice), ["tools/call b"]);
+        let params = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"},"params":{}}"#;
+        assert_eq!(requests(params), ["tools/call -"]);
+        assert_eq!(requests(r#"{"jsonrpc":"2.0","id":1,"\u006dethod":"tools\/call"}"#), ["tools/call -"]);
+    }
+
+    #[test]
+    fn what_a_server_may_read_otherwise_is_unread() {
+        let call = |from: &str, to: &str| CALL.replacen(from, to, 1);
+        for text in [
+            call("jsonrpc", "JsonRpc"),
+            call("\"id\"", "\"ID\""),
+            call("method", "Method"),
+            call("params", "PARAMS"),
+            call("params", "param\u{17f}"),
+            call("\"name\":\"add\"", "\"Name\":\"add\""),
+            CALL.replace("\"name\":\"add\"", "\"name\":\"add\",\"NAME\":\"other\""),
+            call("\"jsonrpc\":\"2.0\",", ""),
+            call("2.0", "1.0"),
+            call("}}}}", "}}}"),
+            format!("{CALL},"),
+            format!("[[{CALL}]]"),
+            format!("[{CALL},1]"),
+            "[]".to_owned(),
+            "1".to_owned(),
+            "null".to_owned(),
+            " ".to_owned(),
+            String::new(),
+            format!("[{CALL}"),
+            "not JSON".to_owned(),
+        ] {
+            assert_eq!(requests(&text), ["unread"], "{text}");
+        }
+    }
+
+    #[test]
+    fn names_outside_of_messages_and_params_do_not_matter() {
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"NAME":1,"Id":2}},"NAME":3}"#;
+        assert_eq!(requests(text), ["tools/call a"]);
+    }
+
+    #[test]
+    fn names_fold_as_in_unicode() {
+        assert!(is_fold(b"PARAMS", b"params") && is_fold("paramſ".as_bytes(), b"params"));
+        assert!(!is_fold(b"param", b"params") && !is_fold(b"paramss", b"params") && !is_fold(b"", b"id"));
+    }
+
+    #[test]
+    fn json_rpc_is_shown_in_any_case() {
+        assert!(read(r#"{"JSONRPC":"2.0"}"#).shows_json_rpc && read(CALL).shows_json_rpc);
+        assert!(!read(r#"{"name":"jsonrpc"}"#).shows_json_rpc);
+    }
+
+    #[test]
+    fn more_requests_than_the_bound_are_unread() {
+        let batch = |count: usize| format!("[{}]", vec![CALL; count].join(","));
+        assert_eq!(requests(&batch(MAX_REQUESTS)).len(), MAX_REQUESTS);
+        assert_eq!(requests(&batch(MAX_REQUESTS + 1)), ["unread"]);
+        assert!(!read(&batch(MAX_REQUESTS + 1)).is_broken);
+    }
+
+    #[test]
+    fn broken_text_is_told_from_text_that_is_not_json_rpc() {
+        assert!(read("{").is_broken && read("{]").is_broken && read(&"[".repeat(2_000)).is_broken);
+        assert!(!read("[]").is_broken && !read("{}").is_broken && !read("7").is_broken);
+    }
+}

@@ -6,6 +6,7 @@ mod active;
 mod configuration;
 mod cost;
 mod flushes;
+mod held;
 mod limits;
 mod neighbours;
 mod published;

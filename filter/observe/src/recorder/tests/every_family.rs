@@ -14,6 +14,8 @@ use std::rc::Rc;
 fn every_family_is_recorded() {
     let mut config = Config { semconv: true, client_name: ClientNameLabel::Tools, ..config() };
     config.limits.error_codes = 1;
+    let limited = br#"{"rate_limit":{"rules":[{"method":"tools/call","requests":1,"interval_ms":1000}]}}"#;
+    config.rate_limit = Config::from_json(limited, &|_| None).unwrap().rate_limit;
     let (memory, proxy) = (Memory::default(), Proxy::default());
     let mut recorder = Recorder::new(Rc::new(config.clone()));
     let mut found = BTreeSet::new();
@@ -21,6 +23,7 @@ fn every_family_is_recorded() {
         let script = Script { config: config.clone(), ..script };
         // Gauges rise while the exchange is open, and may be 0 after it.
         let mut playing = proxy.begin(&script, &mut recording(&mut recorder, &memory));
+        playing.with(&mut recording(&mut recorder, &memory), |exchange, context| _ = exchange.charge_unread(context));
         recorder.flush(&memory);
         found.extend(families_above_zero(&memory));
         playing.respond(&mut recording(&mut recorder, &memory));
