@@ -13,8 +13,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root/filter/observe"
 
 # Number of runs, each a few seconds in total.
-declare -A runs=([scanner]=100000 [framer]=100000 [inflate]=3000 [exchange]=20000 [correlation]=4000 [configuration]=50000)
-targets=(scanner framer inflate exchange correlation configuration)
+declare -A runs=([scanner]=100000 [framer]=100000 [inflate]=3000 [exchange]=20000 [correlation]=4000 [limit]=20000 [configuration]=50000)
+targets=(scanner framer inflate exchange correlation limit configuration)
 minutes=${1:-}
 if [ $# -ge 2 ]; then
   targets=("$2")

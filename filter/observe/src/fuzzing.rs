@@ -1,6 +1,10 @@
 //! Entry points for the fuzz targets, with the feature `fuzzing` only: internal parts, which read their input in chunks.
 
+use crate::config::Config;
 use crate::digest::{Digest, DigestKey};
+use crate::host::{SharedData, Time};
+use crate::label::{KnownMethod, Method};
+use crate::limit::{Caller, LimitedRequest, RateLimiter};
 use crate::read::inflate::{Coding, Decoder};
 use crate::read::json::{Broken, Container, Ending, Interest, Progress, Scalar, Scanner, Visitor};
 use crate::read::sse::{EventName, Events, Framer};
@@ -112,6 +116,16 @@ pub fn measure<'a>(content_encoding: &str, chunks: impl IntoIterator<Item = &'a 
         let _ = decoder.push(chunk, &mut |bytes| count += bytes.len() as u64);
     }
     Some(count)
+}
+
+/// Charges one body of this many `tools/call` of a session to the rules of a configuration. Returns after how many milliseconds it
+/// may come back; 0 if it passes, `None` without rules.
+pub fn charge(config: &Config, session: u64, requests: usize, now: Time, shared: &dyn SharedData) -> Option<u64> {
+    let limiter = RateLimiter::new(config)?;
+    let request = LimitedRequest { method: Method::Known(KnownMethod::ToolsCall), tool: None };
+    let caller = Caller { session: Some(session), ..Caller::default() };
+    let decision = limiter.charge(None, &caller, &vec![request; requests], now, shared);
+    Some(decision.refused.map_or(0, |refused| refused.retry_after_ms))
 }
 
 impl Visitor for Scanned {

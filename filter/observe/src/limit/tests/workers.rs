@@ -93,7 +93,7 @@ fn rules() -> RateLimiter {
 fn workers_together_never_exceed_the_rate_in_any_time() {
     let limiter = rules();
     let mut failed_writes = 0;
-    for seed in 0..60 {
+    for seed in 0..40 {
         let workers = interleaved(&limiter, seed);
         for _ in 0..150 {
             workers.charge();
@@ -116,7 +116,7 @@ fn workers_together_never_exceed_the_rate_in_any_time() {
             }
         }
     }
-    assert!(failed_writes > 3_000, "{failed_writes}");
+    assert!(failed_writes > 2_000, "{failed_writes}");
 }
 
 /// Without any time, what failed attempts took has to be there again: exactly the tokens of the smallest bucket pass.
