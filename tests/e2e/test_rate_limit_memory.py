@@ -36,6 +36,7 @@ def sidecar(stub: Stub, logs: Path):
     sidecar.stop()
 
 
+@pytest.mark.soak
 def test_invented_sessions_share_a_bounded_number_of_buckets(sidecar: Sidecar) -> None:
     statuses = call(sidecar.port, range(FIRST))
     # Every bucket holds one request, and comes back only after a day.
