@@ -9,7 +9,9 @@
 //! a missing header, a clock or a metric costs a tenth of that.
 
 use crate::response_flags;
-use mcp_observe::{Answer, Failure, Host, LABEL_ASSIGN, LABEL_END, MetricKind, Metrics, SharedData, Shell, Time, Versioned};
+use mcp_observe::{
+    Answer, Failure, Host, LABEL_ASSIGN, LABEL_END, MetricKind, Metrics, SharedData, Shell, Time, Versioned,
+};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType, MetricType};
 use std::collections::hash_map::RandomState;

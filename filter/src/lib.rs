@@ -1,7 +1,7 @@
 //! The Envoy filter: it receives proxy-wasm callbacks and makes host calls. The logic is in [`mcp_observe`].
 //!
-//! The filter only observes: every callback returns `Continue`, and the traffic is not changed. Host calls are most of
-//! its cost, so all of them are in `host`.
+//! Without a rate limit the filter only observes: every callback returns `Continue`, and the traffic is not changed. Host
+//! calls are most of its cost, so all of them are in `host`.
 
 #![expect(missing_docs, reason = "the SDK's macro defines the entry point without documentation")]
 

@@ -1,103 +1,420 @@
-"""The rate limit: what a held request is to the client and to the server, and what is counted. Two workers."""
+"""The rate limit: what a held request is to the client and to the server, and what is counted. Two workers share the buckets.
 
+One call of each tool passes in a day, so a test takes a tool of its own.
+"""
+
+import gzip
+import itertools
 import json
+import socket
+import threading
 from pathlib import Path
 
 import pytest
 
-from support.cases import rpc
-from support.client import JSON, Connection
+from support import http1, http2
+from support.cases import held_stream, rpc
+from support.client import DEADLINE, JSON, Connection
+from support.exchange import Ledger
 from support.expected import series
 from support.http1 import Message
+from support.plain_envoy import PlainEnvoy, bootstrap_of, every
 from support.sidecar import Sidecar
 from support.stub import Stub, Wire
 
-ANSWER = b'{"jsonrpc":"2.0","id":1,"result":{"content":[]}}'
+KIB_64 = 64 * 1024
+DAY_MS = 86_400_000
+TOOLS = (f"tool-{number}" for number in itertools.count())
+RULE = {"name": "each", "method": "tools/call", "tool": "*", "requests": 1, "interval_ms": DAY_MS}
+REFUSED = {"reason": "rate_limited", "rule": "each"}
 
 
-def call(tool: str, request_id: object = 1, **arguments: object) -> bytes:
-    return rpc("tools/call", {"name": tool, "arguments": arguments}, request_id)
+def call(tool: str, request_id: object = 1, **params: object) -> bytes:
+    return rpc("tools/call", {**params, "name": tool}, request_id)
 
 
-def rule(name: str, **fields: object) -> dict:
-    """A rule of one request a day, so that a bucket stays empty during the tests."""
-    return {"name": name, "method": "tools/call", "requests": 1, "interval_ms": 86_400_000, **fields}
+def of_length(tool: str, length: int) -> bytes:
+    """A call of this length, with the name at its end."""
+    body = call(tool, 1, pad="x" * (length - len(call(tool, 1, pad=""))))
+    assert len(body) == length
+    return body
 
 
 class Limited(Sidecar):
     """A sidecar with a rate limit. `served` are the requests that reached the server."""
 
-    def __init__(self, stub: Stub, logs: Path, name: str, block: dict, **config: object) -> None:
+    def __init__(self, stub: Stub, logs: Path, name: str, **block: object) -> None:
+        self.stub, self.path, self.ledger = stub, f"/{name}", Ledger()
         self.served: list[Message] = []
-        stub.on("/mcp", self.serve)
+        stub.on(self.path, self.serve)
         file = logs / f"{name}.json"
-        file.write_text(json.dumps({"rate_limit": block, **config}))
+        file.write_text(json.dumps({"rate_limit": {"rules": [RULE], **block}}))
         super().__init__(stub.port, logs, name, MCP_FILTER_CONFIG=str(file))
 
     def serve(self, request: Message, wire: Wire) -> None:
         self.served.append(request)
-        wire.json(200, ANSWER)
+        ids = [message.get("id") for message in as_list(json.loads(request.body or b"{}"))] if is_plain(request) else [1]
+        answers = [{"jsonrpc": "2.0", "id": identity, "result": {}} for identity in ids if identity is not None]
+        wire.json(200, json.dumps(answers if len(answers) != 1 else answers[0]).encode())
 
-    def outcomes(self) -> dict[tuple[str, str], int]:
-        """The counts of rules that are not zero, by rule and outcome."""
-        samples = self.counted()
-        self.check_log()
-        found = {}
-        for (family, labels), value in samples.items():
-            if family == "mcp_rate_limit_total" and value:
-                labels = dict(labels)
-                found[labels["rule"], labels["outcome"]] = int(value)
-        return found
+    def connect(self) -> Connection:
+        return Connection(self.port, self.ledger)
+
+    def post(self, body: bytes | list[bytes], headers: http1.Headers = JSON) -> Message:
+        with self.connect() as connection:
+            connection.send("POST", self.path, headers, body)
+            return connection.receive()
+
+    def bodies(self) -> list[bytes]:
+        """The bodies that reached the server since the last call."""
+        served, self.served = self.served, []
+        return [request.body for request in served]
+
+    def unread(self) -> int:
+        """The expected count of bodies that were not read."""
+        entry = series("mcp_rate_limit_total", rule="each", outcome="unread", server_name=self.server_name)
+        return self.expected.totals[entry]
+
+    def take_ledger(self) -> Ledger:
+        ledger, self.ledger = self.ledger, Ledger()
+        return ledger
+
+    def counts(self, **outcomes: int) -> None:
+        """Compares the whole scrape with what the clients sent since the last call, and with these outcomes of the rule."""
+        self.expected.rate_limited("each", **outcomes)
+        self.check(self.take_ledger())
 
 
-@pytest.fixture
-def limited(stub: Stub, logs: Path, request: pytest.FixtureRequest):
-    """Starts a sidecar with these rules and other fields of the block."""
-    started = []
+def as_list(value: object) -> list:
+    return value if isinstance(value, list) else [value]
 
-    def start(rules: list[dict], config: dict | None = None, **block: object) -> Limited:
-        name = f"limited-{request.node.name.replace('/', '-')}-{len(started)}"
-        started.append(Limited(stub, logs, name, {"rules": rules, **block}, **(config or {})))
-        return started[-1]
 
-    yield start
-    for sidecar in started:
+def is_plain(request: Message) -> bool:
+    return not request.head.get("content-encoding")
+
+
+@pytest.fixture(scope="module")
+def limited(stub: Stub, logs: Path):
+    sidecar = Limited(stub, logs, "limited")
+    yield sidecar
+    sidecar.stop()
+
+
+@pytest.fixture(scope="module")
+def strict(stub: Stub, logs: Path):
+    """What is not read is refused."""
+    sidecar = Limited(stub, logs, "strict", unread="refuse")
+    yield sidecar
+    sidecar.stop()
+
+
+def error(request_id: str, message: str, wait: int) -> str:
+    data = f'{{"reason":"rate_limited","rule":"each","retryAfterMs":{wait}}}'
+    return f'{{"jsonrpc":"2.0","id":{request_id},"error":{{"code":-32000,"message":"{message}","data":{data}}}}}'
+
+
+def assert_refused(answer: Message, *ids: str, batch: bool = False, unread: bool = False) -> None:
+    """The answer is the refusal of these ids, to the byte."""
+    assert answer.head.status == 429, answer.body
+    text = answer.body.decode()
+    wait = as_list(json.loads(text))[0]["error"]["data"]["retryAfterMs"]
+    message = f"Rate limit each exceeded, retry in {wait} ms"
+    if unread:
+        message = "Rate limit: the request cannot be read, so it is refused"
+    errors = ",".join(error(request_id, message, wait) for request_id in ids)
+    assert text == (f"[{errors}]" if batch else errors)
+    assert 0 < wait <= DAY_MS
+    assert answer.head.all("retry-after") == [str(-(-wait // 1000))]
+    assert answer.head.all("content-type") == ["application/json"]
+    assert answer.head.all("content-length") == [str(len(answer.body))]
+
+
+def test_workers_share_a_bucket_and_refusals_keep_the_connection(limited: Limited) -> None:
+    tool, other = next(TOOLS), next(TOOLS)
+    one, two = limited.connections(limited.ledger)
+    with one, two:
+        assert one.post(call(tool, 1), target=limited.path).head.status == 200
+        assert_refused(two.post(call(tool, 7), target=limited.path), "7")
+        assert two.post(call(other, 8), target=limited.path).head.status == 200
+        assert_refused(one.post(call(tool, 9), target=limited.path), "9")
+    assert limited.bodies() == [call(tool, 1), call(other, 8)]
+    limited.counts(allowed=2, limited=2)
+
+
+CLAIMS = [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "tools/list"), ("Mcp-Name", "harmless")]
+SHAPES = {
+    "as one": (JSON, lambda body: body),
+    "byte by byte": (JSON, lambda body: [body[at : at + 1] for at in range(len(body))]),
+    "white space around": (JSON, lambda body: b"\r\n\t" + body + b"\n"),
+    "byte order mark": (JSON, lambda body: b"\xef\xbb\xbf" + body),
+    "duplicate method": (JSON, lambda body: body.replace(b"{", b'{"method": "ping", ', 1)),
+    "duplicate name": (JSON, lambda body: body.replace(b'"name"', b'"name": "harmless", "name"')),
+    "escaped name": (JSON, lambda body: body.replace(b"tool-", b"\\u0074ool-")),
+    "escaped method": (JSON, lambda body: body.replace(b"tools/", b"tool\\u0073\\/").replace(b'"method"', b'"\\u006dethod"')),
+    "60 KiB before the name": (JSON, lambda body: body.replace(b'"name"', b'"arguments": {"x": "%s"}, "name"' % (b"y" * 60 * 1024))),
+    "headers name another tool": (JSON + CLAIMS, lambda body: body),
+    "type with parameters": ([("Content-Type", "Application/JSON ; charset=UTF-8"), JSON[1]], lambda body: body),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_body_in_any_shape_is_limited_and_passes_unchanged(shape: str, limited: Limited) -> None:
+    headers, make = SHAPES[shape]
+    body = make(call(next(TOOLS)))
+    whole = body if isinstance(body, bytes) else b"".join(body)
+    assert limited.post(body, headers).head.status == 200
+    assert limited.bodies() == [whole]
+    assert_refused(limited.post(body, headers), "1")
+    assert limited.bodies() == []
+    limited.counts(allowed=1, limited=1)
+
+
+@pytest.mark.parametrize("request_id", ["0", "-7", "1.0", "1e3", "12345678901234567890123", '"a"', '"\\u0061\\/\\""', '"ä"'])
+def test_id_is_repeated_to_the_byte(request_id: str, limited: Limited) -> None:
+    tool = next(TOOLS)
+    body = call(tool, "ID").replace(b'"ID"', request_id.encode())
+    limited.post(call(tool))
+    assert_refused(limited.post(body), request_id)
+    assert limited.bodies() == [call(tool)]
+    limited.counts(allowed=1, limited=1)
+
+
+def test_batch_passes_or_is_refused_whole(limited: Limited) -> None:
+    tool, other = next(TOOLS), next(TOOLS)
+    notification = b'{"jsonrpc": "2.0", "method": "notifications/initialized"}'
+    batch = lambda *parts: b"[" + b", ".join(parts) + b"]"
+    twice = batch(call(tool, 1), notification, call(tool, "b"), rpc("ping", id=3))
+    assert_refused(limited.post(twice), "1", '"b"', "3", batch=True)
+    mixed = batch(call(tool, 1), call(other, 2), notification)
+    assert limited.post(mixed).head.status == 200
+    assert_refused(limited.post(batch(call(tool, 5))), "5", batch=True)
+    assert limited.bodies() == [mixed]
+    # One call of the first batch was over the limit. The bucket of the second tool counts for the rule too.
+    limited.counts(allowed=2, limited=2)
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["up to 64 KiB", "longer"])
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_longest_body_that_is_read(chunked: bool, over: bool, limited: Limited) -> None:
+    for length in [KIB_64 + 1, 3 * KIB_64] if over else [KIB_64 - 1, KIB_64]:
+        tool = next(TOOLS)
+        body = of_length(tool, length)
+        sent = [body[at : at + 10_000] for at in range(0, length, 10_000)] if chunked else body
+        assert limited.post(sent).head.status == 200
+        assert limited.bodies() == [body]
+        if over:
+            assert limited.post(sent).head.status == 200
+            assert limited.bodies() == [body]
+            limited.counts(unread=2)
+        else:
+            assert_refused(limited.post(sent), "1")
+            limited.counts(allowed=1, limited=1)
+
+
+UNREAD = {
+    "too long": (JSON, lambda: of_length(next(TOOLS), KIB_64 + 1)),
+    "compressed": ([*JSON, ("Content-Encoding", "gzip")], lambda: gzip.compress(call(next(TOOLS)))),
+    "broken": (JSON, lambda: call(next(TOOLS))[:-1]),
+    "more after it": (JSON, lambda: call(next(TOOLS)) + b","),
+    "other case": (JSON, lambda: call(next(TOOLS)).replace(b"params", b"Params")),
+    "no version": (JSON, lambda: call(next(TOOLS)).replace(b'"jsonrpc": "2.0", ', b"")),
+    "no JSON by its type": ([("Content-Type", "text/plain"), JSON[1]], lambda: call(next(TOOLS))),
+}
+
+
+@pytest.mark.parametrize("kind", UNREAD)
+def test_what_is_not_read_passes_or_is_refused(kind: str, limited: Limited, strict: Limited) -> None:
+    headers, make = UNREAD[kind]
+    body = make()
+    answer = strict.post(body, headers)
+    assert answer.head.status == 429
+    assert json.loads(answer.body)["error"]["data"] == {**REFUSED, "retryAfterMs": DAY_MS}
+    assert strict.bodies() == []
+    limited.served.clear()
+    with limited.connect() as connection:
+        connection.send("POST", limited.path, headers, body)
+        limited.stub.on(limited.path, lambda request, wire: (limited.served.append(request), wire.answer(202, b"")))
+        connection.receive()
+    limited.stub.on(limited.path, limited.serve)
+    assert limited.bodies() == [body]
+    for sidecar in (limited, strict):
+        before = sidecar.unread()
+        sidecar.adopt(sidecar.take_ledger())
+        assert sidecar.unread() == before + 1
+
+
+def over_http2(sidecar: Limited, pieces: list[bytes], trailers: http1.Headers = ()) -> Message:
+    headers = [(name.lower(), value) for name, value in JSON]
+    with socket.create_connection(("127.0.0.1", sidecar.port), timeout=DEADLINE) as wire:
+        return http2.exchange(wire, sidecar.ledger, "POST", sidecar.path, headers, pieces, trailers)
+
+
+@pytest.mark.parametrize("trailers", [[], [("x-sum", "1")]], ids=["no trailers", "trailers"])
+def test_http2(trailers: http1.Headers, limited: Limited) -> None:
+    tool = next(TOOLS)
+    body = of_length(tool, 20_000)
+    pieces = [body[:1], body[1:9_000], body[9_000:]]
+    assert over_http2(limited, pieces, trailers).head.status == 200
+    (request,) = limited.served
+    assert (limited.bodies(), request.trailers) == ([body], trailers)
+    assert_refused(over_http2(limited, pieces, trailers), "1")
+    assert limited.bodies() == []
+    limited.counts(allowed=1, limited=1)
+
+
+def test_trailers_of_http1(limited: Limited) -> None:
+    body = call(next(TOOLS))
+    for refused in (False, True):
+        with limited.connect() as connection:
+            connection.send("POST", limited.path, JSON, [body[:9], body[9:]], [("X-Sum", "1")])
+            answer = connection.receive()
+        if refused:
+            assert_refused(answer, "1")
+    (request,) = limited.served
+    assert (limited.bodies(), request.trailers) == ([body], [("x-sum", "1")])
+    limited.counts(allowed=1, limited=1)
+
+
+def test_client_that_expects_100_continue_gets_it_at_once(limited: Limited) -> None:
+    body = call(next(TOOLS))
+    fields = [("Host", "x"), *JSON, ("Expect", "100-continue"), ("Content-Length", str(len(body)))]
+    for refused in (False, True):
+        with limited.connect() as connection:
+            connection.begin("POST", limited.path, fields, body)
+            assert http1.read_head(connection.source).status == 100
+            assert limited.bodies() == []
+            connection.socket.sendall(body)
+            answer = connection.receive()
+        if refused:
+            assert_refused(answer, "1")
+        else:
+            assert (answer.head.status, limited.bodies()) == (200, [body])
+    limited.counts(allowed=1, limited=1)
+
+
+def test_nothing_reaches_the_server_before_the_body_is_complete(limited: Limited) -> None:
+    body = call(next(TOOLS))
+    before = len(limited.stub.connections)
+    with limited.connect() as connection, limited.connect() as other:
+        fields = [("Host", "x"), *JSON, ("Content-Length", str(len(body)))]
+        connection.begin("POST", limited.path, fields, body, body[:-1])
+        # The proxy has read the first part when it has answered another exchange of this worker or of the other one.
+        other.send("POST", limited.path, JSON, call(next(TOOLS)))
+        other.receive()
+        assert len(limited.stub.connections) <= before + 1
+        assert len(limited.bodies()) == 1
+        connection.socket.sendall(body[-1:])
+        assert connection.receive().head.status == 200
+    assert limited.bodies() == [body]
+    limited.counts(allowed=2)
+
+
+def test_client_that_leaves_a_held_request_takes_no_token(limited: Limited) -> None:
+    body = call(next(TOOLS))
+    with Connection(limited.port) as connection:
+        fields = [("Host", "x"), *JSON, ("Content-Length", str(len(body)))]
+        connection.begin("POST", limited.path, fields, body, body[:-1])
+    limited.expected.stream()
+    limited.expected.add("mcp_parse_skipped_total", direction="in", reason="truncated")
+    assert limited.post(body).head.status == 200
+    assert limited.bodies() == [body]
+    limited.counts(allowed=1)
+
+
+def test_server_that_breaks_after_a_held_request(limited: Limited) -> None:
+    body = call(next(TOOLS))
+    limited.stub.on(limited.path, lambda request, wire: wire.reset())
+    try:
+        with limited.connect() as connection:
+            connection.send("POST", limited.path, JSON, body)
+            assert connection.receive(("error", "reset")).head.status == 503
+        with limited.connect() as connection:
+            connection.send("POST", limited.path, JSON, body)
+            assert_refused(connection.receive(), "1")
+    finally:
+        limited.stub.on(limited.path, limited.serve)
+    limited.counts(allowed=1, limited=1)
+
+
+def test_call_on_an_open_stream_is_limited_too(limited: Limited) -> None:
+    tool, released = next(TOOLS), threading.Event()
+    limited.stub.on("/stream", held_stream(released))
+    with limited.connect() as one, limited.connect() as other:
+        one.send("POST", "/stream", JSON, call(tool, 7))
+        one.head()
+        other.send("POST", "/stream", JSON, call(tool, 8))
+        assert_refused(other.receive(), "8")
+        released.set()
+        for _ in one.pieces():
+            pass
+    limited.counts(allowed=1, limited=1)
+
+
+def test_requests_of_2026_07_28(limited: Limited) -> None:
+    tool = next(TOOLS)
+    meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientInfo": {"name": "c"}}
+    headers = [*JSON, ("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "tools/call"), ("Mcp-Name", tool)]
+    body = call(tool, _meta=meta)
+    assert limited.post(body, headers).head.status == 200
+    assert_refused(limited.post(body, headers), "1")
+    assert limited.bodies() == [body]
+    limited.counts(allowed=1, limited=1)
+
+
+def test_posts_of_http_sse_are_refused_on_their_own_exchange(limited: Limited) -> None:
+    tool, released = next(TOOLS), threading.Event()
+
+    def stream(_: Message, wire: Wire) -> None:
+        wire.begin("text/event-stream")
+        wire.chunk(b"event: endpoint\ndata: /message?sessionId=limited\n\n")
+        released.wait(DEADLINE)
+        wire.event(b'{"jsonrpc":"2.0","id":1,"result":{}}')
+        wire.end()
+
+    limited.stub.on("/sse", stream)
+    limited.stub.on("/message", lambda request, wire: wire.answer(202, b"Accepted"))
+    with limited.connect() as events, limited.connect() as posts:
+        events.send("GET", "/sse", [("Accept", "text/event-stream")])
+        events.head()
+        pieces = events.pieces()
+        next(pieces)
+        kind = JSON[:1]
+        for refused, request_id in ((False, 1), (True, 2)):
+            posts.send("POST", "/message?sessionId=limited", kind, call(tool, request_id))
+            answer = posts.receive()
+            if refused:
+                assert_refused(answer, "2")
+            else:
+                assert answer.head.status == 202
+        released.set()
+        for _ in pieces:
+            pass
+    limited.counts(allowed=1, limited=1)
+
+
+def test_shadow_lets_pass_and_counts(stub: Stub, logs: Path) -> None:
+    sidecar = Limited(stub, logs, "shadow", shadow=True, unread="refuse")
+    try:
+        body, long = call(next(TOOLS)), of_length(next(TOOLS), KIB_64 + 1)
+        for sent in (body, [body[:9], body[9:]], long):
+            assert sidecar.post(sent).head.status == 200
+        assert sidecar.bodies() == [body, body, long]
+        sidecar.counts(allowed=1, shadowed=1, unread=1)
+    finally:
         sidecar.stop()
 
 
-def refusal(request_id: str, name: str, wait: int) -> str:
-    """The error that answers a request over the limit; the id is JSON text."""
-    return (
-        f'{{"jsonrpc":"2.0","id":{request_id},"error":{{"code":-32000,'
-        f'"message":"Rate limit {name} exceeded, retry in {wait} ms",'
-        f'"data":{{"reason":"rate_limited","rule":"{name}","retryAfterMs":{wait}}}}}}}'
-    )
-
-
-def check_refused(answer: Message, name: str, ids: list[str], batch: bool = False) -> None:
-    """The answer is exactly the refusal, of these ids."""
-    assert answer.head.status == 429, answer.body
-    assert answer.head.all("content-type") == ["application/json"]
-    text = answer.body.decode()
-    first = json.loads(text)[0] if batch else json.loads(text)
-    wait = first["error"]["data"]["retryAfterMs"]
-    errors = ",".join(refusal(request_id, name, wait) for request_id in ids)
-    assert text == (f"[{errors}]" if batch else errors)
-    assert answer.head.all("retry-after") == [str(-(-wait // 1000))]
-
-
-def test_call_over_the_limit_gets_429_and_does_not_reach_the_server(limited) -> None:
-    """The workers share the bucket."""
-    sidecar = limited([rule("expensive", tool="analyse")])
-    one, other = sidecar.connections()
-    with one, other:
-        assert one.post(call("analyse", 1)).body == ANSWER
-        check_refused(other.post(call("analyse", 7)), "expensive", ["7"])
-        assert other.post(call("other", 8)).body == ANSWER
-        check_refused(one.post(call("analyse", 9)), "expensive", ["9"])
-    assert sidecar.outcomes() == {("expensive", "allowed"): 1, ("expensive", "limited"): 2}
-    assert [request.body for request in sidecar.served] == [call("analyse", 1), call("other", 8)]
-    samples = sidecar.counted()
-    labels = {"method": "tools/call", "server_name": "upstream"}
-    assert samples[series("mcp_requests_total", status="error", error_type="rate_limited", **labels)] == 2
-    assert samples[series("mcp_requests_in_flight", server_name="upstream")] == 0
+def test_plugin_that_gets_no_bodies_lets_requests_pass(limited: Limited, logs: Path) -> None:
+    bootstrap = bootstrap_of(limited)
+    for plugin in every(bootstrap, "allow_on_headers_stop_iteration"):
+        del plugin["allow_on_headers_stop_iteration"]
+    envoy = PlainEnvoy(bootstrap, limited.server_name, logs, "no-bodies")
+    try:
+        body = call(next(TOOLS))
+        with Connection(envoy.port) as connection:
+            connection.send("POST", limited.path, JSON, body)
+            assert connection.receive().head.status == 200
+        assert limited.bodies() == [body]
+        assert envoy.process.log().count("allow_on_headers_stop_iteration") == 1
+    finally:
+        envoy.stop()

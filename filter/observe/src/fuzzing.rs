@@ -5,9 +5,13 @@ use crate::digest::{Digest, DigestKey};
 use crate::host::{SharedData, Time};
 use crate::label::{KnownMethod, Method};
 use crate::limit::{Caller, LimitedRequest, RateLimiter};
+use crate::read::body::{Format, Part, pool::BodyPool};
+use crate::read::held::HeldBody;
+use crate::read::ids::ids;
 use crate::read::inflate::{Coding, Decoder};
 use crate::read::json::{Broken, Container, Ending, Interest, Progress, Scalar, Scanner, Visitor};
 use crate::read::sse::{EventName, Events, Framer};
+use crate::text::Text;
 
 /// Bytes of the correlation store with its keys, at most.
 pub const MAX_STORE_BYTES: usize = crate::correlation::MAX_BYTES;
@@ -82,6 +86,37 @@ pub fn scan<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Scanned {
         Ending::Truncated | Ending::Broken => scanned.broken = true,
     }
     scanned
+}
+
+/// The requests and notifications of a whole body, as the rate limit reads them: method and `params.name`. `None` if it is not
+/// read.
+pub fn hold(body: &[u8]) -> Option<Vec<(Vec<u8>, Option<u64>)>> {
+    let held = HeldBody::read(body);
+    let requests =
+        held.requests.iter().map(|request| (request.method.start().to_vec(), request.name.as_ref().map(Text::digest)));
+    (!held.is_unread).then(|| requests.collect())
+}
+
+/// The same, as an exchange reads them that is not limited.
+pub fn observe(body: &[u8]) -> Vec<(Vec<u8>, Option<u64>)> {
+    let mut found = Vec::new();
+    let mut reader = BodyPool::default().take(Format::Json);
+    let mut add = |part: Part<'_>| {
+        if let Part::Message(message) = part
+            && let Some(method) = &message.method
+        {
+            let name = message.params.as_ref().and_then(|params| params.name.as_ref());
+            found.push((method.start().to_vec(), name.map(Text::digest)));
+        }
+    };
+    reader.push(body, &mut add);
+    reader.finish(&mut add);
+    found
+}
+
+/// The texts of the ids in a body.
+pub fn id_texts(body: &[u8]) -> Vec<&[u8]> {
+    ids(body).of_objects.into_iter().flatten().collect()
 }
 
 /// The events of a stream.

@@ -26,7 +26,8 @@
 //! proxy. This crate calls the shell through [`Host`], [`Metrics`], [`SharedData`] and [`Shell`]. It has no I/O, no clock and
 //! no global state of its own. The launcher makes Envoy's configuration from [`FAMILIES`], [`LABELS`] and [`tag_regex`].
 //!
-//! **What it does not do:** change or delay traffic, call Envoy directly, follow a client without a session id from one
+//! **What it does not do:** change traffic, delay or refuse it unless a rate limit is configured ([`LimitedStream`]), call Envoy
+//! directly, follow a client without a session id from one
 //! exchange to another, read compressed requests, or read responses in brotli or zstd.
 
 mod config;

@@ -18,11 +18,11 @@ use crate::read::body::pool::BodyPool;
 use crate::recorder::Recorder;
 use crate::recorder::label_code::Server;
 use crate::shared_data::KEY_PREFIX;
+pub use answer::Answer;
 use held::HeldStreams;
+pub use limited::{Action, LimitedStream};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-pub use answer::Answer;
-pub use limited::{Action, LimitedStream};
 pub use stream::HttpStream;
 
 /// What the HTTP streams of a plugin share.

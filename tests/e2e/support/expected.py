@@ -12,7 +12,7 @@ from typing import Any
 from . import messages
 from .exchange import Exchange, Ledger
 from .messages import Part
-from .reading import has_events, is_json, is_mcp, is_sse, is_stream_of_mcp
+from .reading import has_events, is_json, is_mcp, is_refusal, is_sse, is_stream_of_mcp
 from .published import Published
 from .sessions import Sessions
 from .tool_lists import ToolLists, lack
@@ -127,12 +127,24 @@ class Expected:
         if not known:
             return
         self.count_bytes(exchange)
+        if is_refusal(exchange):
+            return self.refused(exchange, [message for message in known if messages.is_request(message)])
         for message in known:
             if messages.is_notification(message):
                 self.add("mcp_notifications_total", method=messages.method_label(message), direction="in")
             elif messages.is_request(message):
                 self.header_mismatches(exchange, message)
         self.answers(exchange, [message for message in known if messages.is_request(message)])
+
+    def refused(self, exchange: Exchange, requests: list[dict]) -> None:
+        """Counts the requests of a body that the rate limit refused. Its notifications reached no one."""
+        for request in requests:
+            self.header_mismatches(exchange, request)
+            self.operation(exchange, request, None, "error", "rate_limited")
+
+    def rate_limited(self, rule: str, **outcomes: int) -> None:
+        for outcome, count in outcomes.items():
+            self.add("mcp_rate_limit_total", count, rule=rule, outcome=outcome)
 
     def answers(self, exchange: Exchange, requests: list[dict]) -> None:
         open_requests = list(requests)

@@ -7,6 +7,8 @@ from . import messages
 from .exchange import Exchange
 from .messages import Part
 
+REFUSAL = b'"data":{"reason":"rate_limited",'
+
 
 def is_json(head: Any) -> bool:
     kind = messages.content_type(head)
@@ -31,7 +33,14 @@ def is_sse(exchange: Exchange) -> bool:
     return exchange.response is not None and messages.content_type(exchange.response) == "text/event-stream"
 
 
+def is_refusal(exchange: Exchange) -> bool:
+    """Whether the response is that of the rate limit, which is no answer of the server."""
+    return exchange.response is not None and exchange.response.status == 429 and REFUSAL in exchange.response_body
+
+
 def response_parts(exchange: Exchange) -> list[Part]:
+    if is_refusal(exchange):
+        return []
     if exchange.response is None or not exchange.response_body.strip():
         return []
     if not (is_sse(exchange) or is_json(exchange.response)):

@@ -1,8 +1,9 @@
 //! The input is a script of one exchange. Any chunking gives the same observations, memory stays below the bound, and gauges
-//! return to 0.
+//! return to 0. A rate limit finds the requests that are observed, or says that it did not read the body.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use mcp_observe::fuzzing::{hold, id_texts, observe};
 use mcp_observe::{Config, Correlation, HASH_KEY_BYTES, SharedData, Versioned};
 use mcp_observe_fuzz::chunks::{Chunking, EVERY};
 use mcp_observe_fuzz::memory::peak_bytes;
@@ -31,6 +32,7 @@ impl SharedData for Nothing {
 
 fuzz_target!(|input: &[u8]| {
     let script = Script::one(input);
+    check_held(script.request.body);
     let expected = play(&script, Chunking::Whole);
     for chunking in EVERY {
         assert_eq!(play(&script, chunking), expected, "{chunking:?}");
@@ -40,6 +42,24 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(expected.streams[0], expected.streams[1]);
     assert!(expected.operations_ended <= expected.operations_started);
 });
+
+fn check_held(body: &[u8]) {
+    let texts = id_texts(body);
+    if let Some(requests) = hold(body) {
+        assert_eq!(requests, observe(body));
+        for text in texts {
+            // Only JSON that is not UTF-8 has ids that are not JSON for `serde_json`.
+            let is_text = std::str::from_utf8(text).is_ok();
+            let id = serde_json::from_slice::<serde_json::Value>(text);
+            assert!(!is_text || id.is_ok_and(|id| id.is_string() || id.is_number()) || has_no_value(text), "{text:?}");
+        }
+    }
+}
+
+/// `serde_json` refuses lone surrogates, and numbers that are too large for it.
+fn has_no_value(text: &[u8]) -> bool {
+    !text.starts_with(b"\"") || text.windows(3).any(|escape| escape.eq_ignore_ascii_case(b"\\ud"))
+}
 
 fn play(script: &Script<'_>, chunking: Chunking) -> Tally {
     let (config, now) = (Config::default(), Cell::new(1));

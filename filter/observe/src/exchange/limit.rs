@@ -85,7 +85,10 @@ impl Exchange {
             .requests
             .iter()
             .map(|request| (method(request), request.name.as_ref()))
-            .map(|(method, name)| LimitedRequest { method, tool: name.and_then(|name| super::request::tool_digest(method, name)) })
+            .map(|(method, name)| LimitedRequest {
+                method,
+                tool: name.and_then(|name| super::request::tool_digest(method, name)),
+            })
             .collect();
         let is_mcp = self.headers_show_mcp() || requests.iter().any(|request| request.method.proves_mcp());
         if held.is_unread {
@@ -100,7 +103,11 @@ impl Exchange {
         let server = server_name(context);
         let decision = limiter.charge(server.as_deref(), &caller, &requests, context.now(), shared);
         for count in decision.counts {
-            context.observe(Observation::RateLimited { rule: count.rule, outcome: count.outcome, requests: count.requests });
+            context.observe(Observation::RateLimited {
+                rule: count.rule,
+                outcome: count.outcome,
+                requests: count.requests,
+            });
         }
         let refused = decision.refused?;
         Some(Refusal { rule: refused.rule, retry_after_ms: refused.retry_after_ms, is_unread: false })
@@ -181,9 +188,9 @@ impl Exchange {
         }
     }
 
-    /// The client left before the body of the held request was complete.
+    /// The exchange is over before the body of the held request was complete. If the proxy answered, its answer was observed.
     pub(crate) fn held_request_cut(&mut self, context: &mut Context<'_>) {
-        if self.request.kind.post().is_some() && !self.request.has_ended {
+        if self.request.evidence == Evidence::Nothing && !self.request.has_ended {
             self.request.has_ended = true;
             context.skipped(Direction::In, SkipReason::Truncated);
         }

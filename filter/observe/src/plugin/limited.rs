@@ -69,9 +69,11 @@ impl<S: Shell> LimitedStream<S> {
 
     /// The request's headers are there.
     pub fn request_headers(&mut self, end_of_stream: bool) -> Action {
-        self.stream.request_headers(end_of_stream);
         let mut limited = Limited::No;
-        self.stream.call(false, |exchange, context| limited = exchange.limited_by_headers(context));
+        self.stream.call(true, |exchange, context| {
+            exchange.handle_request_headers(context, end_of_stream);
+            limited = exchange.limited_by_headers(context);
+        });
         match limited {
             Limited::No => Action::Pass,
             Limited::Unread => self.unread(0),
@@ -84,7 +86,8 @@ impl<S: Shell> LimitedStream<S> {
         let Some(RateLimit { shadow, rules, .. }) = &plugin.config.rate_limit else { return Action::Pass };
         if rules.iter().any(|rule| rule.per == Per::Identity) {
             let value = plugin.config.identity.header.as_ref().and_then(|name| plugin.shell.request_header(name));
-            self.identity = value.filter(|value| !value.is_empty()).map(|value| plugin.config.digest_key.digest(&value));
+            self.identity =
+                value.filter(|value| !value.is_empty()).map(|value| plugin.config.digest_key.digest(&value));
         }
         if *shadow {
             self.state = State::Shadowing(Vec::new());

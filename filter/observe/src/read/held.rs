@@ -107,6 +107,7 @@ fn is_fold(name: &[u8], known: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{HeldBody, MAX_REQUESTS, is_fold};
+    use crate::read::body::{Format, Part, pool::BodyPool};
     use crate::test;
 
     const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","_meta":{"io.modelcontextprotocol/clientInfo":{"name":"cli"}}}}"#;
@@ -122,7 +123,8 @@ mod tests {
             return vec!["unread".to_owned()];
         }
         let shown = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
-        let name = |request: &super::HeldRequest| request.name.as_ref().map_or("-".to_owned(), |name| shown(name.start()));
+        let name =
+            |request: &super::HeldRequest| request.name.as_ref().map_or("-".to_owned(), |name| shown(name.start()));
         held.requests.iter().map(|request| format!("{} {}", shown(request.method.start()), name(request))).collect()
     }
 
@@ -138,7 +140,8 @@ mod tests {
 
     #[test]
     fn last_of_duplicate_members_counts() {
-        let twice = r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"name":"a","name":"b"},"method":"tools/call"}"#;
+        let twice =
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"name":"a","name":"b"},"method":"tools/call"}"#;
         assert_eq!(requests(twice), ["tools/call b"]);
         let params = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"},"params":{}}"#;
         assert_eq!(requests(params), ["tools/call -"]);
@@ -204,5 +207,69 @@ mod tests {
     fn broken_text_is_told_from_text_that_is_not_json_rpc() {
         assert!(read("{").is_broken && read("{]").is_broken && read(&"[".repeat(2_000)).is_broken);
         assert!(!read("[]").is_broken && !read("{}").is_broken && !read("7").is_broken);
+    }
+
+    /// Texts of JSON-RPC, in any order and often broken.
+    fn any_body(random: &mut fastrand::Rng) -> String {
+        const TEXTS: [&str; 21] = [
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"id\":",
+            "1",
+            "\"\\\"\"",
+            "\"jsonrpc\":\"2.0\",",
+            "\"method\":\"tools/call\",",
+            "\"params\":{",
+            "\"name\":\"a\"",
+            "null",
+            " ",
+            "\"id\":2}",
+            "\"ID\":3}",
+            "\"\\u0069d\":4.0}",
+            "{\"jsonrpc\":\"2.0\",\"method\":\"x\",",
+            "]}",
+            "[{",
+        ];
+        (0..random.usize(0..12)).map(|_| TEXTS[random.usize(0..TEXTS.len())]).collect()
+    }
+
+    /// What is not unread is what an exchange observes without a rate limit, and each id has its own text.
+    #[test]
+    fn any_body_is_read_as_an_exchange_reads_it_or_not_at_all() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut read = 0;
+        for _ in 0..100_000 {
+            let body = any_body(&mut random);
+            let held = HeldBody::read(body.as_bytes());
+            let ids = crate::read::ids::ids(body.as_bytes());
+            if held.is_broken {
+                continue;
+            }
+            assert_eq!(ids.of_objects.len(), held.objects, "{body}");
+            for id in ids.of_objects.into_iter().flatten() {
+                let value: serde_json::Value = serde_json::from_slice(id).unwrap();
+                assert!(value.is_string() || value.is_number(), "{body}");
+            }
+            if held.is_unread {
+                continue;
+            }
+            read += 1;
+            let mut methods = Vec::new();
+            let mut reader = BodyPool::default().take(Format::Json);
+            let mut add = |part: Part<'_>| {
+                if let Part::Message(message) = part {
+                    methods.extend(message.method.take());
+                }
+            };
+            reader.push(body.as_bytes(), &mut add);
+            reader.finish(&mut add);
+            let found: Vec<_> = held.requests.into_iter().map(|request| request.method).collect();
+            assert_eq!(found, methods, "{body}");
+        }
+        assert!(read > 100, "{read} bodies were read");
     }
 }

@@ -92,7 +92,9 @@ impl<'a> Cursor<'a> {
             Some(b'"') => self.string(),
             Some(b'{' | b'[') => self.container(),
             _ => {
-                let is_end = |byte: &u8| matches!(byte, b',' | b']' | b'}' | b':' | b'"' | b'{' | b'[') || byte.is_ascii_whitespace();
+                let is_end = |byte: &u8| {
+                    matches!(byte, b',' | b']' | b'}' | b':' | b'"' | b'{' | b'[') || byte.is_ascii_whitespace()
+                };
                 let length = all.iter().position(is_end).unwrap_or(all.len()).max(1);
                 self.0 = all.get(length..).unwrap_or_default();
             }
@@ -143,7 +145,11 @@ mod tests {
     use crate::test;
 
     fn found(text: &str) -> Vec<Option<String>> {
-        ids(text.as_bytes()).of_objects.into_iter().map(|id| id.map(|id| String::from_utf8_lossy(id).into_owned())).collect()
+        ids(text.as_bytes())
+            .of_objects
+            .into_iter()
+            .map(|id| id.map(|id| String::from_utf8_lossy(id).into_owned()))
+            .collect()
     }
 
     fn some(ids: &[&str]) -> Vec<Option<String>> {
@@ -175,7 +181,10 @@ mod tests {
 
     #[test]
     fn each_object_of_a_batch_has_its_id() {
-        assert_eq!(found(r#"[{"id":1},{"a":[{"id":5}]},7,[{"id":6}], {"id":"x"}]"#), [Some("1".to_owned()), None, Some("\"x\"".to_owned())]);
+        assert_eq!(
+            found(r#"[{"id":1},{"a":[{"id":5}]},7,[{"id":6}], {"id":"x"}]"#),
+            [Some("1".to_owned()), None, Some("\"x\"".to_owned())]
+        );
         assert!(ids(b" [{}]").is_batch && !ids(b"{}[]").is_batch);
     }
 

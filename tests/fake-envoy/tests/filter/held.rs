@@ -37,7 +37,9 @@ fn lines(host: &Host, vm: &Vm, family: &str) -> Vec<String> {
 /// `rule outcome count` of the rules.
 fn outcomes(host: &Host, vm: &Vm) -> Vec<String> {
     let lines = lines(host, vm, "mcp_rate_limit_total").into_iter();
-    lines.map(|line| line.replace("mcp_rate_limit_total{rule=", "").replace(",outcome=", " ").replace('}', "")).collect()
+    lines
+        .map(|line| line.replace("mcp_rate_limit_total{rule=", "").replace(",outcome=", " ").replace('}', ""))
+        .collect()
 }
 
 fn play(vm: &Vm, exchange: &Exchange) -> Played {
@@ -50,7 +52,8 @@ fn call() -> Exchange {
 
 /// The whole body that was sent.
 fn sent(exchange: &Exchange) -> Vec<u8> {
-    let bodies = exchange.steps.iter().filter_map(|step| if let Step::RequestBody(bytes) = step { Some(bytes) } else { None });
+    let bodies =
+        exchange.steps.iter().filter_map(|step| if let Step::RequestBody(bytes) = step { Some(bytes) } else { None });
     bodies.flatten().copied().collect()
 }
 
@@ -108,9 +111,21 @@ fn call_over_the_limit_is_refused_and_counted() {
             "mcp_requests_total{method=tools/call,status=ok} 1"
         ]
     );
-    assert_eq!(of("mcp_tool_calls_total{tool_name=add,status=error"), ["mcp_tool_calls_total{tool_name=add,status=error,error_type=rate_limited} 1"]);
-    assert_eq!(of("mcp_request_duration_microseconds{method=tools/call,status=error"), ["mcp_request_duration_microseconds{method=tools/call,status=error} [0]"]);
-    for family in ["mcp_protocol_errors_total", "mcp_requests_in_flight", "mcp_active_connections", "mcp_unmatched", "mcp_skipped"] {
+    assert_eq!(
+        of("mcp_tool_calls_total{tool_name=add,status=error"),
+        ["mcp_tool_calls_total{tool_name=add,status=error,error_type=rate_limited} 1"]
+    );
+    assert_eq!(
+        of("mcp_request_duration_microseconds{method=tools/call,status=error"),
+        ["mcp_request_duration_microseconds{method=tools/call,status=error} [0]"]
+    );
+    for family in [
+        "mcp_protocol_errors_total",
+        "mcp_requests_in_flight",
+        "mcp_active_connections",
+        "mcp_unmatched",
+        "mcp_parse_skipped",
+    ] {
         assert_eq!(of(family), [""; 0], "{family}");
     }
     assert_eq!(of("mcp_tool_result_bytes").len(), 1);
@@ -156,7 +171,9 @@ fn attributes_show_the_refusal() {
 
 #[test]
 fn batch_passes_or_is_refused_whole() {
-    let batch = format!(r#"[{CALL},{{"jsonrpc":"2.0","id":"b","method":"tools/call","params":{{"name":"add"}}}},{{"jsonrpc":"2.0","method":"notifications/initialized"}},{{"jsonrpc":"2.0","id":3.0,"method":"ping"}}]"#);
+    let batch = format!(
+        r#"[{CALL},{{"jsonrpc":"2.0","id":"b","method":"tools/call","params":{{"name":"add"}}}},{{"jsonrpc":"2.0","method":"notifications/initialized"}},{{"jsonrpc":"2.0","id":3.0,"method":"ping"}}]"#
+    );
     let (host, vm) = limited(r#"{"name":"r","method":"tools/call","requests":2,"interval_ms":86400000}"#, "");
     play(&vm, &call());
     let played = play(&vm, &Exchange::post(&batch));
@@ -171,7 +188,10 @@ fn batch_passes_or_is_refused_whole() {
 
 #[test]
 fn body_decides_and_not_the_headers() {
-    let lying = call().header("mcp-method", "tools/list").header("mcp-name", "other").header("mcp-protocol-version", "2026-07-28");
+    let lying = call()
+        .header("mcp-method", "tools/list")
+        .header("mcp-name", "other")
+        .header("mcp-protocol-version", "2026-07-28");
     over(&lying, Framing::Http1);
     let twice = CALL.replacen("tools/call", "ping\",\"method\":\"tools/call", 1);
     over(&Exchange::post(&twice), Framing::Http1);
@@ -186,7 +206,8 @@ fn body_decides_and_not_the_headers() {
 #[test]
 fn ids_are_repeated_to_the_byte() {
     for id in ["1.0", "1e3", "-0", "12345678901234567890123", r#""\u0061\/\"""#, r#""ä""#] {
-        let (_host, _vm, body) = over(&Exchange::post(&CALL.replace(r#""id":1"#, &format!(r#""id": {id} "#))), Framing::Http1);
+        let (_host, _vm, body) =
+            over(&Exchange::post(&CALL.replace(r#""id":1"#, &format!(r#""id": {id} "#))), Framing::Http1);
         assert_eq!(body, error(id, DAY_MS));
     }
     let (_host, _vm, body) = over(&Exchange::post(&CALL.replace(r#""id":1"#, r#""id":1,"id":"last""#)), Framing::Http1);
@@ -233,7 +254,15 @@ fn unread_bodies_are_refused_if_so_configured() {
     let encoded = call().header("content-encoding", "gzip");
     let cases = [
         ("too long", of_length(KIB_64 + 1), "unseen"),
-        ("endless", { let mut cut = of_length(KIB_64 + 20_000); cut.steps.pop(); cut }, "unseen"),
+        (
+            "endless",
+            {
+                let mut cut = of_length(KIB_64 + 20_000);
+                cut.steps.pop();
+                cut
+            },
+            "unseen",
+        ),
         ("encoded", encoded.clone(), "unseen"),
         ("encoded, not shown as MCP", encoded.without("accept"), ""),
         ("no JSON type", call().header("content-type", "text/plain"), ""),
@@ -285,8 +314,12 @@ fn what_is_not_mcp_passes() {
 #[test]
 fn shadow_counts_and_holds_nothing() {
     let host = Host::new().unwrap();
-    let vm = host.start(&Plugin::new(&format!(r#"{{"rate_limit":{{"shadow":true,"unread":"refuse","rules":[{RULE}]}}}}"#))).unwrap();
-    for exchange in [call(), call().in_chunks_of(1), call(), of_length(KIB_64 + 1), call().header("content-encoding", "gzip")] {
+    let vm = host
+        .start(&Plugin::new(&format!(r#"{{"rate_limit":{{"shadow":true,"unread":"refuse","rules":[{RULE}]}}}}"#)))
+        .unwrap();
+    for exchange in
+        [call(), call().in_chunks_of(1), call(), of_length(KIB_64 + 1), call().header("content-encoding", "gzip")]
+    {
         let played = play(&vm, &exchange);
         assert_eq!((played.upstream, played.local_reply), (passed(&exchange), None));
     }
@@ -312,7 +345,9 @@ fn sessions_and_identities_and_clients_have_their_own_buckets() {
     let configuration = format!(r#"{{"rate_limit":{{"rules":[{rule}]}}}}"#);
     let other = host.start(&Plugin::new(&configuration).pausing(Pause::HoldsHeaders)).unwrap();
     for client in ["a", "b"] {
-        let initialize = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{{"protocolVersion":"2025-11-25","clientInfo":{{"name":"{client}"}}}}}}"#);
+        let initialize = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{{"protocolVersion":"2025-11-25","clientInfo":{{"name":"{client}"}}}}}}"#
+        );
         let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25"}}"#;
         let headers = [("content-type", "application/json"), ("mcp-session-id", client)];
         play(&one, &Exchange::post(&initialize).head(200, &headers).chunk(answer).end());
@@ -354,7 +389,7 @@ fn client_that_leaves_a_held_request_takes_no_token() {
     exchange.steps.pop();
     let played = play(&vm, &exchange.in_chunks_of(20));
     assert_eq!((played.upstream, played.local_reply), (Upstream::default(), None));
-    assert_eq!(lines(&host, &vm, "mcp_skipped"), ["mcp_skipped_total{direction=in,reason=truncated} 1"]);
+    assert_eq!(lines(&host, &vm, "mcp_parse_skipped"), ["mcp_parse_skipped_total{direction=in,reason=truncated} 1"]);
     assert_eq!(play(&vm, &call()).local_reply, None);
     assert_eq!(outcomes(&host, &vm), ["r allowed 1"]);
 }
