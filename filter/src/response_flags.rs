@@ -9,6 +9,7 @@ const UPSTREAM_REMOTE_RESET: u64 = 1 << 4;
 const UPSTREAM_CONNECTION_FAILURE: u64 = 1 << 5;
 const UPSTREAM_CONNECTION_TERMINATION: u64 = 1 << 6;
 const UPSTREAM_OVERFLOW: u64 = 1 << 7;
+const RATE_LIMITED: u64 = 1 << 11;
 const DOWNSTREAM_CONNECTION_TERMINATION: u64 = 1 << 14;
 const STREAM_IDLE_TIMEOUT: u64 = 1 << 16;
 const DOWNSTREAM_PROTOCOL_ERROR: u64 = 1 << 18;
@@ -34,6 +35,7 @@ pub(crate) fn failure(flags: u64) -> Option<Failure> {
     let reasons = [
         (TIMEOUT, Failure::Timeout),
         (OVERLOAD, Failure::Overload),
+        (RATE_LIMITED, Failure::RateLimited),
         (UNAVAILABLE, Failure::Unavailable),
         (UPSTREAM_RESET, Failure::UpstreamReset),
         (CLIENT_RESET, Failure::ClientReset),

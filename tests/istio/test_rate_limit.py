@@ -13,7 +13,7 @@ from support.processes import free_port, wait_for
 from mesh import labels
 from mesh.edge import Edge
 from mesh.istiod import Istiod
-from mesh.manifests import limited, only
+from mesh.manifests import NAMESPACE, limited, only
 from mesh.proxy import Proxy
 from mesh.registry import Registry
 from mesh.traffic import answering_stub, call, inbound
@@ -72,7 +72,7 @@ def test_the_series_have_their_labels(sidecar: Proxy, port: int) -> None:
 
 
 def test_a_wasmplugin_lets_pass_and_says_which_field_is_missing(istiod: Istiod, module: Path, tmp_path: Path) -> None:
-    """Istio drops the block's field in no place where a user could set it; the filter cannot see the body of a held request."""
+    """It has no field that lets the filter see the body of a held request."""
     edge = Edge(istiod, tmp_path, "unlimited")
     try:
         edge.apply(edge.plugin(module, rate_limit={"rules": [RULE]}))
@@ -97,3 +97,19 @@ def test_the_two_plugins_differ_in_the_rate_limit_alone() -> None:
     assert ours == theirs["pluginConfig"]
     assert (config["root_id"], config["failure_policy"]) == (theirs["pluginName"], theirs["failStrategy"])
     assert config["vm_config"]["code"]["remote"]["http_uri"]["uri"] == theirs["url"]
+
+
+def test_a_gateway_with_the_documented_changes(istiod: Istiod, module: Path, tmp_path: Path) -> None:
+    edge = Edge(istiod, tmp_path, "gated")
+    changed = limited(module, [RULE], server_name_from="cluster")
+    changed["spec"]["configPatches"][0]["match"]["context"] = "GATEWAY"
+    changed["spec"]["workloadSelector"] = {"labels": {"app": "gated"}}
+    try:
+        edge.apply(changed)
+        proxy = edge.start()
+        wait_for("the plugin", lambda: proxy.plugins()["config_reload"] > 0)
+        assert [edge.call("any") for _ in range(3)] == [200, 200, 429]
+        server = f"outbound_8000__gated.{NAMESPACE}.svc.cluster.local"
+        wait_for("the counts", lambda: counted(proxy) == {("daily", "allowed", server): 2.0, ("daily", "limited", server): 1.0})
+    finally:
+        edge.stop()

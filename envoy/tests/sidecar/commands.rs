@@ -33,6 +33,20 @@ fn valid_configuration_file_is_ok() {
 }
 
 #[test]
+fn documented_rate_limits_are_ok() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/rate-limits.md");
+    let page = fs::read_to_string(page).unwrap();
+    let blocks: Vec<_> = page.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(!blocks.is_empty());
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for block in blocks {
+        fs::write(&file, block).unwrap();
+        let checked = output(launcher(&HashMap::new()).arg("check").arg(file.path()));
+        assert_eq!(checked, (Some(0), "ok\n".to_owned(), String::new()), "{block}");
+    }
+}
+
+#[test]
 fn each_problem_of_a_configuration_file_is_one_line() {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(&file, r#"{"server_name": "", "limits": {"tool_names": "many"}, "typo": 1}"#).unwrap();

@@ -26,6 +26,8 @@ pub enum Failure {
     Timeout,
     /// The proxy refused the request because of one of its limits.
     Overload,
+    /// A rate limit of the proxy refused the request.
+    RateLimited,
     /// The proxy could not connect to the upstream.
     Unavailable,
     /// The stream or the connection to the upstream was reset.

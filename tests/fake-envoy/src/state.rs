@@ -36,6 +36,8 @@ pub mod flags {
     pub const UMSDR: u64 = 0x8_0000;
     /// Duration timeout.
     pub const DT: u64 = 0x40_0000;
+    /// Rate limited.
+    pub const RL: u64 = 0x800;
     /// No cluster found.
     pub const NC: u64 = 0x100_0000;
     /// Overload manager.

@@ -67,8 +67,8 @@ def plugin(url: str | Path, source: str = "wasmplugin-file.yaml", **configuratio
     return found
 
 
-def limited(url: str | Path, rules: list[dict]) -> dict:
-    """rate-limit.yaml with another URL of the module, and with these rules, which are enforced."""
+def limited(url: str | Path, rules: list[dict], **configuration: object) -> dict:
+    """rate-limit.yaml with another URL of the module, other fields of the configuration, and these rules, which are enforced."""
     found = only("EnvoyFilter", "rate-limit.yaml")
     _, extension = found["spec"]["configPatches"]
     plugin = extension["patch"]["value"]["typed_config"]["config"]
@@ -76,9 +76,8 @@ def limited(url: str | Path, rules: list[dict]) -> dict:
         plugin["vm_config"]["code"] = {"local": {"filename": str(url)}}
     else:
         plugin["vm_config"]["code"]["remote"]["http_uri"]["uri"] = url
-    configuration = json.loads(plugin["configuration"]["value"])
-    configuration["rate_limit"] = {"rules": rules}
-    plugin["configuration"]["value"] = json.dumps(configuration)
+    shipped = json.loads(plugin["configuration"]["value"])
+    plugin["configuration"]["value"] = json.dumps(shipped | configuration | {"rate_limit": {"rules": rules}})
     return found
 
 

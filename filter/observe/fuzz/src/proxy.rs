@@ -150,17 +150,18 @@ impl Host for Questions<'_> {
 
     /// Any number names one of the reasons, 0 none.
     fn failure(&self) -> Option<Failure> {
-        const ALL: [Failure; 6] = [
+        const ALL: [Failure; 7] = [
             Failure::Other,
             Failure::Timeout,
             Failure::Overload,
             Failure::Unavailable,
             Failure::UpstreamReset,
             Failure::ClientReset,
+            Failure::RateLimited,
         ];
         let number =
             self.script.response.as_ref().and_then(|side| side.number(":failure")).filter(|&number| number > 0)?;
-        ALL.get((number % 6) as usize).copied()
+        ALL.get((number % 7) as usize).copied()
     }
 
     fn is_from_upstream(&self) -> bool {

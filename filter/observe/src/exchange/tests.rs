@@ -91,6 +91,7 @@ fn outcome_follows_response_flags() {
         (Failure::Unavailable, "tools/call error/upstream_unavailable"),
         (Failure::UpstreamReset, "tools/call error/reset"),
         (Failure::Overload, "tools/call error/overload"),
+        (Failure::RateLimited, "tools/call error/rate_limited"),
         (Failure::ClientReset, "tools/call cancelled"),
         (Failure::Other, "tools/call error/http_error"),
     ] {

@@ -69,6 +69,7 @@ impl Verdict {
         match failure {
             Some(Failure::Timeout) => Some(Self::Failed(ErrorType::Timeout)),
             Some(Failure::Overload) => Some(Self::Failed(ErrorType::Overload)),
+            Some(Failure::RateLimited) => Some(Self::Failed(ErrorType::RateLimited)),
             Some(Failure::Unavailable) => Some(Self::Failed(ErrorType::UpstreamUnavailable)),
             Some(Failure::UpstreamReset) => Some(Self::Failed(ErrorType::Reset)),
             Some(Failure::ClientReset) => Some(Self::ClientLeft),

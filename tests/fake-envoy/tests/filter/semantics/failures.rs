@@ -9,7 +9,7 @@ fn local_reply(exchange: Exchange, flags: u64, status: u16, details: &str) -> Ex
     exchange.flags(flags).details(details).answer(status, "text/plain", "upstream connect error")
 }
 
-const CAUSES: [(u64, u16, &str, &str); 15] = [
+const CAUSES: [(u64, u16, &str, &str); 16] = [
     (flags::UT, 504, "response_timeout", "timeout"),
     (flags::SI, 408, "stream_idle_timeout", "timeout"),
     (flags::DT, 504, "max_duration_timeout", "timeout"),
@@ -24,6 +24,7 @@ const CAUSES: [(u64, u16, &str, &str); 15] = [
     (flags::LR, 503, "upstream_reset_before_response_started{local_reset}", "reset"),
     (flags::UO, 503, "upstream_reset_before_response_started{overflow}", "overload"),
     (flags::OM, 503, "overload", "overload"),
+    (flags::RL, 429, "request_rate_limited", "rate_limited"),
     (flags::UF | flags::UC, 503, "upstream_reset_before_response_started", "upstream_unavailable"),
 ];
 
