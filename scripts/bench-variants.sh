@@ -43,6 +43,7 @@ variant() {
 all=(empty five-calls nine-calls core-only release scalar opt-2 opt-s thin-lto fewer-exports)
 [ $# -gt 0 ] || set -- "${all[@]}"
 prepare_bench
+build_modules
 arguments=()
 for name in "$@"; do
   variant "$name"

@@ -15,6 +15,7 @@ cd "$root"
 source scripts/bench-lib.sh
 
 prepare_bench
+build_modules
 ours=${MCP_FILTER_WASM:-$(step "Building the filter" scripts/build-filter.sh)}
 json=$CARGO_TARGET_DIR/bench.json
 [ -z "${SCENARIO:-}" ] || json=$CARGO_TARGET_DIR/bench-part.json

@@ -4,7 +4,8 @@
 #   URL=http://localhost:4000 CONCURRENCY=50 TOTAL=1000 scripts/loadtest.sh
 #   scripts/loadtest.sh --help        all settings; an argument overrides its variable
 #
-# Without URL it starts an MCP server made with the Rust SDK and a sidecar in front of it, on free ports, and ends both.
+# Without URL it starts an MCP server made with the Rust SDK and a sidecar in front of it, on free ports, and ends both. RULE then
+# is the only rate limit rule of this sidecar.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -13,6 +14,14 @@ cd "$root"
 # With URL, the sidecar runs already.
 url=${URL:-}
 case " $* " in *" --url"* | *" --help "* | *" -h "*) url=given ;; esac
+rule=${RULE:-}
+arguments=("$@")
+for index in "${!arguments[@]}"; do
+  case "${arguments[index]}" in
+    --rule) rule=${arguments[index + 1]:-} ;;
+    --rule=*) rule=${arguments[index]#--rule=} ;;
+  esac
+done
 needs=(rust c)
 [ -n "$url" ] || needs+=(python node cache)
 scripts/prerequisites.sh "${needs[@]}"
@@ -47,7 +56,12 @@ trap end EXIT
 read -r upstream port probe admin < <(free_ports 4)
 PORT=$upstream "$server" >"$logs/server" 2>&1 &
 children+=($!)
-env MCP_UPSTREAM_URL="http://127.0.0.1:$upstream/mcp" MCP_UPSTREAM_NAME=rmcp CONCURRENCY=2 \
+limit=()
+if [ -n "$rule" ]; then
+  printf '{"rate_limit": {"rules": [%s]}}\n' "$rule" >"$logs/filter.json"
+  limit=(MCP_FILTER_CONFIG="$logs/filter.json")
+fi
+env "${limit[@]}" MCP_UPSTREAM_URL="http://127.0.0.1:$upstream/mcp" MCP_UPSTREAM_NAME=rmcp CONCURRENCY=2 \
   HOST=127.0.0.1 PROBE_HOST=127.0.0.1 PORT="$port" PROBE_PORT="$probe" ADMIN_PORT="$admin" \
   "$MCP_SIDECAR" run >"$logs/sidecar" 2>&1 &
 children+=($!)

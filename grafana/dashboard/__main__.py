@@ -15,6 +15,7 @@ import clients
 import errors
 import frame
 import overview
+import rate_limits
 import request_analysis
 import resources_and_prompts
 import runbook_page
@@ -22,9 +23,10 @@ import sessions_and_streams
 import sidecar_health
 import tools
 
-SECTIONS = [overview, request_analysis, tools, clients, resources_and_prompts, errors, sessions_and_streams, sidecar_health]
+SECTIONS = [overview, request_analysis, tools, clients, resources_and_prompts, errors, rate_limits, sessions_and_streams,
+            sidecar_health]
 # Closed at first: a closed section sends no queries to Prometheus.
-CLOSED = {resources_and_prompts, sessions_and_streams, sidecar_health}
+CLOSED = {resources_and_prompts, rate_limits, sessions_and_streams, sidecar_health}
 FOLDER = Path(__file__).resolve().parents[1] / "dashboards"
 
 

@@ -19,7 +19,7 @@ def _kinds() -> list[Panel]:
     return [
         runbook(time_series(
             "Errors by origin", "`server`: the server or a tool answered with an error. `transport`: no answer from the server. "
-            "`client`: unknown names, invalid arguments, no login; not in the error ratio, and no alert reads them.",
+            "`client`: unknown names, invalid arguments, no login, a rate limit; not in the error ratio, and no alert reads them.",
             Query(kind(BY_SERVER), "server"), Query(kind(BY_TRANSPORT), "transport"),
             Query(f"{kind(BY_CLIENT)} or vector(0)", "client"), unit="reqps", span=12,
             colors={"server": RED, "transport": YELLOW, "client": BLUE}), "MCPHighErrorRate"),

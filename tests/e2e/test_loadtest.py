@@ -1,5 +1,6 @@
 """The load test with real servers: it passes if its counts equal the sidecar's, and fails if they differ."""
 
+import json
 import os
 import re
 import subprocess
@@ -15,6 +16,8 @@ from support.sidecar import Sidecar
 pytestmark = pytest.mark.loadtest
 
 DEADLINE = 240
+DAY_MS = 86_400_000
+LIMITED = re.compile(r"^rule (\S+): (\d+) requests admitted, (\d+) refused; it may admit (\d+)", re.MULTILINE)
 ROW = re.compile(r"^(mcp_\S+) +(-?\d+) +(-?\d+)(  differs)?$", re.MULTILINE)
 
 
@@ -99,6 +102,104 @@ def test_counts_are_equal_over_two_endpoints(sidecars, name: str) -> None:
     assert 'transport="http_sse"' in done.stdout
 
 
+@pytest.fixture
+def limited(peer, logs):
+    """A sidecar with one rate limit rule in front of a real server."""
+    running: list[Sidecar] = []
+
+    def start(name: str, rule: dict) -> Sidecar:
+        label = f"loadtest-{name}-{rule['name']}"
+        config = logs / f"{label}.json"
+        config.write_text(json.dumps({"rate_limit": {"rules": [rule]}}))
+        running.append(Sidecar(peer(name).port, logs, label, MCP_UPSTREAM_NAME=name, MCP_FILTER_CONFIG=str(config)))
+        return running[-1]
+
+    yield start
+    for sidecar in running:
+        sidecar.stop()
+
+
+def a_rule(**fields: object) -> dict:
+    return {"name": "calls", "method": "tools/call", "requests": 25, "interval_ms": DAY_MS} | fields
+
+
+def outcome_of(output: str, rule: dict) -> tuple[int, int]:
+    """How many requests the client saw admitted and refused. The sidecar's counts and the other families agree."""
+    (name, admitted, refused, _) = LIMITED.search(output).groups()
+    assert name == rule["name"]
+    series = rows(output)
+    for outcome, count in (("allowed", int(admitted)), ("limited", int(refused))):
+        assert series.get(f'mcp_rate_limit_total{{rule="{name}",outcome="{outcome}"}}', (0, 0)) == (count, count)
+    errors = [pair for key, pair in series.items() if key.startswith("mcp_requests_total") and "rate_limited" in key]
+    assert sum(seen for _, seen in errors) == int(refused), output
+    return int(admitted), int(refused)
+
+
+@pytest.mark.parametrize("revision", ["2025-11-25", "2026-07-28"])
+def test_rule_of_a_long_interval_admits_its_burst(limited, revision: str) -> None:
+    rule = a_rule(name=f"day-{revision}")
+    sidecar = limited("rmcp-3.11.0", rule)
+    done = drive(sidecar, 2000, "--rule", json.dumps(rule), REVISION=revision)
+    assert done.returncode == 0, done.stdout + done.stderr
+    # 800 calls of the mix and those that try the tools before.
+    assert outcome_of(done.stdout, rule) == (25, sent(done.stdout, "tools/call") - 25)
+    assert sent(done.stdout, "tools/call") == 808
+    assert all(sidecar.accepted()), "one worker had no connection"
+    sidecar.check_log()
+
+
+def test_rule_of_a_long_interval_admits_its_burst_over_two_endpoints(limited) -> None:
+    rule = a_rule(name="legacy", burst=30)
+    sidecar = limited("everything-sse", rule)
+    settings = {
+        "URL": f"http://127.0.0.1:{sidecar.port}/sse",
+        "METRICS": f"http://127.0.0.1:{sidecar.probe_port}/metrics",
+        "CONCURRENCY": "20",
+        "TOTAL": "1000",
+        "RULE": json.dumps(rule),
+    }
+    done = loadtest("--revision", "2024-11-05", **settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert outcome_of(done.stdout, rule)[0] == 30
+
+
+def test_rule_admits_burst_and_rate(limited) -> None:
+    rule = a_rule(name="rate", requests=40, interval_ms=1000, burst=7)
+    done = drive(limited("rmcp-3.11.0", rule), 6000, "--rule", json.dumps(rule))
+    assert done.returncode == 0, done.stdout + done.stderr
+    admitted, refused = outcome_of(done.stdout, rule)
+    most = int(LIMITED.search(done.stdout).group(4))
+    # The clients call all the time, so tokens are taken as they come; the tools were tried before.
+    assert refused > 0 and most * 0.5 < admitted <= most, done.stdout
+
+
+@pytest.mark.parametrize("per", ["session", "client"])
+def test_every_session_and_tool_has_its_bucket(limited, per: str) -> None:
+    rule = a_rule(name=f"per-{per}", tool="*", per=per, burst=1)
+    done = drive(limited("rmcp-3.11.0", rule), 2000, "--rule", json.dumps(rule))
+    assert done.returncode == 0, done.stdout + done.stderr
+    admitted, refused = outcome_of(done.stdout, rule)
+    tools = len({key for key in rows(done.stdout) if key.startswith("mcp_tool_calls_total") and "rate_limited" not in key})
+    sessions = sent(done.stdout, "initialize")
+    assert refused > 0
+    assert admitted == tools if per == "client" else tools < admitted <= tools * sessions
+
+
+def test_more_than_the_rule_may_admit_fails(limited) -> None:
+    rule = a_rule(name="smaller")
+    done = drive(limited("rmcp-3.11.0", rule), 400, "--rule", json.dumps(rule | {"requests": 24}))
+    assert done.returncode == 1 and "25 requests admitted" in done.stdout, done.stdout + done.stderr
+    assert "it may admit 24  too many" in done.stdout and "differ" not in done.stdout
+
+
+def test_another_rules_counts_are_a_difference(limited) -> None:
+    rule = a_rule(name="own")
+    done = drive(limited("rmcp-3.11.0", rule), 400, "--rule", json.dumps(rule | {"name": "other"}))
+    different = {series: pair for series, pair in rows(done.stdout).items() if pair[0] != pair[1]}
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert different == {'mcp_rate_limit_total{rule="other",outcome="allowed"}': (25, 0)}
+
+
 def test_additional_call_is_a_difference(sidecars) -> None:
     """Another client makes a call while the load runs, after the first line of progress."""
     sidecar = sidecars("rmcp-3.11.0")
@@ -139,8 +240,8 @@ def test_without_the_metrics_page_nothing_is_compared(sidecars) -> None:
 
 
 def test_every_bad_setting_is_named() -> None:
-    done = loadtest(URL="localhost", METRICS="ftp://a", CONCURRENCY="0", TOTAL="x", REVISION="2025")
+    done = loadtest(URL="localhost", METRICS="ftp://a", CONCURRENCY="0", TOTAL="x", REVISION="2025", RULE="{}")
     assert done.returncode == 2
-    for name in ("URL", "METRICS", "CONCURRENCY", "TOTAL", "REVISION"):
+    for name in ("URL", "METRICS", "CONCURRENCY", "TOTAL", "REVISION", "RULE"):
         assert f"loadtest: {name}: " in done.stderr
     assert loadtest("--unknown").returncode == 2

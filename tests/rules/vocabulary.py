@@ -24,9 +24,6 @@ OTHERS = {
 }
 # The collector gives this family the names of OpenTelemetry's conventions.
 RENAMED = {"mcp_server_operation_duration_seconds"}
-# Values that docs/metrics.md reserves for a later version. Queries may use them already.
-METRICS_PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
-RESERVED = frozenset(re.findall(r"^\| `(\w+)` \| reserved", METRICS_PAGE, flags=re.MULTILINE))
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,8 @@ def closed_sets() -> dict[str, dict[str, frozenset[str]]]:
     """The labels of each series whose values are all in the core's tables, with these values."""
     sets: dict[str, dict[str, frozenset[str]]] = {}
     for family in core_tables.families().values():
-        closed = {label.name: frozenset(label.values) for label in family.labels if label.budget is None}
+        # The names of rules are in the configuration.
+        closed = {label.name: frozenset(label.values) for label in family.labels if label.budget is None and label.values}
         sets |= dict.fromkeys(series_of(family), closed)
     for rule in rules():
         if "record" in rule:
@@ -107,7 +105,7 @@ def unknown_values(selector: Selector) -> list[str]:
         parts = matcher.value.split("|") if is_pattern and "(" not in matcher.value else [matcher.value]
         for part in parts:
             pattern = re.compile(part if is_pattern else re.escape(part))
-            if not any(pattern.fullmatch(value) for value in values | RESERVED):
+            if not any(pattern.fullmatch(value) for value in values):
                 found.append(f"{matcher.name} has no value {part}")
     return found
 

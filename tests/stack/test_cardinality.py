@@ -98,8 +98,12 @@ def test_the_page_has_the_most_series_of_tool_calls_by_client() -> None:
     assert f"up to {arithmetic.client_calls_at_most(Limits()):,} series" in document.PAGE.read_text(encoding="utf-8")
 
 
+def test_the_page_has_the_series_of_a_rule() -> None:
+    assert f"Each rule of `rate_limit` adds {arithmetic.series_of_rule()} series" in document.PAGE.read_text(encoding="utf-8")
+
+
 def test_limits_are_the_most() -> None:
     most = arithmetic.counts(arithmetic.limits(Limits(), semconv=True))
     typical = arithmetic.counts(arithmetic.typical(Typical(), semconv=True))
-    assert set(most) == set(arithmetic.FAMILIES) - {arithmetic.CLIENT_CALLS}
+    assert set(most) == set(arithmetic.FAMILIES) - {arithmetic.CLIENT_CALLS, arithmetic.RATE_LIMITS}
     assert all(typical[name] <= most[name] for name in typical)

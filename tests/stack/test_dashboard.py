@@ -1,6 +1,6 @@
 """Each query of each panel finds data in a live Prometheus with the traffic of real clients of the weather server.
 
-Two panels stay empty because the weather server does not do what they show; a test fills each of them.
+Three panels stay empty because the demo does not do what they show; a test fills each of them.
 """
 
 import json
@@ -28,7 +28,12 @@ PANELS = board.panels(DASHBOARD)
 EMPTY = {
     "Tasks by status": "the weather server answers every call at once, and a task's series begins with the first task",
     "Duration of server requests": "the weather server asks its clients nothing",
+    "Refused calls by tool": "the rule of the demo refuses nothing",
 }
+# For the demo: a rule that only counts.
+SHADOW = {"shadow": True, "rules": [{"name": "calls", "method": "tools/call", "requests": 1, "interval_ms": 1000}]}
+# For the panels that the demo leaves empty: one call of one tool in a day.
+DAILY = {"rules": [{"name": "daily", "method": "tools/call", "tool": "often", "requests": 1, "interval_ms": 86_400_000}]}
 # The variables as Grafana sets them: everything selected, a scrape every second, the last five minutes.
 VALUES = board.variables(DASHBOARD) | board.times(1, 2, 300)
 SESSION = [*JSON, ("Mcp-Session-Id", "one"), ("MCP-Protocol-Version", "2025-11-25")]
@@ -43,7 +48,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     weather = Process([get("python", "weather"), str(ROOT / "examples/weather/server.py")], directory / "weather.log",
                       {"HOST": "127.0.0.1", "PORT": str(port), "PATH": "", "HOME": "/nonexistent"})
     wait_for("the weather server to listen", lambda: accepts(port), process=weather)
-    sidecar = Proxy(port, directory, config={"labels": {"client_name": "tools"}})
+    sidecar = Proxy(port, directory, config={"labels": {"client_name": "tools"}, "rate_limit": SHADOW})
     stack = Stack(directory / "stack", [sidecar.instance])
     over = threading.Event()
     clients = threading.Thread(target=drive, args=(sidecar, over))
@@ -111,7 +116,7 @@ def test_selected_value_selects_only_its_series(demo: Prometheus) -> None:
 
 
 class Server:
-    """An MCP server with a tool that asks a person, and a tool that runs as a task."""
+    """An MCP server with a tool that asks a person, a tool that runs as a task, and a tool that responds at once."""
 
     def __init__(self) -> None:
         self.answered = threading.Event()
@@ -128,6 +133,8 @@ class Server:
         elif b'"later"' in body:
             self.tasks += 1
             wire.json(200, result({"task": self.task("working")}))
+        elif b'"often"' in body:
+            wire.json(200, result({"content": []}))
         elif b'"method"' in body:
             self.ask(wire)
         else:
@@ -161,14 +168,20 @@ def start_and_end_a_task(sidecar: Proxy) -> None:
     sidecar.post(rpc("tasks/get", {"taskId": task}), SESSION)
 
 
+def call_until_refused(sidecar: Proxy) -> None:
+    while sidecar.post(rpc("tools/call", {"name": "often", "arguments": {}}), SESSION).head.status != 429:
+        pass
+
+
 @pytest.mark.parametrize(("title", "family", "cause"), [
     pytest.param("Duration of server requests", "mcp_server_request_duration_seconds_count", wait_for_a_person, id="people"),
     pytest.param("Tasks by status", "mcp_tasks_total", start_and_end_a_task, id="tasks"),
+    pytest.param("Refused calls by tool", 'mcp_tool_calls_total{error_type="rate_limited"}', call_until_refused, id="refused"),
 ])
 def test_empty_panel_is_filled_by_its_traffic(upstream: Stub, proxy, stack, title: str, family: str, cause: Callable) -> None:
     [panel] = [panel for panel in PANELS if panel["title"] == title]
     upstream.on("/mcp", Server())
-    sidecar = proxy(upstream.port)
+    sidecar = proxy(upstream.port, config={"rate_limit": DAILY})
     prometheus = stack([sidecar.instance]).prometheus
     # An increase needs two scrapes of the series that begins with the first event.
     for number in (1, 2):

@@ -30,6 +30,12 @@ EVALUATIONS = 40
 # Any alert about a server, firing or pending, at any time.
 EVER = 'count_over_time(ALERTS{server_name!=""}[1h])'
 FINE = result({"content": [{"type": "text", "text": "fine"}]})
+# A rule that refuses nothing, and one that refuses all prompts but one.
+RULES = [{"name": "calls", "method": "tools/call", "requests": 1000, "interval_ms": 1000},
+         {"name": "prompts", "method": "prompts/get", "requests": 1, "interval_ms": 86_400_000}]
+LIMITED = {"rate_limit": {"rules": RULES}}
+# More than the filter holds.
+PADDING = "x" * 65536
 BROKEN = result({"content": [{"type": "text", "text": "no radar"}], "isError": True})
 
 
@@ -129,7 +135,7 @@ def await_evaluations(running: Prometheus) -> None:
 
 
 def test_every_selector_finds_series_and_every_query_runs(upstream: Stub, tools: Tools, proxy, stack) -> None:
-    sidecar = proxy(upstream.port)
+    sidecar = proxy(upstream.port, config=LIMITED)
     running = stack([sidecar.instance]).prometheus
     # An increase needs an earlier sample.
     sidecar.call("forecast")
@@ -146,12 +152,14 @@ def test_every_selector_finds_series_and_every_query_runs(upstream: Stub, tools:
 
 
 def test_errors_of_the_caller_raise_no_alert(upstream: Stub, tools: Tools, proxy, short_stack, busy) -> None:
-    sidecar = proxy(upstream.port)
+    sidecar = proxy(upstream.port, config=LIMITED)
     upstream.on("/locked", answers(401, b"log in", "text/plain"))
     upstream.on("/probed", answers(400, error(-32022)))
     upstream.on("/alive", answers(200, error(-32000)))
+    upstream.on("/limited", answers(200, result({"messages": []})))
     asked = {"/mcp": rpc("tools/call", {"name": "rader", "arguments": {}}), "/locked": rpc("tools/list"),
-             "/probed": rpc("server/discover"), "/alive": rpc("ping")}
+             "/probed": rpc("server/discover"), "/alive": rpc("ping"),
+             "/limited": rpc("prompts/get", {"name": "hello"})}
 
     def one_round() -> None:
         with Connection(sidecar.port) as connection:
@@ -162,7 +170,8 @@ def test_errors_of_the_caller_raise_no_alert(upstream: Stub, tools: Tools, proxy
     busy(one_round)
     await_evaluations(running)
     kinds = {(labels["status"], labels.get("error_type")) for labels, _ in running.query("mcp_requests_total > 10")}
-    assert kinds == {("error", "invalid_request"), ("error", "unauthorized"), ("error", "rpc_error"), ("negotiation", None)}
+    assert kinds == {("error", "invalid_request"), ("error", "unauthorized"), ("error", "rpc_error"), ("error", "rate_limited"),
+                     ("negotiation", None)}
     assert running.query(EVER) == []
 
 
@@ -241,6 +250,19 @@ def test_calls_of_an_unlisted_tool_go_on(upstream: Stub, tools: Tools, proxy, sh
     busy(one_round)
     await_firing(running, "MCPUnlistedToolCalls", server_name="weather")
     assert alerts(running, "firing") == {"MCPUnlistedToolCalls"}
+
+
+def test_padded_calls_get_past_a_rule(upstream: Stub, tools: Tools, proxy, short_stack, busy) -> None:
+    sidecar = proxy(upstream.port, config=LIMITED)
+    running = short_stack([sidecar.instance]).prometheus
+
+    def one_round() -> None:
+        sidecar.call("forecast")
+        sidecar.post(rpc("tools/call", {"name": "forecast", "arguments": {"padding": PADDING}}))
+
+    busy(one_round)
+    await_firing(running, "MCPRateLimitUnread", server_name="weather")
+    assert alerts(running, "firing") == {"MCPRateLimitUnread"}
 
 
 def test_traffic_without_the_filter_raises_the_alert(upstream: Stub, short_stack, busy, tmp_path: Path) -> None:

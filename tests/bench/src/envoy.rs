@@ -23,7 +23,8 @@ const START: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(crate) enum Filter {
     None,
-    Wasm(PathBuf),
+    /// A module with its configuration.
+    Wasm(PathBuf, Option<Value>),
     /// Envoy's own MCP filter.
     Native,
 }
@@ -43,8 +44,9 @@ impl Filter {
     fn config(&self) -> Result<Option<Value>> {
         let config = match self {
             Self::None => return Ok(None),
-            Self::Wasm(path) => {
+            Self::Wasm(path, configuration) => {
                 let path = path.canonicalize().with_context(|| format!("module {}", path.display()))?;
+                let text = configuration.as_ref().map_or(String::new(), Value::to_string);
                 json!({
                     "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
                     "config": {
@@ -52,6 +54,9 @@ impl Filter {
                         "root_id": "bench",
                         // Fail closed: after a trap requests fail. Otherwise the filter would only seem fast.
                         "failure_policy": "FAIL_CLOSED",
+                        "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text},
+                        // A filter that holds requests reads their bodies meanwhile; others are not affected.
+                        "allow_on_headers_stop_iteration": true,
                         "vm_config": {
                             "runtime": "envoy.wasm.runtime.v8",
                             "code": {"local": {"filename": path}},
@@ -164,7 +169,7 @@ impl Envoy {
     pub(crate) async fn check_filter(&self) -> Result<()> {
         match &self.filter {
             Filter::None => {}
-            Filter::Wasm(path) => {
+            Filter::Wasm(path, _) => {
                 let active = self.stat("wasm.envoy.wasm.runtime.v8.active").await?;
                 ensure!(active > 0, "{} is not running", path.display());
             }

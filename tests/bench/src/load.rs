@@ -44,8 +44,9 @@ impl Load {
             let stage = self.stage.clone();
             running.spawn(async move {
                 let workload = stage.workloads.get(scenario).context("no such scenario")?;
+                let session = session_id(connection.lane);
                 for _ in 0..each {
-                    connection.exchange(&stage, workload).await?;
+                    connection.exchange(&stage, workload, &session).await?;
                 }
                 anyhow::Ok(connection)
             });
@@ -55,18 +56,29 @@ impl Load {
         }
         Ok(sent)
     }
+
+    /// Sends one request of the first scenario in each of `count` further sessions.
+    pub(crate) async fn open_sessions(&mut self, count: usize) -> Result<()> {
+        let Self { stage, connections } = self;
+        let workload = stage.workloads.first().context("no scenario")?;
+        let connection = connections.first_mut().context("no connection")?;
+        for number in 0..count {
+            let session = format!("{number}-{}", session_id(connection.lane));
+            connection.exchange(stage, workload, &session).await?;
+        }
+        Ok(())
+    }
 }
 
 // === impl Connection ===
 
 impl Connection {
-    async fn exchange(&mut self, stage: &Stage, workload: &Workload) -> Result<()> {
+    async fn exchange(&mut self, stage: &Stage, workload: &Workload, session: &str) -> Result<()> {
         let mut request = Request::post(workload.path()).header("host", "127.0.0.1:4000");
         for (name, value) in &workload.headers {
             request = request.header(*name, *value);
         }
-        let request =
-            request.header("mcp-session-id", session_id(self.lane)).body(Full::new(workload.request.clone()))?;
+        let request = request.header("mcp-session-id", session).body(Full::new(workload.request.clone()))?;
         self.sender.ready().await?;
         let mut response = self.sender.send_request(request).await?;
         let status = response.status();

@@ -16,6 +16,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use envoy::Filter;
 use rounds::{Plan, Variant};
+use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use workload::SCENARIOS;
@@ -73,6 +74,11 @@ enum Command {
         #[arg(required = true)]
         modules: Vec<String>,
     },
+    /// Compares this project's filter without and with a rate limit that refuses nothing.
+    RateLimit {
+        /// The module of this project.
+        ours: PathBuf,
+    },
     /// Writes a module without some of its exported functions.
     WithoutExports {
         from: PathBuf,
@@ -91,6 +97,7 @@ async fn main() -> Result<()> {
     match command {
         Command::Compare { empty, ours, json } => compare(&plan, empty, ours, &json).await,
         Command::Variants { modules } => variants(&plan, &modules).await,
+        Command::RateLimit { ours } => rate_limit(&plan, ours).await,
         Command::WithoutExports { from, to, names } => {
             let module = fs::read(&from).with_context(|| format!("reading {}", from.display()))?;
             Ok(fs::write(to, exports::without(&module, &names)?)?)
@@ -118,12 +125,11 @@ impl Options {
 }
 
 async fn compare(plan: &Plan, empty: PathBuf, ours: PathBuf, json: &Path) -> Result<()> {
-    let variant = |name: &str, filter| Variant { name: name.to_owned(), filter };
     let four = [
-        variant("plain", Filter::None),
-        variant("empty", Filter::Wasm(empty)),
-        variant("ours", Filter::Wasm(ours)),
-        variant("native", Filter::Native),
+        Variant::new("plain", Filter::None),
+        Variant::new("empty", Filter::Wasm(empty, None)),
+        Variant::new("ours", Filter::Wasm(ours, None)),
+        Variant::new("native", Filter::Native),
     ];
     let findings = rounds::measure(plan, &four).await?;
     report::print_table(&findings);
@@ -132,12 +138,25 @@ async fn compare(plan: &Plan, empty: PathBuf, ours: PathBuf, json: &Path) -> Res
     fs::write(json, text + "\n").with_context(|| format!("writing {}", json.display()))
 }
 
+/// Buckets of one rule: the bound of the filter.
+const BUCKETS: usize = 1024;
+
+async fn rate_limit(plan: &Plan, ours: PathBuf) -> Result<()> {
+    // More than a run sends in one session. What is taken does not come back during the run, so no bucket is dropped.
+    let rule = json!({"method": "tools/call", "per": "session", "requests": 1, "interval_ms": 86_400_000, "burst": 1_000_000});
+    let limited = Filter::Wasm(ours.clone(), Some(json!({"rate_limit": {"rules": [rule]}})));
+    let full = Variant { sessions: BUCKETS - plan.connections, ..Variant::new("1,024 buckets", limited.clone()) };
+    let three = [Variant::new("no rule", Filter::Wasm(ours, None)), Variant::new("one rule", limited), full];
+    report::print_table(&rounds::measure(plan, &three).await?);
+    Ok(())
+}
+
 async fn variants(plan: &Plan, modules: &[String]) -> Result<()> {
-    let mut variants = vec![Variant { name: "plain".to_owned(), filter: Filter::None }];
+    let mut variants = vec![Variant::new("plain", Filter::None)];
     for module in modules {
         let (name, file) = module.split_once('=').with_context(|| format!("'{module}' is not NAME=FILE"))?;
         ensure!(Path::new(file).is_file(), "no module {file}");
-        variants.push(Variant { name: name.to_owned(), filter: Filter::Wasm(file.into()) });
+        variants.push(Variant::new(name, Filter::Wasm(file.into(), None)));
     }
     report::print_table(&rounds::measure(plan, &variants).await?);
     Ok(())

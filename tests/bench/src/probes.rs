@@ -16,7 +16,7 @@ pub(crate) async fn run(plan: &Plan, module: PathBuf) -> Result<Vec<(String, Vec
     let workload = Workload::new(scenario)?;
     let stage = Arc::new(Stage::new(vec![workload]));
     let upstream = upstream::start(stage.clone()).await?;
-    let envoy = Envoy::start(&plan.envoy, plan.cpu, Filter::Wasm(module), upstream).await?;
+    let envoy = Envoy::start(&plan.envoy, plan.cpu, Filter::Wasm(module, None), upstream).await?;
     Load::connect(stage, envoy.address, 1).await?.run(0, plan.rounds).await?;
     let mut probes: Vec<(String, Vec<f64>)> = Vec::new();
     for line in envoy.log()?.lines() {

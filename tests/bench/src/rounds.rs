@@ -28,6 +28,16 @@ pub(crate) struct Plan {
 pub(crate) struct Variant {
     pub(crate) name: String,
     pub(crate) filter: Filter,
+    /// Sessions that are opened before the first round, besides one per connection.
+    pub(crate) sessions: usize,
+}
+
+// === impl Variant ===
+
+impl Variant {
+    pub(crate) fn new(name: &str, filter: Filter) -> Self {
+        Self { name: name.to_owned(), filter, sessions: 0 }
+    }
 }
 
 /// The figures of one Envoy in one round.
@@ -107,8 +117,9 @@ async fn measure_once(
 async fn start(plan: &Plan, variant: &Variant, stage: Arc<Stage>, upstream: SocketAddr) -> Result<Lane> {
     let envoy = Envoy::start(&plan.envoy, plan.cpu, variant.filter.clone(), upstream).await?;
     envoy.check_filter().await?;
-    let load = Load::connect(stage, envoy.address, plan.connections).await?;
-    Ok(Lane { name: variant.name.clone(), envoy, load, sent: 0 })
+    let mut load = Load::connect(stage, envoy.address, plan.connections).await?;
+    load.open_sessions(variant.sessions).await?;
+    Ok(Lane { name: variant.name.clone(), envoy, load, sent: variant.sessions as u64 })
 }
 
 async fn rounds(

@@ -25,6 +25,9 @@ use tokio::time::timeout;
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
+/// The HTTP status of the sidecar's own refusal.
+const TOO_MANY_REQUESTS: u16 = 429;
+
 /// The protocol version and the transport that a client uses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dialect {
@@ -37,6 +40,8 @@ pub(crate) struct Dialect {
 pub(crate) struct Reply {
     pub(crate) outcome: Outcome,
     code: Option<i64>,
+    /// The name of the rate limit rule that refused the request.
+    refused_by: Option<String>,
     answered: Instant,
     /// The JSON-RPC message, or the body if there is none.
     pub(crate) text: Vec<u8>,
@@ -79,6 +84,7 @@ impl Reply {
         Self {
             outcome,
             code: None,
+            refused_by: None,
             answered: Instant::now(),
             text: Vec::new(),
             protocol_version: None,
@@ -89,8 +95,15 @@ impl Reply {
     }
 
     fn answer(&mut self, method: Method, message: &Message, text: Vec<u8>) {
-        self.outcome = Outcome::of_answer(method, message);
-        self.code = message.error.as_ref().map(|error| error.code);
+        let rule = message.error.as_ref().and_then(|error| error.rule());
+        if let Some(rule) = rule.filter(|_| self.status == Some(TOO_MANY_REQUESTS)) {
+            self.outcome = Outcome::Error(ErrorType::RateLimited);
+            self.refused_by = Some(rule.to_owned());
+        } else {
+            self.outcome = Outcome::of_answer(method, message);
+            // The sidecar does not count its own errors by code.
+            self.code = message.error.as_ref().map(|error| error.code);
+        }
         self.protocol_version = message.result.as_ref().and_then(|result| result.protocol_version.clone());
         self.answered = Instant::now();
         self.text = text;
@@ -204,6 +217,9 @@ impl Client {
         let (method, tool, outcome, code) = (template.method, template.tool, reply.outcome, reply.code);
         let took = reply.answered.duration_since(begun);
         self.world.tally(|tally| tally.ended(Ended { method, tool, outcome, code, took }));
+        if let Some(rule) = reply.refused_by.take() {
+            self.world.tally(|tally| tally.refused(rule));
+        }
         let lost =
             reply.status == Some(404) && method != Method::Initialize && !self.dialect.protocol_version.is_modern();
         if (outcome.is_unanswered() || lost) && method != Method::Initialize {

@@ -18,13 +18,15 @@ const STEP: Duration = Duration::from_millis(1600);
 #[derive(Debug)]
 pub(crate) struct Page {
     address: Arc<Address>,
+    /// The name of the rate limit rule whose counts are compared.
+    rule: Option<String>,
 }
 
 // === impl Page ===
 
 impl Page {
-    pub(crate) fn new(address: Address) -> Self {
-        Self { address: Arc::new(address) }
+    pub(crate) fn new(address: Address, rule: Option<String>) -> Self {
+        Self { address: Arc::new(address), rule }
     }
 
     /// Waits until the counts do not change, so that earlier traffic is not counted as part of the load.
@@ -64,7 +66,7 @@ impl Page {
         let page = fetch.await.context("no answer in time").flatten();
         let page =
             page.with_context(|| format!("METRICS {} cannot be read (--no-compare goes without)", self.address))?;
-        Ok(Counts::read(&page))
+        Ok(Counts::read(&page, self.rule.as_deref()))
     }
 
     async fn fetch(&self) -> Result<String> {

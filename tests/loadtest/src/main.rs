@@ -17,6 +17,7 @@ mod mix;
 mod offer;
 mod outcome;
 mod protocol_version;
+mod rate_limit;
 mod report;
 mod series;
 mod settings;
@@ -31,6 +32,7 @@ use offer::Offer;
 use settings::{CommandLine, Settings};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 use world::World;
 
 /// Exit status for refused settings, as clap has it.
@@ -57,21 +59,28 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Whether the counts are equal, or are not compared.
+/// Whether the counts are equal, or are not compared, and the rate limit rule admitted no more than it may.
 async fn drive(settings: &Settings) -> Result<bool> {
-    let page = settings.metrics.clone().map(Page::new);
+    let rule = settings.rule.as_ref();
+    let page = settings.metrics.clone().map(|address| Page::new(address, rule.map(|rule| rule.name.clone())));
     let before = match &page {
         Some(page) => Some(page.settled().await?),
         None => None,
     };
+    let begun = Instant::now();
     let world = Arc::new(World::new(settings.url.clone(), settings.timeout));
     let offer = Offer::learn(&world, settings).await?;
     let done = load::run(world.clone(), offer, settings).await?;
     report::print_load(&world, settings, &done);
     let mut is_equal = true;
+    if let Some(rule) = rule {
+        let limited = world.tally(|tally| tally.limited(rule, &done.offer.tools));
+        let most = rule.most(begun.elapsed(), limited.sessions, done.offer.tools.len() as u64);
+        is_equal = report::print_limited(rule, limited, most);
+    }
     if let (Some(page), Some(before)) = (page, before) {
-        let sent = world.tally(|tally| tally.expected(&done.offer.tools));
-        is_equal = report::print_comparison(&page.compare(&sent, &before).await?);
+        let sent = world.tally(|tally| tally.expected(&done.offer.tools, rule));
+        is_equal &= report::print_comparison(&page.compare(&sent, &before).await?);
     }
     if done.unsent > 0 {
         let reason = world.unreachable().unwrap_or_else(|| "no session was to be had".to_owned());

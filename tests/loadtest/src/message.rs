@@ -55,6 +55,18 @@ pub(crate) struct Success {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Failure {
     pub(crate) code: i64,
+    #[serde(default)]
+    data: Value,
+}
+
+// === impl Failure ===
+
+impl Failure {
+    /// The name of the rate limit rule that refused the request, if it is the sidecar's refusal.
+    pub(crate) fn rule(&self) -> Option<&str> {
+        let member = |name| self.data.get(name).and_then(Value::as_str);
+        member("rule").filter(|_| member("reason") == Some("rate_limited"))
+    }
 }
 
 // === impl Method ===
@@ -186,5 +198,18 @@ mod tests {
         assert!(refused.answers(1, true) && !refused.answers(1, false));
         assert_eq!(read(r#"{"id":"a","method":"ping"}"#).reply().unwrap(), r#"{"id":"a","jsonrpc":"2.0","result":{}}"#);
         assert!(read(r#"{"method":"notifications/progress"}"#).reply().is_none());
+    }
+
+    #[test]
+    fn refusal_names_its_rule() {
+        let rule = |data: &str| {
+            let text = format!(r#"{{"id":1,"error":{{"code":-32000,"message":"","data":{data}}}}}"#);
+            let message: Message = serde_json::from_str(&text).unwrap();
+            message.error.unwrap().rule().map(str::to_owned)
+        };
+        assert_eq!(rule(r#"{"reason":"rate_limited","rule":"a","retryAfterMs":5}"#).as_deref(), Some("a"));
+        assert_eq!(rule(r#"{"reason":"busy","rule":"a"}"#), None);
+        assert_eq!(rule(r#""rate_limited""#), None);
+        assert_eq!(rule("null"), None);
     }
 }

@@ -1,9 +1,10 @@
 //! The report at the end.
 
 use crate::load::{Done, REPORTED};
+use crate::rate_limit::Rule;
 use crate::series::Compared;
 use crate::settings::Settings;
-use crate::tally::{Measured, Tally};
+use crate::tally::{Limited, Measured, Tally};
 use crate::world::World;
 use std::collections::BTreeMap;
 
@@ -71,6 +72,15 @@ fn print_failures(tally: &Tally) {
 
 fn rows(tally: &Tally) -> impl Iterator<Item = (crate::message::Method, &Measured)> {
     REPORTED.into_iter().filter_map(|method| Some((method, tally.measured.get(&method)?)))
+}
+
+/// Prints what became of the requests that the rule covers. Returns whether it admitted at most `most`.
+pub(crate) fn print_limited(rule: &Rule, limited: Limited, most: u128) -> bool {
+    let Limited { admitted, refused, .. } = limited;
+    let is_over = u128::from(admitted) > most;
+    let mark = if is_over { "  too many" } else { "" };
+    println!("\nrule {}: {admitted} requests admitted, {refused} refused; it may admit {most}{mark}", rule.name);
+    !is_over
 }
 
 /// Prints both values of every series. Returns whether all are equal.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// The families that are compared, each with the labels that are kept.
-const FAMILIES: [(&str, &[&str]); 9] = [
+const FAMILIES: [(&str, &[&str]); 10] = [
     ("mcp_requests_total", &["method", "status", "error_type"]),
     ("mcp_tool_calls_total", &["tool_name", "status", "error_type"]),
     ("mcp_tools_listed_total", &[]),
@@ -14,7 +14,11 @@ const FAMILIES: [(&str, &[&str]); 9] = [
     ("mcp_notifications_total", &["method", "direction"]),
     ("mcp_sessions_total", &["protocol_version", "transport"]),
     ("mcp_session_duration_microseconds_count", &[]),
+    (RATE_LIMIT, &["rule", "outcome"]),
 ];
+
+/// Compared only for the rule that the load knows.
+const RATE_LIMIT: &str = "mcp_rate_limit_total";
 
 /// A family and the values of its labels. An empty value is the same as no label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,10 +52,11 @@ impl Series {
 
     /// The series of a sample, if it is compared. Notifications from the server are not compared, because the client does not
     /// receive those on a stream that it closed.
-    fn of_sample(sample: &Sample<'_>) -> Option<Self> {
+    fn of_sample(sample: &Sample<'_>, rule: Option<&str>) -> Option<Self> {
         let (family, names) = FAMILIES.iter().find(|(family, _)| *family == sample.family)?;
         let value = |name: &str| sample.labels.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value);
-        if value("direction") == "out" {
+        let is_other_rule = *family == RATE_LIMIT && rule != Some(value("rule"));
+        if value("direction") == "out" || is_other_rule {
             return None;
         }
         let labels: Vec<_> = names.iter().map(|name| (*name, value(name))).collect();
@@ -69,11 +74,11 @@ impl fmt::Display for Series {
 // === impl Counts ===
 
 impl Counts {
-    /// Reads a page in Prometheus' text format. Other families are ignored.
-    pub(crate) fn read(page: &str) -> Self {
+    /// Reads a page in Prometheus' text format. Other families, and other rate limit rules than this one, are ignored.
+    pub(crate) fn read(page: &str, rule: Option<&str>) -> Self {
         let mut counts = Self::default();
         for sample in page.lines().filter_map(Sample::parse) {
-            if let Some(series) = Series::of_sample(&sample) {
+            if let Some(series) = Series::of_sample(&sample, rule) {
                 counts.add(series, sample.value);
             }
         }
@@ -185,7 +190,18 @@ mcp_requests_total{method="tools/call",status="ok"} 7
 mcp_session_duration_microseconds_count 2
 mcp_tool_calls_total{tool_name="a"b\c, d}",status="ok"} 3
 "#;
-        assert_eq!(Counts::read(PAGE).to_string(), expected);
+        assert_eq!(Counts::read(PAGE, None).to_string(), expected);
+    }
+
+    #[test]
+    fn only_the_known_rule_is_read() {
+        let page = concat!(
+            "mcp_rate_limit_total{rule=\"a\",outcome=\"allowed\",server_name=\"s\"} 3\n",
+            "mcp_rate_limit_total{rule=\"b\",outcome=\"limited\",server_name=\"s\"} 4\n",
+        );
+        let read = |rule| Counts::read(page, rule).to_string();
+        assert_eq!(read(Some("b")), "mcp_rate_limit_total{rule=\"b\",outcome=\"limited\"} 4\n");
+        assert_eq!(read(None), "");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::arguments::Given;
 use crate::connection::Address;
 use crate::protocol_version::ProtocolVersion;
+use crate::rate_limit::Rule;
 use clap::Parser;
 use std::time::Duration;
 
@@ -53,6 +54,9 @@ pub(crate) struct CommandLine {
     /// A JSON object of argument values; each is used for every tool that has an argument of this name
     #[arg(long, env = "ARGUMENTS")]
     arguments: Option<String>,
+    /// A rate limit rule of the sidecar, as in its configuration: checks what it admits
+    #[arg(long, env = "RULE")]
+    rule: Option<String>,
     /// Seconds after which the client cancels a request
     #[arg(long, env = "TIMEOUT", default_value = TIMEOUT)]
     timeout: String,
@@ -70,6 +74,7 @@ pub(crate) struct Settings {
     pub(crate) protocol_version: Option<ProtocolVersion>,
     pub(crate) tools: Vec<String>,
     pub(crate) given: Given,
+    pub(crate) rule: Option<Rule>,
     pub(crate) timeout: Duration,
 }
 
@@ -96,12 +101,13 @@ impl Settings {
             .filter(|name| !name.is_empty())
             .and_then(|name| problems.protocol_version(name));
         let given = problems.given(line.arguments.as_deref().unwrap_or_default());
+        let rule = line.rule.as_deref().filter(|rule| !rule.is_empty()).and_then(|rule| problems.rule(rule));
         let timeout = Duration::from_secs(problems.number("TIMEOUT", or(&line.timeout, TIMEOUT), 1, 3600));
         let tools = line.tool.iter().filter(|name| !name.is_empty()).cloned().collect();
         match url {
             Some(url) if problems.0.is_empty() => {
                 let concurrency = concurrency as usize;
-                Ok(Self { url, metrics, concurrency, total, seed, protocol_version, tools, given, timeout })
+                Ok(Self { url, metrics, concurrency, total, seed, protocol_version, tools, given, rule, timeout })
             }
             _ => Err(problems.0),
         }
@@ -148,6 +154,16 @@ impl Problems {
         protocol_version
     }
 
+    fn rule(&mut self, value: &str) -> Option<Rule> {
+        match serde_json::from_str(value) {
+            Ok(rule) => Some(rule),
+            Err(error) => {
+                self.add("RULE", value, &format!("a rule of the sidecar's rate_limit: {error}"));
+                None
+            }
+        }
+    }
+
     fn given(&mut self, value: &str) -> Given {
         if value.is_empty() {
             return Given::new();
@@ -175,7 +191,7 @@ mod tests {
         assert!(settings.metrics.is_some());
         assert!(check(&["--no-compare"]).unwrap().metrics.is_none());
         let empty =
-            check(&["--url=", "--metrics=", "--concurrency=", "--total=", "--revision=", "--tool=", "--arguments="])
+            check(&["--url=", "--metrics=", "--concurrency=", "--total=", "--revision=", "--tool=", "--arguments=", "--rule="])
                 .unwrap();
         assert_eq!((empty.concurrency, empty.total, empty.protocol_version, empty.tools.len()), (50, 1000, None, 0));
         assert_eq!(check(&["--tool", "a,b", "--tool", "c"]).unwrap().tools, ["a", "b", "c"]);
@@ -191,6 +207,7 @@ mod tests {
             ("--seed", "-1"),
             ("--revision", "2025"),
             ("--arguments", "[]"),
+            ("--rule", r#"{"method": "tools/call"}"#),
             ("--timeout", "0"),
         ];
         let arguments: Vec<_> = wrong.iter().map(|(name, value)| format!("{name}={value}")).collect();

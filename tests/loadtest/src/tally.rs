@@ -3,8 +3,9 @@
 //! **Cost:** memory depends on the number of different ends, not on the number of requests.
 
 use crate::message::Method;
-use crate::outcome::Outcome;
+use crate::outcome::{ErrorType, Outcome};
 use crate::protocol_version::{ProtocolVersion, Transport};
+use crate::rate_limit::Rule;
 use crate::series::{Counts, Series};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
@@ -35,6 +36,15 @@ pub(crate) struct Measured {
     pub(crate) failures: BTreeMap<(Outcome, Option<i64>), u64>,
 }
 
+/// The requests that a rate limit rule covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limited {
+    pub(crate) admitted: u64,
+    pub(crate) refused: u64,
+    /// Sessions of the load, each with a bucket of its own if the rule is `per` session.
+    pub(crate) sessions: u64,
+}
+
 /// All counts.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -43,6 +53,8 @@ pub(crate) struct Tally {
     codes: BTreeMap<(Method, i64), u64>,
     sessions: BTreeMap<(&'static str, Transport), u64>,
     sessions_ended: u64,
+    /// Refused requests by the name of the rule.
+    refused: BTreeMap<String, u64>,
     initialized: u64,
     pub(crate) measured: BTreeMap<Method, Measured>,
 }
@@ -101,6 +113,11 @@ impl Tally {
         self.sessions_ended += 1;
     }
 
+    /// The rule refused a request.
+    pub(crate) fn refused(&mut self, rule: String) {
+        *self.refused.entry(rule).or_default() += 1;
+    }
+
     /// `notifications/initialized` was sent.
     pub(crate) fn initialized(&mut self) {
         self.initialized += 1;
@@ -111,8 +128,22 @@ impl Tally {
         self.measured.clear();
     }
 
+    /// What became of the requests that the rule covers; `tools` are the tool names by index.
+    pub(crate) fn limited(&self, rule: &Rule, tools: &[String]) -> Limited {
+        let passed = |outcome: Outcome| !matches!(outcome, Outcome::NotSent | Outcome::Error(ErrorType::RateLimited));
+        let ends = self.ends.iter().filter(|((method, outcome), _)| {
+            *method != Method::ToolsCall && rule.covers(*method, None) && passed(*outcome)
+        });
+        let calls = self.calls.iter().filter(|((tool, outcome), _)| {
+            rule.covers(Method::ToolsCall, tools.get(*tool).map(String::as_str)) && passed(*outcome)
+        });
+        let admitted = ends.map(|(_, count)| count).chain(calls.map(|(_, count)| count)).sum();
+        let refused = self.refused.get(&rule.name).copied().unwrap_or(0);
+        Limited { admitted, refused, sessions: self.sessions.values().sum() }
+    }
+
     /// The counts that the sidecar should have; `tools` are the tool names by index.
-    pub(crate) fn expected(&self, tools: &[String]) -> Counts {
+    pub(crate) fn expected(&self, tools: &[String], rule: Option<&Rule>) -> Counts {
         let mut counts = Counts::default();
         for (&(method, outcome), &count) in &self.ends {
             let Some((status, error_type)) = outcome.labels() else { continue };
@@ -144,6 +175,13 @@ impl Tally {
         counts.add(Series::new("mcp_session_duration_microseconds_count", &[]), self.sessions_ended);
         let notified = [("method", "notifications/initialized"), ("direction", "in")];
         counts.add(Series::new("mcp_notifications_total", &notified), self.initialized);
+        if let Some(rule) = rule {
+            let Limited { admitted, refused, .. } = self.limited(rule, tools);
+            for (outcome, count) in [("allowed", admitted), ("limited", refused)] {
+                let labels = [("rule", rule.name.as_str()), ("outcome", outcome)];
+                counts.add(Series::new("mcp_rate_limit_total", &labels), count);
+            }
+        }
         counts
     }
 }
@@ -169,10 +207,11 @@ fn label(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ended, Tally, label};
+    use super::{Ended, Limited, Tally, label};
     use crate::message::Method;
     use crate::outcome::{ErrorType, Outcome};
     use crate::protocol_version::Transport;
+    use crate::rate_limit::Rule;
     use std::time::Duration;
 
     #[test]
@@ -188,7 +227,7 @@ mod tests {
         tally.ended(ended(Method::ToolsCall, Some(0), Outcome::Error(ErrorType::RpcError), Some(-32000)));
         tally.ended(ended(Method::ToolsCall, Some(0), Outcome::NotSent, None));
         tally.ended(ended(Method::ResourcesRead, None, Outcome::Ok, None));
-        let expected = tally.expected(&["a=b".to_owned(), "echo".to_owned()]).to_string();
+        let expected = tally.expected(&["a=b".to_owned(), "echo".to_owned()], None).to_string();
         assert_eq!(
             expected.lines().collect::<Vec<_>>(),
             [
@@ -210,6 +249,42 @@ mod tests {
         let calls = &tally.measured[&Method::ToolsCall];
         assert_eq!(calls.failed(), 3);
         assert!(calls.microseconds.equivalent(calls.microseconds.max(), 3000));
+    }
+
+    #[test]
+    fn covered_requests_are_admitted_or_refused() {
+        let mut tally = Tally::default();
+        let ended = |method, tool, outcome| Ended { method, tool, outcome, code: None, took: Duration::ZERO };
+        tally.session_begun("2025-11-25", Transport::StreamableHttp);
+        for tool in [0, 1] {
+            tally.ended(ended(Method::ToolsCall, Some(tool), Outcome::Ok));
+            tally.ended(ended(Method::ToolsCall, Some(tool), Outcome::Error(ErrorType::ToolError)));
+            tally.ended(ended(Method::ToolsCall, Some(tool), Outcome::NotSent));
+        }
+        tally.ended(ended(Method::ToolsList, None, Outcome::Ok));
+        tally.ended(ended(Method::ToolsCall, Some(1), Outcome::Error(ErrorType::RateLimited)));
+        tally.refused("calls".to_owned());
+        let tools = ["a".to_owned(), "b".to_owned()];
+        let rule = |fields: &str| {
+            serde_json::from_str::<Rule>(&format!(r#"{{"requests": 1, "interval_ms": 1000, {fields}}}"#)).unwrap()
+        };
+        let all = rule(r#""name": "calls", "method": "tools/call""#);
+        assert_eq!(tally.limited(&all, &tools), Limited { admitted: 4, refused: 1, sessions: 1 });
+        let one = rule(r#""name": "one", "method": "tools/call", "tool": "b""#);
+        assert_eq!(tally.limited(&one, &tools), Limited { admitted: 2, refused: 0, sessions: 1 });
+        let lists = rule(r#""name": "lists", "method": "tools/list""#);
+        assert_eq!(tally.limited(&lists, &tools), Limited { admitted: 1, refused: 0, sessions: 1 });
+        let expected = tally.expected(&tools, Some(&all)).to_string();
+        let shown: Vec<_> = expected.lines().filter(|line| line.contains("rate_limit")).collect();
+        assert_eq!(
+            shown,
+            [
+                r#"mcp_rate_limit_total{rule="calls",outcome="allowed"} 4"#,
+                r#"mcp_rate_limit_total{rule="calls",outcome="limited"} 1"#,
+                r#"mcp_requests_total{method="tools/call",status="error",error_type="rate_limited"} 1"#,
+                r#"mcp_tool_calls_total{tool_name="b",status="error",error_type="rate_limited"} 1"#,
+            ]
+        );
     }
 
     #[test]

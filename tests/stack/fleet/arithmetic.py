@@ -20,6 +20,9 @@ SEMCONV = "mcp_server_operation_duration_microseconds"
 AVAILABLE = "mcp_upstream_available"
 # Only with `labels.client_name: "tools"`.
 CLIENT_CALLS = "mcp_client_tool_calls_total"
+# Only with `rate_limit`. Its rules have all series from the start.
+RATE_LIMITS = "mcp_rate_limit_total"
+OF_SETTINGS = (SEMCONV, CLIENT_CALLS, RATE_LIMITS)
 # A label has as many confirmed names as its limit, this number of unconfirmed ones, and `other`.
 UNCONFIRMED, OTHER = budgets()["unconfirmed"], 1
 LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
@@ -215,7 +218,7 @@ def limits(of: Limits, semconv: bool = False) -> Terms:
     ends = outcomes([*((status, "") for status in SETS["Status"] if status != "error"), *failed(*SETS["ErrorType"])])
     begun = start(semconv)
     most = {SEMCONV: semconv_at_most()} if semconv else {}
-    rest = [family for name, family in FAMILIES.items() if name not in begun and name not in (SEMCONV, CLIENT_CALLS)]
+    rest = [family for name, family in FAMILIES.items() if name not in begun and name not in OF_SETTINGS]
     return begun | {family.name: [at_most(family, budgeted)] for family in rest} | most | {
         "mcp_requests_total": [(one("methods", "method", values_of("mcp_requests_total", "method")), ends)],
         "mcp_request_duration_microseconds": [(timed, statuses)],
@@ -242,6 +245,11 @@ def at_most(family: Family, budgeted: dict[str, int]) -> Term:
 def client_calls_at_most(of: Limits) -> int:
     """The most series of the tool calls by client."""
     return combinations([at_most(FAMILIES[CLIENT_CALLS], most_values(of))])
+
+
+def series_of_rule() -> int:
+    """The series of one rule of `rate_limit`."""
+    return len(values_of(RATE_LIMITS, "outcome"))
 
 
 def values_of(family: str, label: str) -> tuple[str, ...]:

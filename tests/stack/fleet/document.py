@@ -7,7 +7,7 @@ import vocabulary
 from core_tables import ROOT
 
 from . import arithmetic
-from .arithmetic import CLIENT_CALLS, FAMILIES, SEMCONV, Limits, Term, Typical
+from .arithmetic import FAMILIES, OF_SETTINGS, SEMCONV, Limits, Term, Typical
 from .page import family_of
 
 PAGE = ROOT / "docs" / "fleet.md"
@@ -56,7 +56,7 @@ def recorded(terms: arithmetic.Terms) -> dict[str, int]:
     """The series of the recording rules for each sidecar, by rule."""
     ended = [labels for labels in arithmetic.label_sets(terms["mcp_requests_total"]) if labels["method"] != "ping"]
     failed = {(labels["method"], labels["error_type"]) for labels in ended
-              if labels["status"] == "error" and labels["error_type"] not in ("unauthorized", "invalid_request")}
+              if labels["status"] == "error" and labels["error_type"] not in ("unauthorized", "invalid_request", "rate_limited")}
     return {
         "method_error_type:mcp_requests_failed:increase5m": len(failed),
         "method:mcp_requests_judged:increase5m": len({labels["method"] for labels in ended if labels["status"] in ("ok", "error")}),
@@ -94,7 +94,7 @@ def series() -> str:
     start, typical, most = arithmetic.start(), arithmetic.typical(Typical()), arithmetic.limits(Limits())
     rows = []
     for name, family in FAMILIES.items():
-        if name in (SEMCONV, CLIENT_CALLS):
+        if name in OF_SETTINGS:
             continue
         begun = number(arithmetic.series(family, start.get(name, [])))
         cells = [formula(terms[name], family.each) if name in terms else "0" for terms in (typical, most)]

@@ -16,6 +16,19 @@ const FEATURES: [(&str, &str); 6] = [
     ),
 ];
 
+/// Rate limits that refuse nothing, with the number of sessions that have a bucket. What they take does not come back in time.
+const RATE_LIMITS: [(&str, &str, usize); 3] = [
+    (
+        "7 rate_limit, shadow",
+        r#"{"availability":"off","rate_limit":{"shadow":true,"rules":[{"method":"tools/call","per":"session","requests":1,"interval_ms":86400000,"burst":1000000}]}}"#,
+        1,
+    ),
+    ("8 rate_limit", ONE_RULE, 1),
+    ("9 rate_limit, 1,024 sessions", ONE_RULE, 1024),
+];
+
+const ONE_RULE: &str = r#"{"availability":"off","rate_limit":{"rules":[{"method":"tools/call","per":"session","requests":1,"interval_ms":86400000,"burst":1000000}]}}"#;
+
 /// Measures `small_json` with each feature. Its session has seen `initialize`, so that the client's name is known, and the request
 /// has the header of `identity`.
 ///
@@ -35,7 +48,25 @@ pub fn measure_features() -> Result<CostTable, Fault> {
         table.insert(name, &run.cost, &run.footprint);
         table.insert(&format!("{name}, tick"), &tick.cost, &tick.footprint);
     }
+    for (name, configuration, sessions) in RATE_LIMITS {
+        let others: Vec<Exchange> = (1..sessions).map(|number| in_session(&call, number)).collect();
+        let before: Vec<&Exchange> = std::iter::once(initialize).chain(&others).collect();
+        let [run, _] = measure_with(name, configuration, &before, &call)?;
+        table.insert(name, &run.cost, &run.footprint);
+    }
     Ok(table)
+}
+
+/// The exchange in another session.
+fn in_session(exchange: &Exchange, number: usize) -> Exchange {
+    let mut exchange = exchange.clone();
+    for step in &mut exchange.steps {
+        if let Step::RequestHeaders(headers) = step {
+            headers.retain(|(name, _)| name != "mcp-session-id");
+            headers.push(("mcp-session-id".to_owned(), format!("session-{number}").into_bytes()));
+        }
+    }
+    exchange
 }
 
 fn with_user(exchange: &Exchange) -> Exchange {
