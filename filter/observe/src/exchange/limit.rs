@@ -180,11 +180,14 @@ impl Exchange {
     }
 
     fn refused_part(&mut self, part: Part<'_>, context: &mut Context<'_>) {
+        let is_observed = match &part {
+            Part::Message(message) => matches!(message.kind(), MessageKind::Request | MessageKind::Invalid),
+            Part::Skipped(_) => true,
+            Part::Event { .. } | Part::Endpoint(_) => false,
+        };
         self.request.evidence = Evidence::Body;
-        match part {
-            Part::Message(message) if message.kind() == MessageKind::Request => self.request_message(message, context),
-            Part::Skipped(reason) => context.skipped(Direction::In, reason),
-            Part::Message(_) | Part::Event { .. } | Part::Endpoint(_) => {}
+        if is_observed {
+            self.request_part(part, context);
         }
     }
 

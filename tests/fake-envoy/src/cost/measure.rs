@@ -3,7 +3,7 @@
 //! Fuel, host calls and host allocations are counted on the filter. The footprint is that of the filter's traced
 //! copy, which runs the same exchange in a second [`Host`].
 
-use crate::{Cost, Exchange, Fault, Footprint, Framing, Host, Plugin, Trace, Vm, recorded};
+use crate::{Cost, Exchange, Fault, Footprint, Framing, Host, Pause, Plugin, Trace, Vm, recorded};
 
 /// Without `mcp_upstream_available`, which exchanges set by default.
 const CONFIGURATION: &str = "{\"availability\":\"off\"}";
@@ -73,7 +73,7 @@ pub(super) fn measure_with(
 
 /// A worker after the exchanges `before`, the first run of the exchange, and a tick.
 fn warm(host: &Host, configuration: &str, before: &[&Exchange], exchange: &Exchange) -> Result<Vm, Fault> {
-    let vm = host.start(&Plugin::new(configuration))?;
+    let vm = host.start(&Plugin::new(configuration).pausing(Pause::HoldsHeaders))?;
     for exchange in before.iter().chain(&[exchange]) {
         vm.play(exchange, Framing::Http1)?;
     }
