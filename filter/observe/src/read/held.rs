@@ -112,7 +112,9 @@ mod tests {
             return vec!["unread".to_owned()];
         }
         let shown = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
-        let name = |request: &HeldRequest<'_>| request.name.as_ref().map_or("-".to_owned(), |name| shown(name.start()));
+        let name = |request: &HeldRequest<'_>| {
+            request.name.as_ref().map_or_else(|| "-".to_owned(), |name| shown(name.start()))
+        };
         held.requests.iter().map(|request| format!("{} {}", shown(request.method.start()), name(request))).collect()
     }
 

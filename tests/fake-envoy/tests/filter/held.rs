@@ -82,7 +82,7 @@ fn over(exchange: &Exchange, framing: Framing) -> (Host, Vm, String) {
     play(&vm, &call());
     let played = vm.play(exchange, framing).unwrap();
     assert_eq!(played.upstream, Upstream::default());
-    let reply = played.local_reply.expect("no refusal");
+    let reply = played.local_reply.unwrap();
     assert_eq!(reply.status, 429);
     let body = String::from_utf8(reply.body).unwrap();
     (host, vm, body)
