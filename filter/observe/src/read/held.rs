@@ -193,34 +193,33 @@ mod tests {
         assert!(!read("[]").is_broken && !read("{}").is_broken && !read("7").is_broken);
     }
 
-    /// Texts of JSON-RPC, in any order and often broken.
+    /// Messages with any members, as a batch or one after the other, of which some are broken.
     fn any_body(random: &mut fastrand::Rng) -> String {
-        const TEXTS: [&str; 21] = [
-            "{",
-            "}",
-            "[",
-            "]",
-            ",",
-            ":",
-            "\"id\":",
-            "1",
-            "\"\\\"\"",
-            "\"jsonrpc\":\"2.0\",",
-            "\"method\":\"tools/call\",",
-            "\"params\":{",
-            "\"name\":\"a\"",
-            "null",
-            " ",
-            "\"id\":2}",
-            "\"ID\":3}",
-            "\"\\u0069d\":4.0}",
-            "{\"jsonrpc\":\"2.0\",\"method\":\"x\",",
-            "]}",
-            "[{",
+        const MEMBERS: [&str; 12] = [
+            r#""id":1"#,
+            r#""id":"\\\"}""#,
+            r#""\u0069d":4.0"#,
+            r#""id":null"#,
+            r#""method":"tools/call""#,
+            r#""method":"x""#,
+            r#""params":{"name":"a","arguments":{"id":2}}"#,
+            r#""params":[{"id":5}]"#,
+            r#""x":[{"id":6}]"#,
+            r#""result":{}"#,
+            r#""jsonrpc":"1.0""#,
+            r#""ID":3"#,
         ];
-        let begin = if random.bool() { r#"[{"jsonrpc":"2.0","method":"x","params":{},"# } else { "" };
-        let rest = (0..random.usize(0..10)).map(|_| TEXTS[random.usize(0..TEXTS.len())]).collect::<String>();
-        [begin, &rest].concat()
+        const ENDS: [&str; 8] = ["", "", "", " \n", ",", "}", "7", "\""];
+        let mut message = || {
+            let count = random.usize(0..5);
+            let members = (0..count).map(|_| MEMBERS[random.usize(0..MEMBERS.len())]);
+            let all: Vec<&str> = [r#""jsonrpc":"2.0""#].into_iter().chain(members).collect();
+            format!("{{{}}}", all.join(","))
+        };
+        let messages = [message(), message(), message()];
+        let count = random.usize(1..=messages.len());
+        let end = ENDS[random.usize(0..ENDS.len())];
+        if random.bool() { messages[..count].concat() + end } else { format!("[{}]{end}", messages[..count].join(",")) }
     }
 
     /// What is not unread is what an exchange observes without a rate limit, and each id has its own text.
