@@ -7,7 +7,7 @@
 //! | `table` | the buckets of a rule as one value |
 //!
 //! All workers of a process share the buckets, in the shared data. A body takes a token from every bucket that it needs, or none
-//! at all. If the shared data does not save the new values, the body passes. The request of an MCP client that cannot be
+//! at all. If the shared data does not save the new values, the body passes. A request that cannot be
 //! limited, such as `initialize`, is covered by no rule, because the configuration refuses such rules.
 //!
 //! **What it does not do:** hold a request, write the answer, or read a body; that is [`crate::exchange`].
@@ -55,7 +55,7 @@ pub(crate) struct Caller {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LimitedRequest {
     pub(crate) method: Method,
-    /// The [`Text::digest`] of the tool's whole name, as in [`Operation::tool`](crate::Operation).
+    /// The [digest](crate::text::Text::digest) of the tool's whole name, as in [`Operation::tool`](crate::Operation).
     pub(crate) tool: Option<NonZeroU64>,
 }
 

@@ -160,7 +160,7 @@ fn reason_to_refuse(name: &str, extra_methods: &[String]) -> Option<String> {
         Method::Other | Method::Unseen => "it is no method of MCP, and not in extra_methods",
         Method::Known(_) | Method::Extra(_) => return None,
     };
-    let shown: String = name.chars().take(MAX_TOOL_BYTES).collect();
+    let shown: String = name.chars().take(64).collect();
     Some(format!("{shown:?} cannot be limited: {reason}"))
 }
 

@@ -141,7 +141,7 @@ fn batch_over_one_rule_takes_no_token_of_any() {
 #[test]
 fn batch_that_is_larger_than_the_burst_never_passes() {
     let (shared, limiter) = (InMemory::default(), limiter(&[&rate(1, 1_000, 3, "")]));
-    let decision = |now| limiter.charge(None, &Caller::default(), &vec![call("add"); 4], Time(now), &shared);
+    let decision = |now| limiter.charge(None, &Caller::default(), &[call("add"); 4], Time(now), &shared);
     for now in [0, 3_600_000_000_000] {
         assert_eq!(decision(now).refused, Some(Refused { rule: 0, retry_after_ms: 1_000 }));
     }

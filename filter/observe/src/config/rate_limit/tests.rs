@@ -168,3 +168,38 @@ fn client_name_is_needed_by_a_rule_although_it_is_no_label() {
     assert!(config("client").needs_client_name() && !config("client").wants_client_name());
     assert!(!config("session").needs_client_name());
 }
+
+/// The bytes of a `google.protobuf.Value`, as Envoy makes them of YAML or JSON: numbers are doubles.
+fn protobuf(value: &serde_json::Value) -> Vec<u8> {
+    use serde_json::Value;
+    let field = |number: u8, bytes: Vec<u8>| {
+        let length = [bytes.len() as u8 | 0x80, (bytes.len() >> 7) as u8];
+        [&[number << 3 | 2][..], &length, &bytes].concat()
+    };
+    match value {
+        Value::Null => vec![0x08, 0],
+        Value::Number(number) => [&[0x11][..], &number.as_f64().unwrap().to_le_bytes()].concat(),
+        Value::String(text) => field(3, text.clone().into_bytes()),
+        Value::Bool(bit) => vec![0x20, (*bit).into()],
+        Value::Array(items) => field(6, items.iter().flat_map(|item| field(1, protobuf(item))).collect()),
+        Value::Object(map) => field(
+            5,
+            map.iter()
+                .flat_map(|(name, value)| {
+                    field(1, [field(1, name.clone().into_bytes()), field(2, protobuf(value))].concat())
+                })
+                .collect(),
+        ),
+    }
+}
+
+#[test]
+fn block_from_envoy_is_the_same_as_from_json() {
+    let text = r#"{"rate_limit":{"shadow":true,"rules":[{"method":"tools/call","tool":"*","requests":10,"interval_ms":60000,
+        "burst":20},{"name":"b","method":"tools/list","requests":1000000,"interval_ms":86400000,"per":"session"}]}}"#;
+    let bytes = protobuf(&serde_json::from_str(text).unwrap());
+    // Without the tag and the length that make a `Struct` a `Value`.
+    let config = Config::from_json(&bytes[3..], &|_| None).unwrap();
+    assert_eq!(config.rate_limit, Some(read(text).unwrap()));
+    assert_eq!(config.rate_limit.unwrap().rules.len(), 2);
+}

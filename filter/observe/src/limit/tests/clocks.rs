@@ -2,6 +2,7 @@
 
 use super::bounds::RATES;
 use super::{limiter, passes, rate, session};
+use crate::limit::table::Table;
 use crate::shared_data::InMemory;
 use crate::test;
 
@@ -27,6 +28,20 @@ fn time_that_is_shown_twice_counts_once() {
         }
         let most = size + (latest - earliest + 1) * requests / (interval_ms * 1_000);
         assert!(passed.iter().all(|passed| *passed <= most), "{passed:?} of {most}; {requests} per {interval_ms} ms");
+    }
+}
+
+/// A worker puts back what it took, but the token came back by itself before another worker took it.
+#[test]
+fn token_that_came_back_is_not_put_back_again() {
+    let limiter = limiter(&[&rate(1, 100, 1, "")]);
+    let rate = &limiter.limits[0].rate;
+    for (later, passes_after) in [(100_000, false), (0, true)] {
+        let mut value = Vec::new();
+        assert!(Table::new(rate, 0, &mut value).take(7, 1).is_ok());
+        assert_eq!(Table::new(rate, later, &mut value).take(7, 1).is_ok(), !passes_after);
+        Table::new(rate, 0, &mut value).give_back(7, 1, 0);
+        assert_eq!(Table::new(rate, later, &mut value).take(7, 1).is_ok(), passes_after, "{later}");
     }
 }
 

@@ -165,8 +165,7 @@ fn value_that_cannot_be_written_takes_no_token_of_other_rules() {
     let limiter = rules();
     let key = limiter.limits[2].key(None);
     let shared = RefusesOne(InMemory::default(), &key);
-    let charge =
-        |shared: &dyn SharedData| limiter.charge(None, &Caller::default(), &vec![call("add"); 6], Time(0), shared);
+    let charge = |shared: &dyn SharedData| limiter.charge(None, &Caller::default(), &[call("add"); 6], Time(0), shared);
     assert_eq!(counts(&charge(&shared)), [0, 1, 2].map(|rule| (rule, RateLimitOutcome::NoRoom, 6)));
     assert_eq!(charge(&shared.0).refused, None);
     assert_eq!(charge(&shared.0).refused.map(|refused| refused.rule), Some(0));
