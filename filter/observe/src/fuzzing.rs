@@ -6,8 +6,8 @@ use crate::host::{SharedData, Time};
 use crate::label::{KnownMethod, Method};
 use crate::limit::{Caller, LimitedRequest, RateLimiter};
 use crate::read::body::{Format, Part, pool::BodyPool};
+use crate::read::found::Found;
 use crate::read::held::HeldBody;
-use crate::read::ids::ids;
 use crate::read::inflate::{Coding, Decoder};
 use crate::read::json::{Broken, Container, Ending, Interest, Progress, Scalar, Scanner, Visitor};
 use crate::read::sse::{EventName, Events, Framer};
@@ -91,7 +91,7 @@ pub fn scan<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Scanned {
 /// The requests and notifications of a whole body, as the rate limit reads them: method and `params.name`. `None` if it is not
 /// read.
 pub fn hold(body: &[u8]) -> Option<Vec<(Vec<u8>, Option<u64>)>> {
-    let held = HeldBody::read(body);
+    let held = HeldBody::read(body, &BodyPool::default());
     let requests =
         held.requests.iter().map(|request| (request.method.start().to_vec(), request.name.as_ref().map(Text::digest)));
     (!held.is_unread).then(|| requests.collect())
@@ -116,7 +116,7 @@ pub fn observe(body: &[u8]) -> Vec<(Vec<u8>, Option<u64>)> {
 
 /// The texts of the ids in a body.
 pub fn id_texts(body: &[u8]) -> Vec<&[u8]> {
-    ids(body).of_objects.into_iter().flatten().collect()
+    Found::of(body).ids.into_iter().flatten().collect()
 }
 
 /// The events of a stream.

@@ -9,13 +9,13 @@
 //! | `trace_parent` | a text | a valid `traceparent` of W3C Trace Context |
 //! | `body` | chunks of one body | messages and skipped parts, in order |
 //! | `held` | a whole body | its requests, for the rate limit |
-//! | `ids` | a whole body | the text of its ids |
+//! | `found` | a whole body | the text of its ids, and names in another case |
 //!
 //! **What it does not do:** follow sessions and operations, make labels.
 
 pub(crate) mod body;
+pub(crate) mod found;
 pub(crate) mod held;
-pub(crate) mod ids;
 pub(crate) mod inflate;
 pub(crate) mod json;
 pub(crate) mod message;

@@ -74,13 +74,13 @@ impl Exchange {
     /// Charges the requests of a whole body. Returns why it is refused; `None` if it passes.
     pub(crate) fn charge_body(
         &mut self,
-        held: &HeldBody,
+        held: &HeldBody<'_>,
         identity: Option<u64>,
         limiter: &RateLimiter,
         shared: &dyn SharedData,
         context: &mut Context<'_>,
     ) -> Option<Refusal> {
-        let method = |request: &HeldRequest| Method::of(request.method.start(), &context.config.extra_methods);
+        let method = |request: &HeldRequest<'_>| Method::of(request.method.start(), &context.config.extra_methods);
         let requests: Vec<LimitedRequest> = held
             .requests
             .iter()
@@ -128,7 +128,7 @@ impl Exchange {
         self.is_recognised() || self.request.kind.post().is_some_and(|headers| headers.is_mcp)
     }
 
-    fn caller(&mut self, held: &HeldBody, identity: Option<u64>, context: &Context<'_>) -> Caller {
+    fn caller(&mut self, held: &HeldBody<'_>, identity: Option<u64>, context: &Context<'_>) -> Caller {
         let key = context.config.digest_key;
         let session = self.session.id.as_ref().map(|id| {
             let mut digest = key.begin();
@@ -180,11 +180,14 @@ impl Exchange {
     }
 
     fn refused_part(&mut self, part: Part<'_>, context: &mut Context<'_>) {
+        let is_observed = match &part {
+            Part::Message(message) => matches!(message.kind(), MessageKind::Request | MessageKind::Invalid),
+            Part::Skipped(_) => true,
+            Part::Event { .. } | Part::Endpoint(_) => false,
+        };
         self.request.evidence = Evidence::Body;
-        match part {
-            Part::Message(message) if message.kind() == MessageKind::Request => self.request_message(message, context),
-            Part::Skipped(reason) => context.skipped(Direction::In, reason),
-            Part::Message(_) | Part::Event { .. } | Part::Endpoint(_) => {}
+        if is_observed {
+            self.request_part(part, context);
         }
     }
 

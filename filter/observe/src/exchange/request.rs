@@ -118,7 +118,7 @@ impl Exchange {
         }
     }
 
-    fn request_part(&mut self, part: Part<'_>, context: &mut Context<'_>) {
+    pub(super) fn request_part(&mut self, part: Part<'_>, context: &mut Context<'_>) {
         self.request.evidence = Evidence::Body;
         match part {
             Part::Message(message) => self.request_message(message, context),
@@ -127,7 +127,7 @@ impl Exchange {
         }
     }
 
-    pub(super) fn request_message(&mut self, message: &Message, context: &mut Context<'_>) {
+    fn request_message(&mut self, message: &Message, context: &mut Context<'_>) {
         let kind = message.kind();
         if kind == MessageKind::Invalid {
             return context.skipped(Direction::In, SkipReason::NotJsonRpc);

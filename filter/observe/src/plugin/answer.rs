@@ -4,7 +4,6 @@
 
 use crate::exchange::limit::{REFUSED_CODE, Refusal};
 use crate::read::held::HeldBody;
-use crate::read::ids::ids;
 
 /// The answer, with HTTP status 429 and content type `application/json`.
 #[derive(Debug, PartialEq)]
@@ -15,14 +14,13 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// The answer to a body; empty if it was not read.
-pub(super) fn answer(bytes: &[u8], rule: &str, refusal: &Refusal) -> Answer {
+/// The answer to a body; without requests if it was not read.
+pub(super) fn answer(held: &HeldBody<'_>, rule: &str, refusal: &Refusal) -> Answer {
     let retry_after = refusal.retry_after_ms.div_ceil(1_000).max(1).to_string();
     let error = error(rule, refusal);
-    let held = HeldBody::read(bytes);
-    let (ids, is_batch) = if held.is_broken { (Vec::new(), false) } else { request_ids(bytes, &held) };
+    let ids: Vec<&[u8]> = held.requests.iter().filter_map(|request| request.id).collect();
     let mut body = Vec::new();
-    if is_batch && !ids.is_empty() {
+    if ids.len() > 1 || held.is_batch && !ids.is_empty() {
         for (index, id) in ids.into_iter().enumerate() {
             body.extend_from_slice(if index == 0 { b"[" } else { b"," });
             push_error(&mut body, id, &error);
@@ -32,15 +30,6 @@ pub(super) fn answer(bytes: &[u8], rule: &str, refusal: &Refusal) -> Answer {
         push_error(&mut body, ids.first().copied().unwrap_or(b"null"), &error);
     }
     Answer { retry_after, body }
-}
-
-/// The ids of the requests, and whether the answer is a batch.
-fn request_ids<'a>(bytes: &'a [u8], held: &HeldBody) -> (Vec<&'a [u8]>, bool) {
-    let found = ids(bytes);
-    let of_requests = held.requests.iter().filter_map(|request| *found.of_objects.get(request.place)?);
-    let ids: Vec<&[u8]> = of_requests.collect();
-    let is_batch = found.is_batch || ids.len() > 1;
-    (ids, is_batch)
 }
 
 fn push_error(body: &mut Vec<u8>, id: &[u8], error: &str) {
@@ -64,13 +53,14 @@ fn error(rule: &str, refusal: &Refusal) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::answer;
+    use super::{HeldBody, answer};
     use crate::exchange::limit::Refusal;
+    use crate::read::body::pool::BodyPool;
     use crate::test;
 
     fn body(text: &str) -> String {
         let refusal = Refusal { rule: 0, retry_after_ms: 1, is_unread: false };
-        String::from_utf8(answer(text.as_bytes(), "r", &refusal).body).unwrap()
+        String::from_utf8(answer(&HeldBody::read(text.as_bytes(), &BodyPool::default()), "r", &refusal).body).unwrap()
     }
 
     fn error(id: &str) -> String {
@@ -105,7 +95,7 @@ mod tests {
     fn retry_after_is_rounded_up() {
         for (milliseconds, seconds) in [(1, "1"), (999, "1"), (1_000, "1"), (1_001, "2"), (86_400_000, "86400")] {
             let refusal = Refusal { rule: 0, retry_after_ms: milliseconds, is_unread: true };
-            assert_eq!(answer(b"", "r", &refusal).retry_after, seconds);
+            assert_eq!(answer(&HeldBody::default(), "r", &refusal).retry_after, seconds);
         }
     }
 }

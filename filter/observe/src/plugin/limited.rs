@@ -213,8 +213,9 @@ impl<S: Shell> LimitedStream<S> {
     fn decide(&mut self, size: usize, end_of_stream: bool, fetch: impl FnOnce() -> Vec<u8>) -> Action {
         self.end_hold();
         let bytes = if size > 0 { fetch() } else { Vec::new() };
-        match self.charge(&bytes) {
-            Some(refusal) => self.refuse(refusal, size, &bytes),
+        let held = HeldBody::read(&bytes, &self.plugin.bodies);
+        match self.charge(&held, size) {
+            Some(refusal) => self.refuse(&refusal, size, &bytes, &held),
             None => {
                 self.stream.request_body(size, end_of_stream, || bytes);
                 Action::Pass
@@ -222,17 +223,16 @@ impl<S: Shell> LimitedStream<S> {
         }
     }
 
-    /// Charges a whole body.
-    fn charge(&mut self, bytes: &[u8]) -> Option<Refusal> {
-        if bytes.is_empty() {
+    /// Charges a whole body. An empty one has nothing to charge.
+    fn charge(&mut self, held: &HeldBody<'_>, size: usize) -> Option<Refusal> {
+        if size == 0 {
             return None;
         }
-        let held = HeldBody::read(bytes);
         let Self { stream, plugin, identity, .. } = self;
         let limiter = plugin.limiter.as_ref()?;
         let mut refusal = None;
         stream.call(false, |exchange, context| {
-            refusal = exchange.charge_body(&held, *identity, limiter, &*plugin.shell, context);
+            refusal = exchange.charge_body(held, *identity, limiter, &*plugin.shell, context);
         });
         refusal
     }
@@ -247,7 +247,8 @@ impl<S: Shell> LimitedStream<S> {
         } else if is_last {
             let body = std::mem::take(body);
             self.state = State::Passing;
-            let _ = self.charge(&body);
+            let held = HeldBody::read(&body, &self.plugin.bodies);
+            let _ = self.charge(&held, body.len());
         }
     }
 
@@ -255,14 +256,14 @@ impl<S: Shell> LimitedStream<S> {
     fn unread(&mut self, size: usize) -> Action {
         let mut refusal = None;
         self.stream.call(false, |exchange, context| refusal = exchange.charge_unread(context));
-        refusal.map_or(Action::Pass, |refusal| self.refuse(refusal, size, &[]))
+        refusal.map_or(Action::Pass, |refusal| self.refuse(&refusal, size, &[], &HeldBody::default()))
     }
 
-    fn refuse(&mut self, refusal: Refusal, size: usize, bytes: &[u8]) -> Action {
+    fn refuse(&mut self, refusal: &Refusal, size: usize, bytes: &[u8], held: &HeldBody<'_>) -> Action {
         self.state = State::Refused;
         self.stream.call(false, |exchange, context| exchange.refuse_request(context, size, bytes));
         let rules = self.plugin.config.rate_limit.iter().flat_map(|limit| &limit.rules);
         let rule = rules.map(|rule| rule.name.as_str()).nth(refusal.rule.into()).unwrap_or_default();
-        Action::Refuse(answer(bytes, rule, &refusal))
+        Action::Refuse(answer(held, rule, refusal))
     }
 }

@@ -4,11 +4,13 @@
 //! values is a JSON-RPC message or a batch of them. A member whose name differs from one of JSON-RPC only in case makes a body
 //! unread too: servers in Go accept it.
 //!
-//! **Cost:** one pass of the scanner, and 200 bytes for each of at most [`MAX_REQUESTS`] requests.
+//! **Cost:** one pass of the scanner and one of [`Found`], and 200 bytes for each of at most [`MAX_REQUESTS`] requests.
 
-use crate::read::json::{Ending, Progress, Scanner};
+use crate::label::SkipReason;
+use crate::read::body::pool::BodyPool;
+use crate::read::body::{Format, Part};
+use crate::read::found::Found;
 use crate::read::message::{Message, MessageKind};
-use crate::read::reader::{MessageVisitor, Messages, Reader};
 use crate::text::Text;
 use std::rc::Rc;
 
@@ -17,53 +19,66 @@ pub(crate) const MAX_REQUESTS: usize = 100;
 
 /// A message with a method: a request, or a notification.
 #[derive(Debug)]
-pub(crate) struct HeldRequest {
-    /// Its place among the objects that can be messages, see [`ids`](super::ids::ids).
-    pub(crate) place: usize,
+pub(crate) struct HeldRequest<'a> {
     pub(crate) method: Text,
     /// `params.name`
     pub(crate) name: Option<Text>,
     /// `params._meta["io.modelcontextprotocol/clientInfo"].name`
     pub(crate) client: Option<Rc<Text>>,
+    /// The text of the id, if it is a string or a number.
+    pub(crate) id: Option<&'a [u8]>,
+    /// Its place among the objects that can be messages.
+    place: usize,
 }
 
 /// What was read.
 #[derive(Debug, Default)]
-pub(crate) struct HeldBody {
-    pub(crate) requests: Vec<HeldRequest>,
+pub(crate) struct HeldBody<'a> {
+    pub(crate) requests: Vec<HeldRequest<'a>>,
     /// The requests may not be all that a server finds.
     pub(crate) is_unread: bool,
     /// It is not JSON to its end.
     pub(crate) is_broken: bool,
-    /// It has a member with the name `jsonrpc`, perhaps in another case.
+    /// A message has the member `jsonrpc`, in any case.
     pub(crate) shows_json_rpc: bool,
+    pub(crate) is_batch: bool,
     /// The number of objects that can be messages.
     objects: usize,
 }
 
 // === impl HeldBody ===
 
-impl HeldBody {
+impl<'a> HeldBody<'a> {
     /// Reads a whole body.
-    pub(crate) fn read(bytes: &[u8]) -> Self {
-        let (mut scanner, mut reader, mut held) = (Scanner::default(), Reader::default(), Self::default());
-        let mut rest = bytes;
-        while !rest.is_empty() && !held.is_broken {
-            let mut visitor = MessageVisitor { reader: &mut reader, messages: &mut held };
-            match scanner.scan(rest, &mut visitor) {
-                Progress::Partial => break,
-                Progress::Complete(used) => rest = rest.get(used..).unwrap_or_default(),
-                Progress::Broken(_) => held.is_broken = true,
-            }
+    pub(crate) fn read(bytes: &'a [u8], bodies: &BodyPool) -> Self {
+        let mut held = Self::default();
+        let mut body = bodies.take(Format::Json);
+        body.push(bytes, &mut |part| held.part(part));
+        body.finish(&mut |part| held.part(part));
+        bodies.put(body);
+        if held.is_broken {
+            return held;
         }
-        let ending = scanner.finish(&mut MessageVisitor { reader: &mut reader, messages: &mut held });
-        held.is_broken |= matches!(ending, Ending::Truncated | Ending::Broken);
-        held.is_unread |= held.is_broken || held.objects == 0;
+        let found = Found::of(bytes);
+        for request in &mut held.requests {
+            request.id = found.ids.get(request.place).copied().flatten();
+        }
+        held.is_unread |= found.has_other_case || held.objects == 0;
+        (held.shows_json_rpc, held.is_batch) = (found.shows_json_rpc, found.is_batch);
         held
     }
-}
 
-impl Messages for HeldBody {
+    fn part(&mut self, part: Part<'_>) {
+        match part {
+            Part::Message(message) => self.message(message),
+            Part::Skipped(reason) => {
+                self.is_unread = true;
+                self.is_broken |= reason != SkipReason::NotJsonRpc;
+            }
+            Part::Event { .. } | Part::Endpoint(_) => {}
+        }
+    }
+
     fn message(&mut self, message: &mut Message) {
         let place = self.objects;
         self.objects += 1;
@@ -74,46 +89,20 @@ impl Messages for HeldBody {
             return;
         }
         let params = message.params.take().unwrap_or_default();
-        self.requests.push(HeldRequest { place, method, name: params.name, client: params.meta_client_name });
+        let (name, client) = (params.name, params.meta_client_name);
+        self.requests.push(HeldRequest { method, name, client, id: None, place });
     }
-
-    fn no_message(&mut self) {
-        self.is_unread = true;
-    }
-
-    fn member(&mut self, name: &[u8], of_message: bool, is_known: bool) {
-        let names: &[&[u8]] = if of_message { &[b"jsonrpc", b"id", b"method", b"params"] } else { &[b"name"] };
-        if let Some(index) = names.iter().position(|known| is_fold(name, known)) {
-            self.is_unread |= !is_known;
-            self.shows_json_rpc |= of_message && index == 0;
-        }
-    }
-}
-
-/// Whether a name equals a known one under Unicode's simple case folding. Beside the two cases of ASCII, only `ſ` folds to a letter
-/// of the known names.
-fn is_fold(name: &[u8], known: &[u8]) -> bool {
-    let mut rest = name;
-    for &letter in known {
-        rest = match rest {
-            [first, tail @ ..] if first.eq_ignore_ascii_case(&letter) => tail,
-            [0xc5, 0xbf, tail @ ..] if letter == b's' => tail,
-            _ => return false,
-        };
-    }
-    rest.is_empty()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{HeldBody, MAX_REQUESTS, is_fold};
-    use crate::read::body::{Format, Part, pool::BodyPool};
+    use super::{BodyPool, Format, Found, HeldBody, HeldRequest, MAX_REQUESTS, Part};
     use crate::test;
 
     const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","_meta":{"io.modelcontextprotocol/clientInfo":{"name":"cli"}}}}"#;
 
-    fn read(text: &str) -> HeldBody {
-        HeldBody::read(text.as_bytes())
+    fn read(text: &str) -> HeldBody<'_> {
+        HeldBody::read(text.as_bytes(), &BodyPool::default())
     }
 
     /// Method and name of each request, or `unread`.
@@ -123,8 +112,7 @@ mod tests {
             return vec!["unread".to_owned()];
         }
         let shown = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
-        let name =
-            |request: &super::HeldRequest| request.name.as_ref().map_or("-".to_owned(), |name| shown(name.start()));
+        let name = |request: &HeldRequest<'_>| request.name.as_ref().map_or("-".to_owned(), |name| shown(name.start()));
         held.requests.iter().map(|request| format!("{} {}", shown(request.method.start()), name(request))).collect()
     }
 
@@ -184,12 +172,6 @@ mod tests {
     }
 
     #[test]
-    fn names_fold_as_in_unicode() {
-        assert!(is_fold(b"PARAMS", b"params") && is_fold("paramſ".as_bytes(), b"params"));
-        assert!(!is_fold(b"param", b"params") && !is_fold(b"paramss", b"params") && !is_fold(b"", b"id"));
-    }
-
-    #[test]
     fn json_rpc_is_shown_in_any_case() {
         assert!(read(r#"{"JSONRPC":"2.0"}"#).shows_json_rpc && read(CALL).shows_json_rpc);
         assert!(!read(r#"{"name":"jsonrpc"}"#).shows_json_rpc);
@@ -234,7 +216,9 @@ mod tests {
             "]}",
             "[{",
         ];
-        (0..random.usize(0..12)).map(|_| TEXTS[random.usize(0..TEXTS.len())]).collect()
+        let begin = if random.bool() { r#"[{"jsonrpc":"2.0","method":"x","params":{},"# } else { "" };
+        let rest = (0..random.usize(0..10)).map(|_| TEXTS[random.usize(0..TEXTS.len())]).collect::<String>();
+        [begin, &rest].concat()
     }
 
     /// What is not unread is what an exchange observes without a rate limit, and each id has its own text.
@@ -242,15 +226,15 @@ mod tests {
     fn any_body_is_read_as_an_exchange_reads_it_or_not_at_all() {
         let mut random = fastrand::Rng::with_seed(7);
         let mut read = 0;
-        for _ in 0..100_000 {
+        for _ in 0..20_000 {
             let body = any_body(&mut random);
-            let held = HeldBody::read(body.as_bytes());
-            let ids = crate::read::ids::ids(body.as_bytes());
+            let held = HeldBody::read(body.as_bytes(), &BodyPool::default());
+            let ids = Found::of(body.as_bytes()).ids;
             if held.is_broken {
                 continue;
             }
-            assert_eq!(ids.of_objects.len(), held.objects, "{body}");
-            for id in ids.of_objects.into_iter().flatten() {
+            assert_eq!(ids.len(), held.objects, "{body}");
+            for id in ids.into_iter().flatten() {
                 let value: serde_json::Value = serde_json::from_slice(id).unwrap();
                 assert!(value.is_string() || value.is_number(), "{body}");
             }

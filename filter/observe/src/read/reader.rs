@@ -30,8 +30,6 @@ pub(crate) trait Messages {
     fn message(&mut self, message: &mut Message);
     /// A value that cannot be a message: a scalar, an empty batch, an array in a batch.
     fn no_message(&mut self);
-    /// A member of a message, or of its `params` (not `of_message`). `is_known`: the reader keeps its value.
-    fn member(&mut self, _name: &[u8], _of_message: bool, _is_known: bool) {}
 }
 
 /// The state of the current document.
@@ -226,9 +224,6 @@ impl<M: Messages> Visitor for MessageVisitor<'_, M> {
     fn key(&mut self, name: &[u8]) -> Interest {
         let (member, kept) = self.reader.member(name);
         self.reader.member = member;
-        if let place @ (Place::Message | Place::Params) = self.reader.place() {
-            self.messages.member(name, place == Place::Message, member != Member::None);
-        }
         if member == Member::None {
             return Interest::Skip;
         }

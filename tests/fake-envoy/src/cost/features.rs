@@ -4,7 +4,7 @@ use super::measure::measure_with;
 use crate::{CostTable, Exchange, Fault, Step, recorded};
 
 /// Names and configurations; `availability` is off as in the other tables.
-const FEATURES: [(&str, &str); 6] = [
+const FEATURES: [(&str, &str); 8] = [
     ("1 default", r#"{"availability":"off"}"#),
     ("2 client_name off", r#"{"availability":"off","labels":{"client_name":"off"}}"#),
     ("3 client_name requests", r#"{"availability":"off","labels":{"client_name":"requests"}}"#),
@@ -13,6 +13,14 @@ const FEATURES: [(&str, &str); 6] = [
     (
         "6 filter_state and identity",
         r#"{"availability":"off","filter_state":true,"labels":{"hash_key":"0123456789abcdef"},"identity":{"header":"x-user"}}"#,
+    ),
+    (
+        "7 rate_limit",
+        r#"{"availability":"off","rate_limit":{"rules":[{"method":"tools/call","requests":1000,"interval_ms":1000}]}}"#,
+    ),
+    (
+        "8 rate_limit per session",
+        r#"{"availability":"off","rate_limit":{"rules":[{"method":"tools/call","tool":"*","per":"session","requests":1000,"interval_ms":1000}]}}"#,
     ),
 ];
 

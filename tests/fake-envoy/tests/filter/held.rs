@@ -1,5 +1,8 @@
 //! Requests under a rate limit: what the upstream gets, what the client gets instead, and what is counted.
 
+mod bodies;
+mod ends;
+
 use std::time::Duration;
 
 use fake_envoy::{Exchange, Framing, Host, LocalReply, Pause, Played, Plugin, Step, Upstream, Vm};
@@ -83,6 +86,14 @@ fn over(exchange: &Exchange, framing: Framing) -> (Host, Vm, String) {
     assert_eq!(reply.status, 429);
     let body = String::from_utf8(reply.body).unwrap();
     (host, vm, body)
+}
+
+/// A call whose body has this length.
+fn of_length(length: usize) -> Exchange {
+    let pad = length - CALL.len() - r#""p":"","#.len();
+    let body = CALL.replacen('{', &format!(r#"{{"p":"{}","#, "x".repeat(pad)), 1);
+    assert_eq!(body.len(), length);
+    Exchange::post(&body).in_chunks_of(16 * 1024)
 }
 
 #[test]
@@ -187,131 +198,6 @@ fn batch_passes_or_is_refused_whole() {
 }
 
 #[test]
-fn body_decides_and_not_the_headers() {
-    let lying = call()
-        .header("mcp-method", "tools/list")
-        .header("mcp-name", "other")
-        .header("mcp-protocol-version", "2026-07-28");
-    over(&lying, Framing::Http1);
-    let twice = CALL.replacen("tools/call", "ping\",\"method\":\"tools/call", 1);
-    over(&Exchange::post(&twice), Framing::Http1);
-    over(&Exchange::post(CALL).header("content-type", "text/JSON; charset=utf-8"), Framing::Http1);
-    over(&Exchange::post(&format!("{}{CALL}", CALL.replace("tools/call", "ping"))).in_chunks_of(1), Framing::Http1);
-    over(&Exchange::post(&CALL.replace(r#""id":1"#, r#""id":null"#)), Framing::Http1);
-    over(&Exchange::post(CALL).without("accept"), Framing::Http1);
-    let padded = CALL.replace(r#""params":{"#, &format!(r#""params":{{"pad":"{}","#, "x".repeat(60 * 1024)));
-    over(&Exchange::post(&padded).in_chunks_of(16 * 1024), Framing::Http1);
-}
-
-#[test]
-fn ids_are_repeated_to_the_byte() {
-    for id in ["1.0", "1e3", "-0", "12345678901234567890123", r#""\u0061\/\"""#, r#""ä""#] {
-        let (_host, _vm, body) =
-            over(&Exchange::post(&CALL.replace(r#""id":1"#, &format!(r#""id": {id} "#))), Framing::Http1);
-        assert_eq!(body, error(id, DAY_MS));
-    }
-    let (_host, _vm, body) = over(&Exchange::post(&CALL.replace(r#""id":1"#, r#""id":1,"id":"last""#)), Framing::Http1);
-    assert_eq!(body, error("\"last\"", DAY_MS));
-}
-
-#[test]
-fn trailers_end_a_held_body() {
-    let mut exchange = Exchange::post(CALL);
-    exchange.steps.pop();
-    let exchange = exchange.in_chunks_of(10).then(Step::RequestTrailers(vec![("t".to_owned(), b"1".to_vec())]));
-    let (_host, _vm, body) = over(&exchange, Framing::Http2);
-    assert_eq!(body, error("1", DAY_MS));
-    let (_host, vm) = limited(RULE, "");
-    assert_eq!(play(&vm, &exchange).upstream, passed(&exchange));
-}
-
-/// A call whose body has this length.
-fn of_length(length: usize) -> Exchange {
-    let pad = length - CALL.len() - r#""p":"","#.len();
-    let body = CALL.replacen('{', &format!(r#"{{"p":"{}","#, "x".repeat(pad)), 1);
-    assert_eq!(body.len(), length);
-    Exchange::post(&body).in_chunks_of(16 * 1024)
-}
-
-#[test]
-fn body_is_read_up_to_its_longest_length() {
-    for framing in [Framing::Http1, Framing::Http2] {
-        for length in [KIB_64 - 1, KIB_64, KIB_64 + 1] {
-            let is_read = length <= KIB_64;
-            let (host, vm) = limited(RULE, "");
-            play(&vm, &call());
-            let exchange = of_length(length);
-            let played = vm.play(&exchange, framing).unwrap();
-            assert_eq!(played.local_reply.is_some(), is_read, "{length}");
-            assert_eq!(played.upstream, if is_read { Upstream::default() } else { passed(&exchange) });
-            assert_eq!(outcomes(&host, &vm)[1], if is_read { "r limited 1" } else { "r unread 1" });
-        }
-    }
-}
-
-#[test]
-fn unread_bodies_are_refused_if_so_configured() {
-    let encoded = call().header("content-encoding", "gzip");
-    let cases = [
-        ("too long", of_length(KIB_64 + 1), "unseen"),
-        (
-            "endless",
-            {
-                let mut cut = of_length(KIB_64 + 20_000);
-                cut.steps.pop();
-                cut
-            },
-            "unseen",
-        ),
-        ("encoded", encoded.clone(), "unseen"),
-        ("encoded, not shown as MCP", encoded.without("accept"), ""),
-        ("no JSON type", call().header("content-type", "text/plain"), ""),
-        ("broken", Exchange::post(&CALL[..40]), ""),
-        ("other case", Exchange::post(&CALL.replace("method", "METHOD")), ""),
-        ("other case of the name", Exchange::post(&CALL.replace("name", "NAME")), "tools/call"),
-    ];
-    for (name, exchange, method) in cases {
-        for framing in [Framing::Http1, Framing::Http2] {
-            let (host, vm) = limited(RULE, r#","unread":"refuse""#);
-            let played = vm.play(&exchange, framing).unwrap();
-            assert_eq!(played.upstream, Upstream::default(), "{name}");
-            let reply = played.local_reply.unwrap_or_else(|| panic!("{name}: no refusal"));
-            assert_eq!(reply.status, 429);
-            let body = String::from_utf8(reply.body).unwrap();
-            assert!(body.contains(r#""data":{"reason":"rate_limited","rule":"r","retryAfterMs":86400000}"#), "{body}");
-            assert_eq!(outcomes(&host, &vm), ["r unread 1"], "{name}");
-            let ended = lines(&host, &vm, "mcp_requests_total");
-            let expected = format!("mcp_requests_total{{method={method},status=error,error_type=rate_limited}} 1");
-            assert_eq!(ended, if method.is_empty() { Vec::new() } else { vec![expected] }, "{name}");
-        }
-        let (host, vm) = limited(RULE, "");
-        let played = play(&vm, &exchange);
-        assert_eq!((played.upstream, played.local_reply), (passed(&exchange), None), "{name}");
-        assert_eq!(outcomes(&host, &vm), ["r unread 1"], "{name}");
-    }
-}
-
-#[test]
-fn what_is_not_mcp_passes() {
-    let cases = [
-        Exchange::post(r#"{"Name":"x","ID":1,"Method":"m"}"#).without("accept"),
-        Exchange::post("[1,2]").without("accept"),
-        Exchange::post(r#"{"jsonrpc":"2.0","id":1,"method":"eth_call"}"#).without("accept"),
-        Exchange::post("a=b").without("accept").header("content-type", "application/x-www-form-urlencoded"),
-        Exchange::post("").without("accept"),
-        Exchange::post(""),
-        Exchange::bodiless("GET", "/mcp").header("accept", "text/event-stream"),
-        Exchange::bodiless("DELETE", "/mcp").header("mcp-session-id", "s"),
-    ];
-    for exchange in cases {
-        let (host, vm) = limited(RULE, r#","unread":"refuse""#);
-        let played = play(&vm, &exchange);
-        assert_eq!((played.upstream, played.local_reply), (passed(&exchange), None), "{exchange:?}");
-        assert_eq!(outcomes(&host, &vm), [""; 0], "{exchange:?}");
-    }
-}
-
-#[test]
 fn shadow_counts_and_holds_nothing() {
     let host = Host::new().unwrap();
     let vm = host
@@ -380,69 +266,4 @@ fn refused_call_of_http_sse_is_not_followed() {
         ]
     );
     assert_eq!(lines(&host, &vm, "mcp_requests_in_flight"), [""; 0]);
-}
-
-#[test]
-fn client_that_leaves_a_held_request_takes_no_token() {
-    let (host, vm) = limited(RULE, "");
-    let mut exchange = Exchange::post(&CALL[..50]);
-    exchange.steps.pop();
-    let played = play(&vm, &exchange.in_chunks_of(20));
-    assert_eq!((played.upstream, played.local_reply), (Upstream::default(), None));
-    assert_eq!(lines(&host, &vm, "mcp_parse_skipped"), ["mcp_parse_skipped_total{direction=in,reason=truncated} 1"]);
-    assert_eq!(play(&vm, &call()).local_reply, None);
-    assert_eq!(outcomes(&host, &vm), ["r allowed 1"]);
-}
-
-/// A plugin without `allow_on_headers_stop_iteration`.
-#[test]
-fn request_whose_body_never_comes_is_released() {
-    let host = Host::new().unwrap();
-    let configuration = format!(r#"{{"rate_limit":{{"unread":"refuse","rules":[{RULE}]}}}}"#);
-    let vm = host.start(&Plugin::new(&configuration).pausing(Pause::HoldsAll)).unwrap();
-    let (headers, body) = (Exchange::post(""), CALL.as_bytes());
-    let Some(Step::RequestHeaders(headers)) = headers.steps.first() else { panic!("no headers") };
-    let mut streams = [vm.open(), vm.open()];
-    for stream in &mut streams {
-        stream.request_headers(&support::borrow(headers), false).unwrap();
-        stream.request_body(body, true).unwrap();
-    }
-    vm.advance(Duration::from_millis(4_999));
-    vm.tick().unwrap();
-    vm.advance(Duration::from_millis(1));
-    vm.tick().unwrap();
-    vm.tick().unwrap();
-    for mut stream in streams {
-        stream.deliver().unwrap();
-        assert_eq!(*stream.upstream(), Upstream { has_headers: true, body: body.to_vec() });
-        stream.close().unwrap();
-    }
-    assert_eq!(outcomes(&host, &vm), ["r unread 2"]);
-    let errors: Vec<_> = host.log().into_iter().filter(|line| line.level == 4).map(|line| line.message).collect();
-    assert_eq!(errors.len(), 1, "{errors:?}");
-    assert!(errors[0].contains("allow_on_headers_stop_iteration"), "{errors:?}");
-    // For a minute, requests pass at once.
-    let played = play(&vm, &call());
-    assert_eq!((played.upstream, played.local_reply), (passed(&call()), None));
-    assert_eq!(outcomes(&host, &vm), ["r unread 3"]);
-}
-
-#[test]
-fn request_is_held_for_any_time_once_bodies_came() {
-    let (host, vm) = limited(RULE, "");
-    play(&vm, &call());
-    let exchange = Exchange::post(CALL);
-    let Some(Step::RequestHeaders(headers)) = exchange.steps.first() else { panic!("no headers") };
-    let mut stream = vm.open();
-    stream.request_headers(&support::borrow(headers), false).unwrap();
-    for _ in 0..4 {
-        vm.advance(Duration::from_secs(5));
-        vm.tick().unwrap();
-    }
-    stream.deliver().unwrap();
-    assert!(!stream.upstream().has_headers);
-    stream.request_body(CALL.as_bytes(), true).unwrap();
-    assert!(stream.local_reply().is_some());
-    stream.close().unwrap();
-    assert_eq!(outcomes(&host, &vm), ["r allowed 1", "r limited 1"]);
 }

@@ -4,7 +4,7 @@
 
 mod content;
 
-use fake_envoy::{Fault, Framing, Host, Plugin, Step, Stream, Value, Vm};
+use fake_envoy::{Fault, Framing, Host, Pause, Plugin, Step, Stream, Value, Vm};
 use fastrand::Rng;
 use std::time::Duration;
 
@@ -21,6 +21,21 @@ const LASTING_GAUGES: [&str; 6] = [
     "mcp_sessions_active",
     "mcp_tool_definition_bytes",
     "mcp_upstream_available",
+];
+
+/// Configurations, and what a pause does. The rules let some calls pass.
+const CONFIGURATIONS: [(&str, Pause); 5] = [
+    ("", Pause::Fails),
+    ("{\"filter_state\":true}", Pause::Fails),
+    ("{\"semconv\":true}", Pause::Fails),
+    (
+        r#"{"filter_state":true,"rate_limit":{"unread":"refuse","rules":[{"method":"tools/call","requests":2,"interval_ms":1000}]}}"#,
+        Pause::HoldsHeaders,
+    ),
+    (
+        r#"{"rate_limit":{"rules":[{"method":"tools/call","tool":"*","per":"client","requests":1,"interval_ms":1000}]}}"#,
+        Pause::HoldsHeaders,
+    ),
 ];
 
 /// The expected counts of a run's traffic, to compare with those of the filter.
@@ -72,8 +87,9 @@ fn any_schedule_gives_the_same_series() {
 fn run(seed: u64, pool: &[Vec<Step>], is_told: bool) -> Result<(), Fault> {
     let mut random = Rng::with_seed(seed);
     let host = Host::new()?;
-    let configuration = *random.choice(["", "{\"filter_state\":true}", "{\"semconv\":true}"].iter()).unwrap();
-    let workers = [host.start(&Plugin::new(configuration))?, host.start(&Plugin::new(configuration))?];
+    let (configuration, pause) = *random.choice(CONFIGURATIONS.iter()).unwrap();
+    let plugin = Plugin::new(configuration).pausing(pause);
+    let workers = [host.start(&plugin)?, host.start(&plugin)?];
     let mut sent = Sent::default();
     let mut running = Vec::new();
     let mut to_open = random.usize(1..8);
@@ -158,7 +174,9 @@ fn check(seed: u64, host: &Host, workers: &[Vm], sent: &Sent) {
         }
     }
     assert_eq!(table.sum("mcp_filter_streams_total"), sent.streams, "seed {seed}");
-    assert!(table.sum("mcp_message_bytes_total") <= sent.body_bytes, "seed {seed}");
+    // A refusal has a body too, of less than 64 KiB.
+    let refused = table.sum("mcp_rate_limit_total");
+    assert!(table.sum("mcp_message_bytes_total") <= sent.body_bytes + 64 * 1024 * refused, "seed {seed}");
     assert!(
         table.sum("mcp_request_duration_microseconds") <= table.sum("mcp_requests_total"),
         "seed {seed}: more durations than operations"
