@@ -143,7 +143,8 @@ const BUCKETS: usize = 1024;
 
 async fn rate_limit(plan: &Plan, ours: PathBuf) -> Result<()> {
     // More than a run sends in one session. What is taken does not come back during the run, so no bucket is dropped.
-    let rule = json!({"method": "tools/call", "per": "session", "requests": 1, "interval_ms": 86_400_000, "burst": 1_000_000});
+    let rule =
+        json!({"method": "tools/call", "per": "session", "requests": 1, "interval_ms": 86_400_000, "burst": 1_000_000});
     let limited = Filter::Wasm(ours.clone(), Some(json!({"rate_limit": {"rules": [rule]}})));
     let full = Variant { sessions: BUCKETS - plan.connections, ..Variant::new("1,024 buckets", limited.clone()) };
     let three = [Variant::new("no rule", Filter::Wasm(ours, None)), Variant::new("one rule", limited), full];

@@ -190,9 +190,17 @@ mod tests {
         assert_eq!((settings.concurrency, settings.total, settings.protocol_version), (50, 1000, None));
         assert!(settings.metrics.is_some());
         assert!(check(&["--no-compare"]).unwrap().metrics.is_none());
-        let empty =
-            check(&["--url=", "--metrics=", "--concurrency=", "--total=", "--revision=", "--tool=", "--arguments=", "--rule="])
-                .unwrap();
+        let empty = check(&[
+            "--url=",
+            "--metrics=",
+            "--concurrency=",
+            "--total=",
+            "--revision=",
+            "--tool=",
+            "--arguments=",
+            "--rule=",
+        ])
+        .unwrap();
         assert_eq!((empty.concurrency, empty.total, empty.protocol_version, empty.tools.len()), (50, 1000, None, 0));
         assert_eq!(check(&["--tool", "a,b", "--tool", "c"]).unwrap().tools, ["a", "b", "c"]);
     }

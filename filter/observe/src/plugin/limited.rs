@@ -77,8 +77,17 @@ impl<S: Shell> LimitedStream<S> {
         match limited {
             Limited::No => Action::Pass,
             Limited::Unread => self.unread(0),
+            Limited::ByBody if self.is_announced_too_long() => self.unread(0),
             Limited::ByBody => self.hold(),
         }
+    }
+
+    /// Whether `content-length` says that the body is not held. If Envoy buffers the first part of a body and then reads more than
+    /// the listener's buffer limit at once (1 MiB by default), it answers 413, although the filter lets the body pass.
+    fn is_announced_too_long(&self) -> bool {
+        let length = self.plugin.shell.request_header("content-length");
+        let length = length.as_deref().and_then(|length| std::str::from_utf8(length).ok()?.parse::<u64>().ok());
+        length.is_some_and(|length| length > MAX_BODY_BYTES as u64)
     }
 
     fn hold(&mut self) -> Action {
