@@ -1,9 +1,16 @@
 """Bodies above the 64 KiB that are held, and above the 1 MiB that Envoy buffers, of which a first part comes alone."""
 
+import fcntl
 import json
+import os
+import signal
+import struct
+import subprocess
+import termios
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -56,6 +63,48 @@ def test_large_body_passes_whole_although_its_first_part_comes_alone(passing: Si
         assert connection.receive().head.status == 200
     assert bodies == [body]
     wait_for("the body to be counted", lambda: unread(passing) == 1)
+
+
+@pytest.mark.parametrize("size", [70_000, 1_100_000, 5_000_000])
+def test_large_body_of_unknown_length_passes_whole(passing: Sidecar, stub: Stub, size: int) -> None:
+    """The filter learns only from the second part that the body is too long. Envoy has read up to 1 MiB of it then."""
+    bodies: list[bytes] = []
+    stub.on("/mcp", lambda request, wire: (bodies.append(request.body), wire.json(200, RESULT)))
+    body = rpc("tools/call", {"name": "a", "arguments": {"text": "x" * size}})
+    with closing(Connection(passing.port)) as connection:
+        fields = [("Host", "a"), *JSON, ("Transfer-Encoding", "chunked")]
+        connection.begin("POST", "/mcp", fields, body, chunk(body[:FIRST]))
+        wait_for("the first part", lambda: received(passing) > FIRST)
+        with stopped(passing):
+            sender = Thread(target=connection.socket.sendall, args=[chunk(body[FIRST:]) + chunk(b"")])
+            sender.start()
+            wait_for("Envoy's buffer to be full", lambda: not sender.is_alive() or unacknowledged(connection) > 0)
+        sender.join()
+        assert connection.receive().head.status == 200
+    assert bodies == [body]
+    wait_for("the body to be counted", lambda: unread(passing) == 1)
+
+
+@contextmanager
+def stopped(sidecar: Sidecar) -> Iterator[None]:
+    """Envoy reads nothing meanwhile, so that it has a lot to read at once afterwards."""
+    children = subprocess.check_output(["pgrep", "-P", str(sidecar.process.pid)], text=True).split()
+    for child in children:
+        os.kill(int(child), signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for child in children:
+            os.kill(int(child), signal.SIGCONT)
+
+
+def unacknowledged(connection: Connection) -> int:
+    """Bytes that the kernel has to send. There are some when the receiver's buffer is full."""
+    return struct.unpack("i", fcntl.ioctl(connection.socket, termios.TIOCOUTQ, bytes(4)))[0]
+
+
+def chunk(part: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(part), part)
 
 
 def test_large_body_is_refused_at_its_headers(refusing: Sidecar, stub: Stub) -> None:

@@ -37,6 +37,10 @@ pub(super) fn mcp(settings: &Settings, machine: Machine) -> Value {
 }
 
 /// TCP keepalive of the listening socket; accepted connections inherit it. The numbers are Linux's option numbers.
+/// Bytes of a held body that Envoy buffers before it answers 413. The filter holds at most 64 KiB. But Envoy counts all that it
+/// reads after a part was held, before the filter lets it pass, and it reads up to 1 MiB at once.
+const HELD_BODY_LIMIT: u64 = 16 << 20;
+
 fn keepalive() -> Value {
     let option = |name: &str, level: u32, number: u32, value: u32| json!({"description": name, "level": level, "name": number, "int_value": value, "state": "STATE_PREBIND"});
     json!([
@@ -98,7 +102,7 @@ fn connection_manager(settings: &Settings, machine: Machine) -> Value {
                 "suppress_envoy_headers": true,
             }},
         ],
-        "route_config": {"name": "mcp", "virtual_hosts": [{"name": "mcp", "domains": ["*"], "routes": routes(settings)}]},
+        "route_config": {"name": "mcp", "virtual_hosts": [virtual_host(settings)]},
     });
     let redirects = settings.upstream.rewrites_host().then(notice::of_redirects);
     let connections = (settings.upstream.endpoint.scheme == Scheme::Https).then(notice::of_connections);
@@ -136,11 +140,19 @@ fn filter(plugin: &FilterPlugin) -> Value {
         },
     });
     if *holds_requests {
-        // Without it a filter that holds the headers never receives the body. Envoy has the field since 1.35. The body is held in
-        // Envoy's buffer, at most 64 KiB of it; the listener's default limit of 1 MiB is above that.
+        // Without it a filter that holds the headers never receives the body. Envoy has the field since 1.35.
         set(&mut plugin, "allow_on_headers_stop_iteration", true);
     }
     json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm", "config": plugin})
+}
+
+/// The one virtual host of the listener.
+fn virtual_host(settings: &Settings) -> Value {
+    let mut host = json!({"name": "mcp", "domains": ["*"], "routes": routes(settings)});
+    if settings.plugin.holds_requests {
+        set(&mut host, "request_body_buffer_limit", HELD_BODY_LIMIT);
+    }
+    host
 }
 
 /// Routes in order of matching; all of them lead to the MCP server.
