@@ -21,18 +21,13 @@ pub(crate) struct Root {
 // === impl Root ===
 
 impl Root {
-    /// Resumes requests that were held too long.
-    fn resume(&mut self, streams: &[u32]) {
-        if streams.is_empty() {
-            return;
-        }
+    fn report_missing_bodies(&mut self) {
         if !std::mem::replace(&mut self.has_reported, true) {
             log::error!(
                 "rate_limit: Envoy sends no body of a held request, so no limit is applied; set \
                  allow_on_headers_stop_iteration to true in the plugin's config (PluginConfig)"
             );
         }
-        streams.iter().for_each(|stream| host::resume_request(*stream));
     }
 }
 
@@ -75,10 +70,12 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        if let Some(plugin) = &self.plugin {
-            plugin.tick();
-            let overdue = plugin.release_overdue();
-            self.resume(&overdue);
+        let Some(plugin) = &self.plugin else { return };
+        plugin.tick();
+        let (overdue, lacks_bodies) = (plugin.release_overdue(), plugin.lacks_bodies());
+        overdue.into_iter().for_each(host::resume_request);
+        if lacks_bodies {
+            self.report_missing_bodies();
         }
     }
 

@@ -228,7 +228,7 @@ def test_what_is_not_read_passes_or_is_refused(kind: str, limited: Limited, stri
     body = make()
     answer = strict.post(body, headers)
     assert answer.head.status == 429
-    assert json.loads(answer.body)["error"]["data"] == {**REFUSED, "retryAfterMs": DAY_MS}
+    assert json.loads(answer.body)["error"]["data"] == {**REFUSED, "retryAfterMs": 60_000}
     assert strict.bodies() == []
     limited.served.clear()
     with limited.connect() as connection:

@@ -139,6 +139,11 @@ impl RateLimiter {
         passed(&charges, RateLimitOutcome::NoRoom)
     }
 
+    /// Whether a rule covers a request.
+    pub(crate) fn covers(&self, request: &LimitedRequest) -> bool {
+        self.limits.iter().any(|limit| limit.covers(request))
+    }
+
     /// What each rule that covers a request takes, in the order of the rules.
     fn charges(&self, server: Option<&str>, caller: &Caller, requests: &[LimitedRequest]) -> Vec<Charge<'_>> {
         let mut charges = Vec::new();

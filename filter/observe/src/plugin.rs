@@ -79,9 +79,14 @@ impl<S: Shell> Plugin<S> {
         self.limiter.is_some()
     }
 
-    /// The held streams of whose body nothing came in time. The shell resumes their requests. To be called after each tick.
+    /// The held streams whose body did not come in time. The shell resumes their requests. To be called after each tick.
     pub fn release_overdue(&self) -> Vec<u32> {
         if self.has_rate_limit() { self.held.release_overdue(self.shell.now()) } else { Vec::new() }
+    }
+
+    /// Whether the proxy keeps the bodies of held requests back, so that no limit is applied.
+    pub fn lacks_bodies(&self) -> bool {
+        self.held.lacks_bodies()
     }
 
     /// The held streams of whose body nothing came. The shell resumes their requests when the plugin ends.

@@ -15,9 +15,24 @@ pub(crate) fn is_json(content_type: &[u8]) -> bool {
     media_type == b"application/json" || (media_type.starts_with(b"application/") && media_type.ends_with(b"+json"))
 }
 
-/// Whether a content type names JSON in any way. Servers accept more than they should.
+/// Whether a content type has `application/json` anywhere. Servers accept more than they should.
 pub(crate) fn names_json(content_type: &[u8]) -> bool {
-    content_type.windows(4).any(|part| part.eq_ignore_ascii_case(b"json"))
+    const JSON: &[u8] = b"application/json";
+    content_type.windows(JSON.len()).any(|part| part.eq_ignore_ascii_case(JSON))
+}
+
+/// Whether the text is UTF-8 or ASCII by its content type. Servers decode other character sets, and find other text.
+pub(crate) fn is_utf8(content_type: &[u8]) -> bool {
+    const NAMES: [&[u8]; 4] = [b"utf-8", b"utf8", b"us-ascii", b"ascii"];
+    let parameters = content_type.split(|byte| b";,".contains(byte)).map(<[u8]>::trim_ascii);
+    let mut charsets = parameters.filter(|parameter| parameter.to_ascii_lowercase().starts_with(b"charset"));
+    let is_known = |charset: &[u8]| {
+        let value = charset.split(|byte| *byte == b'=').next_back().unwrap_or_default();
+        let value: Vec<u8> =
+            value.iter().copied().filter(|byte| *byte != b'"' && !byte.is_ascii_whitespace()).collect();
+        NAMES.iter().any(|name| value.eq_ignore_ascii_case(name))
+    };
+    charsets.next().is_none_or(is_known) && charsets.next().is_none()
 }
 
 /// `text/event-stream`.
@@ -109,8 +124,8 @@ fn first_line(value: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::{
-        accepts_both, decode_mirrored, encoding, endpoint, is_event_stream, is_json, is_well_known, session_query,
-        without_query,
+        accepts_both, decode_mirrored, encoding, endpoint, is_event_stream, is_json, is_utf8, is_well_known,
+        names_json, session_query, without_query,
     };
     use crate::test;
 
@@ -125,6 +140,30 @@ mod tests {
         assert!(!accepts_both(b"*/*") && !accepts_both(b"application/json"));
         assert_eq!(encoding(b"gzip"), Some(b"gzip".as_slice()));
         assert!(encoding(b" Identity ").is_none() && encoding(b"").is_none());
+    }
+
+    #[test]
+    fn content_types_that_servers_accept_name_json() {
+        assert!(names_json(b"text/plain; a=Application/JSON") && names_json(b"application/json-seq"));
+        assert!(!names_json(b"application/x-ndjson") && !names_json(b"text/json") && !names_json(b"application/jso"));
+    }
+
+    #[test]
+    fn charset_is_utf8_unless_it_says_otherwise() {
+        for text in
+            ["", "application/json", "a/b; charset=UTF-8", "a/b;charset=\"utf8\"", "a/b; q=1; charset = us-ascii"]
+        {
+            assert!(is_utf8(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "a/b; charset=utf-7",
+            "a/b;CHARSET=\"utf-16\"",
+            "a/b; charset=utf-8; charset=utf-8",
+            "a/b,charset=gbk",
+            "a/b; charset",
+        ] {
+            assert!(!is_utf8(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The rate limit of one exchange: which requests are held, what is charged, and the end of the operations that are refused.
 
-use super::headers::names_json;
+use super::headers::{is_utf8, names_json};
 use super::session::server_name;
 use super::state::{Clock, Evidence, RequestKind};
 use super::{Context, Exchange};
@@ -15,6 +15,9 @@ use crate::read::message::{MessageKind, RpcErrorCode};
 
 /// The code of the JSON-RPC error that answers a refused request.
 pub(crate) const REFUSED_CODE: i64 = -32000;
+
+/// Longest `retryAfterMs` of a body that was not read. Time does not help it, so a client must not wait for a day.
+const MAX_UNREAD_RETRY_MS: u64 = 60_000;
 
 /// What the rate limit does with a request, by its headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +35,7 @@ pub(crate) enum Limited {
 pub(crate) struct Refusal {
     /// The first rule that was over its limit; of a body that was not read, the first rule.
     pub(crate) rule: u8,
-    /// Of a body that was not read, the interval of the rule.
+    /// Of a body that was not read, the interval of the rule, at most [`MAX_UNREAD_RETRY_MS`].
     pub(crate) retry_after_ms: u64,
     /// The request is refused because its body was not read.
     pub(crate) is_unread: bool,
@@ -45,14 +48,19 @@ impl Exchange {
         match &self.request.kind {
             _ if self.request.has_ended => Limited::No,
             RequestKind::Post(headers) if headers.is_encoded => Limited::Unread,
-            RequestKind::Post(_) => Limited::ByBody,
+            RequestKind::Post(_) => {
+                let content_type = context.host.request_header("content-type").unwrap_or_default();
+                if is_utf8(&content_type) { Limited::ByBody } else { Limited::Unread }
+            }
             RequestKind::Other => self.limited_by_other_headers(context),
             RequestKind::Unseen | RequestKind::Get { .. } | RequestKind::Delete => Limited::No,
         }
     }
 
     fn limited_by_other_headers(&mut self, context: &mut Context<'_>) -> Limited {
-        if context.host.request_header(":method").as_deref() != Some(b"POST") {
+        // Over HTTP/2 a method comes in any case, and some servers ignore it.
+        let method = context.host.request_header(":method").unwrap_or_default();
+        if !method.eq_ignore_ascii_case(b"POST") {
             return Limited::No;
         }
         let content_type = context.host.request_header("content-type").unwrap_or_default();
@@ -62,7 +70,7 @@ impl Exchange {
             return if headers.is_mcp { Limited::Unread } else { Limited::No };
         }
         self.request.kind = RequestKind::Post(headers);
-        if is_encoded {
+        if is_encoded || !is_utf8(&content_type) {
             return Limited::Unread;
         }
         let mut body = context.bodies.take(Format::Json);
@@ -90,8 +98,10 @@ impl Exchange {
                 tool: name.and_then(|name| super::request::tool_digest(method, name)),
             })
             .collect();
-        let is_mcp = self.headers_show_mcp() || requests.iter().any(|request| request.method.proves_mcp());
-        if held.is_unread {
+        let shows_mcp = |request: &LimitedRequest| request.method.proves_mcp() || limiter.covers(request);
+        let is_mcp = self.headers_show_mcp() || requests.iter().any(shows_mcp);
+        let is_refused_unread = held.is_ambiguous && (refuses_unread(context) || requests.is_empty());
+        if held.is_unread || is_refused_unread {
             let may_be_mcp = is_mcp || held.is_broken || held.shows_json_rpc;
             return if may_be_mcp { self.charge_unread(context) } else { None };
         }
@@ -109,32 +119,37 @@ impl Exchange {
                 requests: count.requests,
             });
         }
-        let refused = decision.refused?;
-        Some(Refusal { rule: refused.rule, retry_after_ms: refused.retry_after_ms, is_unread: false })
+        match decision.refused {
+            Some(refused) => {
+                Some(Refusal { rule: refused.rule, retry_after_ms: refused.retry_after_ms, is_unread: false })
+            }
+            None if held.is_ambiguous => self.charge_unread(context),
+            None => None,
+        }
     }
 
     /// Counts a body that is not read, once for each rule. Returns why it is refused, if the configuration says so.
     pub(crate) fn charge_unread(&mut self, context: &mut Context<'_>) -> Option<Refusal> {
-        let RateLimit { shadow, unread, rules } = context.config.rate_limit.as_ref()?;
+        let rules = &context.config.rate_limit.as_ref()?.rules;
         for (rule, _) in (0_u8..).zip(rules) {
             context.observe(Observation::RateLimited { rule, outcome: RateLimitOutcome::Unread, requests: 1 });
         }
-        let retry_after_ms = u64::from(rules.first()?.interval_ms);
-        (*unread == Unread::Refuse && !shadow).then_some(Refusal { rule: 0, retry_after_ms, is_unread: true })
+        let retry_after_ms = u64::from(rules.first()?.interval_ms).min(MAX_UNREAD_RETRY_MS);
+        refuses_unread(context).then_some(Refusal { rule: 0, retry_after_ms, is_unread: true })
     }
 
     /// Whether headers or path show MCP, or what was read before.
-    fn headers_show_mcp(&self) -> bool {
+    pub(crate) fn headers_show_mcp(&self) -> bool {
         self.is_recognised() || self.request.kind.post().is_some_and(|headers| headers.is_mcp)
     }
 
     fn caller(&mut self, held: &HeldBody<'_>, identity: Option<u64>, context: &Context<'_>) -> Caller {
         let key = context.config.digest_key;
-        let session = self.session.id.as_ref().map(|id| {
-            let mut digest = key.begin();
-            digest.push(id.start());
-            digest.push(&id.digest().to_le_bytes());
-            digest.finish()
+        // Over HTTP/2 a header's value comes with blanks around it, which servers trim.
+        let session = self.session.id.as_ref().and_then(|id| match id.whole().map(<[u8]>::trim_ascii) {
+            Some([]) => None,
+            Some(whole) => Some(key.digest(whole)),
+            None => Some(key.digest(&id.digest().to_le_bytes())),
         });
         let is_per_client = context.config.rate_limit.as_ref().is_some_and(RateLimit::is_per_client);
         let given = held.requests.iter().rev().find_map(|request| request.client.as_ref());
@@ -195,7 +210,14 @@ impl Exchange {
     pub(crate) fn held_request_cut(&mut self, context: &mut Context<'_>) {
         if self.request.evidence == Evidence::Nothing && !self.request.has_ended {
             self.request.has_ended = true;
+            self.request.body = None;
             context.skipped(Direction::In, SkipReason::Truncated);
         }
     }
+}
+
+/// Whether a body that was not read is refused.
+fn refuses_unread(context: &Context<'_>) -> bool {
+    let limit = context.config.rate_limit.as_ref();
+    limit.is_some_and(|RateLimit { shadow, unread, .. }| *unread == Unread::Refuse && !shadow)
 }

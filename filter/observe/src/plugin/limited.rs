@@ -9,7 +9,7 @@
 //! **Memory:** a body of at most [`MAX_BODY_BYTES`] while it is decided; with `shadow` from its first byte.
 
 use super::answer::{Answer, answer};
-use super::held::Hold;
+use super::held::{FirstPart, Hold};
 use super::{HttpStream, Plugin};
 use crate::config::rate_limit::{Per, RateLimit};
 use crate::exchange::limit::{Limited, Refusal};
@@ -98,27 +98,43 @@ impl<S: Shell> LimitedStream<S> {
             self.identity =
                 value.filter(|value| !value.is_empty()).map(|value| plugin.config.digest_key.digest(&value));
         }
-        if *shadow {
-            self.state = State::Shadowing(Vec::new());
-            return Action::Pass;
-        }
-        match plugin.held.hold(self.id, || plugin.shell.now()) {
+        let now = plugin.shell.now();
+        // The client waits for the server's 100, so the server has to see the headers.
+        let holds_headers = !shadow && plugin.shell.request_header("expect").is_none();
+        let hold =
+            if holds_headers { plugin.held.hold(self.id, now) } else { plugin.held.hold_body(self.id, now, false) };
+        match hold {
             Hold::Held => {
-                self.state = State::Waiting;
-                Action::Hold
+                self.state = if *shadow { State::Shadowing(Vec::new()) } else { State::Waiting };
+                if holds_headers { Action::Hold } else { Action::Pass }
             }
-            Hold::Full => self.unread(0),
-            Hold::NoBodies => {
-                self.stream.call(false, |exchange, context| _ = exchange.charge_unread(context));
-                Action::Pass
-            }
+            Hold::Full => self.no_place(),
+            Hold::NoBodies => self.count_unread(),
         }
+    }
+
+    /// Too many requests are held. Those that may not be MCP pass.
+    fn no_place(&mut self) -> Action {
+        let mut is_mcp = false;
+        self.stream.call(false, |exchange, _| is_mcp = exchange.headers_show_mcp());
+        if is_mcp { self.unread(0) } else { Action::Pass }
+    }
+
+    /// Counts a body that is not read, and lets it pass whatever the configuration says.
+    fn count_unread(&mut self) -> Action {
+        self.stream.call(false, |exchange, context| _ = exchange.charge_unread(context));
+        Action::Pass
     }
 
     /// A part of the request's body is there. `size` is the length of all of it that is held, or else of this part; `fetch` returns
     /// it.
     pub fn request_body(&mut self, size: usize, end_of_stream: bool, fetch: impl FnOnce() -> Vec<u8>) -> Action {
-        self.body_came();
+        if let Some(action) = self.body_came() {
+            if action == Action::Pass {
+                self.stream.request_body(size, end_of_stream, fetch);
+            }
+            return action;
+        }
         match &mut self.state {
             State::Waiting | State::Holding(_) if size > MAX_BODY_BYTES => {
                 self.end_hold();
@@ -148,8 +164,7 @@ impl<S: Shell> LimitedStream<S> {
 
     /// The request's trailers are there. `fetch` returns the first bytes of the body that is held.
     pub fn request_trailers(&mut self, fetch: impl FnOnce(usize) -> Vec<u8>) -> Action {
-        self.body_came();
-        let action = match self.state {
+        let action = self.body_came().unwrap_or_else(|| match self.state {
             State::Holding(size) => self.decide(size, false, || fetch(size)),
             State::Waiting => {
                 self.end_hold();
@@ -160,7 +175,7 @@ impl<S: Shell> LimitedStream<S> {
                 Action::Pass
             }
             State::Passing | State::Refused => Action::Pass,
-        };
+        });
         if action == Action::Pass {
             self.stream.request_trailers();
         }
@@ -187,7 +202,7 @@ impl<S: Shell> LimitedStream<S> {
     /// The stream is over.
     pub fn log(&mut self) {
         let is_cut = matches!(self.state, State::Holding(1..));
-        if let State::Waiting | State::Holding(_) = self.state {
+        if !matches!(self.state, State::Passing | State::Refused) {
             self.end_hold();
         }
         if is_cut {
@@ -196,11 +211,32 @@ impl<S: Shell> LimitedStream<S> {
         self.stream.log();
     }
 
-    /// The first part of the body of a held request comes. If the request was released before, it passes unread.
-    fn body_came(&mut self) {
-        if matches!(self.state, State::Waiting) && !self.plugin.held.body_came(self.id) {
-            self.end_hold();
-            self.stream.call(false, |exchange, context| _ = exchange.charge_unread(context));
+    /// A part of the body comes. Returns what happens to the request if it was released before and does not wait any more.
+    fn body_came(&mut self) -> Option<Action> {
+        let Self { plugin, id, state, .. } = self;
+        match state {
+            State::Waiting => match plugin.held.body_came(*id, || plugin.shell.now()) {
+                FirstPart::Held => None,
+                FirstPart::KeptBack => {
+                    self.end_hold();
+                    Some(self.count_unread())
+                }
+                FirstPart::Late if plugin.held.hold_body(*id, plugin.shell.now(), true) == Hold::Held => None,
+                FirstPart::Late => {
+                    self.end_hold();
+                    Some(self.unread(0))
+                }
+            },
+            State::Holding(_) if !plugin.held.is_held(*id) => {
+                self.end_hold();
+                self.stream.call(false, |exchange, context| exchange.held_request_cut(context));
+                Some(self.unread(0))
+            }
+            State::Shadowing(_) if !plugin.held.is_held(*id) => {
+                self.end_hold();
+                Some(self.count_unread())
+            }
+            State::Holding(_) | State::Shadowing(_) | State::Passing | State::Refused => None,
         }
     }
 
@@ -242,11 +278,11 @@ impl<S: Shell> LimitedStream<S> {
         let State::Shadowing(body) = &mut self.state else { return };
         body.extend_from_slice(bytes);
         if body.len() > MAX_BODY_BYTES {
-            self.state = State::Passing;
-            self.stream.call(false, |exchange, context| _ = exchange.charge_unread(context));
+            self.end_hold();
+            self.count_unread();
         } else if is_last {
             let body = std::mem::take(body);
-            self.state = State::Passing;
+            self.end_hold();
             let held = HeldBody::read(&body, &self.plugin.bodies);
             let _ = self.charge(&held, body.len());
         }

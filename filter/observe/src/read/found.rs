@@ -19,6 +19,9 @@ pub(crate) struct Found<'a> {
     pub(crate) is_batch: bool,
     /// A member that JSON-RPC defines, or `params.name`, has its name in another case.
     pub(crate) has_other_case: bool,
+    /// Another reader may read another request: a member that decides is there twice, or its value is no string. Some servers take
+    /// the first of two, or the last that is not `null`.
+    pub(crate) is_ambiguous: bool,
     /// A message has the member `jsonrpc`, in any case.
     pub(crate) shows_json_rpc: bool,
 }
@@ -49,23 +52,35 @@ impl<'a> Found<'a> {
 
     /// An object that can be a message. The last of several ids counts.
     fn message(&mut self, object: &'a [u8]) {
-        let mut id = None;
-        Cursor(object).members(|name, value| match name {
-            b"jsonrpc" => self.shows_json_rpc = true,
-            b"id" => id = Some(value).filter(|value| matches!(value, [b'"' | b'-' | b'0'..=b'9', ..])),
-            b"method" => {}
-            b"params" if value.first() == Some(&b'{') => self.params(value),
-            b"params" => {}
-            _ if is_fold(name, b"jsonrpc") => (self.has_other_case, self.shows_json_rpc) = (true, true),
-            _ => {
-                self.has_other_case |= [b"id".as_slice(), b"method", b"params"].iter().any(|known| is_fold(name, known))
+        const KNOWN: [&[u8]; 4] = [b"jsonrpc", b"id", b"method", b"params"];
+        let (mut id, mut seen) = (None, [false; KNOWN.len()]);
+        Cursor(object).members(|name, value| {
+            let known = KNOWN.iter().position(|known| is_fold(name, known));
+            let Some((known, seen)) = known.and_then(|place| KNOWN.get(place).zip(seen.get_mut(place))) else { return };
+            self.shows_json_rpc |= *known == b"jsonrpc";
+            if name != *known {
+                self.has_other_case = true;
+                return;
+            }
+            self.is_ambiguous |= std::mem::replace(seen, true);
+            match name {
+                b"id" => id = Some(value).filter(|value| matches!(value, [b'"' | b'-' | b'0'..=b'9', ..])),
+                b"method" => self.is_ambiguous |= !is_string(value),
+                b"params" if value.first() == Some(&b'{') => self.params(value),
+                _ => {}
             }
         });
         self.ids.push(id);
     }
 
     fn params(&mut self, object: &'a [u8]) {
-        Cursor(object).members(|name, _| self.has_other_case |= name != b"name" && is_fold(name, b"name"));
+        let mut has_name = false;
+        Cursor(object).members(|name, value| {
+            if name == b"name" {
+                self.is_ambiguous |= std::mem::replace(&mut has_name, true) || !is_string(value);
+            }
+            self.has_other_case |= name != b"name" && is_fold(name, b"name");
+        });
     }
 }
 
@@ -192,6 +207,10 @@ fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
     decoded.into()
 }
 
+fn is_string(value: &[u8]) -> bool {
+    value.first() == Some(&b'"')
+}
+
 /// Whether a name equals a known one under Unicode's simple case folding, as servers in Go compare them. Beside the two cases of
 /// ASCII, only `ſ` folds to a letter of the known names.
 fn is_fold(name: &[u8], known: &[u8]) -> bool {
@@ -287,6 +306,26 @@ mod tests {
             assert!(!has(text), "{text}");
         }
         assert!(Found::of(b"{\"JsonRpc\":1}").shows_json_rpc && !Found::of(b"{\"x\":\"jsonrpc\"}").shows_json_rpc);
+    }
+
+    #[test]
+    fn what_readers_read_differently_is_ambiguous() {
+        let is_ambiguous = |text: &str| Found::of(text.as_bytes()).is_ambiguous;
+        for text in [
+            r#"{"method":"a","method":"b"}"#,
+            r#"{"method":"a","\u006dethod":null}"#,
+            r#"{"params":{},"params":null}"#,
+            r#"{"params":{"name":"a","name":null}}"#,
+            r#"{"params":{"name":["a"]}}"#,
+            r#"{"jsonrpc":"2.0","jsonrpc":"2.0"}"#,
+            r#"[{"id":1},{"id":1,"id":2}]"#,
+            r#"{"method":["a"]}"#,
+        ] {
+            assert!(is_ambiguous(text), "{text}");
+        }
+        for text in [r#"{"method":"a","params":{"name":"b","x":{"name":1,"name":2}},"x":1,"x":2}"#, "[{},{}]", "1"] {
+            assert!(!is_ambiguous(text), "{text}");
+        }
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub(crate) struct HeldBody<'a> {
     pub(crate) requests: Vec<HeldRequest<'a>>,
     /// The requests may not be all that a server finds.
     pub(crate) is_unread: bool,
+    /// Its messages were read, and another reader may read others in it.
+    pub(crate) is_ambiguous: bool,
     /// It is not JSON to its end.
     pub(crate) is_broken: bool,
     /// A message has the member `jsonrpc`, in any case.
@@ -64,6 +66,7 @@ impl<'a> HeldBody<'a> {
             request.id = found.ids.get(request.place).copied().flatten();
         }
         held.is_unread |= found.has_other_case || held.objects == 0;
+        held.is_ambiguous = found.is_ambiguous;
         (held.shows_json_rpc, held.is_batch) = (found.shows_json_rpc, found.is_batch);
         held
     }

@@ -13,7 +13,7 @@ fn body_decides_and_not_the_headers() {
     over(&lying, Framing::Http1);
     let twice = CALL.replacen("tools/call", "ping\",\"method\":\"tools/call", 1);
     over(&Exchange::post(&twice), Framing::Http1);
-    over(&Exchange::post(CALL).header("content-type", "text/JSON; charset=utf-8"), Framing::Http1);
+    over(&Exchange::post(CALL).header("content-type", "text/plain; a=application/JSON; charset=utf-8"), Framing::Http1);
     over(&Exchange::post(&format!("{}{CALL}", CALL.replace("tools/call", "ping"))).in_chunks_of(1), Framing::Http1);
     over(&Exchange::post(&CALL.replace(r#""id":1"#, r#""id":null"#)), Framing::Http1);
     over(&Exchange::post(CALL).without("accept"), Framing::Http1);
@@ -88,7 +88,7 @@ fn unread_bodies_are_refused_if_so_configured() {
             let reply = played.local_reply.unwrap_or_else(|| panic!("{name}: no refusal"));
             assert_eq!(reply.status, 429);
             let body = String::from_utf8(reply.body).unwrap();
-            assert!(body.contains(r#""data":{"reason":"rate_limited","rule":"r","retryAfterMs":86400000}"#), "{body}");
+            assert!(body.contains(r#""data":{"reason":"rate_limited","rule":"r","retryAfterMs":60000}"#), "{body}");
             assert_eq!(outcomes(&host, &vm), ["r unread 1"], "{name}");
             let ended = lines(&host, &vm, "mcp_requests_total");
             let expected = format!("mcp_requests_total{{method={method},status=error,error_type=rate_limited}} 1");

@@ -42,6 +42,8 @@ fn request_whose_body_never_comes_is_released() {
         assert_eq!(*stream.upstream(), Upstream { has_headers: true, body: body.to_vec() });
         stream.close().unwrap();
     }
+    vm.tick().unwrap();
+    vm.tick().unwrap();
     assert_eq!(outcomes(&host, &vm), ["r unread 2"]);
     let errors: Vec<_> = host.log().into_iter().filter(|line| line.level == 4).map(|line| line.message).collect();
     assert_eq!(errors.len(), 1, "{errors:?}");
@@ -52,8 +54,75 @@ fn request_whose_body_never_comes_is_released() {
     assert_eq!(outcomes(&host, &vm), ["r unread 3"]);
 }
 
+/// Nothing shows that Envoy keeps bodies back, so the limit stays.
 #[test]
-fn request_is_held_for_any_time_once_bodies_came() {
+fn body_of_a_slow_client_is_judged_after_its_headers_were_released() {
+    let (host, vm) = limited(RULE, "");
+    let exchange = Exchange::post(CALL);
+    let Some(Step::RequestHeaders(headers)) = exchange.steps.first() else { panic!("no headers") };
+    let mut slow = vm.open();
+    slow.request_headers(&support::borrow(headers), false).unwrap();
+    vm.advance(Duration::from_secs(5));
+    vm.tick().unwrap();
+    slow.deliver().unwrap();
+    assert!(slow.upstream().has_headers);
+    vm.advance(Duration::from_secs(1));
+    assert_eq!(play(&vm, &call()).local_reply, None);
+    slow.request_body(&CALL.as_bytes()[..9], false).unwrap();
+    slow.request_body(&CALL.as_bytes()[9..], true).unwrap();
+    assert!(slow.local_reply().is_some());
+    assert!(slow.upstream().body.is_empty());
+    slow.close().unwrap();
+    assert_eq!(outcomes(&host, &vm), ["r allowed 1", "r limited 1"]);
+    assert!(host.log().iter().all(|line| line.level < 4));
+}
+
+#[test]
+fn body_that_is_not_complete_in_a_minute_is_let_go() {
+    for (unread, passes) in [("pass", true), ("refuse", false)] {
+        let (host, vm) = limited(RULE, &format!(r#","unread":"{unread}""#));
+        let exchange = Exchange::post(CALL);
+        let Some(Step::RequestHeaders(headers)) = exchange.steps.first() else { panic!("no headers") };
+        let mut stream = vm.open();
+        stream.request_headers(&support::borrow(headers), false).unwrap();
+        stream.request_body(&CALL.as_bytes()[..9], false).unwrap();
+        vm.advance(Duration::from_millis(59_999));
+        vm.tick().unwrap();
+        stream.deliver().unwrap();
+        assert!(!stream.upstream().has_headers);
+        vm.advance(Duration::from_millis(1));
+        vm.tick().unwrap();
+        stream.deliver().unwrap();
+        assert!(stream.upstream().has_headers);
+        stream.request_body(&CALL.as_bytes()[9..], true).unwrap();
+        assert_eq!(stream.local_reply().is_none(), passes);
+        let expected = if passes { CALL.as_bytes() } else { &CALL.as_bytes()[..9] };
+        assert_eq!(stream.upstream().body, expected);
+        stream.close().unwrap();
+        assert_eq!(outcomes(&host, &vm), ["r unread 1"]);
+    }
+}
+
+#[test]
+fn client_that_expects_100_reaches_the_server_with_its_headers_only() {
+    let (host, vm) = limited(RULE, "");
+    play(&vm, &call());
+    let exchange = Exchange::post(CALL);
+    let Some(Step::RequestHeaders(headers)) = exchange.steps.first() else { panic!("no headers") };
+    let mut headers = support::borrow(headers);
+    headers.push(("expect", b"100-continue"));
+    let mut stream = vm.open();
+    stream.request_headers(&headers, false).unwrap();
+    assert!(stream.upstream().has_headers);
+    stream.request_body(CALL.as_bytes(), true).unwrap();
+    assert!(stream.local_reply().is_some());
+    assert!(stream.upstream().body.is_empty());
+    stream.close().unwrap();
+    assert_eq!(outcomes(&host, &vm), ["r allowed 1", "r limited 1"]);
+}
+
+#[test]
+fn request_is_held_without_its_body_once_bodies_came() {
     let (host, vm) = limited(RULE, "");
     play(&vm, &call());
     let exchange = Exchange::post(CALL);
