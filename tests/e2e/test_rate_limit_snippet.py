@@ -26,13 +26,16 @@ def server() -> Iterator[Stub]:
     server.close()
 
 
-def start(server: Stub, logs: Path, name: str, buffer_limit: int | None = None) -> PlainEnvoy:
+def start(server: Stub, logs: Path, name: str, buffer_limit: int | None = None, raises_limit: bool = True) -> PlainEnvoy:
     bootstrap = snippet(server.port)
     set_plugin_configuration(bootstrap, json.dumps({"server_name": "weather", "rate_limit": BLOCK}))
     (plugin,) = every(bootstrap, "vm_config")
     assert plugin["allow_on_headers_stop_iteration"] is True
     if buffer_limit is not None:
         bootstrap["static_resources"]["listeners"][0]["per_connection_buffer_limit_bytes"] = buffer_limit
+    if not raises_limit:
+        (host,) = every(bootstrap, "request_body_buffer_limit")
+        del host["request_body_buffer_limit"]
     return PlainEnvoy(bootstrap, "weather", logs, name)
 
 
@@ -52,8 +55,16 @@ def test_snippet_with_a_rule_refuses(server: Stub, logs: Path) -> None:
         envoy.stop()
 
 
-def test_held_body_above_the_buffer_limit_is_413(server: Stub, logs: Path) -> None:
+def test_held_body_above_the_connections_limit_passes(server: Stub, logs: Path) -> None:
     envoy = start(server, logs, "rate-limit-buffer", buffer_limit=32_768)
+    try:
+        assert call(envoy.port, PADDING).head.status == 200
+    finally:
+        envoy.stop()
+
+
+def test_held_body_above_the_connections_limit_is_413_without_the_virtual_hosts(server: Stub, logs: Path) -> None:
+    envoy = start(server, logs, "rate-limit-buffer-413", buffer_limit=32_768, raises_limit=False)
     try:
         assert call(envoy.port, PADDING).head.status == 413
         assert call(envoy.port).head.status == 200

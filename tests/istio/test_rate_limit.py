@@ -86,7 +86,7 @@ def test_a_wasmplugin_lets_pass_and_says_which_field_is_missing(istiod: Istiod, 
 
 def test_the_two_plugins_differ_in_the_rate_limit_alone() -> None:
     """rate-limit.yaml does what wasmplugin.yaml and envoyfilter.yaml do."""
-    place, extension = (patch["patch"]["value"] for patch in only("EnvoyFilter", "rate-limit.yaml")["spec"]["configPatches"])
+    place, extension, _ = (patch["patch"]["value"] for patch in only("EnvoyFilter", "rate-limit.yaml")["spec"]["configPatches"])
     guard = only("EnvoyFilter", "envoyfilter.yaml")["spec"]["configPatches"][0]["patch"]["value"]
     assert place["config_discovery"] == guard["config_discovery"]
     config = extension["typed_config"]["config"]
@@ -102,13 +102,18 @@ def test_the_two_plugins_differ_in_the_rate_limit_alone() -> None:
 def test_a_gateway_with_the_documented_changes(istiod: Istiod, module: Path, tmp_path: Path) -> None:
     edge = Edge(istiod, tmp_path, "gated")
     changed = limited(module, [RULE], server_name_from="cluster")
-    changed["spec"]["configPatches"][0]["match"]["context"] = "GATEWAY"
+    for patch in changed["spec"]["configPatches"]:
+        if "match" in patch:
+            patch["match"]["context"] = "GATEWAY"
     changed["spec"]["workloadSelector"] = {"labels": {"app": "gated"}}
     try:
         edge.apply(changed)
-        proxy = edge.start()
+        proxy = edge.start({"proxy.istio.io/config": json.dumps({"connectionSettings": {"profile": "EDGE"}})})
         wait_for("the plugin", lambda: proxy.plugins()["config_reload"] > 0)
-        assert [edge.call("any") for _ in range(3)] == [200, 200, 429]
+        with closing(Connection(edge.port)) as connection:
+            body = rpc("tools/call", {"name": "any", "arguments": {"text": "x" * 50_000}})
+            assert connection.post(body, JSON).head.status == 200
+        assert [edge.call("any") for _ in range(2)] == [200, 429]
         server = f"outbound_8000__gated.{NAMESPACE}.svc.cluster.local"
         wait_for("the counts", lambda: counted(proxy) == {("daily", "allowed", server): 2.0, ("daily", "limited", server): 1.0})
     finally:

@@ -70,7 +70,7 @@ def plugin(url: str | Path, source: str = "wasmplugin-file.yaml", **configuratio
 def limited(url: str | Path, rules: list[dict], **configuration: object) -> dict:
     """rate-limit.yaml with another URL of the module, other fields of the configuration, and these rules, which are enforced."""
     found = only("EnvoyFilter", "rate-limit.yaml")
-    _, extension = found["spec"]["configPatches"]
+    _, extension, _ = found["spec"]["configPatches"]
     plugin = extension["patch"]["value"]["typed_config"]["config"]
     if isinstance(url, Path):
         plugin["vm_config"]["code"] = {"local": {"filename": str(url)}}
