@@ -36,11 +36,11 @@ pub(super) fn mcp(settings: &Settings, machine: Machine) -> Value {
     })
 }
 
-/// TCP keepalive of the listening socket; accepted connections inherit it. The numbers are Linux's option numbers.
 /// Bytes of a held body that Envoy buffers before it answers 413. The filter holds at most 64 KiB. But Envoy counts all that it
 /// reads after a part was held, before the filter lets it pass, and it reads up to 1 MiB at once.
-const HELD_BODY_LIMIT: u64 = 16 << 20;
+const HELD_BODY_LIMIT: u64 = 2 << 20;
 
+/// TCP keepalive of the listening socket; accepted connections inherit it. The numbers are Linux's option numbers.
 fn keepalive() -> Value {
     let option = |name: &str, level: u32, number: u32, value: u32| json!({"description": name, "level": level, "name": number, "int_value": value, "state": "STATE_PREBIND"});
     json!([

@@ -139,7 +139,7 @@ impl Exchange {
     }
 
     /// Whether headers or path show MCP, or what was read before.
-    pub(crate) fn headers_show_mcp(&self) -> bool {
+    fn headers_show_mcp(&self) -> bool {
         self.is_recognised() || self.request.kind.post().is_some_and(|headers| headers.is_mcp)
     }
 

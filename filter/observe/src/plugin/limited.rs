@@ -108,16 +108,9 @@ impl<S: Shell> LimitedStream<S> {
                 self.state = if *shadow { State::Shadowing(Vec::new()) } else { State::Waiting };
                 if holds_headers { Action::Hold } else { Action::Pass }
             }
-            Hold::Full => self.no_place(),
+            Hold::Full => self.unread(0),
             Hold::NoBodies => self.count_unread(),
         }
-    }
-
-    /// Too many requests are held. Those that may not be MCP pass.
-    fn no_place(&mut self) -> Action {
-        let mut is_mcp = false;
-        self.stream.call(false, |exchange, _| is_mcp = exchange.headers_show_mcp());
-        if is_mcp { self.unread(0) } else { Action::Pass }
     }
 
     /// Counts a body that is not read, and lets it pass whatever the configuration says.
