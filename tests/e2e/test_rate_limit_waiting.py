@@ -16,6 +16,7 @@ from support.http1 import Head, Headers, Message, chunk, last_chunk
 from support.limited import TOOLS, Limited, assert_refused, call, counting, of_length
 from support.plain_envoy import PlainEnvoy, bootstrap_of, every
 from support.processes import wait_for
+from support.sidecar import WORKERS
 from support.stub import Stub, Wire
 
 FIELD = "allow_on_headers_stop_iteration"
@@ -163,12 +164,13 @@ def test_plugin_that_gets_no_bodies_lets_requests_pass(watch: Callable[..., Watc
         envoy.stop()
 
 
-def take_a_body(sidecar: Limited, port_of: PlainEnvoy | Limited) -> None:
+def take_a_body(envoy: PlainEnvoy | Limited, server: Limited) -> None:
     """Sends a call through each worker, so that headers are not let go after 5 s."""
-    for connection in port_of.connections():
-        with connection:
-            assert connection.post(call(next(TOOLS)), target=sidecar.path).head.status == 200
-    sidecar.bodies()
+    with counting(envoy, allowed=WORKERS):
+        for connection in envoy.connections():
+            with connection:
+                assert connection.post(call(next(TOOLS)), target=server.path).head.status == 200
+    server.bodies()
 
 
 def test_server_continues_a_held_request(watch: Callable[..., Watched], logs: Path) -> None:
@@ -179,7 +181,7 @@ def test_server_continues_a_held_request(watch: Callable[..., Watched], logs: Pa
     manager["proxy_100_continue"] = True
     envoy = PlainEnvoy(bootstrap, base.server_name, logs, "continues")
     try:
-        take_a_body(base, envoy)
+        take_a_body(envoy, base)
         with counting(envoy, allowed=1, limited=1):
             for refused in (False, True):
                 base.arrived.clear()

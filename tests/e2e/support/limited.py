@@ -88,7 +88,7 @@ def counting(sidecar: Sidecar, **outcomes: int) -> Iterator[None]:
     while (found := outcomes_of(sidecar.settle()) - before) != outcomes and time.monotonic() < end:
         pass
     sidecar.check_log()
-    assert found == outcomes
+    assert found == outcomes, f"expected {outcomes}, got {dict(found)}"
 
 
 def outcomes_of(samples: dict[Series, float]) -> Counter[str]:
