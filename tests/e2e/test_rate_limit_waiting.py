@@ -4,6 +4,7 @@ The filter lets the headers of a request go after 5 s if no held body ever came 
 """
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -11,7 +12,7 @@ from typing import BinaryIO
 import pytest
 
 from support import http1
-from support.client import JSON, Connection
+from support.client import DEADLINE, JSON, Connection
 from support.http1 import Head, Headers, Message, chunk, last_chunk
 from support.limited import TOOLS, Limited, assert_refused, call, counting, of_length
 from support.plain_envoy import PlainEnvoy, bootstrap_of, every
@@ -28,11 +29,13 @@ class Watched(Limited):
 
     def __init__(self, stub: Stub, logs: Path, name: str, **block: object) -> None:
         self.arrived: list[Head] = []
+        self.has_arrived = threading.Event()
         super().__init__(stub, logs, name, **block)
         stub.on_head(self.path, self.serve_head)
 
     def serve_head(self, head: Head, source: BinaryIO, wire: Wire) -> None:
         self.arrived.append(head)
+        self.has_arrived.set()
         if head.get("expect"):
             wire.raw(http1.render("HTTP/1.1 100 Continue", []))
         request = Message(head)
@@ -130,6 +133,21 @@ def test_other_calls_of_the_worker_are_limited_meanwhile(unread: str, watch: Cal
     assert_refused(same.post(call(tool, 5), target=sidecar.path), "5")
     assert sidecar.bodies() == [call(tool, 2)]
     sidecar.counts(allowed=1, limited=4)
+
+
+def test_body_that_comes_as_soon_as_its_headers_are_let_go_is_limited(watch: Callable[..., Watched]) -> None:
+    """A client can learn of it: a server that answers before it has the body answers now."""
+    sidecar, tool = watch(), next(TOOLS)
+    slow, other = sidecar.connections(sidecar.ledger)
+    same, _ = sidecar.connections(sidecar.ledger)
+    assert other.post(call(tool), target=sidecar.path).head.status == 200
+    sidecar.has_arrived.clear()
+    begin(slow, sidecar, call(tool, 2))
+    assert sidecar.has_arrived.wait(DEADLINE)
+    assert_refused(finish(slow, call(tool, 2)), "2")
+    assert_refused(same.post(call(tool, 3), target=sidecar.path), "3")
+    assert sidecar.bodies() == [call(tool)]
+    sidecar.counts(allowed=1, limited=2)
 
 
 def test_headers_stay_held_on_a_worker_on_which_a_body_came(watch: Callable[..., Watched]) -> None:
