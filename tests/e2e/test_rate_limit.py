@@ -4,7 +4,6 @@ One call of each tool passes in a day, so a test takes a tool of its own.
 """
 
 import gzip
-import itertools
 import json
 import socket
 import threading
@@ -15,82 +14,11 @@ import pytest
 from support import http1, http2
 from support.cases import held_stream, rpc
 from support.client import DEADLINE, JSON, Connection
-from support.exchange import Ledger
-from support.expected import series
 from support.http1 import Message
-from support.plain_envoy import PlainEnvoy, bootstrap_of, every
-from support.sidecar import Sidecar
+from support.limited import REFUSED, TOOLS, Limited, assert_refused, call, of_length
 from support.stub import Stub, Wire
 
 KIB_64 = 64 * 1024
-DAY_MS = 86_400_000
-TOOLS = (f"tool-{number}" for number in itertools.count())
-RULE = {"name": "each", "method": "tools/call", "tool": "*", "requests": 1, "interval_ms": DAY_MS}
-REFUSED = {"reason": "rate_limited", "rule": "each"}
-
-
-def call(tool: str, request_id: object = 1, **params: object) -> bytes:
-    return rpc("tools/call", {**params, "name": tool}, request_id)
-
-
-def of_length(tool: str, length: int) -> bytes:
-    """A call of this length, with the name at its end."""
-    body = call(tool, 1, pad="x" * (length - len(call(tool, 1, pad=""))))
-    assert len(body) == length
-    return body
-
-
-class Limited(Sidecar):
-    """A sidecar with a rate limit. `served` are the requests that reached the server."""
-
-    def __init__(self, stub: Stub, logs: Path, name: str, **block: object) -> None:
-        self.stub, self.path, self.ledger = stub, f"/{name}", Ledger()
-        self.served: list[Message] = []
-        stub.on(self.path, self.serve)
-        file = logs / f"{name}.json"
-        file.write_text(json.dumps({"rate_limit": {"rules": [RULE], **block}}))
-        super().__init__(stub.port, logs, name, MCP_FILTER_CONFIG=str(file))
-
-    def serve(self, request: Message, wire: Wire) -> None:
-        self.served.append(request)
-        ids = [message.get("id") for message in as_list(json.loads(request.body or b"{}"))] if is_plain(request) else [1]
-        answers = [{"jsonrpc": "2.0", "id": identity, "result": {}} for identity in ids if identity is not None]
-        wire.json(200, json.dumps(answers if len(answers) != 1 else answers[0]).encode())
-
-    def connect(self) -> Connection:
-        return Connection(self.port, self.ledger)
-
-    def post(self, body: bytes | list[bytes], headers: http1.Headers = JSON) -> Message:
-        with self.connect() as connection:
-            connection.send("POST", self.path, headers, body)
-            return connection.receive()
-
-    def bodies(self) -> list[bytes]:
-        """The bodies that reached the server since the last call."""
-        served, self.served = self.served, []
-        return [request.body for request in served]
-
-    def unread(self) -> int:
-        """The expected count of bodies that were not read."""
-        entry = series("mcp_rate_limit_total", rule="each", outcome="unread", server_name=self.server_name)
-        return self.expected.totals[entry]
-
-    def take_ledger(self) -> Ledger:
-        ledger, self.ledger = self.ledger, Ledger()
-        return ledger
-
-    def counts(self, **outcomes: int) -> None:
-        """Compares the whole scrape with what the clients sent since the last call, and with these outcomes of the rule."""
-        self.expected.rate_limited("each", **outcomes)
-        self.check(self.take_ledger())
-
-
-def as_list(value: object) -> list:
-    return value if isinstance(value, list) else [value]
-
-
-def is_plain(request: Message) -> bool:
-    return not request.head.get("content-encoding")
 
 
 @pytest.fixture(scope="module")
@@ -106,27 +34,6 @@ def strict(stub: Stub, logs: Path):
     sidecar = Limited(stub, logs, "strict", unread="refuse")
     yield sidecar
     sidecar.stop()
-
-
-def error(request_id: str, message: str, wait: int) -> str:
-    data = f'{{"reason":"rate_limited","rule":"each","retryAfterMs":{wait}}}'
-    return f'{{"jsonrpc":"2.0","id":{request_id},"error":{{"code":-32000,"message":"{message}","data":{data}}}}}'
-
-
-def assert_refused(answer: Message, *ids: str, batch: bool = False, unread: bool = False) -> None:
-    """The answer is the refusal of these ids, to the byte."""
-    assert answer.head.status == 429, answer.body
-    text = answer.body.decode()
-    wait = as_list(json.loads(text))[0]["error"]["data"]["retryAfterMs"]
-    message = f"Rate limit each exceeded, retry in {wait} ms"
-    if unread:
-        message = "Rate limit: the request cannot be read, so it is refused"
-    errors = ",".join(error(request_id, message, wait) for request_id in ids)
-    assert text == (f"[{errors}]" if batch else errors)
-    assert 0 < wait <= DAY_MS
-    assert answer.head.all("retry-after") == [str(-(-wait // 1000))]
-    assert answer.head.all("content-type") == ["application/json"]
-    assert answer.head.all("content-length") == [str(len(answer.body))]
 
 
 def test_workers_share_a_bucket_and_refusals_keep_the_connection(limited: Limited) -> None:
@@ -147,8 +54,6 @@ SHAPES = {
     "byte by byte": (JSON, lambda body: [body[at : at + 1] for at in range(len(body))]),
     "white space around": (JSON, lambda body: b"\r\n\t" + body + b"\n"),
     "byte order mark": (JSON, lambda body: b"\xef\xbb\xbf" + body),
-    "duplicate method": (JSON, lambda body: body.replace(b"{", b'{"method": "ping", ', 1)),
-    "duplicate name": (JSON, lambda body: body.replace(b'"name"', b'"name": "harmless", "name"')),
     "escaped name": (JSON, lambda body: body.replace(b"tool-", b"\\u0074ool-")),
     "escaped method": (JSON, lambda body: body.replace(b"tools/", b"tool\\u0073\\/").replace(b'"method"', b'"\\u006dethod"')),
     "60 KiB before the name": (JSON, lambda body: body.replace(b'"name"', b'"arguments": {"x": "%s"}, "name"' % (b"y" * 60 * 1024))),
@@ -402,19 +307,3 @@ def test_shadow_lets_pass_and_counts(stub: Stub, logs: Path) -> None:
         sidecar.counts(allowed=1, shadowed=1, unread=1)
     finally:
         sidecar.stop()
-
-
-def test_plugin_that_gets_no_bodies_lets_requests_pass(limited: Limited, logs: Path) -> None:
-    bootstrap = bootstrap_of(limited)
-    for plugin in every(bootstrap, "allow_on_headers_stop_iteration"):
-        del plugin["allow_on_headers_stop_iteration"]
-    envoy = PlainEnvoy(bootstrap, limited.server_name, logs, "no-bodies")
-    try:
-        body = call(next(TOOLS))
-        with Connection(envoy.port) as connection:
-            connection.send("POST", limited.path, JSON, body)
-            assert connection.receive().head.status == 200
-        assert limited.bodies() == [body]
-        assert envoy.process.log().count("allow_on_headers_stop_iteration") == 1
-    finally:
-        envoy.stop()

@@ -24,11 +24,7 @@ def exchange(
     authority: str = "mcp.example:8080",
 ) -> http1.Message:
     """Sends the request, reads the whole response and adds both to the ledger."""
-    config = h2.config.H2Configuration(client_side=True, header_encoding="latin-1")
-    connection = h2.connection.H2Connection(config)
-    connection.initiate_connection()
-    pseudo = [(":method", verb), (":scheme", "http"), (":authority", authority), (":path", path)]
-    connection.send_headers(STREAM, pseudo + list(headers))
+    connection = begin(verb, path, headers, authority)
     for piece in body:
         connection.send_data(STREAM, piece)
     if trailers:
@@ -39,6 +35,18 @@ def exchange(
     request = http1.Head(f"{verb} {path} HTTP/2", list(headers))
     ledger.add(Exchange(request, b"".join(body), message.head, message.body, message.complete))
     return message
+
+
+def begin(verb: str, path: str, headers: Headers, authority: str) -> h2.connection.H2Connection:
+    """A connection with the headers of its only request. The headers are sent as they are, with blanks around their values."""
+    config = h2.config.H2Configuration(
+        client_side=True, header_encoding="latin-1", validate_outbound_headers=False, normalize_outbound_headers=False
+    )
+    connection = h2.connection.H2Connection(config)
+    connection.initiate_connection()
+    pseudo = [(":method", verb), (":scheme", "http"), (":authority", authority), (":path", path)]
+    connection.send_headers(STREAM, pseudo + list(headers))
+    return connection
 
 
 def receive(wire: socket.socket, connection: h2.connection.H2Connection) -> http1.Message:
