@@ -100,6 +100,10 @@ impl Shell for Envoy {
         let _ = hostcalls::set_property(vec![key], Some(value.as_bytes()));
     }
 
+    fn received_bytes(&self) -> u64 {
+        number(&["request", "total_size"]).unwrap_or_default()
+    }
+
     fn random(&self) -> u64 {
         RandomState::new().hash_one(0_u8)
     }
@@ -159,6 +163,11 @@ pub(crate) fn plugin_configuration(size: usize) -> Vec<u8> {
 pub(crate) fn send_too_many_requests(answer: &Answer) {
     let headers = vec![("content-type", "application/json"), ("retry-after", answer.retry_after.as_str())];
     let _ = hostcalls::send_http_response(429, headers, Some(&answer.body));
+}
+
+/// [`Shell::received_bytes`] of a stream that is held.
+pub(crate) fn received_bytes(stream: u32) -> u64 {
+    if hostcalls::set_effective_context(stream).is_ok() { Envoy.received_bytes() } else { 0 }
 }
 
 /// Resumes a held request. A stream that is over is left alone.

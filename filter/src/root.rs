@@ -72,7 +72,7 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         let Some(plugin) = &self.plugin else { return };
         plugin.tick();
-        let (overdue, lacks_bodies) = (plugin.release_overdue(), plugin.lacks_bodies());
+        let (overdue, lacks_bodies) = (plugin.release_overdue(host::received_bytes), plugin.lacks_bodies());
         overdue.into_iter().for_each(host::resume_request);
         if lacks_bodies {
             self.report_missing_bodies();

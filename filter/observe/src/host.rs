@@ -110,6 +110,9 @@ pub trait SharedData {
 pub trait Shell: Host + Metrics + 'static {
     /// Sets a value that access logs and spans of the current exchange can show.
     fn set_attribute(&self, key: &str, value: &str);
+    /// Bytes of the current request that the proxy received, its headers included, whether they passed or not; 0 if that is not
+    /// known.
+    fn received_bytes(&self) -> u64;
     /// A random number. It differs between the VMs of a process.
     fn random(&self) -> u64;
     /// The name of the workload that the proxy belongs to; empty if it has none.

@@ -80,8 +80,9 @@ impl<S: Shell> Plugin<S> {
     }
 
     /// The held streams whose body did not come in time. The shell resumes their requests. To be called after each tick.
-    pub fn release_overdue(&self) -> Vec<u32> {
-        if self.has_rate_limit() { self.held.release_overdue(self.shell.now()) } else { Vec::new() }
+    /// `received` returns [`Shell::received_bytes`] of a stream.
+    pub fn release_overdue(&self, received: impl Fn(u32) -> u64) -> Vec<u32> {
+        if self.has_rate_limit() { self.held.release_overdue(self.shell.now(), received) } else { Vec::new() }
     }
 
     /// Whether the proxy keeps the bodies of held requests back, so that no limit is applied.

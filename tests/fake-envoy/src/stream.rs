@@ -39,9 +39,19 @@ impl<'vm> Stream<'vm> {
             stream.properties.entry("response.flags".to_owned()).or_insert_with(|| vec![0; 8]);
             stream.properties.entry("xds.cluster_name".to_owned()).or_insert_with(|| b"upstream".to_vec());
         });
+        self.receive(headers.iter().map(|(name, value)| name.len() + value.len()).sum());
         let is_paused = self.headers(Side::Request, headers.len(), end)?;
         self.request.headers_done(is_paused, self.vm.pause());
         self.reply_locally()
+    }
+
+    /// Counts what was received of the request, before any filter sees it.
+    fn receive(&mut self, size: usize) {
+        self.change(|stream| {
+            let total = stream.properties.entry("request.total_size".to_owned()).or_insert_with(|| vec![0; 8]);
+            let before = total.as_slice().try_into().map_or(0, u64::from_le_bytes);
+            *total = (before + size as u64).to_le_bytes().to_vec();
+        });
     }
 
     /// One piece of the request's body.
@@ -50,6 +60,7 @@ impl<'vm> Stream<'vm> {
     ///
     /// As above.
     pub fn request_body(&mut self, chunk: &[u8], end: bool) -> Result<(), Fault> {
+        self.receive(chunk.len());
         self.deliver()?;
         if self.local_reply.is_some() || self.request.waits(|| Waiting::Body(chunk.to_vec(), end)) {
             return Ok(());

@@ -101,8 +101,11 @@ impl<S: Shell> LimitedStream<S> {
         let now = plugin.shell.now();
         // The client waits for the server's 100, so the server has to see the headers.
         let holds_headers = !shadow && plugin.shell.request_header("expect").is_none();
-        let hold =
-            if holds_headers { plugin.held.hold(self.id, now) } else { plugin.held.hold_body(self.id, now, false) };
+        let hold = if holds_headers {
+            plugin.held.hold(self.id, now, || plugin.shell.received_bytes())
+        } else {
+            plugin.held.hold_body(self.id, now, false)
+        };
         match hold {
             Hold::Held => {
                 self.state = if *shadow { State::Shadowing(Vec::new()) } else { State::Waiting };
@@ -208,7 +211,7 @@ impl<S: Shell> LimitedStream<S> {
     fn body_came(&mut self) -> Option<Action> {
         let Self { plugin, id, state, .. } = self;
         match state {
-            State::Waiting => match plugin.held.body_came(*id, || plugin.shell.now()) {
+            State::Waiting => match plugin.held.body_came(*id) {
                 FirstPart::Held => None,
                 FirstPart::KeptBack => {
                     self.end_hold();
