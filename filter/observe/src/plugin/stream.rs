@@ -110,12 +110,20 @@ impl<S: Shell> Recording<S> {
         attributes.describe_exchange(exchange, client.as_deref(), config, &**shell);
     }
 
+    #[inline]
     fn server(&mut self) -> Server {
-        let plugin = &self.plugin;
-        *self.server.get_or_insert_with(|| {
-            let cluster = plugin.shell.cluster_name().unwrap_or_default();
-            plugin.recorder.borrow_mut().server(&cluster)
-        })
+        match self.server {
+            Some(server) => server,
+            None => self.server_of_cluster(),
+        }
+    }
+
+    #[inline(never)]
+    fn server_of_cluster(&mut self) -> Server {
+        let cluster = self.plugin.shell.cluster_name().unwrap_or_default();
+        let server = self.plugin.recorder.borrow_mut().server(&cluster);
+        self.server = Some(server);
+        server
     }
 }
 
