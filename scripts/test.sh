@@ -63,7 +63,7 @@ unexcused() {
 
 # failures LOG: prints the names of the tests that failed, and how the first assertions read. Their whole texts may be long.
 failures() {
-  { grep -E '^(FAILED|ERROR) |^test .* FAILED$' "$1" | sort -u; grep -E '^E   ' "$1"; } | cut -c 1-300 | head -n 40
+  { grep -E '^(FAILED|ERROR) |^[a-z_:]+ --- FAILED$' "$1" | sort -u; grep -E '^E   ' "$1"; } | cut -c 1-300 | head -n 40
 }
 
 # -ra: pytest prints why it skips a test.
