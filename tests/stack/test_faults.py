@@ -68,7 +68,7 @@ def test_the_collector_is_up_before_the_sidecar(upstream: Stub, proxy, stack) ->
     sidecar.call("forecast")
     running.prometheus.await_value(CALLS, 1)
     running.prometheus.await_value('up{job="mcp-sidecar"}', 1)
-    assert running.collector.log_lines("error") == []
+    assert running.collector.errors() == []
 
 
 def test_collector_restarts(upstream: Stub, proxy, stack) -> None:
@@ -95,7 +95,7 @@ def test_missing_prometheus_does_not_affect_the_collector(target: Target, stack)
     target.page = page.format(2)
     wait_for("ten more scrapes", lambda: target.scrapes >= before + 10)
     assert running.collector.samples()[("mcp_sessions_total", (("instance", target.address), ("job", "mcp-sidecar")))] == 2
-    assert running.collector.log_lines("error") == []
+    assert running.collector.errors() == []
 
 
 def test_truncated_page_does_not_affect_other_targets(target: Target, upstream: Stub, proxy, stack) -> None:

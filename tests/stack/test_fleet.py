@@ -205,7 +205,7 @@ def test_two_hundred_sidecars(fleet, template: str, tmp_path: Path) -> None:
 
         assert collector.own("otelcol_receiver_accepted_metric_points") > 0
         assert {name: collector.own(name) for name in LOST} == dict.fromkeys(LOST, 0)
-        assert collector.log_lines("error") == []
+        assert collector.errors() == []
     finally:
         collector.stop()
 

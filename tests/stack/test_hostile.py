@@ -51,7 +51,7 @@ def test_tools_with_hostile_names_and_too_many_of_them(upstream: Stub, proxy, st
     assert {"plain", "quo_te", "back_slash", "line_end", "brace}{", "δοκιμή", "天気予報", "🌦️", "other"} <= found
     assert prometheus.value('sum(mcp_tool_calls_total{tool_name="other",status="ok"})') == len(NAMES)
     assert prometheus.value('mcp_labels_overflowed_total{label="tool_name"}') == len(NAMES)
-    assert running.collector.log_lines("error") == []
+    assert running.collector.errors() == []
 
 
 def well_formed(number: int) -> dict:
@@ -175,7 +175,7 @@ def test_a_metric_by_otlp_does_not_hide_a_sidecars(target: Target, collector, na
     wait_for("the others", lambda: others() == [3, 3], DEADLINE)
     # The exporter reads its metrics in random order.
     assert {running.samples().get(counter) for _ in range(20)} == {7}
-    assert running.log_lines("error") == []
+    assert running.errors() == []
 
 
 @pytest.mark.parametrize(("name", "shown"), [
