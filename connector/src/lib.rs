@@ -1,0 +1,3 @@
+//! Connects MCP servers and clients that use standard input and output to Streamable HTTP.
+
+pub mod message;

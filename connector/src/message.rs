@@ -1,0 +1,275 @@
+//! JSON-RPC messages as text: what a message is, and the few places that the connector changes.
+//!
+//! A message keeps its text. Only the named members are looked for; all others pass unread, known or not. [`Message::with`]
+//! replaces single values and leaves every other byte. Specifications: JSON-RPC 2.0; MCP 2024-11-05 to 2026-07-28.
+//!
+//! **What this does not do:** validate params or results. Cost: one pass to recognise a message, and one over `params` where a
+//! token is asked for.
+
+mod id;
+mod members;
+
+use bytes::{Bytes, BytesMut};
+pub use id::Id;
+use members::{members, range_in};
+use serde_json::value::RawValue;
+use std::fmt;
+use std::ops::Range;
+
+/// `_meta` member with the protocol version of a request, since 2026-07-28.
+pub(crate) const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+/// `_meta` member of a notification that belongs to a `subscriptions/listen`.
+pub(crate) const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
+
+/// One JSON-RPC message. Its text is one line of UTF-8.
+#[derive(Clone, Debug)]
+pub struct Message {
+    text: Bytes,
+    kind: Kind,
+    id: Option<Range<usize>>,
+    params: Option<Range<usize>>,
+    outcome: Option<Range<usize>>,
+}
+
+/// The kinds of messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It has a method and an id.
+    Request(String, Id),
+    /// It has a method and no id.
+    Notification(String),
+    /// It has a result and the id of its request.
+    Result(Id),
+    /// It has an error. The id is missing where the request could not be read.
+    Error(Option<Id>),
+}
+
+/// Why a text is not a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// Not JSON, or not UTF-8. JSON-RPC's code is -32700.
+    Json(String),
+    /// JSON, but not a message. JSON-RPC's code is -32600.
+    Message(&'static str),
+}
+
+/// The body of a POST.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// One message.
+    Single(Message),
+    /// An array of messages, as 2025-03-26 allows. It may be empty.
+    Batch(Vec<Message>),
+}
+
+/// A value that the connector may replace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// `id`
+    Id,
+    /// `params._meta.progressToken` of a request.
+    RequestToken,
+    /// `params.progressToken` of a progress notification.
+    ProgressToken,
+    /// `params.requestId` of a cancel notification.
+    CancelledRequest,
+    /// `params._meta["io.modelcontextprotocol/subscriptionId"]` of a notification.
+    Subscription,
+    /// The same member in a result's `_meta`.
+    ResultSubscription,
+}
+
+// === impl Body ===
+
+impl Body {
+    /// Reads a body: one message, or an array of messages.
+    ///
+    /// # Errors
+    ///
+    /// The text, or an item of the array, is not a message.
+    pub fn read(text: &Bytes) -> Result<Self, Unreadable> {
+        if text.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
+            return Message::read(text).map(Self::Single);
+        }
+        let whole = utf8(text)?;
+        let items: Vec<&RawValue> = serde_json::from_str(whole).map_err(|error| Unreadable::Json(error.to_string()))?;
+        let messages = items.iter().map(|item| Message::read(&text.slice(range_in(whole, item.get()))));
+        messages.collect::<Result<_, _>>().map(Self::Batch)
+    }
+}
+
+// === impl Message ===
+
+impl Message {
+    /// Reads one message. Line breaks in its text, which JSON allows between tokens, become spaces.
+    ///
+    /// # Errors
+    ///
+    /// The text is not JSON, or not a JSON-RPC message, or has one of the members that are read here twice.
+    pub fn read(text: &Bytes) -> Result<Self, Unreadable> {
+        let text = one_line(text);
+        let whole = utf8(&text)?;
+        let found = match members(whole, ["method", "id", "params", "result", "error"]) {
+            Ok(found) => found,
+            Err(error) if serde_json::from_str::<&RawValue>(whole).is_err() => {
+                return Err(Unreadable::Json(error.to_string()));
+            }
+            Err(_) => return Err(Unreadable::Message("not an object with each of its members once")),
+        };
+        let [method, id, params, result, error] = found;
+        let kind = kind(whole, [&method, &id, &result, &error])?;
+        Ok(Self { kind, id, params, outcome: result.or(error), text })
+    }
+
+    /// The message's text, without a line break.
+    #[must_use]
+    pub fn text(&self) -> &Bytes {
+        &self.text
+    }
+
+    /// What kind of message it is.
+    #[must_use]
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// The method of a request or notification.
+    #[must_use]
+    pub fn method(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Request(method, _) | Kind::Notification(method) => Some(method),
+            Kind::Result(_) | Kind::Error(_) => None,
+        }
+    }
+
+    /// The value at a place, as it stands in the text.
+    #[must_use]
+    pub fn raw(&self, place: Place) -> Option<&str> {
+        self.range(place).and_then(|range| self.str().get(range))
+    }
+
+    /// The value at a place, if it is a string or a number.
+    #[must_use]
+    pub fn value(&self, place: Place) -> Option<Id> {
+        self.raw(place).and_then(Id::read)
+    }
+
+    /// The protocol version that a request's `_meta` names, since 2026-07-28.
+    #[must_use]
+    pub fn protocol_version(&self) -> Option<String> {
+        self.string(&self.inside(self.params.clone(), &["_meta", PROTOCOL_VERSION])?)
+    }
+
+    /// A member of `params`, if it is a string.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<String> {
+        self.string(&self.inside(self.params.clone(), &[name])?)
+    }
+
+    /// A member of `result`, if it is a string.
+    #[must_use]
+    pub fn result_member(&self, name: &str) -> Option<String> {
+        self.string(&self.inside(self.outcome.clone(), &[name])?)
+    }
+
+    /// The code of an error.
+    #[must_use]
+    pub fn error_code(&self) -> Option<i64> {
+        let Kind::Error(_) = self.kind else { return None };
+        let code = self.inside(self.outcome.clone(), &["code"])?;
+        self.str().get(code)?.parse().ok()
+    }
+
+    /// The text with other values at the given places. Every other byte stays. A place that the message lacks is left out.
+    #[must_use]
+    pub fn with(&self, values: &[(Place, &str)]) -> Bytes {
+        let mut changes: Vec<_> =
+            values.iter().filter_map(|(place, value)| Some((self.range(*place)?, *value))).collect();
+        changes.sort_by_key(|(range, _)| range.start);
+        let mut text = BytesMut::with_capacity(self.text.len() + changes.iter().map(|(_, value)| value.len()).sum::<usize>());
+        let mut done = 0;
+        for (range, value) in changes {
+            text.extend_from_slice(self.text.get(done..range.start).unwrap_or_default());
+            text.extend_from_slice(value.as_bytes());
+            done = range.end;
+        }
+        text.extend_from_slice(self.text.get(done..).unwrap_or_default());
+        text.freeze()
+    }
+
+    fn range(&self, place: Place) -> Option<Range<usize>> {
+        let (outer, names): (_, &[&str]) = match place {
+            Place::Id => return self.id.clone(),
+            Place::RequestToken => (&self.params, &["_meta", "progressToken"]),
+            Place::ProgressToken => (&self.params, &["progressToken"]),
+            Place::CancelledRequest => (&self.params, &["requestId"]),
+            Place::Subscription => (&self.params, &["_meta", SUBSCRIPTION_ID]),
+            Place::ResultSubscription => (&self.outcome, &["_meta", SUBSCRIPTION_ID]),
+        };
+        self.inside(outer.clone(), names)
+    }
+
+    /// The range of a member of a member of the value in `outer`.
+    fn inside(&self, outer: Option<Range<usize>>, names: &[&str]) -> Option<Range<usize>> {
+        names.iter().try_fold(outer?, |outer, name| {
+            let [inner] = members(self.str().get(outer.clone())?, [name]).ok()?;
+            inner.map(|inner| outer.start + inner.start..outer.start + inner.end)
+        })
+    }
+
+    fn string(&self, range: &Range<usize>) -> Option<String> {
+        serde_json::from_str(self.str().get(range.clone())?).ok()
+    }
+
+    fn str(&self) -> &str {
+        // `read` checked it.
+        str::from_utf8(&self.text).unwrap_or_default()
+    }
+}
+
+/// Decides what a message is by the members it has.
+fn kind(whole: &str, found: [&Option<Range<usize>>; 4]) -> Result<Kind, Unreadable> {
+    let [method, id, result, error] = found.map(|range| whole.get(range.clone()?));
+    let known = id.and_then(Id::read);
+    if id.is_some_and(|id| id != "null") && known.is_none() {
+        return Err(Unreadable::Message("`id` is not a string or a number"));
+    }
+    if let Some(method) = method {
+        let method = serde_json::from_str(method).map_err(|_| Unreadable::Message("`method` is not a string"))?;
+        return Ok(match known {
+            Some(id) => Kind::Request(method, id),
+            None => Kind::Notification(method),
+        });
+    }
+    match (known, result, error) {
+        (Some(id), Some(_), None) => Ok(Kind::Result(id)),
+        (id, None, Some(_)) => Ok(Kind::Error(id)),
+        (None, Some(_), None) => Err(Unreadable::Message("a result without an id")),
+        (_, Some(_), Some(_)) => Err(Unreadable::Message("both `result` and `error`")),
+        (_, None, None) => Err(Unreadable::Message("neither `method` nor `result` nor `error`")),
+    }
+}
+
+fn utf8(text: &[u8]) -> Result<&str, Unreadable> {
+    str::from_utf8(text).map_err(|_| Unreadable::Json("not UTF-8".to_owned()))
+}
+
+/// The text with line breaks replaced by spaces. In JSON they stand only between tokens.
+fn one_line(text: &Bytes) -> Bytes {
+    if !text.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+        return text.clone();
+    }
+    text.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect()
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(reason) => write!(formatter, "not JSON: {reason}"),
+            Self::Message(reason) => write!(formatter, "not a JSON-RPC message: {reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
