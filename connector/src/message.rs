@@ -186,7 +186,8 @@ impl Message {
         let mut changes: Vec<_> =
             values.iter().filter_map(|(place, value)| Some((self.range(*place)?, *value))).collect();
         changes.sort_by_key(|(range, _)| range.start);
-        let mut text = BytesMut::with_capacity(self.text.len() + changes.iter().map(|(_, value)| value.len()).sum::<usize>());
+        let mut text =
+            BytesMut::with_capacity(self.text.len() + changes.iter().map(|(_, value)| value.len()).sum::<usize>());
         let mut done = 0;
         for (range, value) in changes {
             text.extend_from_slice(self.text.get(done..range.start).unwrap_or_default());

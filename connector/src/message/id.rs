@@ -15,7 +15,8 @@ impl Id {
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         // Most ids are small integers.
-        let is_plain = |text: &str| text.len() < 16 && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_plain =
+            |text: &str| text.len() < 16 && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         if is_plain(text) && (text == "0" || !text.starts_with('0')) {
             return Some(Self(text.into()));
         }

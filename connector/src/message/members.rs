@@ -85,7 +85,7 @@ mod tests {
 
     fn values<const N: usize>(text: &str, names: [&str; N]) -> Option<Vec<Option<String>>> {
         let found = members(text, names).ok()?;
-        Some(found.into_iter().map(|range| range.map(|range| text[range].to_owned())).collect())
+        Some(found.into_iter().map(|range| range.map(|range| text.get(range).unwrap().to_owned())).collect())
     }
 
     #[test]

@@ -77,7 +77,11 @@ fn every_place_is_found() {
     ];
     for (text, place) in cases {
         assert_eq!(read(text).value(place), Some(Id::from(1)), "{text}");
-        assert_eq!(read(text).with(&[(place, "\"x\"")]), text.replace(":1}", ":\"x\"}").replace(":1,", ":\"x\","), "{text}");
+        assert_eq!(
+            read(text).with(&[(place, "\"x\"")]),
+            text.replace(":1}", ":\"x\"}").replace(":1,", ":\"x\","),
+            "{text}"
+        );
     }
 }
 
@@ -97,7 +101,8 @@ fn strings_inside_are_decoded() {
 
 #[test]
 fn array_is_a_batch() {
-    let Body::Batch(messages) = Body::read(&Bytes::from("\n[ {\"id\":1,\"method\":\"a\"} ,{\"method\":\"b\"}]")).unwrap()
+    let Body::Batch(messages) =
+        Body::read(&Bytes::from("\n[ {\"id\":1,\"method\":\"a\"} ,{\"method\":\"b\"}]")).unwrap()
     else {
         unreachable!("an array")
     };
