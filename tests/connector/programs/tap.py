@@ -2,7 +2,7 @@
 
     tap.py FOLDER COMMAND [ARGUMENT...]
 
-Writes FOLDER/PID.in (what the server read) and FOLDER/PID.out (what it wrote), whole lines as they came. It ends with the server, and
+Writes FOLDER/TIME.in (what the server read) and FOLDER/TIME.out (what it wrote), with the time of its start. It ends with the server, and
 passes SIGTERM on.
 """
 
@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 
@@ -29,16 +30,16 @@ def copy(source: int, target: int, record: Path) -> None:
 
 def main() -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    folder = Path(sys.argv[1])
+    record = Path(sys.argv[1]) / str(time.time_ns())
     server = subprocess.Popen(sys.argv[2:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
 
     def forward() -> None:
-        copy(0, server.stdin.fileno(), folder / f"{os.getpid()}.in")
+        copy(0, server.stdin.fileno(), record.with_suffix(".in"))
         server.stdin.close()
 
     threading.Thread(target=forward, daemon=True).start()
-    copy(server.stdout.fileno(), 1, folder / f"{os.getpid()}.out")
+    copy(server.stdout.fileno(), 1, record.with_suffix(".out"))
     return server.wait()
 
 
