@@ -61,9 +61,10 @@ impl Bridge {
     pub fn start(settings: Settings, socket: &Path) -> io::Result<Self> {
         let listener = UnixListener::bind(socket)?;
         listener.set_nonblocking(true)?;
+        let errors = Errors::start()?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let (end, ended) = oneshot::channel();
-        let serve = move || runtime.block_on(LocalSet::new().run_until(serve(settings, listener, ended)));
+        let serve = move || runtime.block_on(LocalSet::new().run_until(serve(settings, errors, listener, ended)));
         let thread = std::thread::Builder::new().name("mcp-bridge".to_owned()).spawn(serve)?;
         Ok(Self { end, thread })
     }
@@ -76,8 +77,8 @@ impl Bridge {
     }
 }
 
-async fn serve(settings: Settings, listener: UnixListener, ended: oneshot::Receiver<()>) {
-    let sessions = Rc::new(Sessions::new(settings, Errors::start()));
+async fn serve(settings: Settings, errors: Errors, listener: UnixListener, ended: oneshot::Receiver<()>) {
+    let sessions = Rc::new(Sessions::new(settings, errors));
     let Ok(listener) = tokio::net::UnixListener::from_std(listener) else { return };
     tokio::select! {
         () = server::serve(listener, sessions.clone()) => {}

@@ -5,4 +5,4 @@ pub mod message;
 mod program;
 
 pub use bridge::{Bridge, HEALTH_PATH, Settings};
-pub use program::Command;
+pub use program::{Command, Errors};

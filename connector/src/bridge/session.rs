@@ -30,7 +30,7 @@ pub(super) struct Session {
     pub(super) id: String,
     router: RefCell<Router>,
     /// Taken away when the program is to end: this closes its standard input.
-    input: RefCell<Option<Rc<Input>>>,
+    input: RefCell<Option<Input>>,
     /// When a message passed, or a stream ended.
     used: Cell<Instant>,
     stop: Notify,
@@ -48,7 +48,7 @@ impl Session {
         Self {
             id,
             router: RefCell::default(),
-            input: RefCell::new(Some(Rc::new(input))),
+            input: RefCell::new(Some(input)),
             used: Cell::new(Instant::now()),
             stop: Notify::new(),
             stop_reason: RefCell::default(),
