@@ -159,18 +159,21 @@ async fn serve_here(
     Ok(end)
 }
 
-/// Passes lines to the server until the input ends.
+/// Passes lines to the server until the input ends. One line is read ahead, so that the end is seen while a server does not
+/// answer the last line.
 async fn pass(server: &Rc<Server>, lines: &mut Lines<impl AsyncRead + Unpin>, headers_at_once: bool) -> FrontEnd {
+    let mut turn: Option<oneshot::Receiver<()>> = None;
     loop {
-        match lines.next().await {
-            Ok(Some(line)) => {
-                let next = exchange::send(server, &line, headers_at_once).await;
-                // An error says that the turn was dropped, which is its end.
-                let _ = next.await;
-            }
+        let line = match lines.next().await {
+            Ok(Some(line)) => line,
             Ok(None) => return FrontEnd::InputEnded,
             Err(error) => return FrontEnd::SessionLost(format!("standard input: {error}")),
+        };
+        if let Some(turn) = turn.take() {
+            // An error says that the other side was dropped, which is its end.
+            let _ = turn.await;
         }
+        turn = Some(exchange::send(server, &line, headers_at_once).await);
     }
 }
 

@@ -147,8 +147,9 @@ impl Exchange {
         let is_initialize = self.method.as_deref() == Some("initialize");
         if response.status == StatusCode::NOT_FOUND && self.session.id.is_some() && !is_initialize {
             let body = response.whole(LINE_BYTES).await?;
-            self.server.lose(&self.session, &describe(&response, &body)).await;
-            return Ok(());
+            let reason = describe(&response, &body);
+            self.server.lose(&self.session, &reason).await;
+            return Err(reason);
         }
         if response.status.is_success() && is_initialize {
             self.begin_session(&response);
@@ -184,8 +185,8 @@ impl Exchange {
         if self.requests.is_empty() {
             return if is_success { Ok(()) } else { Err(describe(response, &body)) };
         }
-        if Body::read(&body).is_ok() {
-            self.server.deliver(&body, &self.requests).await.map_err(|_| "the client does not read".to_owned())?;
+        if let Ok(read) = Body::read(&body) {
+            self.server.deliver(&body, &read, &self.requests).await?;
         }
         // What was answered is not open any more, so this is only told to the rest.
         let reason = describe(response, &body);

@@ -24,6 +24,12 @@ enum Item {
 #[derive(Debug)]
 pub(super) struct Closed;
 
+impl From<Closed> for String {
+    fn from(_: Closed) -> Self {
+        "the client does not read".to_owned()
+    }
+}
+
 // === impl Output ===
 
 impl Output {

@@ -1,12 +1,12 @@
 //! The server as the front sees it: the session, the open requests, and what the server's messages change.
 
+use super::LINE_BYTES;
 use super::failure::{describe, transport_error, with_id};
 use super::headers::{LAST_EVENT_ID, Session};
 use super::http::{Client, Response};
 use super::open::OpenRequests;
 use super::output::{Closed, Output};
 use super::tools::Tools;
-use super::{LINE_BYTES, tell};
 use crate::message::{Body, Id, Kind, Message, one_line};
 use bytes::Bytes;
 use hyper::header::{ACCEPT, HeaderValue};
@@ -70,22 +70,18 @@ impl Server {
         }
     }
 
-    /// Passes a message, or a batch, of the server to the client. `requests` are those of the exchange that it came on. Answers
-    /// to requests that are not open are dropped: servers repeat them on resumed streams.
-    pub(super) async fn deliver(&self, body: &Bytes, requests: &[Id]) -> Result<(), Closed> {
-        let text = match Body::read(body) {
-            Ok(Body::Single(message)) => self.receive(&message, requests),
-            Ok(Body::Batch(messages)) => {
+    /// Passes a message, or a batch, of the server to the client. `text` is the text of `body`. `requests` are those of the
+    /// exchange that it came on. Answers to requests that are not open are dropped: servers repeat them on resumed streams.
+    pub(super) async fn deliver(&self, text: &Bytes, body: &Body, requests: &[Id]) -> Result<(), Closed> {
+        let line = match body {
+            Body::Single(message) => self.receive(message, requests),
+            Body::Batch(messages) => {
                 let kept = messages.iter().filter(|message| self.receive(message, &[]).is_some()).count();
-                (kept > 0).then(|| one_line(body))
-            }
-            Err(error) => {
-                tell(&format!("a message of the server was skipped: {error}"));
-                None
+                (kept > 0).then(|| one_line(text))
             }
         };
-        match text {
-            Some(text) => self.output.send(text).await,
+        match line {
+            Some(line) => self.output.send(line).await,
             None => Ok(()),
         }
     }

@@ -9,7 +9,7 @@ use super::http::Response;
 use super::server::{Opened, Server};
 use super::sse::Decoder;
 use super::tell;
-use crate::message::Id;
+use crate::message::{Body, Id};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -46,9 +46,12 @@ impl Stream {
                 self.retry = decoder.retry().or(self.retry);
                 let Some(event) = event else { break };
                 self.attempts = 0;
-                if event.is_message {
-                    let delivered = server.deliver(&event.data, requests).await;
-                    delivered.map_err(|_| "the client does not read".to_owned())?;
+                if !event.is_message {
+                    continue;
+                }
+                match Body::read(&event.data) {
+                    Ok(body) => server.deliver(&event.data, &body, requests).await?,
+                    Err(error) => tell(&format!("an event of the server was skipped: {error}")),
                 }
             }
         }
@@ -94,7 +97,7 @@ pub(super) async fn follow(
             Opened::Refused(refusal) => return Err(format!("{reason}; it cannot be resumed: {refusal}")),
             Opened::NotFound(reason) => {
                 server.lose(session, &reason).await;
-                return Ok(());
+                return Err(reason);
             }
         };
     }

@@ -12,6 +12,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -144,11 +145,16 @@ impl Play {
                 spawn_local(async move { drop(connection.await) });
             }
         });
+        Self { all: kept, ..Self::connect(headers_at_once, address) }
+    }
+
+    /// Starts the front with a server that runs elsewhere.
+    pub(super) fn connect(headers_at_once: bool, address: SocketAddr) -> Self {
         let upstream = Upstream { address, path: "/mcp".to_owned(), headers_at_once };
         let (input, reader) = duplex(1024);
         let (output, writer) = duplex(1024);
         let front = spawn_local(serve(upstream, reader, writer));
-        Self { input: Some(input), output: BufReader::new(output).lines(), front, all: kept }
+        Self { input: Some(input), output: BufReader::new(output).lines(), front, all: Rc::default() }
     }
 
     /// Writes lines to the front.
@@ -158,6 +164,10 @@ impl Play {
 
     pub(super) fn end_input(&mut self) {
         self.input = None;
+    }
+
+    pub(super) fn take_input(&mut self) -> DuplexStream {
+        self.input.take().unwrap()
     }
 
     /// The next line of the front; `None` at its end.
