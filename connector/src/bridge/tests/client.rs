@@ -81,7 +81,8 @@ impl Client {
 
     /// Begins a session.
     pub(super) async fn initialize(&self, version: &str) -> Self {
-        let params = json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}});
+        let params =
+            json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}});
         let answer = self.post(&json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})).await;
         assert_eq!(answer.status, StatusCode::OK);
         let id = answer.headers["mcp-session-id"].to_str().unwrap().to_owned();
