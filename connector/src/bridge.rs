@@ -55,12 +55,18 @@ struct Times {
     headers: Duration,
     /// How long what a program sends for a cancelled request is expected.
     cancelled: Duration,
-    /// Between two trials of a program that could not be started, and the longest wait for its answer.
+    /// Between two trials of a program that could not be started.
     retry: Duration,
+    /// How long a trial waits for the answer to `initialize`.
+    trial: Duration,
 }
 
-const TIMES: Times =
-    Times { headers: Duration::from_secs(5), cancelled: Duration::from_secs(10), retry: Duration::from_secs(10) };
+const TIMES: Times = Times {
+    headers: Duration::from_secs(5),
+    cancelled: Duration::from_secs(10),
+    retry: Duration::from_secs(10),
+    trial: Duration::from_secs(10),
+};
 
 /// A running bridge. It runs until [`Bridge::end`] is called or the value is dropped.
 #[derive(Debug)]

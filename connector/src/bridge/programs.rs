@@ -134,7 +134,7 @@ impl Programs {
                 }
             }
         };
-        let is_answered = timeout(self.times.retry, answer).await.unwrap_or(false);
+        let is_answered = timeout(self.times.trial, answer).await.unwrap_or(false);
         drop(input);
         program.end().await;
         is_answered

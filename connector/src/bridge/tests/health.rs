@@ -17,11 +17,11 @@ async fn bridge_is_healthy_until_a_start_fails_and_when_one_works_again() {
     let mode = format!("fail-while-missing={}", marker.display());
     let (_running, client) = Running::start(&[&mode], |_, times| times.retry = Duration::from_millis(200));
     assert_eq!(health(&client).await, StatusCode::OK);
-    let initialize = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18"}});
+    let initialize =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18"}});
     client.post(&initialize).await;
     assert_eq!(health(&client).await, StatusCode::SERVICE_UNAVAILABLE);
     std::fs::write(&marker, "").unwrap();
-    // The retry is also the longest wait for an answer, and Python takes its time.
     super::until(async || health(&client).await == StatusCode::OK).await;
     std::fs::remove_file(&marker).unwrap();
 }

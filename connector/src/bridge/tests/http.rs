@@ -11,7 +11,10 @@ const VERSION: &str = "2025-06-18";
 async fn methods_and_paths_that_are_not_served() {
     let (_running, client) = Running::start(&[], |_, _| {});
     let put = client.send(Method::PUT, "").await;
-    assert_eq!((put.status, &put.headers["allow"]), (StatusCode::METHOD_NOT_ALLOWED, &"GET, POST, DELETE".parse().unwrap()));
+    assert_eq!(
+        (put.status, &put.headers["allow"]),
+        (StatusCode::METHOD_NOT_ALLOWED, &"GET, POST, DELETE".parse().unwrap())
+    );
     for (path, method, allowed) in [("/sse", Method::POST, "GET"), ("/message", Method::GET, "POST")] {
         let answer = Client { path, ..client.clone() }.send(method, "").await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
@@ -26,14 +29,17 @@ async fn methods_and_paths_that_are_not_served() {
 async fn accept_must_have_both_types() {
     let (_running, client) = Running::start(&[], |_, _| {});
     let session = client.initialize(VERSION).await;
-    for (accept, status) in [
+    for (id, (accept, status)) in [
         ("application/json", StatusCode::NOT_ACCEPTABLE),
         ("text/event-stream", StatusCode::NOT_ACCEPTABLE),
         ("*/*", StatusCode::OK),
         ("application/*;q=0.5, text/event-stream", StatusCode::OK),
         ("Application/JSON, Text/Event-Stream", StatusCode::OK),
-    ] {
-        assert_eq!(session.with("accept", accept).call(1, "echo", json!({})).await.status, status, "{accept}");
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(session.with("accept", accept).call(id, "echo", json!({})).await.status, status, "{accept}");
     }
     assert_eq!(session.with("accept", "application/json").get().await.status, StatusCode::NOT_ACCEPTABLE);
 }
@@ -47,7 +53,9 @@ async fn body_must_be_json() {
     {
         assert_eq!(session.with("content-type", kind).call(1, "echo", json!({})).await.status, status, "{kind}");
     }
-    for (body, code) in [("", -32700), ("{", -32700), ("1", -32600), ("{}", -32600), (r#"{"id":{},"method":"a"}"#, -32600)] {
+    for (body, code) in
+        [("", -32700), ("{", -32700), ("1", -32600), ("{}", -32600), (r#"{"id":{},"method":"a"}"#, -32600)]
+    {
         let answer = session.send(Method::POST, body).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
         assert_eq!(answer.json().await["error"]["code"], code, "{body}");

@@ -121,8 +121,7 @@ async fn program_that_ends_before_its_answer_fails_the_session() {
     for mode in ["end-at-start", "end-at-initialize"] {
         let (_running, client) = Running::start(&[mode], |_, _| {});
         let params = json!({"protocolVersion": VERSION});
-        let answer =
-            client.post(&json!({"jsonrpc": "2.0", "id": "i", "method": "initialize", "params": params})).await;
+        let answer = client.post(&json!({"jsonrpc": "2.0", "id": "i", "method": "initialize", "params": params})).await;
         assert_eq!(answer.status, StatusCode::OK);
         assert!(!answer.headers.contains_key("mcp-session-id"));
         let answer = answer.json().await;
@@ -135,7 +134,8 @@ async fn program_that_ends_before_its_answer_fails_the_session() {
 async fn refused_initialize_has_no_session() {
     let (_running, client) = Running::start(&["refuse-initialize"], |settings, _| settings.sessions = 1);
     for _ in 0..3 {
-        let message = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": VERSION}});
+        let message =
+            json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": VERSION}});
         until(async || {
             let answer = client.post(&message).await;
             assert!(!answer.headers.contains_key("mcp-session-id"));
@@ -177,8 +177,10 @@ async fn session_over_the_limit_is_refused_until_another_ends() {
 #[tokio::test]
 async fn idle_session_ends_but_not_while_its_stream_is_open() {
     let (_running, client) = Running::start(&[], |settings, _| settings.idle = Duration::from_millis(300));
-    let (client, other) = (client.initialize(VERSION).await, client.initialize(VERSION).await);
-    let (pid, other_pid) = (client.text(1, "pid", json!({})).await, other.text(1, "pid", json!({})).await);
+    let other = client.initialize(VERSION).await;
+    let other_pid = other.text(1, "pid", json!({})).await;
+    let client = client.initialize(VERSION).await;
+    let pid = client.text(1, "pid", json!({})).await;
     let stream = client.get().await;
     until(async || !is_running(&other_pid)).await;
     assert_eq!(other.call(2, "echo", json!({})).await.status, StatusCode::NOT_FOUND);
