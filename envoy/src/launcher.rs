@@ -181,7 +181,7 @@ impl<'a> Sidecar<'a> {
         let status = match end {
             FrontEnd::InputEnded => 0,
             FrontEnd::SessionLost(reason) => {
-                print_error(format_args!("the session is lost: {reason}"));
+                print_error(format_args!("{reason}"));
                 SESSION_LOST
             }
         };
