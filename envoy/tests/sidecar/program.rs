@@ -1,8 +1,6 @@
 //! A server that is a program: `run -- COMMAND`.
 
 use crate::support::{INITIALIZE, MISBEHAVING, Session, Sidecar, get, is_gone, launcher, post, signal, until};
-use serde_json::json;
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -133,22 +131,4 @@ fn drain_command_needs_no_url() {
     assert_eq!(sidecar.probe("/ready"), 503);
     sidecar.signal("TERM");
     assert_eq!(sidecar.ended().code(), Some(0));
-}
-
-#[test]
-fn spans_of_a_program_have_no_address() {
-    let command_line = mcp_sidecar::CommandLine { program: vec!["/bin/sh".into()], ..Default::default() };
-    let (envoy, module) = (crate::support::envoy(), crate::support::module());
-    let environment = HashMap::from([
-        ("ENVOY_BIN", envoy.as_str()),
-        ("MCP_FILTER_WASM", module.as_str()),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
-    ]);
-    let lookup = |name: &str| environment.get(name).map(|&value| value.to_owned());
-    let settings = mcp_sidecar::Settings::read(&lookup, &command_line).unwrap();
-    let machine = mcp_sidecar::Machine { connections: 1000, heap_bytes: 1 << 30 };
-    let bootstrap = mcp_sidecar::bootstrap::render(&settings, machine);
-    assert!(!bootstrap.to_string().contains("server.address"));
-    let check = bootstrap.pointer("/static_resources/clusters/0/health_checks/0/http_health_check").unwrap();
-    assert_eq!(check["path"], json!(mcp_connector::HEALTH_PATH));
 }
