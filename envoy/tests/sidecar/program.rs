@@ -33,6 +33,22 @@ fn program_is_served_counted_and_without_the_sidecars_settings() {
 }
 
 #[test]
+fn audit_log_leaves_the_program_its_mask() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("audit.jsonl");
+    let variables = [("MCP_AUDIT_LOG", log.to_str().unwrap()), ("TMPDIR", directory.path().to_str().unwrap())];
+    let sidecar = Sidecar::start_program(&PROGRAM, &variables);
+    let program = Session::begin(sidecar.port).program_id();
+    let mask = |id: u64| {
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        status.lines().find_map(|line| line.strip_prefix("Umask:\t").map(str::to_owned)).unwrap()
+    };
+    assert_eq!(mask(program), mask(std::process::id().into()));
+    assert_eq!(mask(sidecar.envoy_id().into()), "0137");
+    until("the session is logged", || fs::read_to_string(&log).unwrap().contains("\"initialize\""));
+}
+
+#[test]
 fn health_is_503_while_the_last_start_failed() {
     let sidecar = Sidecar::start_program(&[PROGRAM[0], PROGRAM[1], "end-at-initialize=3"], &[]);
     until("no start has failed yet", || sidecar.probe("/health") == 200);
