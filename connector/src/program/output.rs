@@ -89,7 +89,11 @@ impl Output {
             }
             match self.lines.next() {
                 Next::Line(line) => self.take(&line),
-                Next::TooLong => self.finish(HowItEnded::LineTooLong(self.line_bytes)),
+                Next::TooLong => {
+                    // Not kept until the output is dropped.
+                    drop(self.lines.rest());
+                    self.finish(HowItEnded::LineTooLong(self.line_bytes));
+                }
                 Next::More => self.read().await,
             }
         }

@@ -28,7 +28,9 @@ fn lines_go_in_and_come_out() {
             assert_eq!(message(&mut output).await, text);
         }
         program.end().await;
-        assert_eq!(end(&mut output).await, HowItEnded::Signal(15));
+        // `cat` may see the end of its input before the signal.
+        let how = end(&mut output).await;
+        assert!(matches!(how, HowItEnded::Signal(15) | HowItEnded::Status(0)), "{how}");
         assert_eq!(input.send(&Bytes::from_static(b"{}")).await, Err(Gone));
     });
 }
