@@ -1,6 +1,6 @@
 //! What goes to a program.
 
-use super::{command, end, message, run, sh, signal, start};
+use super::{command, end, left_behind, message, run, sh, signal, start};
 use crate::program::{Gone, HowItEnded};
 use bytes::Bytes;
 use nix::sys::signal::Signal;
@@ -102,8 +102,8 @@ fn standard_input_is_closed_when_it_is_dropped() {
 #[test]
 fn process_that_holds_the_pipe_does_not_hold_the_caller() {
     run(async {
-        let script = r#"exec 3<&0; setsid sleep 1000 <&3 & echo "{\"id\":1,\"result\":$!}"; cat >/dev/null"#;
-        let (mut program, input, mut output) = start(&sh(script));
+        let script = format!("exec 3<&0; {} <&3 & cat >/dev/null", left_behind("sleep 1000"));
+        let (mut program, input, mut output) = start(&sh(&script));
         let left_behind = super::number(&mut output).await;
         let sender = input.clone();
         let sending = tokio::spawn(async move {
