@@ -20,7 +20,7 @@ pub use command::Command;
 pub(crate) use end::HowItEnded;
 use end::{State, supervise};
 pub use errors::Errors;
-pub(crate) use input::{Gone, Input};
+pub(crate) use input::Input;
 use nix::errno::Errno;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
@@ -36,6 +36,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// A running program. It is ended when this is dropped.
 pub(crate) struct Program {
+    #[cfg(test)]
     id: u32,
     state: watch::Sender<State>,
 }
@@ -75,11 +76,17 @@ impl Program {
         tokio::spawn(standard_error::copy(stderr, format!("[{name}] "), errors.clone(), state.subscribe()));
         let input = Input::start(stdin, state.subscribe());
         let output = Output::new(stdout, line_bytes, name, errors.clone(), state.clone());
-        Ok((Self { id, state }, input, output))
+        let program = Self {
+            #[cfg(test)]
+            id,
+            state,
+        };
+        Ok((program, input, output))
     }
 
     /// The process id, which is also the id of the process group.
-    pub(crate) fn id(&self) -> u32 {
+    #[cfg(test)]
+    fn id(&self) -> u32 {
         self.id
     }
 

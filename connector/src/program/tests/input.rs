@@ -1,7 +1,8 @@
 //! What goes to a program.
 
 use super::{command, end, left_behind, message, run, sh, signal, start};
-use crate::program::{Gone, HowItEnded};
+use crate::program::HowItEnded;
+use crate::program::input::Gone;
 use bytes::Bytes;
 use nix::sys::signal::Signal;
 use std::time::Duration;
