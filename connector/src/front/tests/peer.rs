@@ -51,7 +51,7 @@ pub(super) struct Play {
     front: JoinHandle<io::Result<FrontEnd>>,
     pub(super) all: Rc<RefCell<Vec<Got>>>,
     /// What the front wrote to standard error.
-    told: std::sync::mpsc::Receiver<String>,
+    told: mpsc::UnboundedReceiver<String>,
 }
 
 // === impl Got ===
@@ -167,8 +167,8 @@ impl Play {
     }
 
     /// The next line that the front wrote to standard error.
-    pub(super) fn next_told(&self) -> String {
-        self.told.recv_timeout(TOO_LONG).unwrap()
+    pub(super) async fn next_told(&mut self) -> String {
+        timeout(TOO_LONG, self.told.recv()).await.unwrap().unwrap()
     }
 
     pub(super) fn end_input(&mut self) {
@@ -224,8 +224,8 @@ impl Play {
 }
 
 /// A standard error that a test reads.
-pub(super) fn told() -> (std::sync::mpsc::Receiver<String>, Errors) {
-    struct Told(std::sync::mpsc::Sender<String>);
+pub(super) fn told() -> (mpsc::UnboundedReceiver<String>, Errors) {
+    struct Told(mpsc::UnboundedSender<String>);
     impl io::Write for Told {
         fn write(&mut self, text: &[u8]) -> io::Result<usize> {
             // The test may have ended.
@@ -236,7 +236,7 @@ pub(super) fn told() -> (std::sync::mpsc::Receiver<String>, Errors) {
             Ok(())
         }
     }
-    let (sender, receiver) = std::sync::mpsc::channel();
+    let (sender, receiver) = mpsc::unbounded_channel();
     (receiver, Errors::to(Told(sender)).unwrap())
 }
 
