@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from support.cases import rpc
 from support.client import JSON, Connection
-from support.expected import Series
 from support.http1 import Truncated
 from support.processes import free_port, wait_for
+from support.series import Series
 
 from mesh import blind, labels
 from mesh.blind import REQUESTS

@@ -12,8 +12,8 @@ from . import http1
 from .cases import rpc
 from .client import JSON, Connection
 from .exchange import Ledger
-from .expected import Series, series
 from .http1 import Message
+from .series import Series, series
 from .sidecar import COUNT_DEADLINE, Sidecar
 from .stub import Stub, Wire
 

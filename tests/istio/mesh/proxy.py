@@ -11,9 +11,9 @@ import urllib.error
 from pathlib import Path
 
 from support import scrape
-from support.expected import Series
 from support.peers import get
 from support.processes import Process, free_port, wait_for
+from support.series import Series
 
 from .istiod import ACCOUNT, Istiod, answers
 from .manifests import NAMESPACE, injected_annotations
