@@ -2,15 +2,16 @@
 
 import itertools
 import json
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import http1
+from . import http1, http2
 from .cases import rpc
-from .client import JSON, Connection
+from .client import DEADLINE, JSON, Connection
 from .exchange import Ledger
 from .http1 import Message
 from .series import Series, series
@@ -34,6 +35,13 @@ def of_length(tool: str, length: int) -> bytes:
     return body
 
 
+def config_file(logs: Path, name: str, **block: object) -> str:
+    """The path of a filter configuration with this rate limit."""
+    file = logs / f"{name}.json"
+    file.write_text(json.dumps({"rate_limit": block}))
+    return str(file)
+
+
 class Limited(Sidecar):
     """A sidecar with a rate limit. `served` are the requests that reached the server."""
 
@@ -41,9 +49,8 @@ class Limited(Sidecar):
         self.stub, self.path, self.ledger = stub, f"/{name}", Ledger()
         self.served: list[Message] = []
         stub.on(self.path, self.serve)
-        file = logs / f"{name}.json"
-        file.write_text(json.dumps({"rate_limit": {"rules": [RULE], **block}}))
-        super().__init__(stub.port, logs, name, MCP_FILTER_CONFIG=str(file))
+        config = config_file(logs, name, **{"rules": [RULE], **block})
+        super().__init__(stub.port, logs, name, MCP_FILTER_CONFIG=config)
 
     def serve(self, request: Message, wire: Wire) -> None:
         self.served.append(request)
@@ -58,6 +65,11 @@ class Limited(Sidecar):
         with self.connect() as connection:
             connection.send("POST", self.path, headers, body)
             return connection.receive()
+
+    def over_http2(self, pieces: list[bytes], *more: tuple[str, str], verb: str = "POST", trailers: http1.Headers = ()) -> Message:
+        headers = [*((name.lower(), value) for name, value in JSON), *more]
+        with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE) as wire:
+            return http2.exchange(wire, self.ledger, verb, self.path, headers, pieces, trailers)
 
     def bodies(self) -> list[bytes]:
         """The bodies that reached the server since the last call."""
@@ -77,6 +89,15 @@ class Limited(Sidecar):
         """Compares the whole scrape with what the clients sent since the last call, and with these outcomes of the rule."""
         self.expected.rate_limited("each", **outcomes)
         self.check(self.take_ledger())
+
+
+@contextmanager
+def running(stub: Stub, logs: Path, name: str, **block: object) -> Iterator[Limited]:
+    sidecar = Limited(stub, logs, name, **block)
+    try:
+        yield sidecar
+    finally:
+        sidecar.stop()
 
 
 @contextmanager
