@@ -120,11 +120,8 @@ def test_what_is_not_read_passes_or_is_refused(kind: str, limited: Limited, stri
     assert json.loads(answer.body)["error"]["data"] == {**REFUSED, "retryAfterMs": 60_000}
     assert strict.bodies() == []
     limited.served.clear()
-    with limited.connect() as connection:
-        connection.send("POST", limited.path, headers, body)
-        limited.stub.on(limited.path, lambda request, wire: (limited.served.append(request), wire.answer(202, b"")))
-        connection.receive()
-    limited.stub.on(limited.path, limited.serve)
+    with limited.accepting():
+        assert limited.post(body, headers).head.status == 202
     assert limited.bodies() == [body]
     for sidecar in (limited, strict):
         before = sidecar.unread()

@@ -64,12 +64,8 @@ def test_text_in_utf_7_is_unread(limited: Limited, strict: Limited) -> None:
     body = call(next(TOOLS)).replace(b"{", b"+AHs-")
     assert body.decode("utf-7").startswith("{")
     headers = of_type("application/json; charset=utf-7")
-    limited.stub.on(limited.path, lambda request, wire: (limited.served.append(request), wire.answer(202, b"")))
-    try:
-        with counting(limited, unread=1):
-            assert limited.post(body, headers).head.status == 202
-    finally:
-        limited.stub.on(limited.path, limited.serve)
+    with limited.accepting(), counting(limited, unread=1):
+        assert limited.post(body, headers).head.status == 202
     assert limited.bodies() == [body]
     with counting(strict, unread=1):
         assert strict.post(body, headers).head.status == 429

@@ -58,6 +58,15 @@ class Limited(Sidecar):
         answers = [{"jsonrpc": "2.0", "id": identity, "result": {}} for identity in ids if identity is not None]
         wire.json(200, json.dumps(answers if len(answers) != 1 else answers[0]).encode())
 
+    @contextmanager
+    def accepting(self) -> Iterator[None]:
+        """The server answers 202 meanwhile, to any body."""
+        self.stub.on(self.path, lambda request, wire: (self.served.append(request), wire.answer(202, b"")))
+        try:
+            yield
+        finally:
+            self.stub.on(self.path, self.serve)
+
     def connect(self) -> Connection:
         return Connection(self.port, self.ledger)
 
