@@ -1,0 +1,230 @@
+//! The HTTP server on the Unix socket: paths, methods, headers, statuses.
+
+use crate::bridge::HEALTH_PATH;
+use crate::bridge::programs::Programs;
+use crate::bridge::reply::{self, EVENT_STREAM, Refusal, Reply, SESSION_ID, code};
+use crate::bridge::session::Session;
+use crate::bridge::sessions::Sessions;
+use crate::bridge::shared::Shared;
+use crate::bridge::{http_sse, modern};
+use crate::message::{Body, Kind, Message, Unreadable};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, ORIGIN};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::rc::Rc;
+use tokio::net::UnixListener;
+use tokio::task::spawn_local;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// The revisions with sessions.
+const VERSIONS: [&str; 5] = ["2024-10-07", "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
+
+/// What serves requests.
+pub(super) struct Server {
+    programs: Rc<Programs>,
+    sessions: Rc<Sessions>,
+    shared: Rc<Shared>,
+}
+
+// === impl Server ===
+
+impl Server {
+    pub(super) fn new(programs: Rc<Programs>) -> Self {
+        let sessions = Rc::new(Sessions::new(programs.clone()));
+        Self { sessions, shared: Rc::new(Shared::new(programs.clone())), programs }
+    }
+}
+
+/// Accepts connections until the future is dropped.
+pub(super) async fn serve(listener: UnixListener, server: Rc<Server>) {
+    loop {
+        let Ok((connection, _)) = listener.accept().await else {
+            // Too many open files: some close again.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            continue;
+        };
+        let server = server.clone();
+        let service = service_fn(move |request| {
+            let server = server.clone();
+            async move { Ok::<_, Infallible>(handle(request, &server).await) }
+        });
+        // A connection that breaks ends what it carried.
+        spawn_local(http1::Builder::new().serve_connection(TokioIo::new(connection), service));
+    }
+}
+
+async fn handle(request: Request<Incoming>, server: &Server) -> Reply {
+    let answered = match check_origin(request.headers()) {
+        Ok(()) => by_path(request, server).await,
+        Err(refusal) => Err(refusal),
+    };
+    answered.unwrap_or_else(Reply::from)
+}
+
+async fn by_path(request: Request<Incoming>, server: &Server) -> Result<Reply, Refusal> {
+    let (path, method) = (request.uri().path(), request.method());
+    Ok(match (path, method) {
+        (HEALTH_PATH, _) if server.programs.is_healthy() => reply::text(StatusCode::OK, "ok\n"),
+        (HEALTH_PATH, _) => reply::text(StatusCode::SERVICE_UNAVAILABLE, "the last start of the MCP server failed\n"),
+        ("/" | "/mcp", _) => return endpoint(request, server).await,
+        ("/sse", &Method::GET) => http_sse::open(&server.sessions),
+        ("/sse", _) => reply::method_not_allowed("GET"),
+        ("/message", &Method::POST) => {
+            let (head, body) = request.into_parts();
+            let body = read(&head.headers, body, server.programs.settings.line_bytes).await?;
+            return http_sse::post(head.uri.query(), body, &server.sessions).await;
+        }
+        ("/message", _) => reply::method_not_allowed("POST"),
+        _ => reply::text(StatusCode::NOT_FOUND, "Not Found\n"),
+    })
+}
+
+async fn endpoint(request: Request<Incoming>, server: &Server) -> Result<Reply, Refusal> {
+    let headers = request.headers();
+    let is_modern = modern::is_named(headers);
+    match *request.method() {
+        Method::POST => post(request, server).await,
+        Method::GET | Method::DELETE if is_modern => Ok(reply::method_not_allowed("POST")),
+        Method::GET => get(headers, &server.sessions),
+        Method::DELETE => {
+            let session = session(headers, &server.sessions)?;
+            server.sessions.remove(&session.id);
+            session.stop("the client ended the session");
+            Ok(reply::empty(StatusCode::OK))
+        }
+        _ => Ok(reply::method_not_allowed("GET, POST, DELETE")),
+    }
+}
+
+fn get(headers: &HeaderMap, sessions: &Rc<Sessions>) -> Result<Reply, Refusal> {
+    if !accepts(headers, &[EVENT_STREAM]) {
+        let reason = "Not Acceptable: Client must accept text/event-stream";
+        return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, code::SERVER, reason));
+    }
+    Ok(session(headers, sessions)?.get(header(headers, &LAST_EVENT_ID)))
+}
+
+async fn post(request: Request<Incoming>, server: &Server) -> Result<Reply, Refusal> {
+    let (head, body) = request.into_parts();
+    let headers = &head.headers;
+    if !accepts(headers, &["application/json", EVENT_STREAM]) {
+        let reason = "Not Acceptable: Client must accept both application/json and text/event-stream";
+        return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, code::SERVER, reason));
+    }
+    match read(headers, body, server.programs.settings.line_bytes).await? {
+        Body::Single(message) => post_single(headers, message, server).await,
+        Body::Batch(_) if modern::is_named(headers) => Err(Refusal::invalid("this revision has no batches")),
+        Body::Batch(messages) if messages.is_empty() => Err(Refusal::invalid("an empty batch")),
+        Body::Batch(messages) => post_to_session(headers, messages, &server.sessions).await,
+    }
+}
+
+/// The revision is decided here: `initialize` begins a session, the `_meta` or the header of 2026-07-28 needs none.
+async fn post_single(headers: &HeaderMap, message: Message, server: &Server) -> Result<Reply, Refusal> {
+    let has_version = message.protocol_version().is_some();
+    if let Kind::Request(method, id) = message.kind()
+        && method == "initialize"
+        && !has_version
+        && !headers.contains_key(SESSION_ID)
+    {
+        return Ok(server.sessions.initialize(&message, id).await);
+    }
+    if !has_version && !modern::is_named(headers) {
+        return post_to_session(headers, vec![message], &server.sessions).await;
+    }
+    if modern::check(headers, &message)? {
+        return Ok(server.shared.request(&message).await);
+    }
+    Ok(reply::empty(StatusCode::ACCEPTED))
+}
+
+async fn post_to_session(headers: &HeaderMap, messages: Vec<Message>, sessions: &Sessions) -> Result<Reply, Refusal> {
+    let session = session(headers, sessions)?;
+    if messages.iter().any(|message| message.method() == Some("initialize")) {
+        return Err(Refusal::invalid("Server already initialized"));
+    }
+    session.post(messages).await
+}
+
+/// The session that the headers name.
+fn session(headers: &HeaderMap, sessions: &Sessions) -> Result<Rc<Session>, Refusal> {
+    let bad = |reason: &str| Refusal::new(StatusCode::BAD_REQUEST, code::SERVER, format!("Bad Request: {reason}"));
+    let id = headers.get(SESSION_ID).ok_or_else(|| bad("Mcp-Session-Id header is required"))?;
+    let session = id.to_str().ok().and_then(|id| sessions.find(id)).ok_or_else(Refusal::unknown_session)?;
+    match headers.get(modern::PROTOCOL_VERSION) {
+        Some(version) if !VERSIONS.iter().any(|known| version == known) => {
+            let known = VERSIONS.join(", ");
+            Err(bad(&format!("Unsupported protocol version (supported versions: {known})")))
+        }
+        _ => Ok(session),
+    }
+}
+
+async fn read(headers: &HeaderMap, body: Incoming, limit: usize) -> Result<Body, Refusal> {
+    if header(headers, &CONTENT_TYPE).is_none_or(|value| media_type(value) != "application/json") {
+        let reason = "Unsupported Media Type: Content-Type must be application/json";
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::SERVER, reason));
+    }
+    let text = match Limited::new(body, limit).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let reason = format!("Payload Too Large: more than {limit} bytes (MCP_STDIO_LINE_BYTES)");
+            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, code::SERVER, reason));
+        }
+        Err(_) => return Err(Refusal::invalid("the body is not complete")),
+    };
+    Body::read(&text).map_err(|unreadable| match &unreadable {
+        Unreadable::Json(_) => {
+            Refusal::new(StatusCode::BAD_REQUEST, code::PARSE_ERROR, format!("Parse error: {unreadable}"))
+        }
+        Unreadable::Message(_) => Refusal::invalid(&unreadable.to_string()),
+    })
+}
+
+/// A page of another origin may make a browser send requests to this host (DNS rebinding).
+fn check_origin(headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let host = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| without_port(host));
+    let is_local = host.is_some_and(|host| {
+        host.eq_ignore_ascii_case("localhost")
+            || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    });
+    if is_local {
+        return Ok(());
+    }
+    Err(Refusal::new(StatusCode::FORBIDDEN, code::SERVER, "Forbidden: Origin is not local"))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// Whether the client takes all of the types. A request without the header takes any.
+fn accepts(headers: &HeaderMap, types: &[&str]) -> bool {
+    let mut values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+    if values.peek().is_none() {
+        return true;
+    }
+    let ranges: Vec<_> = values.flat_map(|value| value.split(',')).map(media_type).collect();
+    types.iter().all(|wanted| {
+        let group = wanted.split_once('/').map_or("", |(group, _)| group);
+        ranges.iter().any(|range| range == "*/*" || range == wanted || *range == format!("{group}/*"))
+    })
+}
+
+/// A media type without its parameters.
+fn media_type(value: &str) -> String {
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

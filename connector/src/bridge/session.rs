@@ -1,0 +1,280 @@
+//! A session of a revision up to 2025-11-25, with a program of its own.
+//!
+//! The session's task reads the program until the program ends, the client ends the session, or the session is idle. It does not
+//! read while a stream of the session is full.
+
+use crate::bridge::event::StreamId;
+use crate::bridge::programs::Programs;
+use crate::bridge::reply::{self, Refusal, Reply};
+use crate::bridge::router::{Duplicate, Reader, Router};
+use crate::bridge::sessions::Sessions;
+use crate::message::{Id, Kind, Message, Place};
+use crate::program::{Gone, Input, Line, Output, Program};
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::body::{Body, Frame};
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::spawn_local;
+use tokio::time::{Instant, sleep, sleep_until};
+use uuid::Uuid;
+
+/// One session.
+pub(super) struct Session {
+    pub(super) id: String,
+    router: RefCell<Router>,
+    /// The stream for all messages, in HTTP+SSE.
+    stream: Option<StreamId>,
+    /// Taken away when the program is to end: this closes its standard input.
+    input: RefCell<Option<Input>>,
+    /// How long the stream of a cancelled request stays open for an answer.
+    cancelled: Duration,
+    /// When a message passed, or a stream ended.
+    used: Cell<Instant>,
+    stop: Notify,
+    stop_reason: RefCell<String>,
+    has_told: Cell<bool>,
+}
+
+/// Where the answer to `initialize` goes.
+pub(super) enum Initialized {
+    /// To one who waits for it.
+    Waiter(oneshot::Sender<Result<Message, String>>),
+    /// To the session's stream.
+    Stream,
+    /// It came.
+    Done,
+}
+
+// === impl Initialized ===
+
+impl Initialized {
+    fn is_awaited(&self) -> bool {
+        !matches!(self, Self::Done)
+    }
+
+    /// Returns a message that belongs on the stream.
+    fn send(&mut self, answer: Result<Message, String>) -> Option<Message> {
+        match std::mem::replace(self, Self::Done) {
+            Self::Waiter(waiter) => {
+                // The client may be gone.
+                let _ = waiter.send(answer);
+                None
+            }
+            Self::Stream => answer.ok(),
+            Self::Done => None,
+        }
+    }
+}
+
+// === impl Session ===
+
+impl Session {
+    pub(super) fn new(cancelled: Duration) -> Self {
+        Self::with(Router::default(), None, cancelled)
+    }
+
+    /// A session whose messages all go to one stream, as in HTTP+SSE.
+    pub(super) fn with_one_stream(cancelled: Duration) -> (Rc<Self>, Events) {
+        let (router, reader) = Router::plain();
+        let session = Rc::new(Self::with(router, Some(reader.stream), cancelled));
+        (session.clone(), Events { session, reader })
+    }
+
+    fn with(router: Router, stream: Option<StreamId>, cancelled: Duration) -> Self {
+        Self {
+            id: Uuid::new_v4().to_string(),
+            router: RefCell::new(router),
+            stream,
+            input: RefCell::default(),
+            cancelled,
+            used: Cell::new(Instant::now()),
+            stop: Notify::new(),
+            stop_reason: RefCell::default(),
+            has_told: Cell::default(),
+        }
+    }
+
+    /// Where the client's messages go. Before this the session has no program.
+    pub(super) fn set_input(&self, input: Input) {
+        self.input.replace(Some(input));
+    }
+
+    pub(super) fn has_program(&self) -> bool {
+        self.input.borrow().is_some()
+    }
+
+    /// Reads the program until the session is over, and ends it. `initialized` gets the answer to the request `initialize`.
+    pub(super) async fn run(
+        self: Rc<Self>,
+        sessions: Rc<Sessions>,
+        mut program: Program,
+        mut output: Output,
+        initialize: Id,
+        mut initialized: Initialized,
+    ) {
+        let programs = &sessions.programs;
+        let reason = tokio::select! {
+            how = self.read(programs, &mut output, &initialize, &mut initialized) => how,
+            () = self.stop.notified() => self.stop_reason.take(),
+            () = self.idle(programs.settings.idle) => "the session was idle for too long".to_owned(),
+            reason = programs.ending() => reason,
+        };
+        sessions.remove(&self.id);
+        initialized.send(Err(reason.clone()));
+        self.router.borrow_mut().end(&reason);
+        self.input.take();
+        program.end().await;
+    }
+
+    /// Passes on what the program sends, until it ends. Returns how.
+    async fn read(
+        &self,
+        programs: &Rc<Programs>,
+        output: &mut Output,
+        initialize: &Id,
+        initialized: &mut Initialized,
+    ) -> String {
+        loop {
+            poll_fn(|context| self.router.borrow_mut().poll_room(context)).await;
+            let message = match output.next().await {
+                Line::Message(message) => message,
+                Line::End(how) => {
+                    if initialized.is_awaited() {
+                        programs.start_failed();
+                    }
+                    return programs.ended(&how);
+                }
+            };
+            self.used.set(Instant::now());
+            if initialized.is_awaited() && is_answer_to(initialize, &message) {
+                programs.start_succeeded();
+                self.router.borrow_mut().set_version(&message.result_member("protocolVersion").unwrap_or_default());
+                let is_error = matches!(message.kind(), Kind::Error(_));
+                if let Some(message) = initialized.send(Ok(message)) {
+                    self.route(programs, &message);
+                }
+                if is_error {
+                    return "the MCP server refused `initialize`".to_owned();
+                }
+            } else {
+                self.route(programs, &message);
+            }
+        }
+    }
+
+    fn route(&self, programs: &Programs, message: &Message) {
+        let mut router = self.router.borrow_mut();
+        router.route(message);
+        if router.has_dropped() && !self.has_told.replace(true) {
+            programs.say("messages of the MCP server were dropped, because its client opens no stream for them");
+        }
+    }
+
+    /// Returns when no client read for `limit`, and no message passed.
+    async fn idle(&self, limit: Duration) {
+        loop {
+            sleep_until(self.used.get() + limit).await;
+            if self.router.borrow().has_readers() {
+                self.used.set(Instant::now());
+            } else if self.used.get().elapsed() >= limit {
+                return;
+            }
+        }
+    }
+
+    /// Ends the session. Its task does the rest.
+    pub(super) fn stop(&self, reason: &str) {
+        self.stop_reason.replace(reason.to_owned());
+        self.stop.notify_one();
+    }
+
+    /// Messages of the client.
+    pub(super) async fn post(self: &Rc<Self>, messages: Vec<Message>) -> Result<Reply, Refusal> {
+        self.used.set(Instant::now());
+        if let Some(stream) = self.stream {
+            self.router.borrow_mut().call(&messages, stream).map_err(|duplicate| refusal(&duplicate))?;
+            self.send(&messages).await.map_err(|Gone| Refusal::unknown_session())?;
+            return Ok(reply::text(StatusCode::ACCEPTED, "Accepted"));
+        }
+        if messages.iter().any(|message| matches!(message.kind(), Kind::Request(..))) {
+            let reader = self.router.borrow_mut().post(&messages).map_err(|duplicate| refusal(&duplicate))?;
+            let events = Events { session: self.clone(), reader };
+            // If the program is gone, the stream gets errors as answers.
+            let _ = self.send(&messages).await;
+            return Ok(reply::events(events));
+        }
+        self.send(&messages).await.map_err(|Gone| Refusal::unknown_session())?;
+        Ok(reply::empty(StatusCode::ACCEPTED))
+    }
+
+    /// Writes messages to the program.
+    pub(super) async fn send(self: &Rc<Self>, messages: &[Message]) -> Result<(), Gone> {
+        let input = self.input.borrow().clone().ok_or(Gone)?;
+        for message in messages {
+            input.send(message.text()).await?;
+            self.router.borrow_mut().answered(message);
+            if message.method() == Some("notifications/cancelled") {
+                self.cancelled(message);
+            }
+        }
+        Ok(())
+    }
+
+    /// A program need not answer a cancelled request.
+    fn cancelled(self: &Rc<Self>, message: &Message) {
+        let Some(id) = message.value(Place::CancelledRequest) else { return };
+        let Some(number) = self.router.borrow().call_number(&id) else { return };
+        let session = self.clone();
+        spawn_local(async move {
+            sleep(session.cancelled).await;
+            session.router.borrow_mut().give_up(&id, number);
+        });
+    }
+
+    /// A stream for what the program sends unasked, or the rest of a stream that broke.
+    pub(super) fn get(self: &Rc<Self>, last_event: Option<&str>) -> Reply {
+        self.used.set(Instant::now());
+        let reader = self.router.borrow_mut().get(last_event);
+        reply::events(Events { session: self.clone(), reader })
+    }
+}
+
+fn refusal(duplicate: &Duplicate) -> Refusal {
+    Refusal::invalid("a request with this id is open").of(duplicate.0.text())
+}
+
+fn is_answer_to(request: &Id, message: &Message) -> bool {
+    matches!(message.kind(), Kind::Result(id) | Kind::Error(Some(id)) if id == request)
+}
+
+/// The body of a stream of a session.
+pub(super) struct Events {
+    pub(super) session: Rc<Session>,
+    reader: Reader,
+}
+
+// === impl Events ===
+
+impl Body for Events {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let next = self.session.router.borrow_mut().poll_next(self.reader, context);
+        next.map(|event| event.map(|event| Ok(Frame::data(event))))
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.session.router.borrow_mut().leave(self.reader);
+        self.session.used.set(Instant::now());
+    }
+}

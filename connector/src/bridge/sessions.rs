@@ -1,0 +1,125 @@
+//! The sessions of revisions up to 2025-11-25. Bound: `MCP_STDIO_SESSIONS`.
+
+use crate::bridge::programs::Programs;
+use crate::bridge::reply::{self, Reply, SESSION_ID, code};
+use crate::bridge::session::{Events, Initialized, Session};
+use crate::message::{Id, Kind, Message};
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header::{HeaderValue, RETRY_AFTER};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// All sessions.
+pub(super) struct Sessions {
+    pub(super) programs: Rc<Programs>,
+    table: RefCell<HashMap<String, Rc<Session>>>,
+}
+
+// === impl Sessions ===
+
+impl Sessions {
+    pub(super) fn new(programs: Rc<Programs>) -> Self {
+        Self { programs, table: RefCell::default() }
+    }
+
+    pub(super) fn find(&self, id: &str) -> Option<Rc<Session>> {
+        self.table.borrow().get(id).cloned()
+    }
+
+    pub(super) fn remove(&self, id: &str) {
+        self.table.borrow_mut().remove(id);
+    }
+
+    /// Starts a program and a session, and waits for the program's answer. If it takes long, the response is an event stream.
+    pub(super) async fn initialize(self: &Rc<Self>, message: &Message, id: &Id) -> Reply {
+        let limit = self.programs.settings.sessions;
+        if self.table.borrow().len() >= limit {
+            return too_many(id.text(), limit);
+        }
+        let session = Rc::new(Session::new(self.programs.times.cancelled));
+        let (waiter, initialized) = oneshot::channel();
+        if let Err(reason) = self.start(&session, id, Initialized::Waiter(waiter)) {
+            return reply::json(StatusCode::OK, failed(id.text(), &reason));
+        }
+        let stop = StopUnlessAnswered(Some(session.clone()));
+        // If the program is gone, `initialized` tells.
+        let _ = session.send(std::slice::from_ref(message)).await;
+        let mut answer = Box::pin(answer(initialized, stop, id.clone()));
+        let mut reply = match timeout(self.programs.times.headers, &mut answer).await {
+            Ok((text, false)) => return reply::json(StatusCode::OK, text),
+            Ok((text, true)) => reply::json(StatusCode::OK, text),
+            Err(_) => reply::one_event(Box::pin(async { answer.await.0 })),
+        };
+        if let Ok(id) = HeaderValue::from_str(&session.id) {
+            reply.headers_mut().insert(SESSION_ID, id);
+        }
+        reply
+    }
+
+    /// Opens a session of HTTP+SSE. Its program starts when its `initialize` comes.
+    pub(super) fn open(&self) -> Option<Events> {
+        if self.table.borrow().len() >= self.programs.settings.sessions {
+            return None;
+        }
+        let (session, events) = Session::with_one_stream(self.programs.times.cancelled);
+        self.table.borrow_mut().insert(session.id.clone(), session);
+        Some(events)
+    }
+
+    /// Starts the program of a session.
+    pub(super) fn start(
+        self: &Rc<Self>,
+        session: &Rc<Session>,
+        id: &Id,
+        initialized: Initialized,
+    ) -> Result<(), String> {
+        let (program, input, output) = self.programs.start()?;
+        session.set_input(input);
+        self.table.borrow_mut().insert(session.id.clone(), session.clone());
+        self.programs.spawn(session.clone().run(self.clone(), program, output, id.clone(), initialized));
+        Ok(())
+    }
+}
+
+/// The answer to `initialize`, and whether there is a session.
+async fn answer(
+    initialized: oneshot::Receiver<Result<Message, String>>,
+    mut stop: StopUnlessAnswered,
+    id: Id,
+) -> (Bytes, bool) {
+    let answer = initialized.await;
+    stop.0 = None;
+    match answer {
+        Ok(Ok(answer)) => (answer.text().clone(), matches!(answer.kind(), Kind::Result(_))),
+        Ok(Err(reason)) => (failed(id.text(), &reason), false),
+        Err(_) => (failed(id.text(), "the session ended"), false),
+    }
+}
+
+pub(super) fn failed(id: &str, reason: &str) -> Bytes {
+    reply::error_text(id, code::SERVER, reason).into()
+}
+
+/// Ends a session whose client went before `initialize` was answered.
+struct StopUnlessAnswered(Option<Rc<Session>>);
+
+// === impl StopUnlessAnswered ===
+
+impl Drop for StopUnlessAnswered {
+    fn drop(&mut self) {
+        if let Some(session) = &self.0 {
+            session.stop("the client closed its connection");
+        }
+    }
+}
+
+pub(super) fn too_many(id: &str, limit: usize) -> Reply {
+    let reason = format!("all {limit} sessions are in use (MCP_STDIO_SESSIONS)");
+    let mut reply = reply::json(StatusCode::SERVICE_UNAVAILABLE, failed(id, &reason));
+    reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
+    reply
+}
