@@ -6,7 +6,7 @@ from typing import Any
 
 from support.client import JSON, Connection
 from support.exchange import Ledger
-from support.http1 import Headers, Truncated
+from support.http1 import Headers
 from support.messages import events, is_answer
 
 Message = dict[str, Any]
@@ -22,6 +22,8 @@ class Exchange:
         self.connection.send(verb, target, headers, body)
         self.head = self.connection.head()
         self.read: list[Message] = []
+        # How many of them were yielded.
+        self.told, self.ended = 0, False
         self.pieces = self.connection.pieces()
         # Identities of the events so far, for a resumption.
         self.events: list[str] = []
@@ -31,25 +33,26 @@ class Exchange:
         return self.head.status
 
     def messages(self) -> Iterator[Message]:
-        """Yields every message as it comes, until the response ends."""
-        told = len(self.read)
+        """Yields every message once, as it comes, until the response ends."""
         while True:
-            self.take()
-            while told < len(self.read):
-                told += 1
-                yield self.read[told - 1]
-            if next(self.pieces, None) is None:
-                break
-        self.take(ended=True)
-        yield from self.read[told:]
+            while self.told < len(self.read):
+                self.told += 1
+                yield self.read[self.told - 1]
+            if self.ended:
+                return
+            piece = next(self.pieces, None)
+            self.ended = piece is None
+            # The events of the bridge end with an empty line; a part of one is not read again and again.
+            if self.ended or piece.endswith(b"\n\n"):
+                self.take()
 
-    def take(self, ended: bool = False) -> None:
-        body = self.connection.message.body if self.connection.message else b""
-        if self.head.get("content-type").startswith("text/event-stream"):
+    def take(self) -> None:
+        body, kind = self.connection.message.body, self.head.get("content-type")
+        if kind.startswith("text/event-stream"):
             found = list(events(body))
             self.events = [event.identity for event in found]
             self.read = [json.loads(event.data) for event in found]
-        elif ended and body:
+        elif self.ended and body and kind.startswith("application/json"):
             self.read = [json.loads(body)]
 
     def next(self, **wanted: Any) -> Message:
@@ -70,8 +73,9 @@ class Exchange:
         self.connection.close()
         return found
 
-    def leave(self) -> None:
-        self.connection.leave()
+    def leave(self, outcome: str = "cancelled") -> None:
+        """Closes the connection. `outcome` is that of an operation without an answer."""
+        self.connection.leave((outcome, ""))
 
 
 class Session:
@@ -84,7 +88,8 @@ class Session:
         self.next_id = 0
         client = {"protocolVersion": revision, "capabilities": capabilities, "clientInfo": {"name": "plain", "version": "1"}}
         opened = self.begin("initialize", client)
-        self.status, self.greeting = opened.status, opened.answer()
+        # A status of Envoy has no message.
+        self.status, self.greeting = opened.status, next(iter(opened.finish()), {})
         self.identity = opened.head.get("mcp-session-id")
         if self.identity:
             self.headers += [("Mcp-Session-Id", self.identity), ("MCP-Protocol-Version", revision)]
@@ -149,12 +154,3 @@ class Modern(Session):
         name = params.get("name", params.get("uri"))
         self.headers = [*JSON, ("MCP-Protocol-Version", MODERN), ("Mcp-Method", method), *([("Mcp-Name", name)] if name else [])]
         return self.send({"id": self.next_id if identity is None else identity, "method": method, "params": params})
-
-
-def broken(exchange: Exchange) -> bool:
-    """Whether the response was cut, or none came."""
-    try:
-        exchange.finish()
-    except (Truncated, OSError):
-        return True
-    return not exchange.connection.message or not exchange.connection.message.complete

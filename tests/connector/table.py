@@ -33,3 +33,18 @@ TABLE = [
     Row("rmcp-3.11.0", "python-2.3.0", "2026-07-28", PYTHON_NEW_MODERN),
     Row("rmcp-3.11.0", "rmcp-3.11.0", "2026-07-28", RUST_MODERN),
 ]
+
+# `mcp-sidecar stdio` with each SDK's client, before and since 2026-07-28. Each client starts a sidecar, so these are not all pairs.
+ON_PIPES = [
+    row for row in TABLE
+    if (row.client, row.server, row.revision) in {
+        ("typescript-1.32.2", "everything", "2025-11-25"),
+        ("python-1.30.0", "python-1.30.0", "2025-11-25"),
+        ("typescript-2.4.0", "everything", "2025-11-25"),
+        ("python-2.3.0", "everything", "2025-11-25"),
+        ("rmcp-3.11.0", "python-1.30.0", "2025-11-25"),
+        ("typescript-2.4.0", "python-2.3.0", "2026-07-28"),
+        ("python-2.3.0", "rmcp-3.11.0", "2026-07-28"),
+        ("rmcp-3.11.0", "rmcp-3.11.0", "2026-07-28"),
+    }
+]

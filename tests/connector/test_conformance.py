@@ -13,13 +13,36 @@ from support.sidecar import Sidecar
 
 SERVERS = {"python": "conformance-python", "rust": "conformance-rust"}
 HTTP = {"python": "conformance-python", "rust": "rmcp-3.11.0"}
-REQUIREMENTS = ("2025-11-25", "2026-07-28")
+# The suite begins more than 30 sessions of 2025-11-25, each with a program of its own, which Python starts too slowly.
+LEGS = [("rust", "2025-11-25"), ("rust", "2026-07-28"), ("python", "2026-07-28")]
 
-# (scenario, check) of both servers that have another status behind the bridge, and why.
-DIFFERENT: dict[str, dict[tuple[str, str], str]] = {"2025-11-25": {}, "2026-07-28": {}}
+POLLING = "a program cannot end the HTTP response to a request that it has not answered"
+PARAMETERS = "the bridge does not know which arguments of a tool have a header of their own (Mcp-Param-*), so it compares none"
+JSON = "this SDK answers with an event stream always, the bridge with JSON if the answer is the first message"
+# The checks with another result behind the bridge, and why. Every other check has the same result.
+DIFFERENT: dict[tuple[str, str], dict[tuple[str, str], str]] = {
+    ("rust", "2025-11-25"): {
+        ("server-sse-polling", "incoming-response"): POLLING,
+        ("server-sse-polling", "incoming-sse-event"): POLLING,
+        ("server-sse-polling", "outgoing-request"): POLLING,
+        ("server-sse-polling", "server-sse-disconnect-resume"): POLLING,
+        ("server-sse-polling", "server-sse-retry-field"): POLLING,
+    },
+    ("rust", "2026-07-28"): {
+        ("http-custom-header-server-validation", "sep-2243-server-reject-invalid-param-chars"): PARAMETERS,
+        ("http-custom-header-server-validation", "sep-2243-server-reject-param-mismatch"): PARAMETERS,
+        ("http-custom-header-server-validation", "sep-2243-server-validate-param-match"): PARAMETERS,
+        ("server-sse-multiple-streams", "server-sse-streams-functional"): JSON,
+    },
+    ("python", "2026-07-28"): {
+        ("http-custom-header-server-validation", "sep-2243-server-reject-invalid-param-chars"): PARAMETERS,
+        ("http-custom-header-server-validation", "sep-2243-server-reject-param-mismatch"): PARAMETERS,
+        ("http-custom-header-server-validation", "sep-2243-server-validate-param-match"): PARAMETERS,
+    },
+}
 
 
-@pytest.fixture(scope="module", params=[(server, wanted) for server in SERVERS for wanted in REQUIREMENTS], ids=" ".join)
+@pytest.fixture(scope="module", params=LEGS, ids=" ".join)
 def runs(request: pytest.FixtureRequest, peer, logs: Path):
     """The suite's results over the server's own HTTP, and behind the bridge."""
     server, requirements = request.param
@@ -33,7 +56,7 @@ def runs(request: pytest.FixtureRequest, peer, logs: Path):
     finally:
         sidecar.stop()
     (out / "report.txt").write_text(f"own: {own.table()}\nbridged: {bridged.table()}\n")
-    return requirements, own, bridged
+    return request.param, own, bridged
 
 
 def verdicts(run: Run) -> dict[tuple[str, str], dict[str, int]]:
@@ -45,17 +68,17 @@ def verdicts(run: Run) -> dict[tuple[str, str], dict[str, int]]:
 
 
 def test_every_scenario_runs(runs) -> None:
-    requirements, own, bridged = runs
+    (_, requirements), own, bridged = runs
     wanted = conformance.required(requirements)
     assert wanted and own.scenarios == wanted, own.output
     assert bridged.scenarios == wanted, bridged.output
 
 
 def test_bridge_does_not_change_the_results(runs) -> None:
-    requirements, own, bridged = runs
+    leg, own, bridged = runs
     one, other = verdicts(own), verdicts(bridged)
     differ = {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
     lines = [f"{key}: {one.get(key)} over HTTP, {other.get(key)} behind the bridge: {bridged.reasons.get(key)}" for key in sorted(differ)]
-    assert differ == set(DIFFERENT[requirements]), "\n".join(lines)
+    assert differ == set(DIFFERENT[leg]), "\n".join(lines)
     passed = [sum(count for (*_, status), count in run.checks.items() if status == "SUCCESS") for run in (own, bridged)]
-    print(f"{requirements}: {passed[0]} checks pass over HTTP, {passed[1]} behind the bridge")
+    print(f"{leg}: {passed[0]} checks pass over HTTP, {passed[1]} behind the bridge")

@@ -26,12 +26,16 @@ class Running:
         self.sidecar, self.launcher = sidecar, sidecar.process.pid
         self.session = Session(sidecar.port)
         (self.program,) = named(self.launcher, "rmcp-server")
+        wait_for("the sidecar to be healthy", self.healthy)
         self.idle = Session(sidecar.port)
         self.call = self.session.start("waits", token="t")
         self.call.next(method="notifications/progress")
         self.all = descendants(self.launcher)
         (self.envoy,) = named(self.launcher, "--config-")
         assert len(self.all) == 3
+
+    def healthy(self) -> bool:
+        return probe(self.sidecar.probe_port, "/health") == 200
 
     def leave(self) -> None:
         self.call.connection.close()
@@ -78,7 +82,7 @@ def test_program_ends(running: Running, which: signal.Signals) -> None:
     assert running.session.start("echo", text="a").status == 404
     assert running.idle.call("echo", text="a")["result"]["content"][0]["text"] == "a"
     assert Session(running.sidecar.port).call("echo", text="b")["result"]["content"][0]["text"] == "b"
-    assert probe(running.sidecar.probe_port, "/health") == 200
+    assert running.healthy()
     everything = descendants(running.launcher)
     running.sidecar.stop()
     assert not alive(everything)
@@ -97,9 +101,11 @@ def test_all_end_at_once(running: Running, which: signal.Signals) -> None:
 def client(tmp_path: Path):
     """`mcp-sidecar stdio` with an initialized session."""
     started = StdioClient(servers.command(PROGRAM), tmp_path / "stdio.log")
-    started.initialize()
-    yield started
-    started.stop()
+    try:
+        started.initialize()
+        yield started
+    finally:
+        started.stop()
 
 
 def test_end_of_input_ends_all(client: StdioClient) -> None:
@@ -153,10 +159,8 @@ def test_program_of_stdio_ends(client: StdioClient, which: signal.Signals) -> No
     gone(everything)
 
 
-def test_program_that_is_started_directly_is_this_one(tmp_path: Path) -> None:
-    """The tests above count three processes because no shell stands between launcher and program."""
-    client = StdioClient(servers.command(PROGRAM), tmp_path / "direct.log")
-    client.initialize()
+def test_program_is_started_directly(client: StdioClient) -> None:
+    """No shell stands between launcher and program, which has a process group of its own."""
     (program,) = named(client.pid, "rmcp-server")
     assert Path(f"/proc/{program}/stat").read_text().rpartition(")")[2].split()[1] == str(client.pid)
     assert os.getpgid(program) == program

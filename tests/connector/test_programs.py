@@ -112,7 +112,7 @@ def test_processes_of_a_program_end_with_it(group: bool, misbehaving_sidecar: Si
 COMMANDS = {
     "not there": ["./no-such-program"],
     "not on the PATH": ["no-such-program-anywhere"],
-    "not executable": ["/etc/hostname"],
+    "not executable": [__file__],
     "a directory": ["/tmp"],
 }
 

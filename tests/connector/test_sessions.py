@@ -97,11 +97,11 @@ def test_idle_session_ends_and_one_with_a_stream_does_not(run) -> None:
     call.leave()
 
 
-def test_server_request_without_a_stream_waits_for_one(session: Session) -> None:
-    assert text(session.call("ask_unanswered", method="roots/list")) == "asked"
-    stream = session.stream()
-    assert stream.next(method="roots/list")["id"]
-    stream.leave()
+def test_server_request_without_a_stream_comes_with_the_open_call(session: Session) -> None:
+    call = session.start("roots")
+    request = call.next(method="roots/list")
+    assert session.reply(request, {"roots": []}) == 202
+    assert json.loads(text(call.answer()))["result"] == {"roots": []}
 
 
 def test_notifications_without_a_stream_wait_for_one(session: Session) -> None:

@@ -9,9 +9,16 @@ from pathlib import Path
 import servers
 from stdio_client import StdioClient
 from support import scrape
+from support.processes import wait_for
 from support.sidecar import environment
 
 PROGRAM = "rmcp-3.11.0"
+
+
+def calls(target: str) -> dict[str, int]:
+    """Ended calls by server."""
+    samples = scrape.parse(scrape.fetch(f"http://{target}/metrics"))
+    return {name: count for (name, method), count in scrape.operations(samples, "server_name", "method").items() if method == "tools/call"}
 
 
 def test_every_sidecar_is_entered_while_it_serves(tmp_path: Path) -> None:
@@ -31,8 +38,7 @@ def test_every_sidecar_is_entered_while_it_serves(tmp_path: Path) -> None:
             targets += group["targets"]
             # The counters of this sidecar, with its own server.
             (target,) = group["targets"]
-            samples = scrape.parse(scrape.fetch(f"http://{target}/metrics"))
-            assert scrape.operations(samples, "server_name", "method")[f"server-{number}", "tools/call"] == 1
+            wait_for("the call to be counted", lambda: calls(target) == {f"server-{number}": 1})
         assert len(set(targets)) == 3
         assert clients.pop().end() == 0
         assert len(list(tmp_path.glob("*.json"))) == 2

@@ -19,9 +19,9 @@ from support.clients import command
 from support.matrix import ELICITATION, EVERYTHING, PYTHON_NEW_MODERN, PYTHON_OLD_ANY, RUST_MODERN, Row, told
 from support.rows import client_outcomes, drive
 from support.sidecar import environment
-from table import TABLE
+from table import ON_PIPES
 
-ROWS = [pytest.param(replace(row, sessions=1), id=str(row)) for row in TABLE]
+ROWS = [pytest.param(replace(row, sessions=1), id=str(row)) for row in ON_PIPES]
 MODERN = "2026-07-28"
 CANCELLED = b"notifications/cancelled"
 

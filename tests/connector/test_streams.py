@@ -49,16 +49,22 @@ def test_stream_is_resumed_without_loss(run) -> None:
     stream.next(method=CHANGED)
     last = stream.events[0]
     stream.leave()
-    # The list of the first change came after `last`; the second change came while no stream was open.
-    session.call("change")
+    # What came after the event `last` is sent again, and then what comes.
     resumed = session.stream(after=last)
-    seen = []
-    for message in resumed.messages():
-        seen.append(message["method"])
-        if len(seen) == 3:
-            break
-    assert seen == [CHANGED, UPDATED, CHANGED]
+    resumed.next(method=CHANGED)
+    session.call("change")
+    resumed.next(method=UPDATED)
+    resumed.next(method=CHANGED)
+    assert methods(resumed.read) == [CHANGED, UPDATED, CHANGED]
     resumed.leave()
+    assert session.delete() == 200
+
+
+def test_changes_without_a_stream_come_with_the_call(run) -> None:
+    sidecar = run(servers.command("python-1.30.0"))
+    session = Session(sidecar.port)
+    *told, answer = session.start("change").finish()
+    assert methods(told) == [UPDATED, CHANGED] and "result" in answer
     assert session.delete() == 200
 
 
@@ -152,8 +158,9 @@ def test_subscriptions_with_the_same_id_are_apart(run) -> None:
     assert updated["params"]["uri"] == URI and updated["params"]["_meta"][f"{META}subscriptionId"] == 1
     # The other one gets a message of its own next, so it missed nothing that came before.
     assert methods(listening[1].read) == [ACKNOWLEDGED]
+    # This is how a subscription ends.
     for stream in listening:
-        stream.leave()
+        stream.leave("ok")
     sidecar.check(ledger)
 
 
