@@ -42,6 +42,7 @@ struct Call {
     number: u64,
     stream: StreamId,
     token: Option<Id>,
+    is_cancelled: bool,
 }
 
 /// A request with the id of an open one.
@@ -101,7 +102,7 @@ impl Router {
                 self.tokens.insert(token.clone(), stream);
             }
             let number = self.streams.next_number();
-            self.calls.insert(id.clone(), Call { number, stream, token });
+            self.calls.insert(id.clone(), Call { number, stream, token, is_cancelled: false });
             self.streams.add_call(stream);
             opened.push(id.clone());
         }
@@ -180,23 +181,26 @@ impl Router {
         }
     }
 
-    /// The number of an open call. It tells the call from a later one with the same id.
-    pub(super) fn call_number(&self, id: &Id) -> Option<u64> {
-        self.calls.get(id).map(|call| call.number)
+    /// The client cancelled an open call. The number tells the call from a later one with the same id.
+    pub(super) fn cancel(&mut self, id: &Id) -> Option<u64> {
+        let call = self.calls.get_mut(id)?;
+        call.is_cancelled = true;
+        Some(call.number)
     }
 
     /// A cancelled call got no answer: it is not open any more.
     pub(super) fn give_up(&mut self, id: &Id, number: u64) {
-        if self.call_number(id) == Some(number)
+        if self.calls.get(id).is_some_and(|call| call.number == number)
             && let Some(stream) = self.close_call(id)
         {
             self.streams.end_if_answered(stream);
         }
     }
 
-    /// All calls are answered by an error, and all streams are over.
+    /// All calls are answered by an error, but for cancelled ones, and all streams are over.
     pub(super) fn end(&mut self, reason: &str) {
-        let ids: Vec<_> = self.calls.keys().cloned().collect();
+        let open = self.calls.iter().filter(|(_, call)| !call.is_cancelled);
+        let ids: Vec<_> = open.map(|(id, _)| id.clone()).collect();
         for id in ids {
             self.answer(&id, &error_text(id.text(), code::SERVER, reason).into());
         }

@@ -230,7 +230,7 @@ impl Session {
     /// A program need not answer a cancelled request.
     fn cancelled(self: &Rc<Self>, message: &Message) {
         let Some(id) = message.value(Place::CancelledRequest) else { return };
-        let Some(number) = self.router.borrow().call_number(&id) else { return };
+        let Some(number) = self.router.borrow_mut().cancel(&id) else { return };
         let session = self.clone();
         spawn_local(async move {
             sleep(session.cancelled).await;

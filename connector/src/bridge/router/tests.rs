@@ -90,7 +90,7 @@ fn duplicate_id_opens_nothing() {
     assert_eq!(router.post(&[call(2, 2), call(2, 3)]).unwrap_err(), Duplicate(Id::from(2)));
     assert_eq!(router.call_number(&Id::from(2)), None);
     router.route(&result(1));
-    assert_eq!(router.call_number(&one), None);
+    assert_eq!(router.cancel(&one), None);
     router.post(&[call(1, 1)]).unwrap();
 }
 
@@ -254,13 +254,13 @@ fn cancelled_call_that_is_given_up_is_not_a_later_one() {
     let mut router = Router::default();
     let one = Id::from(1);
     let reader = router.post(&[call(1, 1)]).unwrap();
-    let number = router.call_number(&one).unwrap();
+    let number = router.cancel(&one).unwrap();
     router.route(&result(1));
     assert!(read(&mut router, reader).1);
     let later = router.post(&[call(1, 1)]).unwrap();
     router.give_up(&one, number);
     assert!(!read(&mut router, later).1);
-    let number = router.call_number(&one).unwrap();
+    let number = router.cancel(&one).unwrap();
     router.give_up(&one, number);
     assert_eq!(read(&mut router, later), (Vec::new(), true));
 }
@@ -274,6 +274,15 @@ fn end_answers_all_calls_and_ends_all_streams() {
     let answer: Value = serde_json::from_str(&events[0].1).unwrap();
     assert_eq!((&answer["id"], &answer["error"]), (&json!("a"), &json!({"code": -32000, "message": "why"})));
     assert!(is_over && read(&mut router, get).1);
+}
+
+#[test]
+fn end_answers_no_cancelled_call() {
+    let mut router = Router::default();
+    let reader = router.post(&[call(1, 1)]).unwrap();
+    router.cancel(&Id::from(1)).unwrap();
+    router.end("why");
+    assert_eq!(read(&mut router, reader), (Vec::new(), true));
 }
 
 #[test]
