@@ -96,7 +96,7 @@ impl Connection {
     }
 }
 
-async fn connect(to: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
+pub(crate) async fn connect(to: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect(to).await.with_context(|| format!("connecting to {to}"))?;
     stream.set_nodelay(true)?;
     let (sender, connection) = handshake(TokioIo::new(stream)).await?;

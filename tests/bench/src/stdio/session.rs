@@ -1,0 +1,124 @@
+//! One MCP session: with the program itself by its pipes, or with a bridge over HTTP. One call at a time; each response is checked.
+
+use crate::load;
+use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::SendRequest;
+use hyper::{Request, StatusCode};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::Instant;
+
+/// The latest version that every bridge knows.
+const VERSION: &str = "2025-11-25";
+
+pub(crate) struct Session {
+    connection: Connection,
+    /// Id of the last request.
+    id: u64,
+}
+
+enum Connection {
+    Pipe { input: ChildStdin, output: Lines<BufReader<ChildStdout>>, _program: Child },
+    Http { sender: SendRequest<Full<Bytes>>, session: Option<String> },
+}
+
+// === impl Session ===
+
+impl Session {
+    /// Starts the program, without a bridge. It ends when this is dropped.
+    pub(crate) async fn by_pipe(mut program: Command) -> Result<Self> {
+        let mut program =
+            program.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().context("the program")?;
+        let input = program.stdin.take().context("no pipe")?;
+        let output = BufReader::new(program.stdout.take().context("no pipe")?).lines();
+        Self::initialize(Connection::Pipe { input, output, _program: program }).await
+    }
+
+    pub(crate) async fn by_http(bridge: SocketAddr) -> Result<Self> {
+        let sender = load::connect(bridge).await?;
+        Self::initialize(Connection::Http { sender, session: None }).await
+    }
+
+    async fn initialize(connection: Connection) -> Result<Self> {
+        let mut session = Self { connection, id: 0 };
+        let client = json!({"name": "bench", "version": "1.0.0"});
+        let params = json!({"protocolVersion": VERSION, "capabilities": {}, "clientInfo": client});
+        session.request("initialize", params).await?;
+        let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+        session.connection.send(&initialized.to_string(), false).await?;
+        Ok(session)
+    }
+
+    /// Calls the tool once. Returns the time that it took and the text of the result.
+    pub(crate) async fn call(&mut self) -> Result<(Duration, String)> {
+        let arguments = json!({"city": "Lisbon", "days": 3, "units": "metric", "note": "a walk along the river"});
+        let begin = Instant::now();
+        let result = self.request("tools/call", json!({"name": "get_forecast", "arguments": arguments})).await?;
+        let elapsed = begin.elapsed();
+        let text = result.pointer("/content/0/text").and_then(Value::as_str).context("no text")?;
+        Ok((elapsed, text.to_owned()))
+    }
+
+    async fn request(&mut self, method: &str, params: Value) -> Result<Value> {
+        self.id += 1;
+        let request = json!({"jsonrpc": "2.0", "id": self.id, "method": method, "params": params});
+        let response = self.connection.send(&request.to_string(), true).await?.context("no response")?;
+        let mut response: Value = serde_json::from_str(&response)?;
+        ensure!(response.get("id") == Some(&json!(self.id)), "another request's response: {response}");
+        response.get_mut("result").map(Value::take).with_context(|| format!("no result: {response}"))
+    }
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// Sends a message; returns the response to a request.
+    async fn send(&mut self, message: &str, request: bool) -> Result<Option<String>> {
+        match self {
+            Self::Pipe { input, output, .. } => {
+                input.write_all(format!("{message}\n").as_bytes()).await?;
+                if request { Ok(output.next_line().await?) } else { Ok(None) }
+            }
+            Self::Http { sender, session } => post(sender, session, message).await,
+        }
+    }
+}
+
+/// One POST. The first response names the session.
+async fn post(
+    sender: &mut SendRequest<Full<Bytes>>,
+    session: &mut Option<String>,
+    message: &str,
+) -> Result<Option<String>> {
+    let mut request = Request::post("/mcp")
+        .header("host", "127.0.0.1")
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream");
+    if let Some(session) = session {
+        request = request.header("mcp-session-id", &*session).header("mcp-protocol-version", VERSION);
+    }
+    sender.ready().await?;
+    let response = sender.send_request(request.body(Full::from(message.to_owned()))?).await?;
+    let status = response.status();
+    if let Some(id) = response.headers().get("mcp-session-id") {
+        *session = Some(id.to_str()?.to_owned());
+    }
+    let body = response.into_body().collect().await?.to_bytes();
+    let body = String::from_utf8(body.into())?;
+    match status {
+        StatusCode::OK => Ok(Some(last_message(&body).to_owned())),
+        StatusCode::ACCEPTED => Ok(None),
+        _ => bail!("status {status}: {body}"),
+    }
+}
+
+/// The JSON document, or the data of the last event.
+fn last_message(body: &str) -> &str {
+    body.lines().rev().find_map(|line| line.strip_prefix("data:")).unwrap_or(body).trim()
+}
