@@ -1,13 +1,15 @@
 //! One bridge as a process of its own, pinned to a CPU with the programs that it starts, and the memory of all of them.
 
 use super::session::Session;
+use crate::load;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
-use std::net::SocketAddr;
-use std::path::Path;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -16,9 +18,13 @@ const START: Duration = Duration::from_secs(60);
 /// The longest end after SIGTERM; then SIGKILL follows.
 const END: Duration = Duration::from_secs(10);
 
+const SOCKET_DIRECTORY: &str = "{socket-directory}";
+
 /// A running bridge.
 pub(crate) struct Bridge {
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
+    /// The bridge listens on a Unix socket in its directory.
+    by_socket: bool,
     process: Child,
     directory: TempDir,
 }
@@ -33,17 +39,19 @@ pub(crate) struct Memory {
 // === impl Bridge ===
 
 impl Bridge {
-    /// Starts a command in whose words `{port}` is the port to listen on, `{free}` another free port, and `{program}` the program.
+    /// Starts a command in whose words `{port}` is the port to listen on, each `{free}` another free port, `{program}` the program.
+    /// With `{socket-directory}` the load connects to the Unix socket that the bridge creates in a folder of this directory.
     pub(crate) async fn start(command: &str, program: &Path, cpu: usize) -> Result<Self> {
         let directory = TempDir::with_prefix("mcp-bench-")?;
-        // Both are bound at the same time, so they differ.
-        let (first, second) = (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);
-        let (address, free) = (first.local_addr()?, second.local_addr()?);
-        drop((first, second));
-        let command = command
+        let address = free_address()?;
+        let by_socket = command.contains(SOCKET_DIRECTORY);
+        let mut command = command
             .replace("{port}", &address.port().to_string())
-            .replace("{free}", &free.port().to_string())
-            .replace("{program}", &program.display().to_string());
+            .replace("{program}", &program.display().to_string())
+            .replace(SOCKET_DIRECTORY, &directory.path().display().to_string());
+        while command.contains("{free}") {
+            command = command.replacen("{free}", &free_address()?.port().to_string(), 1);
+        }
         let log = File::create(directory.path().join("log"))?;
         let process = pinned(cpu)
             .args(command.split_whitespace())
@@ -52,7 +60,7 @@ impl Bridge {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
-        let mut bridge = Self { address, process, directory };
+        let mut bridge = Self { address, by_socket, process, directory };
         bridge.wait().await?;
         Ok(bridge)
     }
@@ -76,8 +84,28 @@ impl Bridge {
     }
 
     async fn try_call(&self) -> Result<()> {
-        Session::by_http(self.address).await?.call().await?;
+        self.session().await?.call().await?;
         Ok(())
+    }
+
+    pub(crate) async fn session(&self) -> Result<Session> {
+        let sender = if self.by_socket {
+            load::connect_by(UnixStream::connect(self.socket()?).await?).await?
+        } else {
+            load::connect(self.address).await?
+        };
+        Session::by_http(sender).await
+    }
+
+    fn socket(&self) -> Result<PathBuf> {
+        for folder in fs::read_dir(self.directory.path())?.flatten().filter(|entry| entry.path().is_dir()) {
+            for file in fs::read_dir(folder.path())?.flatten() {
+                if file.file_type()?.is_socket() {
+                    return Ok(file.path());
+                }
+            }
+        }
+        bail!("no socket")
     }
 
     pub(crate) fn log(&self) -> String {
@@ -113,6 +141,11 @@ impl Bridge {
         }
         Ok(())
     }
+}
+
+/// An address with a free port. The kernel does not choose the same one again soon.
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 /// A command that runs on one CPU.
