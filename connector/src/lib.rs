@@ -6,5 +6,5 @@ pub mod message;
 mod program;
 
 pub use bridge::{Bridge, HEALTH_PATH, Settings};
-pub use front::{Front, FrontEnd};
+pub use front::{Front, FrontEnd, Upstream};
 pub use program::{Command, Errors};

@@ -160,6 +160,12 @@ impl Message {
         self.string(&self.inside(self.params.clone(), &["_meta", PROTOCOL_VERSION])?)
     }
 
+    /// A member of `params._meta`, as it stands in the text.
+    #[must_use]
+    pub fn meta(&self, name: &str) -> Option<&str> {
+        self.str().get(self.inside(self.params.clone(), &["_meta", name])?)
+    }
+
     /// A member of `params`, if it is a string.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<String> {
@@ -256,7 +262,7 @@ fn utf8(text: &[u8]) -> Result<&str, Unreadable> {
 }
 
 /// The text with line breaks replaced by spaces. In JSON they stand only between tokens.
-fn one_line(text: &Bytes) -> Bytes {
+pub(crate) fn one_line(text: &Bytes) -> Bytes {
     if !text.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
         return text.clone();
     }

@@ -46,16 +46,6 @@ pub struct ServerProgram {
     pub socket: PathBuf,
 }
 
-// === impl ServerProgram ===
-
-impl ServerProgram {
-    /// The command without its arguments, which may be secrets. It is for messages that clients see.
-    pub(crate) fn name(&self) -> String {
-        let text = self.bridge.command.text();
-        text.split_ascii_whitespace().next().unwrap_or_default().to_owned()
-    }
-}
-
 /// The environment of the program: this process's, less the sidecar's own settings. `OTEL_*` and the proxies' variables are
 /// everybody's, and stay.
 pub(crate) fn environment(own: &[(OsString, OsString)]) -> Vec<(OsString, OsString)> {

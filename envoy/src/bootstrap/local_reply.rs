@@ -12,7 +12,11 @@ pub(super) fn config(settings: &Settings, machine: Machine) -> Value {
     let upstream = &settings.upstream;
     let (name, server) = match &upstream.server {
         Server::Url(endpoint) => (endpoint.url(), format!("{} (MCP_UPSTREAM_URL)", endpoint.url())),
-        Server::Program(program) => (program.name(), format!("the bridge of {}", program.name())),
+        // Clients do not see the arguments, which may be secrets.
+        Server::Program(program) => {
+            let name = program.bridge.command.name();
+            (name.clone().into_owned(), format!("the bridge of {name}"))
+        }
     };
     let timeout = format!("no answer within MCP_UPSTREAM_TIMEOUT_MS={}", upstream.timeout_ms);
     let through = upstream.proxy.as_ref().map(|proxy| format!(" through the proxy {} (HTTPS_PROXY)", proxy.url()));
