@@ -86,10 +86,9 @@ async fn measure_memory(plan: &Plan, figures: &mut [Figures]) -> Result<()> {
         let bridge = subject.bridge.as_ref().context("no bridge")?;
         let before = bridge.memory(&plan.program)?;
         let mut sessions = Vec::new();
-        for _ in 0..MANY {
-            let mut session = bridge.session().await?;
-            session.call().await?;
-            sessions.push(session);
+        for number in 1..=MANY {
+            let session = bridge.called_session().await;
+            sessions.push(session.with_context(|| format!("{name}: session {number}: {}", bridge.log()))?);
         }
         let after = bridge.memory(&plan.program)?;
         figures.base.push(before.kib as f64 / 1024.0);
@@ -108,7 +107,8 @@ async fn measure_times(plan: &Plan, figures: &mut [Figures]) -> Result<()> {
     }
     for _ in 0..plan.rounds {
         for (subject, figures) in subjects.iter_mut().zip(&mut *figures) {
-            figures.rounds.push(subject.round(plan).await?);
+            let round = subject.round(plan).await;
+            figures.rounds.push(round.with_context(|| subject.log())?);
         }
         eprint!(".");
     }
@@ -170,6 +170,11 @@ impl Subject {
         Ok((each * self.sessions.len()) as f64 / begin.elapsed().as_secs_f64())
     }
 
+    /// What failed.
+    fn log(&self) -> String {
+        self.bridge.as_ref().map_or_else(|| "the program".to_owned(), Bridge::log)
+    }
+
     async fn end(self) -> Result<()> {
         drop(self.sessions);
         match self.bridge {
@@ -181,6 +186,7 @@ impl Subject {
 
 /// Calls one after the other. Returns the time of each in microseconds.
 async fn calls(session: &mut Session, count: usize) -> Result<Vec<f64>> {
+    session.reconnect().await?;
     let mut times = Vec::with_capacity(count);
     for _ in 0..count {
         times.push(session.call().await?.as_secs_f64() * 1e6);

@@ -1,7 +1,6 @@
 //! One bridge as a process of its own, pinned to a CPU with the programs that it starts, and the memory of all of them.
 
-use super::session::Session;
-use crate::load;
+use super::session::{Endpoint, Session};
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
@@ -9,7 +8,6 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -25,6 +23,7 @@ pub(crate) struct Bridge {
     address: SocketAddr,
     /// The bridge listens on a Unix socket in its directory.
     by_socket: bool,
+    command: String,
     process: Child,
     directory: TempDir,
 }
@@ -60,7 +59,7 @@ impl Bridge {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
-        let mut bridge = Self { address, by_socket, process, directory };
+        let mut bridge = Self { address, by_socket, command, process, directory };
         bridge.wait().await?;
         Ok(bridge)
     }
@@ -72,8 +71,8 @@ impl Bridge {
             if let Some(status) = self.process.try_wait()? {
                 bail!("it ended with {status}: {}", self.log());
             }
-            let error = match self.try_call().await {
-                Ok(()) => return Ok(()),
+            let error = match self.called_session().await {
+                Ok(_) => return Ok(()),
                 Err(error) => error,
             };
             if Instant::now() > deadline {
@@ -83,18 +82,16 @@ impl Bridge {
         }
     }
 
-    async fn try_call(&self) -> Result<()> {
-        self.session().await?.call().await?;
-        Ok(())
+    /// A session that has called the tool once.
+    pub(crate) async fn called_session(&self) -> Result<Session> {
+        let mut session = self.session().await?;
+        session.call().await?;
+        Ok(session)
     }
 
     pub(crate) async fn session(&self) -> Result<Session> {
-        let sender = if self.by_socket {
-            load::connect_by(UnixStream::connect(self.socket()?).await?).await?
-        } else {
-            load::connect(self.address).await?
-        };
-        Session::by_http(sender).await
+        let endpoint = if self.by_socket { Endpoint::Unix(self.socket()?) } else { Endpoint::Tcp(self.address) };
+        Session::by_http(endpoint).await
     }
 
     fn socket(&self) -> Result<PathBuf> {
@@ -108,8 +105,10 @@ impl Bridge {
         bail!("no socket")
     }
 
+    /// The command and what it wrote, for a failure.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+        let written = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
+        format!("{}: {written}", self.command)
     }
 
     pub(crate) fn memory(&self, program: &Path) -> Result<Memory> {

@@ -1,15 +1,19 @@
 //! One MCP session: with the program itself by its pipes, or with a bridge over HTTP. One call at a time; each response is checked.
 
 use super::forecast::FORECAST;
+use crate::load;
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::SendRequest;
 use hyper::{Request, StatusCode};
 use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::Instant;
 
@@ -24,7 +28,13 @@ pub(crate) struct Session {
 
 enum Connection {
     Pipe { input: ChildStdin, output: Lines<BufReader<ChildStdout>>, _program: Box<Child> },
-    Http { sender: SendRequest<Full<Bytes>>, session: Option<String> },
+    Http { endpoint: Endpoint, sender: SendRequest<Full<Bytes>>, session: Option<String> },
+}
+
+/// Where a bridge listens.
+pub(crate) enum Endpoint {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
 }
 
 // === impl Session ===
@@ -39,8 +49,9 @@ impl Session {
         Self::initialize(Connection::Pipe { input, output, _program: Box::new(program) }).await
     }
 
-    pub(crate) async fn by_http(sender: SendRequest<Full<Bytes>>) -> Result<Self> {
-        Self::initialize(Connection::Http { sender, session: None }).await
+    pub(crate) async fn by_http(endpoint: Endpoint) -> Result<Self> {
+        let sender = endpoint.connect().await?;
+        Self::initialize(Connection::Http { endpoint, sender, session: None }).await
     }
 
     async fn initialize(connection: Connection) -> Result<Self> {
@@ -51,6 +62,16 @@ impl Session {
         let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
         session.connection.send(&initialized.to_string(), false).await?;
         Ok(session)
+    }
+
+    /// Connects again if the bridge has closed the connection, as Node.js does after five idle seconds.
+    pub(crate) async fn reconnect(&mut self) -> Result<()> {
+        if let Connection::Http { endpoint, sender, .. } = &mut self.connection
+            && sender.ready().await.is_err()
+        {
+            *sender = endpoint.connect().await?;
+        }
+        Ok(())
     }
 
     /// Calls the tool once. Returns the time that it took.
@@ -83,7 +104,18 @@ impl Connection {
                 input.write_all(format!("{message}\n").as_bytes()).await?;
                 if request { Ok(output.next_line().await?) } else { Ok(None) }
             }
-            Self::Http { sender, session } => post(sender, session, message).await,
+            Self::Http { sender, session, .. } => post(sender, session, message).await,
+        }
+    }
+}
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>> {
+        match self {
+            Self::Tcp(address) => load::connect(*address).await,
+            Self::Unix(path) => load::connect_by(UnixStream::connect(path).await?).await,
         }
     }
 }
