@@ -26,6 +26,7 @@ mod sse;
 mod stream;
 mod tools;
 
+use crate::program::Errors;
 use http::Client;
 use hyper::Uri;
 use lines::Lines;
@@ -48,13 +49,12 @@ use tokio::time::timeout;
 
 /// Longest line and longest message of the server.
 const LINE_BYTES: usize = 64 * 1024 * 1024;
+/// Buffer of each thread that copies standard input or output.
+const COPY_BYTES: usize = 64 * 1024;
 /// How long open requests are waited for at the end of the input.
 const END_WAIT: Duration = Duration::from_secs(5);
 /// How long the answer to DELETE, and the client's reading of the last lines, are waited for.
 const LAST_WAIT: Duration = Duration::from_secs(2);
-
-/// Bytes that are copied at once.
-const COPY_BYTES: usize = 64 * 1024;
 
 /// The server of the front.
 #[derive(Clone, Debug)]
@@ -91,35 +91,42 @@ impl Front {
     ///
     /// The system has no more files or threads.
     pub fn start(upstream: Upstream, ended: impl FnOnce(FrontEnd) + Send + 'static) -> io::Result<Self> {
-        // Reading standard input cannot be interrupted, and its descriptor may be shared, so that it must not be made
-        // non-blocking. Threads copy it. The one that reads is left behind at the end.
-        let (reader, mut from_client) = UnixStream::pair()?;
-        let (writer, mut to_client) = UnixStream::pair()?;
-        let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-        let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        let (written, all_written) = mpsc::channel();
-        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.into()).spawn(work);
-        spawn("front-stdin", Box::new(move || drop(copy(&mut input, &mut from_client))))?;
-        spawn(
-            "front-stdout",
-            Box::new(move || {
-                drop(copy(&mut to_client, &mut output));
-                drop(written);
-            }),
-        )?;
-        let work = move || {
-            let end = run(upstream, reader, writer).unwrap_or_else(|error| FrontEnd::SessionLost(error.to_string()));
-            // The thread drops its sender, so this is an error either way.
-            let _: Result<(), _> = all_written.recv_timeout(LAST_WAIT);
-            ended(end);
-        };
-        spawn("front", Box::new(work))?;
+        let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        start(upstream, Errors::start()?, input, output, ended)?;
         Ok(Self(()))
     }
 }
 
-/// Copies until the end. `io::copy` would use `splice`, which holds the lock of the client's pipe while it waits for the socket,
-/// so that the client could not read what is in the pipe.
+/// Reading a file cannot be interrupted, and a descriptor that is shared with other processes must not be made non-blocking. So
+/// threads copy input and output. The one that reads is left behind at the end.
+fn start(
+    upstream: Upstream,
+    errors: Errors,
+    mut input: impl Read + Send + 'static,
+    mut output: impl Write + Send + 'static,
+    ended: impl FnOnce(FrontEnd) + Send + 'static,
+) -> io::Result<()> {
+    let (reader, mut from_client) = UnixStream::pair()?;
+    let (writer, mut to_client) = UnixStream::pair()?;
+    let (written, all_written) = mpsc::channel::<()>();
+    thread::Builder::new().name("front-stdin".into()).spawn(move || copy(&mut input, &mut from_client))?;
+    thread::Builder::new().name("front-stdout".into()).spawn(move || {
+        let _written = written;
+        copy(&mut to_client, &mut output)
+    })?;
+    thread::Builder::new().name("front".into()).spawn(move || {
+        let end =
+            run(upstream, errors, reader, writer).unwrap_or_else(|error| FrontEnd::SessionLost(error.to_string()));
+        // The other thread drops its sender when it has written everything.
+        let _ = all_written.recv_timeout(LAST_WAIT);
+        ended(end);
+    })?;
+    Ok(())
+}
+
+/// Copies until the end. [`io::copy`] is of no use here: it splices, and on Linux a splice that waits for data holds the lock of the
+/// client's pipe, so that the client cannot read what was written before.
 fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
     let mut buffer = vec![0; COPY_BYTES];
     loop {
@@ -132,34 +139,36 @@ fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
     }
 }
 
-fn run(upstream: Upstream, reader: UnixStream, writer: UnixStream) -> io::Result<FrontEnd> {
+fn run(upstream: Upstream, errors: Errors, reader: UnixStream, writer: UnixStream) -> io::Result<FrontEnd> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     reader.set_nonblocking(true)?;
     writer.set_nonblocking(true)?;
     runtime.block_on(async {
         let (reader, writer) = (tokio::net::UnixStream::from_std(reader)?, tokio::net::UnixStream::from_std(writer)?);
-        serve(upstream, reader, writer).await
+        serve(upstream, errors, reader, writer).await
     })
 }
 
 /// Serves a client until its input ends or its session is lost.
 async fn serve(
     upstream: Upstream,
+    errors: Errors,
     reader: impl AsyncRead + Unpin,
     writer: impl AsyncWrite + Unpin + 'static,
 ) -> io::Result<FrontEnd> {
     // Exchanges that are still open at the end are dropped with it.
-    LocalSet::new().run_until(serve_here(upstream, reader, writer)).await
+    LocalSet::new().run_until(serve_here(upstream, errors, reader, writer)).await
 }
 
 async fn serve_here(
     upstream: Upstream,
+    errors: Errors,
     reader: impl AsyncRead + Unpin,
     writer: impl AsyncWrite + Unpin + 'static,
 ) -> io::Result<FrontEnd> {
     let uri = upstream.path.parse::<Uri>().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     let (sender, mut lost) = oneshot::channel();
-    let server = Rc::new(Server::new(Client::new(upstream.address, uri), Output::start(writer), sender));
+    let server = Rc::new(Server::new(Client::new(upstream.address, uri), Output::start(writer), errors, sender));
     let mut lines = Lines::new(reader, LINE_BYTES);
     let end = select! {
         biased;
@@ -169,8 +178,10 @@ async fn serve_here(
         end = pass(&server, &mut lines, upstream.headers_at_once) => end,
     };
     let end = if end == FrontEnd::InputEnded { drain(&server, lost).await } else { end };
+    // What the server makes of DELETE is of no use to the client.
+    server.open.end_all();
     if timeout(LAST_WAIT, server.delete_session()).await.is_err() {
-        tell("the server did not answer DELETE");
+        server.errors.say("the server did not answer DELETE");
     }
     let _ = timeout(LAST_WAIT, server.output.flush()).await;
     Ok(end)
@@ -201,12 +212,6 @@ async fn drain(server: &Server, lost: oneshot::Receiver<String>) -> FrontEnd {
         Ok(reason) = lost => FrontEnd::SessionLost(reason),
         _ = timeout(END_WAIT, server.open.all_ended()) => FrontEnd::InputEnded,
     }
-}
-
-/// A line on standard error.
-fn tell(text: &str) {
-    // There is nowhere to report a standard error that is closed.
-    let _ = writeln!(io::stderr(), "mcp-sidecar: {text}");
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// A running program. It is ended when this is dropped.
 pub(crate) struct Program {
+    #[cfg(test)]
     id: u32,
     state: watch::Sender<State>,
 }
@@ -73,10 +74,16 @@ impl Program {
         tokio::spawn(standard_error::copy(stderr, format!("[{name}] "), errors.clone(), state.subscribe()));
         let input = Input::start(stdin, state.subscribe());
         let output = Output::new(stdout, line_bytes, name, errors.clone(), state.clone());
-        Ok((Self { id, state }, input, output))
+        let program = Self {
+            #[cfg(test)]
+            id,
+            state,
+        };
+        Ok((program, input, output))
     }
 
     /// The process id, which is also the id of the process group.
+    #[cfg(test)]
     pub(crate) fn id(&self) -> u32 {
         self.id
     }
