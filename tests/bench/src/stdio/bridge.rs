@@ -71,10 +71,7 @@ impl Bridge {
             if let Some(status) = self.process.try_wait()? {
                 bail!("it ended with {status}: {}", self.log());
             }
-            let error = match self.called_session().await {
-                Ok(_) => return Ok(()),
-                Err(error) => error,
-            };
+            let Err(error) = self.called_session().await else { return Ok(()) };
             if Instant::now() > deadline {
                 bail!("it did not serve within {START:?}: {error:#}; {}", self.log());
             }
