@@ -53,7 +53,7 @@ struct Round {
 #[derive(Default)]
 struct Figures {
     rounds: Vec<Round>,
-    /// MiB with one session, one value per start.
+    /// MiB with two sessions, one value per start.
     base: Vec<f64>,
     /// KiB per further session, one value per start.
     session: Vec<f64>,
@@ -82,10 +82,12 @@ pub(crate) async fn compare(plan: &Plan) -> Result<()> {
 /// One bridge at a time, since idle ones would share pages with it.
 async fn measure_memory(plan: &Plan, figures: &mut [Figures]) -> Result<()> {
     for ((name, command), figures) in plan.bridges.iter().zip(figures.iter_mut().skip(1)) {
-        let subject = Subject::start(plan, Some(command)).await.with_context(|| name.clone())?;
-        let bridge = subject.bridge.as_ref().context("no bridge")?;
+        let bridge = Bridge::start(command, &plan.program, plan.cpu).await.with_context(|| name.clone())?;
+        // The second session, after that of the start.
+        let mut session = bridge.called_session().await?;
+        calls(&mut session, WARM_UP / plan.hurry).await?;
         let before = bridge.memory(&plan.program)?;
-        let mut sessions = Vec::new();
+        let mut sessions = vec![session];
         for number in 1..=MANY {
             let session = bridge.called_session().await;
             sessions.push(session.with_context(|| format!("{name}: session {number}: {}", bridge.log()))?);
@@ -95,7 +97,7 @@ async fn measure_memory(plan: &Plan, figures: &mut [Figures]) -> Result<()> {
         figures.session.push((after.kib as f64 - before.kib as f64) / MANY as f64);
         figures.programs = after.programs - before.programs;
         drop(sessions);
-        subject.end().await?;
+        bridge.end().await?;
     }
     Ok(())
 }
