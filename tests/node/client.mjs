@@ -4,7 +4,8 @@
 //
 // PLAN is a JSON object: `package` (the SDK's package name), `transport` (streamable_http or http_sse), `url`,
 // `mode` (auto tries 2026-07-28 first), `sessions`, and `operations`. Every session runs all operations; all
-// sessions are open at the same time. Prints a JSON list of {method, name, outcome, progress}.
+// sessions are open at the same time. With `command`, a list of words, instead of `transport` and `url`, each session starts
+// this server on standard input and output. Prints a JSON list of {method, name, outcome, progress}.
 const plan = JSON.parse(process.argv[2]);
 const sdk = await (plan.package === '@modelcontextprotocol/client' ? secondGeneration() : firstGeneration(plan.package));
 
@@ -13,9 +14,10 @@ async function firstGeneration(name) {
   const { Client } = await import(`${name}/client/index.js`);
   const { StreamableHTTPClientTransport } = await import(`${name}/client/streamableHttp.js`);
   const { SSEClientTransport } = await import(`${name}/client/sse.js`);
+  const { StdioClientTransport } = await import(`${name}/client/stdio.js`);
   const types = await import(`${name}/types.js`);
   return {
-    Client, StreamableHTTPClientTransport, SSEClientTransport, RpcError: types.McpError,
+    Client, StreamableHTTPClientTransport, SSEClientTransport, StdioClientTransport, RpcError: types.McpError,
     options: {},
     elicits: 'ElicitRequestSchema' in types,
     sampling: types.CreateMessageRequestSchema, roots: types.ListRootsRequestSchema, elicitation: types.ElicitRequestSchema,
@@ -25,8 +27,9 @@ async function firstGeneration(name) {
 
 async function secondGeneration() {
   const { Client, StreamableHTTPClientTransport, SSEClientTransport, ProtocolError } = await import('@modelcontextprotocol/client');
+  const { StdioClientTransport } = await import('@modelcontextprotocol/client/stdio');
   return {
-    Client, StreamableHTTPClientTransport, SSEClientTransport, RpcError: ProtocolError,
+    Client, StreamableHTTPClientTransport, SSEClientTransport, StdioClientTransport, RpcError: ProtocolError,
     options: plan.mode === 'auto' ? { versionNegotiation: { mode: 'auto' } } : {},
     elicits: true,
     sampling: 'sampling/createMessage', roots: 'roots/list', elicitation: 'elicitation/create',
@@ -49,8 +52,13 @@ async function open() {
     return { roots: [{ uri: 'file:///here', name: 'here' }] };
   });
   if (sdk.elicits) client.setRequestHandler(sdk.elicitation, () => ({ action: 'decline' }));
-  const Transport = plan.transport === 'http_sse' ? sdk.SSEClientTransport : sdk.StreamableHTTPClientTransport;
-  session.transport = new Transport(new URL(plan.url));
+  if (plan.command) {
+    const [command, ...args] = plan.command;
+    session.transport = new sdk.StdioClientTransport({ command, args });
+  } else {
+    const Transport = plan.transport === 'http_sse' ? sdk.SSEClientTransport : sdk.StreamableHTTPClientTransport;
+    session.transport = new Transport(new URL(plan.url));
+  }
   await client.connect(session.transport);
   return session;
 }

@@ -1,8 +1,9 @@
 """An MCP server on the Python SDK 2.3.0 for the MCP conformance suite.
 
     conformance_python.py PORT
+    conformance_python.py stdio
 
-It serves `/conformance` with all protocol versions of the SDK. conformance.json, which the Rust server reads too, lists its
+It serves `/conformance` with all protocol versions of the SDK, or standard input and output. conformance.json, which the Rust server reads too, lists its
 tools, resources and prompts; this file has the behaviour of each kind of tool. The SDK has no tasks extension, so the server
 has none. It keeps the events of every session until the process ends, which is suitable for tests only.
 """
@@ -18,6 +19,7 @@ import uvicorn
 from mcp import MCPError
 from mcp.server.lowlevel import Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
+from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http import EventMessage, EventStore
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, PromptsListChanged, ToolsListChanged
 from pydantic import TypeAdapter
@@ -234,7 +236,16 @@ def make_server() -> Server[Any]:
     return server
 
 
+async def on_pipes() -> None:
+    server = make_server()
+    async with stdio_server() as (read, write):
+        await server.run(read, write, server.create_initialization_options())
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "stdio":
+        anyio.run(on_pipes)
+        sys.exit()
     application = make_server().streamable_http_app(
         streamable_http_path="/conformance", event_store=Events(), retry_interval=100
     )

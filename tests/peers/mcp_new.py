@@ -1,8 +1,10 @@
 """An MCP server on the Python SDK 2.3.0, for the end-to-end tests.
 
     mcp_new.py PORT [sse]
+    mcp_new.py stdio
 
-One port serves all protocol versions over Streamable HTTP, or HTTP+SSE with `sse`. The tools cover the outcomes of a tool call. No
+One port serves all protocol versions over Streamable HTTP, or HTTP+SSE with `sse`. With `stdio` the server is on standard input and
+output. The tools cover the outcomes of a tool call. No
 response depends on the time. Lines of its event streams end with CRLF.
 """
 
@@ -64,6 +66,14 @@ async def waits(context: Context) -> str:
     return "never"
 
 
+@server.tool()
+async def change(context: Context) -> str:
+    """Says that the resource changed: to the subscriptions of 2026-07-28, and to a session."""
+    await context.notify_resource_updated("notes://today")
+    await context.session.send_resource_updated("notes://today")
+    return "changed"
+
+
 def question(text: str) -> Sample:
     content = TextContent(type="text", text=text)
     return Sample([SamplingMessage(role="user", content=content)], max_tokens=10)
@@ -94,5 +104,8 @@ def summary(topic: str) -> str:
 
 
 if __name__ == "__main__":
-    transport = "sse" if sys.argv[2:] == ["sse"] else "streamable-http"
-    server.run(transport=transport, host="127.0.0.1", port=int(sys.argv[1]))
+    if sys.argv[1] == "stdio":
+        server.run(transport="stdio")
+    else:
+        transport = "sse" if sys.argv[2:] == ["sse"] else "streamable-http"
+        server.run(transport=transport, host="127.0.0.1", port=int(sys.argv[1]))

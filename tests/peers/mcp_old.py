@@ -1,9 +1,10 @@
 """An MCP server on the Python SDK 1.30.0, for the end-to-end tests.
 
     mcp_old.py PORT events|json|sse
+    mcp_old.py 0 stdio
 
 It supports the protocol versions up to 2025-11-25. The second argument: Streamable HTTP with event streams (`events`) or with JSON
-(`json`), or HTTP+SSE (`sse`). It refuses a client that tries 2026-07-28 first; the client then uses an older version.
+(`json`), HTTP+SSE (`sse`), or standard input and output (`stdio`). It refuses a client that tries 2026-07-28 first; the client then uses an older version.
 """
 
 import sys
@@ -11,7 +12,7 @@ import sys
 import anyio
 from mcp.server.fastmcp import Context, FastMCP
 from mcp.types import SamplingMessage, TextContent
-from pydantic import BaseModel
+from pydantic import AnyUrl, BaseModel
 
 server = FastMCP(
     "mcp-old",
@@ -77,6 +78,24 @@ async def ask_roots(context: Context) -> str:
     return str((await context.session.list_roots()).roots[0].uri)
 
 
+@server._mcp_server.subscribe_resource()
+async def subscribe(uri: AnyUrl) -> None:
+    """All clients get the changes, whether they subscribed or not."""
+
+
+@server._mcp_server.unsubscribe_resource()
+async def unsubscribe(uri: AnyUrl) -> None:
+    """As `subscribe`."""
+
+
+@server.tool()
+async def change(context: Context) -> str:
+    """Says that the resource changed, and then that the list of resources changed."""
+    await context.session.send_resource_updated(AnyUrl("notes://today"))
+    await context.session.send_resource_list_changed()
+    return "changed"
+
+
 class Choice(BaseModel):
     yes: bool
 
@@ -100,4 +119,4 @@ def summary(topic: str) -> str:
 
 
 if __name__ == "__main__":
-    server.run(transport="sse" if sys.argv[2] == "sse" else "streamable-http")
+    server.run(transport=sys.argv[2] if sys.argv[2] in ("sse", "stdio") else "streamable-http")

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 
 import anyio
 import mcp_types as types
-from mcp import Client, MCPError
+from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.sse import sse_client
 
 from plan import main
@@ -22,7 +22,10 @@ class Conversation:
         self.roots_told = anyio.Event()
 
     async def open(self, plan: dict, stack: AsyncExitStack) -> None:
-        server = sse_client(plan["url"]) if plan["transport"] == "http_sse" else plan["url"]
+        if command := plan.get("command"):
+            server = StdioServerParameters(command=command[0], args=command[1:])
+        else:
+            server = sse_client(plan["url"]) if plan["transport"] == "http_sse" else plan["url"]
         self.client = await stack.enter_async_context(
             Client(
                 server,

@@ -2,7 +2,8 @@
 
     client_old.py PLAN
 
-PLAN is a JSON object: `transport` (streamable_http or http_sse), `url`, `sessions` and `operations`. Every session runs all
+PLAN is a JSON object: `transport` (streamable_http or http_sse), `url`, `sessions` and `operations`. With `command`, a list of words,
+instead of `transport` and `url`, each session starts this server on standard input and output. Every session runs all
 operations; all sessions are open at the same time. Prints a JSON list of `{method, name, outcome, progress}`.
 """
 
@@ -10,12 +11,19 @@ import inspect
 from contextlib import AsyncExitStack
 
 import anyio
-from mcp import ClientSession, McpError, types
+from mcp import ClientSession, McpError, StdioServerParameters, types
 from mcp.client.sse import sse_client
+from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamablehttp_client
 from pydantic import AnyUrl
 
 from plan import main
+
+def connect(plan: dict):
+    if command := plan.get("command"):
+        return stdio_client(StdioServerParameters(command=command[0], args=command[1:]))
+    return (sse_client if plan["transport"] == "http_sse" else streamablehttp_client)(plan["url"])
+
 
 ELICITS = "elicitation_callback" in inspect.signature(ClientSession).parameters
 
@@ -29,8 +37,7 @@ class Conversation:
         self.progressed = anyio.Event()
 
     async def open(self, plan: dict, stack: AsyncExitStack) -> None:
-        connect = sse_client if plan["transport"] == "http_sse" else streamablehttp_client
-        read, write, *_ = await stack.enter_async_context(connect(plan["url"]))
+        read, write, *_ = await stack.enter_async_context(connect(plan))
         callbacks = {"elicitation_callback": self.ask_person} if ELICITS else {}
         self.session = await stack.enter_async_context(
             ClientSession(

@@ -16,11 +16,13 @@ from .sidecar import Sidecar
 INVALID_REQUEST = ("rpc -32700", "rpc -32600", "rpc -32601", "rpc -32602", "rpc -32002")
 
 
-def drive(row: Row, port: int, command: Callable[[str], list[str]]) -> subprocess.CompletedProcess:
-    """Runs the client, which prints what it did."""
+def drive(
+    row: Row, port: int, command: Callable[[str], list[str]], server: list[str] | None = None
+) -> subprocess.CompletedProcess:
+    """Runs the client, which prints what it did. With the command of a server the client starts it on standard input and output."""
     plan = {
         "package": PACKAGES.get(row.client),
-        "url": f"http://127.0.0.1:{port}{row.path()}",
+        **({"command": server} if server else {"url": f"http://127.0.0.1:{port}{row.path()}"}),
         "transport": row.transport,
         "mode": row.mode,
         "sessions": row.sessions,

@@ -24,20 +24,23 @@ TRAP_SIGNS = ("panicked at", "Function: proxy_", "RuntimeError")
 
 
 class Sidecar:
-    """It is ready when the constructor returns. Settings are environment variables of the launcher."""
+    """It is ready when the constructor returns. The server is at a port, or a command on standard input and output. Settings are
+    environment variables of the launcher."""
 
-    def __init__(self, upstream_port: int, logs: Path, name: str = "sidecar", **settings: str) -> None:
+    def __init__(self, upstream: int | list[str], logs: Path, name: str = "sidecar", **settings: str) -> None:
         self.port, self.probe_port, self.admin_port = free_port(), free_port(), free_port()
         self.server_name = settings.get("MCP_UPSTREAM_NAME", "upstream")
         self.expected = Expected(self.server_name)
         own = {
-            "MCP_UPSTREAM_URL": f"http://127.0.0.1:{upstream_port}",
             "PORT": str(self.port),
             "PROBE_PORT": str(self.probe_port),
             "ADMIN_PORT": str(self.admin_port),
             "CONCURRENCY": str(WORKERS),
         }
-        self.process = launch(logs / f"{name}.log", **{**own, **settings})
+        command = upstream if isinstance(upstream, list) else []
+        if not command:
+            own["MCP_UPSTREAM_URL"] = f"http://127.0.0.1:{upstream}"
+        self.process = launch(logs / f"{name}.log", command, **{**own, **settings})
         wait_for("the sidecar to be ready", self.ready, process=self.process)
 
     def ready(self) -> bool:
@@ -154,9 +157,15 @@ def grown(before: list[int], after: list[int]) -> list[int]:
     return [worker for worker, (earlier, later) in enumerate(pairs) if later > earlier]
 
 
-def launch(log: Path, **settings: str) -> Process:
-    """Starts the launcher with these settings only, without the variables of this environment."""
-    env = {
+def launch(log: Path, command: list[str] = [], **settings: str) -> Process:
+    """Starts the launcher with these settings only, without the variables of this environment. With a command, its program is the
+    server."""
+    return Process([os.environ["MCP_SIDECAR"], "run", *(["--", *command] if command else [])], log, environment(**settings))
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """The environment of a launcher."""
+    return {
         "PATH": os.environ["PATH"],
         "ENVOY_BIN": get("envoy"),
         "MCP_FILTER_WASM": os.environ["MCP_FILTER_WASM"],
@@ -164,7 +173,6 @@ def launch(log: Path, **settings: str) -> Process:
         "PROBE_HOST": "127.0.0.1",
         **settings,
     }
-    return Process([os.environ["MCP_SIDECAR"], "run"], log, env)
 
 
 def probe(port: int, path: str) -> int:

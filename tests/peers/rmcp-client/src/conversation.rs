@@ -9,10 +9,10 @@ use rmcp::{
         ReadResourceRequestParams,
     },
     service::{PeerRequestOptions, RunningService, ServiceError},
-    transport::StreamableHttpClientTransport,
+    transport::{StreamableHttpClientTransport, TokioChildProcess},
 };
 
-use crate::{Operation, Seen, handler::Handler};
+use crate::{Operation, Plan, Seen, handler::Handler};
 
 pub(crate) struct Conversation {
     service: RunningService<RoleClient, Handler>,
@@ -20,17 +20,24 @@ pub(crate) struct Conversation {
 }
 
 impl Conversation {
-    pub(crate) async fn open(url: &str, mode: &str) -> Result<Self, Box<dyn Error>> {
+    /// Connects to a server at a URL, or to one that it starts.
+    pub(crate) async fn open(plan: &Plan) -> Result<Self, Box<dyn Error>> {
         let handler = Handler::default();
-        let lifecycle = match mode {
+        let lifecycle = match plan.mode.as_str() {
             "legacy" => ClientLifecycleMode::Initialize,
             _ => ClientLifecycleMode::Auto {
                 preferred_versions: vec![ProtocolVersion::V_2026_07_28],
                 legacy_version: None,
             },
         };
-        let transport = StreamableHttpClientTransport::from_uri(url);
-        let service = handler.clone().serve_with_lifecycle(transport, lifecycle).await?;
+        let client = handler.clone();
+        let service = if let Some((program, arguments)) = plan.command.split_first() {
+            let mut command = tokio::process::Command::new(program);
+            command.args(arguments);
+            client.serve_with_lifecycle(TokioChildProcess::new(command)?, lifecycle).await?
+        } else {
+            client.serve_with_lifecycle(StreamableHttpClientTransport::from_uri(&*plan.url), lifecycle).await?
+        };
         Ok(Self { service, handler })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Its one argument is a JSON object: `url`, `mode` (`auto` tries 2026-07-28 first, `legacy` does not), `sessions`
 //! and `operations`. Every session runs all operations; all sessions are open at the same time. It prints a JSON list of
-//! `{method, name, outcome, progress}`.
+//! `{method, name, outcome, progress}`. With `command`, a list of words, each session starts this server on standard input and output.
 //!
 //! With `steps` instead of `sessions` and `operations` it runs the calls of `tests/e2e/drivers/refused.py`, and prints the same.
 
@@ -20,8 +20,11 @@ use refused::Step;
 
 #[derive(Deserialize)]
 struct Plan {
+    #[serde(default)]
     url: String,
     mode: String,
+    #[serde(default)]
+    command: Vec<String>,
     #[serde(default)]
     sessions: usize,
     #[serde(default)]
@@ -55,12 +58,12 @@ struct Seen {
 async fn main() -> Result<(), Box<dyn Error>> {
     let plan: Plan = serde_json::from_str(&env::args().nth(1).ok_or("the plan is missing: a JSON object")?)?;
     if !plan.steps.is_empty() {
-        println!("{}", refused::run(&plan.url, &plan.mode, plan.steps).await?);
+        println!("{}", refused::run(&plan).await?);
         return Ok(());
     }
     let mut opened = Vec::new();
     for _ in 0..plan.sessions {
-        opened.push(Conversation::open(&plan.url, &plan.mode).await?);
+        opened.push(Conversation::open(&plan).await?);
     }
     let mut seen = Vec::new();
     for conversation in &mut opened {

@@ -9,21 +9,21 @@ use rmcp::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::{Operation, conversation::Conversation};
+use crate::{Operation, Plan, conversation::Conversation};
 
 const PATIENCE: Duration = Duration::from_secs(3);
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Step {
     Call { call: String, arguments: Map<String, Value> },
     Wait { wait: f64 },
 }
 
-pub(crate) async fn run(url: &str, mode: &str, steps: Vec<Step>) -> Result<Value, Box<dyn Error>> {
-    let conversation = Conversation::open(url, mode).await?;
+pub(crate) async fn run(plan: &Plan) -> Result<Value, Box<dyn Error>> {
+    let conversation = Conversation::open(plan).await?;
     let mut seen = Vec::new();
-    for step in steps {
+    for step in plan.steps.clone() {
         match step {
             Step::Wait { wait } => tokio::time::sleep(Duration::from_secs_f64(wait)).await,
             Step::Call { call, arguments } => {

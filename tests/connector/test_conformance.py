@@ -1,0 +1,61 @@
+"""The MCP conformance suite against servers on standard input and output behind the bridge, and against the same servers over their own
+HTTP. What differs is listed here with the reason.
+"""
+
+from pathlib import Path
+
+import pytest
+
+import servers
+from support import conformance
+from support.conformance import Run
+from support.sidecar import Sidecar
+
+SERVERS = {"python": "conformance-python", "rust": "conformance-rust"}
+HTTP = {"python": "conformance-python", "rust": "rmcp-3.11.0"}
+REQUIREMENTS = ("2025-11-25", "2026-07-28")
+
+# (scenario, check) of both servers that have another status behind the bridge, and why.
+DIFFERENT: dict[str, dict[tuple[str, str], str]] = {"2025-11-25": {}, "2026-07-28": {}}
+
+
+@pytest.fixture(scope="module", params=[(server, wanted) for server in SERVERS for wanted in REQUIREMENTS], ids=" ".join)
+def runs(request: pytest.FixtureRequest, peer, logs: Path):
+    """The suite's results over the server's own HTTP, and behind the bridge."""
+    server, requirements = request.param
+    out = logs / f"conformance-{server}-{requirements}"
+    out.mkdir()
+    own = conformance.run(f"http://127.0.0.1:{peer(HTTP[server]).port}/conformance", requirements, out / "own")
+    sidecar = Sidecar(servers.command(SERVERS[server]), logs, f"sidecar-{out.name}")
+    try:
+        bridged = conformance.run(f"http://127.0.0.1:{sidecar.port}/mcp", requirements, out / "bridged")
+        sidecar.check_log()
+    finally:
+        sidecar.stop()
+    (out / "report.txt").write_text(f"own: {own.table()}\nbridged: {bridged.table()}\n")
+    return requirements, own, bridged
+
+
+def verdicts(run: Run) -> dict[tuple[str, str], dict[str, int]]:
+    """How many checks had each status."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for (scenario, check, status), count in run.checks.items():
+        found.setdefault((scenario, check), {})[status] = count
+    return found
+
+
+def test_every_scenario_runs(runs) -> None:
+    requirements, own, bridged = runs
+    wanted = conformance.required(requirements)
+    assert wanted and own.scenarios == wanted, own.output
+    assert bridged.scenarios == wanted, bridged.output
+
+
+def test_bridge_does_not_change_the_results(runs) -> None:
+    requirements, own, bridged = runs
+    one, other = verdicts(own), verdicts(bridged)
+    differ = {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
+    lines = [f"{key}: {one.get(key)} over HTTP, {other.get(key)} behind the bridge: {bridged.reasons.get(key)}" for key in sorted(differ)]
+    assert differ == set(DIFFERENT[requirements]), "\n".join(lines)
+    passed = [sum(count for (*_, status), count in run.checks.items() if status == "SUCCESS") for run in (own, bridged)]
+    print(f"{requirements}: {passed[0]} checks pass over HTTP, {passed[1]} behind the bridge")
