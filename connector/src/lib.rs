@@ -1,7 +1,8 @@
 //! Connects MCP servers and clients that use standard input and output to Streamable HTTP.
 
+mod bridge;
 pub mod message;
-#[allow(dead_code, unused_imports, reason = "the bridge uses it")]
 mod program;
 
+pub use bridge::{Bridge, HEALTH_PATH, Settings};
 pub use program::{Command, Errors};

@@ -1,0 +1,79 @@
+//! HTTP responses of the bridge.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Body;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde_json::json;
+use std::convert::Infallible;
+use std::pin::Pin;
+
+/// A response whose body is complete or comes as events.
+pub(super) type Reply = Response<Pin<Box<dyn Body<Data = Bytes, Error = Infallible>>>>;
+
+pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(super) const EVENT_STREAM: &str = "text/event-stream";
+const JSON: &str = "application/json";
+
+/// JSON-RPC codes that the bridge itself uses.
+pub(super) mod code {
+    pub(in crate::bridge) const PARSE_ERROR: i64 = -32700;
+    pub(in crate::bridge) const INVALID_REQUEST: i64 = -32600;
+    pub(in crate::bridge) const METHOD_NOT_FOUND: i64 = -32601;
+    pub(in crate::bridge) const INVALID_PARAMS: i64 = -32602;
+    /// What SDK servers use for errors of the transport.
+    pub(in crate::bridge) const SERVER: i64 = -32000;
+    pub(in crate::bridge) const UNKNOWN_SESSION: i64 = -32001;
+    pub(in crate::bridge) const HEADER_MISMATCH: i64 = -32020;
+    pub(in crate::bridge) const MISSING_CAPABILITY: i64 = -32021;
+    pub(in crate::bridge) const UNSUPPORTED_VERSION: i64 = -32022;
+}
+
+/// A JSON-RPC error. `id` is JSON text.
+pub(super) fn error_text(id: &str, code: i64, message: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":{}}}}}"#, json!(message))
+}
+
+/// A response with a JSON-RPC error without an id.
+pub(super) fn error(status: StatusCode, code: i64, message: &str) -> Reply {
+    json(status, error_text("null", code, message).into())
+}
+
+/// A response with one JSON-RPC message.
+pub(super) fn json(status: StatusCode, text: Bytes) -> Reply {
+    with_body(status, JSON, Full::new(text))
+}
+
+/// A response with events.
+pub(super) fn events(body: impl Body<Data = Bytes, Error = Infallible> + 'static) -> Reply {
+    let mut reply = with_body(StatusCode::OK, EVENT_STREAM, body);
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    reply
+}
+
+/// A response without a body.
+pub(super) fn empty(status: StatusCode) -> Reply {
+    let mut reply = Reply::new(Box::pin(Full::default()));
+    *reply.status_mut() = status;
+    reply
+}
+
+/// A response with plain text.
+pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> Reply {
+    with_body(status, "text/plain; charset=utf-8", Full::new(text.into()))
+}
+
+/// The path has other methods.
+pub(super) fn method_not_allowed(allowed: &'static str) -> Reply {
+    let mut reply = error(StatusCode::METHOD_NOT_ALLOWED, code::SERVER, "Method not allowed");
+    reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    reply
+}
+
+fn with_body(status: StatusCode, kind: &'static str, body: impl Body<Data = Bytes, Error = Infallible> + 'static) -> Reply {
+    let mut reply = Reply::new(Box::pin(body));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    reply
+}
