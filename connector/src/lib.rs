@@ -1,8 +1,10 @@
 //! Connects MCP servers and clients that use standard input and output to Streamable HTTP.
 
 mod bridge;
+mod front;
 pub mod message;
 mod program;
 
 pub use bridge::{Bridge, HEALTH_PATH, Settings};
+pub use front::{Front, FrontEnd, Upstream};
 pub use program::{Command, Errors};

@@ -256,7 +256,7 @@ fn utf8(text: &[u8]) -> Result<&str, Unreadable> {
 }
 
 /// The text with line breaks replaced by spaces. In JSON they stand only between tokens.
-fn one_line(text: &Bytes) -> Bytes {
+pub(crate) fn one_line(text: &Bytes) -> Bytes {
     if !text.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
         return text.clone();
     }

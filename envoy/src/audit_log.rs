@@ -2,7 +2,7 @@
 //!
 //! Envoy writes the file (`bootstrap::audit`). A failed write does not affect the traffic, and Envoy only counts it.
 
-use crate::drain::Admin;
+use crate::admin::Admin;
 use crate::environment::Settings;
 use crate::problem::Problem;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};

@@ -4,6 +4,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{self, PipeReader, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
@@ -52,6 +53,10 @@ impl Process {
         }
         let (notices, writer) = io::pipe()?;
         command.stdin(writer);
+        if settings.is_stdio {
+            // Standard output carries MCP alone.
+            command.stdout(io::stderr().as_fd().try_clone_to_owned()?);
+        }
         end_with_this_process(&mut command);
         let child = command.spawn()?;
         let id = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);

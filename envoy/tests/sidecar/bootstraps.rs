@@ -1,7 +1,7 @@
 //! Envoy accepts every bootstrap and the snippet, and the unchanged snippet works.
 
 use crate::support::{Authority, TlsServer, Upstream, envoy, free_port, get, module, post, say_json, seen_in, until};
-use mcp_sidecar::{Machine, Settings, bootstrap};
+use mcp_sidecar::{CommandLine, Machine, Settings, bootstrap};
 use serde_json::json;
 use std::collections::HashMap;
 use std::fs;
@@ -10,6 +10,15 @@ use std::process::{Child, Command};
 
 const MACHINE: Machine = Machine { connections: 1000, heap_bytes: 1 << 30 };
 const SNIPPET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/snippet.yaml");
+
+/// The settings of an environment, with a URL as the server.
+fn read(environment: &HashMap<&str, &str>) -> Settings {
+    read_with(environment, &CommandLine::default())
+}
+
+fn read_with(environment: &HashMap<&str, &str>, command_line: &CommandLine) -> Settings {
+    Settings::read(&|name| environment.get(name).map(|&value| value.to_owned()), command_line).unwrap()
+}
 
 fn validate(config: &Path) {
     let output = Command::new(envoy())
@@ -96,7 +105,7 @@ fn every_kind_of_bootstrap_is_accepted() {
             ("MCP_FILTER_WASM", &module),
         ]);
         environment.extend(variables.iter().copied());
-        let settings = Settings::read(&|name| environment.get(name).map(|&value| value.to_owned())).unwrap();
+        let settings = read(&environment);
         let rendered = bootstrap::render(&settings, MACHINE).to_string();
         for secret in ["0123456789abcdef", "hunter2", "bWU6"] {
             assert!(!rendered.contains(secret), "a secret of the environment is in the bootstrap");
@@ -119,7 +128,7 @@ fn idle_timeout_of_each_cluster_is_below_that_of_servers() {
             ("ENVOY_BIN", &envoy),
             ("MCP_FILTER_WASM", &module),
         ]);
-        let settings = Settings::read(&|name| environment.get(name).map(|&value| value.to_owned())).unwrap();
+        let settings = read(&environment);
         let rendered = bootstrap::render(&settings, MACHINE);
         let clusters = rendered.pointer("/static_resources/clusters").unwrap().as_array().unwrap();
         let idle = |name: &str| {
@@ -144,7 +153,7 @@ fn only_a_rate_limit_changes_the_listener() {
             ("ENVOY_BIN", &envoy),
             ("MCP_FILTER_WASM", &module),
         ]);
-        let settings = Settings::read(&|name| environment.get(name).map(|&value| value.to_owned())).unwrap();
+        let settings = read(&environment);
         let bootstrap = bootstrap::render(&settings, MACHINE);
         let listener = bootstrap.pointer("/static_resources/listeners/0").unwrap();
         // Envoy's default is 1 MiB. A held body must fit.

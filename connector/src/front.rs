@@ -1,0 +1,196 @@
+//! The front: serves a client on this process's standard input and output, with a server behind Envoy's listener.
+//!
+//! Each line of the client is a POST. What the responses and the GET stream bring are lines of the client. Specification: MCP,
+//! transports `stdio` and `Streamable HTTP`, 2025-03-26 to 2026-07-28.
+//!
+//! ```text
+//! standard input -> lines -> exchange (POST) -> http -> Envoy
+//! standard output <- output <- server <- stream (sse) or single answer <- http
+//! ```
+//!
+//! A message's text passes unchanged. Failures of HTTP become JSON-RPC errors with the id of their request.
+//!
+//! **What this does not do:** HTTP+SSE of 2024-11-05 as client, TLS, authorization. Envoy does TLS.
+//! Cost: a copy of each message in each direction, and one more through the socket that connects the blocking standard input and
+//! output with the runtime.
+
+mod exchange;
+mod failure;
+mod headers;
+mod http;
+mod lines;
+mod open;
+mod output;
+mod server;
+mod sse;
+mod stream;
+mod tools;
+
+use http::Client;
+use hyper::Uri;
+use lines::Lines;
+use output::Output;
+use server::Server;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::select;
+use tokio::sync::oneshot;
+use tokio::task::LocalSet;
+use tokio::time::timeout;
+
+/// Longest line and longest message of the server.
+const LINE_BYTES: usize = 64 * 1024 * 1024;
+/// How long open requests are waited for at the end of the input.
+const END_WAIT: Duration = Duration::from_secs(5);
+/// How long the answer to DELETE, and the client's reading of the last lines, are waited for.
+const LAST_WAIT: Duration = Duration::from_secs(2);
+
+/// The server of the front.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Envoy's listener.
+    pub address: SocketAddr,
+    /// Path of the MCP endpoint.
+    pub path: String,
+    /// Up to 2025-11-25 the server sends the headers of a response as soon as it has the request, as the bridge does. Then each
+    /// line waits for the headers of the line before, and requests arrive in the order of their lines.
+    pub headers_at_once: bool,
+}
+
+/// How the front ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FrontEnd {
+    /// The client closed its side.
+    InputEnded,
+    /// The session cannot go on, with the reason.
+    SessionLost(String),
+}
+
+/// The running front. It ends with its input, not when this is dropped.
+#[derive(Debug)]
+pub struct Front(());
+
+// === impl Front ===
+
+impl Front {
+    /// Serves this process's standard input and output, on threads of its own. Calls `ended` when it is over, and everything
+    /// was written.
+    ///
+    /// # Errors
+    ///
+    /// The system has no more files or threads.
+    pub fn start(upstream: Upstream, ended: impl FnOnce(FrontEnd) + Send + 'static) -> io::Result<Self> {
+        // Reading standard input cannot be interrupted, and its descriptor may be shared, so that it must not be made
+        // non-blocking. Threads copy it. The one that reads is left behind at the end.
+        let (reader, mut from_client) = UnixStream::pair()?;
+        let (writer, mut to_client) = UnixStream::pair()?;
+        let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let (written, all_written) = mpsc::channel();
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.into()).spawn(work);
+        spawn("front-stdin", Box::new(move || drop(io::copy(&mut input, &mut from_client))))?;
+        spawn(
+            "front-stdout",
+            Box::new(move || {
+                drop(io::copy(&mut to_client, &mut output));
+                drop(written);
+            }),
+        )?;
+        let work = move || {
+            let end = run(upstream, reader, writer).unwrap_or_else(|error| FrontEnd::SessionLost(error.to_string()));
+            // The thread drops its sender, so this is an error either way.
+            let _: Result<(), _> = all_written.recv_timeout(LAST_WAIT);
+            ended(end);
+        };
+        spawn("front", Box::new(work))?;
+        Ok(Self(()))
+    }
+}
+
+fn run(upstream: Upstream, reader: UnixStream, writer: UnixStream) -> io::Result<FrontEnd> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    reader.set_nonblocking(true)?;
+    writer.set_nonblocking(true)?;
+    runtime.block_on(async {
+        let (reader, writer) = (tokio::net::UnixStream::from_std(reader)?, tokio::net::UnixStream::from_std(writer)?);
+        serve(upstream, reader, writer).await
+    })
+}
+
+/// Serves a client until its input ends or its session is lost.
+async fn serve(
+    upstream: Upstream,
+    reader: impl AsyncRead + Unpin,
+    writer: impl AsyncWrite + Unpin + 'static,
+) -> io::Result<FrontEnd> {
+    // Exchanges that are still open at the end are dropped with it.
+    LocalSet::new().run_until(serve_here(upstream, reader, writer)).await
+}
+
+async fn serve_here(
+    upstream: Upstream,
+    reader: impl AsyncRead + Unpin,
+    writer: impl AsyncWrite + Unpin + 'static,
+) -> io::Result<FrontEnd> {
+    let uri = upstream.path.parse::<Uri>().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let (sender, mut lost) = oneshot::channel();
+    let server = Rc::new(Server::new(Client::new(upstream.address, uri), Output::start(writer), sender));
+    let mut lines = Lines::new(reader, LINE_BYTES);
+    let end = select! {
+        biased;
+        reason = &mut lost => FrontEnd::SessionLost(reason.unwrap_or_default()),
+        // The client closed its side.
+        () = server.output.closed() => FrontEnd::InputEnded,
+        end = pass(&server, &mut lines, upstream.headers_at_once) => end,
+    };
+    let end = if end == FrontEnd::InputEnded { drain(&server, lost).await } else { end };
+    if timeout(LAST_WAIT, server.delete_session()).await.is_err() {
+        tell("the server did not answer DELETE");
+    }
+    let _ = timeout(LAST_WAIT, server.output.flush()).await;
+    Ok(end)
+}
+
+/// Passes lines to the server until the input ends. One line is read ahead, so that the end is seen while a server does not
+/// answer the last line.
+async fn pass(server: &Rc<Server>, lines: &mut Lines<impl AsyncRead + Unpin>, headers_at_once: bool) -> FrontEnd {
+    let mut turn: Option<oneshot::Receiver<()>> = None;
+    loop {
+        let line = match lines.next().await {
+            Ok(Some(line)) => line,
+            Ok(None) => return FrontEnd::InputEnded,
+            Err(error) => return FrontEnd::SessionLost(format!("standard input: {error}")),
+        };
+        if let Some(turn) = turn.take() {
+            // An error says that the other side was dropped, which is its end.
+            let _ = turn.await;
+        }
+        turn = Some(exchange::send(server, &line, headers_at_once).await);
+    }
+}
+
+/// Waits for the answers to open requests.
+async fn drain(server: &Server, lost: oneshot::Receiver<String>) -> FrontEnd {
+    select! {
+        biased;
+        Ok(reason) = lost => FrontEnd::SessionLost(reason),
+        _ = timeout(END_WAIT, server.open.all_ended()) => FrontEnd::InputEnded,
+    }
+}
+
+/// A line on standard error.
+fn tell(text: &str) {
+    // There is nowhere to report a standard error that is closed.
+    let _ = writeln!(io::stderr(), "mcp-sidecar: {text}");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+//! Sessions up to 2025-11-25: headers, the order of lines, the end.
+
+use super::peer::{Play, events, json, open_reply, reply, run, session};
+use crate::front::FrontEnd;
+use bytes::Bytes;
+use hyper::Method;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+
+const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+const LIST_ANSWER: &str = r#"{ "jsonrpc":"2.0", "id":1.0,"result":{"tools":[],"x":1e2}}"#;
+
+#[test]
+fn session_and_version_of_the_answer_are_sent_from_then_on() {
+    run(async {
+        let mut play = Play::start(true, async |got| session(&got).unwrap_or_else(|| json(LIST_ANSWER))).await;
+        play.handshake().await;
+        play.write(&format!("{LIST}\n")).await;
+        play.expect(LIST_ANSWER).await;
+        play.end_input();
+        let seen = Rc::clone(&play.all);
+        assert_eq!(play.end().await, FrontEnd::InputEnded);
+        let seen = seen.borrow();
+        let first = seen.iter().find(|got| got.body.contains("initialize")).unwrap();
+        assert_eq!((first.header("mcp-session-id"), first.header("mcp-protocol-version")), (None, None));
+        assert_eq!(first.header("accept"), Some("application/json, text/event-stream"));
+        let later: Vec<_> = seen.iter().filter(|got| !got.body.contains("\"initialize\"")).collect();
+        assert_eq!(later.len(), 4, "{seen:?}");
+        for got in later {
+            assert_eq!(got.header("mcp-session-id"), Some("s-1"));
+            assert_eq!(got.header("mcp-protocol-version"), Some("2025-06-18"));
+        }
+        assert_eq!(seen.iter().find(|got| got.body == LIST).unwrap().header("content-type"), Some("application/json"));
+        assert_eq!(seen.last().unwrap().method, Method::DELETE);
+    });
+}
+
+#[test]
+fn lines_that_do_not_wait_for_answers_arrive_in_order() {
+    run(async {
+        let mut play = Play::start(true, async |got| {
+            // The first requests take the longest.
+            let id = got.body.len() as u64;
+            sleep(Duration::from_millis(id % 3 * 5)).await;
+            session(&got).unwrap_or_else(|| {
+                let id = got.body.split("\"id\":").nth(1).unwrap().split(',').next().unwrap();
+                events(&format!("data: {{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{}}}}\n\n"))
+            })
+        })
+        .await;
+        play.write("{\"id\":0,\"method\":\"initialize\"}\n{\"method\":\"notifications/initialized\"}\n").await;
+        for number in 1..=20 {
+            let padding = "x".repeat(20 - number);
+            play.write(&format!("{{\"id\":{number},\"method\":\"ping\",\"params\":{{\"p\":\"{padding}\"}}}}\n")).await;
+        }
+        for _ in 0..=20 {
+            play.read().await.unwrap();
+        }
+        let posts = play.seen(|got| got.method == Method::POST);
+        let numbers: Vec<_> =
+            posts.iter().filter(|got| got.body.contains("ping")).map(|got| got.body.clone()).collect();
+        let sorted = (1..=20).all(|number| numbers[number - 1].contains(&format!("\"id\":{number},")));
+        assert!(sorted, "{numbers:?}");
+        assert!(posts[0].body.contains("initialize") && posts[1].body.contains("initialized"));
+    });
+}
+
+#[test]
+fn slow_call_of_a_server_that_answers_in_json_holds_up_nothing() {
+    run(async {
+        let answered = Rc::new(Notify::new());
+        let wait = Rc::clone(&answered);
+        let mut play = Play::start(false, move |got| {
+            let wait = Rc::clone(&wait);
+            async move {
+                if got.body.contains("slow") {
+                    wait.notified().await;
+                    return json(r#"{"jsonrpc":"2.0","id":5,"result":{"slow":true}}"#);
+                }
+                if got.body.contains("\"result\"") {
+                    // The answer that the slow call waits for.
+                    wait.notify_one();
+                    return reply(202, &[], "");
+                }
+                session(&got).unwrap_or_else(|| json(r#"{"jsonrpc":"2.0","id":6,"result":{}}"#))
+            }
+        })
+        .await;
+        play.handshake().await;
+        play.write("{\"id\":5,\"method\":\"slow\"}\n{\"id\":6,\"method\":\"ping\"}\n").await;
+        play.expect(r#"{"jsonrpc":"2.0","id":6,"result":{}}"#).await;
+        play.write("{\"id\":0,\"result\":{}}\n").await;
+        play.expect(r#"{"jsonrpc":"2.0","id":5,"result":{"slow":true}}"#).await;
+    });
+}
+
+#[test]
+fn cancel_comes_after_its_request() {
+    run(async {
+        let mut play = Play::start(false, async |got| match session(&got) {
+            Some(reply) => reply,
+            None => std::future::pending().await,
+        })
+        .await;
+        play.handshake().await;
+        let cancel = r#"{"method":"notifications/cancelled","params":{"requestId":7}}"#;
+        play.write(&format!("{{\"id\":7,\"method\":\"slow\"}}\n{cancel}\n")).await;
+        let posts = play.wait_for(4, |got| got.method == Method::POST).await;
+        assert!(posts[2].body.contains("slow"), "{posts:?}");
+        assert_eq!(posts[3].body, cancel);
+        // A cancelled request is not waited for.
+        play.end_input();
+        assert_eq!(play.end().await, FrontEnd::InputEnded);
+    });
+}
+
+#[test]
+fn open_requests_are_answered_before_the_end() {
+    run(async {
+        let mut play = Play::start(true, async |got| {
+            if let Some(reply) = session(&got) {
+                return reply;
+            }
+            sleep(Duration::from_millis(100)).await;
+            json(LIST_ANSWER)
+        })
+        .await;
+        play.handshake().await;
+        play.write(LIST).await;
+        play.end_input();
+        play.expect(LIST_ANSWER).await;
+        assert_eq!(play.end().await, FrontEnd::InputEnded);
+    });
+}
+
+#[test]
+fn batch_passes_as_it_is() {
+    run(async {
+        let answer = r#"[{"id":1,"result":{}}, {"id":2,"result":{}}]"#;
+        let mut play = Play::start(true, async move |got| session(&got).unwrap_or_else(|| json(answer))).await;
+        play.handshake().await;
+        let batch = r#"[{"id":1,"method":"ping"}, {"id":2,"method":"ping"},{"method":"x"}]"#;
+        play.write(&format!("{batch}\n")).await;
+        play.expect(answer).await;
+        assert_eq!(play.seen(|got| got.body == batch).len(), 1);
+        play.end_input();
+        assert_eq!(play.end().await, FrontEnd::InputEnded);
+    });
+}
+
+#[test]
+fn new_initialize_ends_the_session_before() {
+    run(async {
+        let sessions = Rc::new(Cell::new(0));
+        let mut play = Play::start(true, move |got| {
+            let sessions = Rc::clone(&sessions);
+            async move {
+                let mut reply = session(&got).unwrap();
+                if reply.headers().contains_key("mcp-session-id") {
+                    sessions.set(sessions.get() + 1);
+                    let id = format!("s-{}", sessions.get());
+                    reply.headers_mut().insert("mcp-session-id", id.parse().unwrap());
+                }
+                reply
+            }
+        })
+        .await;
+        play.handshake().await;
+        play.handshake().await;
+        let deleted = play.wait_for(1, |got| got.method == Method::DELETE).await;
+        assert_eq!(deleted[0].header("mcp-session-id"), Some("s-1"));
+        play.end_input();
+        let seen = Rc::clone(&play.all);
+        assert_eq!(play.end().await, FrontEnd::InputEnded);
+        assert_eq!(seen.borrow().last().unwrap().header("mcp-session-id"), Some("s-2"));
+    });
+}
+
+#[test]
+fn client_that_does_not_read_stops_the_reading_of_the_response() {
+    const MESSAGES: usize = 64;
+    run(async {
+        let sent = Rc::new(Cell::new(0));
+        let count = Rc::clone(&sent);
+        let mut play = Play::start(true, move |got| {
+            let count = Rc::clone(&count);
+            async move {
+                if let Some(reply) = session(&got) {
+                    return reply;
+                }
+                let (parts, reply) = open_reply(200, &[("content-type", "text/event-stream")]);
+                let padding = "x".repeat(1_000_000);
+                spawn_local(async move {
+                    for number in 0..MESSAGES {
+                        let event = format!("data: {{\"method\":\"n/{number}\",\"params\":[\"{padding}\"]}}\n\n");
+                        parts.send(Ok(Bytes::from(event))).await.unwrap();
+                        count.set(count.get() + 1);
+                    }
+                    parts.send(Ok(Bytes::from_static(b"data: {\"id\":1,\"result\":{}}\n\n"))).await.unwrap();
+                });
+                reply
+            }
+        })
+        .await;
+        play.handshake().await;
+        play.write(&format!("{LIST}\n")).await;
+        let mut before = usize::MAX;
+        while before != sent.get() || before == 0 {
+            before = sent.get();
+            sleep(Duration::from_millis(300)).await;
+        }
+        // The buffers of the sockets hold some.
+        assert!(sent.get() < MESSAGES / 2, "{}", sent.get());
+        for number in 0..MESSAGES {
+            let line = play.read().await.unwrap();
+            assert!(line.starts_with(&format!("{{\"method\":\"n/{number}\"")), "{number}");
+        }
+        play.expect(r#"{"id":1,"result":{}}"#).await;
+        assert_eq!(sent.get(), MESSAGES);
+    });
+}
+
+#[test]
+fn message_of_ten_megabytes_passes_in_both_directions() {
+    run(async {
+        let mut play = Play::start(true, async |got| {
+            session(&got).unwrap_or_else(|| {
+                let text = got.body.replace("\"method\":\"echo\",\"params\"", "\"result\"");
+                events(&format!("event: message\r\ndata: {text}\r\n\r\n"))
+            })
+        })
+        .await;
+        play.handshake().await;
+        let padding = "é".repeat(5_000_000);
+        play.write(&format!("{{\"id\":1,\"method\":\"echo\",\"params\":[\"{padding}\"]}}\n")).await;
+        play.expect(&format!("{{\"id\":1,\"result\":[\"{padding}\"]}}")).await;
+    });
+}
