@@ -11,7 +11,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Queue
 
 import pytest
 
@@ -102,7 +102,10 @@ class Desktop:
 
     def request(self, method: str, params: dict, request: int) -> dict:
         self.send(id=request, method=method, params=params)
-        answer = self.answers.get(timeout=DEADLINE)
+        try:
+            answer = self.answers.get(timeout=DEADLINE)
+        except Empty:
+            raise AssertionError(f"no answer to {method}; standard error: {self.log()}") from None
         assert answer["id"] == request, answer
         return answer
 
