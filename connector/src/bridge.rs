@@ -9,14 +9,19 @@
 //! **What this does not do:** authorization, TLS, CORS; Envoy stands in front.
 
 mod event;
+mod http_sse;
+mod modern;
+mod programs;
 mod reply;
 mod router;
 mod server;
 mod session;
 mod sessions;
+mod shared;
 
 use crate::program::{Command, Errors};
-use sessions::Sessions;
+use programs::Programs;
+use server::Server;
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -43,6 +48,26 @@ pub struct Settings {
     pub line_bytes: usize,
 }
 
+/// How long the bridge waits. Tests have shorter times.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    /// If the program sends nothing for this long, a response begins as an event stream: proxies limit the wait for the headers.
+    headers: Duration,
+    /// How long what a program sends for a cancelled request is expected.
+    cancelled: Duration,
+    /// Between two trials of a program that could not be started.
+    retry: Duration,
+    /// How long a trial waits for the answer to `initialize`.
+    trial: Duration,
+}
+
+const TIMES: Times = Times {
+    headers: Duration::from_secs(5),
+    cancelled: Duration::from_secs(10),
+    retry: Duration::from_secs(10),
+    trial: Duration::from_secs(10),
+};
+
 /// A running bridge. It runs until [`Bridge::end`] is called or the value is dropped.
 #[derive(Debug)]
 pub struct Bridge {
@@ -59,12 +84,17 @@ impl Bridge {
     ///
     /// The socket cannot be bound, or the thread cannot be started.
     pub fn start(settings: Settings, socket: &Path) -> io::Result<Self> {
+        Self::start_with(settings, TIMES, socket)
+    }
+
+    fn start_with(settings: Settings, times: Times, socket: &Path) -> io::Result<Self> {
         let listener = UnixListener::bind(socket)?;
         listener.set_nonblocking(true)?;
         let errors = Errors::start()?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let (end, ended) = oneshot::channel();
-        let serve = move || runtime.block_on(LocalSet::new().run_until(serve(settings, errors, listener, ended)));
+        let programs = move || Rc::new(Programs::new(settings, times, errors));
+        let serve = move || runtime.block_on(LocalSet::new().run_until(serve(programs(), listener, ended)));
         let thread = std::thread::Builder::new().name("mcp-bridge".to_owned()).spawn(serve)?;
         Ok(Self { end, thread })
     }
@@ -77,15 +107,14 @@ impl Bridge {
     }
 }
 
-async fn serve(settings: Settings, errors: Errors, listener: UnixListener, ended: oneshot::Receiver<()>) {
-    let sessions = Rc::new(Sessions::new(settings, errors));
+async fn serve(programs: Rc<Programs>, listener: UnixListener, ended: oneshot::Receiver<()>) {
     let Ok(listener) = tokio::net::UnixListener::from_std(listener) else { return };
     tokio::select! {
-        () = server::serve(listener, sessions.clone()) => {}
+        () = server::serve(listener, Rc::new(Server::new(programs.clone()))) => {}
         // The sender is dropped, not used.
         _ = ended => {}
     }
-    sessions.end().await;
+    programs.end().await;
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ use lines::Lines;
 use output::Output;
 use server::Server;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -52,6 +52,9 @@ const LINE_BYTES: usize = 64 * 1024 * 1024;
 const END_WAIT: Duration = Duration::from_secs(5);
 /// How long the answer to DELETE, and the client's reading of the last lines, are waited for.
 const LAST_WAIT: Duration = Duration::from_secs(2);
+
+/// Bytes that are copied at once.
+const COPY_BYTES: usize = 64 * 1024;
 
 /// The server of the front.
 #[derive(Clone, Debug)]
@@ -96,11 +99,11 @@ impl Front {
         let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         let (written, all_written) = mpsc::channel();
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.into()).spawn(work);
-        spawn("front-stdin", Box::new(move || drop(io::copy(&mut input, &mut from_client))))?;
+        spawn("front-stdin", Box::new(move || drop(copy(&mut input, &mut from_client))))?;
         spawn(
             "front-stdout",
             Box::new(move || {
-                drop(io::copy(&mut to_client, &mut output));
+                drop(copy(&mut to_client, &mut output));
                 drop(written);
             }),
         )?;
@@ -112,6 +115,20 @@ impl Front {
         };
         spawn("front", Box::new(work))?;
         Ok(Self(()))
+    }
+}
+
+/// Copies until the end. `io::copy` would use `splice`, which holds the lock of the client's pipe while it waits for the socket,
+/// so that the client could not read what is in the pipe.
+fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut buffer = vec![0; COPY_BYTES];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => to.write_all(buffer.get(..length).unwrap_or_default())?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

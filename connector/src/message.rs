@@ -160,6 +160,12 @@ impl Message {
         self.string(&self.inside(self.params.clone(), &["_meta", PROTOCOL_VERSION])?)
     }
 
+    /// A member of `params._meta`, as it stands in the text.
+    #[must_use]
+    pub fn meta(&self, name: &str) -> Option<&str> {
+        self.str().get(self.inside(self.params.clone(), &["_meta", name])?)
+    }
+
     /// A member of `params`, if it is a string.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<String> {

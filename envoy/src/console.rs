@@ -1,8 +1,19 @@
 //! What the launcher prints. Each failure to print is ignored: a closed output must not end the sidecar.
+//!
+//! A desktop client may not read standard error. With `stdio` a thread writes the lines of the launcher and of Envoy, and
+//! neither waits for it (`mcp_connector::Errors`).
 
 use crate::environment::Settings;
+use mcp_connector::Errors;
 use std::fmt::Arguments;
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, PipeReader, Write};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// Writes standard error of `stdio`.
+static ERRORS: OnceLock<Errors> = OnceLock::new();
+/// Maximum wait for the last lines.
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// Where the launcher's lines go that are no errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,5 +60,35 @@ impl Console {
 
 /// Prints an error.
 pub(crate) fn print_error(line: Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "mcp-sidecar: {line}");
+    match ERRORS.get() {
+        Some(errors) => errors.say(&line.to_string()),
+        None => drop(writeln!(io::stderr(), "mcp-sidecar: {line}")),
+    }
+}
+
+/// Makes a thread write standard error from now on.
+///
+/// # Errors
+///
+/// The thread cannot be started.
+pub(crate) fn write_errors_by_a_thread() -> io::Result<()> {
+    // Set before: the thread is there already.
+    let _ = ERRORS.set(Errors::start()?);
+    Ok(())
+}
+
+/// Copies lines of Envoy to standard error until it exits.
+pub(crate) fn copy_lines(from: PipeReader) {
+    for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+        if let Some(errors) = ERRORS.get() {
+            errors.line("", &String::from_utf8_lossy(&line));
+        }
+    }
+}
+
+/// Waits until the last lines are written, if standard error is read.
+pub(crate) fn flush() {
+    if let Some(errors) = ERRORS.get() {
+        errors.flush(LAST_LINES);
+    }
 }

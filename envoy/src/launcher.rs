@@ -5,7 +5,7 @@
 use crate::admin::Admin;
 use crate::audit_log::{append_to_outputs, report_lost_lines};
 use crate::bootstrap;
-use crate::console::{Console, print_error};
+use crate::console::{self, Console, print_error};
 use crate::drain::{self, drain_with};
 use crate::environment::{Running, Settings};
 use crate::file_sd::TargetFile;
@@ -57,6 +57,9 @@ enum Ending {
 /// Envoy or the bridge cannot be started, or signals cannot be received.
 pub fn run(settings: &Settings, machine: Machine) -> io::Result<u8> {
     append_to_outputs(settings);
+    if settings.is_stdio {
+        console::write_errors_by_a_thread()?;
+    }
     let (sender, events) = mpsc::channel();
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2])?;
     forward_signals(signals, sender.clone());
@@ -72,6 +75,7 @@ pub fn run(settings: &Settings, machine: Machine) -> io::Result<u8> {
     if let Some(bridge) = bridge {
         bridge.end();
     }
+    console::flush();
     Ok(status)
 }
 
@@ -83,6 +87,16 @@ fn forward_signals(mut signals: Signals, sender: Sender<Event>) {
             }
         }
     });
+}
+
+/// What the front connects to: Envoy, and the path of the server behind it.
+fn upstream_of_front(settings: &Settings) -> mcp_connector::Upstream {
+    let endpoint = settings.upstream.endpoint();
+    mcp_connector::Upstream {
+        address: settings.own_listener(),
+        path: endpoint.map_or_else(|| "/mcp".to_owned(), |endpoint| endpoint.path.clone()),
+        headers_at_once: endpoint.is_none(),
+    }
 }
 
 struct Sidecar<'a> {
@@ -149,7 +163,7 @@ impl<'a> Sidecar<'a> {
         }
         if settings.is_stdio {
             let sender = self.sender.clone();
-            Front::start(settings.own_listener(), move |end| drop(sender.send(Event::FrontEnded(end))))?;
+            Front::start(upstream_of_front(settings), move |end| drop(sender.send(Event::FrontEnded(end))))?;
         }
         Ok(())
     }
@@ -167,7 +181,7 @@ impl<'a> Sidecar<'a> {
         let status = match end {
             FrontEnd::InputEnded => 0,
             FrontEnd::SessionLost(reason) => {
-                print_error(format_args!("the session is lost: {reason}"));
+                print_error(format_args!("{reason}"));
                 SESSION_LOST
             }
         };

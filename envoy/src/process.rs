@@ -4,13 +4,14 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{self, PipeReader, Write};
-use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
+use std::thread;
 use tempfile::NamedTempFile;
 
 use crate::bootstrap::AUTHORIZATION_VARIABLE;
+use crate::console;
 use crate::environment::Settings;
 use crate::forward_proxy::ForwardProxy;
 use serde_json::Value;
@@ -55,7 +56,9 @@ impl Process {
         command.stdin(writer);
         if settings.is_stdio {
             // Standard output carries MCP alone.
-            command.stdout(io::stderr().as_fd().try_clone_to_owned()?);
+            let (lines, writer) = io::pipe()?;
+            command.stdout(writer.try_clone()?).stderr(writer);
+            thread::spawn(move || console::copy_lines(lines));
         }
         end_with_this_process(&mut command);
         let child = command.spawn()?;

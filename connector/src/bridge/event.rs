@@ -46,6 +46,11 @@ pub(super) fn text_without_id(data: &[u8]) -> Bytes {
     event("", data)
 }
 
+/// The first event of HTTP+SSE. It says where the client posts to.
+pub(super) fn endpoint(uri: &str) -> Bytes {
+    format!("event: endpoint\ndata: {uri}\n\n").into()
+}
+
 fn event(id: &str, data: &[u8]) -> Bytes {
     let name = if data.is_empty() { "" } else { "event: message\n" };
     let mut text = BytesMut::with_capacity(name.len() + id.len() + data.len() + 8);

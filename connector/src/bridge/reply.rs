@@ -1,13 +1,15 @@
 //! HTTP responses of the bridge.
 
+use crate::bridge::event::text_without_id;
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Body;
+use hyper::body::{Body, Frame};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::json;
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
 /// A response whose body is complete or comes as events.
 pub(super) type Reply = Response<Pin<Box<dyn Body<Data = Bytes, Error = Infallible>>>>;
@@ -52,6 +54,30 @@ pub(super) fn events(body: impl Body<Data = Bytes, Error = Infallible> + 'static
     reply
 }
 
+/// A response with one event, when it comes.
+pub(super) fn one_event(message: Pin<Box<dyn Future<Output = Bytes>>>) -> Reply {
+    events(OneEvent(Some(message)))
+}
+
+struct OneEvent(Option<Pin<Box<dyn Future<Output = Bytes>>>>);
+
+// === impl OneEvent ===
+
+impl Body for OneEvent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(message) = &mut self.0 else { return Poll::Ready(None) };
+        let Poll::Ready(message) = message.as_mut().poll(context) else { return Poll::Pending };
+        self.0 = None;
+        Poll::Ready(Some(Ok(Frame::data(text_without_id(&message)))))
+    }
+}
+
 /// A response without a body.
 pub(super) fn empty(status: StatusCode) -> Reply {
     let mut reply = Reply::new(Box::pin(Full::default()));
@@ -71,7 +97,11 @@ pub(super) fn method_not_allowed(allowed: &'static str) -> Reply {
     reply
 }
 
-fn with_body(status: StatusCode, kind: &'static str, body: impl Body<Data = Bytes, Error = Infallible> + 'static) -> Reply {
+fn with_body(
+    status: StatusCode,
+    kind: &'static str,
+    body: impl Body<Data = Bytes, Error = Infallible> + 'static,
+) -> Reply {
     let mut reply = Reply::new(Box::pin(body));
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -42,6 +42,8 @@ pub(super) struct Router {
     dropped: bool,
     /// Whether each stream begins with an event without data, whose id its client can take it up with.
     primes: bool,
+    /// Whether events have no ids, and cannot be taken up: HTTP+SSE.
+    is_plain: bool,
 }
 
 /// A request of the client without an answer.
@@ -104,6 +106,13 @@ pub(super) enum Routed {
 // === impl Router ===
 
 impl Router {
+    /// The router of a session of HTTP+SSE, and its only stream.
+    pub(super) fn plain() -> (Self, Reader) {
+        let mut router = Self { is_plain: true, ..Self::default() };
+        let reader = router.get(None);
+        (router, reader)
+    }
+
     /// The client sent messages: their requests are open from now on, and are answered on a new stream.
     pub(super) fn post(&mut self, messages: &[Message]) -> Result<Reader, Duplicate> {
         let stream = StreamId::Post(self.next());
@@ -125,7 +134,9 @@ impl Router {
         for message in messages {
             let Kind::Request(_, id) = message.kind() else { continue };
             if self.calls.contains_key(id) {
-                opened.iter().for_each(|id| drop(self.close_call(id)));
+                for id in &opened {
+                    self.close_call(id);
+                }
                 return Err(Duplicate(id.clone()));
             }
             let token = message.value(Place::RequestToken);
@@ -204,6 +215,9 @@ impl Router {
         stream.bytes -= event.message.len();
         if stream.bytes <= STREAM_BYTES {
             wake(&mut self.room);
+        }
+        if self.is_plain {
+            return Poll::Ready(Some(event::text_without_id(&event.message)));
         }
         let text = event::text(event.stream, event.sequence, &event.message);
         self.past.push(event);
@@ -366,7 +380,9 @@ impl Router {
                 stream.queue.push_back(event);
                 wake(&mut stream.waker);
             }
-            _ => drop(self.past.push(event)),
+            _ => {
+                self.past.push(event);
+            }
         }
     }
 

@@ -1,9 +1,12 @@
 //! The HTTP server on the Unix socket: paths, methods, headers, statuses.
 
+use crate::bridge::HEALTH_PATH;
+use crate::bridge::programs::Programs;
 use crate::bridge::reply::{self, EVENT_STREAM, Reply, SESSION_ID, code};
 use crate::bridge::session::{Session, unknown_session};
 use crate::bridge::sessions::Sessions;
-use crate::bridge::HEALTH_PATH;
+use crate::bridge::shared::Shared;
+use crate::bridge::{http_sse, modern};
 use crate::message::{Body, Kind, Message, Unreadable};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -19,52 +22,83 @@ use tokio::net::UnixListener;
 use tokio::task::spawn_local;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 /// The revisions with sessions.
 const VERSIONS: [&str; 5] = ["2024-10-07", "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
 
+/// What serves requests.
+pub(super) struct Server {
+    programs: Rc<Programs>,
+    sessions: Rc<Sessions>,
+    shared: Rc<Shared>,
+}
+
+// === impl Server ===
+
+impl Server {
+    pub(super) fn new(programs: Rc<Programs>) -> Self {
+        let sessions = Rc::new(Sessions::new(programs.clone()));
+        Self { sessions, shared: Rc::new(Shared::new(programs.clone())), programs }
+    }
+}
+
 /// Accepts connections until the future is dropped.
-pub(super) async fn serve(listener: UnixListener, sessions: Rc<Sessions>) {
+pub(super) async fn serve(listener: UnixListener, server: Rc<Server>) {
     loop {
         let Ok((connection, _)) = listener.accept().await else {
             // Too many open files: some close again.
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             continue;
         };
-        let sessions = sessions.clone();
+        let server = server.clone();
         let service = service_fn(move |request| {
-            let sessions = sessions.clone();
-            async move { Ok::<_, Infallible>(handle(request, &sessions).await) }
+            let server = server.clone();
+            async move { Ok::<_, Infallible>(handle(request, &server).await) }
         });
         // A connection that breaks ends what it carried.
         spawn_local(http1::Builder::new().serve_connection(TokioIo::new(connection), service));
     }
 }
 
-async fn handle(request: Request<Incoming>, sessions: &Rc<Sessions>) -> Reply {
+async fn handle(request: Request<Incoming>, server: &Server) -> Reply {
     if let Some(refused) = refuse_origin(request.headers()) {
         return refused;
     }
     match request.uri().path() {
-        HEALTH_PATH => reply::text(StatusCode::OK, "ok\n"),
-        "/" | "/mcp" => endpoint(request, sessions).await,
+        HEALTH_PATH if server.programs.is_healthy() => reply::text(StatusCode::OK, "ok\n"),
+        HEALTH_PATH => reply::text(StatusCode::SERVICE_UNAVAILABLE, "the last start of the MCP server failed\n"),
+        "/" | "/mcp" => endpoint(request, server).await,
+        "/sse" if request.method() == Method::GET => http_sse::open(&server.sessions),
+        "/sse" => reply::method_not_allowed("GET"),
+        "/message" if request.method() == Method::POST => post_message(request, server).await,
+        "/message" => reply::method_not_allowed("POST"),
         _ => reply::text(StatusCode::NOT_FOUND, "Not Found\n"),
     }
 }
 
-async fn endpoint(request: Request<Incoming>, sessions: &Rc<Sessions>) -> Reply {
+async fn endpoint(request: Request<Incoming>, server: &Server) -> Reply {
+    let headers = request.headers();
+    let is_modern = modern::is_named(headers);
     match *request.method() {
-        Method::POST => post(request, sessions).await,
-        Method::GET => get(request.headers(), sessions),
-        Method::DELETE => match session(request.headers(), sessions) {
+        Method::POST => post(request, server).await,
+        Method::GET | Method::DELETE if is_modern => reply::method_not_allowed("POST"),
+        Method::GET => get(headers, &server.sessions),
+        Method::DELETE => match session(headers, &server.sessions) {
             Ok(session) => {
-                sessions.remove(&session.id);
+                server.sessions.remove(&session.id);
                 session.stop("the client ended the session");
                 reply::empty(StatusCode::OK)
             }
             Err(refused) => refused,
         },
         _ => reply::method_not_allowed("GET, POST, DELETE"),
+    }
+}
+
+async fn post_message(request: Request<Incoming>, server: &Server) -> Reply {
+    let (head, body) = request.into_parts();
+    match read(&head.headers, body, server.programs.settings.line_bytes).await {
+        Ok(body) => http_sse::post(head.uri.query(), body, &server.sessions).await,
+        Err(refused) => refused,
     }
 }
 
@@ -78,38 +112,46 @@ fn get(headers: &HeaderMap, sessions: &Rc<Sessions>) -> Reply {
     }
 }
 
-async fn post(request: Request<Incoming>, sessions: &Rc<Sessions>) -> Reply {
+async fn post(request: Request<Incoming>, server: &Server) -> Reply {
     let (head, body) = request.into_parts();
     let headers = &head.headers;
     if !accepts(headers, &["application/json", EVENT_STREAM]) {
         return not_acceptable("Not Acceptable: Client must accept both application/json and text/event-stream");
     }
-    if !is_json(headers) {
-        let reason = "Unsupported Media Type: Content-Type must be application/json";
-        return reply::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::SERVER, reason);
+    match read(headers, body, server.programs.settings.line_bytes).await {
+        Ok(Body::Single(message)) => post_single(headers, message, server).await,
+        Ok(Body::Batch(_)) if modern::is_named(headers) => invalid("Invalid Request: this revision has no batches"),
+        Ok(Body::Batch(messages)) if messages.is_empty() => invalid("Invalid Request: an empty batch"),
+        Ok(Body::Batch(messages)) => post_to_session(headers, messages, &server.sessions).await,
+        Err(refused) => refused,
     }
-    let body = match read(body, sessions.settings.line_bytes).await {
-        Ok(body) => body,
-        Err(refused) => return refused,
-    };
-    if let Body::Single(message) = &body
-        && let Kind::Request(method, id) = message.kind()
+}
+
+/// The revision is decided here: `initialize` begins a session, the `_meta` or the header of 2026-07-28 needs none.
+async fn post_single(headers: &HeaderMap, message: Message, server: &Server) -> Reply {
+    let has_version = message.protocol_version().is_some();
+    if let Kind::Request(method, id) = message.kind()
         && method == "initialize"
+        && !has_version
         && !headers.contains_key(SESSION_ID)
     {
-        return sessions.initialize(message, id).await;
+        return server.sessions.initialize(&message, id).await;
     }
+    if !has_version && !modern::is_named(headers) {
+        return post_to_session(headers, vec![message], &server.sessions).await;
+    }
+    match modern::check(headers, &message) {
+        Ok(true) => server.shared.request(&message).await,
+        Ok(false) => reply::empty(StatusCode::ACCEPTED),
+        Err(refused) => refused,
+    }
+}
+
+async fn post_to_session(headers: &HeaderMap, messages: Vec<Message>, sessions: &Sessions) -> Reply {
     let session = match session(headers, sessions) {
         Ok(session) => session,
         Err(refused) => return refused,
     };
-    let messages = match body {
-        Body::Single(message) => vec![message],
-        Body::Batch(messages) => messages,
-    };
-    if messages.is_empty() {
-        return invalid("Invalid Request: an empty batch");
-    }
     if messages.iter().any(|message| message.method() == Some("initialize")) {
         return invalid("Invalid Request: Server already initialized");
     }
@@ -123,7 +165,7 @@ fn session(headers: &HeaderMap, sessions: &Sessions) -> Result<Rc<Session>, Repl
         return Err(reply::error(StatusCode::BAD_REQUEST, code::SERVER, reason));
     };
     let session = id.to_str().ok().and_then(|id| sessions.find(id)).ok_or_else(unknown_session)?;
-    if let Some(version) = headers.get(PROTOCOL_VERSION)
+    if let Some(version) = headers.get(modern::PROTOCOL_VERSION)
         && !VERSIONS.iter().any(|known| version == known)
     {
         let known = VERSIONS.join(", ");
@@ -133,7 +175,11 @@ fn session(headers: &HeaderMap, sessions: &Sessions) -> Result<Rc<Session>, Repl
     Ok(session)
 }
 
-async fn read(body: Incoming, limit: usize) -> Result<Body, Reply> {
+async fn read(headers: &HeaderMap, body: Incoming, limit: usize) -> Result<Body, Reply> {
+    if !is_json(headers) {
+        let reason = "Unsupported Media Type: Content-Type must be application/json";
+        return Err(reply::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::SERVER, reason));
+    }
     let text = match Limited::new(body, limit).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {

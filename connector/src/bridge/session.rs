@@ -3,6 +3,8 @@
 //! The session's task reads the program until the program ends, the client ends the session, or the session is idle. It does not
 //! read while a stream of the session is full.
 
+use crate::bridge::event::StreamId;
+use crate::bridge::programs::Programs;
 use crate::bridge::reply::{self, Reply, code};
 use crate::bridge::router::{Duplicate, Reader, Router};
 use crate::bridge::sessions::Sessions;
@@ -21,20 +23,54 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep, sleep_until};
-
-/// How long the stream of a cancelled request stays open for an answer.
-const CANCELLED: Duration = Duration::from_secs(10);
+use uuid::Uuid;
 
 /// One session.
 pub(super) struct Session {
     pub(super) id: String,
     router: RefCell<Router>,
+    /// The stream for all messages, in HTTP+SSE.
+    stream: Option<StreamId>,
     /// Taken away when the program is to end: this closes its standard input.
     input: RefCell<Option<Input>>,
+    /// How long the stream of a cancelled request stays open for an answer.
+    cancelled: Duration,
     /// When a message passed, or a stream ended.
     used: Cell<Instant>,
     stop: Notify,
     stop_reason: RefCell<String>,
+    has_told: Cell<bool>,
+}
+
+/// Where the answer to `initialize` goes.
+pub(super) enum Initialized {
+    /// To one who waits for it.
+    Waiter(oneshot::Sender<Result<Message, String>>),
+    /// To the session's stream.
+    Stream,
+    /// It came.
+    Done,
+}
+
+// === impl Initialized ===
+
+impl Initialized {
+    fn is_awaited(&self) -> bool {
+        !matches!(self, Self::Done)
+    }
+
+    /// Returns a message that belongs on the stream.
+    fn send(&mut self, answer: Result<Message, String>) -> Option<Message> {
+        match std::mem::replace(self, Self::Done) {
+            Self::Waiter(waiter) => {
+                // The client may be gone.
+                let _ = waiter.send(answer);
+                None
+            }
+            Self::Stream => answer.ok(),
+            Self::Done => None,
+        }
+    }
 }
 
 /// The session is over.
@@ -44,15 +80,38 @@ pub(super) struct Over;
 // === impl Session ===
 
 impl Session {
-    pub(super) fn new(id: String, input: Input) -> Self {
+    pub(super) fn new(cancelled: Duration) -> Self {
+        Self::with(Router::default(), None, cancelled)
+    }
+
+    /// A session whose messages all go to one stream, as in HTTP+SSE.
+    pub(super) fn with_one_stream(cancelled: Duration) -> (Rc<Self>, Events) {
+        let (router, reader) = Router::plain();
+        let session = Rc::new(Self::with(router, Some(reader.stream), cancelled));
+        (session.clone(), Events { session, reader })
+    }
+
+    fn with(router: Router, stream: Option<StreamId>, cancelled: Duration) -> Self {
         Self {
-            id,
-            router: RefCell::default(),
-            input: RefCell::new(Some(input)),
+            id: Uuid::new_v4().to_string(),
+            router: RefCell::new(router),
+            stream,
+            input: RefCell::default(),
+            cancelled,
             used: Cell::new(Instant::now()),
             stop: Notify::new(),
             stop_reason: RefCell::default(),
+            has_told: Cell::default(),
         }
+    }
+
+    /// Where the client's messages go. Before this the session has no program.
+    pub(super) fn set_input(&self, input: Input) {
+        self.input.replace(Some(input));
+    }
+
+    pub(super) fn has_program(&self) -> bool {
+        self.input.borrow().is_some()
     }
 
     /// Reads the program until the session is over, and ends it. `initialized` gets the answer to the request `initialize`.
@@ -62,19 +121,17 @@ impl Session {
         mut program: Program,
         mut output: Output,
         initialize: Id,
-        initialized: oneshot::Sender<Result<Message, String>>,
+        mut initialized: Initialized,
     ) {
-        let mut initialized = Some(initialized);
+        let programs = &sessions.programs;
         let reason = tokio::select! {
-            how = self.read(&sessions, &mut output, &initialize, &mut initialized) => how,
+            how = self.read(programs, &mut output, &initialize, &mut initialized) => how,
             () = self.stop.notified() => self.stop_reason.take(),
-            () = self.idle(sessions.settings.idle) => "the session was idle for too long".to_owned(),
+            () = self.idle(programs.settings.idle) => "the session was idle for too long".to_owned(),
+            reason = programs.ending() => reason,
         };
         sessions.remove(&self.id);
-        if let Some(initialized) = initialized {
-            // The client may be gone.
-            let _ = initialized.send(Err(reason.clone()));
-        }
+        initialized.send(Err(reason.clone()));
         self.router.borrow_mut().end(&reason);
         self.input.take();
         program.end().await;
@@ -83,31 +140,44 @@ impl Session {
     /// Passes on what the program sends, until it ends. Returns how.
     async fn read(
         &self,
-        sessions: &Sessions,
+        programs: &Rc<Programs>,
         output: &mut Output,
         initialize: &Id,
-        initialized: &mut Option<oneshot::Sender<Result<Message, String>>>,
+        initialized: &mut Initialized,
     ) -> String {
         loop {
             poll_fn(|context| self.router.borrow_mut().poll_room(context)).await;
             let message = match output.next().await {
                 Line::Message(message) => message,
-                Line::End(how) => return sessions.ended(&how),
+                Line::End(how) => {
+                    if initialized.is_awaited() {
+                        programs.start_failed();
+                    }
+                    return programs.ended(&how);
+                }
             };
             self.used.set(Instant::now());
-            if let Kind::Result(id) | Kind::Error(Some(id)) = message.kind()
-                && id == initialize
-                && let Some(initialized) = initialized.take()
-            {
-                let is_error = matches!(message.kind(), Kind::Error(_));
+            if initialized.is_awaited() && is_answer_to(initialize, &message) {
+                programs.start_succeeded();
                 self.router.borrow_mut().set_version(&message.result_member("protocolVersion").unwrap_or_default());
-                let _ = initialized.send(Ok(message));
-                if is_error {
-                    return "the program refused `initialize`".to_owned();
+                let is_error = matches!(message.kind(), Kind::Error(_));
+                if let Some(message) = initialized.send(Ok(message)) {
+                    self.route(programs, &message);
                 }
-                continue;
+                if is_error {
+                    return "the MCP server refused `initialize`".to_owned();
+                }
+            } else {
+                self.route(programs, &message);
             }
-            self.router.borrow_mut().route(&message);
+        }
+    }
+
+    fn route(&self, programs: &Programs, message: &Message) {
+        let mut router = self.router.borrow_mut();
+        router.route(message);
+        if router.has_dropped() && !self.has_told.replace(true) {
+            programs.say("messages of the MCP server were dropped, because its client opens no stream for them");
         }
     }
 
@@ -132,6 +202,9 @@ impl Session {
     /// Messages of the client.
     pub(super) async fn post(self: &Rc<Self>, messages: Vec<Message>) -> Reply {
         self.used.set(Instant::now());
+        if let Some(stream) = self.stream {
+            return self.post_for_stream(&messages, stream).await;
+        }
         if messages.iter().any(|message| matches!(message.kind(), Kind::Request(..))) {
             return self.post_requests(&messages).await;
         }
@@ -150,10 +223,17 @@ impl Session {
                 let _ = self.send(messages).await;
                 reply::events(events)
             }
-            Err(Duplicate(id)) => {
-                let text = reply::error_text(id.text(), code::INVALID_REQUEST, "a request with this id is open");
-                reply::json(StatusCode::BAD_REQUEST, text.into())
-            }
+            Err(duplicate) => refuse(&duplicate),
+        }
+    }
+
+    async fn post_for_stream(self: &Rc<Self>, messages: &[Message], stream: StreamId) -> Reply {
+        if let Err(duplicate) = self.router.borrow_mut().call(messages, stream) {
+            return refuse(&duplicate);
+        }
+        match self.send(messages).await {
+            Ok(()) => reply::text(StatusCode::ACCEPTED, "Accepted"),
+            Err(Over) => unknown_session(),
         }
     }
 
@@ -176,7 +256,7 @@ impl Session {
         let Some(number) = self.router.borrow().call_number(&id) else { return };
         let session = self.clone();
         spawn_local(async move {
-            sleep(CANCELLED).await;
+            sleep(session.cancelled).await;
             session.router.borrow_mut().give_up(&id, number);
         });
     }
@@ -189,14 +269,24 @@ impl Session {
     }
 }
 
+fn refuse(duplicate: &Duplicate) -> Reply {
+    let id = duplicate.0.text();
+    let text = reply::error_text(id, code::INVALID_REQUEST, "Invalid Request: a request with this id is open");
+    reply::json(StatusCode::BAD_REQUEST, text.into())
+}
+
+fn is_answer_to(request: &Id, message: &Message) -> bool {
+    matches!(message.kind(), Kind::Result(id) | Kind::Error(Some(id)) if id == request)
+}
+
 /// The session is not known, or is over.
 pub(super) fn unknown_session() -> Reply {
     reply::error(StatusCode::NOT_FOUND, code::UNKNOWN_SESSION, "Session not found")
 }
 
 /// The body of a stream of a session.
-struct Events {
-    session: Rc<Session>,
+pub(super) struct Events {
+    pub(super) session: Rc<Session>,
     reader: Reader,
 }
 
@@ -206,10 +296,7 @@ impl Body for Events {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let next = self.session.router.borrow_mut().poll_next(self.reader, context);
         next.map(|event| event.map(|event| Ok(Frame::data(event))))
     }

@@ -1,34 +1,29 @@
 //! The sessions of revisions up to 2025-11-25. Bound: `MCP_STDIO_SESSIONS`.
 
-use crate::bridge::Settings;
+use crate::bridge::programs::Programs;
 use crate::bridge::reply::{self, Reply, SESSION_ID, code};
-use crate::bridge::session::Session;
+use crate::bridge::session::{Events, Initialized, Session};
 use crate::message::{Id, Kind, Message};
-use crate::program::{Errors, HowItEnded, Program};
+use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, RETRY_AFTER};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use tokio::sync::{Notify, oneshot};
-use tokio::task::spawn_local;
-use uuid::Uuid;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-/// All sessions, and the programs that run.
+/// All sessions.
 pub(super) struct Sessions {
-    pub(super) settings: Settings,
-    pub(super) errors: Errors,
+    pub(super) programs: Rc<Programs>,
     table: RefCell<HashMap<String, Rc<Session>>>,
-    running: Cell<usize>,
-    one_ended: Notify,
 }
 
 // === impl Sessions ===
 
 impl Sessions {
-    pub(super) fn new(settings: Settings, errors: Errors) -> Self {
-        let (table, running, one_ended) = Default::default();
-        Self { settings, errors, table, running, one_ended }
+    pub(super) fn new(programs: Rc<Programs>) -> Self {
+        Self { programs, table: RefCell::default() }
     }
 
     pub(super) fn find(&self, id: &str) -> Option<Rc<Session>> {
@@ -39,63 +34,74 @@ impl Sessions {
         self.table.borrow_mut().remove(id);
     }
 
-    /// How the program ended, as a client is told.
-    pub(super) fn ended(&self, how: &HowItEnded) -> String {
-        format!("the MCP server `{}` {how}", self.settings.command.text())
-    }
-
-    /// Starts a program and a session, and waits for the program's answer.
+    /// Starts a program and a session, and waits for the program's answer. If it takes long, the response is an event stream.
     pub(super) async fn initialize(self: &Rc<Self>, message: &Message, id: &Id) -> Reply {
-        if self.table.borrow().len() >= self.settings.sessions {
-            return too_many(id, self.settings.sessions);
+        let limit = self.programs.settings.sessions;
+        if self.table.borrow().len() >= limit {
+            return too_many(id.text(), limit);
         }
-        let (session, initialized) = match self.start(id) {
-            Ok(started) => started,
-            Err(reason) => return reply::json(StatusCode::OK, reply::error_text(id.text(), code::SERVER, &reason).into()),
-        };
-        let mut stop = StopUnlessAnswered(Some(session.clone()));
+        let session = Rc::new(Session::new(self.programs.times.cancelled));
+        let (waiter, initialized) = oneshot::channel();
+        if let Err(reason) = self.start(&session, id, Initialized::Waiter(waiter)) {
+            return reply::json(StatusCode::OK, failed(id.text(), &reason));
+        }
+        let stop = StopUnlessAnswered(Some(session.clone()));
         // If the program is gone, `initialized` tells.
         let _ = session.send(std::slice::from_ref(message)).await;
-        let answer = initialized.await.unwrap_or_else(|_| Err("the session ended".to_owned()));
-        stop.0 = None;
-        match answer {
-            Ok(answer) => {
-                let mut reply = reply::json(StatusCode::OK, answer.text().clone());
-                if let (Kind::Result(_), Ok(id)) = (answer.kind(), HeaderValue::from_str(&session.id)) {
-                    reply.headers_mut().insert(SESSION_ID, id);
-                }
-                reply
-            }
-            Err(reason) => reply::json(StatusCode::OK, reply::error_text(id.text(), code::SERVER, &reason).into()),
+        let mut answer = Box::pin(answer(initialized, stop, id.clone()));
+        let mut reply = match timeout(self.programs.times.headers, &mut answer).await {
+            Ok((text, false)) => return reply::json(StatusCode::OK, text),
+            Ok((text, true)) => reply::json(StatusCode::OK, text),
+            Err(_) => reply::one_event(Box::pin(async { answer.await.0 })),
+        };
+        if let Ok(id) = HeaderValue::from_str(&session.id) {
+            reply.headers_mut().insert(SESSION_ID, id);
         }
+        reply
     }
 
-    fn start(self: &Rc<Self>, id: &Id) -> Result<(Rc<Session>, oneshot::Receiver<Result<Message, String>>), String> {
-        let command = &self.settings.command;
-        let (program, input, output) = Program::start(command, self.settings.line_bytes, &self.errors)
-            .map_err(|error| format!("the MCP server `{}` cannot be started: {error}", command.text()))?;
-        let session = Rc::new(Session::new(Uuid::new_v4().to_string(), input));
+    /// Opens a session of HTTP+SSE. Its program starts when its `initialize` comes.
+    pub(super) fn open(&self) -> Option<Events> {
+        if self.table.borrow().len() >= self.programs.settings.sessions {
+            return None;
+        }
+        let (session, events) = Session::with_one_stream(self.programs.times.cancelled);
+        self.table.borrow_mut().insert(session.id.clone(), session);
+        Some(events)
+    }
+
+    /// Starts the program of a session.
+    pub(super) fn start(
+        self: &Rc<Self>,
+        session: &Rc<Session>,
+        id: &Id,
+        initialized: Initialized,
+    ) -> Result<(), String> {
+        let (program, input, output) = self.programs.start()?;
+        session.set_input(input);
         self.table.borrow_mut().insert(session.id.clone(), session.clone());
-        let (answer, initialized) = oneshot::channel();
-        let run = session.clone().run(self.clone(), program, output, id.clone(), answer);
-        let sessions = self.clone();
-        self.running.set(self.running.get() + 1);
-        spawn_local(async move {
-            run.await;
-            sessions.running.set(sessions.running.get() - 1);
-            sessions.one_ended.notify_one();
-        });
-        Ok((session, initialized))
+        self.programs.spawn(session.clone().run(self.clone(), program, output, id.clone(), initialized));
+        Ok(())
     }
+}
 
-    /// Ends all sessions, and waits for their programs.
-    pub(super) async fn end(&self) {
-        let all: Vec<_> = self.table.borrow().values().cloned().collect();
-        all.iter().for_each(|session| session.stop("the sidecar ends"));
-        while self.running.get() > 0 {
-            self.one_ended.notified().await;
-        }
+/// The answer to `initialize`, and whether there is a session.
+async fn answer(
+    initialized: oneshot::Receiver<Result<Message, String>>,
+    mut stop: StopUnlessAnswered,
+    id: Id,
+) -> (Bytes, bool) {
+    let answer = initialized.await;
+    stop.0 = None;
+    match answer {
+        Ok(Ok(answer)) => (answer.text().clone(), matches!(answer.kind(), Kind::Result(_))),
+        Ok(Err(reason)) => (failed(id.text(), &reason), false),
+        Err(_) => (failed(id.text(), "the session ended"), false),
     }
+}
+
+pub(super) fn failed(id: &str, reason: &str) -> Bytes {
+    reply::error_text(id, code::SERVER, reason).into()
 }
 
 /// Ends a session whose client went before `initialize` was answered.
@@ -111,10 +117,9 @@ impl Drop for StopUnlessAnswered {
     }
 }
 
-fn too_many(id: &Id, limit: usize) -> Reply {
+pub(super) fn too_many(id: &str, limit: usize) -> Reply {
     let reason = format!("all {limit} sessions are in use (MCP_STDIO_SESSIONS)");
-    let text = reply::error_text(id.text(), code::SERVER, &reason);
-    let mut reply = reply::json(StatusCode::SERVICE_UNAVAILABLE, text.into());
+    let mut reply = reply::json(StatusCode::SERVICE_UNAVAILABLE, failed(id, &reason));
     reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
     reply
 }

@@ -1,9 +1,14 @@
 //! The bridge with a real program and real connections.
 
 mod client;
+mod health;
+mod http;
+mod http_sse;
 mod legacy;
+mod modern;
+mod streams;
 
-use super::{Bridge, Settings};
+use super::{Bridge, Settings, TIMES, Times};
 use crate::program::Command;
 use client::Client;
 use std::ffi::OsString;
@@ -11,6 +16,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bridge/tests/program.py");
+
+/// Without the directories of installed packages, which the program does not need, it starts in half the time.
+const PYTHON: [&str; 3] = ["/usr/bin/python3", "-S", "-E"];
 
 /// A bridge in front of `program.py`.
 struct Running {
@@ -21,16 +29,16 @@ struct Running {
 // === impl Running ===
 
 impl Running {
-    fn start(arguments: &[&str], change: impl FnOnce(&mut Settings)) -> (Self, Client) {
-        let words = ["python3", PROGRAM].iter().chain(arguments).map(OsString::from).collect::<Vec<_>>();
+    fn start(arguments: &[&str], change: impl FnOnce(&mut Settings, &mut Times)) -> (Self, Client) {
+        let words = PYTHON.iter().chain([&PROGRAM]).chain(arguments).map(OsString::from).collect::<Vec<_>>();
         let command = Command::find(&words, std::env::vars_os().collect()).unwrap();
-        let mut settings =
-            Settings { command, sessions: 32, idle: Duration::from_secs(1800), line_bytes: 64 << 20 };
-        change(&mut settings);
+        let mut settings = Settings { command, sessions: 32, idle: Duration::from_secs(1800), line_bytes: 64 << 20 };
+        let mut times = TIMES;
+        change(&mut settings, &mut times);
         let directory = std::env::temp_dir().join(format!("bridge-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir(&directory).unwrap();
         let socket = directory.join("socket");
-        let bridge = Some(Bridge::start(settings, &socket).unwrap());
+        let bridge = Some(Bridge::start_with(settings, times, &socket).unwrap());
         (Self { bridge, directory }, Client::new(socket))
     }
 }
@@ -41,5 +49,19 @@ impl Drop for Running {
             bridge.end();
         }
         std::fs::remove_dir_all(&self.directory).unwrap();
+    }
+}
+
+/// The process ids of the programs of this test.
+fn is_running(pid: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains("program.py"))
+}
+
+/// Waits until a condition holds.
+async fn until(mut condition: impl AsyncFnMut() -> bool) {
+    let limit = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !condition().await {
+        assert!(tokio::time::Instant::now() < limit);
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -76,9 +76,6 @@ impl Command {
                 "the interpreter that its first line names after `#!`, or its dynamic loader, is not on this machine"
             }
             Some(nix::errno::Errno::ENOENT) => "the file is gone",
-            Some(nix::errno::Errno::ENOEXEC) => {
-                "neither a program for this machine nor a script with an interpreter after `#!` in its first line"
-            }
             _ => return error,
         };
         io::Error::new(error.kind(), reason)

@@ -8,16 +8,22 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::fmt;
+use std::fs;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 use tokio::process::Child;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// How often is looked whether the process group is empty. The kernel does not tell.
-const LOOK: Duration = Duration::from_millis(5);
+/// The kernel does not tell when a process group is empty. The first look comes after this time, each other after twice the
+/// time of the one before.
+const FIRST_LOOK: Duration = Duration::from_millis(5);
+/// Looks from this pause on also ask whether the members still run. Members that have exited are usually gone before.
+const SECOND_CHECK: Duration = Duration::from_millis(40);
+/// After SIGKILL, members have this long to go. One that cannot (a file system that does not answer) is left.
+const AFTER_SIGKILL: Duration = Duration::from_secs(1);
 
 /// How far a program is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,10 +133,11 @@ pub(super) async fn supervise(mut child: Child, id: Pid, state: watch::Sender<St
     };
     let how = HowItEnded::of(status);
     state.send_replace(State::Exited(how.clone()));
-    while !group.is_empty() && Instant::now() < deadline {
-        sleep(LOOK).await;
+    if !group.is_empty_by(deadline).await {
+        group.signal(Signal::SIGKILL);
+        group.is_empty_by(Instant::now() + AFTER_SIGKILL).await;
     }
-    group.kill();
+    group.is_gone = true;
     state.send_replace(State::Gone(how));
 }
 
@@ -148,18 +155,35 @@ impl Group {
         let _ = killpg(self.id, signal);
     }
 
-    /// Whether no process is left, once the program itself was waited for.
-    fn is_empty(&self) -> bool {
-        self.reap();
-        killpg(self.id, None).is_err()
+    /// Waits until no process is left, at most until `deadline`. The program itself was waited for.
+    async fn is_empty_by(&self, deadline: Instant) -> bool {
+        let mut pause = FIRST_LOOK;
+        loop {
+            self.reap();
+            if killpg(self.id, None).is_err() || (pause >= SECOND_CHECK && !self.has_running_members()) {
+                return true;
+            }
+            if Instant::now() >= deadline {
+                return false;
+            }
+            sleep_until(deadline.min(Instant::now() + pause)).await;
+            pause *= 2;
+        }
     }
 
-    fn kill(&mut self) {
-        if !self.is_empty() {
-            self.signal(Signal::SIGKILL);
-            self.reap();
-        }
-        self.is_gone = true;
+    /// Whether there are members other than those that have exited and wait for their parent, which may never come for them.
+    /// Reads the state of all processes of this machine: some milliseconds.
+    fn has_running_members(&self) -> bool {
+        let Ok(processes) = fs::read_dir("/proc") else { return true };
+        let group = self.id.to_string();
+        processes.flatten().any(|process| {
+            let stat = fs::read(process.path().join("stat")).unwrap_or_default();
+            let stat = String::from_utf8_lossy(&stat);
+            // After the name, which may contain anything: state, parent, group.
+            let mut fields = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace();
+            let state = fields.next();
+            fields.nth(1) == Some(group.as_str()) && !matches!(state, Some("Z" | "X"))
+        })
     }
 
     /// Waits for members whose parent has exited. They are children of this process if it is the first of its PID namespace,

@@ -1,14 +1,24 @@
-//! Real programs: `sh` and `python3` of the system.
+//! Real programs: `sh`, `cat`, `sleep`, `setsid` and `python3` of the system.
 
-use super::{Command, Errors, Gone, HowItEnded, Input, Line, Output, Program};
-use bytes::Bytes;
+mod ending;
+mod input;
+mod isolation;
+mod output;
+mod standard_error;
+
+use super::{Command, Errors, HowItEnded, Input, Line, Output, Program};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::ffi::OsString;
-use std::io;
+use std::fs;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// No test waits longer for anything.
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(60);
+const LINE_BYTES: usize = 1_000_000;
 
 fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -25,9 +35,10 @@ fn sh(script: &str) -> Command {
 }
 
 fn start(command: &Command) -> (Program, Input, Output) {
-    Program::start(command, 1_000_000, &Errors::to(io::sink()).unwrap()).unwrap()
+    Program::start(command, LINE_BYTES, &Errors::to(io::sink()).unwrap()).unwrap()
 }
 
+/// The text of the next message.
 async fn message(output: &mut Output) -> String {
     match output.next().await {
         Line::Message(message) => String::from_utf8(message.text().to_vec()).unwrap(),
@@ -42,27 +53,49 @@ async fn end(output: &mut Output) -> HowItEnded {
     }
 }
 
-#[test]
-fn lines_go_in_and_come_out() {
-    run(async {
-        let (mut program, input, mut output) = start(&command(&["cat"]));
-        for number in 0..100 {
-            let text = Bytes::from(format!(r#"{{"id":{number},"result":{{}}}}"#));
-            input.send(&text).await.unwrap();
-            assert_eq!(message(&mut output).await, text);
-        }
-        program.end().await;
-        assert_eq!(end(&mut output).await, HowItEnded::Signal(15));
-        assert_eq!(input.send(&Bytes::from_static(b"{}")).await, Err(Gone));
-    });
+/// The number that a script writes with `echo "{\"id\":1,\"result\":$!}"`.
+async fn number(output: &mut Output) -> i32 {
+    let text = message(output).await;
+    text.trim_start_matches(r#"{"id":1,"result":"#).trim_end_matches('}').parse().unwrap()
 }
 
-#[test]
-fn status_is_told_after_the_last_message() {
-    run(async {
-        let (_program, _input, mut output) = start(&sh(r#"echo '{"id":1,"result":{}}'; exit 3"#));
-        assert_eq!(message(&mut output).await, r#"{"id":1,"result":{}}"#);
-        assert_eq!(end(&mut output).await, HowItEnded::Status(3));
-        assert_eq!(end(&mut output).await, HowItEnded::Status(3));
-    });
+/// Whether a process runs. One that has exited and is not waited for does not.
+fn is_running(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap().trim_start().starts_with(['Z', 'X']))
+}
+
+async fn until(mut condition: impl FnMut() -> bool) {
+    while !condition() {
+        sleep(Duration::from_millis(2)).await;
+    }
+}
+
+fn signal(pid: i32, signal: Signal) {
+    kill(Pid::from_raw(pid), signal).unwrap();
+}
+
+/// Everything that was written to standard error.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Written {
+    fn errors(&self) -> Errors {
+        Errors::to(self.clone()).unwrap()
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

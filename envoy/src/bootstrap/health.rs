@@ -82,9 +82,11 @@ fn localhost_port(settings: &Settings) -> Option<u16> {
     is_checked.then_some(*port)
 }
 
-/// A GET to the bridge of a program. It fails while the last start of the program failed.
+/// A GET to the bridge of a program. It fails while the last start of the program failed. The first check begins before Envoy
+/// compiles the module on the same thread, and may time out; the next one follows at once.
 fn ask_bridge() -> Value {
-    let mut check = timing("2s", "1s", 1);
+    let mut check = timing("5s", "1s", 1);
+    set(&mut check, "unhealthy_edge_interval", "0.1s");
     set(&mut check, "http_health_check", json!({"path": mcp_connector::HEALTH_PATH, "host": "sidecar"}));
     check
 }

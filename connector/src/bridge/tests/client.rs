@@ -81,7 +81,8 @@ impl Client {
 
     /// Begins a session.
     pub(super) async fn initialize(&self, version: &str) -> Self {
-        let params = json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}});
+        let params =
+            json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}});
         let answer = self.post(&json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})).await;
         assert_eq!(answer.status, StatusCode::OK);
         let id = answer.headers["mcp-session-id"].to_str().unwrap().to_owned();
@@ -122,11 +123,14 @@ pub(super) fn text(answer: &Value) -> String {
 impl Answer {
     /// The next event. `None` at the end of the stream.
     pub(super) async fn event(&mut self) -> Option<Event> {
+        let mut seen = 0;
         loop {
-            if let Some(end) = self.text.windows(2).position(|two| two == b"\n\n") {
-                let event: Vec<u8> = self.text.drain(..end + 2).collect();
+            // Large events come in many frames.
+            if let Some(end) = memchr::memmem::find(&self.text[seen..], b"\n\n") {
+                let event: Vec<u8> = self.text.drain(..seen + end + 2).collect();
                 return Some(read_event(&String::from_utf8(event).unwrap()));
             }
+            seen = self.text.len().saturating_sub(1);
             let Ok(frame) = self.body.frame().await? else { return None };
             self.text.extend_from_slice(&frame.into_data().unwrap());
         }

@@ -1,14 +1,16 @@
 //! Sessions of revisions up to 2025-11-25.
 
-use super::Running;
-use super::client::{call, text};
+use super::client::{Client, call, text};
+use super::{Running, is_running, until};
+use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const VERSION: &str = "2025-06-18";
 
 #[tokio::test]
 async fn call_is_answered_on_its_stream() {
-    let (_running, client) = Running::start(&[], |_| {});
+    let (_running, client) = Running::start(&[], |_, _| {});
     let client = client.initialize(VERSION).await;
     let mut answer = client.call(7, "steps", json!({"steps": 2})).await;
     assert_eq!(answer.headers["content-type"], "text/event-stream");
@@ -21,10 +23,254 @@ async fn call_is_answered_on_its_stream() {
 }
 
 #[tokio::test]
-async fn each_session_has_a_program_of_its_own() {
-    let (_running, client) = Running::start(&[], |_| {});
+async fn each_session_has_a_program_of_its_own_and_each_post_the_same() {
+    let (_running, client) = Running::start(&[], |_, _| {});
     let (one, other) = (client.initialize(VERSION).await, client.initialize(VERSION).await);
     let pid = one.text(1, "pid", json!({})).await;
     assert_ne!(pid, other.text(1, "pid", json!({})).await);
-    assert_eq!(pid, one.text(2, "pid", json!({})).await);
+    for id in 2..20 {
+        assert_eq!(pid, one.text(id, "pid", json!({})).await);
+    }
+}
+
+#[tokio::test]
+async fn calls_are_answered_in_any_order() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let client = client.initialize(VERSION).await;
+    let (one, two) = (client.call(1, "hold", json!({})).await, client.call("1", "hold", json!({})).await);
+    assert_eq!(client.text(3, "release", json!({})).await, "done");
+    let (one, two) = (one.last().await, two.last().await);
+    assert_eq!((&one["id"], &two["id"]), (&json!(1), &json!("1")));
+    assert_eq!((text(&one), text(&two)), ("released".to_owned(), "released".to_owned()));
+}
+
+#[tokio::test]
+async fn request_with_the_id_of_an_open_one_is_refused() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let client = client.initialize(VERSION).await;
+    let open = client.call(1, "hold", json!({})).await;
+    let refused = client.call(1, "echo", json!({})).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert_eq!(refused.json().await["error"]["code"], -32600);
+    client.text(2, "release", json!({})).await;
+    assert_eq!(text(&open.last().await), "released");
+    assert_eq!(client.text(1, "echo", json!({"text": "again"})).await, "again");
+}
+
+#[tokio::test]
+async fn second_answer_to_same_id_is_dropped() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let client = client.initialize(VERSION).await;
+    assert_eq!(client.text(1, "twice", json!({})).await, "first");
+    assert_eq!(client.text(1, "echo", json!({"text": "next"})).await, "next");
+}
+
+#[tokio::test]
+async fn batch_has_an_event_for_each_answer() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let client = client.initialize("2025-03-26").await;
+    let batch = json!([
+        call(1, "echo", json!({"text": "a"})),
+        {"jsonrpc": "2.0", "method": "notifications/roots/list_changed"},
+        call(2, "echo", json!({"text": "b"})),
+    ]);
+    let mut answer = client.post(&batch).await;
+    assert_eq!(text(&answer.message().await), "a");
+    assert_eq!(text(&answer.message().await), "b");
+    assert!(answer.event().await.is_none());
+    let notifications = json!([{"jsonrpc": "2.0", "method": "notifications/roots/list_changed"}]);
+    assert_eq!(client.post(&notifications).await.status, StatusCode::ACCEPTED);
+    assert_eq!(client.post(&json!([])).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn second_initialize_of_a_session_does_not_reach_its_program() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let client = client.initialize(VERSION).await;
+    let again = json!({"jsonrpc": "2.0", "id": 9, "method": "initialize", "params": {"protocolVersion": VERSION}});
+    for body in [again.clone(), json!([again])] {
+        let refused = client.post(&body).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+        assert_eq!(refused.json().await["error"]["code"], -32600);
+    }
+    let seen: Value = serde_json::from_str(&client.text(1, "seen", json!({})).await).unwrap();
+    assert_eq!(seen, json!([["initialize", 0], ["notifications/initialized", null]]));
+}
+
+#[tokio::test]
+async fn program_that_ends_answers_all_that_is_open() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let (client, other) = (client.initialize(VERSION).await, client.initialize(VERSION).await);
+    let mut stream = client.get().await;
+    let open = client.call(1, "hold", json!({})).await;
+    let ends = client.call(2, "exit", json!({"status": 3})).await;
+    for answer in [open.last().await, ends.last().await] {
+        assert_eq!(answer["error"]["code"], -32000);
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains("program.py") && message.contains("status 3"), "{message}");
+    }
+    assert!(stream.event().await.is_none());
+    let gone = client.call(3, "echo", json!({})).await;
+    assert_eq!(gone.status, StatusCode::NOT_FOUND);
+    assert_eq!(gone.json().await["error"]["code"], -32001);
+    assert_eq!(other.text(1, "echo", json!({"text": "lives"})).await, "lives");
+}
+
+#[tokio::test]
+async fn program_that_ends_before_its_answer_fails_the_session() {
+    for mode in ["end-at-start", "end-at-initialize"] {
+        let (_running, client) = Running::start(&[mode], |_, _| {});
+        let params = json!({"protocolVersion": VERSION});
+        let answer = client.post(&json!({"jsonrpc": "2.0", "id": "i", "method": "initialize", "params": params})).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert!(!answer.headers.contains_key("mcp-session-id"));
+        let answer = answer.json().await;
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!("i"), &json!(-32000)));
+        assert!(answer["error"]["message"].as_str().unwrap().contains("exited with status"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn refused_initialize_has_no_session() {
+    let (_running, client) = Running::start(&["refuse-initialize"], |settings, _| settings.sessions = 1);
+    for _ in 0..3 {
+        let message =
+            json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": VERSION}});
+        until(async || {
+            let answer = client.post(&message).await;
+            assert!(!answer.headers.contains_key("mcp-session-id"));
+            // The session before may not be over yet.
+            answer.status != StatusCode::SERVICE_UNAVAILABLE && answer.json().await["error"]["message"] == "no"
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn delete_ends_the_session_and_answers_what_is_open() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let client = client.initialize(VERSION).await;
+    let pid = client.text(1, "pid", json!({})).await;
+    let open = client.call(2, "hold", json!({})).await;
+    assert_eq!(client.send(Method::DELETE, "").await.status, StatusCode::OK);
+    assert_eq!(open.last().await["error"]["code"], -32000);
+    assert_eq!(client.send(Method::DELETE, "").await.status, StatusCode::NOT_FOUND);
+    until(async || !is_running(&pid)).await;
+}
+
+#[tokio::test]
+async fn session_over_the_limit_is_refused_until_another_ends() {
+    let (_running, client) = Running::start(&[], |settings, _| settings.sessions = 2);
+    let first = client.initialize(VERSION).await;
+    let _second = client.initialize(VERSION).await;
+    let message = json!({"jsonrpc": "2.0", "id": 5, "method": "initialize", "params": {"protocolVersion": VERSION}});
+    let refused = client.post(&message).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.headers.contains_key("retry-after"));
+    let refused = refused.json().await;
+    assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(5), &json!(-32000)));
+    assert_eq!(first.text(1, "echo", json!({"text": "lives"})).await, "lives");
+    first.send(Method::DELETE, "").await;
+    client.initialize(VERSION).await;
+}
+
+#[tokio::test]
+async fn idle_session_ends_but_not_while_its_stream_is_open() {
+    let (_running, client) = Running::start(&[], |settings, _| settings.idle = Duration::from_millis(300));
+    let other = client.initialize(VERSION).await;
+    let other_pid = other.text(1, "pid", json!({})).await;
+    let client = client.initialize(VERSION).await;
+    let pid = client.text(1, "pid", json!({})).await;
+    let stream = client.get().await;
+    until(async || !is_running(&other_pid)).await;
+    assert_eq!(other.call(2, "echo", json!({})).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(client.text(2, "echo", json!({"text": "lives"})).await, "lives");
+    drop(stream);
+    until(async || !is_running(&pid)).await;
+}
+
+#[tokio::test]
+async fn cancelled_call_may_still_be_answered_and_is_over_after_a_while() {
+    let (_running, client) = Running::start(&[], |_, times| times.cancelled = Duration::from_millis(200));
+    let client = client.initialize(VERSION).await;
+    let open = client.call(1, "hold", json!({})).await;
+    let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
+    assert_eq!(client.post(&cancel).await.status, StatusCode::ACCEPTED);
+    assert_eq!(open.last().await, Value::Null);
+    assert_eq!(client.text(1, "echo", json!({"text": "again"})).await, "again");
+}
+
+#[tokio::test]
+async fn client_that_leaves_does_not_cancel_its_call() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let client = client.initialize(VERSION).await;
+    drop(client.call(1, "hold", json!({})).await);
+    client.text(2, "release", json!({})).await;
+    let seen: Value = serde_json::from_str(&client.text(3, "seen", json!({})).await).unwrap();
+    assert_eq!(seen, json!([["initialize", 0], ["notifications/initialized", null]]));
+}
+
+#[tokio::test]
+async fn client_that_leaves_during_initialize_ends_the_program() {
+    let (_running, client) = Running::start(&["silent-initialize"], |settings, _| settings.sessions = 1);
+    let message = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": VERSION}});
+    for _ in 0..2 {
+        let _ = tokio::time::timeout(Duration::from_millis(300), client.post(&message)).await.is_err();
+        until(async || {
+            let post = tokio::time::timeout(Duration::from_millis(100), client.post(&message));
+            // It waits for the program again, and is not refused.
+            post.await.is_err()
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn slow_initialize_is_answered_on_a_stream() {
+    let (_running, client) = Running::start(&["slow-initialize"], |_, times| times.headers = Duration::from_millis(50));
+    let params = json!({"protocolVersion": VERSION});
+    let answer = client.post(&json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params})).await;
+    assert_eq!(answer.headers["content-type"], "text/event-stream");
+    let session = answer.headers["mcp-session-id"].to_str().unwrap().to_owned();
+    assert_eq!(answer.last().await["result"]["protocolVersion"], VERSION);
+    let client = client.with("mcp-session-id", &session);
+    assert_eq!(client.text(2, "echo", json!({"text": "a"})).await, "a");
+}
+
+#[tokio::test]
+async fn long_messages_pass_in_both_directions() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let client = client.initialize(VERSION).await;
+    assert_eq!(client.text(1, "big", json!({"bytes": 10_000_000})).await.len(), 10_000_000);
+    let long = "x".repeat(10_000_000);
+    assert_eq!(client.text(2, "echo", json!({"text": long})).await, long);
+}
+
+#[tokio::test]
+async fn stray_requests_leave_sessions_alone() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let session = client.initialize(VERSION).await;
+    let open = session.call(1, "hold", json!({})).await;
+    let stranger = client.with("mcp-session-id", "unknown");
+    for method in [Method::POST, Method::GET, Method::DELETE] {
+        let body = if method == Method::POST { call(1, "exit", json!({})).to_string() } else { String::new() };
+        assert_eq!(client.send(method.clone(), body.clone()).await.status, StatusCode::BAD_REQUEST);
+        assert_eq!(stranger.send(method, body).await.status, StatusCode::NOT_FOUND);
+    }
+    let probe = Client { path: "/.well-known/oauth-protected-resource", ..client.clone() };
+    assert_eq!(probe.get().await.status, StatusCode::NOT_FOUND);
+    assert_eq!(session.text(2, "release", json!({})).await, "done");
+    assert_eq!(text(&open.last().await), "released");
+}
+
+#[tokio::test]
+async fn end_of_the_bridge_ends_all_programs_and_calls() {
+    let (mut running, client) = Running::start(&[], |_, _| {});
+    let client = client.initialize(VERSION).await;
+    let pid = client.text(1, "pid", json!({})).await;
+    let open = client.call(2, "hold", json!({})).await;
+    let bridge = running.bridge.take().unwrap();
+    tokio::task::spawn_blocking(|| bridge.end()).await.unwrap();
+    assert_eq!(open.last().await["error"]["message"], "the sidecar ends");
+    assert!(!is_running(&pid));
 }

@@ -1,11 +1,13 @@
 """An MCP server on standard input and output for the tests of the bridge. Its tools make it behave in various ways.
 
-Usage: program.py [end-at-start | end-at-initialize | refuse-initialize | modern-error | old-discover]
+Usage: program.py [end-at-start | end-at-initialize | refuse-initialize | silent-initialize | slow-initialize |
+                   log-when-initialized | old-discover | fail-while-missing=FILE]
 """
 
 import json
 import os
 import sys
+import time
 
 mode = sys.argv[1] if len(sys.argv) > 1 else ""
 held = []  # Ids of calls without an answer.
@@ -36,9 +38,12 @@ def tool(call, params):
         text(call, "x" * arguments["bytes"])
     elif name == "hold":
         held.append(call)
+    elif name == "hold-echo":
+        held.append((call, arguments["text"]))
     elif name == "release":  # All held calls, the newest first, then this one.
         while held:
-            text(held.pop(), "released")
+            last = held.pop()
+            text(*last) if isinstance(last, tuple) else text(last, "released")
         text(call, "done")
     elif name == "steps":
         for step in range(arguments["steps"]):
@@ -78,6 +83,10 @@ def request(method, call, params):
     if method == "initialize":
         if mode == "end-at-initialize":
             sys.exit(3)
+        if mode == "silent-initialize":
+            return
+        if mode == "slow-initialize":
+            time.sleep(0.3)
         if mode == "refuse-initialize":
             send({"id": call, "error": {"code": -32602, "message": "no"}})
         else:
@@ -89,13 +98,15 @@ def request(method, call, params):
         held.append(call)
     elif method == "tools/call":
         tool(call, params)
+    elif method == "silence":
+        pass
     elif method == "ping":
         send({"id": call, "result": {}})
     else:
         send({"id": call, "error": {"code": -32601, "message": "Method not found"}})
 
 
-if mode == "end-at-start":
+if mode == "end-at-start" or (mode.startswith("fail-while-missing=") and not os.path.exists(mode.split("=")[1])):
     sys.exit(4)
 for line in sys.stdin:
     message = json.loads(line)
@@ -106,5 +117,7 @@ for line in sys.stdin:
         text(asking.pop(call), json.dumps(message.get("result", message.get("error"))))
     elif call is not None:
         request(method, call, params)
+    elif method == "notifications/initialized" and mode == "log-when-initialized":
+        send({"method": "notifications/message", "params": {"level": "info", "data": "initialized"}})
     elif method == "notifications/cancelled" and params.get("requestId") in held:
         held.remove(params["requestId"])

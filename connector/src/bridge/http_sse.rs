@@ -1,0 +1,86 @@
+//! HTTP+SSE: `GET /sse` is a session and its only stream, `POST /message?sessionId=` takes the client's messages.
+//!
+//! Specification: MCP 2024-11-05, basic/transports. The session is over when the client closes the stream.
+
+use crate::bridge::event;
+use crate::bridge::reply::{self, Reply, code};
+use crate::bridge::session::{Events, Initialized, unknown_session};
+use crate::bridge::sessions::{Sessions, failed, too_many};
+use crate::message::{Body as Posted, Kind};
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::body::{Body, Frame};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+/// `GET /sse`
+pub(super) fn open(sessions: &Rc<Sessions>) -> Reply {
+    let Some(events) = sessions.open() else { return too_many("null", sessions.programs.settings.sessions) };
+    let endpoint = event::endpoint(&format!("/message?sessionId={}", events.session.id));
+    reply::events(Stream { endpoint: Some(endpoint), events, sessions: sessions.clone() })
+}
+
+/// `POST /message?sessionId=`
+pub(super) async fn post(query: Option<&str>, body: Posted, sessions: &Rc<Sessions>) -> Reply {
+    let Some(id) = session_id(query) else {
+        return reply::error(StatusCode::BAD_REQUEST, code::SERVER, "Bad Request: sessionId is missing");
+    };
+    let Some(session) = sessions.find(id) else { return unknown_session() };
+    let messages = match body {
+        Posted::Single(message) => vec![message],
+        Posted::Batch(messages) => messages,
+    };
+    let initialize = messages.iter().find(|message| message.method() == Some("initialize"));
+    match (session.has_program(), initialize.map(|message| message.kind())) {
+        (true, None) => {}
+        (false, Some(Kind::Request(_, id))) => {
+            if let Err(reason) = sessions.start(&session, id, Initialized::Stream) {
+                return reply::json(StatusCode::BAD_REQUEST, failed(id.text(), &reason));
+            }
+        }
+        (true, Some(_)) => return invalid("Invalid Request: Server already initialized"),
+        (false, _) => return invalid("Invalid Request: Server not initialized"),
+    }
+    session.post(messages).await
+}
+
+fn invalid(reason: &str) -> Reply {
+    reply::error(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, reason)
+}
+
+fn session_id(query: Option<&str>) -> Option<&str> {
+    query?.split('&').find_map(|pair| pair.strip_prefix("sessionId="))
+}
+
+/// The body of the stream. The session ends with it.
+struct Stream {
+    endpoint: Option<Bytes>,
+    events: Events,
+    sessions: Rc<Sessions>,
+}
+
+// === impl Stream ===
+
+impl Body for Stream {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(endpoint) = self.endpoint.take() {
+            return Poll::Ready(Some(Ok(Frame::data(endpoint))));
+        }
+        Pin::new(&mut self.events).poll_frame(context)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.sessions.remove(&self.events.session.id);
+        self.events.session.stop("the client closed its stream");
+    }
+}

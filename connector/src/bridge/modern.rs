@@ -1,0 +1,102 @@
+//! What a POST of 2026-07-28 must have before it reaches the shared program: headers that say what the body says, and the
+//! `_meta` of this revision.
+//!
+//! Specification: MCP 2026-07-28, basic/transports/streamable-http, "Request Metadata". **What this does not do:** check
+//! `Mcp-Param-*`, which needs the schemas of the tools.
+
+use crate::bridge::reply::{self, Reply, code};
+use crate::message::{Kind, Message, Place};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::StatusCode;
+use hyper::header::{HeaderMap, HeaderName};
+
+/// The first revision without sessions.
+const FIRST: &str = "2026-07-28";
+const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
+
+/// Whether the headers name a revision without sessions.
+pub(super) fn is_named(headers: &HeaderMap) -> bool {
+    headers.get(PROTOCOL_VERSION).is_some_and(|version| {
+        let is_date = version.as_bytes().iter().all(|byte| byte.is_ascii_digit() || *byte == b'-');
+        version.len() == FIRST.len() && is_date && version.as_bytes() >= FIRST.as_bytes()
+    })
+}
+
+/// Refuses a message that must not reach the program. `Ok(true)`: it is a request that may.
+/// `Ok(false)`: a notification, which ends here, because it cannot be known whose request it is about.
+pub(super) fn check(headers: &HeaderMap, message: &Message) -> Result<bool, Reply> {
+    let id = message.raw(Place::Id).unwrap_or("null");
+    let method = match message.kind() {
+        Kind::Request(method, _) => method,
+        Kind::Notification(_) => return Ok(false),
+        Kind::Result(_) | Kind::Error(_) => {
+            return Err(refuse(StatusCode::BAD_REQUEST, "null", code::INVALID_REQUEST, "a client sends no answers"));
+        }
+    };
+    check_meta(message).map_err(|reason| refuse(StatusCode::BAD_REQUEST, id, code::INVALID_PARAMS, &reason))?;
+    check_headers(headers, message, method)
+        .map_err(|reason| refuse(StatusCode::BAD_REQUEST, id, code::HEADER_MISMATCH, &reason))?;
+    if method == "initialize" {
+        return Err(refuse(StatusCode::NOT_FOUND, id, code::METHOD_NOT_FOUND, "Method not found: initialize"));
+    }
+    Ok(true)
+}
+
+fn check_meta(message: &Message) -> Result<(), String> {
+    let missing = |name| format!("Invalid params: `_meta` lacks io.modelcontextprotocol/{name}");
+    if message.protocol_version().is_none() {
+        return Err(missing("protocolVersion"));
+    }
+    if !message.meta(CLIENT_CAPABILITIES).is_some_and(|value| value.starts_with('{')) {
+        return Err(missing("clientCapabilities"));
+    }
+    Ok(())
+}
+
+fn check_headers(headers: &HeaderMap, message: &Message, method: &str) -> Result<(), String> {
+    compare(headers, &PROTOCOL_VERSION, message.protocol_version())?;
+    compare(headers, &METHOD, Some(method.to_owned()))?;
+    let name = match method {
+        "tools/call" | "prompts/get" => message.param("name"),
+        "resources/read" => message.param("uri"),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => message.param("taskId"),
+        _ => return Ok(()),
+    };
+    compare(headers, &NAME, name)
+}
+
+/// A header must be there once and have the value of the body.
+fn compare(headers: &HeaderMap, name: &HeaderName, body: Option<String>) -> Result<(), String> {
+    let mut values = headers.get_all(name).iter();
+    let (value, more) = (values.next(), values.next());
+    let Some(body) = body else {
+        // The program says what is wrong with the params.
+        return Ok(());
+    };
+    let value = value.ok_or_else(|| format!("Header mismatch: {name} is missing"))?;
+    if more.is_some() {
+        return Err(format!("Header mismatch: {name} is there twice"));
+    }
+    match decode(value.as_bytes()) {
+        Some(value) if value == body.as_bytes() => Ok(()),
+        Some(_) => Err(format!("Header mismatch: {name} is not what the body says")),
+        None => Err(format!("Header mismatch: {name} cannot be decoded")),
+    }
+}
+
+/// A value as it stands, or base64 between markers.
+fn decode(value: &[u8]) -> Option<Vec<u8>> {
+    let value = value.trim_ascii();
+    match value.strip_prefix(b"=?base64?").and_then(|value| value.strip_suffix(b"?=")) {
+        Some(encoded) => STANDARD.decode(encoded).ok(),
+        None => Some(value.to_vec()),
+    }
+}
+
+fn refuse(status: StatusCode, id: &str, code: i64, reason: &str) -> Reply {
+    reply::json(status, reply::error_text(id, code, reason).into())
+}

@@ -1,0 +1,154 @@
+//! The programs of a bridge: starts them, counts them, and knows whether starting them works.
+//!
+//! While the last start failed, a start is tried again from time to time, so that the health check tells when it works.
+
+use crate::bridge::{Settings, Times};
+use crate::message::{Id, Kind, Message};
+use crate::program::{Errors, HowItEnded, Input, Line, Output, Program};
+use bytes::Bytes;
+use serde_json::json;
+use std::cell::Cell;
+use std::future::Future;
+use std::rc::Rc;
+use tokio::sync::{Notify, watch};
+use tokio::task::spawn_local;
+use tokio::time::{sleep, timeout};
+
+/// What all programs of a bridge have in common.
+pub(super) struct Programs {
+    pub(super) settings: Settings,
+    pub(super) times: Times,
+    errors: Errors,
+    running: Cell<usize>,
+    one_ended: Notify,
+    is_ending: watch::Sender<bool>,
+    has_failed: Cell<bool>,
+    is_trying: Cell<bool>,
+}
+
+// === impl Programs ===
+
+impl Programs {
+    pub(super) fn new(settings: Settings, times: Times, errors: Errors) -> Self {
+        let (running, one_ended, is_ending, has_failed, is_trying) = Default::default();
+        Self { settings, times, errors, running, one_ended, is_ending, has_failed, is_trying }
+    }
+
+    /// Starts a program. The error is for the client.
+    pub(super) fn start(self: &Rc<Self>) -> Result<(Program, Input, Output), String> {
+        if *self.is_ending.borrow() {
+            return Err(ENDING.to_owned());
+        }
+        let command = &self.settings.command;
+        Program::start(command, self.settings.line_bytes, &self.errors).map_err(|error| {
+            self.start_failed();
+            let reason = format!("the MCP server `{}` cannot be started: {error}", command.text());
+            self.errors.say(&reason);
+            reason
+        })
+    }
+
+    /// Runs the task of a program, which [`Programs::end`] waits for.
+    pub(super) fn spawn(self: &Rc<Self>, task: impl Future<Output = ()> + 'static) {
+        let programs = self.clone();
+        self.running.set(self.running.get() + 1);
+        spawn_local(async move {
+            task.await;
+            programs.running.set(programs.running.get() - 1);
+            programs.one_ended.notify_one();
+        });
+    }
+
+    /// Writes a message to standard error.
+    pub(super) fn say(&self, text: &str) {
+        self.errors.say(text);
+    }
+
+    /// How a program ended, as a client is told.
+    pub(super) fn ended(&self, how: &HowItEnded) -> String {
+        let reason = format!("the MCP server `{}` {how}", self.settings.command.text());
+        self.errors.say(&reason);
+        reason
+    }
+
+    /// Waits until the programs are to end. Returns why, as a client is told.
+    pub(super) async fn ending(&self) -> String {
+        // The sender is in `self`.
+        let _ = self.is_ending.subscribe().wait_for(|is_ending| *is_ending).await;
+        ENDING.to_owned()
+    }
+
+    /// Ends all programs and waits for them.
+    pub(super) async fn end(&self) {
+        self.is_ending.send_replace(true);
+        while self.running.get() > 0 {
+            self.one_ended.notified().await;
+        }
+    }
+
+    /// Whether the last start worked.
+    pub(super) fn is_healthy(&self) -> bool {
+        !self.has_failed.get()
+    }
+
+    /// A program answered.
+    pub(super) fn start_succeeded(&self) {
+        self.has_failed.set(false);
+    }
+
+    /// A program could not be started, or ended before it answered.
+    pub(super) fn start_failed(self: &Rc<Self>) {
+        self.has_failed.set(true);
+        if !self.is_trying.replace(true) {
+            self.spawn(self.clone().try_until_healthy());
+        }
+    }
+
+    async fn try_until_healthy(self: Rc<Self>) {
+        let again = async {
+            loop {
+                sleep(self.times.retry).await;
+                if self.is_healthy() || self.try_once().await {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = again => self.has_failed.set(false),
+            _ = self.ending() => {}
+        }
+        self.is_trying.set(false);
+    }
+
+    /// Starts a program, and ends it once it answered `initialize`. Returns whether it did.
+    async fn try_once(self: &Rc<Self>) -> bool {
+        let Ok((mut program, input, mut output)) = self.start() else { return false };
+        let answer = async {
+            // If the program is gone, its output tells.
+            let _ = input.send(&initialize()).await;
+            loop {
+                match output.next().await {
+                    Line::Message(message) if is_answer(&message) => return true,
+                    Line::Message(_) => {}
+                    Line::End(_) => return false,
+                }
+            }
+        };
+        let is_answered = timeout(self.times.trial, answer).await.unwrap_or(false);
+        drop(input);
+        program.end().await;
+        is_answered
+    }
+}
+
+const ENDING: &str = "the sidecar ends";
+
+fn initialize() -> Bytes {
+    let client = json!({"name": "mcp-sidecar", "version": env!("CARGO_PKG_VERSION")});
+    let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
+    json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}).to_string().into()
+}
+
+fn is_answer(message: &Message) -> bool {
+    matches!(message.kind(), Kind::Result(id) | Kind::Error(Some(id)) if *id == Id::from(1))
+}

@@ -1,0 +1,101 @@
+//! Headers, methods and statuses.
+
+use super::Running;
+use super::client::{Client, call};
+use hyper::{Method, StatusCode};
+use serde_json::json;
+
+const VERSION: &str = "2025-06-18";
+
+#[tokio::test]
+async fn methods_and_paths_that_are_not_served() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let put = client.send(Method::PUT, "").await;
+    assert_eq!(
+        (put.status, &put.headers["allow"]),
+        (StatusCode::METHOD_NOT_ALLOWED, &"GET, POST, DELETE".parse().unwrap())
+    );
+    for (path, method, allowed) in [("/sse", Method::POST, "GET"), ("/message", Method::GET, "POST")] {
+        let answer = Client { path, ..client.clone() }.send(method, "").await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(answer.headers["allow"], allowed);
+    }
+    for path in ["/other", "/mcp/", "/.well-known/oauth-authorization-server"] {
+        assert_eq!(Client { path, ..client.clone() }.get().await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn accept_must_have_both_types() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let session = client.initialize(VERSION).await;
+    for (id, (accept, status)) in [
+        ("application/json", StatusCode::NOT_ACCEPTABLE),
+        ("text/event-stream", StatusCode::NOT_ACCEPTABLE),
+        ("*/*", StatusCode::OK),
+        ("application/*;q=0.5, text/event-stream", StatusCode::OK),
+        ("Application/JSON, Text/Event-Stream", StatusCode::OK),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(session.with("accept", accept).call(id, "echo", json!({})).await.status, status, "{accept}");
+    }
+    assert_eq!(session.with("accept", "application/json").get().await.status, StatusCode::NOT_ACCEPTABLE);
+}
+
+#[tokio::test]
+async fn body_must_be_json() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let session = client.initialize(VERSION).await;
+    for (kind, status) in
+        [("text/plain", StatusCode::UNSUPPORTED_MEDIA_TYPE), ("application/json; charset=utf-8", StatusCode::OK)]
+    {
+        assert_eq!(session.with("content-type", kind).call(1, "echo", json!({})).await.status, status, "{kind}");
+    }
+    for (body, code) in
+        [("", -32700), ("{", -32700), ("1", -32600), ("{}", -32600), (r#"{"id":{},"method":"a"}"#, -32600)]
+    {
+        let answer = session.send(Method::POST, body).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
+        assert_eq!(answer.json().await["error"]["code"], code, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn body_over_the_limit_is_refused() {
+    let (_running, client) = Running::start(&[], |settings, _| settings.line_bytes = 1000);
+    let session = client.initialize(VERSION).await;
+    let long = session.call(1, "echo", json!({"text": "x".repeat(1000)})).await;
+    assert_eq!(long.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(session.text(1, "echo", json!({"text": "a"})).await, "a");
+}
+
+#[tokio::test]
+async fn unknown_version_is_refused() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let session = client.initialize(VERSION).await;
+    for (version, status) in
+        [("1999-01-01", StatusCode::BAD_REQUEST), ("x", StatusCode::BAD_REQUEST), ("2025-11-25", StatusCode::OK)]
+    {
+        let answer = session.with("mcp-protocol-version", version).call(1, "echo", json!({})).await;
+        assert_eq!(answer.status, status, "{version}");
+    }
+}
+
+#[tokio::test]
+async fn origin_that_is_not_local_is_refused() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    for (origin, status) in [
+        ("http://evil.example.com", StatusCode::FORBIDDEN),
+        ("http://localhost.example.com", StatusCode::FORBIDDEN),
+        ("null", StatusCode::FORBIDDEN),
+        ("http://127.0.0.1.example.com:80", StatusCode::FORBIDDEN),
+        ("http://localhost", StatusCode::BAD_REQUEST),
+        ("http://localhost:3000", StatusCode::BAD_REQUEST),
+        ("https://127.0.0.1:3000", StatusCode::BAD_REQUEST),
+        ("http://[::1]:3000", StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(client.with("origin", origin).post(&call(1, "echo", json!({}))).await.status, status, "{origin}");
+    }
+}

@@ -1,0 +1,274 @@
+//! 2026-07-28: one program for all clients.
+
+use super::client::{Answer, Client, text};
+use super::{Running, is_running, until};
+use hyper::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const VERSION: &str = "2026-07-28";
+
+/// A request, with `extra` members in its `_meta`.
+fn request(id: impl Into<Value>, method: &str, mut params: Value, extra: &Value) -> Value {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": VERSION,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    for (name, value) in extra.as_object().into_iter().flatten() {
+        params["_meta"][name] = value.clone();
+    }
+    json!({"jsonrpc": "2.0", "id": id.into(), "method": method, "params": params})
+}
+
+fn tool(id: impl Into<Value>, name: &str, arguments: Value, extra: &Value) -> Value {
+    request(id, "tools/call", json!({"name": name, "arguments": arguments}), extra)
+}
+
+async fn post(client: &Client, message: &Value) -> Answer {
+    let client = client.with("mcp-protocol-version", VERSION).with("mcp-method", message["method"].as_str().unwrap());
+    match message["params"]["name"].as_str() {
+        Some(name) => client.with("mcp-name", name).post(message).await,
+        None => client.post(message).await,
+    }
+}
+
+async fn call(client: &Client, id: impl Into<Value>, name: &str, arguments: Value) -> Answer {
+    post(client, &tool(id, name, arguments, &json!({}))).await
+}
+
+#[tokio::test]
+async fn answer_alone_is_json_and_has_the_client_s_id() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    for id in [json!(1), json!("é\"1"), json!(1.5), json!(12_345_678_901_234_567_u64)] {
+        let answer = call(&client, id.clone(), "echo", json!({"text": "a"})).await;
+        assert_eq!(answer.headers["content-type"], "application/json");
+        assert!(!answer.headers.contains_key("mcp-session-id"));
+        let answer = answer.json().await;
+        assert_eq!((&answer["id"], text(&answer)), (&id, "a".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn all_clients_have_the_same_program() {
+    let (_running, client) = Running::start(&[], |settings, _| settings.sessions = 1);
+    let pid = text(&call(&client, 1, "pid", json!({})).await.last().await);
+    for id in 0..20 {
+        assert_eq!(text(&call(&client, id, "pid", json!({})).await.last().await), pid);
+    }
+}
+
+#[tokio::test]
+async fn progress_has_the_client_s_token_and_id() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let token = json!({"progressToken": "t"});
+    let mut one = post(&client, &tool(1, "step-and-hold", json!({}), &token)).await;
+    let mut other = post(&client, &tool(1, "step-and-hold", json!({}), &token)).await;
+    assert_eq!(one.headers["content-type"], "text/event-stream");
+    for stream in [&mut one, &mut other] {
+        assert_eq!(stream.message().await["params"], json!({"progressToken": "t", "progress": 1}));
+    }
+    call(&client, 1, "release", json!({})).await;
+    for mut stream in [one, other] {
+        let event = stream.event().await.unwrap();
+        assert_eq!(event.id, None);
+        assert_eq!(serde_json::from_str::<Value>(&event.data).unwrap()["id"], 1);
+        assert!(stream.event().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn hundreds_with_the_same_id_get_their_own_answers() {
+    let (_running, client) = Running::start(&[], |_, times| times.headers = Duration::from_millis(1));
+    let mut tasks = Vec::new();
+    for number in 0..500 {
+        let one = client.clone();
+        tasks.push(tokio::spawn(async move {
+            let message = tool(7, "hold-echo", json!({"text": number.to_string()}), &json!({"progressToken": 7}));
+            let answer = post(&one, &message).await.last().await;
+            assert_eq!(answer["id"], 7);
+            assert_eq!(text(&answer), number.to_string());
+        }));
+        // Each tenth call releases all held ones, the newest first.
+        if number % 10 == 9 {
+            tasks.push(tokio::spawn({
+                let client = client.clone();
+                async move { drop(call(&client, 7, "release", json!({})).await.last().await) }
+            }));
+        }
+    }
+    // A call may come after the last of these.
+    let release = async || {
+        call(&client, 7, "release", json!({})).await.last().await;
+        tasks.iter().all(tokio::task::JoinHandle::is_finished)
+    };
+    until(release).await;
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn client_that_leaves_cancels_its_request() {
+    let (_running, client) = Running::start(&[], |_, times| times.headers = Duration::from_millis(1));
+    drop(call(&client, 1, "hold", json!({})).await);
+    let silence = request(2, "silence", json!({}), &json!({}));
+    let left = tokio::time::timeout(Duration::from_millis(100), post(&client, &silence));
+    drop(left.await);
+    until(async || {
+        let seen = text(&call(&client, 3, "seen", json!({})).await.last().await);
+        seen.matches("notifications/cancelled").count() == 2
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn subscription_has_the_client_s_id() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let mut one = post(&client, &request("L", "subscriptions/listen", json!({}), &json!({}))).await;
+    let mut other = post(&client, &request("L", "subscriptions/listen", json!({}), &json!({}))).await;
+    for stream in [&mut one, &mut other] {
+        let first = stream.message().await;
+        assert_eq!(first["method"], "notifications/subscriptions/acknowledged");
+        assert_eq!(first["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], "L");
+    }
+    call(&client, 1, "changed", json!({})).await;
+    for stream in [&mut one, &mut other] {
+        let changed = stream.message().await;
+        assert_eq!(changed["method"], "notifications/tools/list_changed");
+        assert_eq!(changed["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], "L");
+    }
+}
+
+#[tokio::test]
+async fn log_message_goes_to_the_only_request_that_asked() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let wants = json!({"io.modelcontextprotocol/logLevel": "info"});
+    let mut one = post(&client, &tool(1, "log", json!({"text": "for one"}), &wants)).await;
+    assert_eq!(one.message().await["params"]["data"], "for one");
+    assert_eq!(text(&one.message().await), "done");
+    // Not known whose it is.
+    let mut held = post(
+        &client,
+        &tool(1, "step-and-hold", json!({}), &json!({"progressToken": 1, "io.modelcontextprotocol/logLevel": "info"})),
+    )
+    .await;
+    held.message().await;
+    let two = post(&client, &tool(2, "log", json!({"text": "for two"}), &wants)).await;
+    assert_eq!(two.headers["content-type"], "application/json");
+    call(&client, 3, "release", json!({})).await;
+    assert_eq!(text(&held.message().await), "released");
+}
+
+#[tokio::test]
+async fn requests_of_the_program_are_answered_by_the_bridge() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let pong = text(&call(&client, 1, "ask", json!({"method": "ping"})).await.last().await);
+    assert_eq!(pong, "{}");
+    let refused = text(&call(&client, 2, "ask", json!({"method": "sampling/createMessage"})).await.last().await);
+    assert!(refused.contains("-32601"), "{refused}");
+}
+
+#[tokio::test]
+async fn program_is_started_again_after_it_ended() {
+    let (_running, client) = Running::start(&[], |_, times| times.headers = Duration::from_millis(1));
+    let pid = text(&call(&client, 1, "pid", json!({})).await.last().await);
+    let open = call(&client, 2, "hold", json!({})).await;
+    let ends = text(&call(&client, 3, "exit", json!({"status": 9})).await.last().await);
+    assert!(ends.contains("status 9"), "{ends}");
+    assert_eq!(open.last().await["error"]["code"], -32000);
+    assert_ne!(text(&call(&client, 4, "pid", json!({})).await.last().await), pid);
+    assert!(!is_running(&pid));
+}
+
+#[tokio::test]
+async fn client_that_does_not_read_loses_its_request_and_holds_up_nobody() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let wants = json!({"io.modelcontextprotocol/logLevel": "info"});
+    let mut slow = post(&client, &tool(1, "logs", json!({"count": 200, "bytes": 100_000}), &wants)).await;
+    until(async || {
+        let seen = text(&call(&client, 2, "seen", json!({})).await.last().await);
+        seen.contains("notifications/cancelled")
+    })
+    .await;
+    let mut count = 0;
+    while slow.event().await.is_some() {
+        count += 1;
+    }
+    assert!(count < 200, "{count}");
+}
+
+#[tokio::test]
+async fn headers_must_say_what_the_body_says() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let good = client.with("mcp-protocol-version", VERSION).with("mcp-method", "tools/call").with("mcp-name", "echo");
+    let message = tool(1, "echo", json!({"text": "a"}), &json!({}));
+    assert_eq!(good.post(&message).await.status, StatusCode::OK);
+    assert_eq!(good.with("mcp-name", "=?base64?ZWNobw==?=").post(&message).await.status, StatusCode::OK);
+    let mut bad = vec![
+        good.with("mcp-protocol-version", "2025-11-25"),
+        good.with("mcp-method", "TOOLS/CALL"),
+        good.with("mcp-name", "other"),
+        good.with("mcp-name", "=?base64?*?="),
+    ];
+    for name in ["mcp-protocol-version", "mcp-method", "mcp-name"] {
+        let mut without = good.clone();
+        without.headers.retain(|(known, _)| *known != name);
+        bad.push(without);
+    }
+    for client in bad {
+        let refused = client.post(&message).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{:?}", client.headers);
+        let refused = refused.json().await;
+        assert_eq!((&refused["error"]["code"], &refused["id"]), (&json!(-32020), &json!(1)));
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_of_this_revision_does_not_reach_the_program() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let client = client.with("mcp-protocol-version", VERSION);
+    for (message, status, code) in [
+        (json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}), 400, -32602),
+        (json!({"jsonrpc": "2.0", "id": 1, "result": {}}), 400, -32600),
+        (json!([{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}]), 400, -32600),
+        (request(1, "initialize", json!({}), &json!({})), 404, -32601),
+    ] {
+        let refused = client.with("mcp-method", message["method"].as_str().unwrap_or("x")).post(&message).await;
+        assert_eq!(refused.status, status, "{message}");
+        assert_eq!(refused.json().await["error"]["code"], code, "{message}");
+    }
+    let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
+    assert_eq!(client.post(&cancel).await.status, StatusCode::ACCEPTED);
+    for method in [Method::GET, Method::DELETE] {
+        assert_eq!(client.send(method, "").await.status, StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let seen = text(&call(&client, 1, "seen", json!({})).await.last().await);
+    assert_eq!(seen, "[]");
+}
+
+#[tokio::test]
+async fn status_follows_from_the_error() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    for (code, status) in
+        [(-32602, 200), (-32603, 200), (-32601, 404), (-32020, 400), (-32021, 400), (-32022, 400), (-32600, 400)]
+    {
+        let answer = call(&client, 1, "unknown", json!({"code": code})).await;
+        assert_eq!(answer.status, status, "{code}");
+        assert_eq!(answer.json().await["error"]["code"], code);
+    }
+}
+
+#[tokio::test]
+async fn refused_discover_is_400_so_that_clients_begin_with_initialize() {
+    for mode in ["old-discover", "end-at-start"] {
+        let (_running, client) = Running::start(&[mode], |_, _| {});
+        let refused = post(&client, &request(1, "server/discover", json!({}), &json!({}))).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{mode}");
+        assert!(refused.json().await["error"]["code"].is_i64());
+    }
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let discovered = post(&client, &request(1, "server/discover", json!({}), &json!({}))).await;
+    assert_eq!(discovered.json().await["result"]["supportedVersions"], json!([VERSION]));
+    // The same program serves sessions too.
+    client.initialize("2025-11-25").await;
+}
