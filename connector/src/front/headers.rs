@@ -72,11 +72,10 @@ fn with_content(mut headers: HeaderMap) -> HeaderMap {
 
 /// A value as `Mcp-Name` and `Mcp-Param-*` carry it ("Value Encoding"): plain if it can be, else as Base64.
 pub(super) fn encoded(value: &str) -> Option<HeaderValue> {
-    let is_plain = value.bytes().all(|byte| (0x20..=0x7e).contains(&byte))
-        && !value.starts_with(' ')
-        && !value.ends_with(' ')
-        && !(value.starts_with("=?base64?") && value.ends_with("?="));
-    if is_plain {
+    let is_printable = value.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
+    let has_outer_space = value.starts_with(' ') || value.ends_with(' ');
+    let looks_encoded = value.starts_with("=?base64?") && value.ends_with("?=");
+    if is_printable && !has_outer_space && !looks_encoded {
         return HeaderValue::from_str(value).ok();
     }
     HeaderValue::from_str(&format!("=?base64?{}?=", STANDARD.encode(value))).ok()

@@ -182,7 +182,7 @@ fn new_initialize_ends_the_session_before() {
 
 #[test]
 fn client_that_does_not_read_stops_the_reading_of_the_response() {
-    const MESSAGES: usize = 64;
+    const MESSAGES: usize = 40;
     run(async {
         let sent = Rc::new(Cell::new(0));
         let count = Rc::clone(&sent);
@@ -214,7 +214,7 @@ fn client_that_does_not_read_stops_the_reading_of_the_response() {
             sleep(Duration::from_millis(300)).await;
         }
         // The buffers of the sockets hold some.
-        assert!(sent.get() < MESSAGES / 2, "{}", sent.get());
+        assert!(sent.get() < MESSAGES * 3 / 4, "{}", sent.get());
         for number in 0..MESSAGES {
             let line = play.read().await.unwrap();
             assert!(line.starts_with(&format!("{{\"method\":\"n/{number}\"")), "{number}");
