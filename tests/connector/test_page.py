@@ -5,9 +5,11 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,6 +46,7 @@ def wrapped(server: dict) -> bool:
 
 
 WRAPPED = [server for server in servers() if wrapped(server) and "--" in server["args"]]
+ONCE = {server["name"]: server for server in WRAPPED}.values()
 # The commands that `run` serves on the pages, each once.
 RUNS = sorted({command.partition("#")[0].strip() for block in blocks("sh") for command in re.findall(r"mcp-sidecar run -- (.*)", block)})
 
@@ -146,11 +149,9 @@ def desktop(home: Path) -> Iterator[Callable[..., Desktop]]:
 
 
 def test_each_configuration_after_keeps_the_command_before() -> None:
-    """The command after `--` is the one that the client starts without the sidecar, if the page has both."""
+    """The command after `--` is the one that the client starts without the sidecar. A name has the same command everywhere."""
     before = {server["name"]: [server["command"], *server["args"]] for server in servers() if not wrapped(server)}
-    after = {server["name"]: server["args"][2:] for server in WRAPPED}
-    assert set(before) <= set(after)
-    assert {name: after[name] for name in before} == before
+    assert all(server["args"][2:] == before[server["name"]] for server in WRAPPED)
 
 
 def test_configurations_differ_from_each_other_only_where_they_may() -> None:
@@ -159,7 +160,7 @@ def test_configurations_differ_from_each_other_only_where_they_may() -> None:
     assert all(server["env"]["MCP_UPSTREAM_NAME"] == server["name"] for server in WRAPPED)
 
 
-@pytest.mark.parametrize("server", WRAPPED, ids=lambda server: f"{server['name']}-{server['args'][2]}")
+@pytest.mark.parametrize("server", ONCE, ids=lambda server: f"{server['name']}-{server['args'][2]}")
 def test_configuration_starts_the_server_and_counts_its_calls(server: dict, home: Path, desktop: Callable[..., Desktop]) -> None:
     client = desktop(server)
     assert client.begin() == server["args"][2]
@@ -209,6 +210,7 @@ class served:
         self.child = subprocess.Popen(
             ["sh", "-c", f"exec env {line}"], env=variables, cwd=home, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
+        self.output = ""
         self.ready = f"http://127.0.0.1:{ports['PROBE_PORT']}/ready"
 
     def __enter__(self) -> "served":
@@ -225,7 +227,7 @@ class served:
     def __exit__(self, *_: object) -> None:
         self.child.terminate()
         try:
-            self.child.communicate(timeout=DEADLINE)
+            self.output, _ = self.child.communicate(timeout=DEADLINE)
         finally:
             self.child.kill()
 
@@ -238,11 +240,95 @@ def test_run_serves_the_command(command: str, home: Path) -> None:
     assert answer["result"]["serverInfo"]["name"] == command.split()[0]
 
 
-def post(port: int, method: str, params: dict) -> dict:
+def post(port: int, method: str, params: dict, **headers: str) -> dict:
+    """The answer, of JSON or of an event stream. `session` is the id for `Mcp-Session-Id`."""
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-    headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
-    with urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}/mcp", body, headers), timeout=DEADLINE) as response:
-        return json.loads(response.read())
+    own = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/mcp", body, own | headers)
+    try:
+        response = urllib.request.urlopen(request, timeout=DEADLINE)
+    except urllib.error.HTTPError as error:
+        response = error
+    with response:
+        text = response.read().decode()
+        of_stream = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")]
+        return {"status": response.status, "session": response.headers.get("mcp-session-id"), **json.loads((of_stream or [text])[-1])}
+
+
+TROUBLE = PAGES["docs/stdio.md"].partition("## If it does not work\n")[2].partition("\n## ")[0]
+
+
+def seen(text: str) -> str:
+    """A text that is in the first column of the page's table: what one sees."""
+    assert any(text in row.split("|")[1] for row in TROUBLE.splitlines() if row.startswith("| ")), text
+    return text
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "text"),
+    [
+        (["--", "npxx"], {}, "npxx: not found on the PATH"),
+        (["--", "./mcp-sidecar"], {}, "a directory"),
+        (["--", "./mcp-sidecar/mcp_observability.wasm"], {}, "not executable"),
+        (["--", "npx"], {"ENVOY_BIN": ""}, '"envoy" cannot be started'),
+        (["--", "npx"], {"PORT": "{taken}"}, "port {taken} is in use"),
+        (["--", "npx"], {"MCP_UPSTREAM_URL": "http://localhost:1"}, "MCP_UPSTREAM_URL"),
+        ([], {}, "MCP_UPSTREAM_URL"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["run", "stdio"])
+def test_refused_start_is_in_the_table(mode: str, words: list[str], variables: dict[str, str], text: str, home: Path) -> None:
+    (home / "mcp-sidecar/mcp_observability.wasm").chmod(0o644)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        known = {"ENVOY_BIN": f"{home}/mcp-sidecar/envoy", "HOST": "127.0.0.1"}
+        env = environment(home, **known | {name: value.replace("{taken}", port) for name, value in variables.items()})
+        done = subprocess.run(
+            [home / "mcp-sidecar/mcp-sidecar", mode, *words], cwd=home, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=DEADLINE,
+        )
+    assert done.returncode == 2 and done.stdout == "", done
+    assert seen(text.replace("{taken}", "4000")).replace("4000", port) in done.stderr
+
+
+def test_program_that_ends_at_once_is_in_the_table(home: Path) -> None:
+    port = free_port()
+    with served(home, "mcp-sidecar run -- npx --fail", port) as sidecar:
+        answer = post(port, "initialize", INITIALIZE)
+    assert answer["error"]["code"] == -32000 and seen("exited with status 1") in answer["error"]["message"]
+    assert re.search(r"^\[npx \d+\] stand-in: no key$", sidecar.output, re.M), sidecar.output
+
+
+def test_program_that_ends_in_a_call_is_in_the_table(home: Path) -> None:
+    port = free_port()
+    with served(home, "mcp-sidecar run -- npx --end-at-call", port):
+        session = {"mcp-session-id": post(port, "initialize", INITIALIZE)["session"]}
+        answer = post(port, "tools/call", CALL, **session)
+        assert answer["error"]["code"] == -32000 and "exited with status 3" in answer["error"]["message"]
+        answer = post(port, "tools/call", CALL, **session)
+        assert (answer["status"], answer["error"]["code"]) == (404, -32001)
+    assert seen("HTTP 404, error -32001")
+
+
+def test_log_on_standard_output_and_full_sessions_are_in_the_table(home: Path) -> None:
+    port = free_port()
+    with served(home, "MCP_STDIO_SESSIONS=1 mcp-sidecar run -- npx --log-on-output", port) as sidecar:
+        assert post(port, "initialize", INITIALIZE)["session"]
+        answer = post(port, "initialize", INITIALIZE)
+        assert answer["status"] == 503 and seen("MCP_STDIO_SESSIONS") in answer["error"]["message"]
+    assert seen("is not a JSON-RPC message and was skipped") in sidecar.output
+
+
+def test_program_of_another_name_gets_the_variables_of_the_page(home: Path) -> None:
+    """`env` gives the program a variable that the sidecar removes, as the page says; others pass."""
+    assert "env LOG_LEVEL=debug npx" in PAGES["docs/stdio.md"]
+    port = free_port()
+    with served(home, "API_KEY=a OTEL_SERVICE_NAME=b SERVICE_VERSION=c mcp-sidecar run -- env LOG_LEVEL=debug npx", port):
+        session = {"mcp-session-id": post(port, "initialize", INITIALIZE)["session"]}
+        text = post(port, "tools/call", CALL, **session)["result"]["content"][0]["text"]
+    found = json.loads(text)["environment"]
+    assert found["API_KEY"] == "a" and found["OTEL_SERVICE_NAME"] == "b" and found["LOG_LEVEL"] == "debug"
+    assert not {"PORT", "HOST", "PROBE_PORT", "ADMIN_PORT", "SERVICE_VERSION", "ENVOY_BIN"} & set(found)
 
 
 def test_pages_name_the_pinned_envoy() -> None:
