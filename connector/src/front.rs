@@ -48,13 +48,12 @@ use tokio::time::timeout;
 
 /// Longest line and longest message of the server.
 const LINE_BYTES: usize = 64 * 1024 * 1024;
+/// Buffer of each thread that copies standard input or output.
+const COPY_BYTES: usize = 64 * 1024;
 /// How long open requests are waited for at the end of the input.
 const END_WAIT: Duration = Duration::from_secs(5);
 /// How long the answer to DELETE, and the client's reading of the last lines, are waited for.
 const LAST_WAIT: Duration = Duration::from_secs(2);
-
-/// Bytes that are copied at once.
-const COPY_BYTES: usize = 64 * 1024;
 
 /// The server of the front.
 #[derive(Clone, Debug)]
@@ -91,35 +90,40 @@ impl Front {
     ///
     /// The system has no more files or threads.
     pub fn start(upstream: Upstream, ended: impl FnOnce(FrontEnd) + Send + 'static) -> io::Result<Self> {
-        // Reading standard input cannot be interrupted, and its descriptor may be shared, so that it must not be made
-        // non-blocking. Threads copy it. The one that reads is left behind at the end.
-        let (reader, mut from_client) = UnixStream::pair()?;
-        let (writer, mut to_client) = UnixStream::pair()?;
-        let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-        let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        let (written, all_written) = mpsc::channel();
-        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.into()).spawn(work);
-        spawn("front-stdin", Box::new(move || drop(copy(&mut input, &mut from_client))))?;
-        spawn(
-            "front-stdout",
-            Box::new(move || {
-                drop(copy(&mut to_client, &mut output));
-                drop(written);
-            }),
-        )?;
-        let work = move || {
-            let end = run(upstream, reader, writer).unwrap_or_else(|error| FrontEnd::SessionLost(error.to_string()));
-            // The thread drops its sender, so this is an error either way.
-            let _: Result<(), _> = all_written.recv_timeout(LAST_WAIT);
-            ended(end);
-        };
-        spawn("front", Box::new(work))?;
+        let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        start(upstream, input, output, ended)?;
         Ok(Self(()))
     }
 }
 
-/// Copies until the end. `io::copy` would use `splice`, which holds the lock of the client's pipe while it waits for the socket,
-/// so that the client could not read what is in the pipe.
+/// Reading a file cannot be interrupted, and a descriptor that is shared with other processes must not be made non-blocking. So
+/// threads copy input and output. The one that reads is left behind at the end.
+fn start(
+    upstream: Upstream,
+    mut input: impl Read + Send + 'static,
+    mut output: impl Write + Send + 'static,
+    ended: impl FnOnce(FrontEnd) + Send + 'static,
+) -> io::Result<()> {
+    let (reader, mut from_client) = UnixStream::pair()?;
+    let (writer, mut to_client) = UnixStream::pair()?;
+    let (written, all_written) = mpsc::channel::<()>();
+    thread::Builder::new().name("front-stdin".into()).spawn(move || copy(&mut input, &mut from_client))?;
+    thread::Builder::new().name("front-stdout".into()).spawn(move || {
+        let _written = written;
+        copy(&mut to_client, &mut output)
+    })?;
+    thread::Builder::new().name("front".into()).spawn(move || {
+        let end = run(upstream, reader, writer).unwrap_or_else(|error| FrontEnd::SessionLost(error.to_string()));
+        // The other thread drops its sender when it has written everything.
+        let _ = all_written.recv_timeout(LAST_WAIT);
+        ended(end);
+    })?;
+    Ok(())
+}
+
+/// Copies until the end. [`io::copy`] is of no use here: it splices, and on Linux a splice that waits for data holds the lock of the
+/// client's pipe, so that the client cannot read what was written before.
 fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
     let mut buffer = vec![0; COPY_BYTES];
     loop {

@@ -93,7 +93,7 @@ impl RunningBridge {
     /// The directory or the socket cannot be made.
     pub(crate) fn start(program: &ServerProgram) -> io::Result<Self> {
         let ServerProgram { bridge, socket } = program;
-        let directory = socket.parent().unwrap_or(Path::new("/")).to_owned();
+        let directory = socket.parent().unwrap_or(socket).to_owned();
         if let Some(temporary) = directory.parent() {
             remove_abandoned(temporary);
         }

@@ -5,4 +5,5 @@ mod peer;
 mod failures;
 mod legacy;
 mod modern;
+mod pipes;
 mod streams;

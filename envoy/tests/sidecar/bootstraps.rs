@@ -117,6 +117,25 @@ fn every_kind_of_bootstrap_is_accepted() {
 }
 
 #[test]
+fn bootstrap_of_a_program_is_accepted_and_has_no_address_in_spans() {
+    let (envoy, module) = (envoy(), module());
+    let environment = HashMap::from([
+        ("ENVOY_BIN", envoy.as_str()),
+        ("MCP_FILTER_WASM", &module),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
+    ]);
+    let command_line = CommandLine { program: vec!["/bin/sh".into()], ..CommandLine::default() };
+    let rendered = bootstrap::render(&read_with(&environment, &command_line), MACHINE);
+    assert!(!rendered.to_string().contains("server.address"));
+    let check = rendered.pointer("/static_resources/clusters/0/health_checks/0/http_health_check").unwrap();
+    assert_eq!(check["path"], json!(mcp_connector::HEALTH_PATH));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("bootstrap.json");
+    fs::write(&file, rendered.to_string()).unwrap();
+    validate(&file);
+}
+
+#[test]
 fn idle_timeout_of_each_cluster_is_below_that_of_servers() {
     let (envoy, module) = (envoy(), module());
     let options = "/typed_extension_protocol_options/envoy.extensions.upstreams.http.v3.HttpProtocolOptions";

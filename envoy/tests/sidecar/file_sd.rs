@@ -1,8 +1,7 @@
 //! `MCP_SIDECAR_FILE_SD`: the file by which a collector finds a sidecar.
 
-use crate::support::{Sidecar, Upstream, get, launcher, say, until};
+use crate::support::{Sidecar, Upstream, get, say, until};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -49,17 +48,10 @@ fn file_is_there_while_the_sidecar_serves() {
 #[test]
 fn directory_that_cannot_be_written_is_refused() {
     for value in ["/absent", "[{files: [/etc/targets/*.yaml]}]"] {
-        let variables = HashMap::from([("MCP_UPSTREAM_URL", "http://127.0.0.1:9"), ("MCP_SIDECAR_FILE_SD", value)]);
-        let output = launcher(&variables)
-            .args(["run"])
-            .env("ADMIN_PORT", "9")
-            .env("PORT", "10")
-            .env("PROBE_PORT", "11")
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{text}");
+        let (mut sidecar, _lines) = Sidecar::spawn("http://127.0.0.1:9", &[("MCP_SIDECAR_FILE_SD", value)]);
+        assert_eq!(sidecar.ended().code(), Some(2));
         let expected = format!("mcp-sidecar: MCP_SIDECAR_FILE_SD: no file can be written to {value:?} (");
-        assert!(text.starts_with(&expected) && text.contains("[{files: [DIRECTORY/*.json]}]"), "{text}");
+        until("the problem is reported", || sidecar.errors().contains(&expected));
+        assert!(sidecar.errors().contains("[{files: [DIRECTORY/*.json]}]"), "{}", sidecar.errors());
     }
 }

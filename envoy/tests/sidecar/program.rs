@@ -1,8 +1,6 @@
 //! A server that is a program: `run -- COMMAND`.
 
 use crate::support::{INITIALIZE, MISBEHAVING, Session, Sidecar, get, is_gone, launcher, post, signal, until};
-use serde_json::json;
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -32,6 +30,22 @@ fn program_is_served_counted_and_without_the_sidecars_settings() {
     let series = r#"mcp_tool_calls_total{server_name="local",status="ok",error_type="",tool_name="environment"} 1"#;
     until("the call is counted", || get(sidecar.probe_port, "/metrics").body.contains(series));
     until("the server is healthy", || sidecar.probe("/health") == 200);
+}
+
+#[test]
+fn audit_log_leaves_the_program_its_mask() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("audit.jsonl");
+    let variables = [("MCP_AUDIT_LOG", log.to_str().unwrap()), ("TMPDIR", directory.path().to_str().unwrap())];
+    let sidecar = Sidecar::start_program(&PROGRAM, &variables);
+    let program = Session::begin(sidecar.port).program_id();
+    let mask = |id: u64| {
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        status.lines().find_map(|line| line.strip_prefix("Umask:\t").map(str::to_owned)).unwrap()
+    };
+    assert_eq!(mask(program), mask(std::process::id().into()));
+    assert_eq!(mask(sidecar.envoy_id().into()), "0137");
+    until("the session is logged", || fs::read_to_string(&log).unwrap().contains("\"initialize\""));
 }
 
 #[test]
@@ -133,22 +147,4 @@ fn drain_command_needs_no_url() {
     assert_eq!(sidecar.probe("/ready"), 503);
     sidecar.signal("TERM");
     assert_eq!(sidecar.ended().code(), Some(0));
-}
-
-#[test]
-fn spans_of_a_program_have_no_address() {
-    let command_line = mcp_sidecar::CommandLine { program: vec!["/bin/sh".into()], ..Default::default() };
-    let (envoy, module) = (crate::support::envoy(), crate::support::module());
-    let environment = HashMap::from([
-        ("ENVOY_BIN", envoy.as_str()),
-        ("MCP_FILTER_WASM", module.as_str()),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
-    ]);
-    let lookup = |name: &str| environment.get(name).map(|&value| value.to_owned());
-    let settings = mcp_sidecar::Settings::read(&lookup, &command_line).unwrap();
-    let machine = mcp_sidecar::Machine { connections: 1000, heap_bytes: 1 << 30 };
-    let bootstrap = mcp_sidecar::bootstrap::render(&settings, machine);
-    assert!(!bootstrap.to_string().contains("server.address"));
-    let check = bootstrap.pointer("/static_resources/clusters/0/health_checks/0/http_health_check").unwrap();
-    assert_eq!(check["path"], json!(mcp_connector::HEALTH_PATH));
 }

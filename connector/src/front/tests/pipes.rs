@@ -1,0 +1,73 @@
+//! The front on real pipes, as a process has them.
+
+use super::peer::json;
+use crate::front::{FrontEnd, Upstream, start};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::io::{BufRead, BufReader, Read, Write, pipe};
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// Starts a server that answers each request with the same line.
+fn server(answer: &'static str) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    thread::spawn(move || {
+        super::peer::run(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let service = service_fn(move |_| async move { Ok::<_, Infallible>(json(answer)) });
+                let connection =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                tokio::task::spawn_local(async move { drop(connection.await) });
+            }
+        });
+    });
+    address
+}
+
+#[test]
+fn client_reads_an_answer_while_the_front_waits_for_more() {
+    let answer = r#"{"id":1,"result":{}}"#;
+    let upstream = Upstream { address: server(answer), path: "/mcp".to_owned(), headers_at_once: false };
+    let (front_input, mut input) = pipe().unwrap();
+    let (output, front_output) = pipe().unwrap();
+    let (sender, ended) = mpsc::channel();
+    start(upstream, front_input, front_output, move |end| sender.send(end).unwrap()).unwrap();
+    let mut output = BufReader::new(output);
+    for _ in 0..3 {
+        input.write_all(b"{\"id\":1,\"method\":\"ping\"}\n").unwrap();
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        assert_eq!(line.trim_end(), answer);
+    }
+    // The last line needs no end, and its answer comes before the front ends.
+    input.write_all(b"{\"id\":1,\"method\":\"ping\"}").unwrap();
+    drop(input);
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest.trim_end(), answer);
+    assert_eq!(ended.recv_timeout(Duration::from_secs(20)).unwrap(), FrontEnd::InputEnded);
+}
+
+#[test]
+fn client_that_closes_its_side_ends_the_front() {
+    let answer = r#"{"id":1,"result":{}}"#;
+    let upstream = Upstream { address: server(answer), path: "/mcp".to_owned(), headers_at_once: false };
+    let (front_input, mut input) = pipe().unwrap();
+    let (output, front_output) = pipe().unwrap();
+    let (sender, ended) = mpsc::channel();
+    start(upstream, front_input, front_output, move |end| sender.send(end).unwrap()).unwrap();
+    drop(output);
+    let end = (0..2000).find_map(|_| {
+        // It notices when it writes. Its side of the input is closed then.
+        let _ = input.write_all(b"{\"id\":1,\"method\":\"ping\"}\n");
+        ended.recv_timeout(Duration::from_millis(10)).ok()
+    });
+    assert_eq!(end, Some(FrontEnd::InputEnded));
+}
