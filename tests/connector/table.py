@@ -1,12 +1,8 @@
 """The pairs of clients and servers on standard input and output, with the expected outcomes. See `support/matrix.py`."""
 
 from support.matrix import (
-    ASKED,
-    ASKED_TWICE,
     ELICITATION,
     EVERYTHING,
-    LISTS,
-    PING,
     PYTHON_NEW,
     PYTHON_NEW_MODERN,
     PYTHON_OLD,
@@ -16,7 +12,6 @@ from support.matrix import (
     RUST_MODERN,
     SSE,
     Row,
-    call,
 )
 
 TABLE = [

@@ -9,7 +9,6 @@ from pathlib import Path
 import servers
 from stdio_client import StdioClient
 from support import scrape
-from support.processes import Process, wait_for
 from support.sidecar import environment
 
 PROGRAM = "rmcp-3.11.0"
