@@ -296,6 +296,8 @@ def test_program_that_ends_at_once_is_in_the_table(home: Path) -> None:
     with served(home, "mcp-sidecar run -- npx --fail", port) as sidecar:
         answer = post(port, "initialize", INITIALIZE)
     assert answer["error"]["code"] == -32000 and seen("exited with status 1") in answer["error"]["message"]
+    # The arguments may be secrets: the operator sees them, clients do not.
+    assert "--fail" in sidecar.output and "--fail" not in answer["error"]["message"]
     assert re.search(r"^\[npx \d+\] stand-in: no key$", sidecar.output, re.M), sidecar.output
 
 
