@@ -21,6 +21,7 @@ from support.expected import series
 from support.peers import get
 from support.processes import free_port, wait_for
 from support.scrape import fetch, parse
+from support.sidecar import probe
 
 ROOT = Path(__file__).parents[2]
 STAND_IN = Path(__file__).parent / "programs/stand_in.py"
@@ -211,7 +212,7 @@ class served:
             ["sh", "-c", f"exec env {line}"], env=variables, cwd=home, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         self.output = ""
-        self.ready = f"http://127.0.0.1:{ports['PROBE_PORT']}/ready"
+        self.probe_port = int(ports["PROBE_PORT"])
 
     def __enter__(self) -> "served":
         wait_for("the sidecar to be ready", self.is_ready)
@@ -219,10 +220,10 @@ class served:
 
     def is_ready(self) -> bool:
         assert self.child.poll() is None, self.child.stdout.read()
-        try:
-            return urllib.request.urlopen(self.ready, timeout=5).status == 200
-        except OSError:
-            return False
+        return self.status("/ready") == 200
+
+    def status(self, path: str) -> int:
+        return probe(self.probe_port, path)
 
     def __exit__(self, *_: object) -> None:
         self.child.terminate()
@@ -294,7 +295,9 @@ def test_refused_start_is_in_the_table(mode: str, words: list[str], variables: d
 def test_program_that_ends_at_once_is_in_the_table(home: Path) -> None:
     port = free_port()
     with served(home, "mcp-sidecar run -- npx --fail", port) as sidecar:
+        assert sidecar.status("/health") == 200
         answer = post(port, "initialize", INITIALIZE)
+        wait_for("the sidecar to know that the start failed", lambda: sidecar.status("/health") == 503)
     assert answer["error"]["code"] == -32000 and seen("exited with status 1") in answer["error"]["message"]
     # The arguments may be secrets: the operator sees them, clients do not.
     assert "--fail" in sidecar.output and "--fail" not in answer["error"]["message"]
@@ -310,6 +313,15 @@ def test_program_that_ends_in_a_call_is_in_the_table(home: Path) -> None:
         answer = post(port, "tools/call", CALL, **session)
         assert (answer["status"], answer["error"]["code"]) == (404, -32001)
     assert seen("HTTP 404, error -32001")
+
+
+def test_stdio_ends_with_the_session_of_its_program(home: Path, desktop: Callable[..., Desktop]) -> None:
+    client = desktop({"command": f"{home}/mcp-sidecar/mcp-sidecar", "args": ["stdio", "--", "npx", "--end-at-call"], "env": {
+        "ENVOY_BIN": f"{home}/mcp-sidecar/envoy"}})
+    client.begin()
+    answer = client.request("tools/call", CALL, 2)
+    assert answer["error"]["code"] == -32000 and "exited with status 3" in answer["error"]["message"]
+    assert client.child.wait(DEADLINE) == 1
 
 
 def test_log_on_standard_output_and_full_sessions_are_in_the_table(home: Path) -> None:
