@@ -275,6 +275,8 @@ def seen(text: str) -> str:
         (["--", "npx"], {"PORT": "{taken}"}, "port {taken} is in use"),
         (["--", "npx"], {"MCP_UPSTREAM_URL": "http://localhost:1"}, "MCP_UPSTREAM_URL"),
         ([], {}, "MCP_UPSTREAM_URL"),
+        (["--", "npx"], {"MCP_SIDECAR_FILE_SD": "missing"}, "MCP_SIDECAR_FILE_SD: no file can be written"),
+        (["--", "npx"], {"TMPDIR": "/" + 120 * "a"}, "is too long for the path of a Unix socket"),
     ],
 )
 @pytest.mark.parametrize("mode", ["run", "stdio"])
