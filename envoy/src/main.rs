@@ -21,8 +21,9 @@ struct Arguments {
 enum Command {
     /// Starts the sidecar in front of an HTTP server (MCP_UPSTREAM_URL) or of a program on standard input and output (COMMAND).
     ///
-    /// Its settings are environment variables. Either MCP_UPSTREAM_URL or COMMAND is required. A program is started for each
-    /// session, without a shell, with this environment less the sidecar's own settings; its standard error is passed on.
+    /// Its settings are environment variables. Either MCP_UPSTREAM_URL or COMMAND is required. The program is started without a
+    /// shell, once per session, or once for all clients from protocol version 2026-07-28 on. It has this environment less the
+    /// sidecar's own settings (`env LOG_LEVEL=debug COMMAND` sets one of those for it). Its standard error is passed on.
     ///
     /// Exit status: 0 after a drain by SIGTERM or SIGINT; 2 if settings are refused, or the command is not found; else Envoy's
     /// exit status.

@@ -7,21 +7,22 @@ mod program;
 mod proxies;
 mod reader;
 mod running;
+mod server;
 mod telemetry;
 #[cfg(test)]
 mod tests;
 mod unknown_variables;
 mod upstream;
 
-use crate::endpoint::{Endpoint, Scheme};
+use crate::endpoint::Endpoint;
 use crate::envoy_binary::EnvoyBinary;
 use crate::filter_plugin::FilterPlugin;
 use crate::forward_proxy::ForwardProxy;
 use crate::ports::FreePorts;
 use crate::problem::Problem;
-use crate::server_program::ServerProgram;
 use reader::Reader;
 pub use running::Running;
+pub use server::{ClientCertificate, HostHeader, Server, Upstream};
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -75,52 +76,6 @@ pub struct Settings {
     pub file_sd: Option<PathBuf>,
     /// Variables that are set but ignored; they are reported at the start.
     pub remarks: Vec<Problem>,
-}
-
-/// The MCP server and the connection to it.
-#[derive(Clone, Debug)]
-pub struct Upstream {
-    /// Its URL, or the program.
-    pub server: Server,
-    /// Timeout for the response headers of a POST; 0 is no timeout.
-    pub timeout_ms: u32,
-    /// The `Host` header that the server receives.
-    pub host_header: HostHeader,
-    /// Trusted certificate authorities, for https.
-    pub ca_file: Option<PathBuf>,
-    /// Client certificate, for https.
-    pub client_certificate: Option<ClientCertificate>,
-    /// Idle timeout of connections to the server.
-    pub idle_ms: u32,
-    /// Forward proxy, for https.
-    pub proxy: Option<ForwardProxy>,
-}
-
-/// What the MCP server is.
-#[derive(Clone, Debug)]
-pub enum Server {
-    /// A server with this URL.
-    Url(Endpoint),
-    /// A program on standard input and output.
-    Program(ServerProgram),
-}
-
-/// A client certificate and its private key; both files are PEM.
-#[derive(Clone, Debug)]
-pub struct ClientCertificate {
-    /// The certificate, followed by the intermediate certificates.
-    pub certificate: PathBuf,
-    /// The private key.
-    pub key: PathBuf,
-}
-
-/// The `Host` header that the MCP server receives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HostHeader {
-    /// The client's `Host`.
-    Preserve,
-    /// The URL's host and port.
-    Upstream,
 }
 
 /// Resource attributes of spans and logs.
@@ -179,45 +134,6 @@ impl Sampler {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the share is from 0 to 1")]
     pub(crate) fn millionths(share: f64) -> u32 {
         (share * f64::from(Self::ALL)).round() as u32
-    }
-}
-
-// === impl Upstream ===
-
-impl Upstream {
-    /// The URL, if the server has one.
-    pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
-        match &self.server {
-            Server::Url(endpoint) => Some(endpoint),
-            Server::Program(_) => None,
-        }
-    }
-
-    /// The program, if the server is one.
-    pub(crate) fn program(&self) -> Option<&ServerProgram> {
-        match &self.server {
-            Server::Url(_) => None,
-            Server::Program(program) => Some(program),
-        }
-    }
-
-    /// Whether the connection to the server uses TLS.
-    pub(crate) fn is_https(&self) -> bool {
-        self.endpoint().is_some_and(|endpoint| endpoint.scheme == Scheme::Https)
-    }
-
-    /// The URL or the command, for messages to the operator.
-    pub(crate) fn text(&self) -> String {
-        match &self.server {
-            Server::Url(endpoint) => endpoint.url(),
-            Server::Program(program) => program.bridge.command.text(),
-        }
-    }
-
-    /// Whether `Host` is replaced with the server's own name. Absolute URLs in the server's responses then lead to the server
-    /// and not to the sidecar.
-    pub(crate) fn rewrites_host(&self) -> bool {
-        self.host_header == HostHeader::Upstream
     }
 }
 
