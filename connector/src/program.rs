@@ -86,7 +86,7 @@ impl Program {
 
     /// The process id, which is also the id of the process group.
     #[cfg(test)]
-    fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.id
     }
 

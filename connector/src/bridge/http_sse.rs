@@ -3,9 +3,9 @@
 //! Specification: MCP 2024-11-05, basic/transports. The session is over when the client closes the stream.
 
 use crate::bridge::event;
-use crate::bridge::reply::{self, Reply, code};
-use crate::bridge::session::{Events, Initialized, unknown_session};
-use crate::bridge::sessions::{Sessions, failed, too_many};
+use crate::bridge::reply::{self, Refusal, Reply, code};
+use crate::bridge::session::{Events, Initialized};
+use crate::bridge::sessions::{Sessions, too_many};
 use crate::message::{Body as Posted, Kind};
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -23,11 +23,11 @@ pub(super) fn open(sessions: &Rc<Sessions>) -> Reply {
 }
 
 /// `POST /message?sessionId=`
-pub(super) async fn post(query: Option<&str>, body: Posted, sessions: &Rc<Sessions>) -> Reply {
+pub(super) async fn post(query: Option<&str>, body: Posted, sessions: &Rc<Sessions>) -> Result<Reply, Refusal> {
     let Some(id) = session_id(query) else {
-        return reply::error(StatusCode::BAD_REQUEST, code::SERVER, "Bad Request: sessionId is missing");
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, code::SERVER, "Bad Request: sessionId is missing"));
     };
-    let Some(session) = sessions.find(id) else { return unknown_session() };
+    let session = sessions.find(id).ok_or_else(Refusal::unknown_session)?;
     let messages = match body {
         Posted::Single(message) => vec![message],
         Posted::Batch(messages) => messages,
@@ -36,18 +36,13 @@ pub(super) async fn post(query: Option<&str>, body: Posted, sessions: &Rc<Sessio
     match (session.has_program(), initialize.map(|message| message.kind())) {
         (true, None) => {}
         (false, Some(Kind::Request(_, id))) => {
-            if let Err(reason) = sessions.start(&session, id, Initialized::Stream) {
-                return reply::json(StatusCode::BAD_REQUEST, failed(id.text(), &reason));
-            }
+            let started = sessions.start(&session, id, Initialized::Stream);
+            started.map_err(|reason| Refusal::new(StatusCode::BAD_REQUEST, code::SERVER, reason).of(id.text()))?;
         }
-        (true, Some(_)) => return invalid("Invalid Request: Server already initialized"),
-        (false, _) => return invalid("Invalid Request: Server not initialized"),
+        (true, Some(_)) => return Err(Refusal::invalid("Server already initialized")),
+        (false, _) => return Err(Refusal::invalid("Server not initialized")),
     }
     session.post(messages).await
-}
-
-fn invalid(reason: &str) -> Reply {
-    reply::error(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, reason)
 }
 
 fn session_id(query: Option<&str>) -> Option<&str> {

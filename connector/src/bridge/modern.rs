@@ -4,7 +4,7 @@
 //! Specification: MCP 2026-07-28, basic/transports/streamable-http, "Request Metadata". **What this does not do:** check
 //! `Mcp-Param-*`, which needs the schemas of the tools.
 
-use crate::bridge::reply::{self, Reply, code};
+use crate::bridge::reply::{Refusal, code};
 use crate::message::{Kind, Message, Place};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -28,26 +28,25 @@ pub(super) fn is_named(headers: &HeaderMap) -> bool {
 
 /// Refuses a message that must not reach the program. `Ok(true)`: it is a request that may.
 /// `Ok(false)`: a notification, which ends here, because it cannot be known whose request it is about.
-pub(super) fn check(headers: &HeaderMap, message: &Message) -> Result<bool, Reply> {
-    let id = message.raw(Place::Id).unwrap_or("null");
+pub(super) fn check(headers: &HeaderMap, message: &Message) -> Result<bool, Refusal> {
     let method = match message.kind() {
         Kind::Request(method, _) => method,
         Kind::Notification(_) => return Ok(false),
-        Kind::Result(_) | Kind::Error(_) => {
-            return Err(refuse(StatusCode::BAD_REQUEST, "null", code::INVALID_REQUEST, "a client sends no answers"));
-        }
+        Kind::Result(_) | Kind::Error(_) => return Err(Refusal::invalid("a client sends no answers")),
     };
-    check_meta(message).map_err(|reason| refuse(StatusCode::BAD_REQUEST, id, code::INVALID_PARAMS, &reason))?;
-    check_headers(headers, message, method)
-        .map_err(|reason| refuse(StatusCode::BAD_REQUEST, id, code::HEADER_MISMATCH, &reason))?;
-    if method == "initialize" {
-        return Err(refuse(StatusCode::NOT_FOUND, id, code::METHOD_NOT_FOUND, "Method not found: initialize"));
-    }
-    Ok(true)
+    let checked = check_meta(message).and_then(|()| check_headers(headers, message, method)).and_then(|()| {
+        let reason = "Method not found: initialize";
+        let is_initialize = method == "initialize";
+        if is_initialize { Err(Refusal::new(StatusCode::NOT_FOUND, code::METHOD_NOT_FOUND, reason)) } else { Ok(true) }
+    });
+    checked.map_err(|refusal| refusal.of(message.raw(Place::Id).unwrap_or("null")))
 }
 
-fn check_meta(message: &Message) -> Result<(), String> {
-    let missing = |name| format!("Invalid params: `_meta` lacks io.modelcontextprotocol/{name}");
+fn check_meta(message: &Message) -> Result<(), Refusal> {
+    let missing = |name| {
+        let reason = format!("Invalid params: `_meta` lacks io.modelcontextprotocol/{name}");
+        Refusal::new(StatusCode::BAD_REQUEST, code::INVALID_PARAMS, reason)
+    };
     if message.protocol_version().is_none() {
         return Err(missing("protocolVersion"));
     }
@@ -57,7 +56,7 @@ fn check_meta(message: &Message) -> Result<(), String> {
     Ok(())
 }
 
-fn check_headers(headers: &HeaderMap, message: &Message, method: &str) -> Result<(), String> {
+fn check_headers(headers: &HeaderMap, message: &Message, method: &str) -> Result<(), Refusal> {
     compare(headers, &PROTOCOL_VERSION, message.protocol_version())?;
     compare(headers, &METHOD, Some(method.to_owned()))?;
     let name = match method {
@@ -69,23 +68,19 @@ fn check_headers(headers: &HeaderMap, message: &Message, method: &str) -> Result
     compare(headers, &NAME, name)
 }
 
-/// A header must be there once and have the value of the body.
-fn compare(headers: &HeaderMap, name: &HeaderName, body: Option<String>) -> Result<(), String> {
+/// A header must be there once and have the value of the body. Where the body has none, the program says what is wrong.
+fn compare(headers: &HeaderMap, name: &HeaderName, body: Option<String>) -> Result<(), Refusal> {
+    let Some(body) = body else { return Ok(()) };
     let mut values = headers.get_all(name).iter();
-    let (value, more) = (values.next(), values.next());
-    let Some(body) = body else {
-        // The program says what is wrong with the params.
-        return Ok(());
+    let reason = match (values.next().map(|value| decode(value.as_bytes())), values.next()) {
+        (None, _) => "is missing",
+        (Some(_), Some(_)) => "is there twice",
+        (Some(None), None) => "cannot be decoded",
+        (Some(Some(value)), None) if value != body.as_bytes() => "is not what the body says",
+        (Some(Some(_)), None) => return Ok(()),
     };
-    let value = value.ok_or_else(|| format!("Header mismatch: {name} is missing"))?;
-    if more.is_some() {
-        return Err(format!("Header mismatch: {name} is there twice"));
-    }
-    match decode(value.as_bytes()) {
-        Some(value) if value == body.as_bytes() => Ok(()),
-        Some(_) => Err(format!("Header mismatch: {name} is not what the body says")),
-        None => Err(format!("Header mismatch: {name} cannot be decoded")),
-    }
+    let reason = format!("Header mismatch: {name} {reason}");
+    Err(Refusal::new(StatusCode::BAD_REQUEST, code::HEADER_MISMATCH, reason))
 }
 
 /// A value as it stands, or base64 between markers.
@@ -95,8 +90,4 @@ fn decode(value: &[u8]) -> Option<Vec<u8>> {
         Some(encoded) => STANDARD.decode(encoded).ok(),
         None => Some(value.to_vec()),
     }
-}
-
-fn refuse(status: StatusCode, id: &str, code: i64, reason: &str) -> Reply {
-    reply::json(status, reply::error_text(id, code, reason).into())
 }

@@ -37,9 +37,44 @@ pub(super) fn error_text(id: &str, code: i64, message: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":{}}}}}"#, json!(message))
 }
 
-/// A response with a JSON-RPC error without an id.
-pub(super) fn error(status: StatusCode, code: i64, message: &str) -> Reply {
-    json(status, error_text("null", code, message).into())
+/// A response with a JSON-RPC error.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    code: i64,
+    reason: String,
+    /// JSON text.
+    id: String,
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    /// A refusal of a body, or of a request whose id is not known.
+    pub(super) fn new(status: StatusCode, code: i64, reason: impl Into<String>) -> Self {
+        Self { status, code, reason: reason.into(), id: "null".to_owned() }
+    }
+
+    /// Of a request that is not valid.
+    pub(super) fn invalid(reason: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, format!("Invalid Request: {reason}"))
+    }
+
+    /// The session is not known, or is over.
+    pub(super) fn unknown_session() -> Self {
+        Self::new(StatusCode::NOT_FOUND, code::UNKNOWN_SESSION, "Session not found")
+    }
+
+    /// The same, as the answer to the request with this id.
+    pub(super) fn of(self, id: &str) -> Self {
+        Self { id: id.to_owned(), ..self }
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        json(refusal.status, error_text(&refusal.id, refusal.code, &refusal.reason).into())
+    }
 }
 
 /// A response with one JSON-RPC message.
@@ -92,7 +127,7 @@ pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> Reply {
 
 /// The path has other methods.
 pub(super) fn method_not_allowed(allowed: &'static str) -> Reply {
-    let mut reply = error(StatusCode::METHOD_NOT_ALLOWED, code::SERVER, "Method not allowed");
+    let mut reply = Reply::from(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, code::SERVER, "Method not allowed"));
     reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     reply
 }

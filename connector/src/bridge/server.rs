@@ -2,13 +2,12 @@
 
 use crate::bridge::HEALTH_PATH;
 use crate::bridge::programs::Programs;
-use crate::bridge::reply::{self, EVENT_STREAM, Reply, SESSION_ID, code};
-use crate::bridge::session::{Session, unknown_session};
+use crate::bridge::reply::{self, EVENT_STREAM, Refusal, Reply, SESSION_ID, code};
+use crate::bridge::session::Session;
 use crate::bridge::sessions::Sessions;
 use crate::bridge::shared::Shared;
 use crate::bridge::{http_sse, modern};
 use crate::message::{Body, Kind, Message, Unreadable};
-use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, ORIGIN};
@@ -60,163 +59,145 @@ pub(super) async fn serve(listener: UnixListener, server: Rc<Server>) {
 }
 
 async fn handle(request: Request<Incoming>, server: &Server) -> Reply {
-    if let Some(refused) = refuse_origin(request.headers()) {
-        return refused;
-    }
-    match request.uri().path() {
-        HEALTH_PATH if server.programs.is_healthy() => reply::text(StatusCode::OK, "ok\n"),
-        HEALTH_PATH => reply::text(StatusCode::SERVICE_UNAVAILABLE, "the last start of the MCP server failed\n"),
-        "/" | "/mcp" => endpoint(request, server).await,
-        "/sse" if request.method() == Method::GET => http_sse::open(&server.sessions),
-        "/sse" => reply::method_not_allowed("GET"),
-        "/message" if request.method() == Method::POST => post_message(request, server).await,
-        "/message" => reply::method_not_allowed("POST"),
-        _ => reply::text(StatusCode::NOT_FOUND, "Not Found\n"),
-    }
+    let answered = match check_origin(request.headers()) {
+        Ok(()) => by_path(request, server).await,
+        Err(refusal) => Err(refusal),
+    };
+    answered.unwrap_or_else(Reply::from)
 }
 
-async fn endpoint(request: Request<Incoming>, server: &Server) -> Reply {
+async fn by_path(request: Request<Incoming>, server: &Server) -> Result<Reply, Refusal> {
+    let (path, method) = (request.uri().path(), request.method());
+    Ok(match (path, method) {
+        (HEALTH_PATH, _) if server.programs.is_healthy() => reply::text(StatusCode::OK, "ok\n"),
+        (HEALTH_PATH, _) => reply::text(StatusCode::SERVICE_UNAVAILABLE, "the last start of the MCP server failed\n"),
+        ("/" | "/mcp", _) => return endpoint(request, server).await,
+        ("/sse", &Method::GET) => http_sse::open(&server.sessions),
+        ("/sse", _) => reply::method_not_allowed("GET"),
+        ("/message", &Method::POST) => {
+            let (head, body) = request.into_parts();
+            let body = read(&head.headers, body, server.programs.settings.line_bytes).await?;
+            return http_sse::post(head.uri.query(), body, &server.sessions).await;
+        }
+        ("/message", _) => reply::method_not_allowed("POST"),
+        _ => reply::text(StatusCode::NOT_FOUND, "Not Found\n"),
+    })
+}
+
+async fn endpoint(request: Request<Incoming>, server: &Server) -> Result<Reply, Refusal> {
     let headers = request.headers();
     let is_modern = modern::is_named(headers);
     match *request.method() {
         Method::POST => post(request, server).await,
-        Method::GET | Method::DELETE if is_modern => reply::method_not_allowed("POST"),
+        Method::GET | Method::DELETE if is_modern => Ok(reply::method_not_allowed("POST")),
         Method::GET => get(headers, &server.sessions),
-        Method::DELETE => match session(headers, &server.sessions) {
-            Ok(session) => {
-                server.sessions.remove(&session.id);
-                session.stop("the client ended the session");
-                reply::empty(StatusCode::OK)
-            }
-            Err(refused) => refused,
-        },
-        _ => reply::method_not_allowed("GET, POST, DELETE"),
+        Method::DELETE => {
+            let session = session(headers, &server.sessions)?;
+            server.sessions.remove(&session.id);
+            session.stop("the client ended the session");
+            Ok(reply::empty(StatusCode::OK))
+        }
+        _ => Ok(reply::method_not_allowed("GET, POST, DELETE")),
     }
 }
 
-async fn post_message(request: Request<Incoming>, server: &Server) -> Reply {
-    let (head, body) = request.into_parts();
-    match read(&head.headers, body, server.programs.settings.line_bytes).await {
-        Ok(body) => http_sse::post(head.uri.query(), body, &server.sessions).await,
-        Err(refused) => refused,
-    }
-}
-
-fn get(headers: &HeaderMap, sessions: &Rc<Sessions>) -> Reply {
+fn get(headers: &HeaderMap, sessions: &Rc<Sessions>) -> Result<Reply, Refusal> {
     if !accepts(headers, &[EVENT_STREAM]) {
-        return not_acceptable("Not Acceptable: Client must accept text/event-stream");
+        let reason = "Not Acceptable: Client must accept text/event-stream";
+        return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, code::SERVER, reason));
     }
-    match session(headers, sessions) {
-        Ok(session) => session.get(header(headers, &LAST_EVENT_ID)),
-        Err(refused) => refused,
-    }
+    Ok(session(headers, sessions)?.get(header(headers, &LAST_EVENT_ID)))
 }
 
-async fn post(request: Request<Incoming>, server: &Server) -> Reply {
+async fn post(request: Request<Incoming>, server: &Server) -> Result<Reply, Refusal> {
     let (head, body) = request.into_parts();
     let headers = &head.headers;
     if !accepts(headers, &["application/json", EVENT_STREAM]) {
-        return not_acceptable("Not Acceptable: Client must accept both application/json and text/event-stream");
+        let reason = "Not Acceptable: Client must accept both application/json and text/event-stream";
+        return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, code::SERVER, reason));
     }
-    match read(headers, body, server.programs.settings.line_bytes).await {
-        Ok(Body::Single(message)) => post_single(headers, message, server).await,
-        Ok(Body::Batch(_)) if modern::is_named(headers) => invalid("Invalid Request: this revision has no batches"),
-        Ok(Body::Batch(messages)) if messages.is_empty() => invalid("Invalid Request: an empty batch"),
-        Ok(Body::Batch(messages)) => post_to_session(headers, messages, &server.sessions).await,
-        Err(refused) => refused,
+    match read(headers, body, server.programs.settings.line_bytes).await? {
+        Body::Single(message) => post_single(headers, message, server).await,
+        Body::Batch(_) if modern::is_named(headers) => Err(Refusal::invalid("this revision has no batches")),
+        Body::Batch(messages) if messages.is_empty() => Err(Refusal::invalid("an empty batch")),
+        Body::Batch(messages) => post_to_session(headers, messages, &server.sessions).await,
     }
 }
 
 /// The revision is decided here: `initialize` begins a session, the `_meta` or the header of 2026-07-28 needs none.
-async fn post_single(headers: &HeaderMap, message: Message, server: &Server) -> Reply {
+async fn post_single(headers: &HeaderMap, message: Message, server: &Server) -> Result<Reply, Refusal> {
     let has_version = message.protocol_version().is_some();
     if let Kind::Request(method, id) = message.kind()
         && method == "initialize"
         && !has_version
         && !headers.contains_key(SESSION_ID)
     {
-        return server.sessions.initialize(&message, id).await;
+        return Ok(server.sessions.initialize(&message, id).await);
     }
     if !has_version && !modern::is_named(headers) {
         return post_to_session(headers, vec![message], &server.sessions).await;
     }
-    match modern::check(headers, &message) {
-        Ok(true) => server.shared.request(&message).await,
-        Ok(false) => reply::empty(StatusCode::ACCEPTED),
-        Err(refused) => refused,
+    if modern::check(headers, &message)? {
+        return Ok(server.shared.request(&message).await);
     }
+    Ok(reply::empty(StatusCode::ACCEPTED))
 }
 
-async fn post_to_session(headers: &HeaderMap, messages: Vec<Message>, sessions: &Sessions) -> Reply {
-    let session = match session(headers, sessions) {
-        Ok(session) => session,
-        Err(refused) => return refused,
-    };
+async fn post_to_session(headers: &HeaderMap, messages: Vec<Message>, sessions: &Sessions) -> Result<Reply, Refusal> {
+    let session = session(headers, sessions)?;
     if messages.iter().any(|message| message.method() == Some("initialize")) {
-        return invalid("Invalid Request: Server already initialized");
+        return Err(Refusal::invalid("Server already initialized"));
     }
     session.post(messages).await
 }
 
 /// The session that the headers name.
-fn session(headers: &HeaderMap, sessions: &Sessions) -> Result<Rc<Session>, Reply> {
-    let Some(id) = headers.get(SESSION_ID) else {
-        let reason = "Bad Request: Mcp-Session-Id header is required";
-        return Err(reply::error(StatusCode::BAD_REQUEST, code::SERVER, reason));
-    };
-    let session = id.to_str().ok().and_then(|id| sessions.find(id)).ok_or_else(unknown_session)?;
-    if let Some(version) = headers.get(modern::PROTOCOL_VERSION)
-        && !VERSIONS.iter().any(|known| version == known)
-    {
-        let known = VERSIONS.join(", ");
-        let reason = format!("Bad Request: Unsupported protocol version (supported versions: {known})");
-        return Err(reply::error(StatusCode::BAD_REQUEST, code::SERVER, &reason));
+fn session(headers: &HeaderMap, sessions: &Sessions) -> Result<Rc<Session>, Refusal> {
+    let bad = |reason: &str| Refusal::new(StatusCode::BAD_REQUEST, code::SERVER, format!("Bad Request: {reason}"));
+    let id = headers.get(SESSION_ID).ok_or_else(|| bad("Mcp-Session-Id header is required"))?;
+    let session = id.to_str().ok().and_then(|id| sessions.find(id)).ok_or_else(Refusal::unknown_session)?;
+    match headers.get(modern::PROTOCOL_VERSION) {
+        Some(version) if !VERSIONS.iter().any(|known| version == known) => {
+            let known = VERSIONS.join(", ");
+            Err(bad(&format!("Unsupported protocol version (supported versions: {known})")))
+        }
+        _ => Ok(session),
     }
-    Ok(session)
 }
 
-async fn read(headers: &HeaderMap, body: Incoming, limit: usize) -> Result<Body, Reply> {
-    if !is_json(headers) {
+async fn read(headers: &HeaderMap, body: Incoming, limit: usize) -> Result<Body, Refusal> {
+    if header(headers, &CONTENT_TYPE).is_none_or(|value| media_type(value) != "application/json") {
         let reason = "Unsupported Media Type: Content-Type must be application/json";
-        return Err(reply::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::SERVER, reason));
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::SERVER, reason));
     }
     let text = match Limited::new(body, limit).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
             let reason = format!("Payload Too Large: more than {limit} bytes (MCP_STDIO_LINE_BYTES)");
-            return Err(reply::error(StatusCode::PAYLOAD_TOO_LARGE, code::SERVER, &reason));
+            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, code::SERVER, reason));
         }
-        Err(_) => return Err(invalid("the body is not complete")),
+        Err(_) => return Err(Refusal::invalid("the body is not complete")),
     };
-    parse(&text)
-}
-
-fn parse(text: &Bytes) -> Result<Body, Reply> {
-    Body::read(text).map_err(|unreadable| match &unreadable {
+    Body::read(&text).map_err(|unreadable| match &unreadable {
         Unreadable::Json(_) => {
-            reply::error(StatusCode::BAD_REQUEST, code::PARSE_ERROR, &format!("Parse error: {unreadable}"))
+            Refusal::new(StatusCode::BAD_REQUEST, code::PARSE_ERROR, format!("Parse error: {unreadable}"))
         }
-        Unreadable::Message(_) => invalid(&format!("Invalid Request: {unreadable}")),
+        Unreadable::Message(_) => Refusal::invalid(&unreadable.to_string()),
     })
 }
 
-fn invalid(reason: &str) -> Reply {
-    reply::error(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, reason)
-}
-
-fn not_acceptable(reason: &str) -> Reply {
-    reply::error(StatusCode::NOT_ACCEPTABLE, code::SERVER, reason)
-}
-
 /// A page of another origin may make a browser send requests to this host (DNS rebinding).
-fn refuse_origin(headers: &HeaderMap) -> Option<Reply> {
-    let origin = headers.get(ORIGIN)?;
+fn check_origin(headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     let host = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| without_port(host));
     let is_local = host.is_some_and(|host| {
         host.eq_ignore_ascii_case("localhost")
             || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     });
-    (!is_local).then(|| reply::error(StatusCode::FORBIDDEN, code::SERVER, "Forbidden: Origin is not local"))
+    if is_local {
+        return Ok(());
+    }
+    Err(Refusal::new(StatusCode::FORBIDDEN, code::SERVER, "Forbidden: Origin is not local"))
 }
 
 fn without_port(host: &str) -> &str {
@@ -237,10 +218,6 @@ fn accepts(headers: &HeaderMap, types: &[&str]) -> bool {
         let group = wanted.split_once('/').map_or("", |(group, _)| group);
         ranges.iter().any(|range| range == "*/*" || range == wanted || *range == format!("{group}/*"))
     })
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    header(headers, &CONTENT_TYPE).is_some_and(|value| media_type(value) == "application/json")
 }
 
 /// A media type without its parameters.

@@ -5,11 +5,11 @@
 
 use crate::bridge::event::StreamId;
 use crate::bridge::programs::Programs;
-use crate::bridge::reply::{self, Reply, code};
+use crate::bridge::reply::{self, Refusal, Reply};
 use crate::bridge::router::{Duplicate, Reader, Router};
 use crate::bridge::sessions::Sessions;
 use crate::message::{Id, Kind, Message, Place};
-use crate::program::{Input, Line, Output, Program};
+use crate::program::{Gone, Input, Line, Output, Program};
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::body::{Body, Frame};
@@ -72,10 +72,6 @@ impl Initialized {
         }
     }
 }
-
-/// The session is over.
-#[derive(Debug)]
-pub(super) struct Over;
 
 // === impl Session ===
 
@@ -200,48 +196,29 @@ impl Session {
     }
 
     /// Messages of the client.
-    pub(super) async fn post(self: &Rc<Self>, messages: Vec<Message>) -> Reply {
+    pub(super) async fn post(self: &Rc<Self>, messages: Vec<Message>) -> Result<Reply, Refusal> {
         self.used.set(Instant::now());
         if let Some(stream) = self.stream {
-            return self.post_for_stream(&messages, stream).await;
+            self.router.borrow_mut().call(&messages, stream).map_err(|duplicate| refusal(&duplicate))?;
+            self.send(&messages).await.map_err(|Gone| Refusal::unknown_session())?;
+            return Ok(reply::text(StatusCode::ACCEPTED, "Accepted"));
         }
         if messages.iter().any(|message| matches!(message.kind(), Kind::Request(..))) {
-            return self.post_requests(&messages).await;
+            let reader = self.router.borrow_mut().post(&messages).map_err(|duplicate| refusal(&duplicate))?;
+            let events = Events { session: self.clone(), reader };
+            // If the program is gone, the stream gets errors as answers.
+            let _ = self.send(&messages).await;
+            return Ok(reply::events(events));
         }
-        match self.send(&messages).await {
-            Ok(()) => reply::empty(StatusCode::ACCEPTED),
-            Err(Over) => unknown_session(),
-        }
-    }
-
-    async fn post_requests(self: &Rc<Self>, messages: &[Message]) -> Reply {
-        let posted = self.router.borrow_mut().post(messages);
-        match posted {
-            Ok(reader) => {
-                let events = Events { session: self.clone(), reader };
-                // If the program is gone, the stream gets errors as answers.
-                let _ = self.send(messages).await;
-                reply::events(events)
-            }
-            Err(duplicate) => refuse(&duplicate),
-        }
-    }
-
-    async fn post_for_stream(self: &Rc<Self>, messages: &[Message], stream: StreamId) -> Reply {
-        if let Err(duplicate) = self.router.borrow_mut().call(messages, stream) {
-            return refuse(&duplicate);
-        }
-        match self.send(messages).await {
-            Ok(()) => reply::text(StatusCode::ACCEPTED, "Accepted"),
-            Err(Over) => unknown_session(),
-        }
+        self.send(&messages).await.map_err(|Gone| Refusal::unknown_session())?;
+        Ok(reply::empty(StatusCode::ACCEPTED))
     }
 
     /// Writes messages to the program.
-    pub(super) async fn send(self: &Rc<Self>, messages: &[Message]) -> Result<(), Over> {
-        let input = self.input.borrow().clone().ok_or(Over)?;
+    pub(super) async fn send(self: &Rc<Self>, messages: &[Message]) -> Result<(), Gone> {
+        let input = self.input.borrow().clone().ok_or(Gone)?;
         for message in messages {
-            input.send(message.text()).await.map_err(|_| Over)?;
+            input.send(message.text()).await?;
             self.router.borrow_mut().answered(message);
             if message.method() == Some("notifications/cancelled") {
                 self.cancelled(message);
@@ -269,19 +246,12 @@ impl Session {
     }
 }
 
-fn refuse(duplicate: &Duplicate) -> Reply {
-    let id = duplicate.0.text();
-    let text = reply::error_text(id, code::INVALID_REQUEST, "Invalid Request: a request with this id is open");
-    reply::json(StatusCode::BAD_REQUEST, text.into())
+fn refusal(duplicate: &Duplicate) -> Refusal {
+    Refusal::invalid("a request with this id is open").of(duplicate.0.text())
 }
 
 fn is_answer_to(request: &Id, message: &Message) -> bool {
     matches!(message.kind(), Kind::Result(id) | Kind::Error(Some(id)) if id == request)
-}
-
-/// The session is not known, or is over.
-pub(super) fn unknown_session() -> Reply {
-    reply::error(StatusCode::NOT_FOUND, code::UNKNOWN_SESSION, "Session not found")
 }
 
 /// The body of a stream of a session.

@@ -1,1 +1,289 @@
+use super::{Duplicate, Reader, Routed, Router};
+use crate::message::{Id, Message};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use std::task::{Context, Poll, Waker};
 
+fn message(value: &Value) -> Message {
+    Message::read(&Bytes::from(value.to_string())).unwrap()
+}
+
+fn call(id: impl Into<Value>, token: impl Into<Value>) -> Message {
+    let params = json!({"_meta": {"progressToken": token.into()}});
+    message(&json!({"jsonrpc": "2.0", "id": id.into(), "method": "tools/call", "params": params}))
+}
+
+fn result(id: impl Into<Value>) -> Message {
+    message(&json!({"jsonrpc": "2.0", "id": id.into(), "result": {}}))
+}
+
+fn request(id: impl Into<Value>) -> Message {
+    message(&json!({"jsonrpc": "2.0", "id": id.into(), "method": "roots/list"}))
+}
+
+fn notification(method: &str, params: &Value) -> Message {
+    message(&json!({"jsonrpc": "2.0", "method": method, "params": params}))
+}
+
+fn log(text: &str) -> Message {
+    notification("notifications/message", &json!({"data": text}))
+}
+
+/// What the reader gets now: ids and data of events, and whether the stream is over.
+fn read(router: &mut Router, reader: Reader) -> (Vec<(String, String)>, bool) {
+    let mut context = Context::from_waker(Waker::noop());
+    let mut events = Vec::new();
+    loop {
+        match router.poll_next(reader, &mut context) {
+            Poll::Ready(Some(event)) => {
+                let event = String::from_utf8(event.to_vec()).unwrap();
+                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+                events.push((field("id: ").to_owned(), field("data: ").to_owned()));
+            }
+            Poll::Ready(None) => return (events, true),
+            Poll::Pending => return (events, false),
+        }
+    }
+}
+
+fn data(router: &mut Router, reader: Reader) -> Vec<String> {
+    read(router, reader).0.into_iter().map(|(_, data)| data).collect()
+}
+
+fn has_room(router: &mut Router) -> bool {
+    router.poll_room(&mut Context::from_waker(Waker::noop())).is_ready()
+}
+
+#[test]
+fn answers_in_any_order_go_to_their_own_streams() {
+    let mut router = Router::default();
+    let readers: Vec<_> = (0..1000).map(|id| (id, router.post(&[call(id, id)]).unwrap())).collect();
+    for (id, reader) in readers.iter().rev() {
+        assert_eq!(router.route(&result(*id)), Routed::Stream(reader.stream));
+    }
+    for (id, reader) in readers {
+        let (events, is_over) = read(&mut router, reader);
+        assert_eq!(
+            (events.len(), &*events[0].1, is_over),
+            (1, &*format!(r#"{{"id":{id},"jsonrpc":"2.0","result":{{}}}}"#), true)
+        );
+    }
+    assert!(!router.has_readers());
+}
+
+#[test]
+fn stream_of_a_batch_is_over_after_its_last_answer() {
+    let mut router = Router::default();
+    let reader = router.post(&[call(1, 1), log("x"), call("1", 2)]).unwrap();
+    router.route(&result("1"));
+    assert!(!read(&mut router, reader).1);
+    router.route(&result(1));
+    assert!(read(&mut router, reader).1);
+}
+
+#[test]
+fn duplicate_id_opens_nothing() {
+    let mut router = Router::default();
+    router.post(&[call(1, 1)]).unwrap();
+    let one = Id::from(1);
+    assert_eq!(router.post(&[call(2, 2), call(1.0, 3)]).unwrap_err(), Duplicate(one.clone()));
+    assert_eq!(router.post(&[call(2, 2), call(2, 3)]).unwrap_err(), Duplicate(Id::from(2)));
+    assert_eq!(router.call_number(&Id::from(2)), None);
+    router.route(&result(1));
+    assert_eq!(router.call_number(&one), None);
+    router.post(&[call(1, 1)]).unwrap();
+}
+
+#[test]
+fn answer_to_no_open_request_is_unknown() {
+    let mut router = Router::default();
+    let reader = router.post(&[call(1, 1)]).unwrap();
+    assert_eq!(router.route(&result(2)), Routed::Unknown);
+    router.route(&result(1));
+    assert_eq!(router.route(&result(1)), Routed::Unknown);
+    assert_eq!(data(&mut router, reader).len(), 1);
+}
+
+#[test]
+fn progress_goes_to_the_call_with_its_token() {
+    let mut router = Router::default();
+    let one = router.post(&[call(1, "t")]).unwrap();
+    let two = router.post(&[call(2, 1)]).unwrap();
+    let progress = |token: Value| notification("notifications/progress", &json!({"progressToken": token}));
+    assert_eq!(router.route(&progress(json!("t"))), Routed::Stream(one.stream));
+    assert_eq!(router.route(&progress(json!(1))), Routed::Stream(two.stream));
+    router.route(&result(1));
+    // A task goes on after the answer to its call.
+    assert_eq!(router.route(&progress(json!("t"))), Routed::Stream(two.stream));
+}
+
+#[test]
+fn what_is_unasked_goes_to_the_newest_get_else_to_a_call_else_it_waits() {
+    let mut router = Router::default();
+    assert_eq!(router.route(&log("a")), Routed::Waits);
+    let call = router.post(&[call(1, 1)]).unwrap();
+    assert_eq!(router.route(&request("r")), Routed::Stream(call.stream));
+    let (old, new) = (router.get(None), router.get(None));
+    assert_eq!(router.route(&log("b")), Routed::Stream(new.stream));
+    router.leave(new);
+    assert_eq!(router.route(&log("c")), Routed::Stream(old.stream));
+    router.leave(old);
+    assert_eq!(router.route(&log("d")), Routed::Stream(call.stream));
+    let texts = data(&mut router, call);
+    assert_eq!(texts.len(), 3);
+    assert!(texts[0].contains("\"a\"") && texts[2].contains("\"d\""), "{texts:?}");
+}
+
+#[test]
+fn cancel_follows_the_request_of_the_program() {
+    let mut router = Router::default();
+    let call = router.post(&[call(1, 1)]).unwrap();
+    router.route(&request("r"));
+    router.route(&request("s"));
+    let get = router.get(None);
+    let cancel = |id: &str| notification("notifications/cancelled", &json!({"requestId": id}));
+    assert_eq!(router.route(&cancel("r")), Routed::Stream(call.stream));
+    router.answered(&result("s"));
+    assert_eq!(router.route(&cancel("s")), Routed::Stream(get.stream));
+}
+
+#[test]
+fn stream_is_taken_up_after_an_event() {
+    let mut router = Router::default();
+    let get = router.get(None);
+    for text in ["a", "b", "c"] {
+        router.route(&log(text));
+    }
+    let (events, _) = read(&mut router, get);
+    router.route(&log("not taken"));
+    router.leave(get);
+    let again = router.get(Some(&events[0].0));
+    assert_eq!(again.stream, get.stream);
+    router.route(&log("live"));
+    let texts = data(&mut router, again);
+    assert_eq!(texts.len(), 4);
+    for (text, part) in texts.iter().zip(["\"b\"", "\"c\"", "not taken", "live"]) {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(router.poll_next(get, &mut Context::from_waker(Waker::noop())) == Poll::Ready(None));
+}
+
+#[test]
+fn answer_of_a_call_whose_client_left_is_taken_up() {
+    let mut router = Router::default();
+    router.set_version("2025-11-25");
+    let reader = router.post(&[call(1, 1)]).unwrap();
+    let (first, _) = read(&mut router, reader);
+    assert_eq!(first[0].1, "");
+    router.leave(reader);
+    assert!(!router.has_readers());
+    router.route(&result(1));
+    let again = router.get(Some(&first[0].0));
+    let (events, is_over) = read(&mut router, again);
+    assert!(is_over && events.len() == 1, "{events:?}");
+    // The last event that the client has is the answer.
+    let none = router.get(Some(&events[0].0));
+    assert_eq!(read(&mut router, none), (Vec::new(), true));
+}
+
+#[test]
+fn later_reader_takes_the_place_of_an_earlier_one() {
+    let mut router = Router::default();
+    let get = router.get(None);
+    router.route(&log("a"));
+    let (events, _) = read(&mut router, get);
+    let again = router.get(Some(&events[0].0));
+    // That the first one is gone is seen late.
+    router.leave(get);
+    router.route(&log("b"));
+    assert_eq!(data(&mut router, again).len(), 1);
+}
+
+#[test]
+fn event_ids_of_nobody_open_a_stream_or_end_at_once() {
+    let mut router = Router::default();
+    for id in ["", "x", "g", "p1", "g-1", "\u{0}", "g99999999999999999999-1"] {
+        let reader = router.get(Some(id));
+        assert!(!read(&mut router, reader).1, "{id}");
+    }
+    let reader = router.get(Some("p77-1"));
+    assert!(read(&mut router, reader).1);
+}
+
+#[test]
+fn program_is_not_read_while_a_stream_is_full() {
+    let mut router = Router::default();
+    let get = router.get(None);
+    let other = router.post(&[call(1, 1)]).unwrap();
+    let long = log(&"x".repeat(700_000));
+    router.route(&long);
+    assert!(has_room(&mut router));
+    router.route(&long);
+    assert!(!has_room(&mut router));
+    router.leave(other);
+    assert!(!has_room(&mut router));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(router.poll_next(get, &mut context).is_ready());
+    assert!(has_room(&mut router));
+    router.route(&long);
+    router.leave(get);
+    assert!(has_room(&mut router));
+}
+
+#[test]
+fn what_waits_is_bounded_and_the_newest_stays() {
+    let mut router = Router::default();
+    for number in 0..1001 {
+        assert!(!router.has_dropped());
+        router.route(&log(&format!("message {number}")));
+    }
+    assert!(router.has_dropped());
+    let get = router.get(None);
+    let texts = data(&mut router, get);
+    assert_eq!(texts.len(), 1000);
+    assert!(texts[999].contains("message 1000"));
+    router.leave(get);
+    router.route(&log(&"x".repeat(4 << 20)));
+    router.route(&log(&"y".repeat(4 << 20)));
+    let get = router.get(None);
+    assert_eq!(data(&mut router, get).len(), 1);
+}
+
+#[test]
+fn cancelled_call_that_is_given_up_is_not_a_later_one() {
+    let mut router = Router::default();
+    let one = Id::from(1);
+    let reader = router.post(&[call(1, 1)]).unwrap();
+    let number = router.call_number(&one).unwrap();
+    router.route(&result(1));
+    assert!(read(&mut router, reader).1);
+    let later = router.post(&[call(1, 1)]).unwrap();
+    router.give_up(&one, number);
+    assert!(!read(&mut router, later).1);
+    let number = router.call_number(&one).unwrap();
+    router.give_up(&one, number);
+    assert_eq!(read(&mut router, later), (Vec::new(), true));
+}
+
+#[test]
+fn end_answers_all_calls_and_ends_all_streams() {
+    let mut router = Router::default();
+    let (call, get) = (router.post(&[call("a", 1)]).unwrap(), router.get(None));
+    router.end("why");
+    let (events, is_over) = read(&mut router, call);
+    let answer: Value = serde_json::from_str(&events[0].1).unwrap();
+    assert_eq!((&answer["id"], &answer["error"]), (&json!("a"), &json!({"code": -32000, "message": "why"})));
+    assert!(is_over && read(&mut router, get).1);
+}
+
+#[test]
+fn plain_router_has_one_stream_without_ids() {
+    let (mut router, reader) = Router::plain();
+    router.set_version("2025-11-25");
+    router.call(&[call(1, 1)], reader.stream).unwrap();
+    router.route(&request("r"));
+    router.route(&result(1));
+    let (events, is_over) = read(&mut router, reader);
+    assert!(!is_over && events.len() == 2);
+    assert!(events.iter().all(|(id, _)| id.is_empty()));
+}

@@ -96,9 +96,14 @@ impl Calls {
 
     fn answer(&mut self, id: &Id, message: &Message) -> Routed {
         let Some((number, call)) = self.find(Some(id)) else { return Routed::Nowhere };
-        if call.state != State::Open {
-            self.open.remove(&number);
-            return Routed::Nowhere;
+        match call.state {
+            State::Open => {}
+            // A second answer: the first may still wait for the client.
+            State::Over => return Routed::Nowhere,
+            State::Left => {
+                self.open.remove(&number);
+                return Routed::Nowhere;
+            }
         }
         let mut places = vec![(Place::Id, &*call.id)];
         if message.value(Place::ResultSubscription).as_ref() == Some(id) {

@@ -1,0 +1,264 @@
+//! The response streams of a session: events that wait for their clients, and events that were sent.
+//!
+//! Bounds: [`STREAM_BYTES`], [`PAST_BYTES`], [`PAST_EVENTS`].
+
+use crate::bridge::event::{self, StreamId};
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+use std::task::{Context, Poll, Waker};
+
+/// While more bytes than this wait for the client of one stream, the program is not read.
+const STREAM_BYTES: usize = 1 << 20;
+/// Bytes of events of a session that are kept after they were sent, and of messages that wait for a stream. One that was not
+/// sent stays in any case until the next comes.
+const PAST_BYTES: usize = 4 << 20;
+/// Events of a session that are kept after they were sent, and messages that wait for a stream.
+const PAST_EVENTS: usize = 1000;
+
+/// The streams that have a client or open calls, and what was sent on others.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    open: BTreeMap<StreamId, Stream>,
+    past: Kept,
+    /// The last number that a stream, a reader or an event got.
+    number: u64,
+    room: Option<Waker>,
+    /// Whether each stream begins with an event without data, whose id its client can take it up with.
+    pub(super) primes: bool,
+    /// Whether events have no ids, and cannot be taken up: HTTP+SSE.
+    pub(super) is_plain: bool,
+}
+
+#[derive(Debug, Default)]
+struct Stream {
+    calls: usize,
+    queue: VecDeque<Event>,
+    bytes: usize,
+    /// Who reads it. A later reader takes the place of an earlier one.
+    reader: Option<u64>,
+    waker: Option<Waker>,
+    is_over: bool,
+}
+
+/// An event, or a message that waits for a stream.
+#[derive(Clone, Debug)]
+struct Event {
+    stream: StreamId,
+    sequence: u64,
+    message: Bytes,
+}
+
+/// One who reads a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::bridge) struct Reader {
+    pub(in crate::bridge) stream: StreamId,
+    number: u64,
+}
+
+// === impl Streams ===
+
+impl Streams {
+    /// A number that nothing else has.
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
+    }
+
+    /// A reader of a new stream.
+    pub(super) fn open(&mut self, id: StreamId) -> Reader {
+        let reader = self.read(id);
+        let event = Event { stream: id, sequence: self.next_number(), message: Bytes::new() };
+        if self.primes
+            && let Some(stream) = self.open.get_mut(&id)
+        {
+            stream.queue.push_back(event);
+        }
+        reader
+    }
+
+    /// A reader of what came after an event on its stream.
+    pub(super) fn reopen(&mut self, id: StreamId, sequence: u64) -> Reader {
+        let later = self.past.events.iter().filter(|event| event.stream == id && event.sequence > sequence);
+        let later: VecDeque<_> = later.cloned().collect();
+        let stream = self.open.entry(id).or_default();
+        stream.bytes += later.iter().map(|event| event.message.len()).sum::<usize>();
+        // What an earlier reader did not take is not among the past events, and comes after them.
+        stream.queue = later.into_iter().chain(std::mem::take(&mut stream.queue)).collect();
+        self.read(id)
+    }
+
+    fn read(&mut self, id: StreamId) -> Reader {
+        let number = self.next_number();
+        let stream = self.open.entry(id).or_default();
+        stream.reader = Some(number);
+        stream.is_over = matches!(id, StreamId::Post(_)) && stream.calls == 0;
+        wake(&mut stream.waker);
+        Reader { stream: id, number }
+    }
+
+    /// The next event for a reader, as text. `None`: the stream is over, or has another reader.
+    pub(super) fn poll_next(&mut self, reader: Reader, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let Some(stream) = self.read_by(reader) else { return Poll::Ready(None) };
+        let Some(event) = stream.queue.pop_front() else {
+            if stream.is_over {
+                self.open.remove(&reader.stream);
+                return Poll::Ready(None);
+            }
+            stream.waker = Some(context.waker().clone());
+            return Poll::Pending;
+        };
+        stream.bytes -= event.message.len();
+        if stream.bytes <= STREAM_BYTES {
+            wake(&mut self.room);
+        }
+        if self.is_plain {
+            return Poll::Ready(Some(event::text_without_id(&event.message)));
+        }
+        let text = event::text(event.stream, event.sequence, &event.message);
+        self.past.push(event);
+        self.past.trim(0);
+        Poll::Ready(Some(text))
+    }
+
+    /// A reader is gone. What it did not take can be taken up later. Returns whether it was the stream's reader.
+    pub(super) fn leave(&mut self, reader: Reader) -> bool {
+        let Some(stream) = self.read_by(reader) else { return false };
+        stream.reader = None;
+        stream.bytes = 0;
+        let (left, calls) = (std::mem::take(&mut stream.queue), stream.calls);
+        left.into_iter().for_each(|event| self.past.push(event));
+        if calls == 0 {
+            self.open.remove(&reader.stream);
+        }
+        wake(&mut self.room);
+        true
+    }
+
+    fn read_by(&mut self, reader: Reader) -> Option<&mut Stream> {
+        self.open.get_mut(&reader.stream).filter(|stream| stream.reader == Some(reader.number))
+    }
+
+    /// Whether any client reads.
+    pub(super) fn have_readers(&self) -> bool {
+        self.open.values().any(|stream| stream.reader.is_some())
+    }
+
+    /// Ready when each stream has room for a message.
+    pub(super) fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.open.values().all(|stream| stream.bytes <= STREAM_BYTES) {
+            return Poll::Ready(());
+        }
+        self.room = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    pub(super) fn contains(&self, id: StreamId) -> bool {
+        self.open.contains_key(&id)
+    }
+
+    /// The newest stream whose client reads, and which has open calls.
+    pub(super) fn newest(&self) -> Option<StreamId> {
+        let mut newest_first = self.open.iter().rev();
+        newest_first.find(|(_, stream)| stream.reader.is_some() && !stream.is_over).map(|(id, _)| *id)
+    }
+
+    /// A call is open that is answered on this stream.
+    pub(super) fn add_call(&mut self, id: StreamId) {
+        self.open.entry(id).or_default().calls += 1;
+    }
+
+    /// A call is not open any more.
+    pub(super) fn remove_call(&mut self, id: StreamId) {
+        if let Some(stream) = self.open.get_mut(&id) {
+            stream.calls -= 1;
+        }
+    }
+
+    /// A stream is over if it has no open calls: after the answers of a POST, or if nobody reads it.
+    pub(super) fn end_if_answered(&mut self, id: StreamId) {
+        let Some(stream) = self.open.get_mut(&id).filter(|stream| stream.calls == 0) else { return };
+        if stream.reader.is_none() {
+            self.open.remove(&id);
+        } else if matches!(id, StreamId::Post(_)) {
+            stream.is_over = true;
+            wake(&mut stream.waker);
+        }
+    }
+
+    /// All streams are over.
+    pub(super) fn end(&mut self) {
+        for stream in self.open.values_mut() {
+            stream.is_over = true;
+            wake(&mut stream.waker);
+        }
+        wake(&mut self.room);
+    }
+
+    /// Sends a message on a stream. If its client is gone, the message can be taken up later.
+    pub(super) fn push(&mut self, id: StreamId, message: &Bytes) {
+        let event = Event { stream: id, sequence: self.next_number(), message: message.clone() };
+        match self.open.get_mut(&id) {
+            Some(stream) if stream.reader.is_some() => {
+                stream.bytes += event.message.len();
+                stream.queue.push_back(event);
+                wake(&mut stream.waker);
+            }
+            _ => self.past.push(event),
+        }
+    }
+}
+
+/// Messages that wait for a stream. The oldest are dropped.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    kept: Kept,
+    dropped: bool,
+}
+
+// === impl Waiting ===
+
+impl Waiting {
+    pub(super) fn push(&mut self, message: &Bytes) {
+        let before = self.kept.events.len();
+        self.kept.push(Event { stream: StreamId::Get(0), sequence: 0, message: message.clone() });
+        self.dropped |= self.kept.events.len() <= before;
+    }
+
+    pub(super) fn take(&mut self) -> impl Iterator<Item = Bytes> + use<> {
+        std::mem::take(&mut self.kept).events.into_iter().map(|event| event.message)
+    }
+
+    /// Whether a message was dropped since the last call.
+    pub(super) fn has_dropped(&mut self) -> bool {
+        std::mem::take(&mut self.dropped)
+    }
+}
+
+/// Events in the order in which they came. The oldest are dropped.
+#[derive(Debug, Default)]
+struct Kept {
+    events: VecDeque<Event>,
+    bytes: usize,
+}
+
+// === impl Kept ===
+
+impl Kept {
+    fn push(&mut self, event: Event) {
+        self.bytes += event.message.len();
+        self.events.push_back(event);
+        self.trim(1);
+    }
+
+    fn trim(&mut self, least: usize) {
+        while self.events.len() > least && (self.bytes > PAST_BYTES || self.events.len() > PAST_EVENTS) {
+            self.bytes -= self.events.pop_front().map_or(0, |event| event.message.len());
+        }
+    }
+}
+
+fn wake(waker: &mut Option<Waker>) {
+    if let Some(waker) = waker.take() {
+        waker.wake();
+    }
+}
