@@ -20,7 +20,7 @@ pub use command::Command;
 pub(crate) use end::HowItEnded;
 use end::{State, supervise};
 pub use errors::Errors;
-pub(crate) use input::Input;
+pub(crate) use input::{Gone, Input};
 use nix::errno::Errno;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;

@@ -17,7 +17,7 @@ from queue import Empty, Queue
 
 import pytest
 
-from support.expected import series
+from support.series import series
 from support.peers import get
 from support.processes import free_port, wait_for
 from support.scrape import fetch, parse
@@ -297,7 +297,7 @@ def test_refused_start_is_in_the_table(mode: str, words: list[str], variables: d
 def test_program_that_ends_at_once_is_in_the_table(home: Path) -> None:
     port = free_port()
     with served(home, "mcp-sidecar run -- npx --fail", port) as sidecar:
-        assert sidecar.status("/health") == 200
+        wait_for("the first check", lambda: sidecar.status("/health") == 200)
         answer = post(port, "initialize", INITIALIZE)
         wait_for("the sidecar to know that the start failed", lambda: sidecar.status("/health") == 503)
     assert answer["error"]["code"] == -32000 and seen("exited with status 1") in answer["error"]["message"]
