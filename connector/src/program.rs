@@ -5,8 +5,7 @@
 //! takes the messages for it, and its standard error goes to [`Errors`]. It ends when it exits, when [`Program::end`] is
 //! called, when [`Program`] is dropped, or when its output cannot be followed any more.
 //!
-//! **What this does not do:** know methods, ids or sessions. Cost: three tasks and about 80 KiB of memory for each
-//! program. A start blocks the thread for a fork and an exec, some milliseconds.
+//! **What this does not do:** know methods, ids or sessions. Cost: two tasks and about 80 KiB of memory for each program.
 
 mod command;
 mod end;
@@ -48,8 +47,7 @@ impl Program {
     ///
     /// The kernel kills the program when the *thread* that called this ends (`PR_SET_PDEATHSIG`), not when the process ends.
     /// So this must be called on a thread that lives as long as the process: the bridge's, and never one of a pool. The
-    /// thread needs a tokio runtime with I/O and time. A program with a set-user-ID bit or file capabilities loses the signal
-    /// at its exec; it sees the end of its standard input.
+    /// thread needs a tokio runtime with I/O and time.
     ///
     /// # Errors
     ///
