@@ -24,7 +24,7 @@ mod output;
 mod server;
 mod sse;
 mod stream;
-mod tools;
+pub(crate) mod tools;
 
 use crate::program::Errors;
 use http::Client;

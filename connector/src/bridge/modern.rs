@@ -1,11 +1,12 @@
 //! What a POST of 2026-07-28 must have before it reaches the shared program: headers that say what the body says, and the
 //! `_meta` of this revision.
 //!
-//! Specification: MCP 2026-07-28, basic/transports/streamable-http, "Request Metadata". **What this does not do:** check
-//! `Mcp-Param-*`, which needs the schemas of the tools.
+//! Specification: MCP 2026-07-28, basic/transports/streamable-http, "Request Metadata". **What this does not do:** ask the
+//! program for the schemas of its tools, which `Mcp-Param-*` needs: those that clients asked for are used.
 
 use crate::bridge::reply::{Refusal, code};
-use crate::message::{Kind, Message, Place};
+use crate::front::tools::Tools;
+use crate::message::{Id, Kind, Message, Place};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
@@ -68,6 +69,18 @@ fn check_headers(headers: &HeaderMap, message: &Message, method: &str) -> Result
     compare(headers, &NAME, name)
 }
 
+/// Checks the headers that repeat arguments of a tool call.
+pub(super) fn check_parameters(headers: &HeaderMap, call: &Message, tools: &Tools) -> Result<(), Refusal> {
+    let mut expected = HeaderMap::new();
+    tools.add_headers(call, &mut expected);
+    let compared = expected.iter().try_for_each(|(name, value)| {
+        // It was encoded just now.
+        let value = decode(value.as_bytes()).and_then(|value| String::from_utf8(value).ok());
+        compare(headers, name, value)
+    });
+    compared.map_err(|refusal| refusal.of(call.raw(Place::Id).unwrap_or("null")))
+}
+
 /// A header must be there once and have the value of the body. Where the body has none, the program says what is wrong.
 fn compare(headers: &HeaderMap, name: &HeaderName, body: Option<String>) -> Result<(), Refusal> {
     let Some(body) = body else { return Ok(()) };
@@ -76,11 +89,18 @@ fn compare(headers: &HeaderMap, name: &HeaderName, body: Option<String>) -> Resu
         (None, _) => "is missing",
         (Some(_), Some(_)) => "is there twice",
         (Some(None), None) => "cannot be decoded",
-        (Some(Some(value)), None) if value != body.as_bytes() => "is not what the body says",
+        (Some(Some(value)), None) if !is_same(&value, &body) => "is not what the body says",
         (Some(Some(_)), None) => return Ok(()),
     };
     let reason = format!("Header mismatch: {name} {reason}");
     Err(Refusal::new(StatusCode::BAD_REQUEST, code::HEADER_MISMATCH, reason))
+}
+
+/// Numbers are compared as such: `42.0` is `42`.
+fn is_same(header: &[u8], body: &str) -> bool {
+    let number = |text: &str| Id::read(text).filter(|id| !id.text().starts_with('"'));
+    let is_same_number = || number(str::from_utf8(header).ok()?).zip(number(body)).map(|(one, other)| one == other);
+    header == body.as_bytes() || is_same_number() == Some(true)
 }
 
 /// A value as it stands, or base64 between markers.

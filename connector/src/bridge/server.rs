@@ -138,7 +138,7 @@ async fn post_single(headers: &HeaderMap, message: Message, server: &Server) -> 
         return post_to_session(headers, vec![message], &server.sessions).await;
     }
     if modern::check(headers, &message)? {
-        return Ok(server.shared.request(&message).await);
+        return server.shared.request(headers, &message).await;
     }
     Ok(reply::empty(StatusCode::ACCEPTED))
 }

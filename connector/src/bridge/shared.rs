@@ -8,14 +8,18 @@
 
 mod calls;
 
+use crate::bridge::modern::check_parameters;
 use crate::bridge::programs::Programs;
-use crate::bridge::reply::{self, Reply, code};
+use crate::bridge::reply::{self, Refusal, Reply, code};
+use crate::front::tools::Tools;
 use crate::message::{Kind, Message, Place};
 use crate::program::{Input, Line, Output, Program};
 use bytes::Bytes;
 use calls::{Calls, Routed, cancel};
 use hyper::StatusCode;
 use hyper::body::{Body, Frame};
+use hyper::header::{HeaderMap, HeaderValue};
+use serde_json::json;
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -23,6 +27,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
@@ -32,14 +37,19 @@ const DISCOVER: Duration = Duration::from_secs(20);
 /// The program, if it runs.
 pub(super) struct Shared {
     programs: Rc<Programs>,
+    /// The error with which the program refused `server/discover`.
+    refusal: RefCell<Option<Message>>,
     running: RefCell<Option<Rc<Running>>>,
 }
 
 /// The running program.
 struct Running {
     calls: RefCell<Calls>,
+    /// What the program said about its tools.
+    tools: RefCell<Tools>,
     /// Taken away when the program is to end: this closes its standard input.
     input: RefCell<Option<Input>>,
+    stop: Notify,
     /// How long what the program sends for a cancelled request is expected.
     cancelled: Duration,
     /// Whether a request other than `server/discover` was written and none was answered.
@@ -51,34 +61,64 @@ struct Running {
 
 impl Shared {
     pub(super) fn new(programs: Rc<Programs>) -> Self {
-        Self { programs, running: RefCell::default() }
+        Self { programs, refusal: RefCell::default(), running: RefCell::default() }
     }
 
     /// Passes a request on, and waits for the first message.
-    pub(super) async fn request(self: &Rc<Self>, request: &Message) -> Reply {
-        let is_discover = request.method() == Some("server/discover");
-        let id = request.raw(Place::Id).unwrap_or("null");
+    pub(super) async fn request(self: &Rc<Self>, headers: &HeaderMap, request: &Message) -> Result<Reply, Refusal> {
+        if request.method() == Some("server/discover") {
+            return Ok(self.discover(request).await);
+        }
         let running = match self.running() {
             Ok(running) => running,
-            Err(reason) => {
-                return answer(reply::error_text(id, code::SERVER, &reason).into(), is_discover);
-            }
+            Err(reason) => return Ok(answer(failed(request, code::SERVER, &reason))),
         };
-        let mut call = running.open(request, !is_discover);
-        let first = poll_fn(|context| running.calls.borrow_mut().poll_first(call.number, context));
-        let is_in_time = timeout(if is_discover { DISCOVER } else { self.programs.times.headers }, first).await.is_ok();
-        if is_discover && !is_in_time {
-            let reason = "Method not found: the MCP server did not answer `server/discover`";
-            return answer(reply::error_text(id, code::METHOD_NOT_FOUND, reason).into(), is_discover);
-        }
-        if running.calls.borrow().is_answered_at_once(call.number)
-            && let Some(text) = call.next_now()
-        {
-            return answer(text, is_discover);
+        check_parameters(headers, request, &running.tools.borrow())?;
+        let mut call = running.open(request, true);
+        // A message that does not come in time comes on the stream.
+        let _ = timeout(self.programs.times.headers, call.first()).await;
+        if let Some(text) = call.take_answer() {
+            return Ok(answer(text));
         }
         let mut reply = reply::events(call);
-        reply.headers_mut().insert("x-accel-buffering", hyper::header::HeaderValue::from_static("no"));
-        reply
+        reply.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+        Ok(reply)
+    }
+
+    /// A program that refuses this is of an older revision. Its clients know by the status, and begin with `initialize`.
+    async fn discover(self: &Rc<Self>, request: &Message) -> Reply {
+        let status = StatusCode::BAD_REQUEST;
+        if let Some(refusal) = &*self.refusal.borrow() {
+            let id = request.raw(Place::Id).unwrap_or("null");
+            return reply::json(status, refusal.with(&[(Place::Id, id)]));
+        }
+        let running = match self.running() {
+            Ok(running) => running,
+            Err(reason) => return reply::json(status, failed(request, code::SERVER, &reason)),
+        };
+        let Some(answer) = running.answer_to_discover(request).await else {
+            let reason = "Method not found: the MCP server did not answer `server/discover`";
+            return reply::json(status, failed(request, code::METHOD_NOT_FOUND, reason));
+        };
+        if answer.error_code().is_none() {
+            return reply::json(StatusCode::OK, answer.text().clone());
+        }
+        if is_refusal(&answer) && self.refusal.borrow().is_none() {
+            spawn_local(self.clone().make_sure(running, answer.clone()));
+        }
+        reply::json(status, answer.text().clone())
+    }
+
+    /// The refusal may be due to the client's request. If the program refuses a request without faults too, later clients are
+    /// given the refusal without asking the program, which is ended.
+    async fn make_sure(self: Rc<Self>, running: Rc<Running>, refusal: Message) {
+        let Ok(request) = Message::read(&discover_request()) else { return };
+        if running.answer_to_discover(&request).await.is_some_and(|answer| is_refusal(&answer)) {
+            self.refusal.replace(Some(refusal));
+            if running.calls.borrow().is_empty() {
+                running.stop.notify_one();
+            }
+        }
     }
 
     fn running(self: &Rc<Self>) -> Result<Rc<Running>, String> {
@@ -88,7 +128,9 @@ impl Shared {
         let (program, input, output) = self.programs.start()?;
         let running = Rc::new(Running {
             calls: RefCell::default(),
+            tools: RefCell::default(),
             input: RefCell::new(Some(input)),
+            stop: Notify::new(),
             cancelled: self.programs.times.cancelled,
             is_awaited: Cell::new(false),
             has_answered: Cell::new(false),
@@ -102,9 +144,11 @@ impl Shared {
     async fn run(self: Rc<Self>, running: Rc<Running>, mut program: Program, mut output: Output) {
         let reason = tokio::select! {
             reason = running.read(&self.programs, &mut output) => reason,
+            () = running.stop.notified() => "the MCP server is of an older revision".to_owned(),
             reason = self.programs.ending() => reason,
         };
-        self.running.take();
+        let is_last = |current: &mut Rc<Running>| Rc::ptr_eq(current, &running);
+        self.running.borrow_mut().take_if(is_last);
         running.calls.borrow_mut().end(code::SERVER, &reason);
         running.input.take();
         program.end().await;
@@ -132,6 +176,9 @@ impl Running {
             }
             let routed = self.calls.borrow_mut().route(&message);
             match routed {
+                Routed::Call(number) if self.calls.borrow().lists_tools(number) => {
+                    self.tools.borrow_mut().learn(message.text());
+                }
                 Routed::Call(_) | Routed::Nowhere => {}
                 Routed::Reply(text) => self.write(text),
                 Routed::Cancel(number) => self.cancel(number),
@@ -144,6 +191,13 @@ impl Running {
         self.is_awaited.set(self.is_awaited.get() || may_cancel);
         self.write(text);
         Call { running: self.clone(), number, may_cancel }
+    }
+
+    /// Asks the program for its revisions.
+    async fn answer_to_discover(self: &Rc<Self>, request: &Message) -> Option<Message> {
+        let mut call = self.open(request, false);
+        timeout(DISCOVER, call.first()).await.ok()?;
+        Message::read(&call.take_answer()?).ok()
     }
 
     /// Writes a line, in the order of the calls. If the program is gone, its task ends what is open.
@@ -177,13 +231,14 @@ struct Call {
 // === impl Call ===
 
 impl Call {
-    /// The message that waits.
-    fn next_now(&mut self) -> Option<Bytes> {
-        let mut context = Context::from_waker(std::task::Waker::noop());
-        match self.running.calls.borrow_mut().poll_next(self.number, &mut context) {
-            Poll::Ready(message) => message,
-            Poll::Pending => None,
-        }
+    /// Waits for the first message, or the end.
+    async fn first(&self) {
+        poll_fn(|context| self.running.calls.borrow_mut().poll_first(self.number, context)).await;
+    }
+
+    /// The answer, if nothing comes before it.
+    fn take_answer(&mut self) -> Option<Bytes> {
+        self.running.calls.borrow_mut().take_answer(self.number)
     }
 }
 
@@ -208,12 +263,29 @@ impl Drop for Call {
     }
 }
 
+/// How programs of older revisions answer `server/discover`.
+fn is_refusal(answer: &Message) -> bool {
+    matches!(answer.error_code(), Some(code::METHOD_NOT_FOUND | code::INVALID_PARAMS))
+}
+
+fn discover_request() -> Bytes {
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "mcp-sidecar", "version": env!("CARGO_PKG_VERSION")},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    json!({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": meta}}).to_string().into()
+}
+
+fn failed(request: &Message, code: i64, reason: &str) -> Bytes {
+    reply::error_text(request.raw(Place::Id).unwrap_or("null"), code, reason).into()
+}
+
 /// A response with the answer alone. The status follows from the error's code.
-fn answer(text: Bytes, is_discover: bool) -> Reply {
+fn answer(text: Bytes) -> Reply {
     let error = Message::read(&text).ok().and_then(|message| message.error_code());
     let status = match error {
-        None => StatusCode::OK,
-        Some(code::METHOD_NOT_FOUND) if !is_discover => StatusCode::NOT_FOUND,
+        Some(code::METHOD_NOT_FOUND) => StatusCode::NOT_FOUND,
         Some(
             code::HEADER_MISMATCH
             | code::MISSING_CAPABILITY
@@ -221,9 +293,7 @@ fn answer(text: Bytes, is_discover: bool) -> Reply {
             | code::INVALID_REQUEST
             | code::PARSE_ERROR,
         ) => StatusCode::BAD_REQUEST,
-        // The client knows by this that the server is of an older revision, and begins with `initialize`.
-        Some(_) if is_discover => StatusCode::BAD_REQUEST,
-        Some(_) => StatusCode::OK,
+        Some(_) | None => StatusCode::OK,
     };
     reply::json(status, text)
 }

@@ -1,7 +1,8 @@
 //! `Mcp-Param-*` headers of 2026-07-28 ("Custom Headers from Tool Parameters").
 //!
 //! A tool's input schema names parameters whose values a call repeats as headers (`x-mcp-header`). A client on standard input and
-//! output does not send headers, so the front does it for the client, with the schemas that passed in answers to `tools/list`.
+//! output does not send headers, so the front does it for the client, with the schemas that passed in answers to `tools/list`. The
+//! bridge compares the headers that it gets with the same schemas.
 //!
 //! **What this does not do:** take tools with wrong annotations out of the list, or ask for the list itself.
 //! Cost: lists with annotations are parsed once; so are calls of tools that have them.
@@ -29,7 +30,7 @@ const MAX_SAFE: f64 = 9_007_199_254_740_992.0;
 
 /// The tools that have annotations, by name.
 #[derive(Default)]
-pub(super) struct Tools(HashMap<String, Vec<Parameter>>);
+pub(crate) struct Tools(HashMap<String, Vec<Parameter>>);
 
 struct Parameter {
     /// Names of the properties from the arguments to the value.
@@ -41,7 +42,7 @@ struct Parameter {
 
 impl Tools {
     /// Reads an answer to `tools/list`, which may be one page of several.
-    pub(super) fn learn(&mut self, answer: &Bytes) {
+    pub(crate) fn learn(&mut self, answer: &Bytes) {
         if self.0.is_empty() && memmem::find(answer, ANNOTATION.as_bytes()).is_none() {
             return;
         }
@@ -64,7 +65,7 @@ impl Tools {
     }
 
     /// Adds the headers of a call. A parameter that is missing or null has none.
-    pub(super) fn add_headers(&self, call: &Message, headers: &mut HeaderMap) {
+    pub(crate) fn add_headers(&self, call: &Message, headers: &mut HeaderMap) {
         if self.0.is_empty() || call.method() != Some("tools/call") {
             return;
         }

@@ -33,6 +33,7 @@ struct Call {
     id: Box<str>,
     token: Option<Box<str>>,
     wants_logs: bool,
+    lists_tools: bool,
     messages: VecDeque<Bytes>,
     bytes: usize,
     waker: Option<Waker>,
@@ -75,6 +76,7 @@ impl Calls {
             id: request.raw(Place::Id).unwrap_or("null").into(),
             token: token.map(Into::into),
             wants_logs: request.meta(LOG_LEVEL).is_some(),
+            lists_tools: request.method() == Some("tools/list"),
             messages: VecDeque::new(),
             bytes: 0,
             waker: None,
@@ -155,6 +157,11 @@ impl Calls {
         found.next().is_none().then_some((*number, call))
     }
 
+    /// Whether a call asked for the list of tools.
+    pub(super) fn lists_tools(&self, number: u64) -> bool {
+        self.open.get(&number).is_some_and(|call| call.lists_tools)
+    }
+
     /// The next message for the client. `None`: no more come.
     pub(super) fn poll_next(&mut self, number: u64, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let Some(call) = self.open.get_mut(&number) else { return Poll::Ready(None) };
@@ -169,9 +176,16 @@ impl Calls {
         Poll::Ready(None)
     }
 
-    /// Whether the answer is there, and nothing waits before it.
-    pub(super) fn is_answered_at_once(&self, number: u64) -> bool {
-        self.open.get(&number).is_some_and(|call| call.state == State::Over && call.messages.len() == 1)
+    /// The answer, if it is there and nothing waits before it.
+    pub(super) fn take_answer(&mut self, number: u64) -> Option<Bytes> {
+        let call = self.open.get_mut(&number).filter(|call| call.state == State::Over && call.messages.len() == 1)?;
+        call.bytes = 0;
+        call.messages.pop_front()
+    }
+
+    /// Whether no request is open.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
     }
 
     /// Whether a message waits, or no more come.

@@ -62,7 +62,7 @@ async fn second_answer_to_same_id_is_dropped() {
     let (_running, client) = Running::start(&[], |_, _| {});
     let client = client.initialize(VERSION).await;
     assert_eq!(client.text(1, "twice", json!({})).await, "first");
-    assert_eq!(client.text(1, "echo", json!({"text": "next"})).await, "next");
+    assert_eq!(client.text(2, "echo", json!({"text": "next"})).await, "next");
 }
 
 #[tokio::test]

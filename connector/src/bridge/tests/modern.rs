@@ -259,6 +259,56 @@ async fn status_follows_from_the_error() {
 }
 
 #[tokio::test]
+async fn refusal_of_discover_is_remembered_and_the_program_ends() {
+    let (_running, client) = Running::start(&["old-discover"], |_, _| {});
+    let pid = text(&call(&client, 1, "pid", json!({})).await.last().await);
+    for id in [json!(1), json!("a")] {
+        let refused = post(&client, &request(id.clone(), "server/discover", json!({}), &json!({}))).await.json().await;
+        assert_eq!((&refused["id"], &refused["error"]["code"]), (&id, &json!(-32601)));
+        until(async || !is_running(&pid)).await;
+    }
+}
+
+#[tokio::test]
+async fn refusal_that_the_client_is_to_blame_for_is_not_remembered() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let bad = json!({"io.modelcontextprotocol/clientInfo": 5});
+    let refused = post(&client, &request(1, "server/discover", json!({}), &bad)).await;
+    assert_eq!(
+        (refused.status, refused.json().await["error"]["code"].clone()),
+        (StatusCode::BAD_REQUEST, json!(-32602))
+    );
+    for _ in 0..3 {
+        let good = post(&client, &request(1, "server/discover", json!({}), &json!({}))).await;
+        assert_eq!(good.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn headers_that_repeat_arguments_are_checked() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let message = tool(1, "echo", json!({"text": "a", "count": 42}), &json!({}));
+    let client = client.with("mcp-protocol-version", VERSION);
+    let echo = client.with("mcp-method", "tools/call").with("mcp-name", "echo");
+    // The schema is not known yet.
+    assert_eq!(echo.post(&message).await.status, StatusCode::OK);
+    client.with("mcp-method", "tools/list").post(&request(2, "tools/list", json!({}), &json!({}))).await;
+    let good = echo.with("mcp-param-text", "=?base64?YQ==?=").with("mcp-param-count", "42.0");
+    assert_eq!(good.post(&message).await.status, StatusCode::OK);
+    let bad = [
+        echo,
+        good.with("mcp-param-text", "b"),
+        good.with("mcp-param-text", "=?base64?YQ?="),
+        good.with("mcp-param-count", "43"),
+    ];
+    for client in bad {
+        let refused = client.post(&message).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{:?}", client.headers);
+        assert_eq!(refused.json().await["error"]["code"], -32020);
+    }
+}
+
+#[tokio::test]
 async fn refused_discover_is_400_so_that_clients_begin_with_initialize() {
     for mode in ["old-discover", "end-at-start"] {
         let (_running, client) = Running::start(&[mode], |_, _| {});

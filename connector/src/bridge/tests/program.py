@@ -91,6 +91,11 @@ def request(method, call, params):
             send({"id": call, "error": {"code": -32602, "message": "no"}})
         else:
             send({"id": call, "result": {"protocolVersion": params["protocolVersion"], "capabilities": {}, "serverInfo": {"name": "p", "version": "1"}}})
+    elif method == "server/discover" and isinstance(params["_meta"].get("io.modelcontextprotocol/clientInfo"), int):
+        send({"id": call, "error": {"code": -32602, "message": "Invalid params"}})
+    elif method == "tools/list":
+        properties = {"text": {"type": "string", "x-mcp-header": "Text"}, "count": {"type": "integer", "x-mcp-header": "Count"}}
+        send({"id": call, "result": {"tools": [{"name": "echo", "inputSchema": {"type": "object", "properties": properties}}]}})
     elif method == "server/discover" and mode != "old-discover":
         send({"id": call, "result": {"supportedVersions": ["2026-07-28"], "capabilities": {}, "resultType": "complete"}})
     elif method == "subscriptions/listen":
