@@ -9,6 +9,9 @@ use std::path::Path;
 use std::time::Duration;
 use ureq::Agent;
 
+/// Maximum wait for an answer of an Envoy that starts. It does not answer while it compiles the module, and signals wait as well.
+const STARTING: Duration = Duration::from_millis(500);
+
 /// Envoy's admin interface.
 #[derive(Clone)]
 pub(crate) struct Admin {
@@ -33,7 +36,10 @@ impl Admin {
 
     /// Whether the Envoy with this bootstrap is live. Another Envoy may have the admin port.
     pub(crate) fn serves(&self, bootstrap: &Path) -> bool {
-        let info: Value = serde_json::from_str(&self.get("server_info").unwrap_or_default()).unwrap_or_default();
+        let request = self.agent.get(format!("{}/server_info", self.origin));
+        let response = request.config().timeout_global(Some(STARTING)).build().call();
+        let text = response.and_then(|mut response| response.body_mut().read_to_string()).unwrap_or_default();
+        let info: Value = serde_json::from_str(&text).unwrap_or_default();
         let config_path = info.pointer("/command_line_options/config_path").and_then(Value::as_str);
         let state = info.get("state").and_then(Value::as_str);
         state == Some("LIVE") && config_path.map(Path::new) == Some(bootstrap)

@@ -190,10 +190,13 @@ impl<'a> Sidecar<'a> {
 
     /// Drains, then ends Envoy. A second signal ends Envoy at once.
     fn stop(&self) -> u8 {
-        if self.process.bootstrap().is_some_and(|bootstrap| !self.admin.serves(bootstrap)) {
-            // Envoy is not live yet: it has no exchanges, and the admin port may be another Envoy's. SIGTERM would wait until Envoy
-            // has compiled the module.
+        if self.settings.is_stdio && self.process.bootstrap().is_some() {
+            // The client has no exchanges yet. SIGTERM would wait until Envoy has compiled the module.
             self.process.signal(Signal::SIGKILL);
+            return self.end(0);
+        }
+        if self.process.bootstrap().is_some_and(|bootstrap| !self.admin.serves(bootstrap)) {
+            // Envoy is not live yet: it has no exchanges, and the admin port may be another Envoy's.
             return self.end(0);
         }
         let times = if self.settings.is_stdio { drain::OF_STDIO } else { drain::OF_A_SIDECAR };

@@ -62,6 +62,15 @@ fn signals_end_it_at_once() {
 }
 
 #[test]
+fn signal_before_envoy_serves_ends_it_with_status_0() {
+    let mut desktop = Desktop::start(&PROGRAM, &[]);
+    desktop.probe_port();
+    desktop.signal("TERM");
+    assert_eq!(desktop.ended().code(), Some(0));
+    assert!(!desktop.errors().contains("draining"), "{}", desktop.errors());
+}
+
+#[test]
 fn killed_launcher_leaves_no_process() {
     let mut desktop = begun(&[]);
     let (program, id) = (program_id(&mut desktop), desktop.id());
