@@ -26,6 +26,7 @@ mod sse;
 mod stream;
 pub(crate) mod tools;
 
+use crate::program::Errors;
 use http::Client;
 use hyper::Uri;
 use lines::Lines;
@@ -92,7 +93,7 @@ impl Front {
     pub fn start(upstream: Upstream, ended: impl FnOnce(FrontEnd) + Send + 'static) -> io::Result<Self> {
         let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        start(upstream, input, output, ended)?;
+        start(upstream, Errors::start()?, input, output, ended)?;
         Ok(Self(()))
     }
 }
@@ -101,6 +102,7 @@ impl Front {
 /// threads copy input and output. The one that reads is left behind at the end.
 fn start(
     upstream: Upstream,
+    errors: Errors,
     mut input: impl Read + Send + 'static,
     mut output: impl Write + Send + 'static,
     ended: impl FnOnce(FrontEnd) + Send + 'static,
@@ -114,7 +116,8 @@ fn start(
         copy(&mut to_client, &mut output)
     })?;
     thread::Builder::new().name("front".into()).spawn(move || {
-        let end = run(upstream, reader, writer).unwrap_or_else(|error| FrontEnd::SessionLost(error.to_string()));
+        let end =
+            run(upstream, errors, reader, writer).unwrap_or_else(|error| FrontEnd::SessionLost(error.to_string()));
         // The other thread drops its sender when it has written everything.
         let _ = all_written.recv_timeout(LAST_WAIT);
         ended(end);
@@ -136,34 +139,36 @@ fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
     }
 }
 
-fn run(upstream: Upstream, reader: UnixStream, writer: UnixStream) -> io::Result<FrontEnd> {
+fn run(upstream: Upstream, errors: Errors, reader: UnixStream, writer: UnixStream) -> io::Result<FrontEnd> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     reader.set_nonblocking(true)?;
     writer.set_nonblocking(true)?;
     runtime.block_on(async {
         let (reader, writer) = (tokio::net::UnixStream::from_std(reader)?, tokio::net::UnixStream::from_std(writer)?);
-        serve(upstream, reader, writer).await
+        serve(upstream, errors, reader, writer).await
     })
 }
 
 /// Serves a client until its input ends or its session is lost.
 async fn serve(
     upstream: Upstream,
+    errors: Errors,
     reader: impl AsyncRead + Unpin,
     writer: impl AsyncWrite + Unpin + 'static,
 ) -> io::Result<FrontEnd> {
     // Exchanges that are still open at the end are dropped with it.
-    LocalSet::new().run_until(serve_here(upstream, reader, writer)).await
+    LocalSet::new().run_until(serve_here(upstream, errors, reader, writer)).await
 }
 
 async fn serve_here(
     upstream: Upstream,
+    errors: Errors,
     reader: impl AsyncRead + Unpin,
     writer: impl AsyncWrite + Unpin + 'static,
 ) -> io::Result<FrontEnd> {
     let uri = upstream.path.parse::<Uri>().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     let (sender, mut lost) = oneshot::channel();
-    let server = Rc::new(Server::new(Client::new(upstream.address, uri), Output::start(writer), sender));
+    let server = Rc::new(Server::new(Client::new(upstream.address, uri), Output::start(writer), errors, sender));
     let mut lines = Lines::new(reader, LINE_BYTES);
     let end = select! {
         biased;
@@ -173,8 +178,10 @@ async fn serve_here(
         end = pass(&server, &mut lines, upstream.headers_at_once) => end,
     };
     let end = if end == FrontEnd::InputEnded { drain(&server, lost).await } else { end };
+    // What the server makes of DELETE is of no use to the client.
+    server.open.end_all();
     if timeout(LAST_WAIT, server.delete_session()).await.is_err() {
-        tell("the server did not answer DELETE");
+        server.errors.say("the server did not answer DELETE");
     }
     let _ = timeout(LAST_WAIT, server.output.flush()).await;
     Ok(end)
@@ -205,12 +212,6 @@ async fn drain(server: &Server, lost: oneshot::Receiver<String>) -> FrontEnd {
         Ok(reason) = lost => FrontEnd::SessionLost(reason),
         _ = timeout(END_WAIT, server.open.all_ended()) => FrontEnd::InputEnded,
     }
-}
-
-/// A line on standard error.
-fn tell(text: &str) {
-    // There is nowhere to report a standard error that is closed.
-    let _ = writeln!(io::stderr(), "mcp-sidecar: {text}");
 }
 
 #[cfg(test)]

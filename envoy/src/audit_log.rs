@@ -2,7 +2,7 @@
 //!
 //! Envoy writes the file (`bootstrap::audit`). A failed write does not affect the traffic, and Envoy only counts it.
 
-use crate::drain::Admin;
+use crate::admin::Admin;
 use crate::environment::Settings;
 use crate::problem::Problem;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -21,15 +21,22 @@ const POLL: Duration = Duration::from_secs(2);
 /// Not readable for others: the lines may name persons.
 const MODE: u32 = 0o640;
 
-/// A problem if the audit log cannot be opened for writing. A file that does not exist is created. Envoy creates the files after
-/// a rotation, so they get their mode from the mask of this process.
+/// The mask with which Envoy creates the files after a rotation. Programs do not have it: they could not enter the directories
+/// that they create.
+pub(crate) fn mask() -> Mode {
+    Mode::from_bits_truncate(!MODE & 0o777)
+}
+
+/// A problem if the audit log cannot be opened for writing. A file that does not exist is created.
 #[must_use]
 pub fn refused_audit_log(settings: &Settings) -> Option<Problem> {
     let path = settings.audit_log.as_ref()?;
-    umask(Mode::from_bits_truncate(!MODE & 0o777));
+    let own_mask = umask(mask());
     // Without `O_NONBLOCK` a pipe that has no reader would block.
     let flags = nix::libc::O_NONBLOCK;
-    let error = OpenOptions::new().append(true).create(true).custom_flags(flags).open(path).err()?;
+    let opened = OpenOptions::new().append(true).create(true).custom_flags(flags).open(path);
+    umask(own_mask);
+    let error = opened.err()?;
     let message = format!(
         "{:?} cannot be written ({error}); allowed: a file, which is created if it does not exist, or /dev/stdout",
         path.to_string_lossy()

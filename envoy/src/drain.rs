@@ -1,165 +1,90 @@
-//! The drain: no new connections, running exchanges finish, streams that only listen are not waited for.
+//! The drain: Envoy accepts no new connections, and open exchanges may end.
 
-use crate::bootstrap::{HTTP_STAT_PREFIX, READY_KEY, WEB_SOCKET_CLUSTER, upstream_cluster};
-use crate::environment::Settings;
+use crate::admin::Admin;
+use crate::console::{Console, print_error};
+use crate::environment::Running;
 use crate::machine::Machine;
-use serde_json::Value;
-use std::path::Path;
-use std::time::Duration;
-use ureq::Agent;
+use std::convert::Infallible;
+use std::thread;
+use std::time::{Duration, Instant};
 
-/// Envoy's admin interface.
-#[derive(Clone)]
-pub(crate) struct Admin {
-    agent: Agent,
-    origin: String,
-    cluster: String,
-    machine: Machine,
+/// Interval at which Envoy is asked whether it is drained.
+const POLL: Duration = Duration::from_millis(100);
+
+/// One step of a drain.
+type Step = fn(&Admin) -> Result<(), ureq::Error>;
+
+/// Times of a drain.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// Time between the 503 of `/ready` and the closing of the listener.
+    close_delay: Duration,
+    /// Maximum duration.
+    longest: Duration,
 }
 
-// === impl Admin ===
+/// Times of a sidecar that ends.
+pub(crate) const OF_A_SIDECAR: Times = Times { close_delay: Duration::from_secs(1), longest: Duration::from_secs(30) };
+/// The same in Kubernetes, where the nodes learn one after the other that a pod ends.
+const OF_A_POD: Times = Times { close_delay: Duration::from_secs(5), ..OF_A_SIDECAR };
+/// The same for `stdio`. A desktop client sends SIGKILL two seconds after SIGTERM.
+pub(crate) const OF_STDIO: Times = Times { close_delay: Duration::ZERO, longest: Duration::from_millis(500) };
 
-impl Admin {
-    pub(crate) fn new(settings: &Settings, machine: Machine) -> Self {
-        let config = Agent::config_builder().timeout_global(Some(Duration::from_secs(2))).proxy(None).build();
-        Self {
-            agent: config.into(),
-            origin: format!("http://127.0.0.1:{}", settings.admin_port),
-            cluster: upstream_cluster(settings),
-            machine,
+/// How a drain ended.
+pub(crate) enum Outcome<T> {
+    /// All exchanges that it waits for have ended.
+    Drained,
+    /// Exchanges are still open after the timeout.
+    TimedOut,
+    /// The wait was interrupted.
+    Interrupted(T),
+}
+
+/// Drains the sidecar that runs with these settings in the same container, and leaves it running. It is the preStop hook of
+/// a pod; the MCP server still runs during it. Returns `false` if exchanges are still open after the timeout.
+#[must_use]
+pub fn drain(running: &Running, machine: Machine) -> bool {
+    let outcome: Outcome<Infallible> = drain_with(&Admin::new(running, machine), OF_A_POD, Console::Output, |wait| {
+        thread::sleep(wait);
+        None
+    });
+    matches!(outcome, Outcome::Drained)
+}
+
+/// Drains. Between the steps it calls `wait`, whose value interrupts the drain.
+pub(crate) fn drain_with<T>(
+    admin: &Admin,
+    times: Times,
+    console: Console,
+    mut wait: impl FnMut(Duration) -> Option<T>,
+) -> Outcome<T> {
+    let Times { close_delay, longest } = times;
+    console.print(format_args!("draining, at most {} s", longest.as_secs_f32()));
+    let deadline = Instant::now() + longest;
+    let mut steps: &[Step] = &[Admin::begin_drain, Admin::close_listener];
+    let mut drained_polls = 0;
+    // Two polls in a row: the gauges are read one after the other, and a stream may end in between.
+    while drained_polls < 2 {
+        let mut pause = POLL;
+        if let [step, later @ ..] = steps
+            && succeeds(admin, *step)
+        {
+            steps = later;
+            pause = if later.is_empty() { POLL } else { close_delay };
+        }
+        drained_polls = if steps.is_empty() && admin.is_drained() { drained_polls + 1 } else { 0 };
+        if Instant::now() >= deadline {
+            print_error(format_args!("exchanges are still open after {} s", longest.as_secs_f32()));
+            return Outcome::TimedOut;
+        }
+        if let Some(interruption) = wait(pause) {
+            return Outcome::Interrupted(interruption);
         }
     }
-
-    /// Whether the Envoy with this bootstrap is live. Another Envoy may have the admin port.
-    pub(crate) fn serves(&self, bootstrap: &Path) -> bool {
-        let info: Value = serde_json::from_str(&self.get("server_info").unwrap_or_default()).unwrap_or_default();
-        let config_path = info.pointer("/command_line_options/config_path").and_then(Value::as_str);
-        let state = info.get("state").and_then(Value::as_str);
-        state == Some("LIVE") && config_path.map(Path::new) == Some(bootstrap)
-    }
-
-    fn get(&self, path: &str) -> Result<String, ureq::Error> {
-        self.agent.get(format!("{}/{path}", self.origin)).call()?.body_mut().read_to_string()
-    }
-
-    /// Begins the drain: `/ready` returns 503, and each response from now on closes its connection. The listener still
-    /// accepts connections, so that load balancers have time to react.
-    ///
-    /// # Errors
-    ///
-    /// The admin interface does not answer.
-    pub(crate) fn begin_drain(&self) -> Result<(), ureq::Error> {
-        self.post(&format!("runtime_modify?{READY_KEY}=0"))?;
-        self.post("drain_listeners?graceful&skip_exit&inboundonly")
-    }
-
-    /// Closes the MCP listener; accepted connections stay open.
-    ///
-    /// # Errors
-    ///
-    /// The admin interface does not answer.
-    pub(crate) fn close_listener(&self) -> Result<(), ureq::Error> {
-        self.post("drain_listeners?inboundonly")
-    }
-
-    fn post(&self, path: &str) -> Result<(), ureq::Error> {
-        self.agent.post(format!("{}/{path}", self.origin)).send_empty().map(drop)
-    }
-
-    /// How many times Envoy could not write or reopen a log file.
-    pub(crate) fn failed_writes(&self) -> u64 {
-        sum_of_counters(&self.get("stats?filter=^filesystem[.](write|reopen)_failed$").unwrap_or_default())
-    }
-
-    /// Whether all exchanges that the drain waits for have ended. `false` when the admin interface does not answer.
-    pub(crate) fn is_drained(&self) -> bool {
-        let Self { cluster, machine, .. } = self;
-        let filter = format!(
-            "^(http[.]{HTTP_STAT_PREFIX}[.]downstream_(rq_active|cx_tx_bytes_buffered)|cluster[.]({cluster}|{WEB_SOCKET_CLUSTER})[.]circuit_breakers[.]high[.]remaining_(rq|pending))$"
-        );
-        let request = self.agent.get(format!("{}/stats", self.origin)).query("filter", filter).call();
-        let text = request.and_then(|mut response| response.body_mut().read_to_string()).unwrap_or_default();
-        Gauges::read(&text, machine.connections).is_some_and(|gauges| gauges.are_drained())
-    }
+    Outcome::Drained
 }
 
-/// The sum of the counters in a page of Envoy's stats.
-fn sum_of_counters(text: &str) -> u64 {
-    text.lines().filter_map(|line| line.split_once(": ")?.1.trim().parse::<u64>().ok()).sum()
-}
-
-/// Envoy's gauges of open exchanges.
-#[derive(Debug, PartialEq, Eq)]
-struct Gauges {
-    /// Open exchanges of the MCP listener.
-    exchanges: u64,
-    /// Open exchanges that are streams for listening.
-    streams: u64,
-    /// Bytes of responses that clients have not read yet.
-    unsent: u64,
-}
-
-// === impl Gauges ===
-
-impl Gauges {
-    /// Reads `name: value` lines. The number of streams is the limit of their priority less what remains of it, summed over
-    /// the clusters.
-    fn read(text: &str, limit: u64) -> Option<Self> {
-        let lines = || text.lines().filter_map(|line| line.split_once(": "));
-        let values = |end: &'static str| {
-            let values = lines().filter(move |(name, _)| name.ends_with(end));
-            values.map(|(_, value)| value.trim().parse::<u64>().ok())
-        };
-        let gauge = |end| values(end).next().flatten();
-        let used = |end| {
-            let used: Option<Vec<_>> = values(end).map(|value| Some(limit.saturating_sub(value?))).collect();
-            used.filter(|used| !used.is_empty()).map(|used| used.iter().sum::<u64>())
-        };
-        Some(Self {
-            exchanges: gauge(".downstream_rq_active")?,
-            streams: used(".high.remaining_rq")? + used(".high.remaining_pending")?,
-            unsent: gauge(".downstream_cx_tx_bytes_buffered")?,
-        })
-    }
-
-    fn are_drained(&self) -> bool {
-        let Self { exchanges, streams, unsent } = self;
-        exchanges <= streams && *unsent == 0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Gauges;
-
-    const TEXT: &str = "cluster.weather.circuit_breakers.high.remaining_pending: 99\n\
-        cluster.weather.circuit_breakers.high.remaining_rq: 97\n\
-        http.mcp.downstream_cx_tx_bytes_buffered: 0\n\
-        http.mcp.downstream_rq_active: 5\n";
-
-    #[test]
-    fn streams_are_not_waited_for() {
-        let gauges = Gauges::read(TEXT, 100).unwrap();
-        assert_eq!(gauges, Gauges { exchanges: 5, streams: 4, unsent: 0 });
-        assert!(!gauges.are_drained());
-        assert!(Gauges { exchanges: 4, ..gauges }.are_drained());
-    }
-
-    #[test]
-    fn streams_of_all_clusters_are_counted() {
-        let more = TEXT.replace("cluster.weather", "cluster.sidecar/websocket");
-        assert_eq!(Gauges::read(&format!("{TEXT}{more}"), 100).unwrap().streams, 8);
-    }
-
-    #[test]
-    fn unread_response_is_waited_for() {
-        assert!(!Gauges { exchanges: 0, streams: 0, unsent: 1 }.are_drained());
-    }
-
-    #[test]
-    fn missing_gauge_is_none() {
-        for line in TEXT.lines() {
-            assert_eq!(Gauges::read(&TEXT.replace(line, ""), 100), None, "{line}");
-        }
-    }
+fn succeeds(admin: &Admin, step: Step) -> bool {
+    let report = |error: &_| print_error(format_args!("Envoy's admin interface: {error}; the drain is tried again"));
+    step(admin).inspect_err(report).is_ok()
 }

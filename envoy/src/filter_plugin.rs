@@ -53,7 +53,7 @@ impl FilterPlugin {
         if filter_state {
             config.insert("filter_state".to_owned(), true.into());
         }
-        let server_name = config.get("server_name").and_then(Value::as_str).unwrap_or("upstream").to_owned();
+        let server_name = server_name(&config);
         let variables = config.get("labels").and_then(|labels| labels.get("hash_key")).and_then(Value::as_str);
         let variables = variables.and_then(|key| key.strip_prefix("${")?.strip_suffix('}'));
         let variables = variables.map(str::to_owned).into_iter().collect();
@@ -103,6 +103,11 @@ impl Overrides {
         let message = format!("\"hash\" needs a key; allowed: plain, or a key in {HASH_KEY}");
         is_missing.then(|| Problem::new("MCP_IDENTITY_FORM", message))
     }
+}
+
+/// The `server_name` of a configuration.
+pub(crate) fn server_name(config: &Map<String, Value>) -> String {
+    config.get("server_name").and_then(Value::as_str).unwrap_or("upstream").to_owned()
 }
 
 /// Sets a field of a block. A block that is not an object stays; the check refuses it.

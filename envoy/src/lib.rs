@@ -6,12 +6,16 @@
 //! **What this crate does not do:** restart an Envoy that exited (the supervisor of the sidecar does), reload settings, push
 //! metrics. Cost: one sleeping process beside Envoy.
 
+mod abandoned;
+mod admin;
 mod audit_log;
 pub mod bootstrap;
+mod console;
 mod drain;
 mod endpoint;
 mod environment;
 mod envoy_binary;
+mod file_sd;
 mod filter_plugin;
 mod forward_proxy;
 mod launcher;
@@ -21,19 +25,24 @@ mod ports;
 mod probe;
 mod problem;
 mod process;
+mod server_program;
 mod tls_files;
 
 pub use audit_log::refused_audit_log;
+pub use drain::drain;
 pub use endpoint::{Endpoint, EndpointHost, Scheme};
 pub use environment::{
-    ClientCertificate, HostHeader, Lookup, Otlp, OtlpProtocol, Sampler, Service, Settings, Upstream, unknown_variables,
+    ClientCertificate, CommandLine, HostHeader, Lookup, Otlp, OtlpProtocol, Running, Sampler, Server, Service,
+    Settings, Upstream, unknown_variables,
 };
 pub use envoy_binary::EnvoyBinary;
+pub use file_sd::refused_file_sd;
 pub use filter_plugin::{FilterPlugin, check};
 pub use forward_proxy::ForwardProxy;
-pub use launcher::{drain, run};
+pub use launcher::run;
 pub use machine::Machine;
-pub use ports::taken_ports;
+pub use ports::{FreePorts, taken_ports};
 pub use probe::probe;
 pub use problem::Problem;
+pub use server_program::ServerProgram;
 pub use tls_files::refused_files;

@@ -1,6 +1,6 @@
 //! The machine's limits of open files and memory, and Envoy's limits, which follow from them.
 
-use crate::environment::Settings;
+use crate::environment::Running;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fs;
 
@@ -28,15 +28,14 @@ pub struct Machine {
 impl Machine {
     /// Reads the machine's limits, and raises the soft limit of open files to the hard limit. Envoy inherits it.
     #[must_use]
-    pub fn prepare(settings: &Settings) -> Self {
+    pub fn prepare(running: &Running) -> Self {
         let memory = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
             .iter()
             .filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok())
             .chain(physical_memory())
             .min()
             .unwrap_or(1 << 30);
-        let of_a_stream =
-            if settings.upstream.proxy.is_some() { FILES_OF_A_TUNNELLED_STREAM } else { FILES_OF_A_STREAM };
+        let of_a_stream = if running.is_proxied { FILES_OF_A_TUNNELLED_STREAM } else { FILES_OF_A_STREAM };
         // A tenth is left for memory outside Envoy's heap: the VMs, stacks, this process.
         Self { connections: connections(raise_open_files(), of_a_stream), heap_bytes: memory / 10 * 9 }
     }

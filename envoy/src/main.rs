@@ -1,7 +1,8 @@
 //! The command `mcp-sidecar`.
 
-use clap::{Parser, Subcommand};
-use mcp_sidecar::{Machine, Settings};
+use clap::{Args, Parser, Subcommand};
+use mcp_sidecar::{CommandLine, Machine, Running, Settings};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,10 +19,25 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Starts the sidecar; its settings are environment variables (only MCP_UPSTREAM_URL is required).
+    /// Starts the sidecar in front of an HTTP server (MCP_UPSTREAM_URL) or of a program on standard input and output (COMMAND).
     ///
-    /// Exit status: 0 after a drain by SIGTERM or SIGINT, 2 if settings are refused, else Envoy's exit status.
-    Run,
+    /// Its settings are environment variables. Either MCP_UPSTREAM_URL or COMMAND is required. The program is started without a
+    /// shell, once per session, or once for all clients from protocol version 2026-07-28 on. It has this environment less the
+    /// sidecar's own settings (`env LOG_LEVEL=debug COMMAND` sets one of those for it). Its standard error is passed on.
+    ///
+    /// Exit status: 0 after a drain by SIGTERM or SIGINT; 2 if settings are refused, or the command is not found; else Envoy's
+    /// exit status.
+    #[command(override_usage = "mcp-sidecar run [-- COMMAND [ARGUMENT]...]")]
+    Run(ServerCommand),
+    /// Serves MCP on standard input and output, as the server in a desktop client's configuration.
+    ///
+    /// Messages pass through Envoy to COMMAND, or to the remote server in MCP_UPSTREAM_URL. Ports that are not set are free
+    /// ones on 127.0.0.1. All messages of the sidecar go to standard error, with the address of the metrics.
+    ///
+    /// Exit status: 0 after the end of the input, SIGTERM or SIGINT; 1 if the session with the server is lost; 2 if settings are
+    /// refused, or the command is not found; else Envoy's exit status.
+    #[command(override_usage = "mcp-sidecar stdio [-- COMMAND [ARGUMENT]...]")]
+    Stdio(ServerCommand),
     /// Checks a plugin configuration file: prints "ok", or all problems with exit status 2.
     Check {
         /// The plugin's JSON configuration, as in MCP_FILTER_CONFIG.
@@ -37,9 +53,18 @@ enum Command {
     Drain,
 }
 
+/// The program that is the MCP server.
+#[derive(Args)]
+struct ServerCommand {
+    /// The program that is the MCP server, and its arguments.
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Run => run(),
+        Command::Run(server) => run(server, false),
+        Command::Stdio(server) => run(server, true),
         Command::Drain => drain(),
         Command::Check { file } => match mcp_sidecar::check(&file, &variable) {
             Ok(_) => {
@@ -63,35 +88,34 @@ fn own_readiness() -> String {
     format!("http://127.0.0.1:{port}/ready")
 }
 
-fn run() -> ExitCode {
+fn run(server: ServerCommand, is_stdio: bool) -> ExitCode {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     print(&mcp_sidecar::unknown_variables(names));
-    with_settings(|settings| {
-        print(&settings.remarks);
-        let mut problems = [mcp_sidecar::taken_ports(settings), mcp_sidecar::refused_files(settings)].concat();
-        problems.extend(mcp_sidecar::refused_audit_log(settings));
-        if !problems.is_empty() {
-            return refuse(&problems);
+    let environment = std::env::vars_os().collect();
+    let settings = match Settings::read(&variable, &CommandLine { program: server.command, environment, is_stdio }) {
+        Ok(settings) => settings,
+        Err(problems) => return refuse(&problems),
+    };
+    print(&settings.remarks);
+    let mut problems = [mcp_sidecar::taken_ports(&settings), mcp_sidecar::refused_files(&settings)].concat();
+    problems.extend(mcp_sidecar::refused_audit_log(&settings));
+    problems.extend(mcp_sidecar::refused_file_sd(&settings));
+    if !problems.is_empty() {
+        return refuse(&problems);
+    }
+    match mcp_sidecar::run(&settings, Machine::prepare(&Running::with(&settings))) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("mcp-sidecar: {error}");
+            ExitCode::FAILURE
         }
-        match mcp_sidecar::run(settings, Machine::prepare(settings)) {
-            Ok(status) => ExitCode::from(status),
-            Err(error) => {
-                eprintln!("mcp-sidecar: {error}");
-                ExitCode::FAILURE
-            }
-        }
-    })
+    }
 }
 
 fn drain() -> ExitCode {
-    with_settings(|settings| {
-        if mcp_sidecar::drain(settings, Machine::prepare(settings)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-    })
-}
-
-fn with_settings(command: impl FnOnce(&Settings) -> ExitCode) -> ExitCode {
-    match Settings::read(&variable) {
-        Ok(settings) => command(&settings),
+    match Running::read(&variable) {
+        Ok(running) if mcp_sidecar::drain(&running, Machine::prepare(&running)) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
         Err(problems) => refuse(&problems),
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Notices {
 
 impl Notices {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let url = settings.upstream.endpoint.url();
+        let url = settings.upstream.text();
         let proxy = settings.proxy().map(crate::ForwardProxy::url).unwrap_or_default();
         let is_proxied = settings.upstream.proxy.is_some();
         Self { server: Url::parse(&url).ok(), url, proxy, is_proxied, printed: Vec::new() }

@@ -2,14 +2,18 @@
 
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::Pid;
 use std::io::{self, PipeReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
+use std::thread;
 use tempfile::NamedTempFile;
 
+use crate::audit_log;
 use crate::bootstrap::AUTHORIZATION_VARIABLE;
+use crate::console;
 use crate::environment::Settings;
 use crate::forward_proxy::ForwardProxy;
 use serde_json::Value;
@@ -52,7 +56,13 @@ impl Process {
         }
         let (notices, writer) = io::pipe()?;
         command.stdin(writer);
-        end_with_this_process(&mut command);
+        if settings.is_stdio {
+            // Standard output carries MCP alone.
+            let (lines, writer) = io::pipe()?;
+            command.stdout(writer.try_clone()?).stderr(writer);
+            thread::spawn(move || console::copy_lines(lines));
+        }
+        prepare_child(&mut command, settings.audit_log.as_ref().map(|_| audit_log::mask()));
         let child = command.spawn()?;
         let id = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
         Ok((Self { id, bootstrap: Some(file) }, child, notices))
@@ -74,11 +84,17 @@ impl Process {
     }
 }
 
-/// Ends Envoy when the launcher is killed. Otherwise Envoy would keep the ports, and no process would drain it.
-fn end_with_this_process(command: &mut Command) {
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed; prctl is one, and nothing is allocated.
+/// Ends Envoy when the launcher is killed. Otherwise Envoy would keep the ports, and no process would drain it. Sets the mask of
+/// the files that Envoy creates.
+fn prepare_child(command: &mut Command, mask: Option<Mode>) {
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed; these are, and nothing is allocated.
     unsafe {
-        command.pre_exec(|| set_pdeathsig(Signal::SIGTERM).map_err(io::Error::from));
+        command.pre_exec(move || {
+            if let Some(mask) = mask {
+                umask(mask);
+            }
+            set_pdeathsig(Signal::SIGTERM).map_err(io::Error::from)
+        });
     }
 }
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from support.cases import RESULT, answers
+from support.limited import running
 from support.peers import Peer
 from support.sidecar import Sidecar
 from support.stub import Stub
@@ -34,6 +36,27 @@ def stub_sidecar(stub: Stub, logs: Path, request: pytest.FixtureRequest):
         sidecar.check()
     finally:
         sidecar.stop()
+
+
+@pytest.fixture(scope="module")
+def server(stub: Stub) -> Stub:
+    """The stub as a server that responds to every call at /mcp."""
+    stub.on("/mcp", answers(200, RESULT))
+    return stub
+
+
+@pytest.fixture(scope="module")
+def limited(stub: Stub, logs: Path, request: pytest.FixtureRequest):
+    """A sidecar with a rate limit, shared by the tests of one file. What is not read passes."""
+    with running(stub, logs, request.module.__name__) as sidecar:
+        yield sidecar
+
+
+@pytest.fixture(scope="module")
+def strict(stub: Stub, logs: Path, request: pytest.FixtureRequest):
+    """The same, but what is not read is refused."""
+    with running(stub, logs, f"{request.module.__name__}-strict", unread="refuse") as sidecar:
+        yield sidecar
 
 
 @pytest.fixture(scope="session")

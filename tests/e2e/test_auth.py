@@ -15,11 +15,11 @@ from support import http1
 from support.cases import CALL, rpc
 from support.client import JSON, Connection
 from support.exchange import Exchange, Ledger
-from support.expected import series
 from support.peers import PEERS, ROOT, clean_env, get
 from support.plain_envoy import PlainEnvoy, bootstrap_of, log_accesses, set_plugin_configuration
 from support.processes import Process, accepts, free_port, wait_for
 from support.relay import Relay
+from support.series import series
 from support.sidecar import Sidecar
 
 DRIVER = Path(__file__).parent / "drivers" / "client_auth.py"

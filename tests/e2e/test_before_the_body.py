@@ -17,11 +17,11 @@ from support import http1, http2
 from support.cases import rpc
 from support.client import DEADLINE, JSON, Connection
 from support.exchange import Ledger
-from support.expected import series
 from support.plain_envoy import PlainEnvoy, bootstrap_of, log_accesses, set_plugin_configuration
 from support.posting import post
 from support.processes import wait_for
 from support.scrape import operations
+from support.series import series
 from support.sidecar import Sidecar
 from support.stub import Stub, Wire
 

@@ -11,8 +11,9 @@ from support import http1
 from support.cases import CALL, NOTIFICATION, RESULT, answers, result
 from support.client import JSON
 from support.exchange import Ledger
-from support.expected import Expected, series
+from support.expected import Expected
 from support.processes import wait_for
+from support.series import series
 from support.sidecar import WORKERS, Sidecar
 from support.stub import Stub, Wire
 

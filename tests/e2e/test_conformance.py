@@ -13,8 +13,8 @@ import pytest
 from support import conformance
 from support.census import Census, differences
 from support.conformance import Run
-from support.expected import dump
 from support.relay import Relay
+from support.series import dump
 from support.sidecar import COUNT_DEADLINE, Sidecar
 
 SERVERS = {"python": "conformance-python", "rust": "rmcp-3.11.0"}

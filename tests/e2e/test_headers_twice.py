@@ -9,7 +9,7 @@ from support import http1, http2
 from support.cases import CALL, RESULT, TOOL, result, rpc
 from support.client import DEADLINE, Connection
 from support.exchange import Ledger
-from support.expected import series
+from support.series import series
 from support.sidecar import Sidecar
 from support.stub import Stub
 

@@ -16,7 +16,7 @@ from identity.plan import make
 from identity.play import play
 from identity.server import Server
 from support import scrape
-from support.expected import series
+from support.series import series
 from support.sidecar import Sidecar
 from support.stub import Stub
 

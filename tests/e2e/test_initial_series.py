@@ -6,8 +6,8 @@ from core_tables import initial_series, initial_series_of_name
 from support.cases import CALL, answers, error, result, rpc
 from support.client import JSON
 from support.exchange import Ledger
-from support.expected import Series, series
 from support.scrape import of_mcp
+from support.series import Series, series
 from support.sidecar import Sidecar
 from support.stub import Stub
 

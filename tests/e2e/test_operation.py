@@ -12,9 +12,9 @@ import pytest
 from support.cases import CALL, RESULT, answers, held_stream, rpc
 from support.client import JSON, Connection
 from support.exchange import Ledger
-from support.expected import series
 from support.plain_envoy import PlainEnvoy, bootstrap_of, command, every, set_plugin_configuration, snippet
 from support.processes import Process, wait_for
+from support.series import series
 from support.sidecar import WORKERS, Sidecar, launch, probe
 from support.stub import Stub
 

@@ -8,7 +8,7 @@ import pytest
 from support.cases import RESULT, answers, error, rpc
 from support.client import Connection
 from support.exchange import Ledger
-from support.expected import series
+from support.series import series
 from support.sidecar import Sidecar
 from support.stub import Stub, Wire
 

@@ -6,7 +6,7 @@ import pytest
 
 from support.cases import answers, result, rpc, streams
 from support.client import JSON, Connection
-from support.expected import series
+from support.series import series
 from support.sidecar import Sidecar
 from support.stub import Stub
 

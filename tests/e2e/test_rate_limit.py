@@ -5,35 +5,19 @@ One call of each tool passes in a day, so a test takes a tool of its own.
 
 import gzip
 import json
-import socket
 import threading
 from pathlib import Path
 
 import pytest
 
-from support import http1, http2
+from support import http1
 from support.cases import held_stream, rpc
 from support.client import DEADLINE, JSON, Connection
 from support.http1 import Message
-from support.limited import REFUSED, TOOLS, Limited, assert_refused, call, of_length
+from support.limited import REFUSED, TOOLS, Limited, assert_refused, call, of_length, running
 from support.stub import Stub, Wire
 
 KIB_64 = 64 * 1024
-
-
-@pytest.fixture(scope="module")
-def limited(stub: Stub, logs: Path):
-    sidecar = Limited(stub, logs, "limited")
-    yield sidecar
-    sidecar.stop()
-
-
-@pytest.fixture(scope="module")
-def strict(stub: Stub, logs: Path):
-    """What is not read is refused."""
-    sidecar = Limited(stub, logs, "strict", unread="refuse")
-    yield sidecar
-    sidecar.stop()
 
 
 def test_workers_share_a_bucket_and_refusals_keep_the_connection(limited: Limited) -> None:
@@ -136,11 +120,8 @@ def test_what_is_not_read_passes_or_is_refused(kind: str, limited: Limited, stri
     assert json.loads(answer.body)["error"]["data"] == {**REFUSED, "retryAfterMs": 60_000}
     assert strict.bodies() == []
     limited.served.clear()
-    with limited.connect() as connection:
-        connection.send("POST", limited.path, headers, body)
-        limited.stub.on(limited.path, lambda request, wire: (limited.served.append(request), wire.answer(202, b"")))
-        connection.receive()
-    limited.stub.on(limited.path, limited.serve)
+    with limited.accepting():
+        assert limited.post(body, headers).head.status == 202
     assert limited.bodies() == [body]
     for sidecar in (limited, strict):
         before = sidecar.unread()
@@ -148,21 +129,15 @@ def test_what_is_not_read_passes_or_is_refused(kind: str, limited: Limited, stri
         assert sidecar.unread() == before + 1
 
 
-def over_http2(sidecar: Limited, pieces: list[bytes], trailers: http1.Headers = ()) -> Message:
-    headers = [(name.lower(), value) for name, value in JSON]
-    with socket.create_connection(("127.0.0.1", sidecar.port), timeout=DEADLINE) as wire:
-        return http2.exchange(wire, sidecar.ledger, "POST", sidecar.path, headers, pieces, trailers)
-
-
 @pytest.mark.parametrize("trailers", [[], [("x-sum", "1")]], ids=["no trailers", "trailers"])
 def test_http2(trailers: http1.Headers, limited: Limited) -> None:
     tool = next(TOOLS)
     body = of_length(tool, 20_000)
     pieces = [body[:1], body[1:9_000], body[9_000:]]
-    assert over_http2(limited, pieces, trailers).head.status == 200
+    assert limited.over_http2(pieces, trailers=trailers).head.status == 200
     (request,) = limited.served
     assert (limited.bodies(), request.trailers) == ([body], trailers)
-    assert_refused(over_http2(limited, pieces, trailers), "1")
+    assert_refused(limited.over_http2(pieces, trailers=trailers), "1")
     assert limited.bodies() == []
     limited.counts(allowed=1, limited=1)
 
@@ -298,12 +273,9 @@ def test_posts_of_http_sse_are_refused_on_their_own_exchange(limited: Limited) -
 
 
 def test_shadow_lets_pass_and_counts(stub: Stub, logs: Path) -> None:
-    sidecar = Limited(stub, logs, "shadow", shadow=True, unread="refuse")
-    try:
+    with running(stub, logs, "shadow", shadow=True, unread="refuse") as sidecar:
         body, long = call(next(TOOLS)), of_length(next(TOOLS), KIB_64 + 1)
         for sent in (body, [body[:9], body[9:]], long):
             assert sidecar.post(sent).head.status == 200
         assert sidecar.bodies() == [body, body, long]
         sidecar.counts(allowed=1, shadowed=1, unread=1)
-    finally:
-        sidecar.stop()

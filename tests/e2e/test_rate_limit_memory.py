@@ -1,6 +1,5 @@
 """A client that invents a session for every request: the rule per session admits no more than its buckets, and memory stays flat."""
 
-import json
 import re
 import socket
 from collections import Counter
@@ -9,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from support.cases import CALL, RESULT
+from support.cases import CALL
 from support.client import DEADLINE, JSON
+from support.limited import DAY_MS, config_file, outcomes_of
 from support.processes import wait_for
 from support.sidecar import WORKERS, Sidecar
 from support.stub import Stub
@@ -18,7 +18,6 @@ from support.stub import Stub
 SESSIONS, FIRST = 100_000, 20_000
 # The filter's bound for one rule.
 BUCKETS = 1024
-DAY_MS = 86_400_000
 CONNECTIONS = 32
 # The value of a rule has at most 24 KiB. The rest is the allocators' and V8's.
 MOST_GROWTH_KIB = 3 * 1024
@@ -26,12 +25,10 @@ RESPONSE = re.compile(rb"HTTP/1\.1 (\d{3}) .*?\ncontent-length: (\d+)\r\n.*?\r\n
 
 
 @pytest.fixture
-def sidecar(stub: Stub, logs: Path):
-    stub.on("/mcp", lambda request, wire: wire.json(200, RESULT))
+def sidecar(server: Stub, logs: Path):
     rule = {"name": "calls", "method": "tools/call", "per": "session", "requests": 1, "interval_ms": DAY_MS}
-    config = logs / "rate-limit-memory.json"
-    config.write_text(json.dumps({"rate_limit": {"rules": [rule]}}))
-    sidecar = Sidecar(stub.port, logs, "rate-limit-memory", MCP_FILTER_CONFIG=str(config))
+    config = config_file(logs, "rate-limit-memory", rules=[rule])
+    sidecar = Sidecar(server.port, logs, "rate-limit-memory", MCP_FILTER_CONFIG=config)
     yield sidecar
     sidecar.stop()
 
@@ -41,11 +38,11 @@ def test_invented_sessions_share_a_bounded_number_of_buckets(sidecar: Sidecar) -
     statuses = call(sidecar.port, range(FIRST))
     # Every bucket holds one request, and comes back only after a day.
     assert statuses == {200: BUCKETS, 429: FIRST - BUCKETS}
-    wait_for("the counts", lambda: counted(sidecar) == {"allowed": BUCKETS, "limited": FIRST - BUCKETS})
+    wait_for("the counts", lambda: outcomes_of(sidecar.samples()) == Counter(allowed=BUCKETS, limited=FIRST - BUCKETS))
     before, series = resident_kib(sidecar), len(sidecar.samples())
     statuses = call(sidecar.port, range(FIRST, SESSIONS))
     assert statuses == {429: SESSIONS - FIRST}
-    wait_for("the counts", lambda: counted(sidecar)["limited"] == SESSIONS - BUCKETS)
+    wait_for("the counts", lambda: outcomes_of(sidecar.samples())["limited"] == SESSIONS - BUCKETS)
     assert len(sidecar.samples()) == series
     growth = resident_kib(sidecar) - before
     print(f"resident memory: {before} KiB after {FIRST} sessions, {growth:+} KiB after {SESSIONS}")
@@ -82,14 +79,6 @@ def request(session: int) -> bytes:
     fields = [("Host", "a"), *JSON, ("Mcp-Session-Id", f"invented-{session}"), ("Content-Length", str(len(CALL)))]
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
     return f"POST /mcp HTTP/1.1\r\n{lines}\r\n".encode() + CALL
-
-
-def counted(sidecar: Sidecar) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for (family, labels), value in sidecar.samples().items():
-        if family == "mcp_rate_limit_total" and value:
-            counts[dict(labels)["outcome"]] = int(value)
-    return counts
 
 
 def resident_kib(sidecar: Sidecar) -> int:

@@ -1,35 +1,18 @@
 """Requests that a server may read in another way than the filter. None of them gets a call past a rate limit without a count."""
 
 import json
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from support import http2
 from support.cases import rpc
-from support.client import DEADLINE, JSON
-from support.http1 import Headers, Message
-from support.limited import DAY_MS, RULE, TOOLS, Limited, assert_refused, call, counting
+from support.client import JSON
+from support.http1 import Headers
+from support.limited import DAY_MS, RULE, TOOLS, Limited, assert_refused, call, counting, running
 from support.stub import Stub
 
 KIND, ACCEPT = JSON
-
-
-@pytest.fixture(scope="module")
-def passing(stub: Stub, logs: Path):
-    sidecar = Limited(stub, logs, "readers-pass")
-    yield sidecar
-    sidecar.stop()
-
-
-@pytest.fixture(scope="module")
-def strict(stub: Stub, logs: Path):
-    """What is not read is refused."""
-    sidecar = Limited(stub, logs, "readers-refuse", unread="refuse")
-    yield sidecar
-    sidecar.stop()
 
 
 def of_type(content_type: str) -> Headers:
@@ -65,29 +48,25 @@ def test_character_sets_of_json_are_read(content_type: str, strict: Limited) -> 
     "application/json; charset=utf-7; charset=utf-8",
     'application/json; charset="utf-8"; charset="utf-16"',
 ])
-def test_other_character_sets_are_unread(content_type: str, passing: Limited, strict: Limited) -> None:
+def test_other_character_sets_are_unread(content_type: str, limited: Limited, strict: Limited) -> None:
     body, headers = call(next(TOOLS)), of_type(content_type)
-    with counting(passing, allowed=1, unread=1):
-        assert passing.post(body).head.status == 200
-        assert passing.post(body, headers).head.status == 200
-    assert passing.bodies() == [body, body]
+    with counting(limited, allowed=1, unread=1):
+        assert limited.post(body).head.status == 200
+        assert limited.post(body, headers).head.status == 200
+    assert limited.bodies() == [body, body]
     with counting(strict, unread=1):
         assert strict.post(body, headers).head.status == 429
     assert strict.bodies() == []
 
 
-def test_text_in_utf_7_is_unread(passing: Limited, strict: Limited) -> None:
+def test_text_in_utf_7_is_unread(limited: Limited, strict: Limited) -> None:
     """Its bytes are no JSON, or other JSON than its text."""
     body = call(next(TOOLS)).replace(b"{", b"+AHs-")
     assert body.decode("utf-7").startswith("{")
     headers = of_type("application/json; charset=utf-7")
-    passing.stub.on(passing.path, lambda request, wire: (passing.served.append(request), wire.answer(202, b"")))
-    try:
-        with counting(passing, unread=1):
-            assert passing.post(body, headers).head.status == 202
-    finally:
-        passing.stub.on(passing.path, passing.serve)
-    assert passing.bodies() == [body]
+    with limited.accepting(), counting(limited, unread=1):
+        assert limited.post(body, headers).head.status == 202
+    assert limited.bodies() == [body]
     with counting(strict, unread=1):
         assert strict.post(body, headers).head.status == 429
     assert strict.bodies() == []
@@ -115,16 +94,16 @@ TWICE: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("member", TWICE)
 @pytest.mark.parametrize("batch", [False, True], ids=["one", "batch"])
 def test_last_of_two_members_is_limited_and_counts_as_unread_if_it_passes(
-    batch: bool, member: str, passing: Limited, strict: Limited
+    batch: bool, member: str, limited: Limited, strict: Limited
 ) -> None:
     plain = call(next(TOOLS))
     body = TWICE[member](plain)
     if batch:
         body = b"[" + body + b"]"
-    with counting(passing, allowed=1, unread=1, limited=1):
-        assert passing.post(body).head.status == 200
-        assert_refused(passing.post(body), "1", batch=batch)
-    assert passing.bodies() == [body]
+    with counting(limited, allowed=1, unread=1, limited=1):
+        assert limited.post(body).head.status == 200
+        assert_refused(limited.post(body), "1", batch=batch)
+    assert limited.bodies() == [body]
     with counting(strict, unread=1, allowed=1):
         assert_refused(strict.post(body), "1", batch=batch, unread=True)
         # The refused request took no token.
@@ -132,12 +111,12 @@ def test_last_of_two_members_is_limited_and_counts_as_unread_if_it_passes(
     assert strict.bodies() == [plain]
 
 
-def test_call_of_which_the_last_method_is_not_limited_is_unread(passing: Limited, strict: Limited) -> None:
+def test_call_of_which_the_last_method_is_not_limited_is_unread(limited: Limited, strict: Limited) -> None:
     body = first(b'"method": "tools/call"')(call(next(TOOLS)).replace(b"tools/call", b"ping"))
-    with counting(passing, unread=2):
+    with counting(limited, unread=2):
         for _ in range(2):
-            assert passing.post(body).head.status == 200
-    assert passing.bodies() == [body, body]
+            assert limited.post(body).head.status == 200
+    assert limited.bodies() == [body, body]
     with counting(strict, unread=1):
         assert_refused(strict.post(body), "1", unread=True)
     assert strict.bodies() == []
@@ -156,12 +135,12 @@ def test_members_twice_in_the_arguments_do_not_matter(strict: Limited) -> None:
 
 
 @pytest.mark.parametrize("value", ["7", '["tools/call"]', '{"tools/call": 1}', "true"])
-def test_method_that_is_no_string_is_unread(value: str, passing: Limited, strict: Limited) -> None:
+def test_method_that_is_no_string_is_unread(value: str, limited: Limited, strict: Limited) -> None:
     body = call(next(TOOLS)).replace(b'"tools/call"', value.encode())
-    with counting(passing, unread=2):
+    with counting(limited, unread=2):
         for _ in range(2):
-            assert passing.post(body).head.status == 200
-    assert passing.bodies() == [body, body]
+            assert limited.post(body).head.status == 200
+    assert limited.bodies() == [body, body]
     with counting(strict, unread=1):
         assert strict.post(body).head.status == 429
     assert strict.bodies() == []
@@ -176,61 +155,51 @@ def test_name_that_is_no_string_is_unread(value: str, strict: Limited) -> None:
     assert strict.bodies() == []
 
 
-def test_name_that_is_no_string_passes_and_counts(passing: Limited) -> None:
+def test_name_that_is_no_string_passes_and_counts(limited: Limited) -> None:
     body = rpc("tools/call", {"name": 7}, 1)
-    with counting(passing, allowed=1, unread=1):
-        assert passing.post(body).head.status == 200
-    assert passing.bodies() == [body]
+    with counting(limited, allowed=1, unread=1):
+        assert limited.post(body).head.status == 200
+    assert limited.bodies() == [body]
 
 
 # === headers ===
 
 
-def over_http2(sidecar: Limited, verb: str, body: bytes, *more: tuple[str, str]) -> Message:
-    headers = [(name.lower(), value) for name, value in JSON]
-    with socket.create_connection(("127.0.0.1", sidecar.port), timeout=DEADLINE) as wire:
-        return http2.exchange(wire, sidecar.ledger, verb, sidecar.path, [*headers, *more], [body])
-
-
 @pytest.mark.parametrize("verb", ["post", "Post", "pOST"])
-def test_post_in_any_case_is_limited(verb: str, passing: Limited) -> None:
+def test_post_in_any_case_is_limited(verb: str, limited: Limited) -> None:
     """HTTP/2 has no rule for the case of `:method`, and some servers take `post` as POST."""
     body = call(next(TOOLS))
-    with counting(passing, allowed=1, limited=2):
-        assert over_http2(passing, verb, body).head.status == 200
-        assert_refused(over_http2(passing, verb, body), "1")
-        assert_refused(over_http2(passing, "POST", body), "1")
-    assert passing.bodies() == [body]
+    with counting(limited, allowed=1, limited=2):
+        assert limited.over_http2([body], verb=verb).head.status == 200
+        assert_refused(limited.over_http2([body], verb=verb), "1")
+        assert_refused(limited.over_http2([body]), "1")
+    assert limited.bodies() == [body]
 
 
 def test_rule_for_results_of_tasks_needs_no_header_of_mcp(stub: Stub, logs: Path) -> None:
     rule = {"name": "each", "method": "tasks/result", "requests": 1, "interval_ms": DAY_MS}
-    sidecar = Limited(stub, logs, "readers-tasks", rules=[rule])
-    try:
+    with running(stub, logs, "readers-tasks", rules=[rule]) as sidecar:
         body = rpc("tasks/result", {"taskId": "t"}, 1)
         with counting(sidecar, allowed=1, limited=2):
             assert sidecar.post(body, [KIND]).head.status == 200
             assert_refused(sidecar.post(body, [KIND]), "1")
             assert_refused(sidecar.post(body, [KIND, ("Accept", "*/*")]), "1")
         assert sidecar.bodies() == [body]
-    finally:
-        sidecar.stop()
 
 
 @pytest.fixture(scope="module")
 def per_session(stub: Stub, logs: Path):
-    sidecar = Limited(stub, logs, "readers-session", rules=[{**RULE, "per": "session"}])
-    yield sidecar
-    sidecar.stop()
+    with running(stub, logs, "readers-session", rules=[{**RULE, "per": "session"}]) as sidecar:
+        yield sidecar
 
 
 def test_blanks_around_a_session_id_do_not_matter(per_session: Limited) -> None:
     body = call(next(TOOLS))
     with counting(per_session, allowed=2, limited=4):
-        assert over_http2(per_session, "POST", body, ("mcp-session-id", "abc ")).head.status == 200
+        assert per_session.over_http2([body], ("mcp-session-id", "abc ")).head.status == 200
         for spelling in ("abc", " abc", "  abc", "\tabc "):
-            assert_refused(over_http2(per_session, "POST", body, ("mcp-session-id", spelling)), "1")
-        assert over_http2(per_session, "POST", body, ("mcp-session-id", "a bc")).head.status == 200
+            assert_refused(per_session.over_http2([body], ("mcp-session-id", spelling)), "1")
+        assert per_session.over_http2([body], ("mcp-session-id", "a bc")).head.status == 200
     assert per_session.bodies() == [body, body]
 
 
@@ -238,7 +207,7 @@ def test_blanks_around_a_session_id_do_not_matter(per_session: Limited) -> None:
 def test_empty_session_id_is_no_session(empty: str, per_session: Limited) -> None:
     body = call(next(TOOLS))
     with counting(per_session, allowed=1, limited=2):
-        assert over_http2(per_session, "POST", body).head.status == 200
-        assert_refused(over_http2(per_session, "POST", body, ("mcp-session-id", empty)), "1")
+        assert per_session.over_http2([body]).head.status == 200
+        assert_refused(per_session.over_http2([body], ("mcp-session-id", empty)), "1")
         assert_refused(per_session.post(body, [*JSON, ("Mcp-Session-Id", empty)]), "1")
     assert per_session.bodies() == [body]

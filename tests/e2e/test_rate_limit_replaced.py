@@ -3,7 +3,6 @@
 The rule admits its burst and no more within the test, so a bucket that a new plugin or a new VM fills again shows as another number.
 """
 
-import json
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from support import http1
-from support.cases import CALL, RESULT
+from support.cases import CALL
 from support.client import JSON, Connection
+from support.limited import DAY_MS, config_file, outcomes_of
 from support.plain_envoy import every
 from support.processes import wait_for
 from support.sidecar import Sidecar
@@ -24,7 +24,6 @@ from truth.envoy import FileListenerEnvoy
 
 NAME = "upstream"
 BURST = 30
-DAY_MS = 86_400_000
 CALLERS = 8
 HELD = 20
 # The second is the VM's: a VM with another configuration replaces the old one, with all its state.
@@ -32,16 +31,13 @@ CHANGES = [({"limits": {"error_codes": 31}}, ""), ({}, "1"), ({"limits": {"error
 
 
 @pytest.fixture
-def envoy(stub: Stub, logs: Path, request: pytest.FixtureRequest):
-    stub.on("/mcp", lambda request, wire: wire.json(200, RESULT))
+def envoy(server: Stub, logs: Path, request: pytest.FixtureRequest):
     name = request.node.name
     rule = {"name": "calls", "method": "tools/call", "requests": 1, "interval_ms": DAY_MS, "burst": BURST}
-    config = logs / f"{name}.json"
-    config.write_text(json.dumps({"rate_limit": {"rules": [rule]}}))
-    model = Sidecar(stub.port, logs, f"{name}-model", MCP_FILTER_CONFIG=str(config))
+    model = Sidecar(server.port, logs, f"{name}-model", MCP_FILTER_CONFIG=config_file(logs, name, rules=[rule]))
     try:
         drains = ("--drain-time-s", "4", "--drain-strategy", "immediate")
-        envoy = FileListenerEnvoy(model, stub.port, Account(NAME), logs, name, *drains)
+        envoy = FileListenerEnvoy(model, server.port, Account(NAME), logs, name, *drains)
     finally:
         model.stop()
     yield envoy
@@ -68,15 +64,6 @@ def active(envoy: FileListenerEnvoy) -> int:
     return int(envoy.admin(f"/stats?filter=^http\\.{manager['stat_prefix']}\\.downstream_rq_active$").rpartition(":")[2])
 
 
-def limit(envoy: FileListenerEnvoy) -> Counter[str]:
-    """The counts of the rule by outcome."""
-    counts: Counter[str] = Counter()
-    for (family, labels), value in envoy.samples().items():
-        if family == "mcp_rate_limit_total" and value:
-            counts[dict(labels)["outcome"]] += int(value)
-    return counts
-
-
 def gauges(envoy: FileListenerEnvoy) -> dict[str, float]:
     families = ("mcp_requests_in_flight", "mcp_active_connections")
     return {family: value for (family, _), value in envoy.samples().items() if family in families}
@@ -86,7 +73,7 @@ def check_counts(envoy: FileListenerEnvoy, statuses: Counter) -> None:
     assert set(statuses) <= {200, 429}, statuses
     assert statuses[200] == BURST, statuses
     expected = Counter(allowed=BURST, limited=statuses[429])
-    wait_for("the answers to be counted", lambda: limit(envoy) == expected)
+    wait_for("the answers to be counted", lambda: outcomes_of(envoy.samples()) == expected)
     wait_for("nothing to be in flight", lambda: set(gauges(envoy).values()) == {0} and len(gauges(envoy)) == 2)
     assert active(envoy) == 0
     envoy.check_log()
@@ -126,11 +113,11 @@ def test_bucket_is_not_filled_again_by_changes_under_load(envoy: FileListenerEnv
     with ThreadPoolExecutor(CALLERS) as pool:
         callers = [pool.submit(call_until, envoy, stop) for _ in range(CALLERS)]
         try:
-            wait_for("calls to be refused", lambda: limit(envoy)["limited"] > 0)
+            wait_for("calls to be refused", lambda: outcomes_of(envoy.samples())["limited"] > 0)
             for change in CHANGES:
-                before = limit(envoy)["limited"]
+                before = outcomes_of(envoy.samples())["limited"]
                 envoy.update(*change)
-                wait_for("more calls to be refused", lambda: limit(envoy)["limited"] > before + 10 * CALLERS)
+                wait_for("more calls to be refused", lambda: outcomes_of(envoy.samples())["limited"] > before + 10 * CALLERS)
         finally:
             stop.set()
         statuses = sum((caller.result() for caller in callers), Counter())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support.cases import RESULT, answers, rpc
+from support.cases import rpc
 from support.client import JSON, Connection
 from support.http1 import Message
 from support.peers import ROOT
@@ -27,14 +27,6 @@ def service() -> Iterator[RateLimitService]:
     service = RateLimitService({TOOL: LIMIT})
     yield service
     service.close()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Stub]:
-    server = Stub()
-    server.on("/mcp", answers(200, RESULT))
-    yield server
-    server.close()
 
 
 def bootstrap_with(server: Stub, service: RateLimitService, **configuration: object) -> dict:

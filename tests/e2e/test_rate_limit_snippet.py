@@ -1,13 +1,10 @@
 """A rate limit in an Envoy without the launcher: envoy/snippet.yaml, and the settings that docs/rate-limits.md names for it."""
 
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
-from support.cases import RESULT, answers, rpc
+from support.cases import rpc
 from support.client import JSON, Connection
 from support.http1 import Message
 from support.plain_envoy import PlainEnvoy, every, set_plugin_configuration, snippet
@@ -16,14 +13,6 @@ from support.stub import Stub
 BLOCK = {"rules": [{"name": "daily", "method": "tools/call", "requests": 1, "interval_ms": 86_400_000}]}
 # Longer than the second buffer limit, shorter than what the filter holds.
 PADDING = 40_000
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Stub]:
-    server = Stub()
-    server.on("/mcp", answers(200, RESULT))
-    yield server
-    server.close()
 
 
 def start(server: Stub, logs: Path, name: str, buffer_limit: int | None = None, raises_limit: bool = True) -> PlainEnvoy:

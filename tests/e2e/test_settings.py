@@ -8,8 +8,8 @@ import pytest
 
 from support.cases import CALL, answers, error, held_stream, result, rpc
 from support.client import JSON, Connection
-from support.expected import Series, series
 from support.processes import wait_for
+from support.series import Series, series
 from support.sidecar import Sidecar
 from support.stub import Stub
 

@@ -6,7 +6,7 @@ import pytest
 
 from support.cases import NOTIFICATION, answers, error, streams
 from support.exchange import Ledger
-from support.expected import series
+from support.series import series
 from support.sidecar import WORKERS, Sidecar
 from support.stub import Stub, Wire
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from support.processes import free_port, wait_for
 from mesh import labels
 from mesh.istiod import Istiod
 from mesh.manifests import documented_annotation, injected_annotations, only, plugin
-from mesh.proxy import Proxy
+from mesh.proxy import Proxy, serving
 from mesh.traffic import TAKEN, NamesServer, call_every_tool, service
 
 ORDERS = "outbound_8000__orders.mcp.svc.cluster.local"
@@ -38,19 +39,11 @@ def port() -> int:
 
 @pytest.fixture(scope="module")
 def gateway(istiod: Istiod, directory: Path, module: Path, port: int) -> Iterator[Proxy]:
-    servers = [NamesServer(directory, *TAKEN), NamesServer(directory, *PLAIN)]
-    entries = [service(name, server.port) for name, server in zip(("orders", "weather"), servers, strict=True)]
-    applied = [*entries, *resources(port, module)]
-    istiod.apply(*applied)
-    proxy = Proxy(istiod, directory, "mcp-gateway", annotations=injected_annotations() | documented_annotation())
-    try:
-        proxy.serve(port)
-        yield proxy
-    finally:
-        proxy.stop()
-        istiod.delete(*applied)
-        for server in servers:
-            server.stop()
+    annotations = injected_annotations() | documented_annotation()
+    with closing(NamesServer(directory, *TAKEN)) as orders, closing(NamesServer(directory, *PLAIN)) as weather:
+        applied = [service("orders", orders.port), service("weather", weather.port), *resources(port, module)]
+        with serving(istiod, applied, port, directory, "mcp-gateway", annotations=annotations) as proxy:
+            yield proxy
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from mesh import labels
 from mesh.edge import Edge
 from mesh.istiod import Istiod
 from mesh.manifests import NAMESPACE, limited, only
-from mesh.proxy import Proxy
+from mesh.proxy import Proxy, serving
 from mesh.registry import Registry
 from mesh.traffic import answering_stub, call, inbound
 
@@ -30,17 +30,10 @@ def port() -> int:
 @pytest.fixture(scope="module")
 def sidecar(istiod: Istiod, registry: Registry, port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     """The module is an image, as in the shipped file."""
-    stub = answering_stub()
-    applied = [inbound("limited", port, stub.port), limited(registry.image, [RULE])]
-    istiod.apply(*applied)
-    proxy = Proxy(istiod, tmp_path_factory.mktemp("limited"), "limited", "sidecar")
-    try:
-        proxy.serve(port)
-        yield proxy
-    finally:
-        proxy.stop()
-        istiod.delete(*applied)
-        stub.close()
+    with closing(answering_stub()) as stub:
+        applied = [inbound("limited", port, stub.port), limited(registry.image, [RULE])]
+        with serving(istiod, applied, port, tmp_path_factory.mktemp("limited"), "limited", "sidecar") as proxy:
+            yield proxy
 
 
 def counted(proxy: Proxy) -> dict[tuple[str, str, str], float]:

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from support.cases import rpc
 from support.client import JSON, Connection
-from support.expected import Series
 from support.http1 import Truncated
 from support.processes import free_port, wait_for
+from support.series import Series
 
 from mesh import blind, labels
 from mesh.blind import REQUESTS
 from mesh.collector import Collector, attributes
 from mesh.istiod import Istiod
 from mesh.manifests import NAMESPACE, mesh_config, only, plugin
-from mesh.proxy import Proxy
+from mesh.proxy import Proxy, serving
 from mesh.traffic import NamesServer, answering_stub, call, call_every_tool, inbound, service
 
 TOOLS = ["cache.get.x", "get_order"]
@@ -80,37 +80,23 @@ def collector(directory: Path, metrics_port: int, fresh_metrics_port: int) -> It
 
 @pytest.fixture(scope="module")
 def sidecar(istiod: Istiod, directory: Path, module: Path, port: int, metrics_port: int, collector: Collector) -> Iterator[Proxy]:
-    server = NamesServer(directory, *TOOLS)
     telemetry = only("Telemetry", "telemetry.yaml")
     telemetry["spec"]["tracing"][0]["randomSamplingPercentage"] = 100
-    applied = [
-        STRICT, inbound("orders", port, server.port), plugin(module), telemetry,
-        service("mcp-collector", collector.ports["COLLECTOR_OTLP_GRPC_PORT"], "GRPC", 4317),
-    ]
-    istiod.apply(*applied)
-    proxy = Proxy(istiod, directory, "orders", "sidecar", metrics_port=metrics_port)
-    try:
-        proxy.serve(port)
-        yield proxy
-    finally:
-        proxy.stop()
-        istiod.delete(*applied)
-        server.stop()
+    with closing(NamesServer(directory, *TOOLS)) as server:
+        applied = [
+            STRICT, inbound("orders", port, server.port), plugin(module), telemetry,
+            service("mcp-collector", collector.ports["COLLECTOR_OTLP_GRPC_PORT"], "GRPC", 4317),
+        ]
+        with serving(istiod, applied, port, directory, "orders", "sidecar", metrics_port=metrics_port) as proxy:
+            yield proxy
 
 
 @pytest.fixture(scope="module")
 def caller(istiod: Istiod, sidecar: Proxy, directory: Path, port: int) -> Iterator[tuple[Proxy, int]]:
     """The caller's sidecar and its port."""
     listener = free_port()
-    applied = outbound(listener, port)
-    istiod.apply(*applied)
-    proxy = Proxy(istiod, directory, "caller", "sidecar")
-    try:
-        proxy.serve(listener)
+    with serving(istiod, outbound(listener, port), listener, directory, "caller", "sidecar") as proxy:
         yield proxy, listener
-    finally:
-        proxy.stop()
-        istiod.delete(*applied)
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from support.expected import series
 from support.processes import wait_for
+from support.series import series
 
 from mesh import blind
 from mesh.edge import Edge

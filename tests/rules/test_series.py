@@ -99,7 +99,8 @@ def test_every_series_has_the_labels_of_its_family() -> None:
 
 @pytest.mark.parametrize("file", [
     "README.md", "examples/postgres/README.md", "tests/fake-envoy/tests/filter/semantics/streams.rs",
-    "tests/loadtest/src/tally.rs", "collector/rules/tests/tools.yml", "tests/e2e/support/expected.py", "tests/e2e/support/matrix.py",
+    "tests/loadtest/src/tally.rs", "collector/rules/tests/tools.yml", "tests/e2e/support/expected.py",
+    "tests/e2e/support/expected_operations.py", "tests/e2e/support/matrix.py",
 ])
 def test_series_of_the_file_are_found(file: str) -> None:
     assert len(found_in(file)) > 4

@@ -22,9 +22,9 @@ from fleet.traffic import Server, drive
 from harness.fleet import Fleet
 from harness.pipeline import Collector
 from support import scrape
-from support.expected import Series
-from support.expected import series as named
 from support.processes import wait_for
+from support.series import Series
+from support.series import series as named
 from support.sidecar import Sidecar
 from support.stub import Stub
 

@@ -1,12 +1,12 @@
 //! One line of the client: a POST, its response, and what the response means.
 
+use super::LINE_BYTES;
 use super::failure::{describe, transport_error, unreadable};
 use super::headers::{SESSION, Session, modern};
 use super::http::{Response, Turn};
 use super::open::OpenRequest;
 use super::server::Server;
 use super::stream::{follow, listen};
-use super::{LINE_BYTES, tell};
 use crate::message::{Body, Id, Kind, Message, Place, one_line};
 use bytes::Bytes;
 use hyper::header::HeaderMap;
@@ -138,7 +138,7 @@ impl Exchange {
         let Err(reason) = end else { return };
         if self.requests.is_empty() {
             let what = self.method.as_deref().unwrap_or("an answer");
-            tell(&format!("{what} did not reach the server: {reason}"));
+            self.server.errors.say(&format!("{what} did not reach the server: {reason}"));
         }
         self.server.fail(&self.requests, &reason).await;
     }

@@ -3,8 +3,7 @@
 use super::http::Response;
 use crate::message::{Kind, Message, Place};
 use bytes::Bytes;
-use hyper::header::WWW_AUTHENTICATE;
-use serde_json::value::RawValue;
+use hyper::header::{HeaderName, LOCATION, WWW_AUTHENTICATE};
 use std::error::Error;
 
 /// JSON-RPC code of SDKs for failures of the transport.
@@ -54,8 +53,12 @@ pub(super) fn describe(response: &Response, body: &Bytes) -> String {
     let mut text = format!("HTTP {}", status.as_str());
     let reason = status.canonical_reason().unwrap_or_default();
     let detail = error_message(body).or_else(|| plain_text(response, body)).unwrap_or_default();
-    let challenge = response.headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    for (separator, part) in [(" ", reason), (": ", detail.as_str()), ("; www-authenticate: ", challenge)] {
+    let header =
+        |name: HeaderName| response.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (location, challenge) = (header(LOCATION), header(WWW_AUTHENTICATE));
+    let parts =
+        [(" ", reason), (": ", detail.as_str()), ("; location: ", location), ("; www-authenticate: ", challenge)];
+    for (separator, part) in parts {
         if !part.is_empty() {
             text.push_str(separator);
             text.extend(part.chars().take(QUOTED_CHARACTERS));
@@ -79,12 +82,11 @@ fn error_message(body: &Bytes) -> Option<String> {
     serde_json::from_slice::<Failed>(body).ok().map(|failed| failed.error.message)
 }
 
-/// A body of text or JSON as one line. Pages of HTML are of no use to the reader.
+/// A body of text as one line. Pages of HTML are of no use to the reader.
 fn plain_text(response: &Response, body: &Bytes) -> Option<String> {
     let text = str::from_utf8(body).ok()?;
     let is_page = response.is("text/html") || text.trim_start().starts_with('<');
-    let is_text = !is_page && (serde_json::from_str::<&RawValue>(text).is_ok() || !text.contains('\0'));
-    is_text.then(|| text.split_whitespace().collect::<Vec<_>>().join(" "))
+    (!is_page).then(|| text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// An error and its causes.

@@ -8,6 +8,7 @@ use super::open::OpenRequests;
 use super::output::{Closed, Output};
 use super::tools::Tools;
 use crate::message::{Body, Id, Kind, Message, one_line};
+use crate::program::Errors;
 use bytes::Bytes;
 use hyper::header::{ACCEPT, HeaderValue};
 use hyper::{Method, StatusCode};
@@ -21,6 +22,7 @@ pub(super) struct Server {
     pub(super) output: Output,
     pub(super) open: OpenRequests,
     pub(super) tools: RefCell<Tools>,
+    pub(super) errors: Errors,
     session: RefCell<Session>,
     listener: RefCell<Option<AbortHandle>>,
     lost: RefCell<Option<oneshot::Sender<String>>>,
@@ -42,10 +44,11 @@ pub(super) enum Opened {
 
 impl Server {
     /// `lost` is sent the reason when the session is lost.
-    pub(super) fn new(client: Client, output: Output, lost: oneshot::Sender<String>) -> Self {
+    pub(super) fn new(client: Client, output: Output, errors: Errors, lost: oneshot::Sender<String>) -> Self {
         Self {
             client,
             output,
+            errors,
             open: OpenRequests::default(),
             tools: RefCell::default(),
             session: RefCell::default(),

@@ -7,6 +7,7 @@
 //! the data. An event holds at most `limit` bytes.
 
 use bytes::{Buf, Bytes};
+use memchr::memchr2;
 use std::time::Duration;
 
 /// One event with data.
@@ -62,7 +63,7 @@ impl Decoder {
                 chunk.advance(1);
                 continue;
             }
-            let end = chunk.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+            let end = memchr2(b'\r', b'\n', chunk);
             let part = chunk.split_to(end.unwrap_or(chunk.len()));
             if self.line.len() + part.len() + self.data.as_ref().map_or(0, Vec::len) > self.limit {
                 return Err(TooLong);

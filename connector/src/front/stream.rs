@@ -8,7 +8,6 @@ use super::headers::Session;
 use super::http::Response;
 use super::server::{Opened, Server};
 use super::sse::Decoder;
-use super::tell;
 use crate::message::{Body, Id};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -27,6 +26,8 @@ pub(super) struct Stream {
     retry: Option<Duration>,
     /// Attempts since the last event.
     attempts: u32,
+    /// An event that is no message was told.
+    has_skipped: bool,
 }
 
 // === impl Stream ===
@@ -51,7 +52,11 @@ impl Stream {
                 }
                 match Body::read(&event.data) {
                     Ok(body) => server.deliver(&event.data, &body, requests).await?,
-                    Err(error) => tell(&format!("an event of the server was skipped: {error}")),
+                    Err(error) if !self.has_skipped => {
+                        self.has_skipped = true;
+                        server.errors.say(&format!("an event of the server was skipped, as others will be: {error}"));
+                    }
+                    Err(_) => {}
                 }
             }
         }
@@ -122,7 +127,9 @@ pub(super) async fn listen(server: &Server, session: &Session) {
             }
             Opened::Refused(reason) | Opened::NotFound(reason) => {
                 if !reason.starts_with("HTTP 405") {
-                    tell(&format!("no messages of the server outside of calls: GET was refused: {reason}"));
+                    server
+                        .errors
+                        .say(&format!("no messages of the server outside of calls: GET was refused: {reason}"));
                 }
                 return;
             }

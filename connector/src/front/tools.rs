@@ -11,6 +11,7 @@ use super::headers::encoded;
 use crate::message::Message;
 use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderName};
+use memchr::memmem;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
@@ -42,7 +43,7 @@ struct Parameter {
 impl Tools {
     /// Reads an answer to `tools/list`, which may be one page of several.
     pub(crate) fn learn(&mut self, answer: &Bytes) {
-        if self.0.is_empty() && !contains(answer, ANNOTATION) {
+        if self.0.is_empty() && memmem::find(answer, ANNOTATION.as_bytes()).is_none() {
             return;
         }
         let Ok(answer) = serde_json::from_slice::<Value>(answer) else { return };
@@ -112,10 +113,6 @@ fn text_of(value: &Value) -> Option<String> {
         }
         _ => None,
     }
-}
-
-fn contains(text: &[u8], part: &str) -> bool {
-    text.windows(part.len()).any(|window| window == part.as_bytes())
 }
 
 #[cfg(test)]

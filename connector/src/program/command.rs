@@ -3,12 +3,13 @@
 use nix::unistd::{AccessFlags, access};
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// A program that was found, its arguments and its whole environment.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Command {
     program: PathBuf,
     words: Vec<OsString>,
@@ -79,6 +80,13 @@ impl Command {
             _ => return error,
         };
         io::Error::new(error.kind(), reason)
+    }
+}
+
+/// Without the environment, which holds secrets.
+impl fmt::Debug for Command {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Command").field(&self.text()).finish()
     }
 }
 
@@ -159,6 +167,7 @@ mod tests {
         let command = Command::find(&words(&["tool", "-v"]), with_path(&path)).unwrap();
         assert_eq!(command.program(), third.path().join("tool"));
         assert_eq!((command.name().as_ref(), command.text().as_str()), ("tool", "tool -v"));
+        assert_eq!(format!("{command:?}"), "Command(\"tool -v\")");
     }
 
     #[test]

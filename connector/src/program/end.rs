@@ -128,6 +128,8 @@ pub(super) async fn supervise(mut child: Child, id: Pid, state: watch::Sender<St
         Some(status) => status,
         None => {
             group.signal(Signal::SIGKILL);
+            // It may have joined another group.
+            let _ = child.start_kill();
             child.wait().await
         }
     };

@@ -69,7 +69,7 @@ impl Errors {
     }
 
     /// Writes a line. It is dropped if too much waits.
-    pub(super) fn line(&self, prefix: &str, text: &str) {
+    pub fn line(&self, prefix: &str, text: &str) {
         let line = format!("{prefix}{text}\n");
         let cost = line.len() + LINE_COST;
         if self.counts.waiting_bytes.fetch_add(cost, Ordering::Relaxed) + cost > WAITING_BYTES {

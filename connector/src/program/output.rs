@@ -89,7 +89,11 @@ impl Output {
             }
             match self.lines.next() {
                 Next::Line(line) => self.take(&line),
-                Next::TooLong => self.finish(HowItEnded::LineTooLong(self.line_bytes)),
+                Next::TooLong => {
+                    // Not kept until the output is dropped.
+                    drop(self.lines.rest());
+                    self.finish(HowItEnded::LineTooLong(self.line_bytes));
+                }
                 Next::More => self.read().await,
             }
         }
@@ -117,14 +121,17 @@ impl Output {
 
     /// Takes the messages of a line. An array is a batch, which 2025-03-26 allows.
     fn take(&mut self, line: &Bytes) {
-        if line.iter().all(u8::is_ascii_whitespace) {
-            return;
-        }
-        match Body::read(line) {
-            Ok(Body::Single(message)) => self.messages.push_back(message),
-            Ok(Body::Batch(messages)) => self.messages.extend(messages),
-            Err(_) if self.has_told => {}
-            Err(_) => {
+        let body = match line.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            None => return,
+            Some(b'{' | b'[') => Body::read(line).ok(),
+            // Not read at all: a program may write very many short lines.
+            Some(_) => None,
+        };
+        match body {
+            Some(Body::Single(message)) => self.messages.push_back(message),
+            Some(Body::Batch(messages)) => self.messages.extend(messages),
+            None if self.has_told => {}
+            None => {
                 self.has_told = true;
                 self.errors.say(&format!(
                     "{}: a line of {} bytes on its standard output is not a JSON-RPC message and was skipped. Logs belong on \

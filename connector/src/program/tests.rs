@@ -59,6 +59,11 @@ async fn number(output: &mut Output) -> i32 {
     text.trim_start_matches(r#"{"id":1,"result":"#).trim_end_matches('}').parse().unwrap()
 }
 
+/// A command for a script: it leaves the process group, then tells its process id, and then runs `command`.
+fn left_behind(command: &str) -> String {
+    format!(r#"setsid sh -c 'echo "{{\"id\":1,\"result\":$$}}"; exec {command}'"#)
+}
+
 /// Whether a process runs. One that has exited and is not waited for does not.
 fn is_running(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"));

@@ -69,14 +69,17 @@ pub(super) const SPAN_NAME: &str = r#"%COALESCE({"operators":[{"command":"FILTER
 
 /// Attributes of a span, each with its format.
 pub(super) fn of_spans(settings: &Settings) -> Vec<(&'static str, String)> {
-    let endpoint = &settings.upstream.endpoint;
-    let host = match &endpoint.host {
-        EndpointHost::Name(name) => name.clone(),
-        EndpointHost::Address(address) => address.to_string(),
-    };
+    // A program has no address.
+    let address = settings.upstream.endpoint().map(|endpoint| {
+        let host = match &endpoint.host {
+            EndpointHost::Name(name) => name.clone(),
+            EndpointHost::Address(address) => address.to_string(),
+        };
+        [("server.address", host), ("server.port", endpoint.port.to_string())]
+    });
     let state = FILTER_STATE.iter().map(|&(name, key)| (name, format!("%FILTER_STATE(wasm.{key}:PLAIN)%")));
     let formats = CHOICES.iter().chain(CONNECTION).map(|&(name, format)| (name, format.to_owned()));
-    state.chain(formats).chain([("server.address", host), ("server.port", endpoint.port.to_string())]).collect()
+    state.chain(formats).chain(address.into_iter().flatten()).collect()
 }
 
 /// Attributes of a log record, each with its format.

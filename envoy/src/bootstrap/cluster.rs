@@ -3,9 +3,11 @@
 use super::connections::{
     STREAM_PRIORITY, extend, has_web_socket_cluster, http_options, keepalive, location, preserve_case, thresholds,
 };
-use super::{ADMIN_CLUSTER, OTLP_CLUSTER, WEB_SOCKET_CLUSTER, address, health, set, tunnel, upstream_cluster};
-use crate::endpoint::{Endpoint, EndpointHost, Scheme};
-use crate::environment::{ClientCertificate, Otlp, OtlpProtocol, Settings, Upstream};
+use super::{
+    ADMIN_CLUSTER, OTLP_CLUSTER, WEB_SOCKET_CLUSTER, address, address_of_socket, health, set, tunnel, upstream_cluster,
+};
+use crate::endpoint::EndpointHost;
+use crate::environment::{ClientCertificate, Otlp, OtlpProtocol, Server, Settings, Upstream};
 use crate::machine::Machine;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -16,9 +18,10 @@ const OTLP_IDLE_MS: u32 = 1_500;
 /// The cluster of the MCP server.
 pub(super) fn upstream(settings: &Settings, machine: Machine) -> Value {
     // With TLS, ALPN negotiates the protocol; without TLS it is HTTP/1.1.
-    let protocol = match settings.upstream.endpoint.scheme {
-        Scheme::Http => json!({"explicit_http_config": {"http_protocol_options": http1()}}),
-        Scheme::Https => json!({"auto_config": {"http_protocol_options": http1(), "http2_protocol_options": {}}}),
+    let protocol = if settings.upstream.is_https() {
+        json!({"auto_config": {"http_protocol_options": http1(), "http2_protocol_options": {}}})
+    } else {
+        json!({"explicit_http_config": {"http_protocol_options": http1()}})
     };
     let mut cluster = server(settings, machine, &upstream_cluster(settings), protocol);
     set(&mut cluster, "health_checks", json!([health::check(settings)]));
@@ -34,10 +37,8 @@ pub(super) fn web_socket(settings: &Settings, machine: Machine) -> Option<Value>
 
 /// A cluster with the server's TLS settings and without hosts.
 pub(super) fn tls_only(upstream: &Upstream) -> Option<Value> {
-    let Upstream { endpoint, ca_file, client_certificate, .. } = upstream;
     let no_hosts = json!({"type": "STATIC"});
-    (endpoint.scheme == Scheme::Https)
-        .then(|| base_cluster("upstream", endpoint, ca_file.as_deref(), client_certificate.as_ref(), no_hosts))
+    upstream.is_https().then(|| cluster_of_server("upstream", upstream, no_hosts))
 }
 
 fn http1() -> Value {
@@ -46,15 +47,18 @@ fn http1() -> Value {
 
 /// A cluster that connects to the MCP server with the given protocol options.
 fn server(settings: &Settings, machine: Machine, name: &str, protocol: Value) -> Value {
-    let Upstream { endpoint, ca_file, client_certificate, idle_ms, proxy, .. } = &settings.upstream;
-    let location = match proxy {
-        Some(_) => tunnel::location(settings, &upstream_cluster(settings), name),
-        None => health::loopback_location(settings).unwrap_or_else(|| location(name, endpoint)),
+    let Upstream { server, idle_ms, proxy, .. } = &settings.upstream;
+    let location = match (server, proxy) {
+        (Server::Program(program), _) => location_of_socket(name, &program.socket),
+        (Server::Url(_), Some(_)) => tunnel::location(settings, &upstream_cluster(settings), name),
+        (Server::Url(endpoint), None) => {
+            health::loopback_location(settings).unwrap_or_else(|| location(name, endpoint))
+        }
     };
-    let mut cluster = base_cluster(name, endpoint, ca_file.as_deref(), client_certificate.as_ref(), location);
+    let mut cluster = cluster_of_server(name, &settings.upstream, location);
     let thresholds = [thresholds("DEFAULT", machine), thresholds(STREAM_PRIORITY, machine)];
     set(&mut cluster, "circuit_breakers", json!({"thresholds": thresholds}));
-    if proxy.is_none() {
+    if proxy.is_none() && matches!(server, Server::Url(_)) {
         set(&mut cluster, "upstream_connection_options", keepalive());
     }
     set(&mut cluster, "typed_extension_protocol_options", http_options(protocol, Some(*idle_ms)));
@@ -76,7 +80,10 @@ pub(super) fn otlp(settings: &Settings, otlp: &Otlp) -> Value {
         Some(_) => tunnel::location(settings, OTLP_CLUSTER, OTLP_CLUSTER),
         None => location(OTLP_CLUSTER, &otlp.endpoint),
     };
-    let mut cluster = base_cluster(OTLP_CLUSTER, &otlp.endpoint, otlp.ca_file.as_deref(), None, location);
+    let mut cluster = base_cluster(OTLP_CLUSTER, location);
+    if let Some(ca_file) = &otlp.ca_file {
+        set(&mut cluster, "transport_socket", tls(&otlp.endpoint.host, ca_file, None));
+    }
     let protocol = match otlp.protocol {
         OtlpProtocol::Grpc => json!({"explicit_http_config": {"http2_protocol_options": {}}}),
         OtlpProtocol::Http => json!({"explicit_http_config": {"http_protocol_options": {}}}),
@@ -85,19 +92,26 @@ pub(super) fn otlp(settings: &Settings, otlp: &Otlp) -> Value {
     cluster
 }
 
-/// Name, connect timeout, TLS and location: what all clusters of an endpoint have.
-fn base_cluster(
-    name: &str,
-    endpoint: &Endpoint,
-    ca_file: Option<&Path>,
-    client: Option<&ClientCertificate>,
-    location: Value,
-) -> Value {
-    let mut cluster = json!({"name": name, "connect_timeout": "5s"});
-    if let (Scheme::Https, Some(ca_file)) = (endpoint.scheme, ca_file) {
-        set(&mut cluster, "transport_socket", tls(&endpoint.host, ca_file, client));
+/// The server's name, location and TLS settings.
+fn cluster_of_server(name: &str, upstream: &Upstream, location: Value) -> Value {
+    let Upstream { ca_file, client_certificate, .. } = upstream;
+    let mut cluster = base_cluster(name, location);
+    // Without `https://` there is no CA file.
+    if let (Some(endpoint), Some(ca_file)) = (upstream.endpoint(), ca_file) {
+        set(&mut cluster, "transport_socket", tls(&endpoint.host, ca_file, client_certificate.as_ref()));
     }
-    extend(cluster, location)
+    cluster
+}
+
+/// Name, connect timeout and location: what all clusters have.
+fn base_cluster(name: &str, location: Value) -> Value {
+    extend(json!({"name": name, "connect_timeout": "5s"}), location)
+}
+
+/// The location of a bridge.
+fn location_of_socket(name: &str, socket: &Path) -> Value {
+    let address = address_of_socket(&socket.to_string_lossy());
+    json!({"type": "STATIC", "load_assignment": health::assignment(name, &[json!({"address": address})])})
 }
 
 /// Verifies the certificate against the URL's host, whatever `Host` the client sends. SNI is the name without a final dot;

@@ -1,7 +1,7 @@
 //! What clusters, listener and tunnel have in common: priorities, timeouts, keepalive, addresses.
 
 use super::{KEEPALIVE, Keepalive, address, health, seconds, set};
-use crate::endpoint::{Endpoint, EndpointHost, Scheme};
+use crate::endpoint::{Endpoint, EndpointHost};
 use crate::environment::Settings;
 use crate::machine::Machine;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ pub(crate) const STREAM_PRIORITY: &str = "HIGH";
 
 /// Whether WebSocket uses a separate cluster.
 pub(super) fn has_web_socket_cluster(settings: &Settings) -> bool {
-    settings.upstream.endpoint.scheme == Scheme::Https
+    settings.upstream.is_https()
 }
 
 /// The discovery type and addresses of an endpoint. A name is one host with all its addresses; a connection uses the first

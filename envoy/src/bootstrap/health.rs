@@ -1,6 +1,7 @@
-//! Health checks: whether the MCP server accepts connections, with and without traffic.
+//! Health checks: whether the MCP server accepts connections, with and without traffic; for a program, what its bridge
+//! reports.
 //!
-//! A check opens a TCP connection (with TLS, completes the handshake) and closes it; no request is sent. Envoy checks only
+//! A check of a URL opens a TCP connection (with TLS, completes the handshake) and closes it; no request is sent. Envoy checks only
 //! the first address of a host, but traffic uses the first address that answers. A server on `localhost` may listen on
 //! IPv4, on IPv6 or on both. For `localhost` a second cluster therefore checks both addresses, and the upstream's health
 //! check requests `/health`, which reports that cluster's health. So the upstream is always one host, and its
@@ -23,15 +24,18 @@ pub(super) const PATH: &str = "/health";
 
 /// Name of the cluster whose health is reported as the server's.
 pub(super) fn cluster_name(settings: &Settings) -> String {
-    if is_localhost(settings) { LOOPBACK_CLUSTER.to_owned() } else { upstream_cluster(settings) }
+    if localhost_port(settings).is_some() { LOOPBACK_CLUSTER.to_owned() } else { upstream_cluster(settings) }
 }
 
 /// The upstream's health check.
 pub(super) fn check(settings: &Settings) -> Value {
+    if settings.upstream.program().is_some() {
+        return ask_bridge();
+    }
     if settings.upstream.proxy.is_some() {
         return connect_through_proxy();
     }
-    if !is_localhost(settings) {
+    if localhost_port(settings).is_none() {
         return connect();
     }
     let mut check = timing("0.5s", "1s", 1);
@@ -41,7 +45,8 @@ pub(super) fn check(settings: &Settings) -> Value {
 
 /// The location of an upstream on `localhost`: one host with both addresses. `None` for other upstreams.
 pub(super) fn loopback_location(settings: &Settings) -> Option<Value> {
-    let [first, second] = LOOPBACK.map(|host| address(host, settings.upstream.endpoint.port));
+    let port = localhost_port(settings)?;
+    let [first, second] = LOOPBACK.map(|host| address(host, port));
     let probe = settings.own_probe();
     let endpoint = json!({
         "address": first,
@@ -49,15 +54,13 @@ pub(super) fn loopback_location(settings: &Settings) -> Option<Value> {
         "health_check_config": {"address": address(&probe.ip().to_string(), probe.port())},
     });
     let assignment = assignment(&upstream_cluster(settings), &[endpoint]);
-    is_localhost(settings).then(|| json!({"type": "STATIC", "load_assignment": assignment}))
+    Some(json!({"type": "STATIC", "load_assignment": assignment}))
 }
 
 /// The cluster that checks both addresses of `localhost`. It carries no traffic.
 pub(super) fn loopback_cluster(settings: &Settings) -> Option<Value> {
-    if !is_localhost(settings) {
-        return None;
-    }
-    let endpoints = LOOPBACK.map(|host| json!({"address": address(host, settings.upstream.endpoint.port)}));
+    let port = localhost_port(settings)?;
+    let endpoints = LOOPBACK.map(|host| json!({"address": address(host, port)}));
     Some(json!({
         "name": LOOPBACK_CLUSTER,
         "type": "STATIC",
@@ -71,11 +74,21 @@ pub(super) fn assignment(name: &str, endpoints: &[Value]) -> Value {
     json!({"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]})
 }
 
-/// Whether both addresses of `localhost` are checked. With TLS the first address is checked: the upstream's check would use
+/// The port of a server on `localhost`, whose two addresses are checked. With TLS the first address is checked: the upstream's check would use
 /// TLS, and the probe listener accepts plain text only.
-fn is_localhost(settings: &Settings) -> bool {
-    let Endpoint { scheme, host, .. } = &settings.upstream.endpoint;
-    *scheme == Scheme::Http && matches!(host, EndpointHost::Name(name) if name == "localhost")
+fn localhost_port(settings: &Settings) -> Option<u16> {
+    let Endpoint { scheme, host, port, .. } = settings.upstream.endpoint()?;
+    let is_checked = *scheme == Scheme::Http && matches!(host, EndpointHost::Name(name) if name == "localhost");
+    is_checked.then_some(*port)
+}
+
+/// A GET to the bridge of a program. It fails while the last start of the program failed. The first check begins before Envoy
+/// compiles the module on the same thread, and may time out; the next one follows at once.
+fn ask_bridge() -> Value {
+    let mut check = timing("5s", "1s", 1);
+    set(&mut check, "unhealthy_edge_interval", "0.1s");
+    set(&mut check, "http_health_check", json!({"path": mcp_connector::HEALTH_PATH, "host": "sidecar"}));
+    check
 }
 
 /// A check that connects and closes. Envoy's panic threshold stays enabled, so the only host gets all traffic even when it

@@ -4,7 +4,6 @@ use super::connections::{STREAM_PRIORITY, has_web_socket_cluster, preserve_case}
 use super::{
     KEEPALIVE, WEB_SOCKET_CLUSTER, address, audit, local_reply, notice, seconds, set, telemetry, upstream_cluster,
 };
-use crate::endpoint::Scheme;
 use crate::environment::{HostHeader, Settings};
 use crate::filter_plugin::FilterPlugin;
 use crate::machine::Machine;
@@ -52,6 +51,7 @@ fn keepalive() -> Value {
 }
 
 fn connection_manager(settings: &Settings, machine: Machine) -> Value {
+    let endpoint = settings.upstream.endpoint();
     let mut manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": HTTP_STAT_PREFIX,
@@ -74,7 +74,7 @@ fn connection_manager(settings: &Settings, machine: Machine) -> Value {
         "common_http_protocol_options": {"max_headers_count": 1000, "headers_with_underscores_action": "ALLOW"},
         "http_protocol_options": {
             "accept_http_10": true,
-            "default_host_for_http_10": settings.upstream.endpoint.authority,
+            "default_host_for_http_10": endpoint.map_or("localhost", |endpoint| &endpoint.authority),
             "allow_chunked_length": true,
             "enable_trailers": true,
             "header_key_format": preserve_case(),
@@ -105,7 +105,7 @@ fn connection_manager(settings: &Settings, machine: Machine) -> Value {
         "route_config": {"name": "mcp", "virtual_hosts": [virtual_host(settings)]},
     });
     let redirects = settings.upstream.rewrites_host().then(notice::of_redirects);
-    let connections = (settings.upstream.endpoint.scheme == Scheme::Https).then(notice::of_connections);
+    let connections = settings.upstream.is_https().then(notice::of_connections);
     let logs = redirects.into_iter().chain(connections).chain(telemetry::access_log(settings));
     let logs: Vec<_> = logs.chain(audit::logs(settings)).collect();
     set(&mut manager, "access_log", logs);
@@ -191,11 +191,11 @@ fn route(settings: &Settings, cluster: &str, headers: &[Value], priority: Option
         // Without `retry_on` nothing is retried, and the timeout covers only the wait for response headers.
         set(&mut action, "retry_policy", json!({"per_try_timeout": seconds(upstream.timeout_ms)}));
     }
-    if upstream.endpoint.path != "/" {
-        set(&mut action, "regex_rewrite", json!({"pattern": {"regex": "^/$"}, "substitution": upstream.endpoint.path}));
+    if let Some(endpoint) = upstream.endpoint().filter(|endpoint| endpoint.path != "/") {
+        set(&mut action, "regex_rewrite", json!({"pattern": {"regex": "^/$"}, "substitution": endpoint.path}));
     }
-    if upstream.host_header == HostHeader::Upstream {
-        set(&mut action, "host_rewrite_literal", upstream.endpoint.authority.as_str());
+    if let Some(endpoint) = upstream.endpoint().filter(|_| upstream.host_header == HostHeader::Upstream) {
+        set(&mut action, "host_rewrite_literal", endpoint.authority.as_str());
     }
     json!({"match": {"prefix": "/", "headers": headers}, "route": action})
 }

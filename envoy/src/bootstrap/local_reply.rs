@@ -3,21 +3,28 @@
 //! Envoy's own text is appended where it adds detail. The reason why a certificate is refused is reported to the operator
 //! only (`notices`).
 
-use crate::environment::Settings;
+use crate::environment::{Server, Settings};
 use crate::machine::Machine;
 use serde_json::{Value, json};
 
 /// `local_reply_config` of the MCP listener. Envoy's status codes are kept.
 pub(super) fn config(settings: &Settings, machine: Machine) -> Value {
     let upstream = &settings.upstream;
-    let url = upstream.endpoint.url();
+    let (name, server) = match &upstream.server {
+        Server::Url(endpoint) => (endpoint.url(), format!("{} (MCP_UPSTREAM_URL)", endpoint.url())),
+        // Clients do not see the arguments, which may be secrets.
+        Server::Program(program) => {
+            let name = program.bridge.command.name();
+            (name.clone().into_owned(), format!("the bridge of {name}"))
+        }
+    };
     let timeout = format!("no answer within MCP_UPSTREAM_TIMEOUT_MS={}", upstream.timeout_ms);
     let through = upstream.proxy.as_ref().map(|proxy| format!(" through the proxy {} (HTTPS_PROXY)", proxy.url()));
-    let connect = format!("cannot connect to {url} (MCP_UPSTREAM_URL){}", through.unwrap_or_default());
-    let unresolved = format!("cannot connect to {url} (MCP_UPSTREAM_URL): its name has no address");
-    let closed = format!("{url} (MCP_UPSTREAM_URL) closed the connection before it answered");
+    let connect = format!("cannot connect to {server}{}", through.unwrap_or_default());
+    let unresolved = format!("cannot connect to {server}: its name has no address");
+    let closed = format!("{server} closed the connection before it answered");
     let full = format!("too many requests at once: this machine's limit of open files allows {}", machine.connections);
-    let framing = format!("the response of {url} is not HTTP that Envoy accepts (README.md, Limits)");
+    let framing = format!("the response of {name} is not HTTP that Envoy accepts (README.md, Limits)");
     let texts = [
         (["UT"], timeout, false),
         (["UH"], unresolved, false),

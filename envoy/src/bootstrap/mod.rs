@@ -54,9 +54,10 @@ pub fn render(settings: &Settings, machine: Machine) -> Value {
     clusters.extend(otlp.as_ref().map(|otlp| cluster::otlp(settings, otlp)));
     let mut listeners = vec![listener::mcp(settings, machine), probe::listener(settings)];
     let name = upstream_cluster(settings);
-    let to_upstream = (name.as_str(), &settings.upstream.endpoint, settings.upstream.proxy.as_ref());
+    let to_upstream =
+        settings.upstream.endpoint().map(|endpoint| (name.as_str(), endpoint, settings.upstream.proxy.as_ref()));
     let to_otlp = otlp.as_ref().map(|otlp| (OTLP_CLUSTER, &otlp.endpoint, otlp.proxy.as_ref()));
-    for (name, endpoint, proxy) in [Some(to_upstream), to_otlp].into_iter().flatten() {
+    for (name, endpoint, proxy) in [to_upstream, to_otlp].into_iter().flatten() {
         listeners.extend(proxy.map(|proxy| tunnel::listener(settings, name, endpoint, proxy)));
     }
     clusters.extend(settings.proxy().map(|proxy| tunnel::cluster(proxy, machine)));
@@ -86,10 +87,15 @@ pub(crate) fn render_tls(settings: &Settings) -> Option<Value> {
     Some(json!({"static_resources": {"clusters": clusters}}))
 }
 
-/// Name of the upstream's cluster, which is also the `envoy_cluster_name` of its series. Envoy ends that label at a dot, so
+/// Name of the cluster of the server with this name, which is also the `envoy_cluster_name` of its series. Envoy ends that label at a dot, so
 /// dots are replaced.
+pub(crate) fn cluster_of(server_name: &str) -> String {
+    server_name.replace('.', "_")
+}
+
+/// Name of the upstream's cluster.
 pub(crate) fn upstream_cluster(settings: &Settings) -> String {
-    settings.plugin.server_name.replace('.', "_")
+    cluster_of(&settings.plugin.server_name)
 }
 
 /// Envoy refuses requests before the kernel kills it for its memory, and connections before open files run out.

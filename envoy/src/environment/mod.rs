@@ -3,8 +3,11 @@
 //! An empty value counts as missing. Reading also checks what the values refer to: the Envoy binary and its version, the
 //! module, the plugin configuration, the certificate files.
 
+mod program;
 mod proxies;
 mod reader;
+mod running;
+mod server;
 mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -15,14 +18,30 @@ use crate::endpoint::Endpoint;
 use crate::envoy_binary::EnvoyBinary;
 use crate::filter_plugin::FilterPlugin;
 use crate::forward_proxy::ForwardProxy;
+use crate::ports::FreePorts;
 use crate::problem::Problem;
 use reader::Reader;
+pub use running::Running;
+pub use server::{ClientCertificate, HostHeader, Server, Upstream};
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+pub(crate) use unknown_variables::is_setting;
 pub use unknown_variables::unknown_variables;
 
 /// Returns the value of a variable.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// What the command line says.
+#[derive(Clone, Debug, Default)]
+pub struct CommandLine {
+    /// The command of the program that is the server; empty if the server is a URL.
+    pub program: Vec<OsString>,
+    /// This process's environment, from which the program's is made.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Whether this process serves MCP on its standard input and output.
+    pub is_stdio: bool,
+}
 
 /// All settings of the sidecar.
 #[derive(Clone, Debug)]
@@ -35,6 +54,10 @@ pub struct Settings {
     pub probe: SocketAddr,
     /// Port of Envoy's admin interface on 127.0.0.1.
     pub admin_port: u16,
+    /// Which of the three ports are chosen at the start.
+    pub free_ports: FreePorts,
+    /// Whether this process serves MCP on its standard input and output.
+    pub is_stdio: bool,
     /// Number of Envoy's workers.
     pub concurrency: u32,
     /// Envoy's log level.
@@ -49,45 +72,10 @@ pub struct Settings {
     pub otlp: Option<Otlp>,
     /// Path of the audit log; without it none is written.
     pub audit_log: Option<PathBuf>,
+    /// Directory in which a collector finds this sidecar.
+    pub file_sd: Option<PathBuf>,
     /// Variables that are set but ignored; they are reported at the start.
     pub remarks: Vec<Problem>,
-}
-
-/// The MCP server and the connection to it.
-#[derive(Clone, Debug)]
-pub struct Upstream {
-    /// Its URL.
-    pub endpoint: Endpoint,
-    /// Timeout for the response headers of a POST; 0 is no timeout.
-    pub timeout_ms: u32,
-    /// The `Host` header that the server receives.
-    pub host_header: HostHeader,
-    /// Trusted certificate authorities, for https.
-    pub ca_file: Option<PathBuf>,
-    /// Client certificate, for https.
-    pub client_certificate: Option<ClientCertificate>,
-    /// Idle timeout of connections to the server.
-    pub idle_ms: u32,
-    /// Forward proxy, for https.
-    pub proxy: Option<ForwardProxy>,
-}
-
-/// A client certificate and its private key; both files are PEM.
-#[derive(Clone, Debug)]
-pub struct ClientCertificate {
-    /// The certificate, followed by the intermediate certificates.
-    pub certificate: PathBuf,
-    /// The private key.
-    pub key: PathBuf,
-}
-
-/// The `Host` header that the MCP server receives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HostHeader {
-    /// The client's `Host`.
-    Preserve,
-    /// The URL's host and port.
-    Upstream,
 }
 
 /// Resource attributes of spans and logs.
@@ -149,16 +137,6 @@ impl Sampler {
     }
 }
 
-// === impl Upstream ===
-
-impl Upstream {
-    /// Whether `Host` is replaced with the server's own name. Absolute URLs in the server's responses then lead to the server
-    /// and not to the sidecar.
-    pub(crate) fn rewrites_host(&self) -> bool {
-        self.host_header == HostHeader::Upstream
-    }
-}
-
 // === impl Settings ===
 
 impl Settings {
@@ -167,13 +145,15 @@ impl Settings {
     /// # Errors
     ///
     /// All problems, in the order of the README's table of settings.
-    pub fn read(lookup: Lookup<'_>) -> Result<Self, Vec<Problem>> {
+    pub fn read(lookup: Lookup<'_>, command_line: &CommandLine) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader::new(lookup);
-        let upstream = reader.upstream();
+        let is_stdio = command_line.is_stdio;
+        let upstream = reader.upstream(command_line);
         let name = reader.server_name();
-        let listener = SocketAddr::new(reader.address("HOST"), reader.port("PORT", 4000));
-        let probe = SocketAddr::new(reader.address("PROBE_HOST"), reader.port("PROBE_PORT", 9902));
-        let admin_port = reader.port("ADMIN_PORT", 9901);
+        let listener = SocketAddr::new(reader.address("HOST", is_stdio), reader.port("PORT", 4000, is_stdio));
+        let probe = SocketAddr::new(reader.address("PROBE_HOST", is_stdio), reader.port("PROBE_PORT", 9902, is_stdio));
+        let admin_port = reader.port("ADMIN_PORT", 9901, is_stdio);
+        let free_ports = FreePorts::new(listener, probe, admin_port);
         reader.refuse_collisions(upstream.as_ref(), listener, probe, admin_port);
         let concurrency = reader.number(
             "CONCURRENCY",
@@ -187,6 +167,7 @@ impl Settings {
         let module = reader.module();
         let service = reader.service();
         let audit_log = reader.audit_log(envoy.as_ref());
+        let file_sd = reader.file_sd();
         let otlp = reader.otlp(envoy.as_ref());
         match (upstream, envoy) {
             (Some(upstream), Some(envoy)) if reader.problems.is_empty() => {
@@ -197,6 +178,8 @@ impl Settings {
                     listener,
                     probe,
                     admin_port,
+                    free_ports,
+                    is_stdio,
                     concurrency,
                     log_level,
                     plugin,
@@ -204,6 +187,7 @@ impl Settings {
                     service,
                     otlp,
                     audit_log,
+                    file_sd,
                     remarks,
                 })
             }
@@ -217,9 +201,18 @@ impl Settings {
         self.upstream.proxy.as_ref().or_else(of_otlp)
     }
 
-    /// Address at which the sidecar itself connects to its probe listener.
+    /// Address at which this machine connects to the probe listener.
     pub(crate) fn own_probe(&self) -> SocketAddr {
-        let host = if self.probe.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { self.probe.ip() };
-        SocketAddr::new(host, self.probe.port())
+        from_this_machine(self.probe)
     }
+
+    /// Address at which this machine connects to the MCP listener.
+    pub(crate) fn own_listener(&self) -> SocketAddr {
+        from_this_machine(self.listener)
+    }
+}
+
+fn from_this_machine(address: SocketAddr) -> SocketAddr {
+    let host = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
+    SocketAddr::new(host, address.port())
 }

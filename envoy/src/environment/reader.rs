@@ -52,17 +52,20 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn port(&mut self, variable: &'static str, default: u16) -> u16 {
+    /// A port. With `free` the default is 0: a free port is chosen at the start.
+    pub(super) fn port(&mut self, variable: &'static str, default: u16, free: bool) -> u16 {
+        let default = if free { 0 } else { default };
         let number = self.number(variable, default.into(), |port| (1..=65535).contains(&port), PORT);
         u16::try_from(number).unwrap_or(default)
     }
 
-    pub(super) fn address(&mut self, variable: &'static str) -> IpAddr {
-        let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let Some(value) = self.text(variable) else { return any };
+    /// An address to listen on. The default is every address, or with `is_local` only the loopback address.
+    pub(super) fn address(&mut self, variable: &'static str, is_local: bool) -> IpAddr {
+        let default = IpAddr::V4(if is_local { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED });
+        let Some(value) = self.text(variable) else { return default };
         value.parse().unwrap_or_else(|_| {
             self.problems.push(Problem::refused(variable, &value, ADDRESS));
-            any
+            default
         })
     }
 
@@ -118,10 +121,8 @@ impl<'a> Reader<'a> {
                 self.problems.push(Problem::refused(variable, &one.port().to_string(), &allowed));
             }
         }
-        let Some(endpoint) = upstream.map(|upstream| &upstream.endpoint).filter(|endpoint| endpoint.is_loopback())
-        else {
-            return;
-        };
+        let endpoint = upstream.and_then(Upstream::endpoint);
+        let Some(endpoint) = endpoint.filter(|endpoint| endpoint.is_loopback()) else { return };
         let target = SocketAddr::new(loopback, endpoint.port);
         for (variable, own) in [("PORT", listener), ("PROBE_PORT", probe), ("ADMIN_PORT", admin)] {
             if target.port() == own.port() && (own.ip().is_unspecified() || own.ip().is_loopback()) {
@@ -129,6 +130,10 @@ impl<'a> Reader<'a> {
                 self.problems.push(Problem::refused("MCP_UPSTREAM_URL", &endpoint.url(), &allowed));
             }
         }
+    }
+
+    pub(super) fn file_sd(&self) -> Option<PathBuf> {
+        self.text("MCP_SIDECAR_FILE_SD").map(PathBuf::from)
     }
 
     pub(super) fn log_level(&mut self) -> String {
@@ -200,6 +205,9 @@ fn default_module() -> PathBuf {
     std::env::current_exe().unwrap_or_default().with_file_name("mcp_observability.wasm")
 }
 
+/// Whether two listeners need the same port. Port 0 is one that is chosen later.
 fn collide(one: SocketAddr, other: SocketAddr) -> bool {
-    one.port() == other.port() && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
+    one.port() != 0
+        && one.port() == other.port()
+        && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
 }

@@ -1,6 +1,8 @@
 //! Environments, and the settings or problems that are read from them.
 
-use super::{HostHeader, OtlpProtocol, Sampler, Settings};
+mod program;
+
+use super::{CommandLine, HostHeader, OtlpProtocol, Sampler, Settings};
 use std::collections::HashMap;
 
 const ENVOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/envoy-1.40");
@@ -14,7 +16,7 @@ fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
     let mut environment =
         HashMap::from([("MCP_UPSTREAM_URL", "http://weather/mcp"), ("ENVOY_BIN", ENVOY), ("MCP_FILTER_WASM", MODULE)]);
     environment.extend(variables.iter().copied());
-    Settings::read(&|name| environment.get(name).map(|&value| value.to_owned()))
+    Settings::read(&|name| environment.get(name).map(|&value| value.to_owned()), &CommandLine::default())
         .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
@@ -39,7 +41,7 @@ fn defaults_apply() {
 
 #[test]
 fn machine_limits_are_positive() {
-    let machine = crate::Machine::prepare(&read(&[]).unwrap());
+    let machine = crate::Machine::prepare(&crate::Running::with(&read(&[]).unwrap()));
     assert!(machine.connections >= 16 && machine.heap_bytes > 0);
 }
 

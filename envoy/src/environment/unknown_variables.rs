@@ -1,7 +1,7 @@
 //! Variables whose name is close to that of a setting. They are ignored, and the launcher reports them.
 
 /// The settings that no other program has; `PORT` and `OTEL_*` are shared with others.
-const SETTINGS: [&str; 14] = [
+const SETTINGS: [&str; 18] = [
     "MCP_UPSTREAM_URL",
     "MCP_UPSTREAM_NAME",
     "MCP_UPSTREAM_TIMEOUT_MS",
@@ -10,20 +10,29 @@ const SETTINGS: [&str; 14] = [
     "MCP_UPSTREAM_CERT_FILE",
     "MCP_UPSTREAM_KEY_FILE",
     "MCP_UPSTREAM_IDLE_MS",
+    "MCP_STDIO_SESSIONS",
+    "MCP_STDIO_IDLE_MS",
+    "MCP_STDIO_LINE_BYTES",
     "MCP_FILTER_CONFIG",
     "MCP_FILTER_WASM",
     "MCP_IDENTITY_HEADER",
     "MCP_IDENTITY_FORM",
     "MCP_HASH_KEY",
     "MCP_AUDIT_LOG",
+    "MCP_SIDECAR_FILE_SD",
 ];
 /// Maximum edit distance between a name and a setting: `MCP_UPSTREAM_TIMEOUT` lacks three characters.
 const MAX_DISTANCE: usize = 3;
 
+/// Whether the variable is a setting that no other program has.
+pub(crate) fn is_setting(name: &str) -> bool {
+    SETTINGS.contains(&name)
+}
+
 /// A line for each `MCP_` name that is not a setting but close to one, sorted. Other names belong to other programs:
 /// Kubernetes sets `MCP_PORT` for a Service called `mcp`.
 pub fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<String> {
-    let is_unknown = |name: &String| name.starts_with("MCP_") && !SETTINGS.contains(&name.as_str());
+    let is_unknown = |name: &String| name.starts_with("MCP_") && !is_setting(name);
     let line = |name: String| {
         let setting = closest_setting(&name)?;
         Some(format!("{}: is not a setting and is ignored; did you mean {setting}?", name.escape_debug()))

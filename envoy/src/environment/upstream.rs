@@ -1,26 +1,32 @@
 //! Settings of the MCP server: URL, timeouts, `Host`, certificates, forward proxy.
 
 use super::reader::Reader;
-use super::{ClientCertificate, HostHeader, Upstream};
+use super::{ClientCertificate, CommandLine, HostHeader, Server, Upstream};
 use crate::endpoint::{self, Endpoint, Scheme};
 use crate::problem::Problem;
 use std::path::PathBuf;
 
+const URL: &str = "MCP_UPSTREAM_URL";
+/// Default of `MCP_UPSTREAM_IDLE_MS`.
+pub(super) const IDLE_MS: u32 = 1_500;
 const CERT_FILE: &str = "MCP_UPSTREAM_CERT_FILE";
 const KEY_FILE: &str = "MCP_UPSTREAM_KEY_FILE";
 
 impl Reader<'_> {
-    pub(super) fn upstream(&mut self) -> Option<Upstream> {
-        if self.text("MCP_UPSTREAM_URL").is_none() {
-            self.problems.push(Problem::missing("MCP_UPSTREAM_URL", endpoint::ALLOWED));
-        }
-        let endpoint = self.endpoint("MCP_UPSTREAM_URL");
-        let timeout_ms = self.number(
-            "MCP_UPSTREAM_TIMEOUT_MS",
-            30_000,
-            |_| true,
-            "a whole number of milliseconds from 0 (no timeout) to 4294967295",
-        );
+    pub(super) fn upstream(&mut self, command_line: &CommandLine) -> Option<Upstream> {
+        let is_program = !command_line.program.is_empty();
+        self.refuse_no_server_and_two(is_program);
+        if is_program { self.upstream_of_program(command_line) } else { self.upstream_of_url() }
+    }
+
+    pub(super) fn timeout_ms(&mut self) -> u32 {
+        let allowed = "a whole number of milliseconds from 0 (no timeout) to 4294967295";
+        self.number("MCP_UPSTREAM_TIMEOUT_MS", 30_000, |_| true, allowed)
+    }
+
+    fn upstream_of_url(&mut self) -> Option<Upstream> {
+        let endpoint = self.endpoint(URL);
+        let timeout_ms = self.timeout_ms();
         let choices =
             [("auto", None), ("preserve", Some(HostHeader::Preserve)), ("upstream", Some(HostHeader::Upstream))];
         let host_header = self.choice("MCP_UPSTREAM_HOST_HEADER", &choices).flatten();
@@ -31,10 +37,11 @@ impl Reader<'_> {
         let client_certificate = self.client_certificate(endpoint.as_ref());
         let idle_ms = self.number(
             "MCP_UPSTREAM_IDLE_MS",
-            1_500,
+            IDLE_MS,
             |milliseconds| (1..=3_600_000).contains(&milliseconds),
             "a whole number of milliseconds from 1 to 3600000",
         );
+        self.no_program();
         let endpoint = endpoint?;
         let ca_file = match endpoint.scheme {
             Scheme::Http => None,
@@ -46,7 +53,24 @@ impl Reader<'_> {
         });
         let proxy = self.proxy_to(&endpoint);
         self.remark_ignored_proxies(&endpoint);
-        Some(Upstream { endpoint, timeout_ms, host_header, ca_file, client_certificate, idle_ms, proxy })
+        let server = Server::Url(endpoint);
+        Some(Upstream { server, timeout_ms, host_header, ca_file, client_certificate, idle_ms, proxy })
+    }
+
+    /// The server is either a URL or a program.
+    fn refuse_no_server_and_two(&mut self, is_program: bool) {
+        match (self.text(URL).is_some(), is_program) {
+            (false, false) => {
+                let allowed = format!("{}; or a program in its place: mcp-sidecar run -- COMMAND", endpoint::ALLOWED);
+                self.problems.push(Problem::missing(URL, &allowed));
+            }
+            (true, true) => {
+                let message = "is set, and the command line names a program too; allowed: one of them: unset the variable, \
+                               or leave out \"-- COMMAND\"";
+                self.problems.push(Problem::new(URL, message));
+            }
+            _ => {}
+        }
     }
 
     /// The client certificate: both files or neither, and only for `https://`.

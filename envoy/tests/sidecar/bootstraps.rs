@@ -1,7 +1,7 @@
 //! Envoy accepts every bootstrap and the snippet, and the unchanged snippet works.
 
 use crate::support::{Authority, TlsServer, Upstream, envoy, free_port, get, module, post, say_json, seen_in, until};
-use mcp_sidecar::{Machine, Settings, bootstrap};
+use mcp_sidecar::{CommandLine, Machine, Settings, bootstrap};
 use serde_json::json;
 use std::collections::HashMap;
 use std::fs;
@@ -10,6 +10,15 @@ use std::process::{Child, Command};
 
 const MACHINE: Machine = Machine { connections: 1000, heap_bytes: 1 << 30 };
 const SNIPPET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/snippet.yaml");
+
+/// The settings of an environment, with a URL as the server.
+fn read(environment: &HashMap<&str, &str>) -> Settings {
+    read_with(environment, &CommandLine::default())
+}
+
+fn read_with(environment: &HashMap<&str, &str>, command_line: &CommandLine) -> Settings {
+    Settings::read(&|name| environment.get(name).map(|&value| value.to_owned()), command_line).unwrap()
+}
 
 fn validate(config: &Path) {
     let output = Command::new(envoy())
@@ -96,7 +105,7 @@ fn every_kind_of_bootstrap_is_accepted() {
             ("MCP_FILTER_WASM", &module),
         ]);
         environment.extend(variables.iter().copied());
-        let settings = Settings::read(&|name| environment.get(name).map(|&value| value.to_owned())).unwrap();
+        let settings = read(&environment);
         let rendered = bootstrap::render(&settings, MACHINE).to_string();
         for secret in ["0123456789abcdef", "hunter2", "bWU6"] {
             assert!(!rendered.contains(secret), "a secret of the environment is in the bootstrap");
@@ -105,6 +114,25 @@ fn every_kind_of_bootstrap_is_accepted() {
         fs::write(&file, rendered).unwrap();
         validate(&file);
     }
+}
+
+#[test]
+fn bootstrap_of_a_program_is_accepted_and_has_no_address_in_spans() {
+    let (envoy, module) = (envoy(), module());
+    let environment = HashMap::from([
+        ("ENVOY_BIN", envoy.as_str()),
+        ("MCP_FILTER_WASM", &module),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
+    ]);
+    let command_line = CommandLine { program: vec!["/bin/sh".into()], ..CommandLine::default() };
+    let rendered = bootstrap::render(&read_with(&environment, &command_line), MACHINE);
+    assert!(!rendered.to_string().contains("server.address"));
+    let check = rendered.pointer("/static_resources/clusters/0/health_checks/0/http_health_check").unwrap();
+    assert_eq!(check["path"], json!(mcp_connector::HEALTH_PATH));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("bootstrap.json");
+    fs::write(&file, rendered.to_string()).unwrap();
+    validate(&file);
 }
 
 #[test]
@@ -119,7 +147,7 @@ fn idle_timeout_of_each_cluster_is_below_that_of_servers() {
             ("ENVOY_BIN", &envoy),
             ("MCP_FILTER_WASM", &module),
         ]);
-        let settings = Settings::read(&|name| environment.get(name).map(|&value| value.to_owned())).unwrap();
+        let settings = read(&environment);
         let rendered = bootstrap::render(&settings, MACHINE);
         let clusters = rendered.pointer("/static_resources/clusters").unwrap().as_array().unwrap();
         let idle = |name: &str| {
@@ -144,7 +172,7 @@ fn only_a_rate_limit_changes_the_listener() {
             ("ENVOY_BIN", &envoy),
             ("MCP_FILTER_WASM", &module),
         ]);
-        let settings = Settings::read(&|name| environment.get(name).map(|&value| value.to_owned())).unwrap();
+        let settings = read(&environment);
         let bootstrap = bootstrap::render(&settings, MACHINE);
         let listener = bootstrap.pointer("/static_resources/listeners/0").unwrap();
         // Envoy's default is 1 MiB. A held body must fit.

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, Iterable
 
 from .exchange import Exchange
-from .expected import ERROR_TYPE_OF_STATUS, Series, classify, client_label, label, opened, series
 from .messages import METHODS, REVISIONS, is_answer, is_notification, is_request
 from .reading import is_stream_of_mcp
+from .series import Series, client_label, label, series
 from .sessions import client_of
+from .verdict import ERROR_TYPE_OF_STATUS, classify, opened
 
 COUNTED = re.compile(r"mcp_(?!tool_request_bytes|unlisted)\w+_total|mcp_sessions_active|mcp_(session|server_request)_duration_microseconds_count")
 # Gauges that must be 0 after all exchanges have ended.

@@ -1,65 +1,28 @@
 """The expected series of a scenario, computed from what its clients sent and received.
 
 This is a second, simple implementation of docs/metrics.md, which reads complete bodies. It agrees with the filter only if both
-follow the page. sessions.py has the relations between exchanges.
+follow the page. It counts what each exchange shows. sessions.py has the relations between exchanges, expected_operations.py the
+series of an operation, verdict.py how an operation ended.
 """
-
-import json
-import re
-from collections import Counter
-from typing import Any
 
 from . import messages
 from .exchange import Exchange, Ledger
+from .expected_operations import UNLISTED, Operations
 from .messages import Part
-from .reading import has_events, is_json, is_mcp, is_refusal, is_sse, is_stream_of_mcp
-from .published import Published
+from .reading import has_events, is_json, is_mcp, is_refusal, is_stream_of_mcp
+from .series import series
 from .sessions import Sessions
-from .tool_lists import ToolLists, lack
-
-INVALID_REQUEST_CODES = (-32700, -32600, -32601, -32602, -32002)
-# These methods are never `negotiation`: a client that calls them knows the protocol version.
-PAST_PROBING = ("tools/call", "resources/read", "prompts/get")
-LISTS = {
-    "tools/list": ("tools", "mcp_tools_listed_total"),
-    "resources/list": ("resources", "mcp_resources_listed_total"),
-    "prompts/list": ("prompts", "mcp_prompts_listed_total"),
-    "resources/templates/list": ("resourceTemplates", None),
-}
-# The error types of HTTP statuses of 400 or more without JSON-RPC that are not `http_error`.
-ERROR_TYPE_OF_STATUS = {401: "unauthorized", 403: "unauthorized"}
-UNLISTED = "mcp_unlisted_tool_calls_total"
-Series = tuple[str, tuple[tuple[str, str], ...]]
+from .verdict import classify, ended_by, opened, without_answer
 
 
-def series(family: str, **labels: str) -> Series:
-    return family, tuple(sorted(labels.items()))
-
-
-class Expected:
-    """Counters and histogram counts add up over exchanges; gauges hold the latest value."""
-
-    def __init__(self, server_name: str) -> None:
-        self.server_name = server_name
-        self.totals: Counter[Series] = Counter()
-        self.gauges: dict[Series, float] = {}
-        self.operations: Counter[tuple[str, str, str]] = Counter()
-        self.published = Published()
-        self.tool_lists = ToolLists()
-        self.called_tools: list[str] = []
-        # By how much fewer calls may count as unlisted.
-        self.unlisted_doubt = 0
-        self.request_bytes: dict[int, int] = {}
-        self.sessions = Sessions([])
+class Expected(Operations):
+    """The series of all exchanges so far."""
 
     def copy(self) -> "Expected":
         other = Expected(self.server_name)
         other.totals, other.gauges = self.totals.copy(), dict(self.gauges)
         other.operations = self.operations.copy()
         return other
-
-    def add(self, family: str, amount: int = 1, **labels: str) -> None:
-        self.totals[series(family, server_name=self.server_name, **labels)] += amount
 
     def stream(self, amount: int = 1) -> None:
         self.add("mcp_filter_streams_total", amount)
@@ -84,20 +47,6 @@ class Expected:
         self.add("mcp_session_duration_microseconds_count", self.sessions.ended())
         for transport, count in self.sessions.active().items():
             self.add("mcp_sessions_active", count, transport=transport)
-
-    def called_tool(self, name: str) -> None:
-        if self.tool_lists.lack(name):
-            self.add(UNLISTED)
-        self.called_tools.append(name)
-
-    def doubt_unlisted(self, unlisted: Series, before: int, listed_before: list[set[str]]) -> None:
-        """A ledger has no order. A call that a list of the same ledger may have preceded or followed counts, or does not."""
-        lists = self.tool_lists
-        most = sum(lists.lack(name) or lack(listed_before, name) for name in self.called_tools)
-        fewest = sum(name not in lists.seen for name in self.called_tools) if listed_before else 0
-        self.unlisted_doubt = most - fewest
-        if self.unlisted_doubt:
-            self.totals[unlisted] = before + most
 
     # One exchange
 
@@ -158,7 +107,7 @@ class Expected:
             elif messages.is_notification(message):
                 self.add("mcp_notifications_total", method=messages.method_label(message), direction="out")
             elif messages.is_answer(message):
-                answered = self.answered(message, open_requests)
+                answered = ended_by(message, open_requests)
                 self.count_error(message, answered)
                 if not answered and not self.sessions.answers_another(exchange, message):
                     self.unmatched(message, bool(requests))
@@ -178,16 +127,6 @@ class Expected:
             self.operation(exchange, request, None, "cancelled", "")
         else:
             self.operation(exchange, request, None, *(exchange.cause or without_answer(exchange, request)))
-
-    @staticmethod
-    def answered(message: dict, open_requests: list[dict]) -> list[dict]:
-        """The requests that this response ends."""
-        identity = message.get("id")
-        matching = [request for request in open_requests if same_id(request["id"], identity)]
-        matching = matching or [request for request in open_requests if same_number(request["id"], identity)]
-        if matching or "error" not in message:
-            return matching[:1]
-        return open_requests[:] if identity is None or len(open_requests) == 1 else []
 
     def unrelated(self, exchange: Exchange, part: Part) -> None:
         """Counts a message on a GET or DELETE. A response to a request of another exchange counts with that request."""
@@ -235,180 +174,3 @@ class Expected:
         for header, (claimed, actual) in pairs.items():
             if claimed and actual and claimed != actual:
                 self.add("mcp_header_mismatch_total", header=header)
-
-    # One operation
-
-    def operation(
-        self, exchange: Exchange, request: dict, answer: Part | None, status: str, error_type: str
-    ) -> None:
-        method = messages.method_label(request)
-        params = request.get("params") if isinstance(request.get("params"), dict) else {}
-        self.operations[method, params.get("name") or params.get("uri") or "", error_type or status] += 1
-        self.add("mcp_requests_total", method=method, status=status, error_type=error_type)
-        client = client_label(self.sessions.client(exchange, request))
-        self.add("mcp_client_requests_total", client_name=client, status=status)
-        timed = method != "subscriptions/listen" and self.has_time(exchange, request, answer, status)
-        if timed:
-            self.add("mcp_request_duration_microseconds_count", method=method, status=status)
-        if method in LISTS:
-            self.listed(exchange, method, params, answer)
-        elif method == "tools/call":
-            name = label(params.get("name", "other"))
-            self.add("mcp_tool_calls_total", tool_name=name, status=status, error_type=error_type)
-            self.add("mcp_tool_request_bytes_total", self.request_bytes.get(id(request), 0), tool_name=name)
-            if "name" in params:
-                self.called_tool(params["name"])
-            if timed:
-                self.add("mcp_tool_duration_microseconds_count", tool_name=name)
-            if answer is not None:
-                self.add("mcp_tool_result_bytes_count", tool_name=name)
-        elif method == "resources/read":
-            self.add("mcp_resource_reads_total", resource_uri=self.resource(params.get("uri", "other")), status=status)
-        elif method == "prompts/get":
-            self.add("mcp_prompt_gets_total", prompt_name=label(params.get("name", "other")), status=status)
-        elif method == "initialize" and status == "ok":
-            version = answer.value["result"].get("protocolVersion")
-            version = version if version in messages.REVISIONS else "other"
-            transport = self.sessions.transport(exchange)
-            self.add("mcp_sessions_total", protocol_version=version, transport=transport, client_name=client)
-
-    def has_time(self, exchange: Exchange, request: dict, answer: Part | None, status: str) -> bool:
-        """Whether the duration is known: the end is known, and the time that the server waited for its client."""
-        if answer is None:
-            return status == "cancelled" or not answered_elsewhere(exchange, None)
-        return not self.sessions.asked_aside(exchange, request)
-
-    def resource(self, uri: str) -> str:
-        return label(self.published.name(uri)) or scheme(uri)
-
-    def listed(self, exchange: Exchange, method: str, params: dict, answer: Part | None) -> None:
-        member, family = LISTS[method]
-        if family:
-            self.add(family)
-        items = answer.value.get("result", {}).get(member) if answer else None
-        if not isinstance(items, list):
-            return
-        if method == "tools/list":
-            for name, size in self.tool_lists.page(params.get("cursor"), answer).items():
-                self.gauges[series("mcp_tool_definition_bytes", tool_name=label(name), server_name=self.server_name)] = size
-        if params.get("cursor") is not None:
-            return
-        labels = {"method": method, "server_name": self.server_name}
-        self.gauges[series("mcp_listed_items", **labels)] = len(items)
-        self.gauges[series("mcp_listed_bytes", **labels)] = answer.size
-        for change, count in self.published.changes(method, self.sessions.revision(exchange), items).items():
-            self.add("mcp_list_changes_total", count, method=method, change=change)
-
-
-# === how an operation ended ===
-
-
-def without_answer(exchange: Exchange, request: dict) -> tuple[str, str]:
-    """The outcome of an operation whose exchange ended without its response. If the server broke it, the test sets the cause."""
-    if exchange.response is None or not exchange.complete:
-        return "cancelled", ""
-    status = exchange.response.status
-    if answered_elsewhere(exchange, None):
-        return "unknown", ""
-    if 300 <= status < 400:
-        return "redirected", ""
-    if status < 400:
-        return "error", "no_response"
-    if request["method"] == "server/discover" or (request["method"] == "initialize" and status == 405):
-        return "negotiation", ""
-    return "error", ERROR_TYPE_OF_STATUS.get(status, "http_error")
-
-
-def opened(exchange: Exchange) -> str:
-    """The status of a GET for an event stream; empty if it is not counted."""
-    if exchange.request.verb != "GET" or exchange.response is None:
-        return ""
-    status = exchange.response.status
-    if 300 <= status < 400:
-        return ""
-    if status < 300 and is_sse(exchange):
-        return "ok"
-    return "unsupported" if status == 405 else "error"
-
-
-def answered_elsewhere(exchange: Exchange, answer: Part | None) -> bool:
-    """Whether the response comes on another exchange; then one exchange does not show the outcome and the duration."""
-    return answer is None and exchange.response is not None and exchange.response.status == 202
-
-
-def same_id(one: Any, other: Any) -> bool:
-    return isinstance(one, str) == isinstance(other, str) and one == other
-
-
-def same_number(one: Any, other: Any) -> bool:
-    """Whether one id is a number and the other the same number as a string. Clients accept "5" for 5, and 5 for "5"."""
-    return any(isinstance(text, str) and re.fullmatch("0|[1-9][0-9]*", text) and number == int(text) and type(number) is not bool
-               for text, number in ((one, other), (other, one)))
-
-
-def classify(request: dict, answer: dict) -> tuple[str, str]:
-    if answer.get("error") is not None:
-        code = answer["error"].get("code") if isinstance(answer["error"], dict) else None
-        if request["method"] == "server/discover" or (code == -32022 and request["method"] not in PAST_PROBING):
-            return "negotiation", ""
-        if code == -32042:
-            return "input_required", ""
-        return "error", "invalid_request" if code in INVALID_REQUEST_CODES else "rpc_error"
-    result = answer["result"] if isinstance(answer["result"], dict) else {}
-    if result.get("resultType") == "input_required":
-        return "input_required", ""
-    if request["method"] == "tools/call":
-        if result.get("resultType") == "task" or isinstance(result.get("task"), dict):
-            return "accepted", ""
-        if result.get("isError") is True:
-            return "error", "tool_error"
-    return "ok", ""
-
-
-# === labels ===
-
-
-BLANKS = " \t\n\r\f"
-VERSION = r"v?(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9](?:[0-9.]*|[0-9]*\.[0-9A-Za-z.+-]*))"
-# A client's name with a version at its end.
-VERSIONED = re.compile(rf"(?!{VERSION}\Z)(.+?)[/@\-_ ]{VERSION}", re.DOTALL)
-
-
-def client_label(name: object) -> str:
-    """The label value of a client's name."""
-    if not isinstance(name, str):
-        return "unknown"
-    found = VERSIONED.fullmatch(name.strip(BLANKS))
-    return label((found.group(1) if found else name).strip(BLANKS)) or "unknown"
-
-
-def label(value: object, limit: int = 128) -> str:
-    """A label value as Envoy shows it: some characters are replaced, then it is cut at a character boundary."""
-    kept = "".join("_" if forbidden(character) else character for character in str(value))
-    cut = kept.encode()[:limit].decode(errors="ignore")
-    # Envoy drops dots at the end of a value. Two names would become one series, which the page would have twice.
-    bare = cut.rstrip(".")
-    return bare + "_" * (len(cut) - len(bare))
-
-
-def forbidden(character: str) -> bool:
-    point = ord(character)
-    control = point < 0x20 or 0x7F <= point < 0xA0
-    # Characters that break or reorder a line on a screen.
-    control = control or 0x2028 <= point <= 0x202E or 0x2066 <= point <= 0x2069 or point == 0xFEFF
-    return control or 0xD800 <= point < 0xE000 or character in '"\\;='
-
-
-def scheme(uri: str) -> str:
-    """The scheme with its colon, in lower case; `other` if there is no valid scheme (RFC 3986, 3.1)."""
-    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", str(uri))
-    return label(found.group(0).lower()) if found else "other"
-
-
-def pretty(entry: Series) -> str:
-    family, labels = entry
-    return family + "{" + ", ".join(f'{key}="{value}"' for key, value in labels) + "}"
-
-
-def dump(totals: dict[Series, float]) -> str:
-    return json.dumps({pretty(entry): value for entry, value in sorted(totals.items())}, indent=1)

@@ -2,18 +2,19 @@
 
 import itertools
 import json
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import http1
+from . import http1, http2
 from .cases import rpc
-from .client import JSON, Connection
+from .client import DEADLINE, JSON, Connection
 from .exchange import Ledger
-from .expected import Series, series
 from .http1 import Message
+from .series import Series, series
 from .sidecar import COUNT_DEADLINE, Sidecar
 from .stub import Stub, Wire
 
@@ -34,6 +35,13 @@ def of_length(tool: str, length: int) -> bytes:
     return body
 
 
+def config_file(logs: Path, name: str, **block: object) -> str:
+    """The path of a filter configuration with this rate limit."""
+    file = logs / f"{name}.json"
+    file.write_text(json.dumps({"rate_limit": block}))
+    return str(file)
+
+
 class Limited(Sidecar):
     """A sidecar with a rate limit. `served` are the requests that reached the server."""
 
@@ -41,15 +49,23 @@ class Limited(Sidecar):
         self.stub, self.path, self.ledger = stub, f"/{name}", Ledger()
         self.served: list[Message] = []
         stub.on(self.path, self.serve)
-        file = logs / f"{name}.json"
-        file.write_text(json.dumps({"rate_limit": {"rules": [RULE], **block}}))
-        super().__init__(stub.port, logs, name, MCP_FILTER_CONFIG=str(file))
+        config = config_file(logs, name, **{"rules": [RULE], **block})
+        super().__init__(stub.port, logs, name, MCP_FILTER_CONFIG=config)
 
     def serve(self, request: Message, wire: Wire) -> None:
         self.served.append(request)
         ids = [message.get("id") for message in as_list(json.loads(request.body or b"{}"))] if is_plain(request) else [1]
         answers = [{"jsonrpc": "2.0", "id": identity, "result": {}} for identity in ids if identity is not None]
         wire.json(200, json.dumps(answers if len(answers) != 1 else answers[0]).encode())
+
+    @contextmanager
+    def accepting(self) -> Iterator[None]:
+        """The server answers 202 meanwhile, to any body."""
+        self.stub.on(self.path, lambda request, wire: (self.served.append(request), wire.answer(202, b"")))
+        try:
+            yield
+        finally:
+            self.stub.on(self.path, self.serve)
 
     def connect(self) -> Connection:
         return Connection(self.port, self.ledger)
@@ -58,6 +74,11 @@ class Limited(Sidecar):
         with self.connect() as connection:
             connection.send("POST", self.path, headers, body)
             return connection.receive()
+
+    def over_http2(self, pieces: list[bytes], *more: tuple[str, str], verb: str = "POST", trailers: http1.Headers = ()) -> Message:
+        headers = [*((name.lower(), value) for name, value in JSON), *more]
+        with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE) as wire:
+            return http2.exchange(wire, self.ledger, verb, self.path, headers, pieces, trailers)
 
     def bodies(self) -> list[bytes]:
         """The bodies that reached the server since the last call."""
@@ -77,6 +98,15 @@ class Limited(Sidecar):
         """Compares the whole scrape with what the clients sent since the last call, and with these outcomes of the rule."""
         self.expected.rate_limited("each", **outcomes)
         self.check(self.take_ledger())
+
+
+@contextmanager
+def running(stub: Stub, logs: Path, name: str, **block: object) -> Iterator[Limited]:
+    sidecar = Limited(stub, logs, name, **block)
+    try:
+        yield sidecar
+    finally:
+        sidecar.stop()
 
 
 @contextmanager

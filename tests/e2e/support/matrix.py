@@ -6,7 +6,7 @@ The expected series are computed from the outcomes of a row's operations, not fr
 from collections import Counter
 from dataclasses import dataclass, field
 
-from .expected import Series, series
+from .series import Series, series
 
 SESSIONS = 2
 

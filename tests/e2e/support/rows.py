@@ -7,10 +7,11 @@ from typing import Callable
 
 from .clients import PACKAGES
 from .exchange import Ledger
-from .expected import Expected, Series, pretty
+from .expected import Expected
 from .matrix import Outcomes, Row, family_totals, outcomes, told
 from .peers import ROOT, clean_env
 from .relay import Relay
+from .series import Series, pretty
 from .sidecar import Sidecar
 
 INVALID_REQUEST = ("rpc -32700", "rpc -32600", "rpc -32601", "rpc -32602", "rpc -32002")

@@ -5,7 +5,9 @@ from collections import Counter
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from .expected import UNLISTED, Expected, Series, pretty, series
+from .expected import Expected
+from .expected_operations import UNLISTED
+from .series import Series, pretty, series
 
 # Histogram sums are approximate in Envoy, and buckets depend on time; their counts are exact.
 NOT_COMPARED = ("_bucket", "_sum")

@@ -13,9 +13,10 @@ from pathlib import Path
 from . import scrape
 from .client import Connection
 from .exchange import Ledger
-from .expected import Expected, Series
+from .expected import Expected
 from .peers import get
 from .processes import Process, free_port, wait_for
+from .series import Series
 
 WORKERS = 2
 COUNT_DEADLINE = 8.0

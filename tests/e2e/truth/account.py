@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from support.expected import Series, series
+from support.series import Series, series
 
 from .operation import Operation
 

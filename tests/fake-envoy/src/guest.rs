@@ -5,8 +5,11 @@ use wasmtime::{Caller, Result};
 use crate::Fault;
 use crate::state::State;
 
+/// A host call, with the state of the VM that makes it.
+pub(crate) type Call<'vm> = Caller<'vm, State>;
+
 /// Memory of the module that is calling.
-pub(crate) struct Guest<'call, 'vm>(pub(crate) &'call mut Caller<'vm, State>);
+pub(crate) struct Guest<'call, 'vm>(pub(crate) &'call mut Call<'vm>);
 
 pub(crate) fn bad_call(what: String) -> wasmtime::Error {
     wasmtime::Error::new(Fault::BadCall(what))

@@ -5,9 +5,9 @@
 
 mod decisions;
 
-use wasmtime::{Caller, Linker, Result};
+use wasmtime::{Linker, Result};
 
-use crate::guest::{Guest, bad_call};
+use crate::guest::{Call, Guest, bad_call};
 use crate::metrics::Kind;
 use crate::process::LogLine;
 use crate::state::{Pairs, Phase, State};
@@ -51,7 +51,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
 }
 
 fn link_basics(linker: &mut Linker<State>) -> Result<()> {
-    linker.func_wrap("env", "proxy_log", |mut caller: Caller<'_, State>, level: i32, text: i32, size: i32| {
+    linker.func_wrap("env", "proxy_log", |mut caller: Call<'_>, level: i32, text: i32, size: i32| {
         caller.data_mut().count("log");
         let message = String::from_utf8_lossy(&Guest(&mut caller).read(text, size)?).into_owned();
         let level = level.cast_unsigned();
@@ -62,13 +62,13 @@ fn link_basics(linker: &mut Linker<State>) -> Result<()> {
         state.process.borrow_mut().log.push(LogLine { level, message });
         Ok(OK)
     })?;
-    linker.func_wrap("env", "proxy_get_current_time_nanoseconds", |mut caller: Caller<'_, State>, to: i32| {
+    linker.func_wrap("env", "proxy_get_current_time_nanoseconds", |mut caller: Call<'_>, to: i32| {
         caller.data_mut().count("get_current_time");
         let now = caller.data().process.borrow().wall_ns();
         Guest(&mut caller).write_u64(to, now)?;
         Ok(OK)
     })?;
-    linker.func_wrap("env", "proxy_set_tick_period_milliseconds", |mut caller: Caller<'_, State>, period: i32| {
+    linker.func_wrap("env", "proxy_set_tick_period_milliseconds", |mut caller: Call<'_>, period: i32| {
         caller.data_mut().count("set_tick_period");
         caller.data_mut().tick_period_ms = period.cast_unsigned();
         OK
@@ -79,16 +79,12 @@ fn link_basics(linker: &mut Linker<State>) -> Result<()> {
 fn link_http(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap("env", "proxy_get_buffer_bytes", get_buffer)?;
     linker.func_wrap("env", "proxy_get_header_map_value", get_header)?;
-    linker.func_wrap(
-        "env",
-        "proxy_get_header_map_pairs",
-        |mut caller: Caller<'_, State>, map: i32, data: i32, size: i32| {
-            caller.data_mut().count("get_headers");
-            let blob = serialize(header_map(caller.data(), map).map_or(&[], Vec::as_slice))?;
-            Guest(&mut caller).give(&blob, data, size)?;
-            Ok(OK)
-        },
-    )?;
+    linker.func_wrap("env", "proxy_get_header_map_pairs", |mut caller: Call<'_>, map: i32, data: i32, size: i32| {
+        caller.data_mut().count("get_headers");
+        let blob = serialize(header_map(caller.data(), map).map_or(&[], Vec::as_slice))?;
+        Guest(&mut caller).give(&blob, data, size)?;
+        Ok(OK)
+    })?;
     Ok(())
 }
 
@@ -100,14 +96,7 @@ fn header_lines(state: &State, path: &str) -> Option<Vec<u8>> {
     (!lines.is_empty()).then(|| lines.join(&b','))
 }
 
-fn get_buffer(
-    mut caller: Caller<'_, State>,
-    buffer: i32,
-    start: i32,
-    length: i32,
-    data: i32,
-    size: i32,
-) -> Result<i32> {
+fn get_buffer(mut caller: Call<'_>, buffer: i32, start: i32, length: i32, data: i32, size: i32) -> Result<i32> {
     caller.data_mut().count("get_buffer");
     let state = caller.data();
     let phase = state.stream().map(|stream| stream.phase);
@@ -128,7 +117,7 @@ fn get_buffer(
     Ok(OK)
 }
 
-fn get_header(mut caller: Caller<'_, State>, map: i32, name: i32, name_size: i32, data: i32, size: i32) -> Result<i32> {
+fn get_header(mut caller: Call<'_>, map: i32, name: i32, name_size: i32, data: i32, size: i32) -> Result<i32> {
     caller.data_mut().count("get_header");
     let name = Guest(&mut caller).read(name, name_size)?;
     let name = String::from_utf8_lossy(&name).to_ascii_lowercase();
@@ -178,7 +167,7 @@ fn link_properties(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(
         "env",
         "proxy_get_property",
-        |mut caller: Caller<'_, State>, path: i32, path_size: i32, data: i32, size: i32| {
+        |mut caller: Call<'_>, path: i32, path_size: i32, data: i32, size: i32| {
             caller.data_mut().count("get_property");
             let path = Guest(&mut caller).read(path, path_size)?;
             let path = String::from_utf8_lossy(&path).replace('\0', ".");
@@ -199,7 +188,7 @@ fn link_properties(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(
         "env",
         "proxy_set_property",
-        |mut caller: Caller<'_, State>, path: i32, path_size: i32, value: i32, value_size: i32| {
+        |mut caller: Call<'_>, path: i32, path_size: i32, value: i32, value_size: i32| {
             caller.data_mut().count("set_property");
             let path = Guest(&mut caller).read(path, path_size)?;
             let value = Guest(&mut caller).read(value, value_size)?;
@@ -207,9 +196,7 @@ fn link_properties(linker: &mut Linker<State>) -> Result<()> {
             let path = String::from_utf8(path).ok().filter(|path| !path.contains('\0'));
             let path = path.ok_or_else(|| bad_call("filter state needs a path of one element".to_owned()))?;
             let value = String::from_utf8(value).map_err(|_| bad_call(format!("filter state {path} is not text")))?;
-            let state = caller.data_mut();
-            let context = state.context;
-            let stream = state.streams.get_mut(&context);
+            let stream = caller.data_mut().stream_mut();
             let stream = stream.ok_or_else(|| bad_call(format!("filter state {path} outside a stream")))?;
             stream.filter_state.insert(path, value);
             Ok(OK)
@@ -222,7 +209,7 @@ fn link_shared_data(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(
         "env",
         "proxy_get_shared_data",
-        |mut caller: Caller<'_, State>, key: i32, key_size: i32, data: i32, size: i32, cas: i32| {
+        |mut caller: Call<'_>, key: i32, key_size: i32, data: i32, size: i32, cas: i32| {
             caller.data_mut().count("get_shared_data");
             let key = Guest(&mut caller).read(key, key_size)?;
             let found = caller.data().process.borrow().shared_data.get(&key).cloned();
@@ -235,7 +222,7 @@ fn link_shared_data(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(
         "env",
         "proxy_set_shared_data",
-        |mut caller: Caller<'_, State>, key: i32, key_size: i32, value: i32, value_size: i32, cas: i32| {
+        |mut caller: Call<'_>, key: i32, key_size: i32, value: i32, value_size: i32, cas: i32| {
             caller.data_mut().count("set_shared_data");
             let key = Guest(&mut caller).read(key, key_size)?;
             let value = Guest(&mut caller).read(value, value_size)?;
@@ -257,7 +244,7 @@ fn link_metrics(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(
         "env",
         "proxy_define_metric",
-        |mut caller: Caller<'_, State>, kind: i32, name: i32, name_size: i32, to: i32| {
+        |mut caller: Call<'_>, kind: i32, name: i32, name_size: i32, to: i32| {
             caller.data_mut().count("define_metric");
             let name = Guest(&mut caller).read(name, name_size)?;
             let kind = match kind {
@@ -274,7 +261,7 @@ fn link_metrics(linker: &mut Linker<State>) -> Result<()> {
             Ok(OK)
         },
     )?;
-    linker.func_wrap("env", "proxy_increment_metric", |mut caller: Caller<'_, State>, id: i32, offset: i64| {
+    linker.func_wrap("env", "proxy_increment_metric", |mut caller: Call<'_>, id: i32, offset: i64| {
         caller.data_mut().count("increment_metric");
         let state = caller.data();
         let name = metric_name(state, id)?;
@@ -282,7 +269,7 @@ fn link_metrics(linker: &mut Linker<State>) -> Result<()> {
         done.map_err(|cause| bad_call(format!("{}: {cause}", String::from_utf8_lossy(name))))?;
         Ok(OK)
     })?;
-    linker.func_wrap("env", "proxy_record_metric", |mut caller: Caller<'_, State>, id: i32, value: i64| {
+    linker.func_wrap("env", "proxy_record_metric", |mut caller: Call<'_>, id: i32, value: i64| {
         caller.data_mut().count("record_metric");
         let state = caller.data();
         let name = metric_name(state, id)?;

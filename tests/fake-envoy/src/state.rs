@@ -191,4 +191,8 @@ impl State {
     pub(crate) fn stream(&self) -> Option<&StreamState> {
         self.streams.get(&self.context)
     }
+
+    pub(crate) fn stream_mut(&mut self) -> Option<&mut StreamState> {
+        self.streams.get_mut(&self.context)
+    }
 }

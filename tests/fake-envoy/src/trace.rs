@@ -5,8 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wasmtime::{Caller, Linker, Result};
+use wasmtime::{Linker, Result};
 
+use crate::guest::Call;
 use crate::state::State;
 
 /// Where an instrumented module imports its reports from, and their names.
@@ -65,17 +66,17 @@ impl Trace {
 
 /// Answers the reports. They are ignored while nothing is traced.
 pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
-    linker.func_wrap(MODULE, ENTER, |mut caller: Caller<'_, State>, function: i32| {
+    linker.func_wrap(MODULE, ENTER, |mut caller: Call<'_>, function: i32| {
         if let Some(trace) = &mut caller.data_mut().trace {
             *trace.calls.entry(function.cast_unsigned()).or_insert(0) += 1;
         }
     })?;
-    linker.func_wrap(MODULE, TOUCH, |mut caller: Caller<'_, State>, address: i32, offset: i32, size: i32| {
+    linker.func_wrap(MODULE, TOUCH, |mut caller: Call<'_>, address: i32, offset: i32, size: i32| {
         let from = u64::from(address.cast_unsigned()) + u64::from(offset.cast_unsigned());
         caller.data_mut().touch(from, u64::from(size.cast_unsigned()));
         address
     })?;
-    linker.func_wrap(MODULE, ALLOCATOR, |mut caller: Caller<'_, State>, step: i32| {
+    linker.func_wrap(MODULE, ALLOCATOR, |mut caller: Call<'_>, step: i32| {
         if let Some(trace) = &mut caller.data_mut().trace {
             trace.allocator(step);
         }

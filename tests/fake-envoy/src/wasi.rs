@@ -1,8 +1,8 @@
 //! The few WASI calls a Rust module makes, with a clock that tests move and random bytes that repeat.
 
-use wasmtime::{Caller, Linker, Result};
+use wasmtime::{Linker, Result};
 
-use crate::guest::{Guest, bad_call};
+use crate::guest::{Call, Guest, bad_call};
 use crate::process::LogLine;
 use crate::state::State;
 
@@ -17,7 +17,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(
         MODULE,
         "fd_write",
-        |mut caller: Caller<'_, State>, _file: i32, parts: i32, count: i32, written: i32| {
+        |mut caller: Call<'_>, _file: i32, parts: i32, count: i32, written: i32| {
             caller.data_mut().count("fd_write");
             let message = gather(&mut Guest(&mut caller), parts, count)?;
             Guest(&mut caller).write_u32(written, u32::try_from(message.len())?)?;
@@ -28,27 +28,23 @@ pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
             Ok(SUCCESS)
         },
     )?;
-    linker.func_wrap(MODULE, "proc_exit", |_: Caller<'_, State>, code: i32| -> Result<()> {
+    linker.func_wrap(MODULE, "proc_exit", |_: Call<'_>, code: i32| -> Result<()> {
         Err(bad_call(format!("proc_exit({code})")))
     })?;
     Ok(())
 }
 
 fn link_clock_and_random(linker: &mut Linker<State>) -> Result<()> {
-    linker.func_wrap(
-        MODULE,
-        "clock_time_get",
-        |mut caller: Caller<'_, State>, clock: i32, _precision: i64, to: i32| {
-            caller.data_mut().count("clock_time_get");
-            let now = {
-                let process = caller.data().process.borrow();
-                if clock == CLOCK_REALTIME { process.wall_ns() } else { process.monotonic_ns() }
-            };
-            Guest(&mut caller).write_u64(to, now)?;
-            Ok(SUCCESS)
-        },
-    )?;
-    linker.func_wrap(MODULE, "random_get", |mut caller: Caller<'_, State>, to: i32, size: i32| {
+    linker.func_wrap(MODULE, "clock_time_get", |mut caller: Call<'_>, clock: i32, _precision: i64, to: i32| {
+        caller.data_mut().count("clock_time_get");
+        let now = {
+            let process = caller.data().process.borrow();
+            if clock == CLOCK_REALTIME { process.wall_ns() } else { process.monotonic_ns() }
+        };
+        Guest(&mut caller).write_u64(to, now)?;
+        Ok(SUCCESS)
+    })?;
+    linker.func_wrap(MODULE, "random_get", |mut caller: Call<'_>, to: i32, size: i32| {
         caller.data_mut().count("random_get");
         let mut bytes = vec![0; size.cast_unsigned() as usize];
         caller.data_mut().random.fill(&mut bytes);
@@ -59,7 +55,7 @@ fn link_clock_and_random(linker: &mut Linker<State>) -> Result<()> {
 }
 
 fn link_environment(linker: &mut Linker<State>) -> Result<()> {
-    linker.func_wrap(MODULE, "environ_sizes_get", |mut caller: Caller<'_, State>, count: i32, size: i32| {
+    linker.func_wrap(MODULE, "environ_sizes_get", |mut caller: Call<'_>, count: i32, size: i32| {
         caller.data_mut().count("environ_sizes_get");
         let entries = environment(caller.data());
         let bytes: usize = entries.iter().map(Vec::len).sum();
@@ -67,7 +63,7 @@ fn link_environment(linker: &mut Linker<State>) -> Result<()> {
         Guest(&mut caller).write_u32(size, u32::try_from(bytes)?)?;
         Ok(SUCCESS)
     })?;
-    linker.func_wrap(MODULE, "environ_get", |mut caller: Caller<'_, State>, mut pointers: i32, mut at: i32| {
+    linker.func_wrap(MODULE, "environ_get", |mut caller: Call<'_>, mut pointers: i32, mut at: i32| {
         caller.data_mut().count("environ_get");
         for entry in environment(caller.data()) {
             Guest(&mut caller).write_u32(pointers, at.cast_unsigned())?;

@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 import yaml
-from support.expected import Series
 from support.peers import ROOT, get
+from support.series import Series
 
 REQUESTS, STREAMS = "envoy_http_downstream_rq_total", "mcp_filter_streams_total"
 RULES = ROOT / "collector/rules/alerts.yml"

@@ -11,9 +11,9 @@ from pathlib import Path
 import yaml
 from harness.running import DEFAULT_PORTS
 from support import scrape
-from support.expected import Series
 from support.peers import get
 from support.processes import Process, free_port, wait_for
+from support.series import Series
 
 from .istiod import answers
 from .manifests import MANIFESTS

@@ -2,7 +2,7 @@
 
 import re
 
-from support.expected import Series, series
+from support.series import Series, series
 
 from .proxy import Proxy
 

@@ -8,12 +8,15 @@ captured: as a sidecar it listens where a `Sidecar` resource says.
 import json
 import os
 import urllib.error
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from support import scrape
-from support.expected import Series
 from support.peers import get
 from support.processes import Process, free_port, wait_for
+from support.series import Series
 
 from .istiod import ACCOUNT, Istiod, answers
 from .manifests import NAMESPACE, injected_annotations
@@ -110,6 +113,21 @@ class Proxy:
 
     def stop(self) -> None:
         self.process.stop()
+
+
+@contextmanager
+def serving(
+    istiod: Istiod, applied: list[dict], port: int, directory: Path, name: str, kind: str = "router", **options: Any,
+) -> Iterator[Proxy]:
+    """Applies these resources, and starts a proxy that serves the port by them. Deletes them after the proxy has stopped."""
+    istiod.apply(*applied)
+    proxy = Proxy(istiod, directory, name, kind, **options)
+    try:
+        proxy.serve(port)
+        yield proxy
+    finally:
+        proxy.stop()
+        istiod.delete(*applied)
 
 
 def write_downward(directory: Path, labels: dict[str, str], annotations: dict[str, str]) -> None:

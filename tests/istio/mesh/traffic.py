@@ -33,7 +33,7 @@ class NamesServer:
         self.process = Process(command, directory / f"names-{self.port}.log", clean_env())
         wait_for("the server to listen", lambda: accepts(self.port), process=self.process)
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self.process.stop()
 
 

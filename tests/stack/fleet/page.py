@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from support.expected import Series
+from support.series import Series
 
 from .arithmetic import FAMILIES
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import parts
 import prometheus
 from support import scrape
-from support.expected import Series
 from support.peers import get
 from support.processes import Process, free_port, wait_for
+from support.series import Series
 
 from .http import answers
 

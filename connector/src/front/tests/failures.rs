@@ -55,7 +55,8 @@ fn error_bodies_pass_with_the_id_of_their_request() {
 fn other_failures_become_errors_that_name_status_and_reason() {
     run(async {
         type Case = (u16, &'static [(&'static str, &'static str)], &'static str, &'static str);
-        let cases: [Case; 9] = [
+        let cases: [Case; 10] = [
+            (307, &[("location", "/mcp/")], "", "HTTP 307 Temporary Redirect; location: /mcp/"),
             (
                 503,
                 &[("content-type", "text/plain")],

@@ -1,6 +1,7 @@
 //! The server that the tests play, and the client's side of the front.
 
 use crate::front::{FrontEnd, Upstream, serve};
+use crate::program::Errors;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming};
@@ -49,6 +50,8 @@ pub(super) struct Play {
     output: Lines<BufReader<DuplexStream>>,
     front: JoinHandle<io::Result<FrontEnd>>,
     pub(super) all: Rc<RefCell<Vec<Got>>>,
+    /// What the front wrote to standard error.
+    told: mpsc::UnboundedReceiver<String>,
 }
 
 // === impl Got ===
@@ -153,13 +156,19 @@ impl Play {
         let upstream = Upstream { address, path: "/mcp".to_owned(), headers_at_once };
         let (input, reader) = duplex(1024);
         let (output, writer) = duplex(1024);
-        let front = spawn_local(serve(upstream, reader, writer));
-        Self { input: Some(input), output: BufReader::new(output).lines(), front, all: Rc::default() }
+        let (told, errors) = told();
+        let front = spawn_local(serve(upstream, errors, reader, writer));
+        Self { input: Some(input), output: BufReader::new(output).lines(), front, all: Rc::default(), told }
     }
 
     /// Writes lines to the front.
     pub(super) async fn write(&mut self, text: &str) {
         self.input.as_mut().unwrap().write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// The next line that the front wrote to standard error.
+    pub(super) async fn next_told(&mut self) -> String {
+        timeout(TOO_LONG, self.told.recv()).await.unwrap().unwrap()
     }
 
     pub(super) fn end_input(&mut self) {
@@ -212,6 +221,23 @@ impl Play {
         assert_eq!(self.read().await, None);
         end
     }
+}
+
+/// A standard error that a test reads.
+pub(super) fn told() -> (mpsc::UnboundedReceiver<String>, Errors) {
+    struct Told(mpsc::UnboundedSender<String>);
+    impl io::Write for Told {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            // The test may have ended.
+            let _ = self.0.send(String::from_utf8(text.to_vec()).unwrap());
+            Ok(text.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let (sender, receiver) = mpsc::unbounded_channel();
+    (receiver, Errors::to(Told(sender)).unwrap())
 }
 
 /// Runs a test on one thread.

@@ -1,6 +1,6 @@
 //! The front on real pipes, as a process has them.
 
-use super::peer::json;
+use super::peer::{json, told};
 use crate::front::{FrontEnd, Upstream, start};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -38,7 +38,7 @@ fn client_reads_an_answer_while_the_front_waits_for_more() {
     let (front_input, mut input) = pipe().unwrap();
     let (output, front_output) = pipe().unwrap();
     let (sender, ended) = mpsc::channel();
-    start(upstream, front_input, front_output, move |end| sender.send(end).unwrap()).unwrap();
+    start(upstream, told().1, front_input, front_output, move |end| sender.send(end).unwrap()).unwrap();
     let mut output = BufReader::new(output);
     for _ in 0..3 {
         input.write_all(b"{\"id\":1,\"method\":\"ping\"}\n").unwrap();
@@ -62,7 +62,7 @@ fn client_that_closes_its_side_ends_the_front() {
     let (front_input, mut input) = pipe().unwrap();
     let (output, front_output) = pipe().unwrap();
     let (sender, ended) = mpsc::channel();
-    start(upstream, front_input, front_output, move |end| sender.send(end).unwrap()).unwrap();
+    start(upstream, told().1, front_input, front_output, move |end| sender.send(end).unwrap()).unwrap();
     drop(output);
     let end = (0..2000).find_map(|_| {
         // It notices when it writes. Its side of the input is closed then.

@@ -101,6 +101,9 @@ fn no_get_stream_before_initialized_was_accepted() {
         })
         .await;
         play.handshake().await;
+        play.wait_for(2, |_| true).await;
+        let reason = "notifications/initialized did not reach the server: HTTP 400 Bad Request";
+        assert_eq!(play.next_told().await, format!("mcp-sidecar: {reason}\n"));
         play.end_input();
         let seen = Rc::clone(&play.all);
         assert_eq!(play.end().await, FrontEnd::InputEnded);

@@ -1,6 +1,8 @@
 //! What comes from a program.
 
-use super::{LINE_BYTES, Written, command, end, is_running, message, number, run, sh, signal, start, until};
+use super::{
+    LINE_BYTES, Written, command, end, is_running, left_behind, message, number, run, sh, signal, start, until,
+};
 use crate::program::{HowItEnded, Line, Program};
 use nix::sys::signal::Signal;
 use std::time::{Duration, Instant};
@@ -139,9 +141,10 @@ fn program_that_is_killed_is_told_with_the_signal() {
 #[test]
 fn process_that_left_the_group_and_holds_the_pipe_does_not_hold_the_end() {
     run(async {
-        let script = r#"setsid sleep 1000 & echo "{\"id\":1,\"result\":$!}"; exit 3"#;
-        let (_program, _input, mut output) = start(&sh(script));
+        let script = format!("{} & read line; exit 3", left_behind("sleep 1000"));
+        let (_program, input, mut output) = start(&sh(&script));
         let left_behind = number(&mut output).await;
+        input.send(&"exit".into()).await.unwrap();
         let began = Instant::now();
         assert_eq!(end(&mut output).await, HowItEnded::Status(3));
         assert!(began.elapsed() < Duration::from_secs(10));
@@ -152,9 +155,10 @@ fn process_that_left_the_group_and_holds_the_pipe_does_not_hold_the_end() {
 #[test]
 fn process_that_left_the_group_and_writes_does_not_hold_the_end() {
     run(async {
-        let script = r#"setsid yes & echo "{\"id\":1,\"result\":$!}"; exit 3"#;
-        let (_program, _input, mut output) = start(&sh(script));
+        let script = format!("{} & read line; exit 3", left_behind("yes"));
+        let (_program, input, mut output) = start(&sh(&script));
         let left_behind = number(&mut output).await;
+        input.send(&"exit".into()).await.unwrap();
         assert_eq!(end(&mut output).await, HowItEnded::Status(3));
         // Its pipe is closed with the output, and it ends by SIGPIPE.
         drop(output);

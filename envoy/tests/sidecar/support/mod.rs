@@ -3,6 +3,8 @@
 mod certificates;
 mod client;
 mod connect_proxy;
+mod desktop;
+mod program;
 mod sidecar;
 mod tls;
 mod upstream;
@@ -10,6 +12,8 @@ mod upstream;
 pub(crate) use certificates::Authority;
 pub(crate) use client::{Answer, get, open, post, read_answer, read_until, send};
 pub(crate) use connect_proxy::ConnectProxy;
+pub(crate) use desktop::Desktop;
+pub(crate) use program::{INITIALIZE, MISBEHAVING, Session, is_gone};
 pub(crate) use sidecar::{Sidecar, launcher, signal};
 pub(crate) use tls::{TlsServer, seen, seen_in};
 pub(crate) use upstream::{Request, Upstream, begin_events, end_events, say, say_event, say_json, until_closed};

@@ -22,32 +22,45 @@ impl Sidecar {
     /// Starts a sidecar in front of `upstream` and waits until it is ready.
     pub(crate) fn start(upstream: &str, variables: &[(&str, &str)]) -> Self {
         let (sidecar, lines) = Self::spawn(upstream, variables);
+        sidecar.when_ready(lines)
+    }
+
+    fn when_ready(self, lines: Receiver<String>) -> Self {
         let served = lines.iter().any(|line| line.starts_with("ready"));
-        assert!(served, "it did not become ready: {}", sidecar.errors());
+        assert!(served, "it did not become ready: {}", self.errors());
         // Read the later lines, so that the pipe does not fill.
         thread::spawn(move || lines.iter().for_each(drop));
-        sidecar
+        self
     }
 
     /// Starts a sidecar and returns the lines that it prints.
     pub(crate) fn spawn(upstream: &str, variables: &[(&str, &str)]) -> (Self, Receiver<String>) {
-        let mut sidecar = Self::launch(Stdio::piped(), upstream, variables);
+        Self::launch(Stdio::piped(), &["run"], &with_url(upstream, variables)).with_lines()
+    }
+
+    fn with_lines(mut self) -> (Self, Receiver<String>) {
         let (sender, lines) = mpsc::channel();
-        let output = BufReader::new(sidecar.child.stdout.take().unwrap());
+        let output = BufReader::new(self.child.stdout.take().unwrap());
         thread::spawn(move || output.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
-        (sidecar, lines)
+        (self, lines)
     }
 
     /// Starts a sidecar that prints to a file.
     pub(crate) fn spawn_into(output: File, upstream: &str, variables: &[(&str, &str)]) -> Self {
-        Self::launch(output.into(), upstream, variables)
+        Self::launch(output.into(), &["run"], &with_url(upstream, variables))
     }
 
-    fn launch(output: Stdio, upstream: &str, variables: &[(&str, &str)]) -> Self {
+    /// Starts a sidecar whose server is a program, and waits until it is ready.
+    pub(crate) fn start_program(command: &[&str], variables: &[(&str, &str)]) -> Self {
+        let arguments = [&["run", "--"], command].concat();
+        let (sidecar, lines) = Self::launch(Stdio::piped(), &arguments, variables).with_lines();
+        sidecar.when_ready(lines)
+    }
+
+    fn launch(output: Stdio, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let [port, probe_port, admin_port] = [free_port(), free_port(), free_port()];
         let [port_text, probe_text, admin_text] = [port, probe_port, admin_port].map(|port| port.to_string());
         let mut environment = HashMap::from([
-            ("MCP_UPSTREAM_URL", upstream),
             ("HOST", "127.0.0.1"),
             ("PORT", &port_text),
             ("PROBE_HOST", "127.0.0.1"),
@@ -55,7 +68,7 @@ impl Sidecar {
             ("ADMIN_PORT", &admin_text),
         ]);
         environment.extend(variables.iter().copied());
-        let mut child = launcher(&environment).args(["run"]).stdout(output).spawn().unwrap();
+        let mut child = launcher(&environment).args(arguments).stdout(output).spawn().unwrap();
         let errors = Arc::new(Mutex::new(String::new()));
         let (output, kept) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&errors));
         thread::spawn(move || {
@@ -85,7 +98,7 @@ impl Sidecar {
         launcher(&environment).args(["drain"]).spawn().unwrap()
     }
 
-    /// The process id of its Envoy.
+    /// The process id of its Envoy. The programs are children of another thread.
     pub(crate) fn envoy_id(&self) -> u32 {
         let id = self.child.id();
         let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
@@ -123,6 +136,10 @@ impl Drop for Sidecar {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn with_url<'a>(upstream: &'a str, variables: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    [&[("MCP_UPSTREAM_URL", upstream)], variables].concat()
 }
 
 /// The launcher with only these variables; its outputs are piped.

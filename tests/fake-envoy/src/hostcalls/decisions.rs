@@ -1,24 +1,24 @@
 //! The host calls that decide what becomes of a request: a local reply, and resuming a request that is held.
 
-use wasmtime::{Caller, Linker, Result};
+use wasmtime::{Linker, Result};
 
 use super::OK;
-use crate::guest::{Guest, bad_call};
+use crate::guest::{Call, Guest, bad_call};
 use crate::state::{LocalReply, Pairs, State};
 
 const BAD_ARGUMENT: i32 = 2;
 
 pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap("env", "proxy_send_local_response", send_local_response)?;
-    linker.func_wrap("env", "proxy_continue_stream", |mut caller: Caller<'_, State>, side: i32| {
+    linker.func_wrap("env", "proxy_continue_stream", |mut caller: Call<'_>, side: i32| {
         caller.data_mut().count("continue_stream");
         let context = caller.data().context;
-        let stream = caller.data_mut().streams.get_mut(&context);
-        let stream = stream.filter(|_| side == 0).ok_or_else(|| bad_call(format!("stream {context} to resume")))?;
+        let stream = caller.data_mut().stream_mut().filter(|_| side == 0);
+        let stream = stream.ok_or_else(|| bad_call(format!("stream {context} to resume")))?;
         stream.is_resumed = true;
         Ok(OK)
     })?;
-    linker.func_wrap("env", "proxy_set_effective_context", |mut caller: Caller<'_, State>, context: i32| {
+    linker.func_wrap("env", "proxy_set_effective_context", |mut caller: Call<'_>, context: i32| {
         let state = caller.data_mut();
         state.count("set_effective_context");
         if !state.streams.contains_key(&context.cast_unsigned()) {
@@ -33,7 +33,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
 /// Envoy sends the reply after the callback, see [`Stream`](crate::Stream).
 #[expect(clippy::too_many_arguments, reason = "the signature of the ABI")]
 fn send_local_response(
-    mut caller: Caller<'_, State>,
+    mut caller: Call<'_>,
     status: i32,
     _details: i32,
     _details_size: i32,
@@ -47,8 +47,7 @@ fn send_local_response(
     let body = Guest(&mut caller).read(body, body_size)?;
     let headers = deserialize(&Guest(&mut caller).read(headers, headers_size)?)
         .ok_or_else(|| bad_call("headers of a local reply".to_owned()))?;
-    let context = caller.data().context;
-    let stream = caller.data_mut().streams.get_mut(&context);
+    let stream = caller.data_mut().stream_mut();
     let stream = stream.ok_or_else(|| bad_call("local reply outside a stream".to_owned()))?;
     let status = u16::try_from(status)?;
     stream.local_reply.get_or_insert(LocalReply { status, headers, body });
