@@ -40,6 +40,8 @@ pub(super) struct Session {
     stop: Notify,
     stop_reason: RefCell<String>,
     has_told: Cell<bool>,
+    /// A program may need longer for its start than a session may be idle.
+    is_initialized: Cell<bool>,
 }
 
 /// Where the answer to `initialize` goes.
@@ -98,6 +100,7 @@ impl Session {
             stop: Notify::new(),
             stop_reason: RefCell::default(),
             has_told: Cell::default(),
+            is_initialized: Cell::default(),
         }
     }
 
@@ -155,6 +158,7 @@ impl Session {
             self.used.set(Instant::now());
             if initialized.is_awaited() && is_answer_to(initialize, &message) {
                 programs.start_succeeded();
+                self.is_initialized.set(true);
                 self.router.borrow_mut().set_version(&message.result_member("protocolVersion").unwrap_or_default());
                 let is_error = matches!(message.kind(), Kind::Error(_));
                 if let Some(message) = initialized.send(Ok(message)) {
@@ -181,7 +185,7 @@ impl Session {
     async fn idle(&self, limit: Duration) {
         loop {
             sleep_until(self.used.get() + limit).await;
-            if self.router.borrow().has_readers() {
+            if !self.is_initialized.get() || self.router.borrow().has_readers() {
                 self.used.set(Instant::now());
             } else if self.used.get().elapsed() >= limit {
                 return;

@@ -190,6 +190,13 @@ async fn idle_session_ends_but_not_while_its_stream_is_open() {
 }
 
 #[tokio::test]
+async fn session_is_not_idle_while_its_program_starts() {
+    let (_running, client) =
+        Running::start(&["slow-initialize"], |settings, _| settings.idle = Duration::from_millis(100));
+    client.initialize(VERSION).await;
+}
+
+#[tokio::test]
 async fn cancelled_call_may_still_be_answered_and_is_over_after_a_while() {
     let (_running, client) = Running::start(&[], |_, times| times.cancelled = Duration::from_millis(200));
     let client = client.initialize(VERSION).await;
