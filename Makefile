@@ -1,6 +1,6 @@
 # Each recipe runs one script, or one command after the check of what it needs. `make help` lists the recipes.
 .DEFAULT_GOAL := help
-.PHONY: help filter image sidecar demo example-weather example-postgres example-agent-sdk-server dev stack dashboard k8s-rules
+.PHONY: help filter image sidecar demo example-weather example-postgres example-agent-sdk-server example-stdio dev stack dashboard k8s-rules
 .PHONY: test test-slow test-stack test-integration test-compose test-k8s test-istio test-fresh test-all
 .PHONY: loadtest fuzz bench fmt clippy docs clean
 
@@ -27,6 +27,9 @@ example-postgres: ## a real PostgreSQL behind a read-only MCP server, with the s
 
 example-agent-sdk-server: ## an agent as an MCP server, with the sidecar in front
 	@scripts/example.sh agent-sdk-server
+
+example-stdio: ## a server on standard input and output, started and served by the sidecar
+	@scripts/example.sh stdio
 
 dev: ## run the weather server behind the sidecar; rebuild and restart on change
 	@scripts/dev.sh

@@ -20,7 +20,7 @@ rust:$rust-slim-$DEBIAN
 END
 )
 # Images that are built here have no version, and stages have names without a colon.
-named=$(sed -nE 's/^ *image: ([^ ]+:[^ ]+)$/\1/p; s/^FROM ([^ ]+:[^ ]+).*/\1/p' docker-compose.yml envoy/Dockerfile examples/Dockerfile | sort)
+named=$(sed -nE 's/^ *image: ([^ ]+:[^ ]+)$/\1/p; s/^FROM ([^ ]+:[^ ]+).*/\1/p' docker-compose.yml envoy/Dockerfile examples/Dockerfile | sort -u)
 if [ "$named" != "$expected" ]; then
   say "images differ: < from versions.env, > in docker-compose.yml and the Dockerfiles"
   diff <(echo "$expected") <(echo "$named") >&2 || true

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs one example behind the sidecar, calls it with real clients, and compares the series with those on the example's page.
 #
-#   scripts/example.sh NAME          weather, postgres or agent-sdk-server; exit 1 if a series differs
+#   scripts/example.sh NAME          weather, postgres, agent-sdk-server or stdio; exit 1 if a series differs
 #   KEEP=1 scripts/example.sh NAME   leaves server and sidecar running until Ctrl-C
 #
 # MCP_FILTER_WASM and MCP_SIDECAR may name a module and a launcher that are built already.
@@ -15,7 +15,8 @@ case $name in
   weather) exec scripts/demo.sh ;;
   postgres) environment=postgres ;;
   agent-sdk-server) environment=agent ;;
-  *) say "example.sh: unknown example '$name'; allowed: weather, postgres, agent-sdk-server"; exit 2 ;;
+  stdio) environment=weather ;;
+  *) say "example.sh: unknown example '$name'; allowed: weather, postgres, agent-sdk-server, stdio"; exit 2 ;;
 esac
 
 scripts/prerequisites.sh rust c python node cache

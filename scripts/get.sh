@@ -28,6 +28,7 @@
 #   scripts/get.sh docker-plugins   the directory with docker's plugins compose and buildx: for the test of docker-compose.yml
 #   scripts/get.sh npm              npm, for a Node.js without it: for the same test
 #   scripts/get.sh debian           a Debian root directory (needs root): for the same test
+#   scripts/get.sh toolhive         ToolHive's server of Streamable HTTP, built from tests/bench/toolhive: for the comparison of bridges
 #   scripts/get.sh rmcp-server-fast rmcp-server built with optimisation: for the load test; takes minutes to build
 #
 # The cache is $MCP_CACHE, else ~/.cache/mcp-observability. Its keys are versions, or hashes of the files that pin versions.
@@ -101,6 +102,10 @@ make_rmcp() {
 
 make_go_peers() {
   cd "$root/tests/peers/go" && go_build -ldflags "-s -w" -o "$1/" ./...
+}
+
+make_toolhive() {
+  cd "$root/tests/bench/toolhive" && go_build -ldflags "-s -w" -o "$1/" .
 }
 
 make_node_peers() {
@@ -264,6 +269,10 @@ get() {
       local key; key="go-peers-$(hash_of "$root"/tests/peers/go/{go.*,*/*.go})"
       once "$key" make_go_peers go
       echo "$cache/$key" ;;
+    toolhive)
+      local key; key="toolhive-$TOOLHIVE-$(hash_of "$root"/tests/bench/toolhive/*)"
+      once "$key" make_toolhive go
+      echo "$cache/$key/toolhive" ;;
     node-peers)
       local key; key="node-peers-$(hash_of "$root"/tests/peers/node/package-lock.json)"
       once "$key" make_node_peers node

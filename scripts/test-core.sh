@@ -10,4 +10,4 @@ scripts/prerequisites.sh rust c python node cache
 ENVOY_BIN=$(scripts/get.sh envoy)
 MCP_FILTER_WASM=$(scripts/build-filter.sh)
 export ENVOY_BIN MCP_FILTER_WASM
-cargo test --quiet --locked -p mcp-observe -p mcp-allocator -p mcp-observability -p mcp-sidecar -p loadtest
+cargo test --quiet --locked -p mcp-observe -p mcp-allocator -p mcp-observability -p mcp-connector -p mcp-sidecar -p loadtest

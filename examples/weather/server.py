@@ -3,12 +3,14 @@
 It has one tool for each kind of response: quick, slow, failed (`isError`), refused with a JSON-RPC error, large, and with progress
 notifications.
 
-    HOST=127.0.0.1 PORT=8000 python server.py
+    HOST=127.0.0.1 PORT=8000 python server.py     on HTTP
+    python server.py stdio                        on standard input and output
 """
 
 import json
 import os
 import random
+import sys
 from pathlib import Path
 
 import anyio
@@ -124,4 +126,7 @@ def compare_cities(first: str, second: str) -> str:
 
 
 if __name__ == "__main__":
-    server.run("streamable-http", host=os.environ.get("HOST", "127.0.0.1"), port=int(os.environ.get("PORT", "8000")))
+    if sys.argv[1:] == ["stdio"]:
+        server.run("stdio")
+    else:
+        server.run("streamable-http", host=os.environ.get("HOST", "127.0.0.1"), port=int(os.environ.get("PORT", "8000")))

@@ -7,12 +7,17 @@ Exit 1 when a figure differs from what the clients were answered, or from the se
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import check
 import report
 import series
 from run import run_client, settled
 from stack import ROOT, Process, StackError, end_on_signals, free_ports, start_server, start_sidecar
+
+HERE = Path(__file__).parent
 
 
 def start_postgres(folder: str, port: int) -> list[Process]:
@@ -33,10 +38,23 @@ def start_agent(folder: str, port: int) -> list[Process]:
     return [start_server("MCP server", [os.environ["EXAMPLE_PYTHON"], f"{folder}/server.py"], port, {})]
 
 
-# For each example: the function that starts it, and its clients (program, variable with the path of its Python).
+@dataclass
+class Example:
+    # Clients: program, variable with the path of its Python.
+    clients: list[tuple[str, str]]
+    # Starts the server in the example's folder, on a port.
+    start: Callable[[str, int], list[Process]] | None = None
+    # In place of a server: what the sidecar starts, with EXAMPLE_PYTHON.
+    program: tuple[str, ...] = ()
+
+
+BOTH = [("client_old.py", "OLD_CLIENT_PYTHON"), ("client_new.py", "NEW_CLIENT_PYTHON")]
 EXAMPLES = {
-    "postgres": (start_postgres, [("client.py", "NEW_CLIENT_PYTHON")]),
-    "agent-sdk-server": (start_agent, [("client_old.py", "OLD_CLIENT_PYTHON"), ("client_new.py", "NEW_CLIENT_PYTHON")]),
+    "postgres": Example([("client.py", "NEW_CLIENT_PYTHON")], start_postgres),
+    "agent-sdk-server": Example(BOTH, start_agent),
+    # The clients of the demo, whose server is the same.
+    "stdio": Example([(str(HERE / program), python) for program, python in BOTH],
+                     program=(str(ROOT / "examples/weather/server.py"), "stdio")),
 }
 
 
@@ -44,8 +62,8 @@ def drive(name: str, url: str, metrics: str) -> bool:
     """Runs the clients and prints the scrape; False if a value is wrong."""
     folder = ROOT / "examples" / name
     reports = []
-    for program, python in EXAMPLES[name][1]:
-        print(f"Running {program}", flush=True)
+    for program, python in EXAMPLES[name].clients:
+        print(f"Running {Path(program).name}", flush=True)
         reports.append(run_client(os.environ[python], folder / program, url))
     scrape = settled(metrics)
     print(f"\nTools, from {metrics}:\n\n{report.tools(scrape)}")
@@ -66,8 +84,10 @@ def main(name: str) -> int:
     running: list[Process] = []
     try:
         print(f"Starting the example {name} and the sidecar", flush=True)
-        running += EXAMPLES[name][0](str(ROOT / "examples" / name), upstream_port)
-        running.append(start_sidecar(upstream_port, port, probe_port, admin_port, name))
+        example = EXAMPLES[name]
+        running += example.start(str(ROOT / "examples" / name), upstream_port) if example.start else []
+        program = [os.environ["EXAMPLE_PYTHON"], *example.program] if example.program else []
+        running.append(start_sidecar(upstream_port, port, probe_port, admin_port, name, program))
         right = drive(name, url, f"{probe}/metrics")
         if os.environ.get("KEEP") == "1":
             print(f"\nStill running until Ctrl-C:\n  MCP      {url}\n  metrics  {probe}/metrics", flush=True)

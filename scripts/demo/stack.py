@@ -7,6 +7,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,12 +114,14 @@ def start_weather(port: int) -> Process:
 
 
 def start_sidecar(
-    upstream_port: int, port: int, probe_port: int, admin_port: int, name: str = "weather", **more: str
+    upstream_port: int, port: int, probe_port: int, admin_port: int, name: str = "weather", program: Sequence[str] = (), **more: str
 ) -> Process:
     """The sidecar in front of a local MCP server, ready to serve; `name` is the server_name of its figures, `more` are
-    settings of its environment."""
+    settings of its environment. With a `program`, which the sidecar starts, there is no server on `upstream_port`."""
+    server = {} if program else {"MCP_UPSTREAM_URL": f"http://127.0.0.1:{upstream_port}/mcp"}
+    command = ["run", "--", *program] if program else ["run"]
     settings = {
-        "MCP_UPSTREAM_URL": f"http://127.0.0.1:{upstream_port}/mcp",
+        **server,
         "MCP_UPSTREAM_NAME": name,
         "HOST": "127.0.0.1",
         "PORT": str(port),
@@ -130,7 +133,7 @@ def start_sidecar(
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "warning"),
         **more,
     }
-    sidecar = Process("sidecar", [os.environ["MCP_SIDECAR_BIN"], "run"], settings)
+    sidecar = Process("sidecar", [os.environ["MCP_SIDECAR_BIN"], *command], settings)
     try:
         sidecar.wait_until(lambda: answers(f"http://127.0.0.1:{probe_port}/ready"), "serving")
     except BaseException:

@@ -10,7 +10,7 @@ from support.processes import free_port
 NAME = "mcp-observability-test"
 BUILD_SECONDS = 1500
 INTERVAL_MS = 2000
-PORTS = ("PORT", "PROMETHEUS_PORT", "GRAFANA_PORT", "POSTGRES_MCP_PORT", "AGENT_MCP_PORT")
+PORTS = ("PORT", "PROMETHEUS_PORT", "GRAFANA_PORT", "POSTGRES_MCP_PORT", "AGENT_MCP_PORT", "STDIO_MCP_PORT")
 
 
 def settings() -> dict:

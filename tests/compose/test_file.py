@@ -39,7 +39,7 @@ def test_published_on_loopback_alone(services: dict[str, Any]) -> None:
             published[name] = (port["published"], port["target"])
     assert published == {
         "sidecar": ("4000", 4000), "prometheus": ("9090", 9090), "grafana": ("3000", 3000),
-        "postgres-sidecar": ("4001", 4000), "agent-sidecar": ("4002", 4000),
+        "postgres-sidecar": ("4001", 4000), "agent-sidecar": ("4002", 4000), "stdio": ("4003", 4000),
     }
 
 

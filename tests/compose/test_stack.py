@@ -16,7 +16,7 @@ from run import run_client, settled
 from scrape import Scrape
 from support.processes import wait_for
 
-EXAMPLES = ROOT / "examples"
+EXAMPLES, DEMO = ROOT / "examples", ROOT / "scripts/demo"
 CALLED = 60.0
 
 
@@ -74,8 +74,8 @@ def test_the_admin_port_is_the_containers_own(stack: Project) -> None:
 
 
 def test_every_call_reaches_prometheus(stack: Project) -> None:
-    url, programs = stack.url("PORT", "/mcp"), ROOT / "scripts/demo"
-    reports = [run_client(os.environ[python], programs / program, url)
+    url = stack.url("PORT", "/mcp")
+    reports = [run_client(os.environ[python], DEMO / program, url)
                for program, python in (("client_old.py", "OLD_CLIENT_PYTHON"), ("client_new.py", "NEW_CLIENT_PYTHON"))]
     assert check.differences(settled(metrics(stack, "sidecar")), reports) == []
     counted = await_prometheus(stack, "weather", "sidecar")
@@ -105,6 +105,8 @@ EXAMPLE_CLIENTS: dict[str, tuple[str, str, str, list[tuple[str, str]]]] = {
     "postgres": ("postgres", "postgres-sidecar", "POSTGRES_MCP_PORT", [("client.py", "NEW_CLIENT_PYTHON")]),
     "agent": ("agent-sdk-server", "agent-sidecar", "AGENT_MCP_PORT",
               [("client_old.py", "OLD_CLIENT_PYTHON"), ("client_new.py", "NEW_CLIENT_PYTHON")]),
+    "stdio": ("stdio", "stdio", "STDIO_MCP_PORT",
+              [(f"{DEMO}/client_old.py", "OLD_CLIENT_PYTHON"), (f"{DEMO}/client_new.py", "NEW_CLIENT_PYTHON")]),
 }
 
 

@@ -39,12 +39,9 @@ impl Programs {
         if *self.is_ending.borrow() {
             return Err(ENDING.to_owned());
         }
-        let command = &self.settings.command;
-        Program::start(command, self.settings.line_bytes, &self.errors).map_err(|error| {
+        Program::start(&self.settings.command, self.settings.line_bytes, &self.errors).map_err(|error| {
             self.start_failed();
-            let reason = format!("the MCP server `{}` cannot be started: {error}", command.text());
-            self.errors.say(&reason);
-            reason
+            self.tell(&format!("cannot be started: {error}"))
         })
     }
 
@@ -66,9 +63,15 @@ impl Programs {
 
     /// How a program ended, as a client is told.
     pub(super) fn ended(&self, how: &HowItEnded) -> String {
-        let reason = format!("the MCP server `{}` {how}", self.settings.command.text());
-        self.errors.say(&reason);
-        reason
+        self.tell(&how.to_string())
+    }
+
+    /// Writes what happened to standard error, and returns it for the client. A client does not see the command's arguments, which
+    /// may be secrets.
+    fn tell(&self, what: &str) -> String {
+        let command = &self.settings.command;
+        self.errors.say(&format!("the MCP server `{}` {what}", command.text()));
+        format!("the MCP server `{}` {what}", command.name())
     }
 
     /// Waits until the programs are to end. Returns why, as a client is told.

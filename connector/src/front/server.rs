@@ -99,7 +99,9 @@ impl Server {
             return Some(message.text().clone());
         }
         // A refusal without the id of its request belongs to the only request of its exchange.
-        let (Kind::Error(_), [id]) = (message.kind(), requests) else { return None };
+        let (Kind::Error(_), [id]) = (message.kind(), requests) else {
+            return matches!(message.kind(), Kind::Error(None)).then(|| message.text().clone());
+        };
         let id_text = self.open.id_text(id)?;
         self.answered(message, id);
         Some(with_id(message, &id_text))

@@ -9,6 +9,7 @@ mod load;
 mod probes;
 mod report;
 mod rounds;
+mod stdio;
 mod upstream;
 mod workload;
 
@@ -79,6 +80,15 @@ enum Command {
         /// The module of this project.
         ours: PathBuf,
     },
+    /// Compares bridges from HTTP to a program on standard input and output.
+    Stdio {
+        /// The program behind each bridge.
+        #[arg(long)]
+        program: PathBuf,
+        /// Each as NAME=COMMAND; `{port}`, `{free}` and `{program}` in the command are replaced.
+        #[arg(required = true)]
+        bridges: Vec<String>,
+    },
     /// Writes a module without some of its exported functions.
     WithoutExports {
         from: PathBuf,
@@ -98,6 +108,7 @@ async fn main() -> Result<()> {
         Command::Compare { empty, ours, json } => compare(&plan, empty, ours, &json).await,
         Command::Variants { modules } => variants(&plan, &modules).await,
         Command::RateLimit { ours } => rate_limit(&plan, ours).await,
+        Command::Stdio { program, bridges } => compare_bridges(&plan, &program, &bridges).await,
         Command::WithoutExports { from, to, names } => {
             let module = fs::read(&from).with_context(|| format!("reading {}", from.display()))?;
             Ok(fs::write(to, exports::without(&module, &names)?)?)
@@ -150,6 +161,17 @@ async fn rate_limit(plan: &Plan, ours: PathBuf) -> Result<()> {
     let three = [Variant::new("no rule", Filter::Wasm(ours, None)), Variant::new("one rule", limited), full];
     report::print_table(&rounds::measure(plan, &three).await?);
     Ok(())
+}
+
+async fn compare_bridges(plan: &Plan, program: &Path, bridges: &[String]) -> Result<()> {
+    let mut named = Vec::new();
+    for bridge in bridges {
+        let (name, command) = bridge.split_once('=').with_context(|| format!("'{bridge}' is not NAME=COMMAND"))?;
+        named.push((name.to_owned(), command.to_owned()));
+    }
+    let program = program.canonicalize().with_context(|| format!("program {}", program.display()))?;
+    let Plan { cpu, starts, rounds, hurry, .. } = *plan;
+    stdio::compare(&stdio::Plan { cpu, starts, rounds, hurry, program, bridges: named }).await
 }
 
 async fn variants(plan: &Plan, modules: &[String]) -> Result<()> {

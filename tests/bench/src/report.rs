@@ -117,13 +117,18 @@ pub(crate) fn print_probes(probes: &[(String, Vec<f64>)]) -> Result<()> {
     Ok(())
 }
 
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+pub(crate) fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
     values.sort_by(f64::total_cmp);
     values
 }
 
-fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     sorted.get((last as f64 * share).round() as usize).copied()
+}
+
+/// NaN if there is no value.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    quantile(&sorted(values), 0.5).unwrap_or(f64::NAN)
 }

@@ -1,6 +1,6 @@
 //! Requests of 2026-07-28, which name their protocol version themselves.
 
-use super::peer::{Play, events, json, open_reply, reply, run, session};
+use super::peer::{Play, events, json, open_reply, reply, run, session, within};
 use crate::front::FrontEnd;
 use bytes::Bytes;
 use hyper::Method;
@@ -80,7 +80,7 @@ fn cancel_closes_the_response_and_is_not_posted() {
         play.write(&request(1, "tools/call", r#""name":"slow","#)).await;
         play.expect(r#"{"method":"notifications/progress"}"#).await;
         play.write("{\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}\n").await;
-        closed.notified().await;
+        within(closed.notified()).await;
         play.write(&request(2, "tools/list", "")).await;
         play.expect(r#"{"id":2,"result":{}}"#).await;
         assert_eq!(play.seen(|_| true).len(), 2);
@@ -111,7 +111,7 @@ fn cancel_before_the_response_closes_the_connection() {
         play.write(&request(1, "tools/call", r#""name":"slow","#)).await;
         play.wait_for(1, |_| true).await;
         play.write("{\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}\n").await;
-        closed.notified().await;
+        within(closed.notified()).await;
         assert_eq!(play.seen(|_| true).len(), 1);
     });
 }

@@ -25,7 +25,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::timeout;
 
 /// A wait that only a failed test reaches.
-const TOO_LONG: Duration = Duration::from_secs(20);
+pub(super) const TOO_LONG: Duration = Duration::from_secs(20);
 
 /// A request that the server got.
 #[derive(Clone, Debug)]
@@ -238,6 +238,11 @@ pub(super) fn told() -> (mpsc::UnboundedReceiver<String>, Errors) {
     }
     let (sender, receiver) = mpsc::unbounded_channel();
     (receiver, Errors::to(Told(sender)).unwrap())
+}
+
+/// Waits for what happens unless the test fails.
+pub(super) async fn within<T>(future: impl Future<Output = T>) -> T {
+    timeout(TOO_LONG, future).await.unwrap()
 }
 
 /// Runs a test on one thread.

@@ -60,10 +60,11 @@ fn messages_of_the_get_stream_pass_and_their_answers_are_posted() {
     run(async {
         let get = |_, _: &Got| {
             lasting(
-                ": ping\r\n\r\nevent: other\r\ndata: {}\r\n\r\ndata: {\"id\":0,\r\ndata: \"method\":\"roots/list\"}\r\n\r\n",
+                ": ping\r\n\r\ndata: {\"id\":null,\"error\":{}}\r\n\r\ndata: {\"id\":9,\"result\":{}}\r\n\r\nevent: other\r\ndata: {}\r\n\r\ndata: {\"id\":0,\r\ndata: \"method\":\"roots/list\"}\r\n\r\n",
             )
         };
         let mut play = start(get, || unreachable!()).await;
+        play.expect(r#"{"id":null,"error":{}}"#).await;
         play.expect(r#"{"id":0, "method":"roots/list"}"#).await;
         play.write("{\"id\":0,\"result\":{\"roots\":[]}}\n").await;
         let answers = play.wait_for(1, |got| got.body.contains("roots")).await;
