@@ -20,6 +20,7 @@ use nix::sys::signal::Signal;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -170,6 +171,10 @@ impl<'a> Sidecar<'a> {
 
     /// The ending after Envoy's exit.
     fn ended(&self, status: ExitStatus) -> Ending {
+        // Envoy tells about its other ends itself.
+        if status.signal().is_some() {
+            print_error(format_args!("Envoy was ended ({status})"));
+        }
         let status = shell_status(status);
         let is_starting = self.process.bootstrap().is_some();
         let is_port_taken = is_starting && self.settings.free_ports.any() && !taken_ports(self.settings).is_empty();
