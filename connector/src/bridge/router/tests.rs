@@ -88,7 +88,7 @@ fn duplicate_id_opens_nothing() {
     let one = Id::from(1);
     assert_eq!(router.post(&[call(2, 2), call(1.0, 3)]).unwrap_err(), Duplicate(one.clone()));
     assert_eq!(router.post(&[call(2, 2), call(2, 3)]).unwrap_err(), Duplicate(Id::from(2)));
-    assert_eq!(router.call_number(&Id::from(2)), None);
+    assert_eq!(router.cancel(&Id::from(2)), None);
     router.route(&result(1));
     assert_eq!(router.cancel(&one), None);
     router.post(&[call(1, 1)]).unwrap();
