@@ -107,7 +107,10 @@ async fn program_that_ends_answers_all_that_is_open() {
     for answer in [open.last().await, ends.last().await] {
         assert_eq!(answer["error"]["code"], -32000);
         let message = answer["error"]["message"].as_str().unwrap();
-        assert!(message.contains("program.py") && message.contains("status 3"), "{message}");
+        assert!(
+            message.contains("python3") && message.contains("status 3") && !message.contains("program.py"),
+            "{message}"
+        );
     }
     assert!(stream.event().await.is_none());
     let gone = client.call(3, "echo", json!({})).await;
