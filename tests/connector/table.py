@@ -3,7 +3,7 @@
 from support.matrix import (
     ELICITATION,
     EVERYTHING,
-    PYTHON_NEW,
+    PYTHON_NEW_SSE,
     PYTHON_NEW_MODERN,
     PYTHON_OLD,
     PYTHON_OLD_ELICITATION,
@@ -15,13 +15,13 @@ from support.matrix import (
 )
 
 TABLE = [
-    # Up to 2025-11-25: a program for each session.
+    # Up to 2025-11-25: a program for each session. On pipes too Python 2.3.0 does not respond to a cancelled call.
     Row("typescript-1.10.1", "everything", "2024-11-05", EVERYTHING, SSE),
     Row("typescript-1.12.3", "python-1.30.0", "2025-03-26", PYTHON_OLD),
     Row("typescript-1.24.0", "rmcp-3.11.0", "2025-06-18", RUST),
     Row("typescript-1.32.2", "everything", "2025-11-25", EVERYTHING + ELICITATION),
     Row("python-1.30.0", "python-1.30.0", "2025-11-25", PYTHON_OLD + PYTHON_OLD_ELICITATION),
-    Row("python-1.30.0", "python-2.3.0", "2025-11-25", PYTHON_NEW),
+    Row("python-1.30.0", "python-2.3.0", "2025-11-25", PYTHON_NEW_SSE),
     Row("typescript-2.4.0", "everything", "2025-11-25", EVERYTHING + ELICITATION, mode="legacy"),
     Row("python-2.3.0", "everything", "2025-11-25", EVERYTHING + ELICITATION, probes=True),
     Row("rmcp-3.11.0", "python-1.30.0", "2025-11-25", PYTHON_OLD_UNCANCELLED, mode="legacy"),

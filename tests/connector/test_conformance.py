@@ -34,7 +34,11 @@ DIFFERENT: dict[tuple[str, str], dict[tuple[str, str], str]] = {
 }
 
 
-@pytest.fixture(scope="module", params=LEGS, ids=" ".join)
+# Both tests of a leg run in one process, which runs the suite once.
+PARAMETERS = [pytest.param(leg, marks=pytest.mark.xdist_group(" ".join(leg)), id=" ".join(leg)) for leg in LEGS]
+
+
+@pytest.fixture(scope="module", params=PARAMETERS)
 def runs(request: pytest.FixtureRequest, peer, logs: Path):
     """The suite's results over the server's own HTTP, and behind the bridge."""
     server, requirements = request.param
