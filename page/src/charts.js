@@ -1,0 +1,114 @@
+// Small charts of the last ten minutes, drawn by uPlot. A chart has one or two lines and a key with their latest values, or with
+// those under the pointer. Times without an answer are gaps.
+
+import uPlot from "uplot";
+import { NONE } from "./format.js";
+import { setText } from "./table.js";
+
+const SECONDS = 600;
+
+/** The points of all charts. */
+export class Points {
+  times = [];
+  values = [];
+
+  constructor(lines) {
+    this.values = Array.from({ length: lines }, () => []);
+  }
+
+  add(time, values) {
+    this.times.push(time);
+    this.values.forEach((line, index) => line.push(values?.[index] ?? null));
+    const old = this.times.findIndex((each) => each >= time - SECONDS - 10);
+    if (old > 0) for (const line of [this.times, ...this.values]) line.splice(0, old);
+  }
+}
+
+export class Chart {
+  #values;
+
+  /** `lines`: {label, color} with the name of a CSS variable; `format` writes a value. */
+  constructor(element, { lines, format, minimum }) {
+    Object.assign(this, { element, lines, format });
+    this.points = new Points(lines.length);
+    this.#values = this.#key();
+    const size = () => ({ width: Math.max(120, element.clientWidth), height: element.clientHeight || 110 });
+    this.plot = new uPlot(this.#options(size(), minimum), [[], ...lines.map(() => [])], element);
+    new ResizeObserver(() => this.plot.setSize(size())).observe(element);
+  }
+
+  #key() {
+    const key = document.createElement("dl");
+    key.className = "key";
+    const values = this.lines.map(({ label, color }) => {
+      const pair = document.createElement("div");
+      const term = document.createElement("dt");
+      term.textContent = label;
+      term.style.setProperty("--line-color", `var(${color})`);
+      const value = document.createElement("dd");
+      value.textContent = NONE;
+      pair.append(term, value);
+      key.append(pair);
+      return value;
+    });
+    this.element.before(key);
+    return values;
+  }
+
+  #options(size, minimum) {
+    const axis = { stroke: () => css("--muted"), font: "11px system-ui, sans-serif", ticks: { show: false } };
+    return {
+      ...size,
+      legend: { show: false },
+      padding: [8, 4, 0, 0],
+      cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
+      scales: {
+        x: { time: true, range: (_, __, max) => [max - SECONDS, max] },
+        y: { range: (_, __, max) => [0, Math.max(minimum, (max ?? 0) * 1.1)] },
+      },
+      axes: [
+        { ...axis, size: 22, gap: 4, space: 70, grid: { show: false }, values: (_, ticks) => ticks.map(clock) },
+        {
+          ...axis, size: 48, gap: 6, space: 34, grid: { stroke: () => css("--line"), width: 1 },
+          values: (_, ticks) => ticks.map((tick) => this.format(tick)),
+        },
+      ],
+      series: [{}, ...this.lines.map(({ color, isFilled }) => ({
+        stroke: () => css(color), width: 1.75, points: { show: false },
+        fill: isFilled ? () => css(`${color}-soft`) : undefined,
+      }))],
+      hooks: { setCursor: [() => this.#writeKey()] },
+    };
+  }
+
+  /** Adds a point; null is a gap. */
+  add(time, values) {
+    this.points.add(time, values);
+  }
+
+  clear() {
+    this.points = new Points(this.lines.length);
+  }
+
+  draw() {
+    this.plot.setData([this.points.times, ...this.points.values]);
+    this.#writeKey();
+  }
+
+  #writeKey() {
+    const at = this.plot.cursor.idx ?? this.points.times.length - 1;
+    this.#values.forEach((element, index) => {
+      const value = this.points.values[index][at];
+      setText(element, value == null ? NONE : this.format(value));
+    });
+  }
+}
+
+function css(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+function clock(seconds) {
+  const time = new Date(seconds * 1000);
+  return `${String(time.getHours()).padStart(2, "0")}:${String(time.getMinutes()).padStart(2, "0")}`;
+}
