@@ -1,5 +1,5 @@
-// The live region for screen readers. It speaks when something new fails or the state changes, not when numbers change, and at most
-// every ten seconds.
+// The live region for screen readers. It speaks when the state changes, and at most every ten seconds when something new fails; not
+// when numbers change.
 
 const PAUSE = 10_000;
 
@@ -15,7 +15,7 @@ export function announcer(region) {
       known = keys;
       return;
     }
-    if (Date.now() < next) return;
+    if (known?.has(state) && Date.now() < next) return;
     const fresh = faults.filter(({ key }) => !known?.has(key)).slice(0, 3);
     known = keys;
     next = Date.now() + PAUSE;

@@ -1,11 +1,13 @@
-// Small charts of the last ten minutes, drawn by uPlot. A chart has one or two lines and a key with their latest values, or with
+// Small charts of at most the last ten minutes, drawn by uPlot. A chart has one or two lines and a key with their latest values, or with
 // those under the pointer. Times without an answer are gaps.
 
 import uPlot from "uplot";
 import { NONE } from "./format.js";
 import { setText } from "./table.js";
 
+/** A chart shows the time since the page was opened, between these bounds. */
 const SECONDS = 600;
+const SHORTEST = 120;
 
 /** The points of all charts. */
 export class Points {
@@ -63,7 +65,7 @@ export class Chart {
       padding: [8, 4, 0, 0],
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
       scales: {
-        x: { time: true, range: (_, __, max) => [max - SECONDS, max] },
+        x: { time: true, range: (_, first, last) => [last - Math.min(SECONDS, Math.max(SHORTEST, last - first)), last] },
         y: { range: (_, __, max) => [0, Math.max(minimum, (max ?? 0) * 1.1)] },
       },
       axes: [

@@ -41,6 +41,7 @@ function onText(text, time) {
 function show() {
   const { scrape, time } = latest;
   const start = tally(scrape, { server });
+  latest.start = start;
   const now = tally(scrape, { increases: minute.sums, server });
   const available = isAvailable(scrape, server);
   element("gone").hidden = true;
@@ -50,7 +51,7 @@ function show() {
   document.documentElement.dataset.state = start.operations > 0 ? "live" : "empty";
   if (start.operations === 0) showFirstCall(scrape);
   const lines = problems({ now, start, available, seconds: minute.seconds });
-  showProblems(lines, calm(now, available));
+  showProblems(lines, calm(now));
   showFigures(start, now, minute.seconds);
   showTables(start, element("window").querySelector("input:checked").value === "minute" ? now : start);
   showFacts(start);
@@ -125,15 +126,15 @@ function addPoint() {
   if (document.documentElement.dataset.state !== "live") return;
   // Hidden elements have no size, so the charts are made when they are first seen.
   charts ??= makeCharts();
-  const { scrape, time } = latest;
-  const sums = tally(scrape, { increases: point.sums, server });
-  const gauges = tally(scrape, { server });
+  const { scrape, time, start } = latest;
+  const operations = new Map([...scrape].filter(([{ name }]) => name.startsWith("mcp_request")));
+  const sums = tally(operations, { increases: point.sums, server });
   const seconds = point.seconds;
   const values = [
     seconds ? [sums.operations / seconds, sums.failed / seconds] : null,
     sums.judged ? [sums.failed / sums.judged] : null,
     [sums.duration.quantile(0.5), sums.duration.quantile(0.95)],
-    [gauges.inFlight, gauges.streams],
+    [start.inFlight, start.streams],
   ];
   charts.forEach((chart, index) => {
     chart.add(time, values[index]);

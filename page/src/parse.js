@@ -26,11 +26,13 @@ export function createParser() {
         const brace = text.lastIndexOf("}", end - 1);
         const split = brace > begin ? brace + 1 : text.indexOf(" ", begin);
         const head = text.slice(begin, split);
-        const value = split > begin && split < end ? number(text.slice(split, end)) : NaN;
+        const value = split > begin && split < end ? Number.parseFloat(text.slice(split, end)) : NaN;
         if (Number.isFinite(value)) {
           const series = known.get(head) ?? parseSeries(head);
-          seen.set(head, series);
-          values.set(series, value);
+          if (series) {
+            seen.set(head, series);
+            values.set(series, value);
+          }
         }
       }
       begin = end + 1;
@@ -48,14 +50,12 @@ function isKept(text, begin, end) {
   return brace > 0 && brace < end && OTHER_FAMILIES.has(text.slice(begin, brace));
 }
 
-function number(text) {
-  return Number.parseFloat(text);
-}
-
+/** null for a line whose labels do not end. */
 function parseSeries(head) {
   const brace = head.indexOf("{");
   if (brace < 0) return { name: head, labels: {} };
-  const labels = Object.create(null);
+  if (!head.endsWith("}")) return null;
+  const labels = {};
   for (const [, name, value] of head.slice(brace).matchAll(LABEL)) {
     labels[name] = value.replace(ESCAPE, (_, escaped) => (escaped === "n" ? "\n" : escaped));
   }

@@ -1,7 +1,9 @@
 // Histograms: buckets by upper bound, with cumulative counts, as Prometheus has them.
 
 export class Histogram {
-  #buckets = new Map();
+  /** Bounds and counts as they came. Most histograms are never asked for a quantile, so they are put in order only then. */
+  #bounds = [];
+  #totals = [];
   count = 0;
   sum = 0;
 
@@ -10,9 +12,19 @@ export class Histogram {
     if (part === "count") this.count += value;
     else if (part === "sum") this.sum += value;
     else {
-      const bound = labels.le === "+Inf" ? Infinity : Number(labels.le);
-      this.#buckets.set(bound, (this.#buckets.get(bound) ?? 0) + value);
+      this.#bounds.push(labels.le);
+      this.#totals.push(value);
     }
+  }
+
+  /** Pairs of bound and count, by bound; those of several series are added. */
+  get #buckets() {
+    const buckets = new Map();
+    this.#bounds.forEach((le, index) => {
+      const bound = le === "+Inf" ? Infinity : Number(le);
+      buckets.set(bound, (buckets.get(bound) ?? 0) + this.#totals[index]);
+    });
+    return [...buckets].sort(([a], [b]) => a - b);
   }
 
   get mean() {
@@ -22,7 +34,7 @@ export class Histogram {
   /** A quantile, linear inside its bucket as Prometheus computes it; null without observations. Beyond the last bound it is
    *  that bound. */
   quantile(share) {
-    const buckets = [...this.#buckets].sort(([a], [b]) => a - b);
+    const buckets = this.#buckets;
     const all = buckets.length ? buckets[buckets.length - 1][1] : 0;
     if (!(all > 0)) return null;
     const rank = share * all;

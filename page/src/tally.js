@@ -18,8 +18,11 @@ export function tally(scrape, { increases = null, server = null } = {}) {
     const value = increases ? (increases.get(series) ?? 0) : now;
     const { name, labels } = series;
     if (server !== null && labels.server_name !== undefined && labels.server_name !== server) continue;
-    // The name is split once for each series.
-    if (series.histogram === undefined) series.histogram = HISTOGRAM.exec(name);
+    // What depends on names alone is computed once for each series.
+    if (series.histogram === undefined) {
+      series.histogram = HISTOGRAM.exec(name);
+      labels.tool_key = `${labels.server_name}\n${labels.tool_name}`;
+    }
     if (series.histogram) sums.addHistogram(series.histogram[1], series.histogram[2], labels, value);
     else ADD[name]?.(sums, labels, value);
   }
@@ -52,7 +55,7 @@ class Tally {
   unmatched = 0;
 
   tool(labels) {
-    return entry(this.tools, `${labels.server_name}\n${labels.tool_name}`, () => ({
+    return entry(this.tools, labels.tool_key, () => ({
       name: labels.tool_name,
       server: labels.server_name,
       ...outcomes(),
