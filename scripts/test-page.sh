@@ -20,12 +20,12 @@ case ${1:-} in
     build_sidecar
     ENVOY_BIN=$(scripts/get.sh envoy)
     export ENVOY_BIN
-    tests=(page/tests/browser.test.mjs) ;;
+    tests=(page/tests/browser_{page,sidecar}.test.mjs) ;;
   *) say "usage: scripts/test-page.sh [browser]"; exit 2 ;;
 esac
 
 # The last line is a summary as cargo test writes it, for the counts of scripts/test.sh.
-node --test --test-reporter=spec "${tests[@]}" | awk '
+node --test --test-concurrency=2 --test-reporter=spec "${tests[@]}" | awk '
   { print }
   $2 ~ /^(pass|fail|skipped|cancelled)$/ && NF == 3 { count[$2] = $3 }
   END { printf "test result: %d passed; %d failed; %d skipped\n", count["pass"], count["fail"] + count["cancelled"], count["skipped"] }'

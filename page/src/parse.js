@@ -3,7 +3,7 @@
 // A scrape becomes a Map from series to value. A series is one object {name, labels} for as long as it occurs, so that its
 // labels are parsed once and later scrapes only compare strings. Only the families that the page uses are kept.
 //
-// This does not read timestamps, exemplars, HELP and TYPE. Cost: one pass over the text, one look-up for each kept line.
+// This does not read timestamps, exemplars, HELP and TYPE. Cost: one pass over the text, and a look-up for each kept line.
 
 const OTHER_FAMILIES = new Set([
   "envoy_cluster_membership_healthy",
@@ -14,33 +14,44 @@ const ESCAPE = /\\(.)/g;
 
 /** Returns a function that parses one scrape after the other. */
 export function createParser() {
+  // What the scrape before had: series by head, which is a line up to its value, and the heads in their order.
   let known = new Map();
+  let order = [];
   return function parse(text) {
     const values = new Map();
+    const heads = [];
     const seen = new Map();
-    for (let begin = 0; begin < text.length; ) {
-      let end = text.indexOf("\n", begin);
+    for (let begin = 0, end = 0; begin < text.length; begin = end + 1) {
+      end = text.indexOf("\n", begin);
       if (end < 0) end = text.length;
-      if (isKept(text, begin, end)) {
-        // The last brace ends the labels, whatever a label value holds: no number contains one.
-        const brace = text.lastIndexOf("}", end - 1);
-        const split = brace > begin ? brace + 1 : text.indexOf(" ", begin);
-        const head = text.slice(begin, split);
-        const value = split > begin && split < end ? Number.parseFloat(text.slice(split, end)) : NaN;
-        if (Number.isFinite(value)) {
-          const series = known.get(head) ?? parseSeries(head);
-          if (series) {
-            seen.set(head, series);
-            values.set(series, value);
-          }
-        }
-      }
-      begin = end + 1;
+      const head = expected(text, begin, order[heads.length]) ?? headOf(text, begin, end);
+      if (head === null) continue;
+      const value = Number.parseFloat(text.slice(begin + head.length + 1, end));
+      const series = Number.isFinite(value) ? (known.get(head) ?? parseSeries(head)) : null;
+      if (!series) continue;
+      heads.push(head);
+      seen.set(head, series);
+      values.set(series, value);
     }
     // Series that are gone are forgotten, so memory does not grow with what a page has ever seen.
     known = seen;
+    order = heads;
     return values;
   };
+}
+
+/** The head that stood here in the scrape before, if it still does. This is the usual case, and cuts no string out of the text. */
+function expected(text, begin, head) {
+  return head !== undefined && text.startsWith(head, begin) && text[begin + head.length] === " " ? head : null;
+}
+
+/** The head of a line, null if the page does not use the line. */
+function headOf(text, begin, end) {
+  if (!isKept(text, begin, end)) return null;
+  // The last brace ends the labels, whatever a label value holds: no number contains one.
+  const brace = text.lastIndexOf("}", end - 1);
+  const split = brace > begin ? brace + 1 : text.indexOf(" ", begin);
+  return split > begin && split < end ? text.slice(begin, split) : null;
 }
 
 function isKept(text, begin, end) {

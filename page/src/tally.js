@@ -21,10 +21,10 @@ export function tally(scrape, { increases = null, server = null } = {}) {
     // What depends on names alone is computed once for each series.
     if (series.histogram === undefined) {
       series.histogram = HISTOGRAM.exec(name);
-      labels.tool_key = `${labels.server_name}\n${labels.tool_name}`;
+      series.tool = `${labels.server_name}\n${labels.tool_name}`;
     }
-    if (series.histogram) sums.addHistogram(series.histogram[1], series.histogram[2], labels, value);
-    else ADD[name]?.(sums, labels, value);
+    if (series.histogram) sums.addHistogram(series, value);
+    else ADD[name]?.(sums, labels, value, series);
   }
   return sums;
 }
@@ -54,8 +54,8 @@ class Tally {
   unlisted = 0;
   unmatched = 0;
 
-  tool(labels) {
-    return entry(this.tools, labels.tool_key, () => ({
+  tool({ tool, labels }) {
+    return entry(this.tools, tool, () => ({
       name: labels.tool_name,
       server: labels.server_name,
       ...outcomes(),
@@ -69,9 +69,10 @@ class Tally {
     return entry(this.methods, labels.method, () => ({ name: labels.method, ...outcomes(), duration: new Histogram() }));
   }
 
-  addHistogram(family, part, labels, value) {
-    if (family === "mcp_tool_duration_microseconds") this.tool(labels).duration.add(part, labels, value);
-    else if (family === "mcp_tool_result_bytes") this.tool(labels).result.add(part, labels, value);
+  addHistogram(series, value) {
+    const { labels, histogram: [, family, part] } = series;
+    if (family === "mcp_tool_duration_microseconds") this.tool(series).duration.add(part, labels, value);
+    else if (family === "mcp_tool_result_bytes") this.tool(series).result.add(part, labels, value);
     else if (labels.status === "ok" || labels.status === "cancelled") {
       this.method(labels).duration.add(part, labels, value);
       if (labels.method !== "ping") this.duration.add(part, labels, value);
@@ -88,10 +89,10 @@ const ADD = {
     if (isError || labels.status === "ok") sums.judged += value;
     if (isError && !CALLERS_ERRORS.has(labels.error_type)) sums.failed += value;
   },
-  mcp_tool_calls_total: (sums, labels, value) => addOutcome(sums.tool(labels), labels, value),
-  mcp_tool_definition_bytes(sums, labels, value) {
+  mcp_tool_calls_total: (sums, labels, value, series) => addOutcome(sums.tool(series), labels, value),
+  mcp_tool_definition_bytes(sums, _, value, series) {
     // 0: the latest list lacks the tool.
-    if (value > 0) sums.tool(labels).definition = value;
+    if (value > 0) sums.tool(series).definition = value;
   },
   mcp_client_requests_total(sums, labels, value) {
     const client = entry(sums.clients, labels.client_name, () => ({ name: labels.client_name, ...outcomes(), sessions: 0 }));

@@ -52,8 +52,8 @@ export class Browser {
     });
   }
 
-  /** Opens a page in a window of its own: a tab behind another is hidden, and the page pauses. */
-  async open(url, { width = 1440, height = 900, scheme = "light" } = {}) {
+  /** Opens a page in a window of its own: a tab behind another is hidden, and the page pauses. `script` runs before the page's. */
+  async open(url, { width = 1440, height = 900, scheme = "light", script = null, timezone = null } = {}) {
     const { targetId } = await this.send("Target.createTarget", { url: "about:blank", newWindow: true });
     const { sessionId } = await this.send("Target.attachToTarget", { targetId, flatten: true });
     const tab = new Tab(this, sessionId, targetId);
@@ -62,6 +62,8 @@ export class Browser {
     await tab.send("Log.enable");
     await tab.size(width, height);
     await tab.scheme(scheme);
+    if (script) await tab.send("Page.addScriptToEvaluateOnNewDocument", { source: script });
+    if (timezone) await tab.send("Emulation.setTimezoneOverride", { timezoneId: timezone });
     const previous = this.onEvent;
     this.onEvent = (event) => (event.sessionId === sessionId ? tab.onEvent(event) : previous?.(event));
     await tab.send("Page.navigate", { url });

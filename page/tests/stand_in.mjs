@@ -1,4 +1,4 @@
-// A server that sends the built page with a sidecar's policy, and a /metrics that a test writes.
+// A server that sends the built page with a sidecar's policy, and a /metrics that a test writes, as text or as a function of the URL.
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -15,14 +15,14 @@ export class StandIn {
     const page = await readFile(PAGE, "utf8");
     const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(page)[1];
     standIn.server = createServer(async (request, response) => {
-      const path = new URL(request.url, "http://stand-in").pathname;
-      if (path === "/") {
+      const url = new URL(request.url, "http://stand-in");
+      if (url.pathname === "/") {
         response.setHeader("content-type", "text/html; charset=utf-8");
         response.setHeader("content-security-policy", policy);
         response.end(page);
-      } else if (path === "/metrics") {
+      } else if (url.pathname === "/metrics") {
         standIn.scrapes += 1;
-        response.end(typeof standIn.metrics === "function" ? await standIn.metrics() : standIn.metrics);
+        response.end(typeof standIn.metrics === "function" ? await standIn.metrics(url) : standIn.metrics);
       } else {
         response.statusCode = 404;
         response.end();

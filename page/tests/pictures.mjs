@@ -1,0 +1,43 @@
+// Writes pictures of the built page: node page/tests/pictures.mjs DIRECTORY
+//
+// The page sees ten minutes pass in about ten seconds: its clock and its timers run faster, and the stand-in counts by that clock.
+
+import { writeFile } from "node:fs/promises";
+import { Browser } from "./browser.mjs";
+import { metrics } from "./simulated.mjs";
+import { StandIn } from "./stand_in.mjs";
+
+const SPEED = 60;
+const SECONDS = 640;
+/** A little before the end a tool begins to fail. */
+const INCIDENT = 3600 + SECONDS - 50;
+const END = Date.parse("2026-11-29T14:20:00Z");
+const CLOCK = `{
+  const { now } = performance, set = setTimeout, begun = now.call(performance);
+  const passed = () => Math.min(${SECONDS * 1000}, (now.call(performance) - begun) * ${SPEED});
+  Date.now = () => ${END} - ${SECONDS * 1000} + passed();
+  window.isOver = () => passed() === ${SECONDS * 1000};
+  performance.now = () => now.call(performance) * ${SPEED};
+  window.setTimeout = (call, delay) => (window.isOver() ? 0 : set(call, delay / ${SPEED}));
+  const { fetch } = window;
+  window.fetch = (url, options) => fetch(url + "?seconds=" + (3600 + passed() / 1000), options);
+}`;
+
+const [directory] = process.argv.slice(2);
+const standIn = await StandIn.start();
+standIn.metrics = (url) => metrics(Number(url.searchParams.get("seconds")), { incident: INCIDENT });
+const browser = await Browser.start();
+try {
+  for (const [width, height] of [[390, 844], [820, 1180], [1440, 900]]) {
+    for (const scheme of ["light", "dark"]) {
+      const tab = await browser.open(standIn.url, { width, height, scheme, script: CLOCK, timezone: "UTC" });
+      await tab.until("isOver()", 60);
+      await tab.until("document.querySelectorAll('#problems li').length > 0");
+      await writeFile(`${directory}/page-${width}-${scheme}.png`, await tab.picture());
+      await tab.close();
+    }
+  }
+} finally {
+  await browser.stop();
+  await standIn.stop();
+}
