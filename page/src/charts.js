@@ -62,14 +62,17 @@ export class Chart {
     return {
       ...size,
       legend: { show: false },
-      padding: [8, 4, 0, 0],
+      padding: [8, 16, 0, 0],
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
       scales: {
         x: { time: true, range: (_, first, last) => [last - Math.min(SECONDS, Math.max(SHORTEST, last - first)), last] },
         y: { range: (_, __, max) => [0, Math.max(minimum, (max ?? 0) * 1.1)] },
       },
       axes: [
-        { ...axis, size: 22, gap: 4, space: 70, grid: { show: false }, values: (_, ticks) => ticks.map(clock) },
+        {
+          ...axis, size: 24, gap: 7, space: 70, grid: { show: false },
+          values: (_, ticks, __, ___, step) => ticks.map((tick) => clock(tick, step < 60)),
+        },
         {
           ...axis, size: 48, gap: 6, space: 34, grid: { stroke: () => css("--line"), width: 1 },
           values: (_, ticks) => ticks.map((tick) => this.format(tick)),
@@ -110,7 +113,8 @@ function css(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-function clock(seconds) {
+function clock(seconds, withSeconds) {
   const time = new Date(seconds * 1000);
-  return `${String(time.getHours()).padStart(2, "0")}:${String(time.getMinutes()).padStart(2, "0")}`;
+  const parts = [time.getHours(), time.getMinutes(), ...(withSeconds ? [time.getSeconds()] : [])];
+  return parts.map((part) => String(part).padStart(2, "0")).join(":");
 }

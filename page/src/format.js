@@ -28,6 +28,7 @@ export function percent(ratio) {
 export function duration(microseconds) {
   if (microseconds == null) return NONE;
   const ms = microseconds / 1000;
+  if (ms === 0) return "0 ms";
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${ms.toFixed(0)} ms`;
   const seconds = ms / 1000;

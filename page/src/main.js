@@ -42,7 +42,8 @@ function show() {
   const { scrape, time } = latest;
   const start = tally(scrape, { server });
   latest.start = start;
-  const now = tally(scrape, { increases: minute.sums, server });
+  const isOfMinute = element("window").querySelector("input:checked").value === "minute";
+  const now = tally(scrape, { increases: minute.sums, server, withSizes: isOfMinute });
   const available = isAvailable(scrape, server);
   element("gone").hidden = true;
   setText(element("updated"), `, updated ${new Date(time * 1000).toLocaleTimeString()}`);
@@ -52,8 +53,9 @@ function show() {
   if (start.operations === 0) showFirstCall(scrape);
   const lines = problems({ now, start, available, seconds: minute.seconds });
   showProblems(lines, calm(now));
+  element("now").hidden = start.operations === 0 && lines.length === 0;
   showFigures(start, now, minute.seconds);
-  showTables(start, element("window").querySelector("input:checked").value === "minute" ? now : start);
+  showTables(start, isOfMinute ? now : start);
   showFacts(start);
   announce(state, lines);
   const faults = lines.filter(({ level }) => level === "fault").length;
@@ -145,7 +147,7 @@ function addPoint() {
 function onGone(error, time) {
   document.documentElement.dataset.state = latest ? "gone" : "lost";
   element("gone").hidden = false;
-  const since = latest ? `The last answer came ${format.duration((time - latest.time) * 1e6)} ago; the numbers below are of then. ` : "";
+  const since = latest ? `The last answer came ${format.count(time - latest.time)} s ago; the numbers below are of then. ` : "";
   setText(element("gone-text"), `${since}It was stopped, or the network fails (${error.message}). This page asks again every 2 seconds.`);
   announce(setState("fault", "Sidecar gone"), []);
   document.title = "(gone) MCP sidecar";

@@ -14,35 +14,42 @@ const ESCAPE = /\\(.)/g;
 
 /** Returns a function that parses one scrape after the other. */
 export function createParser() {
-  // What the scrape before had: series by head, which is a line up to its value, and the heads in their order.
+  // The series of the scrape before, by head and in their order. A head is a line up to its value.
   let known = new Map();
   let order = [];
   return function parse(text) {
     const values = new Map();
-    const heads = [];
-    const seen = new Map();
+    const lines = [];
     for (let begin = 0, end = 0; begin < text.length; begin = end + 1) {
       end = text.indexOf("\n", begin);
       if (end < 0) end = text.length;
-      const head = expected(text, begin, order[heads.length]) ?? headOf(text, begin, end);
-      if (head === null) continue;
-      const value = Number.parseFloat(text.slice(begin + head.length + 1, end));
-      const series = Number.isFinite(value) ? (known.get(head) ?? parseSeries(head)) : null;
-      if (!series) continue;
-      heads.push(head);
-      seen.set(head, series);
-      values.set(series, value);
+      const line = asBefore(text, begin, order[lines.length]) ?? find(known, headOf(text, begin, end));
+      if (line === null) continue;
+      const value = Number.parseFloat(text.slice(begin + line.head.length + 1, end));
+      if (!Number.isFinite(value)) continue;
+      lines.push(line);
+      values.set(line.series, value);
     }
     // Series that are gone are forgotten, so memory does not grow with what a page has ever seen.
-    known = seen;
-    order = heads;
+    if (lines.length !== order.length || lines.some((line, place) => line !== order[place])) {
+      known = new Map(lines.map((line) => [line.head, line]));
+    }
+    order = lines;
     return values;
   };
 }
 
-/** The head that stood here in the scrape before, if it still does. This is the usual case, and cuts no string out of the text. */
-function expected(text, begin, head) {
-  return head !== undefined && text.startsWith(head, begin) && text[begin + head.length] === " " ? head : null;
+/** The line that stood here in the scrape before, if it still does. This is the usual case, and cuts no string out of the text. */
+function asBefore(text, begin, line) {
+  return line !== undefined && text.startsWith(line.head, begin) && text[begin + line.head.length] === " " ? line : null;
+}
+
+function find(known, head) {
+  if (head === null) return null;
+  const line = known.get(head);
+  if (line) return line;
+  const series = parseSeries(head);
+  return series && { head, series };
 }
 
 /** The head of a line, null if the page does not use the line. */

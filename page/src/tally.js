@@ -11,10 +11,12 @@ export const CALLERS_ERRORS = new Set(["invalid_request", "unauthorized", "rate_
 const HISTOGRAM = /^(mcp_(?:tool_duration_microseconds|request_duration_microseconds|tool_result_bytes))_(bucket|count|sum)$/;
 
 /** `increases` replaces the values of the scrape; a series without increase counts as 0, as the buckets of a histogram need.
- *  `server` restricts the result to one server; null is all. */
-export function tally(scrape, { increases = null, server = null } = {}) {
+ *  `server` restricts the result to one server; null is all. Without `withSizes` tools have no durations and sizes, which most
+ *  series are of. */
+export function tally(scrape, { increases = null, server = null, withSizes = true } = {}) {
   const sums = new Tally();
   for (const [series, now] of scrape) {
+    if (!withSizes && name.startsWith("mcp_tool_") && name !== "mcp_tool_calls_total") continue;
     const value = increases ? (increases.get(series) ?? 0) : now;
     const { name, labels } = series;
     if (server !== null && labels.server_name !== undefined && labels.server_name !== server) continue;

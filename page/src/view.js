@@ -42,7 +42,9 @@ const clients = new Table(element("clients-table"), element("clients-more"), {
   key: (row) => row.name,
   sort: { column: 1, isDescending: true },
   columns: [
-    { ...name, title: "Client" }, { ...calls, title: "Operations" }, failed,
+    { ...name, title: "Client" }, { ...calls, title: "Operations" },
+    // The family does not say whose fault an error is.
+    { ...failed, isFault: undefined },
     { title: "Sessions", value: (row) => row.sessions, text: (row) => format.count(row.sessions) },
   ],
 });

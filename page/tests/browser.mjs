@@ -144,9 +144,10 @@ class Tab {
 
   /** The whole page as a PNG. */
   async picture() {
-    const { cssContentSize } = await this.send("Page.getLayoutMetrics");
-    const clip = { x: 0, y: 0, width: cssContentSize.width, height: cssContentSize.height, scale: 1 };
-    const { data } = await this.send("Page.captureScreenshot", { format: "png", clip, captureBeyondViewport: true });
+    const { cssContentSize: { width, height } } = await this.send("Page.getLayoutMetrics");
+    await this.size(width, height);
+    await this.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))");
+    const { data } = await this.send("Page.captureScreenshot", { format: "png" });
     return Buffer.from(data, "base64");
   }
 

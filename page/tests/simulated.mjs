@@ -34,6 +34,9 @@ export function metrics(seconds, { tools = TOOLS, incident = Infinity } = {}) {
   const begun = Math.floor(seconds / 40);
   lines.push(...requests("tools/call", ok, errors), ...requests("tools/list", begun, []), ...requests("initialize", begun, []));
   lines.push(...histogram("mcp_request_duration_microseconds", `method="tools/call",${SERVER},status="ok"`, BOUNDS, 46_000, ok));
+  for (const [method, median] of [["tools/list", 9000], ["initialize", 14_000]]) {
+    lines.push(...histogram("mcp_request_duration_microseconds", `method="${method}",${SERVER},status="ok"`, BOUNDS, median, begun));
+  }
   for (const [client, share] of CLIENTS) {
     lines.push(`mcp_client_requests_total{${SERVER},status="ok",client_name="${client}"} ${Math.floor(ok * share)}`);
     lines.push(`mcp_client_requests_total{${SERVER},status="error",client_name="${client}"} ${Math.floor((all - ok) * share)}`);
