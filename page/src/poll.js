@@ -14,17 +14,13 @@ export function poll(url, { onText, onGone }) {
     if (isAsking || document.hidden) return;
     isAsking = true;
     const begun = performance.now();
-    try {
-      const text = await get(url);
-      failures = 0;
-      onText(text, Date.now() / 1000);
-    } catch (error) {
-      failures += 1;
-      if (failures >= FAILURES) onGone(error, Date.now() / 1000);
-    }
+    const answer = await get(url).then((text) => ({ text }), (error) => ({ error }));
     isAsking = false;
     clearTimeout(timer);
     if (!document.hidden) timer = setTimeout(ask, Math.max(100, INTERVAL - (performance.now() - begun)));
+    failures = answer.error ? failures + 1 : 0;
+    if (!answer.error) onText(answer.text, Date.now() / 1000);
+    else if (failures >= FAILURES) onGone(answer.error, Date.now() / 1000);
   }
 
   document.addEventListener("visibilitychange", ask);

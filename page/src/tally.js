@@ -16,9 +16,9 @@ const HISTOGRAM = /^(mcp_(?:tool_duration_microseconds|request_duration_microsec
 export function tally(scrape, { increases = null, server = null, withSizes = true } = {}) {
   const sums = new Tally();
   for (const [series, now] of scrape) {
-    if (!withSizes && name.startsWith("mcp_tool_") && name !== "mcp_tool_calls_total") continue;
     const value = increases ? (increases.get(series) ?? 0) : now;
     const { name, labels } = series;
+    if (!withSizes && name.startsWith("mcp_tool_") && name !== "mcp_tool_calls_total") continue;
     if (server !== null && labels.server_name !== undefined && labels.server_name !== server) continue;
     // What depends on names alone is computed once for each series.
     if (series.histogram === undefined) {

@@ -72,6 +72,12 @@ test("tally_of_one_server_leaves_the_others_out", () => {
   assert.deepEqual([...tally(scrape, { server: "t" }).tools.values()].map(({ calls }) => calls), [2]);
 });
 
+test("tally_without_sizes_has_calls_and_no_durations", () => {
+  const scrape = createParser()(tool("a", "ok", "", 1) + 'mcp_tool_duration_microseconds_count{server_name="s",tool_name="a"} 7\n');
+  const counts = (options) => [...tally(scrape, options).tools.values()].map(({ calls, duration }) => [calls, duration.count]);
+  assert.deepEqual([counts({}), counts({ withSizes: false })], [[[1, 7]], [[1, 0]]]);
+});
+
 test("availability_is_the_health_check_of_the_servers_cluster", () => {
   const health = (cluster, value) => `envoy_cluster_membership_healthy{envoy_cluster_name="${cluster}"} ${value}\n`;
   const available = (text, server = null) => isAvailable(createParser()(text), server);
