@@ -31,7 +31,9 @@ pub(super) fn route() -> Value {
 
 /// The policy in the file. It holds the hashes of the file's script and style.
 fn policy() -> &'static str {
-    PAGE.split_once(POLICY).and_then(|(_, rest)| rest.split_once('"')).map_or("default-src 'none'", |(policy, _)| policy)
+    PAGE.split_once(POLICY)
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map_or("default-src 'none'", |(policy, _)| policy)
 }
 
 #[cfg(test)]

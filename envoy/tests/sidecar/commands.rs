@@ -91,6 +91,7 @@ fn addresses_are_printed_at_the_start() {
     let Sidecar { port, probe_port, admin_port, .. } = sidecar;
     let expected = [
         format!("MCP      http://127.0.0.1:{port} -> {}/ (weather)", upstream.url()),
+        format!("page     http://127.0.0.1:{probe_port}/"),
         format!("metrics  http://127.0.0.1:{probe_port}/metrics"),
         format!("probes   http://127.0.0.1:{probe_port}/ready http://127.0.0.1:{probe_port}/health"),
         format!("admin    http://127.0.0.1:{admin_port}"),
