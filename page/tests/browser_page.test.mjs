@@ -86,21 +86,34 @@ test("ten_thousand_series_take_less_than_50_ms", async (context) => {
   let seconds = 600;
   standIn.metrics = () => metrics((seconds += 2), { tools });
   const tab = await browser.open(standIn.url);
-  const updates = "performance.getEntriesByName('update').length";
-  await tab.until(`${updates} >= 3`, 30);
-  // Time of the main thread on a processor, layout and painting included, so other work on this machine does not count.
+  await tab.until(`${STATE} === 'live'`, 30);
+  for (let warm = 0; warm < 3; warm++) await tab.evaluate(NEXT_UPDATE);
+  // Time of the main thread on a processor, layout and painting included, so that other work on this machine hardly counts.
   await tab.send("Performance.enable", { timeDomain: "threadTicks" });
-  const begun = [await mainThread(tab), await tab.evaluate(updates)];
-  await tab.until(`${updates} >= ${begun[1] + 4}`, 30);
-  const time = (await mainThread(tab)) - begun[0];
-  const each = (time * 1000) / ((await tab.evaluate(updates)) - begun[1]);
-  context.diagnostic(`${metrics(600, { tools }).split("\n").length} series: ${each.toFixed(1)} ms for each update`);
-  assert.ok(each < 50, `${each} ms`);
+  const times = [];
+  for (let update = 0, before = await mainThread(tab); update < 5; update++) {
+    await tab.evaluate(NEXT_UPDATE);
+    const now = await mainThread(tab);
+    times.push((now - before) * 1000);
+    before = now;
+  }
+  const median = times.toSorted((a, b) => a - b)[2];
+  context.diagnostic(`${metrics(600, { tools }).split("\n").length} series: ${times.map((time) => time.toFixed(0)).join(", ")} ms for an update`);
+  assert.ok(median < 50, `${times} ms`);
   assert.equal(await tab.evaluate(`${rows("tools")}.length`), 20);
   await tab.evaluate("document.getElementById('tools-more').click()");
   assert.equal(await tab.evaluate(`${rows("tools")}.length`), tools.length);
   await tab.close();
 });
+
+/** A promise of the next update. The test does not ask meanwhile, because that takes time of the main thread as well. */
+const NEXT_UPDATE = `new Promise((resolve) => {
+  const observer = new PerformanceObserver(() => {
+    observer.disconnect();
+    resolve(true);
+  });
+  observer.observe({ type: "measure" });
+})`;
 
 async function mainThread(tab) {
   const { metrics: all } = await tab.send("Performance.getMetrics");
