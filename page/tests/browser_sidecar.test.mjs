@@ -1,6 +1,7 @@
 // The built page in Chromium, as a real sidecar serves it.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { bytes, count, duration } from "../src/format.js";
 import { Browser } from "./browser.mjs";
@@ -50,6 +51,17 @@ test("sidecar_without_calls_says_how_to_send_the_first_and_then_shows_it", async
   assert.equal(await tab.evaluate(STATE), "live");
   assert.deepEqual(tab.errors, []);
   await tab.close();
+});
+
+test("sidecar_sends_the_built_file_with_its_policy", async () => {
+  const response = await fetch(sidecar.page);
+  const file = await readFile(new URL("../page.html", import.meta.url), "utf8");
+  assert.equal(await response.text(), file);
+  const [, policy] = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(file);
+  assert.equal(response.headers.get("content-security-policy"), `${policy}; frame-ancestors 'none'`);
+  assert.equal(response.headers.get("content-type"), "text/html; charset=utf-8");
+  assert.equal(response.headers.get("cache-control"), "no-cache");
+  assert.equal((await fetch(`${sidecar.page}page.html`)).status, 404);
 });
 
 test("numbers_on_the_page_equal_the_scrape", async () => {
