@@ -8,6 +8,7 @@
 //!
 //! **What this does not do:** authorization, TLS, CORS; Envoy stands in front.
 
+mod accept;
 mod event;
 mod http_sse;
 mod modern;
@@ -51,7 +52,9 @@ pub struct Settings {
 /// How long the bridge waits. Tests have shorter times.
 #[derive(Clone, Copy, Debug)]
 struct Times {
-    /// If the program sends nothing for this long, a response begins as an event stream: proxies limit the wait for the headers.
+    /// In a session: if the program sends nothing for this long, a response begins as an event stream.
+    first: Duration,
+    /// The same for `initialize` and for 2026-07-28: proxies limit the wait for the headers.
     headers: Duration,
     /// How long what a program sends for a cancelled request is expected.
     cancelled: Duration,
@@ -62,6 +65,7 @@ struct Times {
 }
 
 const TIMES: Times = Times {
+    first: Duration::from_millis(50),
     headers: Duration::from_secs(5),
     cancelled: Duration::from_secs(10),
     retry: Duration::from_secs(10),

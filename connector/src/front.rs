@@ -63,8 +63,9 @@ pub struct Upstream {
     pub address: SocketAddr,
     /// Path of the MCP endpoint.
     pub path: String,
-    /// Up to 2025-11-25 the server sends the headers of a response as soon as it has the request, as the bridge does. Then each
-    /// line waits for the headers of the line before, and requests arrive in the order of their lines.
+    /// Up to 2025-11-25 the server sends the headers of a response as soon as it has the request, if the client prefers event
+    /// streams, as the bridge does. Then each line waits for the headers of the line before, and requests arrive in the order of
+    /// their lines.
     pub headers_at_once: bool,
 }
 

@@ -42,7 +42,7 @@ pub(super) async fn post(query: Option<&str>, body: Posted, sessions: &Rc<Sessio
         (true, Some(_)) => return Err(Refusal::invalid("Server already initialized")),
         (false, _) => return Err(Refusal::invalid("Server not initialized")),
     }
-    session.post(messages).await
+    session.post(messages, None).await
 }
 
 fn session_id(query: Option<&str>) -> Option<&str> {

@@ -16,7 +16,7 @@ pub(super) type Reply = Response<Pin<Box<dyn Body<Data = Bytes, Error = Infallib
 
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(super) const EVENT_STREAM: &str = "text/event-stream";
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 /// JSON-RPC codes that the bridge itself uses.
 pub(super) mod code {

@@ -126,6 +126,16 @@ impl Router {
         reader
     }
 
+    /// Ready when a message waits for a reader, or none will come.
+    pub(super) fn poll_first(&mut self, reader: Reader, context: &mut Context<'_>) -> Poll<()> {
+        self.streams.poll_first(reader, context)
+    }
+
+    /// The answer, if it is the only message of a stream that is over. The stream is gone then.
+    pub(super) fn take_answer(&mut self, reader: Reader) -> Option<Bytes> {
+        self.streams.take_answer(reader)
+    }
+
     /// The next event for a reader, as text. `None`: the stream is over, or has another reader.
     pub(super) fn poll_next(&mut self, reader: Reader, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         self.streams.poll_next(reader, context)
@@ -210,8 +220,7 @@ impl Router {
 
     fn answer(&mut self, id: &Id, message: &Bytes) -> Routed {
         let Some(stream) = self.close_call(id) else { return Routed::Unknown };
-        self.streams.push(stream, message);
-        self.streams.end_if_answered(stream);
+        self.streams.answer(stream, message);
         Routed::Stream(stream)
     }
 

@@ -1,8 +1,9 @@
 //! The HTTP server on the Unix socket: paths, methods, headers, statuses.
 
 use crate::bridge::HEALTH_PATH;
+use crate::bridge::accept::{Accept, media_type};
 use crate::bridge::programs::Programs;
-use crate::bridge::reply::{self, EVENT_STREAM, Refusal, Reply, SESSION_ID, code};
+use crate::bridge::reply::{self, EVENT_STREAM, JSON, Refusal, Reply, SESSION_ID, code};
 use crate::bridge::session::Session;
 use crate::bridge::sessions::Sessions;
 use crate::bridge::shared::Shared;
@@ -10,13 +11,14 @@ use crate::bridge::{http_sse, modern};
 use crate::message::{Body, Kind, Message, Unreadable};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, ORIGIN};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, ORIGIN};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::task::spawn_local;
 
@@ -45,7 +47,7 @@ pub(super) async fn serve(listener: UnixListener, server: Rc<Server>) {
     loop {
         let Ok((connection, _)) = listener.accept().await else {
             // Too many open files: some close again.
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
         let server = server.clone();
@@ -102,7 +104,7 @@ async fn endpoint(request: Request<Incoming>, server: &Server) -> Result<Reply, 
 }
 
 fn get(headers: &HeaderMap, sessions: &Rc<Sessions>) -> Result<Reply, Refusal> {
-    if !accepts(headers, &[EVENT_STREAM]) {
+    if !Accept::of(headers).has(EVENT_STREAM) {
         let reason = "Not Acceptable: Client must accept text/event-stream";
         return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, code::SERVER, reason));
     }
@@ -112,20 +114,27 @@ fn get(headers: &HeaderMap, sessions: &Rc<Sessions>) -> Result<Reply, Refusal> {
 async fn post(request: Request<Incoming>, server: &Server) -> Result<Reply, Refusal> {
     let (head, body) = request.into_parts();
     let headers = &head.headers;
-    if !accepts(headers, &["application/json", EVENT_STREAM]) {
+    let accept = Accept::of(headers);
+    if !accept.has(JSON) || !accept.has(EVENT_STREAM) {
         let reason = "Not Acceptable: Client must accept both application/json and text/event-stream";
         return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, code::SERVER, reason));
     }
+    let first = (!accept.prefers(EVENT_STREAM, JSON)).then_some(server.programs.times.first);
     match read(headers, body, server.programs.settings.line_bytes).await? {
-        Body::Single(message) => post_single(headers, message, server).await,
+        Body::Single(message) => post_single(headers, message, server, first).await,
         Body::Batch(_) if modern::is_named(headers) => Err(Refusal::invalid("this revision has no batches")),
         Body::Batch(messages) if messages.is_empty() => Err(Refusal::invalid("an empty batch")),
-        Body::Batch(messages) => post_to_session(headers, messages, &server.sessions).await,
+        Body::Batch(messages) => post_to_session(headers, messages, &server.sessions, None).await,
     }
 }
 
 /// The revision is decided here: `initialize` begins a session, the `_meta` or the header of 2026-07-28 needs none.
-async fn post_single(headers: &HeaderMap, message: Message, server: &Server) -> Result<Reply, Refusal> {
+async fn post_single(
+    headers: &HeaderMap,
+    message: Message,
+    server: &Server,
+    first: Option<Duration>,
+) -> Result<Reply, Refusal> {
     let has_version = message.protocol_version().is_some();
     if let Kind::Request(method, id) = message.kind()
         && method == "initialize"
@@ -135,7 +144,7 @@ async fn post_single(headers: &HeaderMap, message: Message, server: &Server) -> 
         return Ok(server.sessions.initialize(&message, id).await);
     }
     if !has_version && !modern::is_named(headers) {
-        return post_to_session(headers, vec![message], &server.sessions).await;
+        return post_to_session(headers, vec![message], &server.sessions, first).await;
     }
     if modern::check(headers, &message)? {
         return server.shared.request(headers, &message).await;
@@ -143,12 +152,17 @@ async fn post_single(headers: &HeaderMap, message: Message, server: &Server) -> 
     Ok(reply::empty(StatusCode::ACCEPTED))
 }
 
-async fn post_to_session(headers: &HeaderMap, messages: Vec<Message>, sessions: &Sessions) -> Result<Reply, Refusal> {
+async fn post_to_session(
+    headers: &HeaderMap,
+    messages: Vec<Message>,
+    sessions: &Sessions,
+    first: Option<Duration>,
+) -> Result<Reply, Refusal> {
     let session = session(headers, sessions)?;
     if messages.iter().any(|message| message.method() == Some("initialize")) {
         return Err(Refusal::invalid("Server already initialized"));
     }
-    session.post(messages).await
+    session.post(messages, first).await
 }
 
 /// The session that the headers name.
@@ -166,7 +180,7 @@ fn session(headers: &HeaderMap, sessions: &Sessions) -> Result<Rc<Session>, Refu
 }
 
 async fn read(headers: &HeaderMap, body: Incoming, limit: usize) -> Result<Body, Refusal> {
-    if header(headers, &CONTENT_TYPE).is_none_or(|value| media_type(value) != "application/json") {
+    if header(headers, &CONTENT_TYPE).is_none_or(|value| media_type(value) != JSON) {
         let reason = "Unsupported Media Type: Content-Type must be application/json";
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::SERVER, reason));
     }
@@ -205,24 +219,6 @@ fn without_port(host: &str) -> &str {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     }
-}
-
-/// Whether the client takes all of the types. A request without the header takes any.
-fn accepts(headers: &HeaderMap, types: &[&str]) -> bool {
-    let mut values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
-    if values.peek().is_none() {
-        return true;
-    }
-    let ranges: Vec<_> = values.flat_map(|value| value.split(',')).map(media_type).collect();
-    types.iter().all(|wanted| {
-        let group = wanted.split_once('/').map_or("", |(group, _)| group);
-        ranges.iter().any(|range| range == "*/*" || range == wanted || *range == format!("{group}/*"))
-    })
-}
-
-/// A media type without its parameters.
-fn media_type(value: &str) -> String {
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {

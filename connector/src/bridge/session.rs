@@ -2,6 +2,9 @@
 //!
 //! The session's task reads the program until the program ends, the client ends the session, or the session is idle. It does not
 //! read while a stream of the session is full.
+//!
+//! The response to a request is JSON if the answer is the first message and comes soon: that costs Envoy and the filter less than
+//! an event stream of one event. A client that leaves before gets no answer later, because it has no event id.
 
 use crate::bridge::event::StreamId;
 use crate::bridge::programs::Programs;
@@ -22,7 +25,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::spawn_local;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
 
 /// One session.
@@ -199,8 +202,13 @@ impl Session {
         self.stop.notify_one();
     }
 
-    /// Messages of the client.
-    pub(super) async fn post(self: &Rc<Self>, messages: Vec<Message>) -> Result<Reply, Refusal> {
+    /// Messages of the client. `first` is how long the first message for a response is waited for: if it is the answer to the
+    /// only request, the response is JSON. Without it the response is an event stream at once.
+    pub(super) async fn post(
+        self: &Rc<Self>,
+        messages: Vec<Message>,
+        first: Option<Duration>,
+    ) -> Result<Reply, Refusal> {
         self.used.set(Instant::now());
         if let Some(stream) = self.stream {
             self.router.borrow_mut().call(&messages, stream).map_err(|duplicate| refusal(&duplicate))?;
@@ -212,6 +220,13 @@ impl Session {
             let events = Events { session: self.clone(), reader };
             // If the program is gone, the stream gets errors as answers.
             let _ = self.send(&messages).await;
+            if let Some(limit) = first {
+                // A message that does not come in time comes on the stream.
+                let _ = timeout(limit, events.first()).await;
+                if let Some(answer) = events.take_answer() {
+                    return Ok(reply::json(StatusCode::OK, answer));
+                }
+            }
             return Ok(reply::events(events));
         }
         self.send(&messages).await.map_err(|Gone| Refusal::unknown_session())?;
@@ -265,6 +280,18 @@ pub(super) struct Events {
 }
 
 // === impl Events ===
+
+impl Events {
+    /// Waits for the first message, or the end.
+    async fn first(&self) {
+        poll_fn(|context| self.session.router.borrow_mut().poll_first(self.reader, context)).await;
+    }
+
+    /// The answer, if it is the only message and no other will come.
+    fn take_answer(&self) -> Option<Bytes> {
+        self.session.router.borrow_mut().take_answer(self.reader)
+    }
+}
 
 impl Body for Events {
     type Data = Bytes;

@@ -1,6 +1,7 @@
 //! The bridge with a real program and real connections.
 
 mod client;
+mod first;
 mod health;
 mod http;
 mod http_sse;

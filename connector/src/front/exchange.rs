@@ -42,13 +42,13 @@ pub(super) async fn send(server: &Rc<Server>, line: &Bytes, headers_at_once: boo
     match Body::read(line) {
         Ok(Body::Single(message)) if is_cancelled_here(server, &message) => {}
         Ok(Body::Single(message)) => {
-            let headers = headers_of(server, &message);
+            let headers = headers_of(server, &message, headers_at_once);
             let until = until(&message, headers_at_once);
             let method = message.method().map(str::to_owned);
             begin(server, std::slice::from_ref(&message), message.text().clone(), method, headers, (until, turn)).await;
         }
         Ok(Body::Batch(messages)) => {
-            let headers = server.session().post_headers();
+            let headers = server.session().post_headers(headers_at_once);
             let has_request = messages.iter().any(|message| matches!(message.kind(), Kind::Request(..)));
             let until = if has_request && !headers_at_once { Until::Written } else { Until::Headers };
             begin(server, &messages, one_line(line), None, headers, (until, turn)).await;
@@ -69,14 +69,14 @@ fn is_cancelled_here(server: &Server, message: &Message) -> bool {
     was_closed || server.session().version.is_none()
 }
 
-fn headers_of(server: &Server, message: &Message) -> HeaderMap {
+fn headers_of(server: &Server, message: &Message, headers_at_once: bool) -> HeaderMap {
     if let Some(version) = message.protocol_version() {
         let mut headers = modern(message, &version);
         server.tools.borrow().add_headers(message, &mut headers);
         return headers;
     }
     let session = if message.method() == Some("initialize") { Session::default() } else { server.session() };
-    session.post_headers()
+    session.post_headers(headers_at_once)
 }
 
 /// Messages of a session arrive in the order of the lines. Servers accept notifications and answers at once. A request is known

@@ -37,6 +37,8 @@ struct Stream {
     /// Who reads it. A later reader takes the place of an earlier one.
     reader: Option<u64>,
     waker: Option<Waker>,
+    /// Whether a call was answered on it.
+    is_answered: bool,
     is_over: bool,
 }
 
@@ -94,6 +96,25 @@ impl Streams {
         stream.is_over = matches!(id, StreamId::Post(_)) && stream.calls == 0;
         wake(&mut stream.waker);
         Reader { stream: id, number }
+    }
+
+    /// Ready when a message waits for a reader, or none will come.
+    pub(super) fn poll_first(&mut self, reader: Reader, context: &mut Context<'_>) -> Poll<()> {
+        let Some(stream) = self.read_by(reader) else { return Poll::Ready(()) };
+        if stream.is_over || stream.messages().next().is_some() {
+            return Poll::Ready(());
+        }
+        stream.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// The answer, if it is the only message of a stream that is over. The stream is gone then.
+    pub(super) fn take_answer(&mut self, reader: Reader) -> Option<Bytes> {
+        let stream = self.read_by(reader).filter(|stream| stream.is_over && stream.is_answered)?;
+        let answer = stream.only_message()?.clone();
+        self.open.remove(&reader.stream);
+        wake(&mut self.room);
+        Some(answer)
     }
 
     /// The next event for a reader, as text. `None`: the stream is over, or has another reader.
@@ -185,6 +206,15 @@ impl Streams {
         }
     }
 
+    /// Sends an answer on a stream. The stream is over if it has no other open calls.
+    pub(super) fn answer(&mut self, id: StreamId, message: &Bytes) {
+        self.push(id, message);
+        if let Some(stream) = self.open.get_mut(&id) {
+            stream.is_answered = true;
+        }
+        self.end_if_answered(id);
+    }
+
     /// All streams are over.
     pub(super) fn end(&mut self) {
         for stream in self.open.values_mut() {
@@ -205,6 +235,20 @@ impl Streams {
             }
             _ => self.past.push(event),
         }
+    }
+}
+
+// === impl Stream ===
+
+impl Stream {
+    /// What waits, without the event that the stream begins with.
+    fn messages(&self) -> impl Iterator<Item = &Bytes> {
+        self.queue.iter().map(|event| &event.message).filter(|message| !message.is_empty())
+    }
+
+    fn only_message(&self) -> Option<&Bytes> {
+        let mut messages = self.messages();
+        messages.next().filter(|_| messages.next().is_none())
     }
 }
 

@@ -296,3 +296,30 @@ fn plain_router_has_one_stream_without_ids() {
     assert!(!is_over && events.len() == 2);
     assert!(events.iter().all(|(id, _)| id.is_empty()));
 }
+
+#[test]
+fn answer_is_taken_only_if_it_is_the_only_message() {
+    let progress = notification("notifications/progress", &json!({"progressToken": "t", "progress": 1}));
+    let mut router = Router::default();
+    router.set_version("2025-11-25");
+    let mut take = |messages: &[&Message], is_cancelled: bool| {
+        let reader = router.post(&[call(1, "t")]).unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(router.poll_first(reader, &mut context).is_pending());
+        for message in messages {
+            router.route(message);
+        }
+        if is_cancelled {
+            let number = router.cancel(&Id::from(1)).unwrap();
+            router.give_up(&Id::from(1), number);
+        }
+        assert!(router.poll_first(reader, &mut context).is_ready());
+        let taken = router.take_answer(reader);
+        let left = read(&mut router, reader).0.len();
+        (taken, left)
+    };
+    assert_eq!(take(&[&result(1)], false), (Some(result(1).text().clone()), 0));
+    assert_eq!(take(&[&progress, &result(1)], false), (None, 3));
+    assert_eq!(take(&[&progress], true), (None, 2));
+    assert_eq!(take(&[], true), (None, 1));
+}

@@ -27,7 +27,6 @@ fn session_and_version_of_the_answer_are_sent_from_then_on() {
         let seen = seen.borrow();
         let first = seen.iter().find(|got| got.body.contains("initialize")).unwrap();
         assert_eq!((first.header("mcp-session-id"), first.header("mcp-protocol-version")), (None, None));
-        assert_eq!(first.header("accept"), Some("application/json, text/event-stream"));
         let later: Vec<_> = seen.iter().filter(|got| !got.body.contains("\"initialize\"")).collect();
         assert_eq!(later.len(), 4, "{seen:?}");
         for got in later {
@@ -37,6 +36,22 @@ fn session_and_version_of_the_answer_are_sent_from_then_on() {
         assert_eq!(seen.iter().find(|got| got.body == LIST).unwrap().header("content-type"), Some("application/json"));
         assert_eq!(seen.last().unwrap().method, Method::DELETE);
     });
+}
+
+#[test]
+fn event_streams_are_preferred_if_headers_are_waited_for() {
+    for (headers_at_once, accept) in
+        [(true, "text/event-stream, application/json;q=0.9"), (false, "application/json, text/event-stream")]
+    {
+        run(async move {
+            let answer = async |got| session(&got).unwrap_or_else(|| json(LIST_ANSWER));
+            let mut play = Play::start(headers_at_once, answer).await;
+            play.handshake().await;
+            play.write(&format!("{LIST}\n[{LIST}]\n")).await;
+            let posts = play.wait_for(4, |got| got.method == Method::POST).await;
+            assert!(posts.iter().all(|got| got.header("accept") == Some(accept)), "{posts:?}");
+        });
+    }
 }
 
 /// The order in which a server gets lines that the client writes at once. The server takes some of them later than others.
