@@ -79,7 +79,8 @@ pub fn taken_ports(settings: &Settings) -> Vec<Problem> {
     taken
         .map(|(variable, address)| {
             let port = address.port();
-            let advice = format!("probably by another mcp-sidecar: end it, or {change} PORT, PROBE_PORT and ADMIN_PORT");
+            let advice =
+                format!("probably by another mcp-sidecar: end it, or {change} PORT, PROBE_PORT and ADMIN_PORT");
             Problem::new(variable, format!("port {port} is in use; allowed: a free port; {advice}"))
         })
         .collect()

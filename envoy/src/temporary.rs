@@ -19,7 +19,8 @@ pub(crate) fn directory(value: Option<OsString>) -> PathBuf {
 pub(crate) fn refused(directory: &Path) -> Option<Problem> {
     let random = std::hash::RandomState::new().build_hasher().finish();
     let path = directory.join(format!("mcp-sidecar-{random:016x}"));
-    let error = OpenOptions::new().write(true).create_new(true).open(&path).and_then(|_| fs::remove_file(&path)).err()?;
+    let error =
+        OpenOptions::new().write(true).create_new(true).open(&path).and_then(|_| fs::remove_file(&path)).err()?;
     let message = format!(
         "no file can be made in {:?} ({}); allowed: an existing directory that you can write to, such as /tmp",
         directory.to_string_lossy(),

@@ -20,7 +20,8 @@ use std::rc::Rc;
 use tokio::net::UnixListener;
 use tokio::task::spawn_local;
 
-const NO_SESSION: &str = "Mcp-Session-Id header is required: send initialize first, and repeat the Mcp-Session-Id of its response";
+const NO_SESSION: &str =
+    "Mcp-Session-Id header is required: send initialize first, and repeat the Mcp-Session-Id of its response";
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The revisions with sessions.
 const VERSIONS: [&str; 5] = ["2024-10-07", "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];

@@ -138,7 +138,9 @@ fn advice(word: &OsStr) -> Option<&'static str> {
     if word.starts_with(b"~") {
         return Some("\"~\" is not replaced: write the path from /");
     }
-    word.iter().any(u8::is_ascii_whitespace).then_some("this is one word: give the program and each argument separately")
+    word.iter()
+        .any(u8::is_ascii_whitespace)
+        .then_some("this is one word: give the program and each argument separately")
 }
 
 /// Whether a path is a file that can be executed.

@@ -1,6 +1,8 @@
 //! A server that is a program: `run -- COMMAND`.
 
-use crate::support::{INITIALIZE, LOOPBACK, MISBEHAVING, Session, Sidecar, get, is_gone, launcher, post, signal, until};
+use crate::support::{
+    INITIALIZE, LOOPBACK, MISBEHAVING, Session, Sidecar, get, is_gone, launcher, post, signal, until,
+};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::net::TcpListener;

@@ -17,7 +17,9 @@ use tokio::task::LocalSet;
 async fn operator_is_told_about_a_silent_program_and_once_about_refused_sessions() {
     let (reader, writer) = std::io::pipe().unwrap();
     let (sender, mut lines) = mpsc::unbounded_channel();
-    std::thread::spawn(move || BufReader::new(reader).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    std::thread::spawn(move || {
+        BufReader::new(reader).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+    });
     let command = Command::find(&["/bin/cat".into()], vec![]).unwrap();
     let idle = Duration::from_secs(5);
     let settings = Settings { command, name: None, sessions: 1, idle, line_bytes: 1024 };
