@@ -30,6 +30,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
 /// Some programs of older revisions do not answer what they do not know. Their clients wait for a refusal.
 const DISCOVER: Duration = Duration::from_secs(20);
@@ -126,8 +127,10 @@ impl Shared {
             return Ok(running.clone());
         }
         let (program, input, output) = self.programs.start()?;
+        // 48 random bits.
+        let (_, last) = Uuid::new_v4().as_u64_pair();
         let running = Rc::new(Running {
-            calls: RefCell::default(),
+            calls: RefCell::new(Calls::new(last & 0xffff_ffff_ffff)),
             tools: RefCell::default(),
             input: RefCell::new(Some(input)),
             stop: Notify::new(),

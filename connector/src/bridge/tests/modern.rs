@@ -247,6 +247,45 @@ async fn what_is_not_of_this_revision_does_not_reach_the_program() {
 }
 
 #[tokio::test]
+async fn message_that_programs_read_differently_does_not_reach_the_program() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let named = client.with("mcp-protocol-version", VERSION).with("mcp-method", "tools/call").with("mcp-name", "echo");
+    let good = tool("a", "echo", json!({"text": "a"}), &json!({"progressToken": "t"})).to_string();
+    assert_eq!(named.send(Method::POST, good.clone()).await.status, StatusCode::OK);
+    let long = format!("\"progressToken\":\"{}\"", "t".repeat(4096));
+    for (part, other) in [
+        (r#""jsonrpc":"2.0","#, ""),
+        (r#""jsonrpc":"2.0""#, r#""jsonrpc":2.0"#),
+        (r#""progressToken":"t""#, r#""progressToken":"t","progressToken":1"#),
+        (r#""name":"echo""#, r#""name":"echo","name":"pid""#),
+        (r#""name":"echo""#, r#""name":"echo","_meta":{}"#),
+        (r#""name":"echo""#, r#""name":"echo","arguments":{}"#),
+        (r#""progressToken":"t""#, r#""progressToken":true"#),
+        (r#""progressToken":"t""#, r#""progressToken":1e400"#),
+        (r#""progressToken":"t""#, &long),
+    ] {
+        let text = good.replace(part, other);
+        assert_ne!(text, good);
+        let refused = named.send(Method::POST, text).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{other:.40}");
+        let refused = refused.json().await;
+        assert_eq!((&refused["error"]["code"], &refused["id"]), (&json!(-32600), &json!("a")), "{other:.40}");
+    }
+}
+
+#[tokio::test]
+async fn number_at_the_program_is_not_known_to_clients() {
+    let mut tokens = Vec::new();
+    for _ in 0..2 {
+        let (_running, client) = Running::start(&[], |_, _| {});
+        let meta = post(&client, &tool(1, "meta", json!({}), &json!({"progressToken": "t"}))).await.last().await;
+        let meta: Value = serde_json::from_str(&text(&meta)).unwrap();
+        tokens.push(meta["progressToken"].as_u64().unwrap());
+    }
+    assert!(tokens[0].abs_diff(tokens[1]) > 1000 && tokens[0] < 1 << 52, "{tokens:?}");
+}
+
+#[tokio::test]
 async fn status_follows_from_the_error() {
     let (_running, client) = Running::start(&[], |_, _| {});
     for (code, status) in
