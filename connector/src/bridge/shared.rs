@@ -29,17 +29,21 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 /// Some programs of older revisions do not answer what they do not know. Their clients wait for a refusal.
 const DISCOVER: Duration = Duration::from_secs(20);
 
+/// How long a refusal of `server/discover` is remembered. The program may be installed anew meanwhile.
+const REMEMBERED: Duration = Duration::from_secs(600);
+
 /// The program, if it runs.
 pub(super) struct Shared {
     programs: Rc<Programs>,
-    /// The error with which the program refused `server/discover`.
-    refusal: RefCell<Option<Message>>,
+    /// The error with which a program refused the bridge's own `server/discover`, and when.
+    refusal: RefCell<Option<(Message, Instant)>>,
+    is_making_sure: Cell<bool>,
     running: RefCell<Option<Rc<Running>>>,
 }
 
@@ -62,7 +66,7 @@ struct Running {
 
 impl Shared {
     pub(super) fn new(programs: Rc<Programs>) -> Self {
-        Self { programs, refusal: RefCell::default(), running: RefCell::default() }
+        Self { programs, refusal: RefCell::default(), is_making_sure: Cell::default(), running: RefCell::default() }
     }
 
     /// Passes a request on, and waits for the first message.
@@ -89,7 +93,8 @@ impl Shared {
     /// A program that refuses this is of an older revision. Its clients know by the status, and begin with `initialize`.
     async fn discover(self: &Rc<Self>, request: &Message) -> Reply {
         let status = StatusCode::BAD_REQUEST;
-        if let Some(refusal) = &*self.refusal.borrow() {
+        self.refusal.borrow_mut().take_if(|(_, since)| since.elapsed() >= REMEMBERED);
+        if let Some((refusal, _)) = &*self.refusal.borrow() {
             let id = request.raw(Place::Id).unwrap_or("null");
             return reply::json(status, refusal.with(&[(Place::Id, id)]));
         }
@@ -104,22 +109,37 @@ impl Shared {
         if answer.error_code().is_none() {
             return reply::json(StatusCode::OK, answer.text().clone());
         }
-        if is_refusal(&answer) && self.refusal.borrow().is_none() {
-            spawn_local(self.clone().make_sure(running, answer.clone()));
+        if is_refusal(&answer) && !self.is_making_sure.replace(true) {
+            let shared = self.clone();
+            self.programs.spawn(async move {
+                tokio::select! {
+                    () = shared.make_sure(&running) => {}
+                    _ = shared.programs.ending() => {}
+                }
+                shared.is_making_sure.set(false);
+            });
         }
         reply::json(status, answer.text().clone())
     }
 
-    /// The refusal may be due to the client's request. If the program refuses a request without faults too, later clients are
-    /// given the refusal without asking the program, which is ended.
-    async fn make_sure(self: Rc<Self>, running: Rc<Running>, refusal: Message) {
-        let Ok(request) = Message::read(&discover_request()) else { return };
-        if running.answer_to_discover(&request).await.is_some_and(|answer| is_refusal(&answer)) {
-            self.refusal.replace(Some(refusal));
-            if running.calls.borrow().is_empty() {
-                running.stop.notify_one();
+    /// The refusal may be due to the client's request, or to what the program was sent before. So a request without faults is
+    /// sent to the program, and if it is refused too, to a new one. If both refuse it, later clients are given the refusal
+    /// without asking the program, which is ended. If the new one does not, the program is ended, and started again by the next
+    /// request.
+    async fn make_sure(&self, running: &Rc<Running>) {
+        let request = discover_request();
+        let Ok(message) = Message::read(&request) else { return };
+        if !running.answer_to_discover(&message).await.is_some_and(|answer| is_refusal(&answer)) {
+            return;
+        }
+        let Some(answer) = self.programs.ask(&request, DISCOVER).await else { return };
+        if is_refusal(&answer) {
+            self.refusal.replace(Some((answer, Instant::now())));
+            if !running.calls.borrow().is_empty() {
+                return;
             }
         }
+        running.stop.notify_one();
     }
 
     fn running(self: &Rc<Self>) -> Result<Rc<Running>, String> {
