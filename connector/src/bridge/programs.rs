@@ -69,7 +69,7 @@ impl Programs {
 
     /// Writes what happened to standard error, and returns it for the client. A client does not see the command's arguments, which
     /// may be secrets.
-    fn tell(&self, what: &str) -> String {
+    pub(super) fn tell(&self, what: &str) -> String {
         let command = &self.settings.command;
         self.errors.say(&format!("the MCP server `{}` {what}", command.text()));
         format!("the MCP server `{}` {what}", command.name())

@@ -1,7 +1,9 @@
 //! The program that serves all clients of 2026-07-28, which has no sessions.
 //!
 //! It is started by the first request, and again by the next request after it ended. A client that closes its response cancels
-//! its request. The program is always read; a client that does not read loses its request, and holds up no other.
+//! its request. The program is always read; a client that does not read loses its request, and holds up no other. While the
+//! program does not read, one request is being written and one waits for that. All others wait with their clients, and are gone
+//! with them.
 //!
 //! Programs of the SDKs decide by the first request whether they speak this revision or one with a handshake, so only requests
 //! with the `_meta` of this revision may reach it (`modern.rs` sees to that), and never `initialize`.
@@ -23,7 +25,7 @@ use serde_json::json;
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -37,6 +39,12 @@ const DISCOVER: Duration = Duration::from_secs(20);
 
 /// How long a refusal of `server/discover` is remembered. The program may be installed anew meanwhile.
 const REMEMBERED: Duration = Duration::from_secs(600);
+
+/// A program that closed its standard input has this long to exit: how it ended tells more.
+const EXIT: Duration = Duration::from_secs(2);
+/// Cancel notifications, and answers to requests of the program, that wait while the program does not read. Further ones are
+/// dropped. Each has about as many bytes as its id, and that has at most 4 KiB.
+const WAITING_LINES: usize = 1000;
 
 /// The program, if it runs.
 pub(super) struct Shared {
@@ -54,6 +62,8 @@ struct Running {
     tools: RefCell<Tools>,
     /// Taken away when the program is to end: this closes its standard input.
     input: RefCell<Option<Input>>,
+    /// Lines of the bridge itself that wait for the program.
+    waiting: Cell<usize>,
     stop: Notify,
     /// How long what the program sends for a cancelled request is expected.
     cancelled: Duration,
@@ -152,28 +162,36 @@ impl Shared {
         let running = Rc::new(Running {
             calls: RefCell::new(Calls::new(last & 0xffff_ffff_ffff)),
             tools: RefCell::default(),
-            input: RefCell::new(Some(input)),
+            input: RefCell::new(Some(input.clone())),
+            waiting: Cell::new(0),
             stop: Notify::new(),
             cancelled: self.programs.times.cancelled,
             is_awaited: Cell::new(false),
             has_answered: Cell::new(false),
         });
         self.running.replace(Some(running.clone()));
-        self.programs.spawn(self.clone().run(running.clone(), program, output));
+        self.programs.spawn(self.clone().run(running.clone(), program, input, output));
         Ok(running)
     }
 
     /// Reads the program until it ends or is to end, and ends it.
-    async fn run(self: Rc<Self>, running: Rc<Running>, mut program: Program, mut output: Output) {
+    async fn run(self: Rc<Self>, running: Rc<Running>, mut program: Program, input: Input, mut output: Output) {
+        let is_last = |current: &mut Rc<Running>| Rc::ptr_eq(current, &running);
+        let mut read = pin!(running.read(&self.programs, &mut output));
         let reason = tokio::select! {
-            reason = running.read(&self.programs, &mut output) => reason,
+            reason = &mut read => reason,
+            () = input.gone() => {
+                self.running.borrow_mut().take_if(is_last);
+                let how = timeout(EXIT, read).await;
+                how.unwrap_or_else(|_| self.programs.tell("closed its standard input"))
+            }
             () = running.stop.notified() => "the MCP server is of an older revision".to_owned(),
             reason = self.programs.ending() => reason,
         };
-        let is_last = |current: &mut Rc<Running>| Rc::ptr_eq(current, &running);
         self.running.borrow_mut().take_if(is_last);
         running.calls.borrow_mut().end(code::SERVER, &reason);
         running.input.take();
+        drop(input);
         program.end().await;
     }
 }
@@ -212,8 +230,13 @@ impl Running {
     fn open(self: &Rc<Self>, request: &Message, may_cancel: bool) -> Call {
         let (number, text) = self.calls.borrow_mut().open(request);
         self.is_awaited.set(self.is_awaited.get() || may_cancel);
-        self.write(text);
-        Call { running: self.clone(), number, may_cancel }
+        let input = self.input.borrow().clone();
+        let queue = async move {
+            // If the program is gone, its task ends what is open.
+            let Some(input) = input else { return };
+            let _ = input.queue(text).await;
+        };
+        Call { running: self.clone(), number, may_cancel, queue: Some(Box::pin(queue)) }
     }
 
     /// Asks the program for its revisions.
@@ -223,10 +246,19 @@ impl Running {
         Message::read(&call.take_answer()?).ok()
     }
 
-    /// Writes a line, in the order of the calls. If the program is gone, its task ends what is open.
-    fn write(&self, text: Bytes) {
+    /// Writes a line of the bridge itself.
+    fn write(self: &Rc<Self>, text: Bytes) {
         let Some(input) = self.input.borrow().clone() else { return };
-        spawn_local(async move { input.send(&text).await });
+        if self.waiting.get() >= WAITING_LINES {
+            return;
+        }
+        self.waiting.set(self.waiting.get() + 1);
+        let running = self.clone();
+        spawn_local(async move {
+            // If the program is gone, its task ends what is open.
+            let _ = input.queue(text).await;
+            running.waiting.set(running.waiting.get() - 1);
+        });
     }
 
     fn cancel(self: &Rc<Self>, number: u64) {
@@ -249,14 +281,24 @@ struct Call {
     number: u64,
     /// A cancel notification before the first request but `server/discover` ends programs of rmcp 3.11.0.
     may_cancel: bool,
+    /// What is left to do until the request will be written.
+    queue: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
 // === impl Call ===
 
 impl Call {
     /// Waits for the first message, or the end.
-    async fn first(&self) {
-        poll_fn(|context| self.running.calls.borrow_mut().poll_first(self.number, context)).await;
+    async fn first(&mut self) {
+        poll_fn(|context| {
+            self.poll_queue(context);
+            self.running.calls.borrow_mut().poll_first(self.number, context)
+        })
+        .await;
+    }
+
+    fn poll_queue(&mut self, context: &mut Context<'_>) {
+        self.queue.take_if(|queue| queue.as_mut().poll(context).is_ready());
     }
 
     /// The answer, if nothing comes before it.
@@ -269,7 +311,11 @@ impl Body for Call {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.poll_queue(context);
         let next = self.running.calls.borrow_mut().poll_next(self.number, context);
         next.map(|message| message.map(|text| Ok(Frame::data(crate::bridge::event::text_without_id(&text)))))
     }
@@ -277,6 +323,11 @@ impl Body for Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
+        if self.queue.is_some() {
+            // The program does not know of it.
+            self.running.calls.borrow_mut().forget(self.number);
+            return;
+        }
         let is_open = self.running.calls.borrow_mut().leave(self.number);
         if is_open && self.may_cancel {
             self.running.cancel(self.number);

@@ -18,6 +18,9 @@ use std::task::{Context, Poll, Waker};
 /// A client that leaves more than this unread loses its request.
 const WAITING_BYTES: usize = 4 << 20;
 
+/// A request of the program with a longer id is not answered.
+const ID_BYTES: usize = 4096;
+
 /// All open requests.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
@@ -93,7 +96,10 @@ impl Calls {
         match message.kind() {
             Kind::Result(id) | Kind::Error(Some(id)) => self.answer(id, message),
             Kind::Error(None) => Routed::Nowhere,
-            Kind::Request(method, _) => Routed::Reply(refuse(method, message.raw(Place::Id).unwrap_or("null"))),
+            Kind::Request(method, _) => match message.raw(Place::Id) {
+                Some(id) if id.len() <= ID_BYTES => Routed::Reply(refuse(method, id)),
+                _ => Routed::Nowhere,
+            },
             Kind::Notification(method) => self.notify(method, message),
         }
     }

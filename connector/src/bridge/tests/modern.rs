@@ -181,6 +181,45 @@ async fn program_is_started_again_after_it_ended() {
 }
 
 #[tokio::test]
+async fn program_that_closes_its_standard_input_is_ended_and_started_again() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let pid = text(&call(&client, 1, "pid", json!({})).await.last().await);
+    call(&client, 2, "close-input", json!({})).await.last().await;
+    let refused = call(&client, 3, "echo", json!({"text": "a"})).await.last().await;
+    assert_eq!(refused["error"]["code"], -32000);
+    assert!(text(&refused).contains("closed its standard input"), "{refused}");
+    until(async || !is_running(&pid)).await;
+    assert_eq!(text(&call(&client, 4, "echo", json!({"text": "a"})).await.last().await), "a");
+}
+
+#[tokio::test]
+async fn request_whose_client_left_while_the_program_did_not_read_is_not_written() {
+    let (running, client) = Running::start(&[], |_, times| times.headers = Duration::from_millis(1));
+    let until_file = running.directory.join("go");
+    let token = json!({"progressToken": 1});
+    let arguments = json!({"until": until_file});
+    let mut sleeps = post(&client, &tool(1, "sleep", arguments, &token)).await;
+    sleeps.message().await;
+    // These are more than the pipe takes: one is being written, one waits for that, and the third waits with its client.
+    let large = "x".repeat(3 << 20);
+    let mut held = Vec::new();
+    for id in ["first", "second"] {
+        held.push(post(&client, &request(2, id, json!({"large": large}), &json!({}))).await);
+    }
+    drop(post(&client, &request(2, "third", json!({"large": large}), &json!({}))).await);
+    let fourth = post(&client, &request(2, "fourth", json!({"large": large}), &json!({}))).await;
+    std::fs::write(&until_file, "").unwrap();
+    fourth.last().await;
+    let seen = text(&call(&client, 3, "seen", json!({})).await.last().await);
+    for (method, is_seen) in
+        [("first", true), ("second", true), ("third", false), ("cancelled", false), ("fourth", true)]
+    {
+        assert_eq!(seen.contains(method), is_seen, "{method}: {seen}");
+    }
+    std::fs::remove_file(&until_file).unwrap();
+}
+
+#[tokio::test]
 async fn client_that_does_not_read_loses_its_request_and_holds_up_nobody() {
     let (_running, client) = Running::start(&[], |_, _| {});
     let wants = json!({"io.modelcontextprotocol/logLevel": "info"});

@@ -76,6 +76,11 @@ def tool(call, params):
         text(call, "done")
     elif name == "exit":
         sys.exit(arguments.get("status", 0))
+    elif name == "sleep":  # Reads nothing meanwhile.
+        send({"method": "notifications/progress", "params": {"progressToken": meta["progressToken"], "progress": 1}})
+        while not os.path.exists(arguments["until"]):
+            time.sleep(0.01)
+        text(call, "done")
     elif name == "pin":  # As if the first message had been one of an older revision.
         mode = "old-discover"
         text(call, "done")
