@@ -11,7 +11,7 @@ mod members;
 
 use bytes::{Bytes, BytesMut};
 pub use id::Id;
-use members::{Members, members, range_in};
+use members::{Members, items, members, range_in};
 use serde_json::value::RawValue;
 use std::fmt;
 use std::ops::Range;
@@ -101,13 +101,29 @@ impl Body {
     ///
     /// The text, or an item of the array, is not a message.
     pub fn read(text: &Bytes) -> Result<Self, Unreadable> {
-        if text.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
+        Self::read_at_most(text, usize::MAX)
+    }
+
+    /// The same, with at most `most` messages in an array.
+    ///
+    /// # Errors
+    ///
+    /// The text, or an item of the array, is not a message, or there are more of them.
+    pub fn read_at_most(text: &Bytes, most: usize) -> Result<Self, Unreadable> {
+        if !Self::is_batch(text) {
             return Message::read(text).map(Self::Single);
         }
         let whole = utf8(text)?;
-        let items: Vec<&RawValue> = serde_json::from_str(whole).map_err(|error| Unreadable::Json(error.to_string()))?;
+        let items = items(whole, most).map_err(|error| Unreadable::Json(error.to_string()))?;
+        let items = items.ok_or(Unreadable::Message("too many messages in a batch"))?;
         let messages = items.iter().map(|item| Message::read(&text.slice(range_in(whole, item.get()))));
         messages.collect::<Result<_, _>>().map(Self::Batch)
+    }
+
+    /// Whether a text that has not been read begins as an array.
+    #[must_use]
+    pub fn is_batch(text: &[u8]) -> bool {
+        text.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod calls;
 
+use crate::bridge::body::Held;
 use crate::bridge::modern::check_parameters;
 use crate::bridge::programs::Programs;
 use crate::bridge::reply::{self, Refusal, Reply, code};
@@ -80,7 +81,12 @@ impl Shared {
     }
 
     /// Passes a request on, and waits for the first message.
-    pub(super) async fn request(self: &Rc<Self>, headers: &HeaderMap, request: &Message) -> Result<Reply, Refusal> {
+    pub(super) async fn request(
+        self: &Rc<Self>,
+        headers: &HeaderMap,
+        request: &Message,
+        held: Held,
+    ) -> Result<Reply, Refusal> {
         if request.method() == Some("server/discover") {
             return Ok(self.discover(request).await);
         }
@@ -89,7 +95,7 @@ impl Shared {
             Err(reason) => return Ok(answer(failed(request, code::SERVER, &reason))),
         };
         check_parameters(headers, request, &running.tools.borrow())?;
-        let mut call = running.open(request, true);
+        let mut call = running.open(request, Some(held), true);
         // A message that does not come in time comes on the stream.
         let _ = timeout(self.programs.times.headers, call.first()).await;
         if let Some(text) = call.take_answer() {
@@ -227,7 +233,7 @@ impl Running {
         }
     }
 
-    fn open(self: &Rc<Self>, request: &Message, may_cancel: bool) -> Call {
+    fn open(self: &Rc<Self>, request: &Message, held: Option<Held>, may_cancel: bool) -> Call {
         let (number, text) = self.calls.borrow_mut().open(request);
         self.is_awaited.set(self.is_awaited.get() || may_cancel);
         let input = self.input.borrow().clone();
@@ -235,13 +241,14 @@ impl Running {
             // If the program is gone, its task ends what is open.
             let Some(input) = input else { return };
             let _ = input.queue(text).await;
+            drop(held);
         };
         Call { running: self.clone(), number, may_cancel, queue: Some(Box::pin(queue)) }
     }
 
     /// Asks the program for its revisions.
     async fn answer_to_discover(self: &Rc<Self>, request: &Message) -> Option<Message> {
-        let mut call = self.open(request, false);
+        let mut call = self.open(request, None, false);
         timeout(DISCOVER, call.first()).await.ok()?;
         Message::read(&call.take_answer()?).ok()
     }

@@ -1,8 +1,8 @@
-//! Finds members of a JSON object without reading the rest of it.
+//! Finds members of a JSON object, or the items of an array, without reading the rest.
 //!
 //! Cost: one pass over the text, no allocation unless a name has escapes. It is iterative, so depth has no limit.
 
-use serde::de::{DeserializeSeed, Deserializer as _, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 use std::ops::Range;
@@ -34,6 +34,45 @@ pub(super) fn members<const N: usize>(text: &str, names: [&'static str; N]) -> s
     let found = json.deserialize_map(Search { text, names })?;
     json.end()?;
     Ok(found)
+}
+
+/// The items of an array. `None`: there are more than `most`.
+///
+/// # Errors
+///
+/// `text` is not exactly one JSON array.
+pub(super) fn items(text: &str, most: usize) -> serde_json::Result<Option<Vec<&RawValue>>> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let found = json.deserialize_seq(Items { most })?;
+    json.end()?;
+    Ok(found)
+}
+
+struct Items {
+    most: usize,
+}
+
+// === impl Items ===
+
+impl<'t> Visitor<'t> for Items {
+    type Value = Option<Vec<&'t RawValue>>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON array")
+    }
+
+    fn visit_seq<A: SeqAccess<'t>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while items.len() < self.most {
+            let Some(item) = array.next_element()? else { return Ok(Some(items)) };
+            items.push(item);
+        }
+        let mut has_more = false;
+        while array.next_element::<IgnoredAny>()?.is_some() {
+            has_more = true;
+        }
+        Ok((!has_more).then_some(items))
+    }
 }
 
 /// The byte range of `part`, which is a part of `text`.

@@ -148,3 +148,13 @@ fn version_of_json_rpc_is_known() {
     }
     assert!(Message::read(&Bytes::from(r#"{"id":1,"jsonrpc":"2.0","jsonrpc":"1.0","method":"m"}"#)).is_err());
 }
+
+#[test]
+fn batch_has_at_most_so_many_messages() {
+    for (count, is_read) in [(0, true), (1, true), (100, true), (101, false), (100_000, false)] {
+        let text = Bytes::from(format!("[{}]", vec![r#"{"method":"a"}"#; count].join(",")));
+        assert_eq!(Body::read_at_most(&text, 100).is_ok(), is_read, "{count}");
+        assert!(matches!(Body::read(&text), Ok(Body::Batch(messages)) if messages.len() == count));
+    }
+    assert!(matches!(Body::read_at_most(&Bytes::from("[{},{}"), 1), Err(Unreadable::Json(_))));
+}
