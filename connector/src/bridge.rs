@@ -9,6 +9,7 @@
 //! **What this does not do:** authorization, TLS, CORS; Envoy stands in front.
 
 mod accept;
+mod body;
 mod event;
 mod http_sse;
 mod modern;

@@ -10,6 +10,7 @@ use serde_json::json;
 use std::cell::Cell;
 use std::future::Future;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
@@ -68,7 +69,7 @@ impl Programs {
 
     /// Writes what happened to standard error, and returns it for the client. A client does not see the command's arguments, which
     /// may be secrets.
-    fn tell(&self, what: &str) -> String {
+    pub(super) fn tell(&self, what: &str) -> String {
         let Settings { command, name, .. } = &self.settings;
         let server = |program: &str| match name {
             Some(name) => format!("the MCP server `{name}` ({program}) {what}"),
@@ -127,24 +128,29 @@ impl Programs {
         self.is_trying.set(false);
     }
 
-    /// Starts a program, and ends it once it answered `initialize`. Returns whether it did.
+    /// Whether a program of its own answers `initialize`.
     async fn try_once(self: &Rc<Self>) -> bool {
-        let Ok((mut program, input, mut output)) = self.start() else { return false };
+        self.ask(&initialize(), self.times.trial).await.is_some()
+    }
+
+    /// Starts a program, sends it a request with the id 1, and ends it. Returns the answer, if it comes in time.
+    pub(super) async fn ask(self: &Rc<Self>, request: &Bytes, limit: Duration) -> Option<Message> {
+        let (mut program, input, mut output) = self.start().ok()?;
         let answer = async {
             // If the program is gone, its output tells.
-            let _ = input.send(&initialize()).await;
+            let _ = input.send(request).await;
             loop {
                 match output.next().await {
-                    Line::Message(message) if is_answer(&message) => return true,
+                    Line::Message(message) if is_answer(&message) => return Some(message),
                     Line::Message(_) => {}
-                    Line::End(_) => return false,
+                    Line::End(_) => return None,
                 }
             }
         };
-        let is_answered = timeout(self.times.trial, answer).await.unwrap_or(false);
+        let answer = timeout(limit, answer).await.ok().flatten();
         drop(input);
         program.end().await;
-        is_answered
+        answer
     }
 }
 

@@ -4,7 +4,7 @@ use crate::bridge::event::text_without_id;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame};
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde_json::json;
 use std::convert::Infallible;
@@ -74,7 +74,11 @@ impl Refusal {
 
 impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
-        json(refusal.status, error_text(&refusal.id, refusal.code, &refusal.reason).into())
+        let mut reply = json(refusal.status, error_text(&refusal.id, refusal.code, &refusal.reason).into());
+        if refusal.status == StatusCode::SERVICE_UNAVAILABLE {
+            reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        reply
     }
 }
 

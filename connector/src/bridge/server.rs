@@ -1,17 +1,17 @@
 //! The HTTP server on the Unix socket: paths, methods, headers, statuses.
 
 use crate::bridge::HEALTH_PATH;
-use crate::bridge::accept::{Accept, media_type};
+use crate::bridge::accept::Accept;
+use crate::bridge::body::{Bodies, Held};
 use crate::bridge::programs::Programs;
 use crate::bridge::reply::{self, EVENT_STREAM, JSON, Refusal, Reply, SESSION_ID, code};
 use crate::bridge::session::Session;
 use crate::bridge::sessions::Sessions;
 use crate::bridge::shared::Shared;
 use crate::bridge::{http_sse, modern};
-use crate::message::{Body, Kind, Message, Unreadable};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use crate::message::{Body, Kind, Message};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, ORIGIN};
+use hyper::header::{HeaderMap, HeaderName, ORIGIN};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
@@ -33,6 +33,7 @@ pub(super) struct Server {
     programs: Rc<Programs>,
     sessions: Rc<Sessions>,
     shared: Rc<Shared>,
+    bodies: Bodies,
 }
 
 // === impl Server ===
@@ -40,7 +41,8 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(programs: Rc<Programs>) -> Self {
         let sessions = Rc::new(Sessions::new(programs.clone()));
-        Self { sessions, shared: Rc::new(Shared::new(programs.clone())), programs }
+        let bodies = Bodies::new(programs.settings.line_bytes);
+        Self { sessions, shared: Rc::new(Shared::new(programs.clone())), bodies, programs }
     }
 }
 
@@ -80,7 +82,7 @@ async fn by_path(request: Request<Incoming>, server: &Server) -> Result<Reply, R
         ("/sse", _) => reply::method_not_allowed("GET"),
         ("/message", &Method::POST) => {
             let (head, body) = request.into_parts();
-            let body = read(&head.headers, body, server.programs.settings.line_bytes).await?;
+            let (body, _held) = server.bodies.read(&head.headers, body, |_| Ok(())).await?;
             return http_sse::post(head.uri.query(), body, &server.sessions).await;
         }
         ("/message", _) => reply::method_not_allowed("POST"),
@@ -122,9 +124,19 @@ async fn post(request: Request<Incoming>, server: &Server) -> Result<Reply, Refu
         return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, code::SERVER, reason));
     }
     let first = (!accept.prefers(EVENT_STREAM, JSON)).then_some(server.programs.times.first);
-    match read(headers, body, server.programs.settings.line_bytes).await? {
-        Body::Single(message) => post_single(headers, message, server, first).await,
-        Body::Batch(_) if modern::is_named(headers) => Err(Refusal::invalid("this revision has no batches")),
+    // What the headers tell is checked before a large body is read.
+    let is_modern = modern::is_named(headers);
+    if !is_modern && headers.contains_key(SESSION_ID) {
+        session(headers, &server.sessions)?;
+    }
+    let check = |text: &[u8]| match Body::is_batch(text) {
+        true if is_modern => Err(Refusal::invalid("this revision has no batches")),
+        true => session(headers, &server.sessions).map(drop),
+        false => Ok(()),
+    };
+    let (body, held) = server.bodies.read(headers, body, check).await?;
+    match body {
+        Body::Single(message) => post_single(headers, message, held, server, first).await,
         Body::Batch(messages) if messages.is_empty() => Err(Refusal::invalid("an empty batch")),
         Body::Batch(messages) => post_to_session(headers, messages, &server.sessions, None).await,
     }
@@ -134,6 +146,7 @@ async fn post(request: Request<Incoming>, server: &Server) -> Result<Reply, Refu
 async fn post_single(
     headers: &HeaderMap,
     message: Message,
+    held: Held,
     server: &Server,
     first: Option<Duration>,
 ) -> Result<Reply, Refusal> {
@@ -149,7 +162,7 @@ async fn post_single(
         return post_to_session(headers, vec![message], &server.sessions, first).await;
     }
     if modern::check(headers, &message)? {
-        return server.shared.request(headers, &message).await;
+        return server.shared.request(headers, &message, held).await;
     }
     Ok(reply::empty(StatusCode::ACCEPTED))
 }
@@ -179,27 +192,6 @@ fn session(headers: &HeaderMap, sessions: &Sessions) -> Result<Rc<Session>, Refu
         }
         _ => Ok(session),
     }
-}
-
-async fn read(headers: &HeaderMap, body: Incoming, limit: usize) -> Result<Body, Refusal> {
-    if header(headers, &CONTENT_TYPE).is_none_or(|value| media_type(value) != JSON) {
-        let reason = "Unsupported Media Type: Content-Type must be application/json";
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::SERVER, reason));
-    }
-    let text = match Limited::new(body, limit).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let reason = format!("Payload Too Large: more than {limit} bytes (MCP_STDIO_LINE_BYTES)");
-            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, code::SERVER, reason));
-        }
-        Err(_) => return Err(Refusal::invalid("the body is not complete")),
-    };
-    Body::read(&text).map_err(|unreadable| match &unreadable {
-        Unreadable::Json(_) => {
-            Refusal::new(StatusCode::BAD_REQUEST, code::PARSE_ERROR, format!("Parse error: {unreadable}"))
-        }
-        Unreadable::Message(_) => Refusal::invalid(&unreadable.to_string()),
-    })
 }
 
 /// A page of another origin may make a browser send requests to this host (DNS rebinding).

@@ -40,9 +40,24 @@ impl Input {
     ///
     /// The program reads no more. It may have read a part of the line.
     pub(crate) async fn send(&self, text: &Bytes) -> Result<(), Gone> {
+        self.queue(text.clone()).await?.await.map_err(|_| Gone)
+    }
+
+    /// Waits until a message is the next to be written. If the future is dropped before, the message is not written. What is
+    /// returned tells when it was written.
+    ///
+    /// # Errors
+    ///
+    /// The program reads no more.
+    pub(crate) async fn queue(&self, text: Bytes) -> Result<oneshot::Receiver<()>, Gone> {
         let (written, is_written) = oneshot::channel();
-        self.queue.send(Entry { text: text.clone(), written }).await.map_err(|_| Gone)?;
-        is_written.await.map_err(|_| Gone)
+        self.queue.send(Entry { text, written }).await.map_err(|_| Gone)?;
+        Ok(is_written)
+    }
+
+    /// Waits until it is known that the program reads no more.
+    pub(crate) async fn gone(&self) {
+        self.queue.closed().await;
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The id and the progress token of a request are replaced by a number on the way to the program, and put back as they stood in
 //! all that comes back: in answers, in progress, and in notifications with a subscription id, which is the id of a
-//! `subscriptions/listen`.
+//! `subscriptions/listen`. The first number is random, so that a client does not know the numbers of others.
 //!
 //! A log message has no such value. The program may send it only for a request that asked for log messages (`logLevel` in
 //! `_meta`), so it belongs to that request if exactly one asked. Else it goes nowhere, rather than to another client. The same
@@ -10,7 +10,7 @@
 //!
 //! Bound: [`WAITING_BYTES`] for each request, and one message more.
 
-use crate::message::{Id, Kind, Message, Place};
+use crate::message::{Id, Kind, LOG_LEVEL, Message, Place};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use std::task::{Context, Poll, Waker};
@@ -18,8 +18,8 @@ use std::task::{Context, Poll, Waker};
 /// A client that leaves more than this unread loses its request.
 const WAITING_BYTES: usize = 4 << 20;
 
-/// `_meta` member of a request that asks for log messages.
-const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+/// A request of the program with a longer id is not answered.
+const ID_BYTES: usize = 4096;
 
 /// All open requests.
 #[derive(Debug, Default)]
@@ -65,6 +65,11 @@ pub(super) enum Routed {
 // === impl Calls ===
 
 impl Calls {
+    /// `last` is the number before the first. It must be below 2^52: programs in JavaScript have no larger whole numbers.
+    pub(super) fn new(last: u64) -> Self {
+        Self { open: HashMap::new(), last }
+    }
+
     /// A client sent a request. Returns its number, and the text for the program.
     pub(super) fn open(&mut self, request: &Message) -> (u64, Bytes) {
         self.last += 1;
@@ -91,7 +96,10 @@ impl Calls {
         match message.kind() {
             Kind::Result(id) | Kind::Error(Some(id)) => self.answer(id, message),
             Kind::Error(None) => Routed::Nowhere,
-            Kind::Request(method, _) => Routed::Reply(refuse(method, message.raw(Place::Id).unwrap_or("null"))),
+            Kind::Request(method, _) => match message.raw(Place::Id) {
+                Some(id) if id.len() <= ID_BYTES => Routed::Reply(refuse(method, id)),
+                _ => Routed::Nowhere,
+            },
             Kind::Notification(method) => self.notify(method, message),
         }
     }

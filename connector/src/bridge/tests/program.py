@@ -25,6 +25,7 @@ def text(call, value):
 
 
 def tool(call, params):
+    global mode
     name, arguments, meta = params["name"], params.get("arguments", {}), params.get("_meta", {})
     if name == "echo":
         text(call, arguments.get("text", ""))
@@ -75,6 +76,18 @@ def tool(call, params):
         text(call, "done")
     elif name == "exit":
         sys.exit(arguments.get("status", 0))
+    elif name == "sleep":  # Reads nothing meanwhile.
+        send({"method": "notifications/progress", "params": {"progressToken": meta["progressToken"], "progress": 1}})
+        while not os.path.exists(arguments["until"]):
+            time.sleep(0.01)
+        text(call, "done")
+    elif name == "pin":  # As if the first message had been one of an older revision.
+        mode = "old-discover"
+        text(call, "done")
+    elif name == "close-input":
+        os.close(0)
+        text(call, "done")
+        time.sleep(600)
     else:
         send({"id": call, "error": {"code": arguments.get("code", -32602), "message": "unknown tool"}})
 
@@ -108,7 +121,7 @@ def request(method, call, params):
     elif method == "ping":
         send({"id": call, "result": {}})
     else:
-        send({"id": call, "error": {"code": -32601, "message": "Method not found"}})
+        send({"id": call, "error": {"code": -32601, "message": "Method not found", "data": params}})
 
 
 if mode == "end-at-start" or (mode.startswith("fail-while-missing=") and not os.path.exists(mode.split("=")[1])):
