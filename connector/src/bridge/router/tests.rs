@@ -169,6 +169,28 @@ fn stream_is_taken_up_after_an_event() {
 }
 
 #[test]
+fn event_that_is_taken_up_again_and_again_comes_once_each_time() {
+    let mut router = Router::default();
+    let mut reader = router.get(None);
+    for text in ["a", "b", "c"] {
+        router.route(&log(text));
+    }
+    let (events, _) = read(&mut router, reader);
+    for is_taken in [true, true, false, true, false, false, true] {
+        router.leave(reader);
+        reader = router.get(Some(&events[0].0));
+        if is_taken {
+            assert_eq!(read(&mut router, reader).0, events[1..]);
+        }
+    }
+    // A reader that has taken none is followed by one that knows more.
+    reader = router.get(Some(&events[0].0));
+    assert_ne!(reader, router.get(Some(&events[1].0)));
+    reader = router.get(Some(&events[1].0));
+    assert_eq!(read(&mut router, reader).0, events[2..]);
+}
+
+#[test]
 fn answer_of_a_call_whose_client_left_is_taken_up() {
     let mut router = Router::default();
     router.set_version("2025-11-25");
