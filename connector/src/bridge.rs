@@ -61,6 +61,12 @@ struct Times {
     headers: Duration,
     /// How long what a program sends for a cancelled request is expected.
     cancelled: Duration,
+    /// How long a program whose standard input is closed is waited for: it may be about to exit.
+    closed_input: Duration,
+    /// How long a stream of HTTP+SSE is kept without `initialize`.
+    unused_stream: Duration,
+    /// How long `initialize` waits for the program of a session that is over.
+    slot: Duration,
     /// Between two trials of a program that could not be started.
     retry: Duration,
     /// How long a trial waits for the answer to `initialize`.
@@ -73,6 +79,9 @@ const TIMES: Times = Times {
     first: Duration::from_millis(50),
     headers: Duration::from_secs(5),
     cancelled: Duration::from_secs(10),
+    closed_input: Duration::from_secs(1),
+    unused_stream: Duration::from_secs(30),
+    slot: Duration::from_secs(7),
     retry: Duration::from_secs(10),
     trial: Duration::from_secs(10),
     silent: Duration::from_secs(30),

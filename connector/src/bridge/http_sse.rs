@@ -16,8 +16,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 /// `GET /sse`
-pub(super) fn open(sessions: &Rc<Sessions>) -> Reply {
-    let Some(events) = sessions.open() else { return sessions.too_many("null") };
+pub(super) async fn open(sessions: &Rc<Sessions>) -> Reply {
+    let Some(events) = sessions.open().await else { return sessions.too_many("null") };
     let endpoint = event::endpoint(&format!("/message?sessionId={}", events.session.id));
     reply::events(Stream { endpoint: Some(endpoint), events, sessions: sessions.clone() })
 }
@@ -75,7 +75,6 @@ impl Body for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.sessions.remove(&self.events.session.id);
-        self.events.session.stop("the client closed its stream");
+        self.sessions.end(&self.events.session, "the client closed its stream");
     }
 }

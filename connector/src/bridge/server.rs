@@ -24,6 +24,7 @@ use tokio::task::spawn_local;
 
 const NO_SESSION: &str =
     "Mcp-Session-Id header is required: send initialize first, and repeat the Mcp-Session-Id of its response";
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The revisions with sessions.
 const VERSIONS: [&str; 5] = ["2024-10-07", "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
@@ -78,7 +79,7 @@ async fn by_path(request: Request<Incoming>, server: &Server) -> Result<Reply, R
         (HEALTH_PATH, _) if server.programs.is_healthy() => reply::text(StatusCode::OK, "ok\n"),
         (HEALTH_PATH, _) => reply::text(StatusCode::SERVICE_UNAVAILABLE, "the last start of the MCP server failed\n"),
         ("/" | "/mcp", _) => return endpoint(request, server).await,
-        ("/sse", &Method::GET) => http_sse::open(&server.sessions),
+        ("/sse", &Method::GET) => http_sse::open(&server.sessions).await,
         ("/sse", _) => reply::method_not_allowed("GET"),
         ("/message", &Method::POST) => {
             let (head, body) = request.into_parts();
@@ -99,8 +100,7 @@ async fn endpoint(request: Request<Incoming>, server: &Server) -> Result<Reply, 
         Method::GET => get(headers, &server.sessions),
         Method::DELETE => {
             let session = session(headers, &server.sessions)?;
-            server.sessions.remove(&session.id);
-            session.stop("the client ended the session");
+            server.sessions.end(&session, "the client ended the session");
             Ok(reply::empty(StatusCode::OK))
         }
         _ => Ok(reply::method_not_allowed("GET, POST, DELETE")),
@@ -194,9 +194,19 @@ fn session(headers: &HeaderMap, sessions: &Sessions) -> Result<Rc<Session>, Refu
     }
 }
 
-/// A page of another origin may make a browser send requests to this host (DNS rebinding).
+/// A page of another origin may make a browser send requests to this host (DNS rebinding). Browsers leave `Origin` out of simple
+/// requests, which have `Sec-Fetch-Site`.
 fn check_origin(headers: &HeaderMap) -> Result<(), Refusal> {
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let Some(origin) = headers.get(ORIGIN) else {
+        return match headers.get(SEC_FETCH_SITE) {
+            Some(site) if site == "cross-site" => Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                code::SERVER,
+                "Forbidden: the request of a page of another site",
+            )),
+            _ => Ok(()),
+        };
+    };
     let host = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| without_port(host));
     let is_local = host.is_some_and(|host| {
         host.eq_ignore_ascii_case("localhost")

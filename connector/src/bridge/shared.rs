@@ -240,7 +240,7 @@ impl Running {
         let queue = async move {
             // If the program is gone, its task ends what is open.
             let Some(input) = input else { return };
-            let _ = input.queue(text).await;
+            let _ = input.begin(&text).await;
             drop(held);
         };
         Call { running: self.clone(), number, may_cancel, queue: Some(Box::pin(queue)) }
@@ -263,7 +263,7 @@ impl Running {
         let running = self.clone();
         spawn_local(async move {
             // If the program is gone, its task ends what is open.
-            let _ = input.queue(text).await;
+            let _ = input.begin(&text).await;
             running.waiting.set(running.waiting.get() - 1);
         });
     }

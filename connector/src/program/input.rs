@@ -24,6 +24,9 @@ struct Entry {
     written: oneshot::Sender<()>,
 }
 
+/// A message that is being written.
+pub(crate) struct Begun(oneshot::Receiver<()>);
+
 // === impl Input ===
 
 impl Input {
@@ -40,24 +43,32 @@ impl Input {
     ///
     /// The program reads no more. It may have read a part of the line.
     pub(crate) async fn send(&self, text: &Bytes) -> Result<(), Gone> {
-        self.queue(text.clone()).await?.await.map_err(|_| Gone)
-    }
-
-    /// Waits until a message is the next to be written. If the future is dropped before, the message is not written. What is
-    /// returned tells when it was written.
-    ///
-    /// # Errors
-    ///
-    /// The program reads no more.
-    pub(crate) async fn queue(&self, text: Bytes) -> Result<oneshot::Receiver<()>, Gone> {
-        let (written, is_written) = oneshot::channel();
-        self.queue.send(Entry { text, written }).await.map_err(|_| Gone)?;
-        Ok(is_written)
+        self.begin(text).await?.written().await
     }
 
     /// Waits until it is known that the program reads no more.
     pub(crate) async fn gone(&self) {
         self.queue.closed().await;
+    }
+
+    /// Waits until it is the message's turn. It is written from then on, also if what is returned is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send`].
+    pub(crate) async fn begin(&self, text: &Bytes) -> Result<Begun, Gone> {
+        let (written, is_written) = oneshot::channel();
+        self.queue.send(Entry { text: text.clone(), written }).await.map_err(|_| Gone)?;
+        Ok(Begun(is_written))
+    }
+}
+
+// === impl Begun ===
+
+impl Begun {
+    /// Waits until the program's pipe has taken it.
+    pub(crate) async fn written(self) -> Result<(), Gone> {
+        self.0.await.map_err(|_| Gone)
     }
 }
 

@@ -43,7 +43,7 @@ struct Stream {
 }
 
 /// An event, or a message that waits for a stream.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Event {
     stream: StreamId,
     sequence: u64,
@@ -80,12 +80,16 @@ impl Streams {
 
     /// A reader of what came after an event on its stream.
     pub(super) fn reopen(&mut self, id: StreamId, sequence: u64) -> Reader {
-        let later = self.past.events.iter().filter(|event| event.stream == id && event.sequence > sequence);
-        let later: VecDeque<_> = later.cloned().collect();
+        // An event is either among the past ones or in a queue, so what the client gets twice is kept once.
+        let mut later = self.past.take_later(id, sequence);
         let stream = self.open.entry(id).or_default();
-        stream.bytes += later.iter().map(|event| event.message.len()).sum::<usize>();
-        // What an earlier reader did not take is not among the past events, and comes after them.
-        stream.queue = later.into_iter().chain(std::mem::take(&mut stream.queue)).collect();
+        // What an earlier reader did not take comes after them.
+        let (had, left): (VecDeque<_>, _) =
+            std::mem::take(&mut stream.queue).into_iter().partition(|event| event.sequence <= sequence);
+        later.extend::<VecDeque<_>>(left);
+        stream.bytes = later.iter().map(|event| event.message.len()).sum();
+        stream.queue = later;
+        had.into_iter().for_each(|event| self.past.push(event));
         self.read(id)
     }
 
@@ -292,6 +296,15 @@ impl Kept {
         self.bytes += event.message.len();
         self.events.push_back(event);
         self.trim(1);
+    }
+
+    /// Takes away the events of a stream after one of them.
+    fn take_later(&mut self, stream: StreamId, sequence: u64) -> VecDeque<Event> {
+        let is_later = |event: &Event| event.stream == stream && event.sequence > sequence;
+        let (later, kept) = std::mem::take(&mut self.events).into_iter().partition(is_later);
+        self.events = kept;
+        self.bytes = self.events.iter().map(|event| event.message.len()).sum();
+        later
     }
 
     fn trim(&mut self, least: usize) {
