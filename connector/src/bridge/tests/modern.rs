@@ -32,7 +32,7 @@ async fn post(client: &Client, message: &Value) -> Answer {
     }
 }
 
-async fn call(client: &Client, id: impl Into<Value>, name: &str, arguments: Value) -> Answer {
+pub(super) async fn call(client: &Client, id: impl Into<Value>, name: &str, arguments: Value) -> Answer {
     post(client, &tool(id, name, arguments, &json!({}))).await
 }
 
