@@ -42,6 +42,8 @@ pub const HEALTH_PATH: &str = "/.mcp-sidecar/health";
 pub struct Settings {
     /// The MCP server.
     pub command: Command,
+    /// Its name in messages beside the program's, if it has one.
+    pub name: Option<String>,
     /// Most sessions of revisions up to 2025-11-25 at a time.
     pub sessions: usize,
     /// How long a session may be without a client that reads and without a message.
@@ -63,6 +65,8 @@ struct Times {
     retry: Duration,
     /// How long a trial waits for the answer to `initialize`.
     trial: Duration,
+    /// After this, a program that does not answer `initialize` is told about.
+    silent: Duration,
 }
 
 const TIMES: Times = Times {
@@ -71,6 +75,7 @@ const TIMES: Times = Times {
     cancelled: Duration::from_secs(10),
     retry: Duration::from_secs(10),
     trial: Duration::from_secs(10),
+    silent: Duration::from_secs(30),
 };
 
 /// A running bridge. It runs until [`Bridge::end`] is called or the value is dropped.

@@ -24,9 +24,7 @@ const NAME: (&str, &str) = ("mcp-sidecar-", ".json");
 const MODE: u32 = 0o644;
 
 /// A problem if the directory cannot be written. Removes the files of launchers that were killed.
-#[must_use]
-pub fn refused_file_sd(settings: &Settings) -> Option<Problem> {
-    let directory = settings.file_sd.as_ref()?;
+pub(crate) fn refused_file_sd(directory: &Path) -> Option<Problem> {
     match new_file(directory) {
         Ok(_) => {
             remove_abandoned(directory);

@@ -16,6 +16,7 @@ use crate::bootstrap::AUTHORIZATION_VARIABLE;
 use crate::console;
 use crate::environment::Settings;
 use crate::forward_proxy::ForwardProxy;
+use crate::temporary;
 use serde_json::Value;
 
 /// A running Envoy.
@@ -34,7 +35,8 @@ impl Process {
     ///
     /// The bootstrap cannot be written to the directory for temporary files, or Envoy does not start.
     pub(crate) fn start(settings: &Settings, bootstrap: &Value) -> io::Result<(Self, Child, PipeReader)> {
-        let mut file = tempfile::Builder::new().prefix("mcp-sidecar-").suffix(".json").tempfile()?;
+        let directory = temporary::directory(std::env::var_os(temporary::VARIABLE));
+        let mut file = tempfile::Builder::new().prefix("mcp-sidecar-").suffix(".json").tempfile_in(directory)?;
         serde_json::to_writer(&mut file, bootstrap)?;
         file.flush()?;
         let mut command = Command::new(&settings.envoy.program);

@@ -5,7 +5,7 @@
 use crate::bridge::event;
 use crate::bridge::reply::{self, Refusal, Reply, code};
 use crate::bridge::session::{Events, Initialized};
-use crate::bridge::sessions::{Sessions, too_many};
+use crate::bridge::sessions::Sessions;
 use crate::message::{Body as Posted, Kind};
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -17,7 +17,7 @@ use std::task::{Context, Poll};
 
 /// `GET /sse`
 pub(super) fn open(sessions: &Rc<Sessions>) -> Reply {
-    let Some(events) = sessions.open() else { return too_many("null", sessions.programs.settings.sessions) };
+    let Some(events) = sessions.open() else { return sessions.too_many("null") };
     let endpoint = event::endpoint(&format!("/message?sessionId={}", events.session.id));
     reply::events(Stream { endpoint: Some(endpoint), events, sessions: sessions.clone() })
 }

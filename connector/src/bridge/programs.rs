@@ -64,15 +64,19 @@ impl Programs {
 
     /// How a program ended, as a client is told.
     pub(super) fn ended(&self, how: &HowItEnded) -> String {
-        self.tell(&how.to_string())
+        format!("{}; its last lines are in the sidecar's standard error", self.tell(&how.to_string()))
     }
 
     /// Writes what happened to standard error, and returns it for the client. A client does not see the command's arguments, which
     /// may be secrets.
     pub(super) fn tell(&self, what: &str) -> String {
-        let command = &self.settings.command;
-        self.errors.say(&format!("the MCP server `{}` {what}", command.text()));
-        format!("the MCP server `{}` {what}", command.name())
+        let Settings { command, name, .. } = &self.settings;
+        let server = |program: &str| match name {
+            Some(name) => format!("the MCP server `{name}` ({program}) {what}"),
+            None => format!("the MCP server `{program}` {what}"),
+        };
+        self.errors.say(&server(&command.text()));
+        server(&command.name())
     }
 
     /// Waits until the programs are to end. Returns why, as a client is told.

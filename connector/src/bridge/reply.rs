@@ -62,7 +62,8 @@ impl Refusal {
 
     /// The session is not known, or is over.
     pub(super) fn unknown_session() -> Self {
-        Self::new(StatusCode::NOT_FOUND, code::UNKNOWN_SESSION, "Session not found")
+        let reason = "Session not found: it has ended; send initialize again";
+        Self::new(StatusCode::NOT_FOUND, code::UNKNOWN_SESSION, reason)
     }
 
     /// The same, as the answer to the request with this id.

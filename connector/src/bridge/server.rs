@@ -22,6 +22,8 @@ use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::task::spawn_local;
 
+const NO_SESSION: &str =
+    "Mcp-Session-Id header is required: send initialize first, and repeat the Mcp-Session-Id of its response";
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The revisions with sessions.
 const VERSIONS: [&str; 5] = ["2024-10-07", "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
@@ -84,7 +86,7 @@ async fn by_path(request: Request<Incoming>, server: &Server) -> Result<Reply, R
             return http_sse::post(head.uri.query(), body, &server.sessions).await;
         }
         ("/message", _) => reply::method_not_allowed("POST"),
-        _ => reply::text(StatusCode::NOT_FOUND, "Not Found\n"),
+        _ => reply::text(StatusCode::NOT_FOUND, "Not Found: MCP is at /mcp, / and /sse\n"),
     })
 }
 
@@ -181,7 +183,7 @@ async fn post_to_session(
 /// The session that the headers name.
 fn session(headers: &HeaderMap, sessions: &Sessions) -> Result<Rc<Session>, Refusal> {
     let bad = |reason: &str| Refusal::new(StatusCode::BAD_REQUEST, code::SERVER, format!("Bad Request: {reason}"));
-    let id = headers.get(SESSION_ID).ok_or_else(|| bad("Mcp-Session-Id header is required"))?;
+    let id = headers.get(SESSION_ID).ok_or_else(|| bad(NO_SESSION))?;
     let session = id.to_str().ok().and_then(|id| sessions.find(id)).ok_or_else(Refusal::unknown_session)?;
     match headers.get(modern::PROTOCOL_VERSION) {
         Some(version) if !VERSIONS.iter().any(|known| version == known) => {

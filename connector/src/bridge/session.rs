@@ -116,6 +116,10 @@ impl Session {
         self.input.borrow().is_some()
     }
 
+    pub(super) fn is_initialized(&self) -> bool {
+        self.is_initialized.get()
+    }
+
     /// Reads the program until the session is over, and ends it. `initialized` gets the answer to the request `initialize`.
     pub(super) async fn run(
         self: Rc<Self>,

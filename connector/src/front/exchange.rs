@@ -166,6 +166,12 @@ impl Exchange {
         Ok(())
     }
 
+    /// Whether the client has no session and asks for none.
+    fn is_before_initialize(&self) -> bool {
+        let has_begun = self.session.version.is_some() || self.session.id.is_some();
+        !has_begun && !self.is_modern && !self.requests.is_empty() && self.method.as_deref() != Some("initialize")
+    }
+
     /// A client may begin a session anew. The one before is ended.
     fn begin_session(&mut self, response: &Response) {
         let before = self.server.session();
@@ -182,6 +188,10 @@ impl Exchange {
     async fn read_single(&self, response: &mut Response) -> Result<(), String> {
         let body = response.whole(LINE_BYTES).await?;
         let is_success = response.status.is_success();
+        if response.status == StatusCode::BAD_REQUEST && self.is_before_initialize() {
+            let reason = describe(response, &body);
+            return Err(format!("no initialize yet: the first message must be initialize; {reason}"));
+        }
         if self.requests.is_empty() {
             return if is_success { Ok(()) } else { Err(describe(response, &body)) };
         }
