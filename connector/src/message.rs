@@ -38,10 +38,16 @@ pub struct Message {
     kind: Kind,
     has_version: bool,
     id: Option<Range<usize>>,
-    params: [Option<Range<usize>>; PARAMS.len()],
+    params: Option<Box<Params>>,
+    outcome: Option<Range<usize>>,
+}
+
+/// What stands in `params`.
+#[derive(Clone, Debug)]
+struct Params {
+    members: [Option<Range<usize>>; PARAMS.len()],
     meta: [Option<Range<usize>>; META.len()],
     twice: Option<&'static str>,
-    outcome: Option<Range<usize>>,
 }
 
 /// The kinds of messages.
@@ -90,6 +96,17 @@ pub enum Place {
     Subscription,
     /// The same member in a result's `_meta`.
     ResultSubscription,
+}
+
+// === impl Params ===
+
+impl Params {
+    fn find(whole: &str, params: Range<usize>) -> Self {
+        let params = inside(whole, params, PARAMS);
+        let meta = params.found.first().cloned().flatten();
+        let meta = meta.map(|meta| inside(whole, meta, META)).unwrap_or_default();
+        Self { members: params.found, meta: meta.found, twice: params.twice.or(meta.twice) }
+    }
 }
 
 // === impl Body ===
@@ -148,15 +165,11 @@ impl Message {
         };
         let [version, method, id, params, result, error] = found;
         let kind = kind(whole, [&method, &id, &result, &error])?;
-        let params = inside(whole, params, PARAMS);
-        let meta = inside(whole, params.found.first().cloned().flatten(), META);
         Ok(Self {
             kind,
             has_version: version.and_then(|range| whole.get(range)) == Some("\"2.0\""),
             id,
-            params: params.found,
-            meta: meta.found,
-            twice: params.twice.or(meta.twice),
+            params: params.map(|params| Box::new(Params::find(whole, params))),
             outcome: result.or(error),
             text,
         })
@@ -193,7 +206,7 @@ impl Message {
     /// they read. It counts as missing.
     #[must_use]
     pub fn twice(&self) -> Option<&'static str> {
-        self.twice
+        self.params.as_ref()?.twice
     }
 
     /// The value at a place, as it stands in the text.
@@ -270,17 +283,17 @@ impl Message {
     }
 
     fn range_in_params(&self, name: &str) -> Option<Range<usize>> {
-        self.params.get(PARAMS.iter().position(|known| *known == name)?)?.clone()
+        self.params.as_ref()?.members.get(PARAMS.iter().position(|known| *known == name)?)?.clone()
     }
 
     fn range_in_meta(&self, name: &str) -> Option<Range<usize>> {
-        self.meta.get(META.iter().position(|known| *known == name)?)?.clone()
+        self.params.as_ref()?.meta.get(META.iter().position(|known| *known == name)?)?.clone()
     }
 
     /// The range of a member of a member of the result or error.
     fn in_outcome(&self, names: &[&'static str]) -> Option<Range<usize>> {
         names.iter().try_fold(self.outcome.clone()?, |outer, name| {
-            let [found] = inside(self.str(), Some(outer), [name]).found;
+            let [found] = inside(self.str(), outer, [name]).found;
             found
         })
     }
@@ -296,8 +309,7 @@ impl Message {
 }
 
 /// Members of the value in `outer`. If that is no object, it has none.
-fn inside<const N: usize>(whole: &str, outer: Option<Range<usize>>, names: [&'static str; N]) -> Members<N> {
-    let Some(outer) = outer else { return Members::default() };
+fn inside<const N: usize>(whole: &str, outer: Range<usize>, names: [&'static str; N]) -> Members<N> {
     let mut members = whole.get(outer.clone()).and_then(|text| members(text, names).ok()).unwrap_or_default();
     for range in members.found.iter_mut().flatten() {
         *range = outer.start + range.start..outer.start + range.end;

@@ -112,9 +112,26 @@ impl Programs {
         }
     }
 
+    /// The program that serves all clients ended before it answered a request. That may be due to the request, so a trial decides
+    /// whether starting it works.
+    pub(super) fn doubt_start(self: &Rc<Self>) {
+        if self.is_trying.replace(true) {
+            return;
+        }
+        let programs = self.clone();
+        self.spawn(async move {
+            let is_answered = tokio::select! {
+                is_answered = programs.try_once() => is_answered,
+                _ = programs.ending() => true,
+            };
+            programs.has_failed.set(!is_answered);
+            programs.try_until_healthy().await;
+        });
+    }
+
     async fn try_until_healthy(self: Rc<Self>) {
         let again = async {
-            loop {
+            while !self.is_healthy() {
                 sleep(self.times.retry).await;
                 if self.is_healthy() || self.try_once().await {
                     return;

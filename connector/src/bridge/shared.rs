@@ -212,7 +212,7 @@ impl Running {
                 Line::Message(message) => message,
                 Line::End(how) => {
                     if self.is_awaited.get() && !self.has_answered.get() {
-                        programs.start_failed();
+                        programs.doubt_start();
                     }
                     return programs.ended(&how);
                 }

@@ -4,9 +4,9 @@
 //! all that comes back: in answers, in progress, and in notifications with a subscription id, which is the id of a
 //! `subscriptions/listen`. The first number is random, so that a client does not know the numbers of others.
 //!
-//! A log message has no such value. The program may send it only for a request that asked for log messages (`logLevel` in
-//! `_meta`), so it belongs to that request if exactly one asked. Else it goes nowhere, rather than to another client. The same
-//! is true of all other notifications without a known token or subscription.
+//! A log message has no such value. Programs send some for requests that did not ask for them (`logLevel` in `_meta`), so it
+//! belongs to a request only if that one asked, and no other is open. Else it goes nowhere, rather than to another client. The
+//! same is true of all other notifications without a known token or subscription.
 //!
 //! Bound: [`WAITING_BYTES`] for each request, and one message more.
 
@@ -133,7 +133,7 @@ impl Calls {
         };
         let value = message.value(place);
         let found = if method == "notifications/message" && value.is_none() {
-            self.only_one_with_logs()
+            self.only_one_if_it_wants_logs()
         } else {
             self.find(value.as_ref())
         };
@@ -159,10 +159,10 @@ impl Calls {
     }
 
     /// Calls whose clients are gone count too: what the program sends may be theirs.
-    fn only_one_with_logs(&mut self) -> Option<(u64, &mut Call)> {
-        let mut found = self.open.iter_mut().filter(|(_, call)| call.wants_logs && call.state != State::Over);
-        let (number, call) = found.next()?;
-        found.next().is_none().then_some((*number, call))
+    fn only_one_if_it_wants_logs(&mut self) -> Option<(u64, &mut Call)> {
+        let mut open = self.open.iter_mut().filter(|(_, call)| call.state != State::Over);
+        let (number, call) = open.next()?;
+        (open.next().is_none() && call.wants_logs).then_some((*number, call))
     }
 
     /// Whether a call asked for the list of tools.

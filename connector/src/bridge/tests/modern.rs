@@ -32,7 +32,7 @@ async fn post(client: &Client, message: &Value) -> Answer {
     }
 }
 
-async fn call(client: &Client, id: impl Into<Value>, name: &str, arguments: Value) -> Answer {
+pub(super) async fn call(client: &Client, id: impl Into<Value>, name: &str, arguments: Value) -> Answer {
     post(client, &tool(id, name, arguments, &json!({}))).await
 }
 
@@ -222,8 +222,8 @@ async fn request_whose_client_left_while_the_program_did_not_read_is_not_written
 #[tokio::test]
 async fn client_that_does_not_read_loses_its_request_and_holds_up_nobody() {
     let (_running, client) = Running::start(&[], |_, _| {});
-    let wants = json!({"io.modelcontextprotocol/logLevel": "info"});
-    let mut slow = post(&client, &tool(1, "logs", json!({"count": 200, "bytes": 100_000}), &wants)).await;
+    let arguments = json!({"steps": 200, "bytes": 100_000});
+    let mut slow = post(&client, &tool(1, "steps", arguments, &json!({"progressToken": 1}))).await;
     until(async || {
         let seen = text(&call(&client, 2, "seen", json!({})).await.last().await);
         seen.contains("notifications/cancelled")

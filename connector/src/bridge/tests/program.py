@@ -48,7 +48,8 @@ def tool(call, params):
         text(call, "done")
     elif name == "steps":
         for step in range(arguments["steps"]):
-            send({"method": "notifications/progress", "params": {"progressToken": meta["progressToken"], "progress": step}})
+            padding = {"message": "x" * arguments["bytes"]} if "bytes" in arguments else {}
+            send({"method": "notifications/progress", "params": {"progressToken": meta["progressToken"], "progress": step, **padding}})
         text(call, "done")
     elif name == "step-and-hold":
         send({"method": "notifications/progress", "params": {"progressToken": meta["progressToken"], "progress": 1}})
