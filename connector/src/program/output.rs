@@ -13,6 +13,7 @@ use std::io;
 use std::time::Duration;
 use tokio::process::ChildStdout;
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 /// After the program has exited, a process that it left behind may hold the pipe. It is read until this long nothing came.
@@ -105,7 +106,10 @@ impl Output {
             match read_until_exit(&mut self.lines, &mut self.stdout, &mut self.state.subscribe(), &mut self.after_exit)
                 .await
             {
-                Ok(Some(1..)) => return,
+                Ok(Some(1..)) => {
+                    // All programs share a thread, and one that writes without a pause would keep it for many reads.
+                    return yield_now().await;
+                }
                 // What an error means is not known, and there is no other way to go on.
                 Ok(Some(0)) | Err(_) => {
                     self.after_exit = AfterExit { is_closed: true, ..AfterExit::default() };

@@ -135,4 +135,11 @@ async fn origin_that_is_not_local_is_refused() {
     ] {
         assert_eq!(client.with("origin", origin).post(&call(1, "echo", json!({}))).await.status, status, "{origin}");
     }
+    let of_a_page = client.with("sec-fetch-site", "cross-site");
+    let open = Client { path: "/sse", ..of_a_page.clone() };
+    assert_eq!(open.get().await.status, StatusCode::FORBIDDEN);
+    // The page is of this machine.
+    let local = of_a_page.with("origin", "http://localhost:6274");
+    assert_eq!(local.post(&call(1, "echo", json!({}))).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(client.with("sec-fetch-site", "none").get().await.status, StatusCode::BAD_REQUEST);
 }

@@ -1,11 +1,12 @@
 """An MCP server on standard input and output for the tests of the bridge. Its tools make it behave in various ways.
 
 Usage: program.py [end-at-start | end-at-initialize | refuse-initialize | silent-initialize | slow-initialize |
-                   log-when-initialized | old-discover | fail-while-missing=FILE]
+                   log-when-initialized | old-discover | fail-while-missing=FILE | ignore-sigterm]
 """
 
 import json
 import os
+import signal
 import sys
 import time
 
@@ -75,6 +76,13 @@ def tool(call, params):
         for subscription in held:
             send({"method": "notifications/tools/list_changed", "params": {"_meta": {"io.modelcontextprotocol/subscriptionId": subscription}}})
         text(call, "done")
+    elif name == "close-input":  # Without an answer.
+        os.close(0)
+        time.sleep(60)
+    elif name == "pause":  # Reads nothing until a file is there.
+        while not os.path.exists(arguments["file"]):
+            time.sleep(0.01)
+        text(call, "done")
     elif name == "exit":
         sys.exit(arguments.get("status", 0))
     elif name == "sleep":  # Reads nothing meanwhile.
@@ -127,6 +135,8 @@ def request(method, call, params):
 
 if mode == "end-at-start" or (mode.startswith("fail-while-missing=") and not os.path.exists(mode.split("=")[1])):
     sys.exit(4)
+if mode == "ignore-sigterm":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 for line in sys.stdin:
     message = json.loads(line)
     method, call, params = message.get("method"), message.get("id"), message.get("params", {})
@@ -140,3 +150,5 @@ for line in sys.stdin:
         send({"method": "notifications/message", "params": {"level": "info", "data": "initialized"}})
     elif method == "notifications/cancelled" and params.get("requestId") in held:
         held.remove(params["requestId"])
+if mode == "ignore-sigterm":
+    time.sleep(60)
