@@ -74,8 +74,7 @@ fn client_that_closes_its_side_ends_the_front() {
 fn client_that_hangs_up_ends_the_front_while_lines_wait_for_their_turn() {
     // It accepts connections and answers nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let upstream =
-        Upstream { address: silent.local_addr().unwrap(), path: "/mcp".to_owned(), headers_at_once: true };
+    let upstream = Upstream { address: silent.local_addr().unwrap(), path: "/mcp".to_owned(), headers_at_once: true };
     let (front_input, mut input) = pipe().unwrap();
     let (_output, front_output) = pipe().unwrap();
     let (sender, ended) = mpsc::channel();
