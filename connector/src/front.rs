@@ -128,8 +128,8 @@ fn start(
         copy(&mut to_client, &mut output)
     })?;
     thread::Builder::new().name("front".into()).spawn(move || {
-        let end =
-            run(upstream, errors, reader, writer, &hung_up).unwrap_or_else(|error| FrontEnd::SessionLost(error.to_string()));
+        let end = run(upstream, errors, reader, writer, &hung_up)
+            .unwrap_or_else(|error| FrontEnd::SessionLost(error.to_string()));
         // The other thread drops its sender when it has written everything.
         let _ = all_written.recv_timeout(LAST_WAIT);
         ended(end);

@@ -22,8 +22,7 @@ const AFTER_END: Duration = Duration::from_secs(1);
 
 /// Copies until the end.
 pub(super) async fn copy(mut from: ChildStderr, prefix: String, errors: Errors, mut state: watch::Receiver<State>) {
-    let mut lines =
-        Lines { partial: Vec::with_capacity(LINE_BYTES), text: String::new(), count: 0, prefix, errors };
+    let mut lines = Lines { partial: Vec::with_capacity(LINE_BYTES), text: String::new(), count: 0, prefix, errors };
     let mut chunk = vec![0; LINE_BYTES];
     let over = async {
         let _ = state.wait_for(State::is_gone).await;
