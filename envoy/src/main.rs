@@ -30,8 +30,8 @@ enum Command {
     /// shell, once per session, or once for all clients from protocol version 2026-07-28 on. It has this environment less the
     /// sidecar's own settings (`env LOG_LEVEL=debug COMMAND` sets one of those for it). Its standard error is passed on.
     ///
-    /// Exit status: 0 after a drain by SIGTERM or SIGINT; 2 if settings are refused, or the command is not found; else Envoy's
-    /// exit status.
+    /// Exit status: 0 after a drain by SIGTERM, SIGINT or SIGHUP; 2 if settings are refused, or the command is not found; else
+    /// Envoy's exit status.
     #[command(override_usage = "mcp-sidecar run [-- COMMAND [ARGUMENT]...]")]
     Run(ServerCommand),
     /// Serves MCP on standard input and output, as the server in a desktop client's configuration.
@@ -39,8 +39,8 @@ enum Command {
     /// Messages pass through Envoy to COMMAND, or to the remote server in MCP_UPSTREAM_URL. Ports that are not set are free
     /// ones on 127.0.0.1. All messages of the sidecar go to standard error, with the address of the metrics.
     ///
-    /// Exit status: 0 after the end of the input, SIGTERM or SIGINT; 1 if the session with the server is lost; 2 if settings are
-    /// refused, or the command is not found; else Envoy's exit status.
+    /// Exit status: 0 after the end of the input, SIGTERM, SIGINT or SIGHUP; 1 if the session with the server is lost; 2 if
+    /// settings are refused, or the command is not found; else Envoy's exit status.
     #[command(override_usage = "mcp-sidecar stdio [-- COMMAND [ARGUMENT]...]")]
     Stdio(ServerCommand),
     /// Checks a plugin configuration file: prints "ok", or all problems with exit status 2.
