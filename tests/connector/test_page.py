@@ -308,10 +308,18 @@ def test_call_with_curl_is_counted(home: Path) -> None:
     port = free_port()
     with served(home, "mcp-sidecar run -- npx", port) as sidecar:
         commands = block.replace("localhost:4000", f"127.0.0.1:{port}").replace("localhost:9902", f"127.0.0.1:{sidecar.probe_port}")
-        done = subprocess.run(["sh", "-euc", commands], capture_output=True, text=True, timeout=DEADLINE)
-    assert done.returncode == 0, done
-    assert "STAND_IN" in done.stdout, "the result of the call"
-    [line] = [line for line in done.stdout.splitlines() if line.startswith("mcp_tool_calls_total")]
+        call, rest = commands.split("sleep 2", 1)
+        [show] = [line for line in rest.splitlines() if "mcp_tool_calls_total" in line]
+        done = subprocess.run(["sh", "-euc", call], capture_output=True, text=True, timeout=DEADLINE)
+        assert done.returncode == 0, done
+        assert "STAND_IN" in done.stdout, "the result of the call"
+        # In place of the page's wait, which is too short on a busy machine.
+        lines: list[str] = []
+        def shown() -> bool:
+            lines[:] = subprocess.run(["sh", "-uc", show], capture_output=True, text=True, timeout=DEADLINE).stdout.splitlines()
+            return bool(lines)
+        wait_for("the series of the call", shown)
+    [line] = lines
     assert 'tool_name="echo"' in line and line.endswith(" 1")
 
 
