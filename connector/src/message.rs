@@ -227,13 +227,13 @@ impl Message {
         self.string(&self.range_in_meta(PROTOCOL_VERSION)?)
     }
 
-    /// A member of `params._meta`, as it stands in the text. It must be one of [`META`].
+    /// A member of `params._meta`, as it stands in the text. It must be one of `META`.
     #[must_use]
     pub fn meta(&self, name: &str) -> Option<&str> {
         self.str().get(self.range_in_meta(name)?)
     }
 
-    /// A member of `params`, if it is a string. It must be one of [`PARAMS`].
+    /// A member of `params`, if it is a string. It must be one of `PARAMS`.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<String> {
         self.string(&self.range_in_params(name)?)
