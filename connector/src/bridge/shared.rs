@@ -226,7 +226,7 @@ impl Running {
                 Routed::Call(number) if self.calls.borrow().lists_tools(number) => {
                     self.tools.borrow_mut().learn(message.text());
                 }
-                Routed::Call(_) | Routed::Nowhere => {}
+                Routed::Call(_) | Routed::Dropped => {}
                 Routed::Reply(text) => self.write(text),
                 Routed::Cancel(number) => self.cancel(number),
             }

@@ -1,6 +1,6 @@
 //! The standard error of the sidecar: whole lines, written by a thread of their own.
 //!
-//! Whoever started the sidecar may not read its standard error. Then this thread waits, and no one else. What waits is bounded;
+//! The process that started the sidecar may not read its standard error. Then only this thread waits. What waits is bounded;
 //! what does not fit is dropped and counted, and one line says how many lines were.
 
 use std::fs::File;

@@ -85,7 +85,7 @@ async fn write(mut stdin: ChildStdin, mut entries: mpsc::Receiver<Entry>, mut st
     };
     tokio::select! {
         () = lines => {}
-        // Also when a process that the program left behind holds the pipe, which nobody reads.
+        // Also when a process that the program left behind holds the pipe, which has no reader.
         _ = state.wait_for(|state| !state.is_running()) => {}
     }
 }

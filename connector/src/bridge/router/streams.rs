@@ -199,7 +199,7 @@ impl Streams {
         }
     }
 
-    /// A stream is over if it has no open calls: after the answers of a POST, or if nobody reads it.
+    /// A stream is over if it has no open calls: after the answers of a POST, or if it has no reader.
     pub(super) fn end_if_answered(&mut self, id: StreamId) {
         let Some(stream) = self.open.get_mut(&id).filter(|stream| stream.calls == 0) else { return };
         if stream.reader.is_none() {

@@ -5,7 +5,7 @@
 //! `subscriptions/listen`. The first number is random, so that a client does not know the numbers of others.
 //!
 //! A log message has no such value. Programs send some for requests that did not ask for them (`logLevel` in `_meta`), so it
-//! belongs to a request only if that one asked, and no other is open. Else it goes nowhere, rather than to another client. The
+//! belongs to a request only if that one asked, and no other is open. Otherwise it is dropped, so that no other client gets it. The
 //! same is true of all other notifications without a known token or subscription.
 //!
 //! Bound: [`WAITING_BYTES`] for each request, and one message more.
@@ -55,7 +55,7 @@ pub(super) enum Routed {
     /// It waits for the client of this request.
     Call(u64),
     /// It belongs to no open request, or it cannot be known to which.
-    Nowhere,
+    Dropped,
     /// This is to be written to the program.
     Reply(Bytes),
     /// The client does not read: its request was dropped, and is to be cancelled.
@@ -95,24 +95,24 @@ impl Calls {
     pub(super) fn route(&mut self, message: &Message) -> Routed {
         match message.kind() {
             Kind::Result(id) | Kind::Error(Some(id)) => self.answer(id, message),
-            Kind::Error(None) => Routed::Nowhere,
+            Kind::Error(None) => Routed::Dropped,
             Kind::Request(method, _) => match message.raw(Place::Id) {
                 Some(id) if id.len() <= ID_BYTES => Routed::Reply(refuse(method, id)),
-                _ => Routed::Nowhere,
+                _ => Routed::Dropped,
             },
             Kind::Notification(method) => self.notify(method, message),
         }
     }
 
     fn answer(&mut self, id: &Id, message: &Message) -> Routed {
-        let Some((number, call)) = self.find(Some(id)) else { return Routed::Nowhere };
+        let Some((number, call)) = self.find(Some(id)) else { return Routed::Dropped };
         match call.state {
             State::Open => {}
             // A second answer: the first may still wait for the client.
-            State::Over => return Routed::Nowhere,
+            State::Over => return Routed::Dropped,
             State::Left => {
                 self.open.remove(&number);
-                return Routed::Nowhere;
+                return Routed::Dropped;
             }
         }
         let mut places = vec![(Place::Id, &*call.id)];
@@ -137,9 +137,9 @@ impl Calls {
         } else {
             self.find(value.as_ref())
         };
-        let Some((number, call)) = found.filter(|(_, call)| call.state == State::Open) else { return Routed::Nowhere };
+        let Some((number, call)) = found.filter(|(_, call)| call.state == State::Open) else { return Routed::Dropped };
         let original = if place == Place::ProgressToken { call.token.as_deref() } else { Some(&*call.id) };
-        let Some(original) = original else { return Routed::Nowhere };
+        let Some(original) = original else { return Routed::Dropped };
         if call.bytes > WAITING_BYTES {
             call.drop_all();
             call.state = State::Left;
