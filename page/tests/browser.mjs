@@ -5,6 +5,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+/** Limit of all waits, in seconds. Only a failing test waits that long. */
+export const LONGEST = 60;
+
 export class Browser {
   #next = 1;
   #waiting = new Map();
@@ -47,7 +50,15 @@ export class Browser {
   send(method, params = {}, sessionId = undefined) {
     const id = this.#next++;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject, method });
+      const late = setTimeout(() => {
+        this.#waiting.delete(id);
+        reject(new Error(`${method}: no answer of Chromium within ${LONGEST} s`));
+      }, LONGEST * 1000);
+      const settle = (end) => (value) => {
+        clearTimeout(late);
+        end(value);
+      };
+      this.#waiting.set(id, { resolve: settle(resolve), reject: settle(reject), method });
       this.process.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
     });
   }
@@ -131,7 +142,7 @@ class Tab {
   }
 
   /** Waits until an expression is true. */
-  async until(expression, seconds = 15) {
+  async until(expression, seconds = LONGEST) {
     for (const end = Date.now() + seconds * 1000; ; ) {
       const value = await this.evaluate(expression).catch(() => null);
       if (value) return value;

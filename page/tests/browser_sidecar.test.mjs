@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { bytes, count, duration } from "../src/format.js";
-import { Browser } from "./browser.mjs";
+import { Browser, LONGEST } from "./browser.mjs";
 import { PROBLEMS, STATE, milliseconds, rows, text } from "./expressions.mjs";
 import { Client, Sidecar } from "./sidecar.mjs";
 
@@ -12,7 +12,9 @@ let browser;
 let sidecar;
 
 before(async () => {
-  [browser, sidecar] = await Promise.all([Browser.start(), Sidecar.start()]);
+  // One after the other: if one fails, what was started is stopped.
+  browser = await Browser.start();
+  sidecar = await Sidecar.start();
 });
 
 after(async () => {
@@ -99,7 +101,7 @@ test("numbers_on_the_page_equal_the_scrape", async () => {
 });
 
 async function scrapeThat(isRight) {
-  for (const end = Date.now() + 15_000; Date.now() < end; await milliseconds(100)) {
+  for (const end = Date.now() + LONGEST * 1000; Date.now() < end; await milliseconds(100)) {
     const scrape = await sidecar.metrics();
     if (isRight(scrape)) return scrape;
   }

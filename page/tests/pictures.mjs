@@ -29,7 +29,7 @@ try {
   for (const [width, height] of [[390, 844], [820, 1180], [1440, 900]]) {
     for (const scheme of ["light", "dark"]) {
       const tab = await browser.open(standIn.url, { width, height, scheme, script: CLOCK, timezone: "UTC" });
-      await tab.until("isOver()", 60);
+      await tab.until("isOver()");
       await tab.until("document.querySelectorAll('#problems li').length > 0");
       await writeFile(`${directory}/page-${width}-${scheme}.png`, await tab.picture());
       await tab.close();

@@ -33,12 +33,15 @@ export class Sidecar {
     });
     sidecar.ended = new Promise((resolve) => sidecar.process.on("close", resolve));
     for (const stream of [sidecar.process.stdout, sidecar.process.stderr]) stream.on("data", (data) => (sidecar.#log += data));
-    await sidecar.#ready();
+    await sidecar.#ready().catch(async (error) => {
+      await sidecar.stop();
+      throw error;
+    });
     return sidecar;
   }
 
   async #ready() {
-    for (const end = Date.now() + 30_000; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+    for (const end = Date.now() + 60_000; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
       const response = await fetch(`${this.page}ready`).catch(() => null);
       if (response?.status === 200) return;
       if (Date.now() > end || this.process.exitCode !== null) throw new Error(`the sidecar is not ready: ${this.#log}`);
