@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Limit of all waits, in seconds. Only a failing test waits that long. */
-export const LONGEST = 60;
+export const LONGEST = 120;
 
 export class Browser {
   #next = 1;

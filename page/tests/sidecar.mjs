@@ -41,7 +41,7 @@ export class Sidecar {
   }
 
   async #ready() {
-    for (const end = Date.now() + 60_000; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+    for (const end = Date.now() + 120_000; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
       const response = await fetch(`${this.page}ready`).catch(() => null);
       if (response?.status === 200) return;
       if (Date.now() > end || this.process.exitCode !== null) throw new Error(`the sidecar is not ready: ${this.#log}`);
