@@ -27,6 +27,7 @@ mod problem;
 mod process;
 mod server_program;
 mod tls_files;
+mod top;
 
 pub use audit_log::refused_audit_log;
 pub use drain::drain;
@@ -46,3 +47,4 @@ pub use probe::probe;
 pub use problem::Problem;
 pub use server_program::ServerProgram;
 pub use tls_files::refused_files;
+pub use top::{Column, TopOptions, top};
