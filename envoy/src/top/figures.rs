@@ -78,12 +78,12 @@ impl Outcomes {
 
     /// All operations.
     pub(super) fn total(&self) -> f64 {
-        self.ended.values().sum()
+        sum(self.ended.values().copied())
     }
 
     /// Operations that failed.
     pub(super) fn failed(&self) -> f64 {
-        self.failures().iter().map(|(_, count)| count).sum()
+        sum(self.failures().into_iter().map(|(_, count)| count))
     }
 
     /// Operations that failed, by error type, the commonest first.
@@ -204,6 +204,11 @@ impl Figures {
         self.methods.retain(|(server, _), _| server == name);
         self.servers.retain(|server, _| server == name);
     }
+}
+
+/// The sum of counters. `Iterator::sum` of no floats is -0.
+fn sum(counters: impl Iterator<Item = f64>) -> f64 {
+    counters.fold(0.0, |sum, counter| sum + counter)
 }
 
 fn key(sample: &Sample<'_>, label: &str) -> Key {

@@ -208,9 +208,9 @@ mod tests {
 
     #[test]
     fn every_column_with_numbers_or_names_is_reached() {
-        let mut column = Column::Server;
-        let reached: Vec<_> = (0..9).map(|_| std::mem::replace(&mut column, column.next())).collect();
+        let reached: Vec<_> =
+            std::iter::successors(Some(Column::Server), |column| Some(column.next())).take(9).collect();
         assert_eq!(reached, COLUMNS.into_iter().filter(|column| *column != Column::Types).collect::<Vec<_>>());
-        assert_eq!(column, Column::Server);
+        assert_eq!(Column::Definition.next(), Column::Server);
     }
 }

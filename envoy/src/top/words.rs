@@ -7,7 +7,7 @@ use super::text::{count, counted};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Lines about what fails, at most; one more says how many there are.
+/// Lines about what fails, at most; one more line counts the rest.
 const FAILING: usize = 5;
 
 /// A line of words.
@@ -57,7 +57,7 @@ fn failing(view: &View) -> Vec<String> {
         .map(|(what, key, outcomes)| failure(what, key, outcomes, names_server, &when))
         .collect();
     if let Some(more @ 1..) = failed.len().checked_sub(FAILING) {
-        lines.push(format!("{} failed too", counted(more as f64, "more tool or method")));
+        lines.push(format!("further tools and methods that failed: {more}"));
     }
     lines
 }
@@ -180,7 +180,7 @@ mod tests {
         let page: String = (1..8).map(|number| calls("w", &format!("t{number}"), 0, number)).collect();
         let texts = texts(&view(&page));
         assert!(texts[0].starts_with("7 of 7 calls of t7"), "{texts:?}");
-        assert_eq!(texts[5..], ["2 more tools or methods failed too".to_owned()]);
+        assert_eq!(texts[5..], ["further tools and methods that failed: 2".to_owned()]);
     }
 
     #[test]
