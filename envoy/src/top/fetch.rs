@@ -13,7 +13,7 @@ pub(super) const DEFAULT: &str = "http://127.0.0.1:9902";
 /// Timeout of a request. Envoy writes a page of 10,000 series in a fraction of a second.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest page, in bytes. Ten thousand series have about 2 MB.
-const LONGEST_PAGE: u64 = 256 << 20;
+const LONGEST_PAGE: u64 = 64 << 20;
 /// Path of the metrics at a sidecar's probe port.
 const PATH: &str = "/metrics";
 const ALLOWED: &str =

@@ -32,7 +32,9 @@ pub(super) fn lines(view: &View) -> Vec<Words> {
 
 fn unreachable(figures: &Figures) -> impl Iterator<Item = String> {
     let names = figures.servers.iter().filter(|(_, server)| server.is_available == Some(false)).map(|(name, _)| name);
-    names.map(|name| format!("the server {name} cannot be reached; is it running, and is MCP_UPSTREAM_URL right?"))
+    names.map(|name| {
+        format!("the server {name} cannot be reached; check that it runs, and that the sidecar has its address")
+    })
 }
 
 /// What failed in the last minute; without a second page, since the start.
@@ -190,7 +192,7 @@ mod tests {
                mcp_sse_streams_active{server_name=\"w\"} 2\n";
         let found = lines(&view(&page));
         let expected = [
-            ("the server w cannot be reached; is it running, and is MCP_UPSTREAM_URL right?", true),
+            ("the server w cannot be reached; check that it runs, and that the sidecar has its address", true),
             ("w: unreachable, 1 session, 2 streams, 0 operations in flight", false),
         ];
         assert_eq!(found, expected.map(|(text, is_alarm)| Words { text: text.to_owned(), is_alarm }));
