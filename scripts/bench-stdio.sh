@@ -33,6 +33,8 @@ command_of() {
   esac
 }
 
+# ToolHive is built with Go.
+scripts/prerequisites.sh go
 prepare_bench
 [ $# -gt 0 ] || set -- mcp-sidecar bridge-alone supergateway mcp-proxy toolhive
 case " $* " in *" mcp-sidecar "* | *" bridge-alone "*) build_sidecar ;; esac

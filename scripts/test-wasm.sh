@@ -18,5 +18,8 @@ if [ "$locked" != "$WASM_BINDGEN_CLI" ]; then
 fi
 
 PATH=$(scripts/get.sh wasm-bindgen):$PATH
+# The runner writes its script into a temporary folder. Node reads the nearest package.json above it, so it must not be /tmp, where others may have one.
+export TMPDIR=$CARGO_TARGET_DIR/tmp
+mkdir -p "$TMPDIR"
 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=wasm-bindgen-test-runner \
   cargo test --locked -p mcp-observe --target wasm32-unknown-unknown

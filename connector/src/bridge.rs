@@ -8,6 +8,8 @@
 //!
 //! **What this does not do:** authorization, TLS, CORS; Envoy stands in front.
 
+mod accept;
+mod body;
 mod event;
 mod http_sse;
 mod modern;
@@ -40,6 +42,8 @@ pub const HEALTH_PATH: &str = "/.mcp-sidecar/health";
 pub struct Settings {
     /// The MCP server.
     pub command: Command,
+    /// Its name in messages beside the program's, if it has one.
+    pub name: Option<String>,
     /// Most sessions of revisions up to 2025-11-25 at a time.
     pub sessions: usize,
     /// How long a session may be without a client that reads and without a message.
@@ -51,21 +55,36 @@ pub struct Settings {
 /// How long the bridge waits. Tests have shorter times.
 #[derive(Clone, Copy, Debug)]
 struct Times {
-    /// If the program sends nothing for this long, a response begins as an event stream: proxies limit the wait for the headers.
+    /// In a session: if the program sends nothing for this long, a response begins as an event stream.
+    first: Duration,
+    /// The same for `initialize` and for 2026-07-28: proxies limit the wait for the headers.
     headers: Duration,
     /// How long what a program sends for a cancelled request is expected.
     cancelled: Duration,
+    /// How long a program whose standard input is closed is waited for: it may be about to exit.
+    closed_input: Duration,
+    /// How long a stream of HTTP+SSE is kept without `initialize`.
+    unused_stream: Duration,
+    /// How long `initialize` waits for the program of a session that is over.
+    slot: Duration,
     /// Between two trials of a program that could not be started.
     retry: Duration,
     /// How long a trial waits for the answer to `initialize`.
     trial: Duration,
+    /// After this, a program that does not answer `initialize` is told about.
+    silent: Duration,
 }
 
 const TIMES: Times = Times {
+    first: Duration::from_millis(50),
     headers: Duration::from_secs(5),
     cancelled: Duration::from_secs(10),
+    closed_input: Duration::from_secs(1),
+    unused_stream: Duration::from_secs(30),
+    slot: Duration::from_secs(7),
     retry: Duration::from_secs(10),
     trial: Duration::from_secs(10),
+    silent: Duration::from_secs(30),
 };
 
 /// A running bridge. It runs until [`Bridge::end`] is called or the value is dropped.

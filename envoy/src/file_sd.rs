@@ -7,7 +7,7 @@
 //! **What this does not do:** the address is the one at which this machine reaches the listener. A collector in another
 //! container or on another machine needs another way (`docs/fleet.md`).
 
-use crate::abandoned::is_abandoned;
+use crate::abandoned::is_abandoned_file;
 use crate::environment::Settings;
 use crate::problem::Problem;
 use serde_json::json;
@@ -24,9 +24,7 @@ const NAME: (&str, &str) = ("mcp-sidecar-", ".json");
 const MODE: u32 = 0o644;
 
 /// A problem if the directory cannot be written. Removes the files of launchers that were killed.
-#[must_use]
-pub fn refused_file_sd(settings: &Settings) -> Option<Problem> {
-    let directory = settings.file_sd.as_ref()?;
+pub(crate) fn refused_file_sd(directory: &Path) -> Option<Problem> {
     match new_file(directory) {
         Ok(_) => {
             remove_abandoned(directory);
@@ -50,13 +48,17 @@ fn new_file(directory: &Path) -> io::Result<NamedTempFile> {
 
 fn remove_abandoned(directory: &Path) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with(NAME.0) && name.ends_with(NAME.1) && is_abandoned(&entry.path()) {
+        if is_target_file(&entry.file_name().to_string_lossy()) && is_abandoned_file(&entry.path()) {
             // A failure is ignored: another launcher removed it.
             let _ = fs::remove_file(entry.path());
         }
     }
+}
+
+/// Whether a file has a name that [`TargetFile::write`] gives. Others are not touched.
+fn is_target_file(name: &str) -> bool {
+    let id = name.strip_prefix(NAME.0).and_then(|name| name.strip_suffix(NAME.1));
+    id.is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The file of this sidecar. It is removed when it is dropped.
@@ -102,4 +104,23 @@ fn targets(settings: &Settings) -> serde_json::Value {
             "deployment_environment": service.environment,
         },
     }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_target_file, remove_abandoned};
+    use std::fs;
+
+    #[test]
+    fn only_files_that_are_named_by_a_process_id_are_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let others = ["mcp-sidecar-.json", "mcp-sidecar-team.json", "mcp-sidecar-1a.json", "mcp-sidecar-1", "1.json"];
+        for name in others.iter().chain(&["mcp-sidecar-17.json"]) {
+            assert_eq!(is_target_file(name), !others.contains(name), "{name}");
+            fs::write(directory.path().join(name), "").unwrap();
+        }
+        remove_abandoned(directory.path());
+        let is_left = |name: &str| directory.path().join(name).exists();
+        assert!(others.iter().all(|name| is_left(name)) && !is_left("mcp-sidecar-17.json"));
+    }
 }

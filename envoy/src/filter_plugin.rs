@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 /// Which configuration files are allowed, as messages show it.
 const ALLOWED: &str =
     "the plugin's configuration alone as a JSON object, such as {\"server_name\": \"weather\"}; not YAML";
+/// The `server_name` of a server that has none.
+pub(crate) const NO_NAME: &str = "upstream";
 /// The variable that names the configuration file.
 const FILE: &str = "MCP_FILTER_CONFIG";
 /// The variable that has the key for hashed values. Only its name is in the configuration, because Envoy shows the
@@ -107,7 +109,7 @@ impl Overrides {
 
 /// The `server_name` of a configuration.
 pub(crate) fn server_name(config: &Map<String, Value>) -> String {
-    config.get("server_name").and_then(Value::as_str).unwrap_or("upstream").to_owned()
+    config.get("server_name").and_then(Value::as_str).unwrap_or(NO_NAME).to_owned()
 }
 
 /// Sets a field of a block. A block that is not an object stays; the check refuses it.

@@ -50,7 +50,7 @@ enum Ending {
     PortTaken(u8),
 }
 
-/// Runs the sidecar until SIGTERM, SIGINT, Envoy's exit or, for `stdio`, the end of the input. Returns the launcher's exit
+/// Runs the sidecar until SIGTERM, SIGINT, SIGHUP, Envoy's exit or, for `stdio`, the end of the input. Returns the launcher's exit
 /// status.
 ///
 /// # Errors
@@ -62,8 +62,12 @@ pub fn run(settings: &Settings, machine: Machine) -> io::Result<u8> {
         console::write_errors_by_a_thread()?;
     }
     let (sender, events) = mpsc::channel();
-    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2])?;
-    forward_signals(signals, sender.clone());
+    // Before there is anything that would be left behind.
+    let mut signals = vec![SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2];
+    if !is_hang_up_ignored() {
+        signals.push(SIGHUP);
+    }
+    forward_signals(Signals::new(signals)?, sender.clone());
     let bridge = settings.upstream.program().map(RunningBridge::start).transpose()?;
     let mut choices = 1;
     let status = loop {
@@ -78,6 +82,16 @@ pub fn run(settings: &Settings, machine: Machine) -> io::Result<u8> {
     }
     console::flush();
     Ok(status)
+}
+
+/// Whether SIGHUP was ignored when this process was started, as `nohup` does. Without that it ends the sidecar as SIGTERM does: the
+/// terminal was closed.
+fn is_hang_up_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The first signal has the lowest bit.
+    mask.is_some_and(|mask| mask & (1 << (SIGHUP - 1)) != 0)
 }
 
 fn forward_signals(mut signals: Signals, sender: Sender<Event>) {
@@ -143,7 +157,7 @@ impl<'a> Sidecar<'a> {
             match event {
                 Some(Event::EnvoyEnded(status)) => return Ok(self.ended(status)),
                 Some(Event::FrontEnded(end)) => return Ok(Ending::Status(self.stop_after(&end))),
-                Some(Event::Signal(SIGTERM | SIGINT)) => return Ok(Ending::Status(self.stop())),
+                Some(Event::Signal(SIGTERM | SIGINT | SIGHUP)) => return Ok(Ending::Status(self.stop())),
                 Some(Event::Signal(signal)) => self.forward(signal),
                 None if starting.is_some_and(|bootstrap| self.admin.serves(bootstrap)) => self.begin()?,
                 None => {}
@@ -230,7 +244,9 @@ impl<'a> Sidecar<'a> {
     fn interrupted(&self, wait: Duration) -> Option<u8> {
         match self.next(wait)? {
             Event::EnvoyEnded(status) => Some(shell_status(status)),
-            Event::Signal(signal @ (SIGTERM | SIGINT)) => Some(self.end(u8::try_from(128 + signal).unwrap_or(u8::MAX))),
+            Event::Signal(signal @ (SIGTERM | SIGINT | SIGHUP)) => {
+                Some(self.end(u8::try_from(128 + signal).unwrap_or(u8::MAX)))
+            }
             Event::Signal(signal) => {
                 self.forward(signal);
                 None

@@ -26,6 +26,7 @@ mod probe;
 mod problem;
 mod process;
 mod server_program;
+mod temporary;
 mod tls_files;
 mod top;
 
@@ -37,7 +38,6 @@ pub use environment::{
     Settings, Upstream, unknown_variables,
 };
 pub use envoy_binary::EnvoyBinary;
-pub use file_sd::refused_file_sd;
 pub use filter_plugin::{FilterPlugin, check};
 pub use forward_proxy::ForwardProxy;
 pub use launcher::run;

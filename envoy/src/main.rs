@@ -1,8 +1,13 @@
 //! The command `mcp-sidecar`.
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
-use mcp_sidecar::{CommandLine, Machine, Running, Settings, TopOptions};
+use mcp_sidecar::{CommandLine, Machine, Problem, Running, Settings, TopOptions};
 use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -25,8 +30,8 @@ enum Command {
     /// shell, once per session, or once for all clients from protocol version 2026-07-28 on. It has this environment less the
     /// sidecar's own settings (`env LOG_LEVEL=debug COMMAND` sets one of those for it). Its standard error is passed on.
     ///
-    /// Exit status: 0 after a drain by SIGTERM or SIGINT; 2 if settings are refused, or the command is not found; else Envoy's
-    /// exit status.
+    /// Exit status: 0 after a drain by SIGTERM, SIGINT or SIGHUP; 2 if settings are refused, or the command is not found; else
+    /// Envoy's exit status.
     #[command(override_usage = "mcp-sidecar run [-- COMMAND [ARGUMENT]...]")]
     Run(ServerCommand),
     /// Serves MCP on standard input and output, as the server in a desktop client's configuration.
@@ -34,8 +39,8 @@ enum Command {
     /// Messages pass through Envoy to COMMAND, or to the remote server in MCP_UPSTREAM_URL. Ports that are not set are free
     /// ones on 127.0.0.1. All messages of the sidecar go to standard error, with the address of the metrics.
     ///
-    /// Exit status: 0 after the end of the input, SIGTERM or SIGINT; 1 if the session with the server is lost; 2 if settings are
-    /// refused, or the command is not found; else Envoy's exit status.
+    /// Exit status: 0 after the end of the input, SIGTERM, SIGINT or SIGHUP; 1 if the session with the server is lost; 2 if
+    /// settings are refused, or the command is not found; else Envoy's exit status.
     #[command(override_usage = "mcp-sidecar stdio [-- COMMAND [ARGUMENT]...]")]
     Stdio(ServerCommand),
     /// Checks a plugin configuration file: prints "ok", or all problems with exit status 2.
@@ -69,7 +74,14 @@ struct ServerCommand {
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => match misplaced_command(&error, std::env::args_os().nth(1)) {
+            Some(problem) => return refuse(&[problem]),
+            None => error.exit(),
+        },
+    };
+    match arguments.command {
         Command::Run(server) => run(server, false),
         Command::Stdio(server) => run(server, true),
         Command::Drain => drain(),
@@ -91,6 +103,23 @@ fn main() -> ExitCode {
     }
 }
 
+/// The problem of a command that does not follow `--`.
+fn misplaced_command(error: &clap::Error, subcommand: Option<OsString>) -> Option<Problem> {
+    let subcommand = subcommand?.into_string().ok().filter(|name| matches!(name.as_str(), "run" | "stdio"))?;
+    let ContextValue::String(word) = error.get(ContextKind::InvalidArg)? else { return None };
+    let is_command = error.kind() == ErrorKind::UnknownArgument && !word.starts_with('-');
+    let message = format!("{word:?} must follow \"--\": mcp-sidecar {subcommand} -- {word} ...");
+    is_command.then(|| Problem::new("COMMAND", message))
+}
+
+/// Whether another program holds both ends, as a client does. Some clients use sockets in place of pipes.
+fn is_started_by_a_client() -> bool {
+    [io::stdin().as_fd(), io::stdout().as_fd()].iter().all(|end| {
+        let kind = end.try_clone_to_owned().and_then(|end| File::from(end).metadata()).map(|end| end.file_type());
+        kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket())
+    })
+}
+
 fn own_readiness() -> String {
     let port = variable("PROBE_PORT").filter(|port| !port.is_empty()).unwrap_or_else(|| "9902".to_owned());
     format!("http://127.0.0.1:{port}/ready")
@@ -105,9 +134,14 @@ fn run(server: ServerCommand, is_stdio: bool) -> ExitCode {
         Err(problems) => return refuse(&problems),
     };
     print(&settings.remarks);
+    if !is_stdio && is_started_by_a_client() {
+        eprintln!(
+            "mcp-sidecar: run serves HTTP on port {}; in a client's configuration use \"stdio\" in its place",
+            settings.listener.port()
+        );
+    }
     let mut problems = [mcp_sidecar::taken_ports(&settings), mcp_sidecar::refused_files(&settings)].concat();
     problems.extend(mcp_sidecar::refused_audit_log(&settings));
-    problems.extend(mcp_sidecar::refused_file_sd(&settings));
     if !problems.is_empty() {
         return refuse(&problems);
     }

@@ -75,9 +75,13 @@ pub fn taken_ports(settings: &Settings) -> Vec<Problem> {
     let admin = SocketAddr::from((LOOPBACK, settings.admin_port));
     let ports = [("PORT", settings.listener), ("PROBE_PORT", settings.probe), ("ADMIN_PORT", admin)];
     let taken = ports.into_iter().filter(|(_, address)| is_taken(*address));
+    let change = if settings.is_stdio { "unset" } else { "set" };
     taken
         .map(|(variable, address)| {
-            Problem::new(variable, format!("port {} is in use; allowed: a free port", address.port()))
+            let port = address.port();
+            let advice =
+                format!("probably by another mcp-sidecar: end it, or {change} PORT, PROBE_PORT and ADMIN_PORT");
+            Problem::new(variable, format!("port {port} is in use; allowed: a free port; {advice}"))
         })
         .collect()
 }

@@ -4,6 +4,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::Pid;
+use std::fs;
 use std::io::{self, PipeReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -11,17 +12,23 @@ use std::process::{Child, Command, ExitStatus};
 use std::thread;
 use tempfile::NamedTempFile;
 
+use crate::abandoned::{SETTING_UP, is_abandoned_file, is_older_than};
 use crate::audit_log;
 use crate::bootstrap::AUTHORIZATION_VARIABLE;
 use crate::console;
 use crate::environment::Settings;
 use crate::forward_proxy::ForwardProxy;
+use crate::temporary;
 use serde_json::Value;
+
+/// Begin and end of the bootstrap file's name. Envoy knows the format by the end.
+const BOOTSTRAP: (&str, &str) = ("mcp-sidecar-bootstrap-", ".json");
 
 /// A running Envoy.
 pub(crate) struct Process {
     id: Pid,
-    // Readable by this user only, and removed after Envoy has read it: it may contain a hash key.
+    // Readable by this user only, locked, and removed after Envoy has read it: it has the hash key if the
+    // file of MCP_FILTER_CONFIG has it. Of MCP_HASH_KEY it has only the name.
     bootstrap: Option<NamedTempFile>,
 }
 
@@ -34,7 +41,10 @@ impl Process {
     ///
     /// The bootstrap cannot be written to the directory for temporary files, or Envoy does not start.
     pub(crate) fn start(settings: &Settings, bootstrap: &Value) -> io::Result<(Self, Child, PipeReader)> {
-        let mut file = tempfile::Builder::new().prefix("mcp-sidecar-").suffix(".json").tempfile()?;
+        let directory = temporary::directory(std::env::var_os(temporary::VARIABLE));
+        remove_abandoned(&directory);
+        let mut file = tempfile::Builder::new().prefix(BOOTSTRAP.0).suffix(BOOTSTRAP.1).tempfile_in(directory)?;
+        file.as_file().try_lock()?;
         serde_json::to_writer(&mut file, bootstrap)?;
         file.flush()?;
         let mut command = Command::new(&settings.envoy.program);
@@ -84,6 +94,19 @@ impl Process {
     }
 }
 
+/// Removes the bootstrap files of launchers that were killed before Envoy had read them.
+fn remove_abandoned(temporary: &Path) {
+    for entry in fs::read_dir(temporary).into_iter().flatten().flatten() {
+        let (name, path) = (entry.file_name(), entry.path());
+        let name = name.to_string_lossy();
+        let is_bootstrap = name.starts_with(BOOTSTRAP.0) && name.ends_with(BOOTSTRAP.1);
+        if is_bootstrap && is_older_than(&path, SETTING_UP) && is_abandoned_file(&path) {
+            // A failure is ignored: another launcher removed it.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
 /// Ends Envoy when the launcher is killed. Otherwise Envoy would keep the ports, and no process would drain it. Sets the mask of
 /// the files that Envoy creates.
 fn prepare_child(command: &mut Command, mask: Option<Mode>) {
@@ -106,9 +129,26 @@ pub(crate) fn shell_status(status: ExitStatus) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::shell_status;
+    use super::{remove_abandoned, shell_status};
+    use std::fs::{self, File};
     use std::os::unix::process::ExitStatusExt;
     use std::process::ExitStatus;
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn bootstrap_of_a_killed_launcher_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let an_hour_ago = SystemTime::now() - Duration::from_secs(3600);
+        let names = ["mcp-sidecar-bootstrap-a.json", "mcp-sidecar-bootstrap-b.json", "mcp-sidecar-c.json"];
+        let files = names.map(|name| File::create(directory.path().join(name)).unwrap());
+        files.iter().for_each(|file| file.set_modified(an_hour_ago).unwrap());
+        let new = directory.path().join("mcp-sidecar-bootstrap-new.json");
+        fs::write(&new, "").unwrap();
+        files[0].try_lock().unwrap();
+        remove_abandoned(directory.path());
+        let is_left = names.map(|name| directory.path().join(name).exists());
+        assert_eq!((is_left, new.exists()), ([true, false, true], true));
+    }
 
     #[test]
     fn exit_status_or_128_plus_signal() {

@@ -4,7 +4,7 @@
 //! reached the socket would not be counted. The directory is removed at the end. A launcher that is killed leaves it, and
 //! the next one removes it.
 
-use crate::abandoned::{is_abandoned, lock};
+use crate::abandoned::{SETTING_UP, is_abandoned_directory, is_older_than, lock};
 use mcp_connector::Bridge;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
@@ -12,7 +12,6 @@ use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Prefix of the directory's name.
 const PREFIX: &str = "mcp-sidecar-socket-";
@@ -20,8 +19,6 @@ const PREFIX: &str = "mcp-sidecar-socket-";
 const SOCKET: &str = "bridge";
 /// Maximum length of a socket's path on Linux, without the NUL byte.
 const MAX_PATH_BYTES: usize = 107;
-/// A directory that was changed less than this long ago may not have its lock yet.
-const SETTING_UP: Duration = Duration::from_secs(60);
 
 /// Settings of this sidecar without the prefix `MCP_`. The program does not receive them: its own `PORT` would be the
 /// sidecar's.
@@ -121,13 +118,10 @@ impl Drop for RunningBridge {
 
 /// Removes the directories of launchers that were killed.
 fn remove_abandoned(temporary: &Path) {
-    let is_old = |path: &Path| {
-        let changed = fs::symlink_metadata(path).and_then(|metadata| metadata.modified()).ok();
-        changed.and_then(|changed| changed.elapsed().ok()).is_some_and(|age| age > SETTING_UP)
-    };
     for entry in fs::read_dir(temporary).into_iter().flatten().flatten() {
         let path = entry.path();
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) && is_old(&path) && is_abandoned(&path) {
+        let is_named = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        if is_named && is_older_than(&path, SETTING_UP) && is_abandoned_directory(&path) {
             remove(&path);
         }
     }

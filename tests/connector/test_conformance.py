@@ -26,6 +26,7 @@ DIFFERENT: dict[tuple[str, str], dict[tuple[str, str], str]] = {
         ("server-sse-polling", "outgoing-request"): POLLING,
         ("server-sse-polling", "server-sse-disconnect-resume"): POLLING,
         ("server-sse-polling", "server-sse-retry-field"): POLLING,
+        ("server-sse-multiple-streams", "server-sse-streams-functional"): JSON,
     },
     ("rust", "2026-07-28"): {
         ("server-sse-multiple-streams", "server-sse-streams-functional"): JSON,

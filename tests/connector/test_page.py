@@ -77,7 +77,7 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
 class Desktop:
     """A client on standard input and output, which starts one server of a configuration."""
 
-    def __init__(self, home: Path, server: dict, **variables: str) -> None:
+    def __init__(self, home: Path, server: dict, as_json: bool = True, **variables: str) -> None:
         of_server = json.loads(json.dumps(server).replace(HOME, str(home)))
         self.child = subprocess.Popen(
             [of_server["command"], *of_server["args"]],
@@ -85,6 +85,7 @@ class Desktop:
             cwd=home, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )
         self.answers: Queue[dict] = Queue()
+        self.as_json = as_json
         self.errors: list[str] = []
         self.readers = [threading.Thread(target=self.read_answers), threading.Thread(target=self.read_errors)]
         for reader in self.readers:
@@ -92,7 +93,7 @@ class Desktop:
 
     def read_answers(self) -> None:
         for line in self.child.stdout:
-            self.answers.put(json.loads(line))
+            self.answers.put(json.loads(line) if self.as_json else {"line": line})
 
     def read_errors(self) -> None:
         self.errors.extend(self.child.stderr)
@@ -139,8 +140,8 @@ class Desktop:
 def desktop(home: Path) -> Iterator[Callable[..., Desktop]]:
     running: list[Desktop] = []
 
-    def start(server: dict, **variables: str) -> Desktop:
-        running.append(Desktop(home, server, **variables))
+    def start(server: dict, as_json: bool = True, **variables: str) -> Desktop:
+        running.append(Desktop(home, server, as_json, **variables))
         return running[-1]
 
     yield start
@@ -269,6 +270,11 @@ def seen(text: str) -> str:
     ("words", "variables", "text"),
     [
         (["--", "npxx"], {}, "npxx: not found on the PATH"),
+        (["npx", "-y", "server"], {}, '"npx" must follow "--"'),
+        (["--", "npx -y server"], {}, "this is one word"),
+        (["--", "~/server"], {}, '"~" is not replaced'),
+        (["--", "npx"], {"ENVOY_BIN": "~/mcp-sidecar/envoy"}, '"~" is not replaced'),
+        (["--", "./server"], {}, "no such file in the working directory"),
         (["--", "./mcp-sidecar"], {}, "a directory"),
         (["--", "./mcp-sidecar/mcp_observability.wasm"], {}, "not executable"),
         (["--", "npx"], {"ENVOY_BIN": ""}, '"envoy" cannot be started'),
@@ -277,6 +283,8 @@ def seen(text: str) -> str:
         ([], {}, "MCP_UPSTREAM_URL"),
         (["--", "npx"], {"MCP_SIDECAR_FILE_SD": "missing"}, "MCP_SIDECAR_FILE_SD: no file can be written"),
         (["--", "npx"], {"TMPDIR": "/" + 120 * "a"}, "is too long for the path of a Unix socket"),
+        (["--", "npx"], {"TMPDIR": "/absent"}, "TMPDIR: no file can be made in"),
+        ([], {"TMPDIR": "/proc", "MCP_UPSTREAM_URL": "http://localhost:1"}, "TMPDIR: no file can be made in"),
     ],
 )
 @pytest.mark.parametrize("mode", ["run", "stdio"])
@@ -292,6 +300,75 @@ def test_refused_start_is_in_the_table(mode: str, words: list[str], variables: d
         )
     assert done.returncode == 2 and done.stdout == "", done
     assert seen(text.replace("{taken}", "4000")).replace("4000", port) in done.stderr
+
+
+def test_call_with_curl_is_counted(home: Path) -> None:
+    """The commands that begin a session, call a tool and show its series."""
+    [block] = [block for block in blocks("sh") if "tools/call" in block]
+    port = free_port()
+    with served(home, "mcp-sidecar run -- npx", port) as sidecar:
+        commands = block.replace("localhost:4000", f"127.0.0.1:{port}").replace("localhost:9902", f"127.0.0.1:{sidecar.probe_port}")
+        call, rest = commands.split("sleep 2", 1)
+        [show] = [line for line in rest.splitlines() if "mcp_tool_calls_total" in line]
+        done = subprocess.run(["sh", "-euc", call], capture_output=True, text=True, timeout=DEADLINE)
+        assert done.returncode == 0, done
+        assert "STAND_IN" in done.stdout, "the result of the call"
+        # In place of the page's wait, which is too short on a busy machine.
+        lines: list[str] = []
+        def shown() -> bool:
+            lines[:] = subprocess.run(["sh", "-uc", show], capture_output=True, text=True, timeout=DEADLINE).stdout.splitlines()
+            return bool(lines)
+        wait_for("the series of the call", shown)
+    [line] = lines
+    assert 'tool_name="echo"' in line and line.endswith(" 1")
+
+
+def test_run_in_place_of_stdio_is_in_the_table(home: Path, desktop: Callable[..., Desktop]) -> None:
+    ports = {name: str(free_port()) for name in ("PORT", "PROBE_PORT", "ADMIN_PORT")}
+    client = desktop({"command": f"{home}/mcp-sidecar/mcp-sidecar", "args": ["run", "--", "npx"], "env": {
+        "ENVOY_BIN": f"{home}/mcp-sidecar/envoy", **ports}}, as_json=False)
+    text = seen("run serves HTTP on port 4000; in a client's configuration use").replace("4000", ports["PORT"])
+    wait_for("the line about stdio", lambda: text in client.log())
+
+
+def test_message_without_a_session_is_in_the_table(home: Path, desktop: Callable[..., Desktop]) -> None:
+    client = desktop({"command": f"{home}/mcp-sidecar/mcp-sidecar", "args": ["stdio", "--", "npx"], "env": {
+        "ENVOY_BIN": f"{home}/mcp-sidecar/envoy"}})
+    assert seen("no initialize yet") in client.request("tools/call", CALL, 1)["error"]["message"]
+    port = free_port()
+    with served(home, "mcp-sidecar run -- npx", port):
+        answer = post(port, "tools/call", CALL)
+        assert answer["status"] == 400 and seen("Mcp-Session-Id header is required") in answer["error"]["message"]
+        status, text = fetch_status(f"http://127.0.0.1:{port}/absent")
+        assert status == 404 and seen("Not Found: MCP is at /mcp, / and /sse") in text
+
+
+def fetch_status(url: str) -> tuple[int, str]:
+    """Status and body of a failure."""
+    with pytest.raises(urllib.error.HTTPError) as failed:
+        urllib.request.urlopen(url, timeout=DEADLINE)
+    with failed.value as response:
+        return response.status, response.read().decode()
+
+
+def test_crash_that_no_scrape_saw_is_in_the_audit_log(home: Path, desktop: Callable[..., Desktop]) -> None:
+    log = home / "notes.jsonl"
+    client = desktop({"command": f"{home}/mcp-sidecar/mcp-sidecar", "args": ["stdio", "--", "npx", "--end-at-call"], "env": {
+        "ENVOY_BIN": f"{home}/mcp-sidecar/envoy", "MCP_AUDIT_LOG": str(log)}})
+    client.begin()
+    client.request("tools/call", CALL, 2)
+    assert client.child.wait(DEADLINE) == 1
+    [call] = [line for line in map(json.loads, log.read_text().splitlines()) if line["method"] == "tools/call"]
+    assert (call["status"], call["error_type"], call["error_code"]) == ("error", "rpc_error", -32000)
+
+
+@pytest.mark.parametrize(("argument", "status"), [("--end", 0), ("--no-program", 127)])
+def test_program_that_reaches_its_end_is_in_the_table(argument: str, status: int, home: Path) -> None:
+    port = free_port()
+    with served(home, f"MCP_UPSTREAM_NAME=notes mcp-sidecar run -- npx {argument}", port):
+        answer = post(port, "initialize", INITIALIZE)
+    told = f"{seen(f'exited with status {status}')}; its last lines are in the sidecar's standard error"
+    assert answer["error"]["message"] == f"the MCP server `notes` (npx) {told}"
 
 
 def test_program_that_ends_at_once_is_in_the_table(home: Path) -> None:
@@ -330,8 +407,10 @@ def test_log_on_standard_output_and_full_sessions_are_in_the_table(home: Path) -
     port = free_port()
     with served(home, "MCP_STDIO_SESSIONS=1 mcp-sidecar run -- npx --log-on-output", port) as sidecar:
         assert post(port, "initialize", INITIALIZE)["session"]
-        answer = post(port, "initialize", INITIALIZE)
+        answers = [post(port, "initialize", INITIALIZE) for _ in range(3)]
+    for answer in answers:
         assert answer["status"] == 503 and seen("MCP_STDIO_SESSIONS") in answer["error"]["message"]
+    assert sidecar.output.count(seen("a client was refused")) == 1, "it is told once in a while"
     assert seen("is not a JSON-RPC message and was skipped") in sidecar.output
 
 

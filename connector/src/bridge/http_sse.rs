@@ -5,7 +5,7 @@
 use crate::bridge::event;
 use crate::bridge::reply::{self, Refusal, Reply, code};
 use crate::bridge::session::{Events, Initialized};
-use crate::bridge::sessions::{Sessions, too_many};
+use crate::bridge::sessions::Sessions;
 use crate::message::{Body as Posted, Kind};
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -16,8 +16,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 /// `GET /sse`
-pub(super) fn open(sessions: &Rc<Sessions>) -> Reply {
-    let Some(events) = sessions.open() else { return too_many("null", sessions.programs.settings.sessions) };
+pub(super) async fn open(sessions: &Rc<Sessions>) -> Reply {
+    let Some(events) = sessions.open().await else { return sessions.too_many("null") };
     let endpoint = event::endpoint(&format!("/message?sessionId={}", events.session.id));
     reply::events(Stream { endpoint: Some(endpoint), events, sessions: sessions.clone() })
 }
@@ -42,7 +42,7 @@ pub(super) async fn post(query: Option<&str>, body: Posted, sessions: &Rc<Sessio
         (true, Some(_)) => return Err(Refusal::invalid("Server already initialized")),
         (false, _) => return Err(Refusal::invalid("Server not initialized")),
     }
-    session.post(messages).await
+    session.post(messages, None).await
 }
 
 fn session_id(query: Option<&str>) -> Option<&str> {
@@ -75,7 +75,6 @@ impl Body for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.sessions.remove(&self.events.session.id);
-        self.events.session.stop("the client closed its stream");
+        self.sessions.end(&self.events.session, "the client closed its stream");
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::bridge::reply::{Refusal, code};
 use crate::front::tools::Tools;
-use crate::message::{Id, Kind, Message, Place};
+use crate::message::{CLIENT_CAPABILITIES, Id, Kind, Message, Place};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
@@ -14,7 +14,8 @@ use hyper::header::{HeaderMap, HeaderName};
 
 /// The first revision without sessions.
 const FIRST: &str = "2026-07-28";
-const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+/// Longest id or progress token. They are kept while the request is open, and a while after its client left.
+const ID_BYTES: usize = 4096;
 pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
@@ -35,12 +36,43 @@ pub(super) fn check(headers: &HeaderMap, message: &Message) -> Result<bool, Refu
         Kind::Notification(_) => return Ok(false),
         Kind::Result(_) | Kind::Error(_) => return Err(Refusal::invalid("a client sends no answers")),
     };
-    let checked = check_meta(message).and_then(|()| check_headers(headers, message, method)).and_then(|()| {
-        let reason = "Method not found: initialize";
-        let is_initialize = method == "initialize";
-        if is_initialize { Err(Refusal::new(StatusCode::NOT_FOUND, code::METHOD_NOT_FOUND, reason)) } else { Ok(true) }
-    });
-    checked.map_err(|refusal| refusal.of(message.raw(Place::Id).unwrap_or("null")))
+    let checked = check_text(message)
+        .and_then(|()| check_meta(message))
+        .and_then(|()| check_headers(headers, message, method))
+        .and_then(|()| {
+            let reason = "Method not found: initialize";
+            let is_initialize = method == "initialize";
+            if is_initialize {
+                Err(Refusal::new(StatusCode::NOT_FOUND, code::METHOD_NOT_FOUND, reason))
+            } else {
+                Ok(true)
+            }
+        });
+    checked.map_err(|refusal| refusal.of(id_of(message)))
+}
+
+/// The id for a refusal.
+fn id_of(message: &Message) -> &str {
+    message.raw(Place::Id).filter(|id| id.len() <= ID_BYTES).unwrap_or("null")
+}
+
+/// Refuses what programs read in different ways: one client's message would decide what the program is for all others, or would
+/// get what belongs to another request.
+fn check_text(message: &Message) -> Result<(), Refusal> {
+    if !message.has_version() {
+        return Err(Refusal::invalid("`jsonrpc` is not \"2.0\""));
+    }
+    if let Some(name) = message.twice() {
+        return Err(Refusal::invalid(&format!("`{name}` stands twice")));
+    }
+    if message.raw(Place::RequestToken).is_some() && message.value(Place::RequestToken).is_none() {
+        return Err(Refusal::invalid("`progressToken` is not a string or a number"));
+    }
+    let is_long = |place| message.raw(place).is_some_and(|value| value.len() > ID_BYTES);
+    if is_long(Place::Id) || is_long(Place::RequestToken) {
+        return Err(Refusal::invalid(&format!("`id` or `progressToken` has more than {ID_BYTES} bytes")));
+    }
+    Ok(())
 }
 
 fn check_meta(message: &Message) -> Result<(), Refusal> {
@@ -78,7 +110,7 @@ pub(super) fn check_parameters(headers: &HeaderMap, call: &Message, tools: &Tool
         let value = decode(value.as_bytes()).and_then(|value| String::from_utf8(value).ok());
         compare(headers, name, value)
     });
-    compared.map_err(|refusal| refusal.of(call.raw(Place::Id).unwrap_or("null")))
+    compared.map_err(|refusal| refusal.of(id_of(call)))
 }
 
 /// A header must be there once and have the value of the body. Where the body has none, the program says what is wrong.

@@ -10,6 +10,7 @@ use serde_json::json;
 use std::cell::Cell;
 use std::future::Future;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
@@ -63,15 +64,19 @@ impl Programs {
 
     /// How a program ended, as a client is told.
     pub(super) fn ended(&self, how: &HowItEnded) -> String {
-        self.tell(&how.to_string())
+        format!("{}; its last lines are in the sidecar's standard error", self.tell(&how.to_string()))
     }
 
     /// Writes what happened to standard error, and returns it for the client. A client does not see the command's arguments, which
     /// may be secrets.
-    fn tell(&self, what: &str) -> String {
-        let command = &self.settings.command;
-        self.errors.say(&format!("the MCP server `{}` {what}", command.text()));
-        format!("the MCP server `{}` {what}", command.name())
+    pub(super) fn tell(&self, what: &str) -> String {
+        let Settings { command, name, .. } = &self.settings;
+        let server = |program: &str| match name {
+            Some(name) => format!("the MCP server `{name}` ({program}) {what}"),
+            None => format!("the MCP server `{program}` {what}"),
+        };
+        self.errors.say(&server(&command.text()));
+        server(&command.name())
     }
 
     /// Waits until the programs are to end. Returns why, as a client is told.
@@ -107,9 +112,26 @@ impl Programs {
         }
     }
 
+    /// The program that serves all clients ended before it answered a request. That may be due to the request, so a trial decides
+    /// whether starting it works.
+    pub(super) fn doubt_start(self: &Rc<Self>) {
+        if self.is_trying.replace(true) {
+            return;
+        }
+        let programs = self.clone();
+        self.spawn(async move {
+            let is_answered = tokio::select! {
+                is_answered = programs.try_once() => is_answered,
+                _ = programs.ending() => true,
+            };
+            programs.has_failed.set(!is_answered);
+            programs.try_until_healthy().await;
+        });
+    }
+
     async fn try_until_healthy(self: Rc<Self>) {
         let again = async {
-            loop {
+            while !self.is_healthy() {
                 sleep(self.times.retry).await;
                 if self.is_healthy() || self.try_once().await {
                     return;
@@ -123,24 +145,29 @@ impl Programs {
         self.is_trying.set(false);
     }
 
-    /// Starts a program, and ends it once it answered `initialize`. Returns whether it did.
+    /// Whether a program of its own answers `initialize`.
     async fn try_once(self: &Rc<Self>) -> bool {
-        let Ok((mut program, input, mut output)) = self.start() else { return false };
+        self.ask(&initialize(), self.times.trial).await.is_some()
+    }
+
+    /// Starts a program, sends it a request with the id 1, and ends it. Returns the answer, if it comes in time.
+    pub(super) async fn ask(self: &Rc<Self>, request: &Bytes, limit: Duration) -> Option<Message> {
+        let (mut program, input, mut output) = self.start().ok()?;
         let answer = async {
             // If the program is gone, its output tells.
-            let _ = input.send(&initialize()).await;
+            let _ = input.send(request).await;
             loop {
                 match output.next().await {
-                    Line::Message(message) if is_answer(&message) => return true,
+                    Line::Message(message) if is_answer(&message) => return Some(message),
                     Line::Message(_) => {}
-                    Line::End(_) => return false,
+                    Line::End(_) => return None,
                 }
             }
         };
-        let is_answered = timeout(self.times.trial, answer).await.unwrap_or(false);
+        let answer = timeout(limit, answer).await.ok().flatten();
         drop(input);
         program.end().await;
-        is_answered
+        answer
     }
 }
 

@@ -4,7 +4,7 @@ use crate::bridge::event::text_without_id;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame};
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde_json::json;
 use std::convert::Infallible;
@@ -16,7 +16,7 @@ pub(super) type Reply = Response<Pin<Box<dyn Body<Data = Bytes, Error = Infallib
 
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(super) const EVENT_STREAM: &str = "text/event-stream";
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 /// JSON-RPC codes that the bridge itself uses.
 pub(super) mod code {
@@ -62,7 +62,8 @@ impl Refusal {
 
     /// The session is not known, or is over.
     pub(super) fn unknown_session() -> Self {
-        Self::new(StatusCode::NOT_FOUND, code::UNKNOWN_SESSION, "Session not found")
+        let reason = "Session not found: it has ended; send initialize again";
+        Self::new(StatusCode::NOT_FOUND, code::UNKNOWN_SESSION, reason)
     }
 
     /// The same, as the answer to the request with this id.
@@ -73,7 +74,11 @@ impl Refusal {
 
 impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
-        json(refusal.status, error_text(&refusal.id, refusal.code, &refusal.reason).into())
+        let mut reply = json(refusal.status, error_text(&refusal.id, refusal.code, &refusal.reason).into());
+        if refusal.status == StatusCode::SERVICE_UNAVAILABLE {
+            reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        reply
     }
 }
 

@@ -7,7 +7,7 @@
 //!   rest with `Last-Event-ID`.
 //!
 //! Specification: MCP 2025-03-26 to 2025-11-25, basic/transports. **What this does not do:** decide that a session is over.
-//! Bounds: [`ASKED`], and those of `streams.rs`.
+//! Bounds: [`CALLS`], [`ASKED`], [`ID_BYTES`], and those of `streams.rs`.
 
 mod streams;
 
@@ -20,8 +20,12 @@ use std::task::{Context, Poll};
 pub(super) use streams::Reader;
 use streams::{Streams, Waiting};
 
+/// Requests of the client that are open at a time.
+pub(super) const CALLS: usize = 4096;
 /// Requests of the program whose stream is remembered.
 const ASKED: usize = 1024;
+/// Longest id and progress token of the client, as JSON text, and longest id of a request of the program that is remembered.
+pub(super) const ID_BYTES: usize = 4096;
 
 /// The state of one session's streams.
 #[derive(Debug, Default)]
@@ -45,9 +49,23 @@ struct Call {
     is_cancelled: bool,
 }
 
-/// A request with the id of an open one.
+/// A call that was opened. The number tells it from a later one with the same id.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Duplicate(pub(super) Id);
+pub(super) struct Opened {
+    pub(super) id: Id,
+    pub(super) number: u64,
+}
+
+/// Why no call was opened.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NotOpened {
+    /// A request has the id of an open one.
+    Duplicate(Id),
+    /// An id or a progress token is longer than [`ID_BYTES`].
+    TooLong,
+    /// So many are open that this one cannot be.
+    TooMany(Id),
+}
 
 /// What became of a message of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,36 +95,52 @@ impl Router {
     }
 
     /// The client sent messages: their requests are open from now on, and are answered on a new stream.
-    pub(super) fn post(&mut self, messages: &[Message]) -> Result<Reader, Duplicate> {
+    pub(super) fn post(&mut self, messages: &[Message]) -> Result<(Reader, Vec<Opened>), NotOpened> {
         let stream = StreamId::Post(self.streams.next_number());
-        self.call(messages, stream)?;
+        let opened = self.call(messages, stream)?;
         let reader = self.streams.open(stream);
         self.send_what_waits(stream);
-        Ok(reader)
+        Ok((reader, opened))
     }
 
-    /// The client sent messages whose answers belong on `stream`.
-    pub(super) fn call(&mut self, messages: &[Message], stream: StreamId) -> Result<(), Duplicate> {
+    /// The client sent messages whose answers belong on `stream`. All their requests are opened, or none.
+    pub(super) fn call(&mut self, messages: &[Message], stream: StreamId) -> Result<Vec<Opened>, NotOpened> {
         let mut opened = Vec::new();
         for message in messages {
             let Kind::Request(_, id) = message.kind() else { continue };
-            if self.calls.contains_key(id) {
-                for id in &opened {
-                    self.close_call(id);
+            match self.open_call(message, id, stream) {
+                Ok(number) => opened.push(Opened { id: id.clone(), number }),
+                Err(not_opened) => {
+                    for call in &opened {
+                        self.close_call(&call.id);
+                    }
+                    self.streams.end_if_answered(stream);
+                    return Err(not_opened);
                 }
-                self.streams.end_if_answered(stream);
-                return Err(Duplicate(id.clone()));
             }
-            let token = message.value(Place::RequestToken);
-            if let Some(token) = &token {
-                self.tokens.insert(token.clone(), stream);
-            }
-            let number = self.streams.next_number();
-            self.calls.insert(id.clone(), Call { number, stream, token, is_cancelled: false });
-            self.streams.add_call(stream);
-            opened.push(id.clone());
         }
-        Ok(())
+        Ok(opened)
+    }
+
+    fn open_call(&mut self, message: &Message, id: &Id, stream: StreamId) -> Result<u64, NotOpened> {
+        let is_long = |place| message.raw(place).is_some_and(|text| text.len() > ID_BYTES);
+        if is_long(Place::Id) || is_long(Place::RequestToken) {
+            return Err(NotOpened::TooLong);
+        }
+        if self.calls.contains_key(id) {
+            return Err(NotOpened::Duplicate(id.clone()));
+        }
+        if self.calls.len() >= CALLS {
+            return Err(NotOpened::TooMany(id.clone()));
+        }
+        let token = message.value(Place::RequestToken);
+        if let Some(token) = &token {
+            self.tokens.insert(token.clone(), stream);
+        }
+        let number = self.streams.next_number();
+        self.calls.insert(id.clone(), Call { number, stream, token, is_cancelled: false });
+        self.streams.add_call(stream);
+        Ok(number)
     }
 
     /// The client opens a stream for what the program sends unasked, or takes up the stream of an event that it got.
@@ -124,6 +158,16 @@ impl Router {
             self.send_what_waits(stream);
         }
         reader
+    }
+
+    /// Ready when a message waits for a reader, or none will come.
+    pub(super) fn poll_first(&mut self, reader: Reader, context: &mut Context<'_>) -> Poll<()> {
+        self.streams.poll_first(reader, context)
+    }
+
+    /// The answer, if it is the only message of a stream that is over. The stream is gone then.
+    pub(super) fn take_answer(&mut self, reader: Reader) -> Option<Bytes> {
+        self.streams.take_answer(reader)
     }
 
     /// The next event for a reader, as text. `None`: the stream is over, or has another reader.
@@ -181,14 +225,14 @@ impl Router {
         }
     }
 
-    /// The client cancelled an open call. The number tells the call from a later one with the same id.
+    /// The client cancelled an open call, for the first time. The number tells the call from a later one with the same id.
     pub(super) fn cancel(&mut self, id: &Id) -> Option<u64> {
-        let call = self.calls.get_mut(id)?;
+        let call = self.calls.get_mut(id).filter(|call| !call.is_cancelled)?;
         call.is_cancelled = true;
         Some(call.number)
     }
 
-    /// A cancelled call got no answer: it is not open any more.
+    /// A call gets no answer, because it was cancelled or not sent: it is not open any more.
     pub(super) fn give_up(&mut self, id: &Id, number: u64) {
         if self.calls.get(id).is_some_and(|call| call.number == number)
             && let Some(stream) = self.close_call(id)
@@ -210,8 +254,7 @@ impl Router {
 
     fn answer(&mut self, id: &Id, message: &Bytes) -> Routed {
         let Some(stream) = self.close_call(id) else { return Routed::Unknown };
-        self.streams.push(stream, message);
-        self.streams.end_if_answered(stream);
+        self.streams.answer(stream, message);
         Routed::Stream(stream)
     }
 
@@ -238,6 +281,7 @@ impl Router {
     fn send(&mut self, stream: StreamId, message: &Message) {
         if let Kind::Request(_, id) = message.kind()
             && self.asked.len() < ASKED
+            && id.text().len() <= ID_BYTES
         {
             self.asked.insert(id.clone(), stream);
         }

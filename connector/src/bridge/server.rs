@@ -1,25 +1,30 @@
 //! The HTTP server on the Unix socket: paths, methods, headers, statuses.
 
 use crate::bridge::HEALTH_PATH;
+use crate::bridge::accept::Accept;
+use crate::bridge::body::{Bodies, Held};
 use crate::bridge::programs::Programs;
-use crate::bridge::reply::{self, EVENT_STREAM, Refusal, Reply, SESSION_ID, code};
+use crate::bridge::reply::{self, EVENT_STREAM, JSON, Refusal, Reply, SESSION_ID, code};
 use crate::bridge::session::Session;
 use crate::bridge::sessions::Sessions;
 use crate::bridge::shared::Shared;
 use crate::bridge::{http_sse, modern};
-use crate::message::{Body, Kind, Message, Unreadable};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use crate::message::{Body, Kind, Message};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, ORIGIN};
+use hyper::header::{HeaderMap, HeaderName, ORIGIN};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::task::spawn_local;
 
+const NO_SESSION: &str =
+    "Mcp-Session-Id header is required: send initialize first, and repeat the Mcp-Session-Id of its response";
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The revisions with sessions.
 const VERSIONS: [&str; 5] = ["2024-10-07", "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
@@ -29,6 +34,7 @@ pub(super) struct Server {
     programs: Rc<Programs>,
     sessions: Rc<Sessions>,
     shared: Rc<Shared>,
+    bodies: Bodies,
 }
 
 // === impl Server ===
@@ -36,7 +42,8 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(programs: Rc<Programs>) -> Self {
         let sessions = Rc::new(Sessions::new(programs.clone()));
-        Self { sessions, shared: Rc::new(Shared::new(programs.clone())), programs }
+        let bodies = Bodies::new(programs.settings.line_bytes);
+        Self { sessions, shared: Rc::new(Shared::new(programs.clone())), bodies, programs }
     }
 }
 
@@ -45,7 +52,7 @@ pub(super) async fn serve(listener: UnixListener, server: Rc<Server>) {
     loop {
         let Ok((connection, _)) = listener.accept().await else {
             // Too many open files: some close again.
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
         let server = server.clone();
@@ -72,15 +79,15 @@ async fn by_path(request: Request<Incoming>, server: &Server) -> Result<Reply, R
         (HEALTH_PATH, _) if server.programs.is_healthy() => reply::text(StatusCode::OK, "ok\n"),
         (HEALTH_PATH, _) => reply::text(StatusCode::SERVICE_UNAVAILABLE, "the last start of the MCP server failed\n"),
         ("/" | "/mcp", _) => return endpoint(request, server).await,
-        ("/sse", &Method::GET) => http_sse::open(&server.sessions),
+        ("/sse", &Method::GET) => http_sse::open(&server.sessions).await,
         ("/sse", _) => reply::method_not_allowed("GET"),
         ("/message", &Method::POST) => {
             let (head, body) = request.into_parts();
-            let body = read(&head.headers, body, server.programs.settings.line_bytes).await?;
+            let (body, _held) = server.bodies.read(&head.headers, body, |_| Ok(())).await?;
             return http_sse::post(head.uri.query(), body, &server.sessions).await;
         }
         ("/message", _) => reply::method_not_allowed("POST"),
-        _ => reply::text(StatusCode::NOT_FOUND, "Not Found\n"),
+        _ => reply::text(StatusCode::NOT_FOUND, "Not Found: MCP is at /mcp, / and /sse\n"),
     })
 }
 
@@ -93,8 +100,7 @@ async fn endpoint(request: Request<Incoming>, server: &Server) -> Result<Reply, 
         Method::GET => get(headers, &server.sessions),
         Method::DELETE => {
             let session = session(headers, &server.sessions)?;
-            server.sessions.remove(&session.id);
-            session.stop("the client ended the session");
+            server.sessions.end(&session, "the client ended the session");
             Ok(reply::empty(StatusCode::OK))
         }
         _ => Ok(reply::method_not_allowed("GET, POST, DELETE")),
@@ -102,7 +108,7 @@ async fn endpoint(request: Request<Incoming>, server: &Server) -> Result<Reply, 
 }
 
 fn get(headers: &HeaderMap, sessions: &Rc<Sessions>) -> Result<Reply, Refusal> {
-    if !accepts(headers, &[EVENT_STREAM]) {
+    if !Accept::of(headers).has(EVENT_STREAM) {
         let reason = "Not Acceptable: Client must accept text/event-stream";
         return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, code::SERVER, reason));
     }
@@ -112,20 +118,38 @@ fn get(headers: &HeaderMap, sessions: &Rc<Sessions>) -> Result<Reply, Refusal> {
 async fn post(request: Request<Incoming>, server: &Server) -> Result<Reply, Refusal> {
     let (head, body) = request.into_parts();
     let headers = &head.headers;
-    if !accepts(headers, &["application/json", EVENT_STREAM]) {
+    let accept = Accept::of(headers);
+    if !accept.has(JSON) || !accept.has(EVENT_STREAM) {
         let reason = "Not Acceptable: Client must accept both application/json and text/event-stream";
         return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, code::SERVER, reason));
     }
-    match read(headers, body, server.programs.settings.line_bytes).await? {
-        Body::Single(message) => post_single(headers, message, server).await,
-        Body::Batch(_) if modern::is_named(headers) => Err(Refusal::invalid("this revision has no batches")),
+    let first = (!accept.prefers(EVENT_STREAM, JSON)).then_some(server.programs.times.first);
+    // What the headers tell is checked before a large body is read.
+    let is_modern = modern::is_named(headers);
+    if !is_modern && headers.contains_key(SESSION_ID) {
+        session(headers, &server.sessions)?;
+    }
+    let check = |text: &[u8]| match Body::is_batch(text) {
+        true if is_modern => Err(Refusal::invalid("this revision has no batches")),
+        true => session(headers, &server.sessions).map(drop),
+        false => Ok(()),
+    };
+    let (body, held) = server.bodies.read(headers, body, check).await?;
+    match body {
+        Body::Single(message) => post_single(headers, message, held, server, first).await,
         Body::Batch(messages) if messages.is_empty() => Err(Refusal::invalid("an empty batch")),
-        Body::Batch(messages) => post_to_session(headers, messages, &server.sessions).await,
+        Body::Batch(messages) => post_to_session(headers, messages, &server.sessions, None).await,
     }
 }
 
 /// The revision is decided here: `initialize` begins a session, the `_meta` or the header of 2026-07-28 needs none.
-async fn post_single(headers: &HeaderMap, message: Message, server: &Server) -> Result<Reply, Refusal> {
+async fn post_single(
+    headers: &HeaderMap,
+    message: Message,
+    held: Held,
+    server: &Server,
+    first: Option<Duration>,
+) -> Result<Reply, Refusal> {
     let has_version = message.protocol_version().is_some();
     if let Kind::Request(method, id) = message.kind()
         && method == "initialize"
@@ -135,26 +159,31 @@ async fn post_single(headers: &HeaderMap, message: Message, server: &Server) -> 
         return Ok(server.sessions.initialize(&message, id).await);
     }
     if !has_version && !modern::is_named(headers) {
-        return post_to_session(headers, vec![message], &server.sessions).await;
+        return post_to_session(headers, vec![message], &server.sessions, first).await;
     }
     if modern::check(headers, &message)? {
-        return server.shared.request(headers, &message).await;
+        return server.shared.request(headers, &message, held).await;
     }
     Ok(reply::empty(StatusCode::ACCEPTED))
 }
 
-async fn post_to_session(headers: &HeaderMap, messages: Vec<Message>, sessions: &Sessions) -> Result<Reply, Refusal> {
+async fn post_to_session(
+    headers: &HeaderMap,
+    messages: Vec<Message>,
+    sessions: &Sessions,
+    first: Option<Duration>,
+) -> Result<Reply, Refusal> {
     let session = session(headers, sessions)?;
     if messages.iter().any(|message| message.method() == Some("initialize")) {
         return Err(Refusal::invalid("Server already initialized"));
     }
-    session.post(messages).await
+    session.post(messages, first).await
 }
 
 /// The session that the headers name.
 fn session(headers: &HeaderMap, sessions: &Sessions) -> Result<Rc<Session>, Refusal> {
     let bad = |reason: &str| Refusal::new(StatusCode::BAD_REQUEST, code::SERVER, format!("Bad Request: {reason}"));
-    let id = headers.get(SESSION_ID).ok_or_else(|| bad("Mcp-Session-Id header is required"))?;
+    let id = headers.get(SESSION_ID).ok_or_else(|| bad(NO_SESSION))?;
     let session = id.to_str().ok().and_then(|id| sessions.find(id)).ok_or_else(Refusal::unknown_session)?;
     match headers.get(modern::PROTOCOL_VERSION) {
         Some(version) if !VERSIONS.iter().any(|known| version == known) => {
@@ -165,30 +194,19 @@ fn session(headers: &HeaderMap, sessions: &Sessions) -> Result<Rc<Session>, Refu
     }
 }
 
-async fn read(headers: &HeaderMap, body: Incoming, limit: usize) -> Result<Body, Refusal> {
-    if header(headers, &CONTENT_TYPE).is_none_or(|value| media_type(value) != "application/json") {
-        let reason = "Unsupported Media Type: Content-Type must be application/json";
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::SERVER, reason));
-    }
-    let text = match Limited::new(body, limit).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let reason = format!("Payload Too Large: more than {limit} bytes (MCP_STDIO_LINE_BYTES)");
-            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, code::SERVER, reason));
-        }
-        Err(_) => return Err(Refusal::invalid("the body is not complete")),
-    };
-    Body::read(&text).map_err(|unreadable| match &unreadable {
-        Unreadable::Json(_) => {
-            Refusal::new(StatusCode::BAD_REQUEST, code::PARSE_ERROR, format!("Parse error: {unreadable}"))
-        }
-        Unreadable::Message(_) => Refusal::invalid(&unreadable.to_string()),
-    })
-}
-
-/// A page of another origin may make a browser send requests to this host (DNS rebinding).
+/// A page of another origin may make a browser send requests to this host (DNS rebinding). Browsers leave `Origin` out of simple
+/// requests, which have `Sec-Fetch-Site`.
 fn check_origin(headers: &HeaderMap) -> Result<(), Refusal> {
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let Some(origin) = headers.get(ORIGIN) else {
+        return match headers.get(SEC_FETCH_SITE) {
+            Some(site) if site == "cross-site" => Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                code::SERVER,
+                "Forbidden: the request of a page of another site",
+            )),
+            _ => Ok(()),
+        };
+    };
     let host = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| without_port(host));
     let is_local = host.is_some_and(|host| {
         host.eq_ignore_ascii_case("localhost")
@@ -205,24 +223,6 @@ fn without_port(host: &str) -> &str {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     }
-}
-
-/// Whether the client takes all of the types. A request without the header takes any.
-fn accepts(headers: &HeaderMap, types: &[&str]) -> bool {
-    let mut values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
-    if values.peek().is_none() {
-        return true;
-    }
-    let ranges: Vec<_> = values.flat_map(|value| value.split(',')).map(media_type).collect();
-    types.iter().all(|wanted| {
-        let group = wanted.split_once('/').map_or("", |(group, _)| group);
-        ranges.iter().any(|range| range == "*/*" || range == wanted || *range == format!("{group}/*"))
-    })
-}
-
-/// A media type without its parameters.
-fn media_type(value: &str) -> String {
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {

@@ -2,27 +2,31 @@
 //!
 //! The session's task reads the program until the program ends, the client ends the session, or the session is idle. It does not
 //! read while a stream of the session is full.
+//!
+//! The response to a request is JSON if the answer is the first message and comes soon: that costs Envoy and the filter less than
+//! an event stream of one event. A client that leaves before gets no answer later, because it has no event id.
 
 use crate::bridge::event::StreamId;
 use crate::bridge::programs::Programs;
-use crate::bridge::reply::{self, Refusal, Reply};
-use crate::bridge::router::{Duplicate, Reader, Router};
+use crate::bridge::reply::{self, Refusal, Reply, code};
+use crate::bridge::router::{CALLS, ID_BYTES, NotOpened, Opened, Reader, Router};
 use crate::bridge::sessions::Sessions;
 use crate::message::{Id, Kind, Message, Place};
-use crate::program::{Gone, Input, Line, Output, Program};
+use crate::program::{Gone, HowItEnded, Input, Line, Output, Program};
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::body::{Body, Frame};
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 use tokio::task::spawn_local;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
 
 /// One session.
@@ -40,6 +44,10 @@ pub(super) struct Session {
     stop: Notify,
     stop_reason: RefCell<String>,
     has_told: Cell<bool>,
+    /// The program reads no more.
+    gone: Notify,
+    /// Its place among the sessions, until its program is gone.
+    slot: RefCell<Option<OwnedSemaphorePermit>>,
     /// A program may need longer for its start than a session may be idle.
     is_initialized: Cell<bool>,
 }
@@ -78,18 +86,18 @@ impl Initialized {
 // === impl Session ===
 
 impl Session {
-    pub(super) fn new(cancelled: Duration) -> Self {
-        Self::with(Router::default(), None, cancelled)
+    pub(super) fn new(slot: OwnedSemaphorePermit, cancelled: Duration) -> Self {
+        Self::with(Router::default(), None, slot, cancelled)
     }
 
     /// A session whose messages all go to one stream, as in HTTP+SSE.
-    pub(super) fn with_one_stream(cancelled: Duration) -> (Rc<Self>, Events) {
+    pub(super) fn with_one_stream(slot: OwnedSemaphorePermit, cancelled: Duration) -> (Rc<Self>, Events) {
         let (router, reader) = Router::plain();
-        let session = Rc::new(Self::with(router, Some(reader.stream), cancelled));
+        let session = Rc::new(Self::with(router, Some(reader.stream), slot, cancelled));
         (session.clone(), Events { session, reader })
     }
 
-    fn with(router: Router, stream: Option<StreamId>, cancelled: Duration) -> Self {
+    fn with(router: Router, stream: Option<StreamId>, slot: OwnedSemaphorePermit, cancelled: Duration) -> Self {
         Self {
             id: Uuid::new_v4().to_string(),
             router: RefCell::new(router),
@@ -100,6 +108,8 @@ impl Session {
             stop: Notify::new(),
             stop_reason: RefCell::default(),
             has_told: Cell::default(),
+            gone: Notify::new(),
+            slot: RefCell::new(Some(slot)),
             is_initialized: Cell::default(),
         }
     }
@@ -111,6 +121,10 @@ impl Session {
 
     pub(super) fn has_program(&self) -> bool {
         self.input.borrow().is_some()
+    }
+
+    pub(super) fn is_initialized(&self) -> bool {
+        self.is_initialized.get()
     }
 
     /// Reads the program until the session is over, and ends it. `initialized` gets the answer to the request `initialize`.
@@ -128,12 +142,26 @@ impl Session {
             () = self.stop.notified() => self.stop_reason.take(),
             () = self.idle(programs.settings.idle) => "the session was idle for too long".to_owned(),
             reason = programs.ending() => reason,
+            () = self.closed_input(programs) => {
+                if initialized.is_awaited() {
+                    programs.start_failed();
+                }
+                programs.ended(&HowItEnded::ClosedInput)
+            }
         };
         sessions.remove(&self.id);
         initialized.send(Err(reason.clone()));
         self.router.borrow_mut().end(&reason);
         self.input.take();
         program.end().await;
+        self.slot.take();
+    }
+
+    /// Returns when the program has closed its standard input and lives on.
+    async fn closed_input(&self, programs: &Programs) {
+        self.gone.notified().await;
+        // If it has ended, its output says how.
+        sleep(programs.times.closed_input).await;
     }
 
     /// Passes on what the program sends, until it ends. Returns how.
@@ -193,25 +221,40 @@ impl Session {
         }
     }
 
-    /// Ends the session. Its task does the rest.
+    /// Ends the session. Its task does the rest, if it has a program.
     pub(super) fn stop(&self, reason: &str) {
+        if !self.has_program() {
+            self.router.borrow_mut().end(reason);
+        }
         self.stop_reason.replace(reason.to_owned());
         self.stop.notify_one();
     }
 
-    /// Messages of the client.
-    pub(super) async fn post(self: &Rc<Self>, messages: Vec<Message>) -> Result<Reply, Refusal> {
+    /// Messages of the client. `first` is how long the first message for a response is waited for: if it is the answer to the
+    /// only request, the response is JSON. Without it the response is an event stream at once.
+    pub(super) async fn post(
+        self: &Rc<Self>,
+        messages: Vec<Message>,
+        first: Option<Duration>,
+    ) -> Result<Reply, Refusal> {
         self.used.set(Instant::now());
         if let Some(stream) = self.stream {
-            self.router.borrow_mut().call(&messages, stream).map_err(|duplicate| refusal(&duplicate))?;
-            self.send(&messages).await.map_err(|Gone| Refusal::unknown_session())?;
+            let opened = self.router.borrow_mut().call(&messages, stream)?;
+            self.send_calls(&messages, opened).await.map_err(|Gone| Refusal::unknown_session())?;
             return Ok(reply::text(StatusCode::ACCEPTED, "Accepted"));
         }
         if messages.iter().any(|message| matches!(message.kind(), Kind::Request(..))) {
-            let reader = self.router.borrow_mut().post(&messages).map_err(|duplicate| refusal(&duplicate))?;
+            let (reader, opened) = self.router.borrow_mut().post(&messages)?;
             let events = Events { session: self.clone(), reader };
             // If the program is gone, the stream gets errors as answers.
-            let _ = self.send(&messages).await;
+            let _ = self.send_calls(&messages, opened).await;
+            if let Some(limit) = first {
+                // A message that does not come in time comes on the stream.
+                let _ = timeout(limit, events.first()).await;
+                if let Some(answer) = events.take_answer() {
+                    return Ok(reply::json(StatusCode::OK, answer));
+                }
+            }
             return Ok(reply::events(events));
         }
         self.send(&messages).await.map_err(|Gone| Refusal::unknown_session())?;
@@ -220,13 +263,34 @@ impl Session {
 
     /// Writes messages to the program.
     pub(super) async fn send(self: &Rc<Self>, messages: &[Message]) -> Result<(), Gone> {
+        self.send_calls(messages, Vec::new()).await
+    }
+
+    /// Writes messages to the program, among them the calls that were opened for them. If the future is dropped, because the client
+    /// left, calls that the program will not see are not open any more.
+    async fn send_calls(self: &Rc<Self>, messages: &[Message], opened: Vec<Opened>) -> Result<(), Gone> {
+        let mut unsent = Unsent { session: self, calls: opened.into() };
+        let sent = self.send_each(messages, &mut unsent).await;
+        if sent.is_err() {
+            // The end of the session answers them.
+            unsent.calls.clear();
+            self.gone.notify_one();
+        }
+        sent
+    }
+
+    async fn send_each(self: &Rc<Self>, messages: &[Message], unsent: &mut Unsent<'_>) -> Result<(), Gone> {
         let input = self.input.borrow().clone().ok_or(Gone)?;
         for message in messages {
-            input.send(message.text()).await?;
+            let begun = input.begin(message.text()).await?;
+            if matches!(message.kind(), Kind::Request(..)) {
+                unsent.calls.pop_front();
+            }
             self.router.borrow_mut().answered(message);
             if message.method() == Some("notifications/cancelled") {
                 self.cancelled(message);
             }
+            begun.written().await?;
         }
         Ok(())
     }
@@ -250,8 +314,31 @@ impl Session {
     }
 }
 
-fn refusal(duplicate: &Duplicate) -> Refusal {
-    Refusal::invalid("a request with this id is open").of(duplicate.0.text())
+/// Calls whose lines were not given to the program yet, in their order.
+struct Unsent<'s> {
+    session: &'s Session,
+    calls: VecDeque<Opened>,
+}
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        for Opened { id, number } in self.calls.drain(..) {
+            self.session.router.borrow_mut().give_up(&id, number);
+        }
+    }
+}
+
+impl From<NotOpened> for Refusal {
+    fn from(not_opened: NotOpened) -> Self {
+        match not_opened {
+            NotOpened::Duplicate(id) => Self::invalid("a request with this id is open").of(id.text()),
+            NotOpened::TooLong => Self::invalid(&format!("an id or progress token of more than {ID_BYTES} bytes")),
+            NotOpened::TooMany(id) => {
+                let reason = format!("{CALLS} requests of this session are open");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, code::SERVER, reason).of(id.text())
+            }
+        }
+    }
 }
 
 fn is_answer_to(request: &Id, message: &Message) -> bool {
@@ -265,6 +352,18 @@ pub(super) struct Events {
 }
 
 // === impl Events ===
+
+impl Events {
+    /// Waits for the first message, or the end.
+    async fn first(&self) {
+        poll_fn(|context| self.session.router.borrow_mut().poll_first(self.reader, context)).await;
+    }
+
+    /// The answer, if it is the only message and no other will come.
+    fn take_answer(&self) -> Option<Bytes> {
+        self.session.router.borrow_mut().take_answer(self.reader)
+    }
+}
 
 impl Body for Events {
     type Data = Bytes;

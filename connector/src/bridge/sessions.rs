@@ -1,29 +1,41 @@
-//! The sessions of revisions up to 2025-11-25. Bound: `MCP_STDIO_SESSIONS`.
+//! The sessions of revisions up to 2025-11-25. Bound: `MCP_STDIO_SESSIONS`. A session counts until its program is gone.
 
+use crate::bridge::Settings;
 use crate::bridge::programs::Programs;
-use crate::bridge::reply::{self, Reply, SESSION_ID, code};
+use crate::bridge::reply::{self, Refusal, Reply, SESSION_ID, code};
+use crate::bridge::router::{ID_BYTES, NotOpened};
 use crate::bridge::session::{Events, Initialized, Session};
-use crate::message::{Id, Kind, Message};
+use crate::message::{Id, Kind, Message, Place};
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, RETRY_AFTER};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::Rc;
-use tokio::sync::oneshot;
-use tokio::time::timeout;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::spawn_local;
+use tokio::time::{Instant, sleep, timeout};
+
+/// The operator is told about refused sessions once in this time.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// All sessions.
 pub(super) struct Sessions {
     pub(super) programs: Rc<Programs>,
     table: RefCell<HashMap<String, Rc<Session>>>,
+    /// When the operator was told that a session was refused.
+    told_full: Cell<Option<Instant>>,
+    slots: Arc<Semaphore>,
 }
 
 // === impl Sessions ===
 
 impl Sessions {
     pub(super) fn new(programs: Rc<Programs>) -> Self {
-        Self { programs, table: RefCell::default() }
+        let slots = Arc::new(Semaphore::new(programs.settings.sessions));
+        Self { programs, table: RefCell::default(), told_full: Cell::default(), slots }
     }
 
     pub(super) fn find(&self, id: &str) -> Option<Rc<Session>> {
@@ -36,11 +48,11 @@ impl Sessions {
 
     /// Starts a program and a session, and waits for the program's answer. If it takes long, the response is an event stream.
     pub(super) async fn initialize(self: &Rc<Self>, message: &Message, id: &Id) -> Reply {
-        let limit = self.programs.settings.sessions;
-        if self.table.borrow().len() >= limit {
-            return too_many(id.text(), limit);
+        if message.raw(Place::Id).is_some_and(|text| text.len() > ID_BYTES) {
+            return Refusal::from(NotOpened::TooLong).into();
         }
-        let session = Rc::new(Session::new(self.programs.times.cancelled));
+        let Some(slot) = self.slot().await else { return self.too_many(id.text()) };
+        let session = Rc::new(Session::new(slot, self.programs.times.cancelled));
         let (waiter, initialized) = oneshot::channel();
         if let Err(reason) = self.start(&session, id, Initialized::Waiter(waiter)) {
             return reply::json(StatusCode::OK, failed(id.text(), &reason));
@@ -60,14 +72,55 @@ impl Sessions {
         reply
     }
 
-    /// Opens a session of HTTP+SSE. Its program starts when its `initialize` comes.
-    pub(super) fn open(&self) -> Option<Events> {
+    /// A place for a session. `None`: all are in use. The place of a session that is over is waited for: its program ends.
+    async fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
+            return Some(slot);
+        }
         if self.table.borrow().len() >= self.programs.settings.sessions {
             return None;
         }
-        let (session, events) = Session::with_one_stream(self.programs.times.cancelled);
-        self.table.borrow_mut().insert(session.id.clone(), session);
+        timeout(self.programs.times.slot, self.slots.clone().acquire_owned()).await.ok()?.ok()
+    }
+
+    /// Opens a session of HTTP+SSE. Its program starts when its `initialize` comes. Without it the session is soon over.
+    pub(super) async fn open(self: &Rc<Self>) -> Option<Events> {
+        let slot = self.slot().await?;
+        let (session, events) = Session::with_one_stream(slot, self.programs.times.cancelled);
+        self.table.borrow_mut().insert(session.id.clone(), session.clone());
+        let (sessions, session) = (self.clone(), Rc::downgrade(&session));
+        spawn_local(async move {
+            sleep(sessions.programs.times.unused_stream).await;
+            if let Some(session) = session.upgrade()
+                && !session.has_program()
+            {
+                sessions.end(&session, "the client sent no `initialize`");
+            }
+        });
         Some(events)
+    }
+
+    /// Ends a session.
+    pub(super) fn end(&self, session: &Session, reason: &str) {
+        self.remove(&session.id);
+        session.stop(reason);
+    }
+
+    /// Refuses a session, and tells the operator.
+    pub(super) fn too_many(&self, id: &str) -> Reply {
+        let Settings { sessions, idle, .. } = &self.programs.settings;
+        let reason = format!(
+            "all {sessions} sessions are in use; end one with DELETE, set MCP_STDIO_SESSIONS (1 to 1000) higher, or \
+             MCP_STDIO_IDLE_MS (now {}) lower",
+            idle.as_millis()
+        );
+        if self.told_full.get().is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
+            self.told_full.set(Some(Instant::now()));
+            self.programs.say(&format!("a client was refused: {reason}"));
+        }
+        let mut reply = reply::json(StatusCode::SERVICE_UNAVAILABLE, failed(id, &reason));
+        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
+        reply
     }
 
     /// Starts the program of a session.
@@ -79,9 +132,20 @@ impl Sessions {
     ) -> Result<(), String> {
         let (program, input, output) = self.programs.start()?;
         session.set_input(input);
+        spawn_local(tell_if_silent(self.programs.clone(), Rc::downgrade(session), program.name().to_owned()));
         self.table.borrow_mut().insert(session.id.clone(), session.clone());
         self.programs.spawn(session.clone().run(self.clone(), program, output, id.clone(), initialized));
         Ok(())
+    }
+}
+
+/// Tells the operator about a program that does not answer `initialize`.
+async fn tell_if_silent(programs: Rc<Programs>, session: Weak<Session>, name: String) {
+    let limit = programs.times.silent;
+    sleep(limit).await;
+    if session.upgrade().is_some_and(|session| session.has_program() && !session.is_initialized()) {
+        let question = "is it a server on standard input and output?";
+        programs.say(&format!("{name} has not answered initialize for {} s; {question}", limit.as_secs()));
     }
 }
 
@@ -115,11 +179,4 @@ impl Drop for StopUnlessAnswered {
             session.stop("the client closed its connection");
         }
     }
-}
-
-pub(super) fn too_many(id: &str, limit: usize) -> Reply {
-    let reason = format!("all {limit} sessions are in use (MCP_STDIO_SESSIONS)");
-    let mut reply = reply::json(StatusCode::SERVICE_UNAVAILABLE, failed(id, &reason));
-    reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
-    reply
 }

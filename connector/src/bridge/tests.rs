@@ -1,11 +1,13 @@
 //! The bridge with a real program and real connections.
 
 mod client;
+mod first;
 mod health;
 mod http;
 mod http_sse;
 mod legacy;
 mod modern;
+mod operator;
 mod streams;
 
 use super::{Bridge, Settings, TIMES, Times};
@@ -32,7 +34,8 @@ impl Running {
     fn start(arguments: &[&str], change: impl FnOnce(&mut Settings, &mut Times)) -> (Self, Client) {
         let words = PYTHON.iter().chain([&PROGRAM]).chain(arguments).map(OsString::from).collect::<Vec<_>>();
         let command = Command::find(&words, std::env::vars_os().collect()).unwrap();
-        let mut settings = Settings { command, sessions: 32, idle: Duration::from_secs(1800), line_bytes: 64 << 20 };
+        let mut settings =
+            Settings { command, name: None, sessions: 32, idle: Duration::from_secs(1800), line_bytes: 64 << 20 };
         let mut times = TIMES;
         change(&mut settings, &mut times);
         let directory = std::env::temp_dir().join(format!("bridge-{}", uuid::Uuid::new_v4()));

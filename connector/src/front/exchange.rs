@@ -1,7 +1,7 @@
 //! One line of the client: a POST, its response, and what the response means.
 
 use super::LINE_BYTES;
-use super::failure::{describe, transport_error, unreadable};
+use super::failure::{describe, invalid_request, transport_error, unreadable};
 use super::headers::{SESSION, Session, modern};
 use super::http::{Response, Turn};
 use super::open::OpenRequest;
@@ -11,6 +11,7 @@ use crate::message::{Body, Id, Kind, Message, Place, one_line};
 use bytes::Bytes;
 use hyper::header::HeaderMap;
 use hyper::{Method, StatusCode};
+use std::collections::HashSet;
 use std::rc::Rc;
 use tokio::sync::oneshot;
 use tokio::task::spawn_local;
@@ -24,6 +25,8 @@ struct Exchange {
     /// The method, unless it is a batch or an answer.
     method: Option<String>,
     is_modern: bool,
+    /// Streams may be opened as soon as there is a session.
+    headers_at_once: bool,
 }
 
 /// What the next message of the session waits for.
@@ -42,16 +45,17 @@ pub(super) async fn send(server: &Rc<Server>, line: &Bytes, headers_at_once: boo
     match Body::read(line) {
         Ok(Body::Single(message)) if is_cancelled_here(server, &message) => {}
         Ok(Body::Single(message)) => {
-            let headers = headers_of(server, &message);
+            let headers = headers_of(server, &message, headers_at_once);
             let until = until(&message, headers_at_once);
             let method = message.method().map(str::to_owned);
-            begin(server, std::slice::from_ref(&message), message.text().clone(), method, headers, (until, turn)).await;
+            let (messages, text) = (std::slice::from_ref(&message), message.text().clone());
+            begin(server, messages, text, method, headers, headers_at_once, (until, turn)).await;
         }
         Ok(Body::Batch(messages)) => {
-            let headers = server.session().post_headers();
+            let headers = server.session().post_headers(headers_at_once);
             let has_request = messages.iter().any(|message| matches!(message.kind(), Kind::Request(..)));
             let until = if has_request && !headers_at_once { Until::Written } else { Until::Headers };
-            begin(server, &messages, one_line(line), None, headers, (until, turn)).await;
+            begin(server, &messages, one_line(line), None, headers, headers_at_once, (until, turn)).await;
         }
         Err(error) => {
             let _ = server.output.send(unreadable(&error)).await;
@@ -69,14 +73,14 @@ fn is_cancelled_here(server: &Server, message: &Message) -> bool {
     was_closed || server.session().version.is_none()
 }
 
-fn headers_of(server: &Server, message: &Message) -> HeaderMap {
+fn headers_of(server: &Server, message: &Message, headers_at_once: bool) -> HeaderMap {
     if let Some(version) = message.protocol_version() {
         let mut headers = modern(message, &version);
         server.tools.borrow().add_headers(message, &mut headers);
         return headers;
     }
     let session = if message.method() == Some("initialize") { Session::default() } else { server.session() };
-    session.post_headers()
+    session.post_headers(headers_at_once)
 }
 
 /// Messages of a session arrive in the order of the lines. Servers accept notifications and answers at once. A request is known
@@ -97,12 +101,21 @@ async fn begin(
     text: Bytes,
     method: Option<String>,
     headers: HeaderMap,
+    headers_at_once: bool,
     (until, turn): (Until, Turn),
 ) {
     let mut requests: Vec<_> = messages.iter().filter_map(OpenRequest::of).collect();
     if !server.open.has_room(requests.len()) {
         for (_, request) in requests {
             let _ = server.output.send(transport_error(&request.id_text, "too many requests are open")).await;
+        }
+        return;
+    }
+    let mut new = HashSet::new();
+    if !requests.iter().all(|(id, _)| new.insert(id) && !server.open.contains(id)) {
+        for (_, request) in requests {
+            let refusal = invalid_request(&request.id_text, "Invalid Request: a request with this id is open");
+            let _ = server.output.send(refusal).await;
         }
         return;
     }
@@ -118,7 +131,8 @@ async fn begin(
     for (id, request) in requests {
         server.open.begin(id, request);
     }
-    let exchange = Exchange { server: Rc::clone(server), session, requests: ids.clone(), method, is_modern };
+    let exchange =
+        Exchange { server: Rc::clone(server), session, requests: ids.clone(), method, is_modern, headers_at_once };
     let task = spawn_local(exchange.run(headers, text, written, headers_came));
     for id in ids {
         server.open.set_exchange(&id, task.abort_handle());
@@ -155,15 +169,35 @@ impl Exchange {
             self.begin_session(&response);
         }
         if response.status.is_success() && response.is("text/event-stream") {
-            return follow(&self.server, &self.session, response, &self.requests, !self.is_modern).await;
+            follow(&self.server, &self.session, response, &self.requests, !self.is_modern).await?;
+            self.listen_if(is_initialize && self.has_stream());
+            return Ok(());
         }
-        self.read_single(&mut response).await?;
-        if response.status.is_success() && self.method.as_deref() == Some("notifications/initialized") {
-            let (server, session) = (Rc::clone(&self.server), self.server.session());
+        let read = self.read_single(&mut response).await;
+        let is_initialized = self.method.as_deref() == Some("notifications/initialized") && read.is_ok();
+        self.listen_if(is_initialized || (is_initialize && self.has_stream()));
+        read
+    }
+
+    fn has_stream(&self) -> bool {
+        self.headers_at_once && self.server.session().id.is_some()
+    }
+
+    /// Opens the stream for what the server sends unasked. The bridge has it as soon as it has the session, and its end says that
+    /// the program has ended, also to a client that never sends `notifications/initialized`.
+    fn listen_if(&self, may_listen: bool) {
+        let session = self.server.session();
+        if may_listen && !(self.server.is_listening() && self.headers_at_once) {
+            let server = Rc::clone(&self.server);
             let listener = spawn_local(async move { listen(&server, &session).await });
             self.server.set_listener(Some(listener.abort_handle()));
         }
-        Ok(())
+    }
+
+    /// Whether the client has no session and asks for none.
+    fn is_before_initialize(&self) -> bool {
+        let has_begun = self.session.version.is_some() || self.session.id.is_some();
+        !has_begun && !self.is_modern && !self.requests.is_empty() && self.method.as_deref() != Some("initialize")
     }
 
     /// A client may begin a session anew. The one before is ended.
@@ -182,6 +216,10 @@ impl Exchange {
     async fn read_single(&self, response: &mut Response) -> Result<(), String> {
         let body = response.whole(LINE_BYTES).await?;
         let is_success = response.status.is_success();
+        if response.status == StatusCode::BAD_REQUEST && self.is_before_initialize() {
+            let reason = describe(response, &body);
+            return Err(format!("no initialize yet: the first message must be initialize; {reason}"));
+        }
         if self.requests.is_empty() {
             return if is_success { Ok(()) } else { Err(describe(response, &body)) };
         }

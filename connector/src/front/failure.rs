@@ -21,6 +21,11 @@ pub(super) fn transport_error(id: &str, reason: &str) -> Bytes {
     error(id, TRANSPORT_ERROR, reason)
 }
 
+/// The answer to a request that is not valid.
+pub(super) fn invalid_request(id: &str, reason: &str) -> Bytes {
+    error(id, INVALID_REQUEST, reason)
+}
+
 /// The answer to a line that is not a message.
 pub(super) fn unreadable(error_of_line: &crate::message::Unreadable) -> Bytes {
     let code = match error_of_line {

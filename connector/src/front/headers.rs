@@ -14,6 +14,8 @@ const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-versi
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
+const ACCEPTED: &str = "application/json, text/event-stream";
+
 /// What the answer to `initialize` said.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Session {
@@ -37,9 +39,11 @@ impl Session {
         headers
     }
 
-    /// Headers of a POST up to 2025-11-25.
-    pub(super) fn post_headers(&self) -> HeaderMap {
-        with_content(self.headers())
+    /// Headers of a POST up to 2025-11-25. A server that answers with an event stream where the client prefers one sends its
+    /// headers before the answer.
+    pub(super) fn post_headers(&self, prefers_events: bool) -> HeaderMap {
+        let accept = if prefers_events { "text/event-stream, application/json;q=0.9" } else { ACCEPTED };
+        with_content(self.headers(), accept)
     }
 }
 
@@ -61,12 +65,12 @@ pub(super) fn modern(message: &Message, version: &str) -> HeaderMap {
     if let Some(name) = name.and_then(|name| encoded(&name)) {
         headers.insert(NAME, name);
     }
-    with_content(headers)
+    with_content(headers, ACCEPTED)
 }
 
-fn with_content(mut headers: HeaderMap) -> HeaderMap {
+fn with_content(mut headers: HeaderMap, accept: &'static str) -> HeaderMap {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    headers.insert(ACCEPT, HeaderValue::from_static(accept));
     headers
 }
 
@@ -130,7 +134,7 @@ mod tests {
 
     #[test]
     fn session_without_id_sends_none() {
-        let headers = Session::default().post_headers();
+        let headers = Session::default().post_headers(false);
         assert!(!headers.contains_key("mcp-session-id") && !headers.contains_key("mcp-protocol-version"));
         assert_eq!(headers["content-type"], "application/json");
     }

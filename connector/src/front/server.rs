@@ -67,6 +67,10 @@ impl Server {
         self.set_listener(None);
     }
 
+    pub(super) fn is_listening(&self) -> bool {
+        self.listener.borrow().is_some()
+    }
+
     pub(super) fn set_listener(&self, listener: Option<AbortHandle>) {
         if let Some(before) = self.listener.replace(listener) {
             before.abort();

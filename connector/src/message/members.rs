@@ -1,23 +1,78 @@
-//! Finds members of a JSON object without reading the rest of it.
+//! Finds members of a JSON object, or the items of an array, without reading the rest.
 //!
 //! Cost: one pass over the text, no allocation unless a name has escapes. It is iterative, so depth has no limit.
 
-use serde::de::{DeserializeSeed, Deserializer as _, Error as _, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 use std::ops::Range;
 
-/// Byte ranges of the values of the named members, within `text`. A name that stands twice is an error: programs differ in
-/// which of the two they read.
+/// What was found in an object.
+pub(super) struct Members<const N: usize> {
+    /// Byte ranges of the values of the named members. One that stands twice is missing: programs differ in which of the two they
+    /// read.
+    pub(super) found: [Option<Range<usize>>; N],
+    /// A name that stands twice.
+    pub(super) twice: Option<&'static str>,
+}
+
+// === impl Members ===
+
+impl<const N: usize> Default for Members<N> {
+    fn default() -> Self {
+        Self { found: [const { None }; N], twice: None }
+    }
+}
+
+/// Finds the named members, within `text`.
 ///
 /// # Errors
 ///
-/// `text` is not exactly one JSON object, or has one of the names twice.
-pub(super) fn members<const N: usize>(text: &str, names: [&str; N]) -> serde_json::Result<[Option<Range<usize>>; N]> {
+/// `text` is not exactly one JSON object.
+pub(super) fn members<const N: usize>(text: &str, names: [&'static str; N]) -> serde_json::Result<Members<N>> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let found = json.deserialize_map(Members { text, names })?;
+    let found = json.deserialize_map(Search { text, names })?;
     json.end()?;
     Ok(found)
+}
+
+/// The items of an array. `None`: there are more than `most`.
+///
+/// # Errors
+///
+/// `text` is not exactly one JSON array.
+pub(super) fn items(text: &str, most: usize) -> serde_json::Result<Option<Vec<&RawValue>>> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let found = json.deserialize_seq(Items { most })?;
+    json.end()?;
+    Ok(found)
+}
+
+struct Items {
+    most: usize,
+}
+
+// === impl Items ===
+
+impl<'t> Visitor<'t> for Items {
+    type Value = Option<Vec<&'t RawValue>>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON array")
+    }
+
+    fn visit_seq<A: SeqAccess<'t>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while items.len() < self.most {
+            let Some(item) = array.next_element()? else { return Ok(Some(items)) };
+            items.push(item);
+        }
+        let mut has_more = false;
+        while array.next_element::<IgnoredAny>()?.is_some() {
+            has_more = true;
+        }
+        Ok((!has_more).then_some(items))
+    }
 }
 
 /// The byte range of `part`, which is a part of `text`.
@@ -26,36 +81,43 @@ pub(super) fn range_in(text: &str, part: &str) -> Range<usize> {
     start..start + part.len()
 }
 
-struct Members<'t, 'n, const N: usize> {
+struct Search<'t, const N: usize> {
     text: &'t str,
-    names: [&'n str; N],
+    names: [&'static str; N],
 }
 
-// === impl Members ===
+// === impl Search ===
 
-impl<'t, const N: usize> Visitor<'t> for Members<'t, '_, N> {
-    type Value = [Option<Range<usize>>; N];
+impl<'t, const N: usize> Visitor<'t> for Search<'t, N> {
+    type Value = Members<N>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a JSON object")
     }
 
     fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = [const { None }; N];
+        let mut ranges = [const { None }; N];
+        let mut is_twice = [false; N];
         while let Some(place) = map.next_key_seed(Place(&self.names))? {
             let value = map.next_value::<&RawValue>()?;
-            if let Some(slot) = place.and_then(|place| found.get_mut(place))
-                && slot.replace(range_in(self.text, value.get())).is_some()
-            {
-                return Err(A::Error::custom("a member stands twice"));
+            let Some(place) = place else { continue };
+            if let (Some(slot), Some(is_twice)) = (ranges.get_mut(place), is_twice.get_mut(place)) {
+                *is_twice = slot.replace(range_in(self.text, value.get())).is_some() || *is_twice;
             }
         }
-        Ok(found)
+        let mut members = Members { found: ranges, twice: None };
+        for ((slot, name), is_twice) in members.found.iter_mut().zip(self.names).zip(is_twice) {
+            if is_twice {
+                *slot = None;
+                members.twice = Some(name);
+            }
+        }
+        Ok(members)
     }
 }
 
 /// Reads a name and returns its place among the names that are looked for.
-struct Place<'n>(&'n [&'n str]);
+struct Place<'n>(&'n [&'static str]);
 
 // === impl Place ===
 
@@ -83,9 +145,9 @@ impl Visitor<'_> for Place<'_> {
 mod tests {
     use super::members;
 
-    fn values<const N: usize>(text: &str, names: [&str; N]) -> Option<Vec<Option<String>>> {
-        let found = members(text, names).ok()?;
-        Some(found.into_iter().map(|range| range.map(|range| text.get(range).unwrap().to_owned())).collect())
+    fn values<const N: usize>(text: &str, names: [&'static str; N]) -> Option<Vec<Option<String>>> {
+        let members = members(text, names).ok()?;
+        Some(members.found.into_iter().map(|range| range.map(|range| text.get(range).unwrap().to_owned())).collect())
     }
 
     #[test]
@@ -96,9 +158,13 @@ mod tests {
     }
 
     #[test]
-    fn name_that_stands_twice_is_refused() {
-        assert_eq!(values(r#"{"id":1,"i\u0064":2}"#, ["id"]), None);
-        assert!(values(r#"{"other":1,"other":2,"id":3}"#, ["id"]).is_some());
+    fn name_that_stands_twice_is_missing() {
+        for text in [r#"{"id":1,"a":3,"i\u0064":2}"#, r#"{"id":1,"id":2,"a":3,"id":1}"#] {
+            let members = members(text, ["a", "id"]).unwrap();
+            assert!(members.found[0].is_some() && members.found[1].is_none(), "{text}");
+            assert_eq!(members.twice, Some("id"), "{text}");
+        }
+        assert_eq!(members(r#"{"other":1,"other":2,"id":3}"#, ["id"]).unwrap().twice, None);
     }
 
     #[test]

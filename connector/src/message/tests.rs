@@ -112,3 +112,49 @@ fn array_is_a_batch() {
     assert!(matches!(Body::read(&Bytes::from("[1]")), Err(Unreadable::Message(_))));
     assert!(matches!(Body::read(&Bytes::from("[{}")), Err(Unreadable::Json(_))));
 }
+
+#[test]
+fn member_of_params_or_meta_that_stands_twice_is_missing_and_named() {
+    let meta = |members: &str| format!(r#"{{"id":1,"method":"m","params":{{"_meta":{{{members}}}}}}}"#);
+    let params = |members: &str| format!(r#"{{"id":1,"method":"m","params":{{{members}}}}}"#);
+    let version = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28""#;
+    for (text, name) in [
+        (meta(r#""progressToken":1,"progressToken":2"#), "progressToken"),
+        (meta(&format!("{version},{version}")), "io.modelcontextprotocol/protocolVersion"),
+        (params(&format!(r#""_meta":{{{version}}},"_met\u0061":{{}}"#)), "_meta"),
+        (params(r#""name":"a","name":"b""#), "name"),
+        (params(r#""uri":"a","uri":"b""#), "uri"),
+        (params(r#""taskId":"a","taskId":"b""#), "taskId"),
+        (params(r#""arguments":{},"arguments":{}"#), "arguments"),
+    ] {
+        let message = read(&text);
+        assert_eq!(message.twice(), Some(name), "{text}");
+        assert_eq!((message.param(name), message.protocol_version()), (None, None), "{text}");
+        assert_eq!(message.value(Place::RequestToken), None, "{text}");
+    }
+    assert_eq!(read(&params(r#""other":1,"other":2,"arguments":{"name":1,"name":2}"#)).twice(), None);
+    assert_eq!(read(r#"{"id":1,"method":"m","params":[1]}"#).twice(), None);
+}
+
+#[test]
+fn version_of_json_rpc_is_known() {
+    for (text, has_version) in [
+        (r#"{"id":1,"jsonrpc" : "2.0","method":"m"}"#, true),
+        (r#"{"id":1,"method":"m"}"#, false),
+        (r#"{"id":1,"jsonrpc":2.0,"method":"m"}"#, false),
+        (r#"{"id":1,"jsonrpc":"1.0","method":"m"}"#, false),
+    ] {
+        assert_eq!(read(text).has_version(), has_version, "{text}");
+    }
+    assert!(Message::read(&Bytes::from(r#"{"id":1,"jsonrpc":"2.0","jsonrpc":"1.0","method":"m"}"#)).is_err());
+}
+
+#[test]
+fn batch_has_at_most_so_many_messages() {
+    for (count, is_read) in [(0, true), (1, true), (100, true), (101, false), (100_000, false)] {
+        let text = Bytes::from(format!("[{}]", vec![r#"{"method":"a"}"#; count].join(",")));
+        assert_eq!(Body::read_at_most(&text, 100).is_ok(), is_read, "{count}");
+        assert!(matches!(Body::read(&text), Ok(Body::Batch(messages)) if messages.len() == count));
+    }
+    assert!(matches!(Body::read_at_most(&Bytes::from("[{},{}"), 1), Err(Unreadable::Json(_))));
+}

@@ -8,6 +8,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+const NO_FILE: &str = "no such file";
+
 /// A program that was found, its arguments and its whole environment.
 #[derive(Clone)]
 pub struct Command {
@@ -32,7 +34,8 @@ impl Command {
         }
         let program = if word.as_bytes().contains(&b'/') {
             let path = PathBuf::from(word);
-            check(&path).map(|()| path).map_err(|problem| format!("{}: {problem}", quoted(word)))?
+            check(&path).map_err(|problem| format!("{}: {}", quoted(word), of_path(&path, problem)))?;
+            path
         } else {
             let path = environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
             on_path(word, path).map_err(|problem| format!("{}: {problem}", quoted(word)))?
@@ -109,15 +112,42 @@ fn on_path(word: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, String> {
     }
     Err(unusable.unwrap_or_else(|| {
         let path = path.to_string_lossy();
-        format!("not found on the PATH ({path}): install it where mcp-sidecar runs, or give its path")
+        let advice = advice(word).unwrap_or("install it where mcp-sidecar runs, or set PATH in the client's env");
+        format!("not found on the PATH ({path}): {advice}")
     }))
+}
+
+/// The problem of a path, and what explains a file that is missing.
+fn of_path(path: &Path, problem: &str) -> String {
+    if problem != NO_FILE {
+        return problem.to_owned();
+    }
+    let place = match std::env::current_dir() {
+        Ok(directory) if path.is_relative() => format!(" in the working directory {}", quoted(directory.as_os_str())),
+        _ => String::new(),
+    };
+    match advice(path.as_os_str()) {
+        Some(advice) => format!("{problem}{place}: {advice}"),
+        None => format!("{problem}{place}"),
+    }
+}
+
+/// What a user of a shell may not expect, for a word that names no file.
+fn advice(word: &OsStr) -> Option<&'static str> {
+    let word = word.as_bytes();
+    if word.starts_with(b"~") {
+        return Some("\"~\" is not replaced: write the path from /");
+    }
+    word.iter()
+        .any(u8::is_ascii_whitespace)
+        .then_some("this is one word: give the program and each argument separately")
 }
 
 /// Whether a path is a file that can be executed.
 fn check(path: &Path) -> Result<(), &'static str> {
     match path.metadata() {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err("in a directory that cannot be read"),
-        Err(_) => Err("no such file"),
+        Err(_) => Err(NO_FILE),
         Ok(metadata) if metadata.is_dir() => Err("a directory: give the program in it"),
         Ok(metadata) if !metadata.is_file() => Err("not a file"),
         Ok(_) => access(path, AccessFlags::X_OK)
@@ -174,7 +204,8 @@ mod tests {
     fn word_with_a_slash_is_not_looked_up() {
         assert_eq!(Command::find(&words(&["/bin/sh"]), vec![]).unwrap().program(), "/bin/sh");
         let problem = Command::find(&words(&["bin/sh"]), with_path("/")).unwrap_err();
-        assert_eq!(problem, "bin/sh: no such file");
+        let directory = std::env::current_dir().unwrap();
+        assert_eq!(problem, format!("bin/sh: no such file in the working directory {}", directory.display()));
     }
 
     #[test]
@@ -186,7 +217,11 @@ mod tests {
             (words(&[]), "no command: write it after `--`"),
             (words(&[""]), "the command is an empty word"),
             (words(&["npxx"]), "npxx: not found on the PATH"),
+            (words(&["npxx"]), "install it where mcp-sidecar runs, or set PATH in the client's env"),
             (words(&["two words"]), "'two words': not found on the PATH"),
+            (words(&["two words"]), "this is one word: give the program and each argument separately"),
+            (words(&["/two words"]), "'/two words': no such file: this is one word: give the program"),
+            (words(&["~/server"]), "\"~\" is not replaced: write the path from /"),
             (words(&["data"]), "/data: not executable: set its executable bit"),
             (words(&[&format!("{path}/data")]), "/data: not executable"),
             (words(&[path]), ": a directory"),

@@ -45,6 +45,8 @@ pub(crate) enum HowItEnded {
     Status(i32),
     /// This signal ended it.
     Signal(i32),
+    /// It closed its standard input and lived on.
+    ClosedInput,
     /// It closed its standard output and lived on.
     ClosedOutput,
     /// It wrote a line of more than this many bytes.
@@ -91,6 +93,7 @@ impl fmt::Display for HowItEnded {
                 Ok(signal) => write!(formatter, "was ended by signal {number} ({signal})"),
                 Err(_) => write!(formatter, "was ended by signal {number}"),
             },
+            Self::ClosedInput => formatter.write_str("closed its standard input"),
             Self::ClosedOutput => formatter.write_str("closed its standard output"),
             Self::LineTooLong(limit) => write!(formatter, "wrote a line of more than {limit} bytes"),
             Self::Unknown => formatter.write_str("ended"),

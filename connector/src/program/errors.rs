@@ -1,6 +1,6 @@
 //! The standard error of the sidecar: whole lines, written by a thread of their own.
 //!
-//! Whoever started the sidecar may not read its standard error. Then this thread waits, and no one else. What waits is bounded;
+//! The process that started the sidecar may not read its standard error. Then only this thread waits. What waits is bounded;
 //! what does not fit is dropped and counted, and one line says how many lines were.
 
 use std::fs::File;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// At most this many bytes wait to be written.
 const WAITING_BYTES: usize = 4 * 1024 * 1024;
-/// What a line costs beside its text.
+/// What lines that are written at once cost beside their text.
 const LINE_COST: usize = 64;
 
 /// Writes lines to standard error. A clone writes to the same thread.
@@ -30,7 +30,8 @@ struct Counts {
 }
 
 enum Entry {
-    Line(String),
+    /// Whole lines, and how many.
+    Lines(String, u64),
     Flush(SyncSender<()>),
 }
 
@@ -70,15 +71,19 @@ impl Errors {
 
     /// Writes a line. It is dropped if too much waits.
     pub fn line(&self, prefix: &str, text: &str) {
-        let line = format!("{prefix}{text}\n");
-        let cost = line.len() + LINE_COST;
+        self.lines(format!("{prefix}{text}\n"), 1);
+    }
+
+    /// Writes lines, each with its end. They are dropped if too much waits.
+    pub(super) fn lines(&self, text: String, count: u64) {
+        let cost = text.len() + LINE_COST;
         if self.counts.waiting_bytes.fetch_add(cost, Ordering::Relaxed) + cost > WAITING_BYTES {
             self.counts.waiting_bytes.fetch_sub(cost, Ordering::Relaxed);
-            self.counts.dropped_lines.fetch_add(1, Ordering::Relaxed);
+            self.counts.dropped_lines.fetch_add(count, Ordering::Relaxed);
             return;
         }
         // It fails only if the thread is gone.
-        let _ = self.queue.send(Entry::Line(line));
+        let _ = self.queue.send(Entry::Lines(text, count));
     }
 }
 
@@ -86,11 +91,11 @@ impl Errors {
 fn write(mut writer: impl Write, entries: &Receiver<Entry>, counts: &Counts) {
     for entry in entries {
         match entry {
-            Entry::Line(line) => {
-                if writer.write_all(line.as_bytes()).is_err() {
-                    counts.dropped_lines.fetch_add(1, Ordering::Relaxed);
+            Entry::Lines(text, count) => {
+                if writer.write_all(text.as_bytes()).is_err() {
+                    counts.dropped_lines.fetch_add(count, Ordering::Relaxed);
                 }
-                counts.waiting_bytes.fetch_sub(line.len() + LINE_COST, Ordering::Relaxed);
+                counts.waiting_bytes.fetch_sub(text.len() + LINE_COST, Ordering::Relaxed);
             }
             // The caller may have gone on.
             Entry::Flush(done) => {

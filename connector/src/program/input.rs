@@ -24,6 +24,9 @@ struct Entry {
     written: oneshot::Sender<()>,
 }
 
+/// A message that is being written.
+pub(crate) struct Begun(oneshot::Receiver<()>);
+
 // === impl Input ===
 
 impl Input {
@@ -40,9 +43,32 @@ impl Input {
     ///
     /// The program reads no more. It may have read a part of the line.
     pub(crate) async fn send(&self, text: &Bytes) -> Result<(), Gone> {
+        self.begin(text).await?.written().await
+    }
+
+    /// Waits until it is known that the program reads no more.
+    pub(crate) async fn gone(&self) {
+        self.queue.closed().await;
+    }
+
+    /// Waits until it is the message's turn. It is written from then on, also if what is returned is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send`].
+    pub(crate) async fn begin(&self, text: &Bytes) -> Result<Begun, Gone> {
         let (written, is_written) = oneshot::channel();
         self.queue.send(Entry { text: text.clone(), written }).await.map_err(|_| Gone)?;
-        is_written.await.map_err(|_| Gone)
+        Ok(Begun(is_written))
+    }
+}
+
+// === impl Begun ===
+
+impl Begun {
+    /// Waits until the program's pipe has taken it.
+    pub(crate) async fn written(self) -> Result<(), Gone> {
+        self.0.await.map_err(|_| Gone)
     }
 }
 
@@ -59,7 +85,7 @@ async fn write(mut stdin: ChildStdin, mut entries: mpsc::Receiver<Entry>, mut st
     };
     tokio::select! {
         () = lines => {}
-        // Also when a process that the program left behind holds the pipe, which nobody reads.
+        // Also when a process that the program left behind holds the pipe, which has no reader.
         _ = state.wait_for(|state| !state.is_running()) => {}
     }
 }

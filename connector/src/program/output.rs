@@ -13,6 +13,7 @@ use std::io;
 use std::time::Duration;
 use tokio::process::ChildStdout;
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 /// After the program has exited, a process that it left behind may hold the pipe. It is read until this long nothing came.
@@ -20,6 +21,9 @@ use tokio::time::{Instant, sleep_until};
 const QUIET: Duration = Duration::from_secs(1);
 /// At most this much is read after the exit. A pipe holds 64 KiB, at most 1 MiB: more comes from a process that was left behind.
 const AFTER_EXIT_BYTES: usize = 1024 * 1024;
+/// All programs share a thread. After so many lines, and after each read, others have their turn: a program may write without
+/// a pause.
+const LINES_IN_TURN: u32 = 32;
 
 /// What a program wrote.
 #[derive(Debug)]
@@ -37,6 +41,7 @@ pub(crate) struct Output {
     line_bytes: usize,
     /// Messages of a batch that was read.
     messages: VecDeque<Message>,
+    lines_in_turn: u32,
     name: String,
     errors: Errors,
     has_told: bool,
@@ -68,6 +73,7 @@ impl Output {
             lines: Lines::new(line_bytes),
             line_bytes,
             messages: VecDeque::new(),
+            lines_in_turn: 0,
             name,
             errors,
             has_told: false,
@@ -88,7 +94,14 @@ impl Output {
                 return Line::End(how.clone());
             }
             match self.lines.next() {
-                Next::Line(line) => self.take(&line),
+                Next::Line(line) => {
+                    self.take(&line);
+                    self.lines_in_turn += 1;
+                    if self.lines_in_turn >= LINES_IN_TURN {
+                        self.lines_in_turn = 0;
+                        yield_now().await;
+                    }
+                }
                 Next::TooLong => {
                     // Not kept until the output is dropped.
                     drop(self.lines.rest());
@@ -105,7 +118,7 @@ impl Output {
             match read_until_exit(&mut self.lines, &mut self.stdout, &mut self.state.subscribe(), &mut self.after_exit)
                 .await
             {
-                Ok(Some(1..)) => return,
+                Ok(Some(1..)) => return yield_now().await,
                 // What an error means is not known, and there is no other way to go on.
                 Ok(Some(0)) | Err(_) => {
                     self.after_exit = AfterExit { is_closed: true, ..AfterExit::default() };

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStderr;
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 /// A longer line is written as several.
@@ -21,7 +22,7 @@ const AFTER_END: Duration = Duration::from_secs(1);
 
 /// Copies until the end.
 pub(super) async fn copy(mut from: ChildStderr, prefix: String, errors: Errors, mut state: watch::Receiver<State>) {
-    let mut lines = Lines { partial: Vec::with_capacity(LINE_BYTES), prefix, errors };
+    let mut lines = Lines { partial: Vec::with_capacity(LINE_BYTES), text: String::new(), count: 0, prefix, errors };
     let mut chunk = vec![0; LINE_BYTES];
     let over = async {
         let _ = state.wait_for(State::is_gone).await;
@@ -38,9 +39,12 @@ pub(super) async fn copy(mut from: ChildStderr, prefix: String, errors: Errors, 
             break;
         }
         lines.push(chunk.get(..length).unwrap_or_default());
+        // All programs share a thread, and one that writes without a pause would keep it for many reads.
+        yield_now().await;
     }
     if !lines.partial.is_empty() {
-        lines.write(lines.partial.len());
+        lines.take(lines.partial.len());
+        lines.write();
     }
 }
 
@@ -48,6 +52,9 @@ pub(super) async fn copy(mut from: ChildStderr, prefix: String, errors: Errors, 
 struct Lines {
     /// A line whose end has not come.
     partial: Vec<u8>,
+    /// Whole lines that are to be written.
+    text: String,
+    count: u64,
     prefix: String,
     errors: Errors,
 }
@@ -64,20 +71,31 @@ impl Lines {
             self.partial.extend_from_slice(part);
             bytes = rest;
             if length > room {
-                self.write(before_split_character(&self.partial));
+                self.take(before_split_character(&self.partial));
             } else if end.is_some() {
                 bytes = rest.get(1..).unwrap_or_default();
-                self.write(self.partial.len());
+                self.take(self.partial.len());
             }
         }
+        self.write();
     }
 
-    /// Writes the first bytes of what has come.
-    fn write(&mut self, length: usize) {
+    /// Makes a line of the first bytes of what has come.
+    fn take(&mut self, length: usize) {
         let rest = self.partial.split_off(length);
         let line = self.partial.strip_suffix(b"\r").unwrap_or(&self.partial);
-        self.errors.line(&self.prefix, &harmless(line));
+        self.text.push_str(&self.prefix);
+        self.text.push_str(&harmless(line));
+        self.text.push('\n');
+        self.count += 1;
         self.partial = rest;
+    }
+
+    /// Writes the lines, all at once: one by one, very many short ones would cost much.
+    fn write(&mut self) {
+        if self.count > 0 {
+            self.errors.lines(std::mem::take(&mut self.text), std::mem::take(&mut self.count));
+        }
     }
 }
 

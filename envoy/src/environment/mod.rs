@@ -169,9 +169,11 @@ impl Settings {
         let audit_log = reader.audit_log(envoy.as_ref());
         let file_sd = reader.file_sd();
         let otlp = reader.otlp(envoy.as_ref());
+        reader.refuse_temporary();
         match (upstream, envoy) {
-            (Some(upstream), Some(envoy)) if reader.problems.is_empty() => {
+            (Some(mut upstream), Some(envoy)) if reader.problems.is_empty() => {
                 let plugin = FilterPlugin::new(module, config, otlp.is_some() || audit_log.is_some());
+                upstream.name_program(&plugin);
                 let remarks = reader.remarks;
                 Ok(Self {
                     upstream,

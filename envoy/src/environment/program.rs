@@ -4,8 +4,8 @@ use super::reader::Reader;
 use super::{CommandLine, HostHeader, Server, Upstream, upstream};
 use crate::problem::Problem;
 use crate::server_program::{self, ServerProgram};
+use crate::temporary;
 use mcp_connector::Command;
-use std::path::PathBuf;
 use std::time::Duration;
 
 const SESSIONS: &str = "MCP_STDIO_SESSIONS";
@@ -29,11 +29,10 @@ impl Reader<'_> {
         let timeout_ms = self.timeout_ms();
         self.remark_ignored(&OF_A_URL, "it is for the connection to a URL, and the server is a program");
         let limits = self.limits();
-        let temporary = self.text("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
-        let socket = server_program::socket_path(&temporary)
-            .map_err(|message| self.problems.push(Problem::new("TMPDIR", message)));
+        let socket = server_program::socket_path(&self.temporary())
+            .map_err(|message| self.problems.push(Problem::new(temporary::VARIABLE, message)));
         let (sessions, idle, line_bytes) = limits?;
-        let bridge = mcp_connector::Settings { command: command.ok()?, sessions, idle, line_bytes };
+        let bridge = mcp_connector::Settings { command: command.ok()?, name: None, sessions, idle, line_bytes };
         Some(Upstream {
             server: Server::Program(ServerProgram { bridge, socket: socket.ok()? }),
             timeout_ms,

@@ -3,8 +3,10 @@
 use super::{Lookup, Upstream};
 use crate::endpoint::Endpoint;
 use crate::envoy_binary::EnvoyBinary;
+use crate::file_sd::refused_file_sd;
 use crate::filter_plugin::{self, Overrides};
 use crate::problem::Problem;
+use crate::temporary;
 use serde_json::Map;
 use std::fs::File;
 use std::io::Read as _;
@@ -132,8 +134,22 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn file_sd(&self) -> Option<PathBuf> {
-        self.text("MCP_SIDECAR_FILE_SD").map(PathBuf::from)
+    pub(super) fn file_sd(&mut self) -> Option<PathBuf> {
+        let directory = self.text("MCP_SIDECAR_FILE_SD").map(PathBuf::from)?;
+        self.problems.extend(refused_file_sd(&directory));
+        Some(directory)
+    }
+
+    /// The directory for temporary files.
+    pub(super) fn temporary(&self) -> PathBuf {
+        temporary::directory(self.text(temporary::VARIABLE).map(Into::into))
+    }
+
+    /// Adds a problem if no file can be made in the directory for temporary files, unless it has another problem.
+    pub(super) fn refuse_temporary(&mut self) {
+        if self.problems.iter().all(|problem| problem.variable() != temporary::VARIABLE) {
+            self.problems.extend(temporary::refused(&self.temporary()));
+        }
     }
 
     pub(super) fn log_level(&mut self) -> String {

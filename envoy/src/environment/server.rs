@@ -1,6 +1,7 @@
 //! The MCP server as the settings describe it: a URL or a program, and the connection to it.
 
 use crate::endpoint::{Endpoint, Scheme};
+use crate::filter_plugin::{self, FilterPlugin};
 use crate::forward_proxy::ForwardProxy;
 use crate::server_program::ServerProgram;
 use std::path::PathBuf;
@@ -73,6 +74,13 @@ impl Upstream {
     /// Whether the connection to the server uses TLS.
     pub(crate) fn is_https(&self) -> bool {
         self.endpoint().is_some_and(|endpoint| endpoint.scheme == Scheme::Https)
+    }
+
+    /// Gives the program the server's name, if it has one, for messages.
+    pub(super) fn name_program(&mut self, plugin: &FilterPlugin) {
+        if let Server::Program(program) = &mut self.server {
+            program.bridge.name = Some(plugin.server_name.clone()).filter(|name| name != filter_plugin::NO_NAME);
+        }
     }
 
     /// The URL or the command, for messages to the operator.

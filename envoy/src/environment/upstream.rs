@@ -15,7 +15,7 @@ const KEY_FILE: &str = "MCP_UPSTREAM_KEY_FILE";
 impl Reader<'_> {
     pub(super) fn upstream(&mut self, command_line: &CommandLine) -> Option<Upstream> {
         let is_program = !command_line.program.is_empty();
-        self.refuse_no_server_and_two(is_program);
+        self.refuse_no_server_and_two(is_program, command_line.is_stdio);
         if is_program { self.upstream_of_program(command_line) } else { self.upstream_of_url() }
     }
 
@@ -58,10 +58,12 @@ impl Reader<'_> {
     }
 
     /// The server is either a URL or a program.
-    fn refuse_no_server_and_two(&mut self, is_program: bool) {
+    fn refuse_no_server_and_two(&mut self, is_program: bool, is_stdio: bool) {
         match (self.text(URL).is_some(), is_program) {
             (false, false) => {
-                let allowed = format!("{}; or a program in its place: mcp-sidecar run -- COMMAND", endpoint::ALLOWED);
+                let subcommand = if is_stdio { "stdio" } else { "run" };
+                let program = format!("a program in its place: mcp-sidecar {subcommand} -- COMMAND");
+                let allowed = format!("{}; or {program}", endpoint::ALLOWED);
                 self.problems.push(Problem::missing(URL, &allowed));
             }
             (true, true) => {

@@ -143,7 +143,10 @@ fn port_in_use_is_refused() {
         let (mut sidecar, lines) = Sidecar::spawn("http://127.0.0.1:9", &[(variable, &port)]);
         assert_eq!(sidecar.ended().code(), Some(2));
         assert_eq!(lines.iter().count(), 0, "no addresses are printed");
-        let problem = format!("{variable}: port {port} is in use; allowed: a free port");
+        let problem = format!(
+            "{variable}: port {port} is in use; allowed: a free port; probably by another mcp-sidecar: end it, or set PORT, \
+             PROBE_PORT and ADMIN_PORT"
+        );
         until("the problem is reported", || sidecar.errors().contains(&problem));
     }
 }

@@ -1,9 +1,14 @@
 //! A server that is a program: `run -- COMMAND`.
 
-use crate::support::{INITIALIZE, MISBEHAVING, Session, Sidecar, get, is_gone, launcher, post, signal, until};
+use crate::support::{
+    INITIALIZE, LOOPBACK, MISBEHAVING, Session, Sidecar, get, is_gone, launcher, post, signal, until,
+};
+use std::collections::HashMap;
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
 const PROGRAM: [&str; 2] = ["python3", MISBEHAVING];
@@ -53,7 +58,8 @@ fn health_is_503_while_the_last_start_failed() {
     let sidecar = Sidecar::start_program(&[PROGRAM[0], PROGRAM[1], "end-at-initialize=3"], &[]);
     until("no start has failed yet", || sidecar.probe("/health") == 200);
     let answer = Session::initialize(sidecar.port);
-    assert!(answer.body.contains("-32000") && answer.body.contains("exited with status 3"), "{answer:?}");
+    let told = "the MCP server `python3` exited with status 3; its last lines are in the sidecar's standard error";
+    assert!(answer.body.contains("-32000") && answer.body.contains(told), "{answer:?}");
     until("the last start failed", || sidecar.probe("/health") == 503);
     let unhealthy = r#"envoy_cluster_membership_healthy{envoy_cluster_name="upstream"} 0"#;
     until("the server is not available", || get(sidecar.probe_port, "/metrics").body.contains(unhealthy));
@@ -70,8 +76,45 @@ fn url_and_program_exclude_each_other() {
         assert!(text.starts_with("mcp-sidecar: COMMAND: absent-program: "), "{text}");
         assert_eq!(text.lines().count(), 1, "{text}");
     }
-    let text = refused(&["run", "npx"], &[]);
+    let text = refused(&["stdio"], &[]);
+    assert!(text.contains("mcp-sidecar stdio -- COMMAND"), "{text}");
+}
+
+#[test]
+fn command_without_separator_is_refused() {
+    for command in ["run", "stdio"] {
+        for words in [&["npx", "-y", "server"][..], &["npx", "--", "server"]] {
+            let text = refused(&[&[command], words].concat(), &[]);
+            let expected = format!("COMMAND: \"npx\" must follow \"--\": mcp-sidecar {command} -- npx ...\n");
+            assert_eq!(text, format!("mcp-sidecar: {expected}"));
+        }
+    }
+    let text = refused(&["run", "--npx"], &[]);
     assert!(text.contains("mcp-sidecar run [-- COMMAND [ARGUMENT]...]"), "{text}");
+}
+
+#[test]
+fn unusable_tmpdir_is_refused_with_the_other_problems() {
+    let variables = [("TMPDIR", "/absent"), ("MCP_SIDECAR_FILE_SD", "/absent"), ("PORT", "0")];
+    for server in [&["run", "--", "absent-program"][..], &["stdio", "--", "absent-program"], &["run"]] {
+        let text = refused(server, &variables);
+        assert!(text.contains("mcp-sidecar: TMPDIR: no file can be made in \"/absent\" (No such file"), "{text}");
+        assert!(text.contains("mcp-sidecar: MCP_SIDECAR_FILE_SD: no file can be written to \"/absent\""), "{text}");
+        assert_eq!(text.lines().count(), 4, "{text}");
+    }
+}
+
+#[test]
+fn run_on_two_pipes_names_stdio() {
+    let message = "in a client's configuration use \"stdio\" in its place";
+    let taken = TcpListener::bind((LOOPBACK, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let variables = HashMap::from([("PORT", port.as_str())]);
+    for (input, is_told) in [(Stdio::piped(), true), (Stdio::null(), false)] {
+        let output = launcher(&variables).args(["run", "--", "cat"]).stdin(input).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(text.contains(&format!("run serves HTTP on port {port}; {message}")), is_told, "{text}");
+    }
 }
 
 #[test]

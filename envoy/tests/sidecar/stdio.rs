@@ -34,13 +34,25 @@ fn session_is_counted_and_ends_with_its_input() {
     desktop.close();
     assert_eq!(desktop.ended().code(), Some(0));
     assert!(is_gone(program));
+    assert!(!desktop.errors().contains("ENVOY_SIGTERM"), "{}", desktop.errors());
+}
+
+#[test]
+fn request_before_initialize_is_told_what_comes_first() {
+    let mut desktop = Desktop::start(&PROGRAM, &[]);
+    let answer = desktop.call("echo", &json!({"text": "a"}));
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("no initialize yet: the first message must be initialize; HTTP 400"), "{answer}");
+    desktop.send(INITIALIZE);
+    assert_eq!(desktop.next()["result"]["serverInfo"]["name"], "misbehaving", "the session can begin then");
 }
 
 #[test]
 fn lost_session_ends_it_with_status_1() {
-    let mut desktop = begun(&[]);
+    let mut desktop = begun(&[("MCP_UPSTREAM_NAME", "notes")]);
     let answer = desktop.call("exit", &json!({"status": 3}));
-    assert!(answer["error"]["message"].as_str().unwrap().contains("exited with status 3"), "{answer}");
+    let told = "the MCP server `notes` (python3) exited with status 3; its last lines are in";
+    assert!(answer["error"]["message"].as_str().unwrap().starts_with(told), "{answer}");
     assert_eq!(desktop.call("echo", &json!({}))["error"]["code"], -32000);
     assert_eq!(desktop.ended().code(), Some(1));
     until("the reason is printed", || desktop.errors().contains("mcp-sidecar: the session"));

@@ -10,6 +10,10 @@ TOOL = {"name": "started", "inputSchema": {"type": "object"}}
 
 if "--fail" in sys.argv:
     sys.exit("stand-in: no key")
+if "--end" in sys.argv:
+    sys.exit()
+if "--no-program" in sys.argv:
+    sys.exit(127)
 if "--log-on-output" in sys.argv:
     print("stand-in: listening", flush=True)
 for line in sys.stdin:

@@ -37,11 +37,13 @@ struct Stream {
     /// Who reads it. A later reader takes the place of an earlier one.
     reader: Option<u64>,
     waker: Option<Waker>,
+    /// Whether a call was answered on it.
+    is_answered: bool,
     is_over: bool,
 }
 
 /// An event, or a message that waits for a stream.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Event {
     stream: StreamId,
     sequence: u64,
@@ -78,12 +80,16 @@ impl Streams {
 
     /// A reader of what came after an event on its stream.
     pub(super) fn reopen(&mut self, id: StreamId, sequence: u64) -> Reader {
-        let later = self.past.events.iter().filter(|event| event.stream == id && event.sequence > sequence);
-        let later: VecDeque<_> = later.cloned().collect();
+        // An event is either among the past ones or in a queue, so what the client gets twice is kept once.
+        let mut later = self.past.take_later(id, sequence);
         let stream = self.open.entry(id).or_default();
-        stream.bytes += later.iter().map(|event| event.message.len()).sum::<usize>();
-        // What an earlier reader did not take is not among the past events, and comes after them.
-        stream.queue = later.into_iter().chain(std::mem::take(&mut stream.queue)).collect();
+        // What an earlier reader did not take comes after them.
+        let (had, left): (VecDeque<_>, _) =
+            std::mem::take(&mut stream.queue).into_iter().partition(|event| event.sequence <= sequence);
+        later.extend::<VecDeque<_>>(left);
+        stream.bytes = later.iter().map(|event| event.message.len()).sum();
+        stream.queue = later;
+        had.into_iter().for_each(|event| self.past.push(event));
         self.read(id)
     }
 
@@ -94,6 +100,25 @@ impl Streams {
         stream.is_over = matches!(id, StreamId::Post(_)) && stream.calls == 0;
         wake(&mut stream.waker);
         Reader { stream: id, number }
+    }
+
+    /// Ready when a message waits for a reader, or none will come.
+    pub(super) fn poll_first(&mut self, reader: Reader, context: &mut Context<'_>) -> Poll<()> {
+        let Some(stream) = self.read_by(reader) else { return Poll::Ready(()) };
+        if stream.is_over || stream.messages().next().is_some() {
+            return Poll::Ready(());
+        }
+        stream.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// The answer, if it is the only message of a stream that is over. The stream is gone then.
+    pub(super) fn take_answer(&mut self, reader: Reader) -> Option<Bytes> {
+        let stream = self.read_by(reader).filter(|stream| stream.is_over && stream.is_answered)?;
+        let answer = stream.only_message()?.clone();
+        self.open.remove(&reader.stream);
+        wake(&mut self.room);
+        Some(answer)
     }
 
     /// The next event for a reader, as text. `None`: the stream is over, or has another reader.
@@ -174,7 +199,7 @@ impl Streams {
         }
     }
 
-    /// A stream is over if it has no open calls: after the answers of a POST, or if nobody reads it.
+    /// A stream is over if it has no open calls: after the answers of a POST, or if it has no reader.
     pub(super) fn end_if_answered(&mut self, id: StreamId) {
         let Some(stream) = self.open.get_mut(&id).filter(|stream| stream.calls == 0) else { return };
         if stream.reader.is_none() {
@@ -183,6 +208,15 @@ impl Streams {
             stream.is_over = true;
             wake(&mut stream.waker);
         }
+    }
+
+    /// Sends an answer on a stream. The stream is over if it has no other open calls.
+    pub(super) fn answer(&mut self, id: StreamId, message: &Bytes) {
+        self.push(id, message);
+        if let Some(stream) = self.open.get_mut(&id) {
+            stream.is_answered = true;
+        }
+        self.end_if_answered(id);
     }
 
     /// All streams are over.
@@ -205,6 +239,20 @@ impl Streams {
             }
             _ => self.past.push(event),
         }
+    }
+}
+
+// === impl Stream ===
+
+impl Stream {
+    /// What waits, without the event that the stream begins with.
+    fn messages(&self) -> impl Iterator<Item = &Bytes> {
+        self.queue.iter().map(|event| &event.message).filter(|message| !message.is_empty())
+    }
+
+    fn only_message(&self) -> Option<&Bytes> {
+        let mut messages = self.messages();
+        messages.next().filter(|_| messages.next().is_none())
     }
 }
 
@@ -248,6 +296,15 @@ impl Kept {
         self.bytes += event.message.len();
         self.events.push_back(event);
         self.trim(1);
+    }
+
+    /// Takes away the events of a stream after one of them.
+    fn take_later(&mut self, stream: StreamId, sequence: u64) -> VecDeque<Event> {
+        let is_later = |event: &Event| event.stream == stream && event.sequence > sequence;
+        let (later, kept) = std::mem::take(&mut self.events).into_iter().partition(is_later);
+        self.events = kept;
+        self.bytes = self.events.iter().map(|event| event.message.len()).sum();
+        later
     }
 
     fn trim(&mut self, least: usize) {

@@ -1,4 +1,4 @@
-use super::{Duplicate, Reader, Routed, Router};
+use super::{ASKED, CALLS, ID_BYTES, NotOpened, Reader, Routed, Router};
 use crate::message::{Id, Message};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -29,6 +29,11 @@ fn log(text: &str) -> Message {
     notification("notifications/message", &json!({"data": text}))
 }
 
+/// A POST whose requests are opened.
+fn open(router: &mut Router, messages: &[Message]) -> Reader {
+    router.post(messages).unwrap().0
+}
+
 /// What the reader gets now: ids and data of events, and whether the stream is over.
 fn read(router: &mut Router, reader: Reader) -> (Vec<(String, String)>, bool) {
     let mut context = Context::from_waker(Waker::noop());
@@ -57,7 +62,7 @@ fn has_room(router: &mut Router) -> bool {
 #[test]
 fn answers_in_any_order_go_to_their_own_streams() {
     let mut router = Router::default();
-    let readers: Vec<_> = (0..1000).map(|id| (id, router.post(&[call(id, id)]).unwrap())).collect();
+    let readers: Vec<_> = (0..1000).map(|id| (id, open(&mut router, &[call(id, id)]))).collect();
     for (id, reader) in readers.iter().rev() {
         assert_eq!(router.route(&result(*id)), Routed::Stream(reader.stream));
     }
@@ -74,7 +79,7 @@ fn answers_in_any_order_go_to_their_own_streams() {
 #[test]
 fn stream_of_a_batch_is_over_after_its_last_answer() {
     let mut router = Router::default();
-    let reader = router.post(&[call(1, 1), log("x"), call("1", 2)]).unwrap();
+    let reader = open(&mut router, &[call(1, 1), log("x"), call("1", 2)]);
     router.route(&result("1"));
     assert!(!read(&mut router, reader).1);
     router.route(&result(1));
@@ -84,20 +89,45 @@ fn stream_of_a_batch_is_over_after_its_last_answer() {
 #[test]
 fn duplicate_id_opens_nothing() {
     let mut router = Router::default();
-    router.post(&[call(1, 1)]).unwrap();
+    open(&mut router, &[call(1, 1)]);
     let one = Id::from(1);
-    assert_eq!(router.post(&[call(2, 2), call(1.0, 3)]).unwrap_err(), Duplicate(one.clone()));
-    assert_eq!(router.post(&[call(2, 2), call(2, 3)]).unwrap_err(), Duplicate(Id::from(2)));
+    assert_eq!(router.post(&[call(2, 2), call(1.0, 3)]).unwrap_err(), NotOpened::Duplicate(one.clone()));
+    assert_eq!(router.post(&[call(2, 2), call(2, 3)]).unwrap_err(), NotOpened::Duplicate(Id::from(2)));
     assert_eq!(router.cancel(&Id::from(2)), None);
     router.route(&result(1));
     assert_eq!(router.cancel(&one), None);
-    router.post(&[call(1, 1)]).unwrap();
+    open(&mut router, &[call(1, 1)]);
+}
+
+#[test]
+fn long_ids_and_tokens_open_nothing_and_those_of_the_program_are_not_remembered() {
+    let mut router = Router::default();
+    let (fits, long) = ("x".repeat(ID_BYTES - 2), "x".repeat(ID_BYTES - 1));
+    assert_eq!(router.post(&[call(1, 1), call(&*long, 2)]).unwrap_err(), NotOpened::TooLong);
+    assert_eq!(router.post(&[call(1, &*long)]).unwrap_err(), NotOpened::TooLong);
+    open(&mut router, &[call(1, 1), call(&*fits, &*fits)]);
+    router.route(&request(&*fits));
+    for _ in 0..ASKED {
+        assert!(matches!(router.route(&request(&*long)), Routed::Stream(_)));
+    }
+    assert_eq!(router.asked.len(), 1);
+}
+
+#[test]
+fn open_calls_are_bounded() {
+    let mut router = Router::default();
+    let calls: Vec<_> = (0..CALLS).map(|id| call(id, id)).collect();
+    open(&mut router, &calls);
+    let refused = router.post(&[call("more", 1)]).unwrap_err();
+    assert_eq!(refused, NotOpened::TooMany(Id::read("\"more\"").unwrap()));
+    router.route(&result(7));
+    open(&mut router, &[call("more", 1)]);
 }
 
 #[test]
 fn answer_to_no_open_request_is_unknown() {
     let mut router = Router::default();
-    let reader = router.post(&[call(1, 1)]).unwrap();
+    let reader = open(&mut router, &[call(1, 1)]);
     assert_eq!(router.route(&result(2)), Routed::Unknown);
     router.route(&result(1));
     assert_eq!(router.route(&result(1)), Routed::Unknown);
@@ -107,8 +137,8 @@ fn answer_to_no_open_request_is_unknown() {
 #[test]
 fn progress_goes_to_the_call_with_its_token() {
     let mut router = Router::default();
-    let one = router.post(&[call(1, "t")]).unwrap();
-    let two = router.post(&[call(2, 1)]).unwrap();
+    let one = open(&mut router, &[call(1, "t")]);
+    let two = open(&mut router, &[call(2, 1)]);
     let progress = |token: Value| notification("notifications/progress", &json!({"progressToken": token}));
     assert_eq!(router.route(&progress(json!("t"))), Routed::Stream(one.stream));
     assert_eq!(router.route(&progress(json!(1))), Routed::Stream(two.stream));
@@ -121,7 +151,7 @@ fn progress_goes_to_the_call_with_its_token() {
 fn what_is_unasked_goes_to_the_newest_get_else_to_a_call_else_it_waits() {
     let mut router = Router::default();
     assert_eq!(router.route(&log("a")), Routed::Waits);
-    let call = router.post(&[call(1, 1)]).unwrap();
+    let call = open(&mut router, &[call(1, 1)]);
     assert_eq!(router.route(&request("r")), Routed::Stream(call.stream));
     let (old, new) = (router.get(None), router.get(None));
     assert_eq!(router.route(&log("b")), Routed::Stream(new.stream));
@@ -137,7 +167,7 @@ fn what_is_unasked_goes_to_the_newest_get_else_to_a_call_else_it_waits() {
 #[test]
 fn cancel_follows_the_request_of_the_program() {
     let mut router = Router::default();
-    let call = router.post(&[call(1, 1)]).unwrap();
+    let call = open(&mut router, &[call(1, 1)]);
     router.route(&request("r"));
     router.route(&request("s"));
     let get = router.get(None);
@@ -169,10 +199,32 @@ fn stream_is_taken_up_after_an_event() {
 }
 
 #[test]
+fn event_that_is_taken_up_again_and_again_comes_once_each_time() {
+    let mut router = Router::default();
+    let mut reader = router.get(None);
+    for text in ["a", "b", "c"] {
+        router.route(&log(text));
+    }
+    let (events, _) = read(&mut router, reader);
+    for is_taken in [true, true, false, true, false, false, true] {
+        router.leave(reader);
+        reader = router.get(Some(&events[0].0));
+        if is_taken {
+            assert_eq!(read(&mut router, reader).0, events[1..]);
+        }
+    }
+    // A reader that has taken none is followed by one that knows more.
+    reader = router.get(Some(&events[0].0));
+    assert_ne!(reader, router.get(Some(&events[1].0)));
+    reader = router.get(Some(&events[1].0));
+    assert_eq!(read(&mut router, reader).0, events[2..]);
+}
+
+#[test]
 fn answer_of_a_call_whose_client_left_is_taken_up() {
     let mut router = Router::default();
     router.set_version("2025-11-25");
-    let reader = router.post(&[call(1, 1)]).unwrap();
+    let reader = open(&mut router, &[call(1, 1)]);
     let (first, _) = read(&mut router, reader);
     assert_eq!(first[0].1, "");
     router.leave(reader);
@@ -214,7 +266,7 @@ fn event_ids_of_nobody_open_a_stream_or_end_at_once() {
 fn program_is_not_read_while_a_stream_is_full() {
     let mut router = Router::default();
     let get = router.get(None);
-    let other = router.post(&[call(1, 1)]).unwrap();
+    let other = open(&mut router, &[call(1, 1)]);
     let long = log(&"x".repeat(700_000));
     router.route(&long);
     assert!(has_room(&mut router));
@@ -253,11 +305,11 @@ fn what_waits_is_bounded_and_the_newest_stays() {
 fn cancelled_call_that_is_given_up_is_not_a_later_one() {
     let mut router = Router::default();
     let one = Id::from(1);
-    let reader = router.post(&[call(1, 1)]).unwrap();
+    let reader = open(&mut router, &[call(1, 1)]);
     let number = router.cancel(&one).unwrap();
     router.route(&result(1));
     assert!(read(&mut router, reader).1);
-    let later = router.post(&[call(1, 1)]).unwrap();
+    let later = open(&mut router, &[call(1, 1)]);
     router.give_up(&one, number);
     assert!(!read(&mut router, later).1);
     let number = router.cancel(&one).unwrap();
@@ -268,7 +320,7 @@ fn cancelled_call_that_is_given_up_is_not_a_later_one() {
 #[test]
 fn end_answers_all_calls_and_ends_all_streams() {
     let mut router = Router::default();
-    let (call, get) = (router.post(&[call("a", 1)]).unwrap(), router.get(None));
+    let (call, get) = (open(&mut router, &[call("a", 1)]), router.get(None));
     router.end("why");
     let (events, is_over) = read(&mut router, call);
     let answer: Value = serde_json::from_str(&events[0].1).unwrap();
@@ -279,7 +331,7 @@ fn end_answers_all_calls_and_ends_all_streams() {
 #[test]
 fn end_answers_no_cancelled_call() {
     let mut router = Router::default();
-    let reader = router.post(&[call(1, 1)]).unwrap();
+    let reader = open(&mut router, &[call(1, 1)]);
     router.cancel(&Id::from(1)).unwrap();
     router.end("why");
     assert_eq!(read(&mut router, reader), (Vec::new(), true));
@@ -295,4 +347,31 @@ fn plain_router_has_one_stream_without_ids() {
     let (events, is_over) = read(&mut router, reader);
     assert!(!is_over && events.len() == 2);
     assert!(events.iter().all(|(id, _)| id.is_empty()));
+}
+
+#[test]
+fn answer_is_taken_only_if_it_is_the_only_message() {
+    let progress = notification("notifications/progress", &json!({"progressToken": "t", "progress": 1}));
+    let mut router = Router::default();
+    router.set_version("2025-11-25");
+    let mut take = |messages: &[&Message], is_cancelled: bool| {
+        let reader = open(&mut router, &[call(1, "t")]);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(router.poll_first(reader, &mut context).is_pending());
+        for message in messages {
+            router.route(message);
+        }
+        if is_cancelled {
+            let number = router.cancel(&Id::from(1)).unwrap();
+            router.give_up(&Id::from(1), number);
+        }
+        assert!(router.poll_first(reader, &mut context).is_ready());
+        let taken = router.take_answer(reader);
+        let left = read(&mut router, reader).0.len();
+        (taken, left)
+    };
+    assert_eq!(take(&[&result(1)], false), (Some(result(1).text().clone()), 0));
+    assert_eq!(take(&[&progress, &result(1)], false), (None, 3));
+    assert_eq!(take(&[&progress], true), (None, 2));
+    assert_eq!(take(&[], true), (None, 1));
 }

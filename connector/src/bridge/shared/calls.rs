@@ -2,15 +2,15 @@
 //!
 //! The id and the progress token of a request are replaced by a number on the way to the program, and put back as they stood in
 //! all that comes back: in answers, in progress, and in notifications with a subscription id, which is the id of a
-//! `subscriptions/listen`.
+//! `subscriptions/listen`. The first number is random, so that a client does not know the numbers of others.
 //!
-//! A log message has no such value. The program may send it only for a request that asked for log messages (`logLevel` in
-//! `_meta`), so it belongs to that request if exactly one asked. Else it goes nowhere, rather than to another client. The same
-//! is true of all other notifications without a known token or subscription.
+//! A log message has no such value. Programs send some for requests that did not ask for them (`logLevel` in `_meta`), so it
+//! belongs to a request only if that one asked, and no other is open. Otherwise it is dropped, so that no other client gets it. The
+//! same is true of all other notifications without a known token or subscription.
 //!
 //! Bound: [`WAITING_BYTES`] for each request, and one message more.
 
-use crate::message::{Id, Kind, Message, Place};
+use crate::message::{Id, Kind, LOG_LEVEL, Message, Place};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use std::task::{Context, Poll, Waker};
@@ -18,8 +18,8 @@ use std::task::{Context, Poll, Waker};
 /// A client that leaves more than this unread loses its request.
 const WAITING_BYTES: usize = 4 << 20;
 
-/// `_meta` member of a request that asks for log messages.
-const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+/// A request of the program with a longer id is not answered.
+const ID_BYTES: usize = 4096;
 
 /// All open requests.
 #[derive(Debug, Default)]
@@ -55,7 +55,7 @@ pub(super) enum Routed {
     /// It waits for the client of this request.
     Call(u64),
     /// It belongs to no open request, or it cannot be known to which.
-    Nowhere,
+    Dropped,
     /// This is to be written to the program.
     Reply(Bytes),
     /// The client does not read: its request was dropped, and is to be cancelled.
@@ -65,6 +65,11 @@ pub(super) enum Routed {
 // === impl Calls ===
 
 impl Calls {
+    /// `last` is the number before the first. It must be below 2^52: programs in JavaScript have no larger whole numbers.
+    pub(super) fn new(last: u64) -> Self {
+        Self { open: HashMap::new(), last }
+    }
+
     /// A client sent a request. Returns its number, and the text for the program.
     pub(super) fn open(&mut self, request: &Message) -> (u64, Bytes) {
         self.last += 1;
@@ -90,21 +95,24 @@ impl Calls {
     pub(super) fn route(&mut self, message: &Message) -> Routed {
         match message.kind() {
             Kind::Result(id) | Kind::Error(Some(id)) => self.answer(id, message),
-            Kind::Error(None) => Routed::Nowhere,
-            Kind::Request(method, _) => Routed::Reply(refuse(method, message.raw(Place::Id).unwrap_or("null"))),
+            Kind::Error(None) => Routed::Dropped,
+            Kind::Request(method, _) => match message.raw(Place::Id) {
+                Some(id) if id.len() <= ID_BYTES => Routed::Reply(refuse(method, id)),
+                _ => Routed::Dropped,
+            },
             Kind::Notification(method) => self.notify(method, message),
         }
     }
 
     fn answer(&mut self, id: &Id, message: &Message) -> Routed {
-        let Some((number, call)) = self.find(Some(id)) else { return Routed::Nowhere };
+        let Some((number, call)) = self.find(Some(id)) else { return Routed::Dropped };
         match call.state {
             State::Open => {}
             // A second answer: the first may still wait for the client.
-            State::Over => return Routed::Nowhere,
+            State::Over => return Routed::Dropped,
             State::Left => {
                 self.open.remove(&number);
-                return Routed::Nowhere;
+                return Routed::Dropped;
             }
         }
         let mut places = vec![(Place::Id, &*call.id)];
@@ -125,13 +133,13 @@ impl Calls {
         };
         let value = message.value(place);
         let found = if method == "notifications/message" && value.is_none() {
-            self.only_one_with_logs()
+            self.only_one_if_it_wants_logs()
         } else {
             self.find(value.as_ref())
         };
-        let Some((number, call)) = found.filter(|(_, call)| call.state == State::Open) else { return Routed::Nowhere };
+        let Some((number, call)) = found.filter(|(_, call)| call.state == State::Open) else { return Routed::Dropped };
         let original = if place == Place::ProgressToken { call.token.as_deref() } else { Some(&*call.id) };
-        let Some(original) = original else { return Routed::Nowhere };
+        let Some(original) = original else { return Routed::Dropped };
         if call.bytes > WAITING_BYTES {
             call.drop_all();
             call.state = State::Left;
@@ -151,10 +159,10 @@ impl Calls {
     }
 
     /// Calls whose clients are gone count too: what the program sends may be theirs.
-    fn only_one_with_logs(&mut self) -> Option<(u64, &mut Call)> {
-        let mut found = self.open.iter_mut().filter(|(_, call)| call.wants_logs && call.state != State::Over);
-        let (number, call) = found.next()?;
-        found.next().is_none().then_some((*number, call))
+    fn only_one_if_it_wants_logs(&mut self) -> Option<(u64, &mut Call)> {
+        let mut open = self.open.iter_mut().filter(|(_, call)| call.state != State::Over);
+        let (number, call) = open.next()?;
+        (open.next().is_none() && call.wants_logs).then_some((*number, call))
     }
 
     /// Whether a call asked for the list of tools.

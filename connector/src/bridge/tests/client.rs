@@ -58,7 +58,8 @@ impl Client {
         tokio::spawn(connection);
         let mut request = Request::builder().method(method).uri(self.path).header("host", "localhost");
         if !self.headers.iter().any(|(name, _)| *name == "accept") {
-            request = request.header("accept", "application/json, text/event-stream");
+            // In a session the response is an event stream then, however soon the program answers.
+            request = request.header("accept", "text/event-stream, application/json;q=0.9");
         }
         if !self.headers.iter().any(|(name, _)| *name == "content-type") {
             request = request.header("content-type", "application/json");

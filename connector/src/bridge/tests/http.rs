@@ -4,6 +4,8 @@ use super::Running;
 use super::client::{Client, call};
 use hyper::{Method, StatusCode};
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::UnixStream;
 
 const VERSION: &str = "2025-06-18";
 
@@ -72,6 +74,41 @@ async fn body_over_the_limit_is_refused() {
 }
 
 #[tokio::test]
+async fn batch_of_too_many_messages_is_refused() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let session = client.initialize("2025-03-26").await;
+    let batch = |count| json!(vec![json!({"jsonrpc": "2.0", "method": "notifications/roots/list_changed"}); count]);
+    assert_eq!(session.post(&batch(100)).await.status, StatusCode::ACCEPTED);
+    let refused = session.post(&batch(101)).await;
+    assert_eq!((refused.status, &refused.json().await["error"]["code"]), (StatusCode::BAD_REQUEST, &json!(-32600)));
+    // Without a session it is not read at all.
+    let refused = client.send(Method::POST, "[nothing").await;
+    assert_eq!((refused.status, &refused.json().await["error"]["code"]), (StatusCode::BAD_REQUEST, &json!(-32000)));
+}
+
+#[tokio::test]
+async fn large_bodies_have_a_bound_together() {
+    let (running, client) = Running::start(&[], |settings, _| settings.line_bytes = 400_000);
+    let session = client.initialize(VERSION).await;
+    let (socket, large) = (running.directory.join("socket"), json!({"text": "x".repeat(300_000)}));
+    let head = "POST /mcp HTTP/1.1\r\nhost: localhost\r\naccept: */*\r\ncontent-type: application/json\r\ncontent-length: 399999\r\n\r\n";
+    let mut halves = Vec::new();
+    for _ in 0..4 {
+        let mut half = UnixStream::connect(&socket).await.unwrap();
+        half.write_all(head.as_bytes()).await.unwrap();
+        half.write_all(&[b' '; 399_998]).await.unwrap();
+        halves.push(half);
+    }
+    super::until(async || session.call(1, "echo", large.clone()).await.status == StatusCode::SERVICE_UNAVAILABLE).await;
+    let refused = session.call(1, "echo", large.clone()).await;
+    assert_eq!(refused.headers["retry-after"], "1");
+    // Small ones are served.
+    assert_eq!(session.text(1, "echo", json!({"text": "a"})).await, "a");
+    drop(halves);
+    super::until(async || session.call(1, "echo", large.clone()).await.status == StatusCode::OK).await;
+}
+
+#[tokio::test]
 async fn unknown_version_is_refused() {
     let (_running, client) = Running::start(&[], |_, _| {});
     let session = client.initialize(VERSION).await;
@@ -98,4 +135,11 @@ async fn origin_that_is_not_local_is_refused() {
     ] {
         assert_eq!(client.with("origin", origin).post(&call(1, "echo", json!({}))).await.status, status, "{origin}");
     }
+    let of_a_page = client.with("sec-fetch-site", "cross-site");
+    let open = Client { path: "/sse", ..of_a_page.clone() };
+    assert_eq!(open.get().await.status, StatusCode::FORBIDDEN);
+    // The page is of this machine.
+    let local = of_a_page.with("origin", "http://localhost:6274");
+    assert_eq!(local.post(&call(1, "echo", json!({}))).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(client.with("sec-fetch-site", "none").get().await.status, StatusCode::BAD_REQUEST);
 }

@@ -4,6 +4,7 @@ use super::client::{Answer, Client, call, text};
 use super::{Running, is_running, until};
 use hyper::StatusCode;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Opens the stream, and returns a client that posts to its endpoint.
 async fn open(client: &Client) -> (Answer, Client) {
@@ -63,5 +64,29 @@ async fn program_that_ends_answers_and_ends_the_stream() {
     assert_eq!(client.post(&initialize()).await.status, StatusCode::BAD_REQUEST);
     post(&client, &call(1, "exit", json!({"status": 7}))).await;
     assert!(text(&stream.message().await).contains("status 7"));
+    assert!(stream.event().await.is_none());
+}
+
+#[tokio::test]
+async fn stream_without_initialize_is_over_after_a_while() {
+    let (_running, client) = Running::start(&[], |settings, times| {
+        settings.sessions = 1;
+        times.unused_stream = Duration::from_millis(100);
+    });
+    let (mut stream, poster) = open(&client).await;
+    assert!(stream.event().await.is_none());
+    assert_eq!(poster.post(&initialize()).await.status, StatusCode::NOT_FOUND);
+    drop(stream);
+    let (_stream, poster) = open(&client).await;
+    post(&poster, &initialize()).await;
+}
+
+#[tokio::test]
+async fn delete_ends_the_stream_of_a_session_without_a_program() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let (mut stream, poster) = open(&client).await;
+    let id = poster.path.split_once('=').unwrap().1;
+    let endpoint = client.with("mcp-session-id", id);
+    assert_eq!(endpoint.send(hyper::Method::DELETE, "").await.status, StatusCode::OK);
     assert!(stream.event().await.is_none());
 }

@@ -284,3 +284,57 @@ async fn end_of_the_bridge_ends_all_programs_and_calls() {
     assert_eq!(open.last().await["error"]["message"], "the sidecar ends");
     assert!(!is_running(&pid));
 }
+
+#[tokio::test]
+async fn program_that_closes_its_input_ends_its_session() {
+    let (_running, client) = Running::start(&[], |_, times| times.closed_input = Duration::from_millis(10));
+    let client = client.initialize(VERSION).await;
+    let pid = client.text(1, "pid", json!({})).await;
+    let closes = client.call(2, "close-input", json!({})).await;
+    let notification = json!({"jsonrpc": "2.0", "method": "notifications/roots/list_changed"});
+    // It is seen when a message cannot be written.
+    until(async || client.post(&notification).await.status == StatusCode::NOT_FOUND).await;
+    let answer = closes.last().await;
+    assert_eq!(answer["error"]["code"], -32000);
+    assert!(text(&answer).contains("closed its standard input"), "{answer}");
+    until(async || !is_running(&pid)).await;
+}
+
+#[tokio::test]
+async fn call_that_the_program_will_not_see_is_not_open() {
+    let (running, client) = Running::start(&[], |_, _| {});
+    let client = client.initialize(VERSION).await;
+    let file = running.directory.join("go-on");
+    let pause = client.call(1, "pause", json!({"file": file})).await;
+    // The program's pipe has room for a part of the first. One more waits in the bridge, and the others wait for that.
+    let long = "x".repeat(200_000);
+    for id in 2..6 {
+        let post = client.call(id, "echo", json!({"text": long}));
+        assert!(tokio::time::timeout(Duration::from_millis(300), post).await.is_err());
+    }
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(text(&pause.last().await), "done");
+    for id in 2..6 {
+        until(async || client.call(id, "echo", json!({"text": "a"})).await.status == StatusCode::OK).await;
+    }
+}
+
+#[tokio::test]
+async fn slot_is_free_when_the_program_is_gone_and_is_waited_for() {
+    let (_running, client) = Running::start(&["ignore-sigterm"], |settings, _| settings.sessions = 1);
+    let session = client.initialize(VERSION).await;
+    let pid = session.text(1, "pid", json!({})).await;
+    assert_eq!(session.send(Method::DELETE, "").await.status, StatusCode::OK);
+    client.initialize(VERSION).await;
+    assert!(!is_running(&pid));
+}
+
+#[tokio::test]
+async fn long_id_of_initialize_starts_no_program() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let id = "x".repeat(5000);
+    let message = json!({"jsonrpc": "2.0", "id": id, "method": "initialize", "params": {"protocolVersion": VERSION}});
+    let refused = client.post(&message).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert_eq!(refused.json().await["error"]["code"], -32600);
+}

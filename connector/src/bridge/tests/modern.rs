@@ -32,7 +32,7 @@ async fn post(client: &Client, message: &Value) -> Answer {
     }
 }
 
-async fn call(client: &Client, id: impl Into<Value>, name: &str, arguments: Value) -> Answer {
+pub(super) async fn call(client: &Client, id: impl Into<Value>, name: &str, arguments: Value) -> Answer {
     post(client, &tool(id, name, arguments, &json!({}))).await
 }
 
@@ -181,10 +181,50 @@ async fn program_is_started_again_after_it_ended() {
 }
 
 #[tokio::test]
+async fn program_that_closes_its_standard_input_is_ended_and_started_again() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let pid = text(&call(&client, 1, "pid", json!({})).await.last().await);
+    call(&client, 2, "close-input", json!({})).await.last().await;
+    // The bridge may notice it before this request, which then goes to a new program.
+    let next = call(&client, 3, "echo", json!({"text": "a"})).await.last().await;
+    let is_refused = next["error"]["code"] == -32000 && next.to_string().contains("closed its standard input");
+    assert!(is_refused || text(&next) == "a", "{next}");
+    until(async || !is_running(&pid)).await;
+    assert_eq!(text(&call(&client, 4, "echo", json!({"text": "a"})).await.last().await), "a");
+}
+
+#[tokio::test]
+async fn request_whose_client_left_while_the_program_did_not_read_is_not_written() {
+    let (running, client) = Running::start(&[], |_, times| times.headers = Duration::from_millis(1));
+    let until_file = running.directory.join("go");
+    let token = json!({"progressToken": 1});
+    let arguments = json!({"until": until_file});
+    let mut sleeps = post(&client, &tool(1, "sleep", arguments, &token)).await;
+    sleeps.message().await;
+    // These are more than the pipe takes: one is being written, one waits for that, and the third waits with its client.
+    let large = "x".repeat(3 << 20);
+    let mut held = Vec::new();
+    for id in ["first", "second"] {
+        held.push(post(&client, &request(2, id, json!({"large": large}), &json!({}))).await);
+    }
+    drop(post(&client, &request(2, "third", json!({"large": large}), &json!({}))).await);
+    let fourth = post(&client, &request(2, "fourth", json!({"large": large}), &json!({}))).await;
+    std::fs::write(&until_file, "").unwrap();
+    fourth.last().await;
+    let seen = text(&call(&client, 3, "seen", json!({})).await.last().await);
+    for (method, is_seen) in
+        [("first", true), ("second", true), ("third", false), ("cancelled", false), ("fourth", true)]
+    {
+        assert_eq!(seen.contains(method), is_seen, "{method}: {seen}");
+    }
+    std::fs::remove_file(&until_file).unwrap();
+}
+
+#[tokio::test]
 async fn client_that_does_not_read_loses_its_request_and_holds_up_nobody() {
     let (_running, client) = Running::start(&[], |_, _| {});
-    let wants = json!({"io.modelcontextprotocol/logLevel": "info"});
-    let mut slow = post(&client, &tool(1, "logs", json!({"count": 200, "bytes": 100_000}), &wants)).await;
+    let arguments = json!({"steps": 200, "bytes": 100_000});
+    let mut slow = post(&client, &tool(1, "steps", arguments, &json!({"progressToken": 1}))).await;
     until(async || {
         let seen = text(&call(&client, 2, "seen", json!({})).await.last().await);
         seen.contains("notifications/cancelled")
@@ -247,6 +287,45 @@ async fn what_is_not_of_this_revision_does_not_reach_the_program() {
 }
 
 #[tokio::test]
+async fn message_that_programs_read_differently_does_not_reach_the_program() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let named = client.with("mcp-protocol-version", VERSION).with("mcp-method", "tools/call").with("mcp-name", "echo");
+    let good = tool("a", "echo", json!({"text": "a"}), &json!({"progressToken": "t"})).to_string();
+    assert_eq!(named.send(Method::POST, good.clone()).await.status, StatusCode::OK);
+    let long = format!("\"progressToken\":\"{}\"", "t".repeat(4096));
+    for (part, other) in [
+        (r#""jsonrpc":"2.0","#, ""),
+        (r#""jsonrpc":"2.0""#, r#""jsonrpc":2.0"#),
+        (r#""progressToken":"t""#, r#""progressToken":"t","progressToken":1"#),
+        (r#""name":"echo""#, r#""name":"echo","name":"pid""#),
+        (r#""name":"echo""#, r#""name":"echo","_meta":{}"#),
+        (r#""name":"echo""#, r#""name":"echo","arguments":{}"#),
+        (r#""progressToken":"t""#, r#""progressToken":true"#),
+        (r#""progressToken":"t""#, r#""progressToken":1e400"#),
+        (r#""progressToken":"t""#, &long),
+    ] {
+        let text = good.replace(part, other);
+        assert_ne!(text, good);
+        let refused = named.send(Method::POST, text).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{other:.40}");
+        let refused = refused.json().await;
+        assert_eq!((&refused["error"]["code"], &refused["id"]), (&json!(-32600), &json!("a")), "{other:.40}");
+    }
+}
+
+#[tokio::test]
+async fn number_at_the_program_is_not_known_to_clients() {
+    let mut tokens = Vec::new();
+    for _ in 0..2 {
+        let (_running, client) = Running::start(&[], |_, _| {});
+        let meta = post(&client, &tool(1, "meta", json!({}), &json!({"progressToken": "t"}))).await.last().await;
+        let meta: Value = serde_json::from_str(&text(&meta)).unwrap();
+        tokens.push(meta["progressToken"].as_u64().unwrap());
+    }
+    assert!(tokens[0].abs_diff(tokens[1]) > 1000 && tokens[0] < 1 << 52, "{tokens:?}");
+}
+
+#[tokio::test]
 async fn status_follows_from_the_error() {
     let (_running, client) = Running::start(&[], |_, _| {});
     for (code, status) in
@@ -267,6 +346,31 @@ async fn refusal_of_discover_is_remembered_and_the_program_ends() {
         assert_eq!((&refused["id"], &refused["error"]["code"]), (&id, &json!(-32601)));
         until(async || !is_running(&pid)).await;
     }
+}
+
+#[tokio::test]
+async fn refusal_that_is_remembered_has_nothing_of_a_client() {
+    let (_running, client) = Running::start(&["old-discover"], |_, _| {});
+    let pid = text(&call(&client, 1, "pid", json!({})).await.last().await);
+    let secret = request(1, "server/discover", json!({"secret": "of one"}), &json!({}));
+    assert_eq!(post(&client, &secret).await.json().await["error"]["data"]["secret"], "of one");
+    until(async || !is_running(&pid)).await;
+    let other = post(&client, &request(2, "server/discover", json!({}), &json!({}))).await;
+    assert_eq!(other.status, StatusCode::BAD_REQUEST);
+    let other = other.json().await;
+    assert_eq!((&other["id"], &other["error"]["code"]), (&json!(2), &json!(-32601)));
+    assert_eq!(other["error"]["data"].get("secret"), None, "{other}");
+}
+
+#[tokio::test]
+async fn program_that_is_of_an_older_revision_by_what_it_was_sent_is_started_again() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let pid = text(&call(&client, 1, "pid", json!({})).await.last().await);
+    call(&client, 1, "pin", json!({})).await.last().await;
+    let discover = request(2, "server/discover", json!({}), &json!({}));
+    assert_eq!(post(&client, &discover).await.status, StatusCode::BAD_REQUEST);
+    until(async || !is_running(&pid)).await;
+    assert_eq!(post(&client, &discover).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 """An MCP server on standard input and output for the tests of the bridge. Its tools make it behave in various ways.
 
 Usage: program.py [end-at-start | end-at-initialize | refuse-initialize | silent-initialize | slow-initialize |
-                   log-when-initialized | old-discover | fail-while-missing=FILE]
+                   log-when-initialized | old-discover | fail-while-missing=FILE | ignore-sigterm]
 """
 
 import json
 import os
+import signal
 import sys
 import time
 
@@ -25,6 +26,7 @@ def text(call, value):
 
 
 def tool(call, params):
+    global mode
     name, arguments, meta = params["name"], params.get("arguments", {}), params.get("_meta", {})
     if name == "echo":
         text(call, arguments.get("text", ""))
@@ -47,7 +49,8 @@ def tool(call, params):
         text(call, "done")
     elif name == "steps":
         for step in range(arguments["steps"]):
-            send({"method": "notifications/progress", "params": {"progressToken": meta["progressToken"], "progress": step}})
+            padding = {"message": "x" * arguments["bytes"]} if "bytes" in arguments else {}
+            send({"method": "notifications/progress", "params": {"progressToken": meta["progressToken"], "progress": step, **padding}})
         text(call, "done")
     elif name == "step-and-hold":
         send({"method": "notifications/progress", "params": {"progressToken": meta["progressToken"], "progress": 1}})
@@ -73,8 +76,27 @@ def tool(call, params):
         for subscription in held:
             send({"method": "notifications/tools/list_changed", "params": {"_meta": {"io.modelcontextprotocol/subscriptionId": subscription}}})
         text(call, "done")
+    elif name == "close-input":  # Without an answer.
+        os.close(0)
+        time.sleep(60)
+    elif name == "pause":  # Reads nothing until a file is there.
+        while not os.path.exists(arguments["file"]):
+            time.sleep(0.01)
+        text(call, "done")
     elif name == "exit":
         sys.exit(arguments.get("status", 0))
+    elif name == "sleep":  # Reads nothing meanwhile.
+        send({"method": "notifications/progress", "params": {"progressToken": meta["progressToken"], "progress": 1}})
+        while not os.path.exists(arguments["until"]):
+            time.sleep(0.01)
+        text(call, "done")
+    elif name == "pin":  # As if the first message had been one of an older revision.
+        mode = "old-discover"
+        text(call, "done")
+    elif name == "close-input":
+        os.close(0)
+        text(call, "done")
+        time.sleep(600)
     else:
         send({"id": call, "error": {"code": arguments.get("code", -32602), "message": "unknown tool"}})
 
@@ -108,11 +130,13 @@ def request(method, call, params):
     elif method == "ping":
         send({"id": call, "result": {}})
     else:
-        send({"id": call, "error": {"code": -32601, "message": "Method not found"}})
+        send({"id": call, "error": {"code": -32601, "message": "Method not found", "data": params}})
 
 
 if mode == "end-at-start" or (mode.startswith("fail-while-missing=") and not os.path.exists(mode.split("=")[1])):
     sys.exit(4)
+if mode == "ignore-sigterm":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 for line in sys.stdin:
     message = json.loads(line)
     method, call, params = message.get("method"), message.get("id"), message.get("params", {})
@@ -126,3 +150,5 @@ for line in sys.stdin:
         send({"method": "notifications/message", "params": {"level": "info", "data": "initialized"}})
     elif method == "notifications/cancelled" and params.get("requestId") in held:
         held.remove(params["requestId"])
+if mode == "ignore-sigterm":
+    time.sleep(60)

@@ -27,7 +27,6 @@ fn session_and_version_of_the_answer_are_sent_from_then_on() {
         let seen = seen.borrow();
         let first = seen.iter().find(|got| got.body.contains("initialize")).unwrap();
         assert_eq!((first.header("mcp-session-id"), first.header("mcp-protocol-version")), (None, None));
-        assert_eq!(first.header("accept"), Some("application/json, text/event-stream"));
         let later: Vec<_> = seen.iter().filter(|got| !got.body.contains("\"initialize\"")).collect();
         assert_eq!(later.len(), 4, "{seen:?}");
         for got in later {
@@ -37,6 +36,23 @@ fn session_and_version_of_the_answer_are_sent_from_then_on() {
         assert_eq!(seen.iter().find(|got| got.body == LIST).unwrap().header("content-type"), Some("application/json"));
         assert_eq!(seen.last().unwrap().method, Method::DELETE);
     });
+}
+
+#[test]
+fn event_streams_are_preferred_if_headers_are_waited_for() {
+    for (headers_at_once, accept) in
+        [(true, "text/event-stream, application/json;q=0.9"), (false, "application/json, text/event-stream")]
+    {
+        run(async move {
+            let answer = async |got| session(&got).unwrap_or_else(|| json(LIST_ANSWER));
+            let mut play = Play::start(headers_at_once, answer).await;
+            play.handshake().await;
+            let other = LIST.replace("\"id\":1", "\"id\":2");
+            play.write(&format!("{LIST}\n[{other}]\n")).await;
+            let posts = play.wait_for(4, |got| got.method == Method::POST).await;
+            assert!(posts.iter().all(|got| got.header("accept") == Some(accept)), "{posts:?}");
+        });
+    }
 }
 
 /// The order in which a server gets lines that the client writes at once. The server takes some of them later than others.
@@ -245,5 +261,50 @@ fn message_of_ten_megabytes_passes_in_both_directions() {
         let padding = "é".repeat(5_000_000);
         play.write(&format!("{{\"id\":1,\"method\":\"echo\",\"params\":[\"{padding}\"]}}\n")).await;
         play.expect(&format!("{{\"id\":1,\"result\":[\"{padding}\"]}}")).await;
+    });
+}
+
+#[test]
+fn second_request_with_the_id_of_an_open_one_is_refused_and_the_first_is_answered() {
+    run(async {
+        let (answers, answer) = tokio::sync::mpsc::unbounded_channel();
+        let answer = Rc::new(tokio::sync::Mutex::new(answer));
+        let mut play = Play::start(false, move |got| {
+            let answer = Rc::clone(&answer);
+            async move {
+                match session(&got) {
+                    Some(reply) => reply,
+                    None => answer.lock().await.recv().await.unwrap(),
+                }
+            }
+        })
+        .await;
+        play.handshake().await;
+        play.write("{\"id\":1,\"method\":\"a\"}\n{\"id\":1.0,\"method\":\"b\"}\n").await;
+        let refused = play.read().await.unwrap();
+        assert!(refused.contains("\"id\":1.0,") && refused.contains("-32600"), "{refused}");
+        answers.send(json(r#"{"id":1,"result":{}}"#)).unwrap();
+        play.expect(r#"{"id":1,"result":{}}"#).await;
+        assert!(play.seen(|got| got.body.contains("\"b\"")).is_empty());
+    });
+}
+
+#[test]
+fn end_of_a_session_of_the_bridge_is_seen_without_initialized() {
+    run(async {
+        let gets = Rc::new(Cell::new(0));
+        let mut play = Play::start(true, move |got| {
+            gets.set(gets.get() + i32::from(got.method == Method::GET));
+            let reply = match (got.method.as_str(), gets.get()) {
+                ("GET", 1) => events("retry: 1\ndata\n\n"),
+                ("GET", _) => reply(404, &[], ""),
+                _ => session(&got).unwrap(),
+            };
+            async move { reply }
+        })
+        .await;
+        play.write("{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{}}\n").await;
+        assert!(play.read().await.unwrap().contains("protocolVersion"));
+        assert!(matches!(play.end().await, FrontEnd::SessionLost(_)));
     });
 }

@@ -20,7 +20,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, duplex};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::timeout;
 
@@ -157,7 +157,7 @@ impl Play {
         let (input, reader) = duplex(1024);
         let (output, writer) = duplex(1024);
         let (told, errors) = told();
-        let front = spawn_local(serve(upstream, errors, reader, writer));
+        let front = spawn_local(async move { serve(upstream, errors, reader, writer, &Notify::new()).await });
         Self { input: Some(input), output: BufReader::new(output).lines(), front, all: Rc::default(), told }
     }
 

@@ -69,3 +69,21 @@ fn client_that_closes_its_side_ends_the_front() {
     });
     assert_eq!(end, Some(FrontEnd::InputEnded));
 }
+
+#[test]
+fn client_that_hangs_up_ends_the_front_while_lines_wait_for_their_turn() {
+    // It accepts connections and answers nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = Upstream { address: silent.local_addr().unwrap(), path: "/mcp".to_owned(), headers_at_once: true };
+    let (front_input, mut input) = pipe().unwrap();
+    let (_output, front_output) = pipe().unwrap();
+    let (sender, ended) = mpsc::channel();
+    start(upstream, told().1, front_input, front_output, move |end| sender.send(end).unwrap()).unwrap();
+    input.write_all(b"{\"id\":0,\"method\":\"initialize\"}\n").unwrap();
+    for _ in 0..2 {
+        input.write_all(b"{\"method\":\"notifications/initialized\"}\n").unwrap();
+    }
+    assert!(ended.recv_timeout(Duration::from_millis(200)).is_err());
+    drop(input);
+    assert_eq!(ended.recv_timeout(TOO_LONG).unwrap(), FrontEnd::InputEnded);
+}

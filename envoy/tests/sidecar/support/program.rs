@@ -42,7 +42,7 @@ impl Session {
     pub(crate) fn json(&self, tool: &str) -> Value {
         let answer = self.call(tool);
         let data = answer.body.lines().find_map(|line| line.strip_prefix("data: ").filter(|data| !data.is_empty()));
-        let message: Value = serde_json::from_str(data.unwrap_or_default()).unwrap_or_default();
+        let message: Value = serde_json::from_str(data.unwrap_or(&answer.body)).unwrap_or_default();
         let text = message.pointer("/result/content/0/text").and_then(Value::as_str);
         assert!(text.is_some(), "{answer:?}");
         serde_json::from_str(text.unwrap()).unwrap()
