@@ -6,10 +6,14 @@ use super::recent::{Activity, Recent};
 use super::screen::Screen;
 use super::text::counted;
 use super::{TopOptions, View};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use std::io;
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
@@ -34,11 +38,27 @@ pub(super) fn run(sources: &[Source], options: &TopOptions) -> io::Result<()> {
     for signal in [SIGHUP, SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&ended))?;
     }
+    exit_with_the_terminal();
     let pages = get_pages(sources);
     let mut terminal = ratatui::try_init()?;
     let result = show(&mut terminal, &pages, &ended, Urls::new(sources), options);
     let restored = ratatui::try_restore();
     result.and(restored)
+}
+
+/// Ends the process when its terminal is gone, whether SIGHUP comes or not. There is no terminal to restore then, and the read of a
+/// key, which gets no byte, would never return.
+fn exit_with_the_terminal() {
+    thread::spawn(|| {
+        let (input, output) = (io::stdin(), io::stdout());
+        // Without flags, a hang-up is awaited.
+        let mut ends = vec![PollFd::new(output.as_fd(), PollFlags::empty())];
+        if input.is_terminal() {
+            ends.push(PollFd::new(input.as_fd(), PollFlags::empty()));
+        }
+        while poll(&mut ends, PollTimeout::NONE) == Err(Errno::EINTR) {}
+        process::exit(0);
+    });
 }
 
 /// Starts the threads that get pages. They end with the process.

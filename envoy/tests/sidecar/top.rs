@@ -1,11 +1,14 @@
 //! The command `top`, with pages of real sidecars and in a terminal.
 
 use crate::support::{LONGEST, Sidecar, Upstream, free_port, get, launcher, say, say_json, send, signal, until};
-use nix::pty::{Winsize, openpty};
+use nix::fcntl::OFlag;
+use nix::pty::{Winsize, grantpt, openpty, posix_openpt, ptsname_r, unlockpt};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZero;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -195,11 +198,13 @@ fn arguments_are_refused_with_what_is_allowed() {
 
 /// The command in a terminal, and the terminal's screen.
 struct InTerminal {
-    child: Child,
+    child: Started,
     keys: File,
     screen: Arc<Mutex<vt100::Parser>>,
 }
 
+/// The sequence that begins the alternate screen.
+const ALTERNATE_SCREEN: &str = "\x1b[?1049h";
 const LINES: u16 = 20;
 const COLUMNS: u16 = 100;
 
@@ -224,7 +229,7 @@ impl InTerminal {
                 shown.lock().unwrap().process(&buffer[..length]);
             }
         });
-        Self { child, keys, screen }
+        Self { child: Started(child), keys, screen }
     }
 
     fn text(&self) -> String {
@@ -251,23 +256,34 @@ impl InTerminal {
 
     /// The exit status, once the command ended by itself.
     fn ended(&mut self) -> Option<i32> {
-        let mut status = None;
-        until(&format!("the command ends within {LONGEST:?}"), || {
-            status = self.child.try_wait().unwrap();
-            status.is_some()
-        });
+        let status = self.child.ended();
         until("the terminal is as before", || {
             let terminal = self.screen.lock().unwrap();
             !terminal.screen().alternate_screen() && !terminal.screen().hide_cursor()
+        });
+        status
+    }
+}
+
+/// A process that ends with the test at the latest.
+struct Started(Child);
+
+impl Started {
+    /// The exit status, once the process ended by itself.
+    fn ended(&mut self) -> Option<i32> {
+        let mut status = None;
+        until(&format!("the command ends within {LONGEST:?}"), || {
+            status = self.0.try_wait().unwrap();
+            status.is_some()
         });
         status.unwrap().code()
     }
 }
 
-impl Drop for InTerminal {
+impl Drop for Started {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -299,6 +315,35 @@ fn terminal_without_colour_shows_that_the_sidecar_is_gone() {
     terminal.shows("metrics: does not answer");
     assert!(terminal.text().contains("good"), "its totals stay");
     assert!(!terminal.is_red("metrics: does not answer"));
-    signal(terminal.child.id(), "TERM");
+    signal(terminal.child.0.id(), "TERM");
     assert_eq!(terminal.ended(), Some(0));
+}
+
+/// A terminal that no other process of the tests inherits: with a copy of its outer end it would not be closed.
+fn own_terminal() -> (File, File) {
+    let outer = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
+    grantpt(&outer).unwrap();
+    unlockpt(&outer).unwrap();
+    let name = ptsname_r(&outer).unwrap();
+    let inner = File::options().read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).open(name).unwrap();
+    (OwnedFd::from(outer).into(), inner)
+}
+
+/// The terminal does not control the command's session, so there is no SIGHUP.
+#[test]
+fn closed_terminal_ends_the_command() {
+    let (mut outer, inner) = own_terminal();
+    let mut command = launcher(&HashMap::new());
+    let [input, output] = [(); 2].map(|()| inner.try_clone().unwrap());
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let mut child = Started(command.args(["top", &url]).stdin(input).stdout(output).stderr(inner).spawn().unwrap());
+    // The command keeps the inner side open in this process.
+    drop(command);
+    let (mut written, mut buffer) = (Vec::new(), [0; 4096]);
+    while !String::from_utf8_lossy(&written).contains(ALTERNATE_SCREEN) {
+        let length = outer.read(&mut buffer).unwrap();
+        written.extend_from_slice(&buffer[..length]);
+    }
+    drop(outer);
+    assert_eq!(child.ended(), Some(0));
 }
