@@ -181,7 +181,7 @@ fn printed_width() -> usize {
 mod tests {
     use super::{Column, Figures, View, once};
 
-    const PAGE: &str = "mcp_filter_info{} 1\n\
+    const PAGE: &str = "mcp_filter_info 1\n\
         mcp_tool_calls_total{server_name=\"w\",status=\"ok\",tool_name=\"t\"} 2\n\
         mcp_tool_calls_total{server_name=\"w\",status=\"error\",error_type=\"tool_error\",tool_name=\"t\"} 1\n\
         mcp_sessions_active{server_name=\"w\"} 1\n\

@@ -90,11 +90,16 @@ mod tests {
 
     #[test]
     fn labels_and_values_are_read() {
-        let page = "# TYPE mcp_a counter\nmcp_a{tool_name=\"x\",server_name=\"w\"} 3\nmcp_b{} 2.5 1700000000000\nmcp_c 1e+06\nother 4\n\
+        let page = "# TYPE mcp_a counter\nmcp_a{tool_name=\"x\",server_name=\"w\"} 3\nmcp_tools_listed_total{} 2.5 1700000000000\nmcp_c 1e+06\nother 4\n\
                     envoy_cluster_membership_healthy{envoy_cluster_name=\"w\"} 1\nmcp_d{le=\"+Inf\",} 7 # {trace_id=\"1\"} 1\n";
         let found: Vec<_> = samples(page).map(|sample| (sample.name, sample.value)).collect();
-        let expected =
-            [("mcp_a", 3.0), ("mcp_b", 2.5), ("mcp_c", 1e6), ("envoy_cluster_membership_healthy", 1.0), ("mcp_d", 7.0)];
+        let expected = [
+            ("mcp_a", 3.0),
+            ("mcp_tools_listed_total", 2.5),
+            ("mcp_c", 1e6),
+            ("envoy_cluster_membership_healthy", 1.0),
+            ("mcp_d", 7.0),
+        ];
         assert_eq!(found, expected);
         let first = samples(page).next().unwrap();
         assert_eq!((first.label("tool_name"), first.label("server_name"), first.label("absent")), ("x", "w", ""));
@@ -108,9 +113,17 @@ mod tests {
 
     #[test]
     fn lines_that_are_no_samples_are_skipped() {
-        for line in
-            ["mcp_a", "mcp_a{", "mcp_a{x=\"1} 2", "mcp_a{x=1} 2", "mcp_a one", "mcp_a NaN", "mcp_a +Inf", "", "{} 1"]
-        {
+        for line in [
+            "mcp_a",
+            "mcp_a{",
+            "mcp_a{x=\"1} 2",
+            "mcp_tools_listed_total{server_name=1} 2",
+            "mcp_a one",
+            "mcp_a NaN",
+            "mcp_a +Inf",
+            "",
+            "{} 1",
+        ] {
             assert_eq!(samples(line).count(), 0, "{line}");
         }
     }

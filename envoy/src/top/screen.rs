@@ -141,7 +141,7 @@ mod tests {
     fn screen(has_colour: bool) -> Screen {
         let tool = |number: usize| {
             format!(
-                "mcp_filter_info{{}} 1\nmcp_tool_calls_total{{server_name=\"w\",status=\"ok\",tool_name=\"t{number:02}\"}} {number}\n"
+                "mcp_filter_info 1\nmcp_tool_calls_total{{server_name=\"w\",status=\"ok\",tool_name=\"t{number:02}\"}} {number}\n"
             )
         };
         let page: String = (1..=20).map(tool).collect();

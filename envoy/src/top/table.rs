@@ -104,11 +104,10 @@ mod tests {
 
     fn view(tools: &[(&str, &str)]) -> View {
         let line = |(server, tool): &(&str, &str)| {
-            let labels = format!("server_name=\"{server}\",tool_name=\"{tool}\"");
             format!(
-                "mcp_tool_calls_total{{{labels},status=\"ok\"}} 10\n\
-                 mcp_tool_calls_total{{{labels},status=\"error\",error_type=\"tool_error\"}} 2\n\
-                 mcp_tool_definition_bytes{{{labels}}} 700\n"
+                "mcp_tool_calls_total{{server_name=\"{server}\",tool_name=\"{tool}\",status=\"ok\"}} 10\n\
+                 mcp_tool_calls_total{{server_name=\"{server}\",tool_name=\"{tool}\",status=\"error\",error_type=\"tool_error\"}} 2\n\
+                 mcp_tool_definition_bytes{{server_name=\"{server}\",tool_name=\"{tool}\"}} 700\n"
             )
         };
         View { figures: Figures::read(&tools.iter().map(line).collect::<String>()), pages: 1, ..View::default() }

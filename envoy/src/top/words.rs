@@ -132,7 +132,7 @@ mod tests {
 
     fn calls(server: &str, tool: &str, ok: u32, failed: u32) -> String {
         format!(
-            "mcp_filter_info{{}} 1\n\
+            "mcp_filter_info 1\n\
              mcp_tool_calls_total{{server_name=\"{server}\",status=\"ok\",tool_name=\"{tool}\"}} {ok}\n\
              mcp_tool_calls_total{{server_name=\"{server}\",status=\"error\",error_type=\"tool_error\",tool_name=\"{tool}\"}} {failed}\n"
         )
@@ -200,13 +200,11 @@ mod tests {
 
     #[test]
     fn reason_of_an_empty_table_is_told() {
-        assert!(
-            texts(&view("mcp_filter_info{} 1\n"))[0].starts_with("no tool was listed or called yet; point a client")
-        );
+        assert!(texts(&view("mcp_filter_info 1\n"))[0].starts_with("no tool was listed or called yet; point a client"));
         assert!(texts(&view(""))[0].starts_with("the MCP filter is not in this Envoy"));
         assert_eq!(texts(&View::default()), ["waiting for the first answer"]);
         let other =
-            View { server: Some("x".to_owned()), all_servers: vec!["w".to_owned()], ..view("mcp_filter_info{} 1\n") };
+            View { server: Some("x".to_owned()), all_servers: vec!["w".to_owned()], ..view("mcp_filter_info 1\n") };
         assert_eq!(texts(&other), ["no figures of the server x; there are: w"]);
     }
 }

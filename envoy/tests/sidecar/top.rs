@@ -154,7 +154,7 @@ fn output_in_a_pipe_has_no_escape_sequences_and_fits_columns() {
 
 #[test]
 fn hostile_names_do_not_reach_the_terminal() {
-    let page = "mcp_filter_info{} 1\nmcp_tool_calls_total{tool_name=\"a\u{1b}]0;x\u{7}\u{9b}2J\u{202e}b\\nc\"} 1\n";
+    let page = "mcp_filter_info 1\nmcp_tool_calls_total{tool_name=\"a\u{1b}]0;x\u{7}\u{9b}2J\u{202e}b\\nc\"} 1\n";
     let other = Upstream::start(move |_, stream| say(stream, page));
     let (status, text, _) = top(&["--once", &other.url()], &[]);
     assert_eq!(status, Some(0));
