@@ -22,7 +22,7 @@ mod words;
 pub use rows::Column;
 
 use crate::console::print_error;
-use fetch::Source;
+pub(crate) use fetch::Source;
 use figures::Figures;
 use recent::Activity;
 use std::io::{self, IsTerminal, Write};

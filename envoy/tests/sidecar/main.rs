@@ -8,6 +8,7 @@ mod commands;
 mod connections;
 mod drain;
 mod file_sd;
+mod page;
 mod passing;
 mod program;
 mod proxy;
