@@ -7,18 +7,20 @@
 //!   rest with `Last-Event-ID`.
 //!
 //! Specification: MCP 2025-03-26 to 2025-11-25, basic/transports. **What this does not do:** decide that a session is over.
-//! Bounds: [`CALLS`], [`ASKED`], [`ID_BYTES`], and those of `streams.rs`.
+//! Bounds: [`CALLS`], [`ASKED`], [`ID_BYTES`], and those of `streams.rs` and `kept.rs`.
 
+mod kept;
 mod streams;
 
 use crate::bridge::event::{self, StreamId};
 use crate::bridge::reply::{code, error_text};
 use crate::message::{Id, Kind, Message, Place};
 use bytes::Bytes;
+use kept::Waiting;
 use std::collections::HashMap;
 use std::task::{Context, Poll};
 pub(super) use streams::Reader;
-use streams::{Streams, Waiting};
+use streams::Streams;
 
 /// Requests of the client that are open at a time.
 pub(super) const CALLS: usize = 4096;

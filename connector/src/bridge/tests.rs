@@ -8,6 +8,7 @@ mod http_sse;
 mod legacy;
 mod modern;
 mod operator;
+mod sessions;
 mod streams;
 
 use super::{Bridge, Settings, TIMES, Times};

@@ -151,6 +151,17 @@ impl Play {
         Self { all: kept, ..Self::connect(headers_at_once, address) }
     }
 
+    /// The same, with something that the handler shares with the test.
+    pub(super) async fn sharing<S, F, R>(shared: &Rc<S>, headers_at_once: bool, handler: F) -> Self
+    where
+        S: 'static,
+        F: Fn(Got, Rc<S>) -> R + 'static,
+        R: Future<Output = Reply> + 'static,
+    {
+        let shared = Rc::clone(shared);
+        Self::start(headers_at_once, move |got| handler(got, Rc::clone(&shared))).await
+    }
+
     /// Starts the front with a server that runs elsewhere.
     pub(super) fn connect(headers_at_once: bool, address: SocketAddr) -> Self {
         let upstream = Upstream { address, path: "/mcp".to_owned(), headers_at_once };
