@@ -29,9 +29,8 @@ build_sidecar() {
   export MCP_FILTER_WASM MCP_SIDECAR
 }
 
-# prepare_peers: sets `python`, fetches the clients and servers that tests/e2e/support starts, and builds the sidecar.
+# prepare_peers: fetches the clients and servers that tests/e2e/support starts, and builds the sidecar.
 prepare_peers() {
-  python=$("$root/scripts/get.sh" python e2e)
   "$root/scripts/get.sh" python mcp-old >/dev/null
   local name
   for name in envoy node rmcp-client rmcp-server; do "$root/scripts/get.sh" "$name" >/dev/null; done

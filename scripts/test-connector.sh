@@ -11,6 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
 scripts/prerequisites.sh rust c python node cache
+python=$(scripts/get.sh python e2e)
 prepare_peers
 cargo build --quiet --release --locked -p loadtest
 export LOADTEST=$CARGO_TARGET_DIR/release/loadtest

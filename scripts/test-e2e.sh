@@ -12,6 +12,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
 scripts/prerequisites.sh rust c python node cache
+python=$(scripts/get.sh python e2e)
 prepare_peers
 scripts/get.sh python mcp-1-8 >/dev/null
 # Tests mostly wait, so four files run at a time; `-n 0` runs them in one process.

@@ -24,7 +24,6 @@ mod output;
 mod server;
 mod sse;
 mod stream;
-pub(crate) mod tools;
 
 use crate::program::Errors;
 use http::Client;

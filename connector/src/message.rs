@@ -10,6 +10,7 @@ mod body;
 mod id;
 mod kind;
 mod members;
+mod paths;
 
 pub use body::Body;
 use bytes::{Bytes, BytesMut};
@@ -17,6 +18,7 @@ pub use id::Id;
 use kind::kind;
 pub use kind::{Kind, Unreadable};
 use members::{Members, members};
+pub(crate) use paths::StandsTwice;
 use serde_json::value::RawValue;
 use std::ops::Range;
 
@@ -75,9 +77,11 @@ pub enum Place {
 
 impl Params {
     fn find(whole: &str, params: Range<usize>) -> Self {
-        let params = inside(whole, params, PARAMS);
-        let meta = params.found.first().cloned().flatten();
-        let meta = meta.map(|meta| inside(whole, meta, META)).unwrap_or_default();
+        let inside_of = |range: Range<usize>| (whole.get(range.clone()).unwrap_or_default(), range.start);
+        let (text, start) = inside_of(params);
+        let params = inside(text, start, PARAMS);
+        let meta = params.found.first().cloned().flatten().map(inside_of);
+        let meta = meta.map(|(text, start)| inside(text, start, META)).unwrap_or_default();
         Self { members: params.found, meta: meta.found, twice: params.twice.or(meta.twice) }
     }
 }
@@ -150,7 +154,7 @@ impl Message {
     /// The value at a place, as it stands in the text.
     #[must_use]
     pub fn raw(&self, place: Place) -> Option<&str> {
-        self.range(place).and_then(|range| self.str().get(range))
+        Some(self.part(&self.range(place)?))
     }
 
     /// The value at a place, if it is a string or a number.
@@ -168,13 +172,23 @@ impl Message {
     /// A member of `params._meta`, as it stands in the text. It must be one of `META`.
     #[must_use]
     pub fn meta(&self, name: &str) -> Option<&str> {
-        self.str().get(self.range_in_meta(name)?)
+        Some(self.part(&self.range_in_meta(name)?))
     }
 
     /// A member of `params`, if it is a string. It must be one of `PARAMS`.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<String> {
         self.string(&self.range_in_params(name)?)
+    }
+
+    /// The values of `params.arguments` at the ends of paths of names, as they stand in the text.
+    ///
+    /// # Errors
+    ///
+    /// A name on a path stands twice.
+    pub(crate) fn arguments(&self, paths: &[&[String]]) -> Result<Vec<Option<&str>>, StandsTwice> {
+        let arguments = self.range_in_params("arguments").map(|range| self.part(&range));
+        paths::values(arguments.unwrap_or_default(), paths)
     }
 
     /// A member of `result`, if it is a string.
@@ -188,7 +202,7 @@ impl Message {
     pub fn error_code(&self) -> Option<i64> {
         let Kind::Error(_) = self.kind else { return None };
         let code = self.in_outcome(&["code"])?;
-        self.str().get(code)?.parse().ok()
+        self.part(&code).parse().ok()
     }
 
     /// The text with other values at the given places. Every other byte stays. A place that the message lacks is left out.
@@ -231,26 +245,27 @@ impl Message {
     /// The range of a member of a member of the result or error.
     fn in_outcome(&self, names: &[&'static str]) -> Option<Range<usize>> {
         names.iter().try_fold(self.outcome.clone()?, |outer, name| {
-            let [found] = inside(self.str(), outer, [name]).found;
+            let [found] = inside(self.part(&outer), outer.start, [name]).found;
             found
         })
     }
 
     fn string(&self, range: &Range<usize>) -> Option<String> {
-        serde_json::from_str(self.str().get(range.clone())?).ok()
+        serde_json::from_str(self.part(range)).ok()
     }
 
-    fn str(&self) -> &str {
-        // `read` checked it.
-        str::from_utf8(&self.text).unwrap_or_default()
+    /// A value of the text.
+    fn part(&self, range: &Range<usize>) -> &str {
+        // `read` checked the whole text, and a value begins and ends between characters.
+        self.text.get(range.clone()).and_then(|part| str::from_utf8(part).ok()).unwrap_or_default()
     }
 }
 
-/// Members of the value in `outer`. If that is no object, it has none.
-fn inside<const N: usize>(whole: &str, outer: Range<usize>, names: [&'static str; N]) -> Members<N> {
-    let mut members = whole.get(outer.clone()).and_then(|text| members(text, names).ok()).unwrap_or_default();
+/// Members of a value that begins at `start`. If it is no object, it has none.
+fn inside<const N: usize>(value: &str, start: usize, names: [&'static str; N]) -> Members<N> {
+    let mut members = members(value, names).unwrap_or_default();
     for range in members.found.iter_mut().flatten() {
-        *range = outer.start + range.start..outer.start + range.end;
+        *range = start + range.start..start + range.end;
     }
     members
 }

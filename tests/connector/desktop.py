@@ -26,7 +26,7 @@ from support.sidecar import probe
 STAND_IN = Path(__file__).parent / "programs/stand_in.py"
 INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "page", "version": "1"}}
 CALL = {"name": "started", "arguments": {}}
-DEADLINE = 30
+DEADLINE = 90
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@
 
 use super::{Session, SessionEvents};
 use crate::bridge::reply::{self, Refusal, Reply, code};
-use crate::bridge::router::{CALLS, ID_BYTES, NotOpened, Opened};
-use crate::message::{Kind, Message, Place};
+use crate::bridge::router::{CALLS, Cancelled, ID_BYTES, NotOpened, Opened, Router};
+use crate::message::{Id, Kind, Message, Place};
 use crate::program::Gone;
+use bytes::Bytes;
 use hyper::StatusCode;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -71,8 +72,12 @@ impl Session {
         let input = self.input.borrow().clone().ok_or(Gone)?;
         for message in messages {
             let begun = input.begin(message.text()).await?;
-            if matches!(message.kind(), Kind::Request(..)) {
-                unsent.calls.pop_front();
+            if let Kind::Request(_, id) = message.kind()
+                && let Some(call) = unsent.calls.pop_front().filter(|call| call.is_cancelled)
+            {
+                self.give_up_later(call.id, call.number);
+                // The program knew of no such request when it was cancelled.
+                input.begin(&cancel(id)).await?;
             }
             self.router.borrow_mut().answered(message);
             if message.method() == Some("notifications/cancelled") {
@@ -83,14 +88,28 @@ impl Session {
         Ok(())
     }
 
-    /// A program need not answer a cancelled request.
     fn cancelled(self: &Rc<Self>, message: &Message) {
         let Some(id) = message.value(Place::CancelledRequest) else { return };
-        let Some(number) = self.router.borrow_mut().cancel(&id) else { return };
+        let cancelled = self.router.borrow_mut().cancel(&id);
+        match cancelled {
+            Cancelled::Open(number) => self.give_up_later(id, number),
+            Cancelled::Again => {}
+            Cancelled::Unknown => {
+                self.later(move |router| router.forget_early(&id));
+            }
+        }
+    }
+
+    /// A program need not answer a cancelled request.
+    fn give_up_later(self: &Rc<Self>, id: Id, number: u64) {
+        self.later(move |router| router.give_up(&id, number));
+    }
+
+    fn later(self: &Rc<Self>, then: impl FnOnce(&mut Router) + 'static) {
         let session = self.clone();
         spawn_local(async move {
             sleep(session.cancelled).await;
-            session.router.borrow_mut().give_up(&id, number);
+            then(&mut session.router.borrow_mut());
         });
     }
 
@@ -110,10 +129,15 @@ struct Unsent<'s> {
 
 impl Drop for Unsent<'_> {
     fn drop(&mut self) {
-        for Opened { id, number } in self.calls.drain(..) {
+        for Opened { id, number, .. } in self.calls.drain(..) {
             self.session.router.borrow_mut().give_up(&id, number);
         }
     }
+}
+
+/// The notification that cancels a request at the program.
+fn cancel(id: &Id) -> Bytes {
+    format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#).into()
 }
 
 impl From<NotOpened> for Refusal {

@@ -83,6 +83,20 @@ async fn cancelled_call_may_still_be_answered_and_is_over_after_a_while() {
     assert_eq!(client.text(1, "echo", json!({"text": "again"})).await, "again");
 }
 
+/// Each POST may have a connection of its own, so one may overtake another.
+#[tokio::test]
+async fn call_that_was_cancelled_before_it_came_is_cancelled() {
+    let (_running, client) = Running::start(&[], |_, _| {});
+    let client = client.initialize(VERSION).await;
+    let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
+    assert_eq!(client.post(&cancel).await.status, StatusCode::ACCEPTED);
+    let call = client.call(1, "hold", json!({})).await;
+    let seen = client.text(2, "seen", json!({})).await;
+    assert_eq!(seen.matches("notifications/cancelled").count(), 2, "{seen}");
+    assert_eq!(client.send(Method::DELETE, "").await.status, StatusCode::OK);
+    assert_eq!(call.last().await, Value::Null);
+}
+
 #[tokio::test]
 async fn client_that_leaves_does_not_cancel_its_call() {
     let (_running, client) = Running::start(&[], |_, _| {});

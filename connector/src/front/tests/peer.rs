@@ -25,7 +25,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::timeout;
 
 /// A wait that only a failed test reaches.
-pub(super) const TOO_LONG: Duration = Duration::from_secs(20);
+pub(super) const TOO_LONG: Duration = Duration::from_secs(120);
 
 /// A request that the server got.
 #[derive(Clone, Debug)]

@@ -104,4 +104,9 @@ async fn headers_that_repeat_arguments_are_checked() {
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{:?}", client.headers);
         assert_eq!(refused.json().await["error"]["code"], -32020);
     }
+    // A header without its argument, and an argument that stands twice.
+    let absent = tool(1, "echo", json!({"text": "a"}), &json!({}));
+    assert_eq!(good.post(&absent).await.json().await["error"]["code"], -32020);
+    let twice = message.to_string().replace(r#""text":"a""#, r#""text":"b","text":"a""#);
+    assert_eq!(good.send(Method::POST, twice).await.json().await["error"]["code"], -32600);
 }
