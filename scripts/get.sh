@@ -24,6 +24,7 @@
 #   scripts/get.sh grafana-schema   the directory with Grafana's schema as JSON Schema, one file per kind of panel
 #   scripts/get.sh crane            reads images and serves a registry: for the test of the module's image
 #   scripts/get.sh oras             copies an image and its referrers between layouts and registries
+#   scripts/get.sh actionlint       reads the workflows in .github
 #   scripts/get.sh all              everything above
 #   scripts/get.sh docker-plugins   the directory with docker's plugins compose and buildx: for the test of docker-compose.yml
 #   scripts/get.sh npm              npm, for a Node.js without it: for the same test
@@ -176,6 +177,10 @@ make_oras() {
   GOBIN="$1" go install -trimpath -ldflags "-s -w" "oras.land/oras/cmd/oras@v$ORAS"
 }
 
+make_actionlint() {
+  GOBIN="$1" go install -trimpath -ldflags "-s -w" "github.com/rhysd/actionlint/cmd/actionlint@v$ACTIONLINT"
+}
+
 make_docker_plugins() {
   go_tool "$1" github.com/docker/compose/v2 "$DOCKER_COMPOSE" cmd docker-compose internal.Version &&
     go_tool "$1" github.com/docker/buildx "$DOCKER_BUILDX" cmd/buildx docker-buildx version.Version
@@ -322,6 +327,9 @@ get() {
     oras)
       once "oras-$ORAS" make_oras go
       echo "$cache/oras-$ORAS/oras" ;;
+    actionlint)
+      once "actionlint-$ACTIONLINT" make_actionlint go
+      echo "$cache/actionlint-$ACTIONLINT/actionlint" ;;
     docker-plugins)
       local key="docker-plugins-$DOCKER_COMPOSE-$DOCKER_BUILDX"
       once "$key" make_docker_plugins go
@@ -339,7 +347,7 @@ get() {
       get envoy; get postgres
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
       get node; get rmcp-server; get rmcp-client; get go-peers; get node-peers; get wasm-opt; get wasm-bindgen; get cargo-fuzz
-      get grafana-schema; get collector; get prometheus; get promtool; get kubectl; get helm; get crds; get istio; get crane; get oras ;;
+      get grafana-schema; get collector; get prometheus; get promtool; get kubectl; get helm; get crds; get istio; get crane; get oras; get actionlint ;;
     *) say "get.sh: unknown name '$1'; allowed: see the top of scripts/get.sh"; exit 2 ;;
   esac
 }
