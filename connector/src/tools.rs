@@ -66,8 +66,8 @@ impl Tools {
         }
     }
 
-    /// The headers of a call, with the values of its arguments. A parameter that is missing or null, or has another type, has
-    /// none.
+    /// The headers of a call, with the values of its arguments. A parameter that is missing or null, an object or an array
+    /// has none.
     ///
     /// # Errors
     ///
@@ -127,7 +127,7 @@ fn annotation(property: &Value) -> Option<HeaderName> {
     HeaderName::from_bytes(format!("mcp-param-{name}").as_bytes()).ok()
 }
 
-/// A value as header text, if its type is allowed. Others are not parsed: they may be large.
+/// A value as header text. Objects and arrays are not parsed: they may be large.
 fn text_of(value: &str) -> Option<String> {
     if value.starts_with(['{', '[']) {
         return None;
@@ -137,8 +137,8 @@ fn text_of(value: &str) -> Option<String> {
         Value::Bool(value) => Some(value.to_string()),
         Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
         Value::Number(number) => {
-            let value = number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() < MAX_SAFE)?;
-            Some(format!("{value:.0}"))
+            let whole = number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() < MAX_SAFE);
+            Some(whole.map_or_else(|| number.to_string(), |value| format!("{value:.0}")))
         }
         _ => None,
     }
@@ -187,8 +187,8 @@ mod tests {
         let arguments = json!({"region": "zürich", "query": "q", "options": {"limit": 42.0, "dry": false}});
         let expected = [("mcp-param-dry-run", "false"), ("mcp-param-limit", "42"), ("mcp-param-region", "zürich")];
         assert_eq!(headers(&tools, "sql", &arguments), pairs(&expected));
-        let missing = json!({"region": null, "options": {"limit": 1.5}});
-        assert_eq!(headers(&tools, "sql", &missing), []);
+        let missing = json!({"region": null, "options": {"limit": 1.5, "dry": []}});
+        assert_eq!(headers(&tools, "sql", &missing), pairs(&[("mcp-param-limit", "1.5")]));
         assert_eq!(headers(&tools, "plain", &arguments), []);
         assert_eq!(headers(&tools, "unknown", &arguments), []);
     }

@@ -4,13 +4,13 @@
 
 use crate::bridge::event::StreamId;
 use crate::message::{Id, Message, Place};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 /// Requests of the client that are open at a time.
 pub(in crate::bridge) const CALLS: usize = 4096;
 /// Longest id and progress token of the client, as JSON text, and longest id of a request of the program that is remembered.
 pub(in crate::bridge) const ID_BYTES: usize = 4096;
-/// Cancel notifications that wait for their requests.
+/// Cancel notifications that wait for their requests. Further ones do not.
 const EARLY: usize = 64;
 
 /// The open calls.
@@ -19,7 +19,7 @@ pub(super) struct Calls {
     open: HashMap<Id, Call>,
     tokens: HashMap<Id, StreamId>,
     /// Requests that were cancelled before they came: each POST has a connection of its own, and one may overtake another.
-    early: VecDeque<Id>,
+    early: Vec<Id>,
 }
 
 /// A request of the client without an answer.
@@ -56,10 +56,10 @@ pub(in crate::bridge) enum NotOpened {
 pub(in crate::bridge) enum Cancelled {
     /// A call with this number, for the first time.
     Open(u64),
-    /// A call that may come, or one that was answered.
-    Unknown,
-    /// A call that was cancelled before.
-    Again,
+    /// A call that may come. It is waited for until [`Calls::forget_early`].
+    Early,
+    /// A call that was cancelled before, or is not waited for.
+    Other,
 }
 
 // === impl Calls ===
@@ -115,18 +115,15 @@ impl Calls {
     /// The client cancelled a request.
     pub(super) fn cancel(&mut self, id: &Id) -> Cancelled {
         match self.open.get_mut(id) {
-            Some(call) if call.is_cancelled => Cancelled::Again,
-            Some(call) => {
+            Some(call) if !call.is_cancelled => {
                 call.is_cancelled = true;
                 Cancelled::Open(call.number)
             }
-            None => {
-                if id.text().len() <= ID_BYTES && !self.early.contains(id) {
-                    self.early.truncate(EARLY - 1);
-                    self.early.push_front(id.clone());
-                }
-                Cancelled::Unknown
+            None if self.early.len() < EARLY && id.text().len() <= ID_BYTES && !self.early.contains(id) => {
+                self.early.push(id.clone());
+                Cancelled::Early
             }
+            Some(_) | None => Cancelled::Other,
         }
     }
 

@@ -104,9 +104,9 @@ fn duplicate_id_opens_nothing() {
     let one = Id::from(1);
     assert_eq!(router.post(&[call(2, 2), call(1.0, 3)]).unwrap_err(), NotOpened::Duplicate(one.clone()));
     assert_eq!(router.post(&[call(2, 2), call(2, 3)]).unwrap_err(), NotOpened::Duplicate(Id::from(2)));
-    assert_eq!(router.cancel(&Id::from(2)), Cancelled::Unknown);
+    assert_eq!(router.cancel(&Id::from(2)), Cancelled::Early);
     router.route(&result(1));
-    assert_eq!(router.cancel(&one), Cancelled::Unknown);
+    assert_eq!(router.cancel(&one), Cancelled::Early);
     open(&mut router, &[call(1, 1)]);
 }
 

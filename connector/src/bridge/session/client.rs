@@ -93,10 +93,8 @@ impl Session {
         let cancelled = self.router.borrow_mut().cancel(&id);
         match cancelled {
             Cancelled::Open(number) => self.give_up_later(id, number),
-            Cancelled::Again => {}
-            Cancelled::Unknown => {
-                self.later(move |router| router.forget_early(&id));
-            }
+            Cancelled::Early => self.later(move |router| router.forget_early(&id)),
+            Cancelled::Other => {}
         }
     }
 

@@ -32,26 +32,30 @@ fn end_answers_no_cancelled_call() {
 #[test]
 fn call_that_was_cancelled_before_it_came_is_opened_as_cancelled() {
     let mut router = Router::default();
-    assert_eq!(router.cancel(&Id::from(1)), Cancelled::Unknown);
-    assert_eq!(router.cancel(&Id::from(2)), Cancelled::Unknown);
+    assert_eq!(router.cancel(&Id::from(1)), Cancelled::Early);
+    assert_eq!(router.cancel(&Id::from(2)), Cancelled::Early);
     router.forget_early(&Id::from(2));
     let (reader, opened) = router.post(&[call(1, 1), call(2, 2)]).unwrap();
     assert_eq!(opened.iter().map(|call| call.is_cancelled).collect::<Vec<_>>(), [true, false]);
-    assert_eq!(router.cancel(&Id::from(1)), Cancelled::Again);
+    assert_eq!(router.cancel(&Id::from(1)), Cancelled::Other);
     router.end("why");
     let (events, is_over) = read(&mut router, reader);
     assert!(is_over && events.len() == 1 && events[0].1.contains("\"id\":2,"), "{events:?}");
 }
 
 #[test]
-fn cancel_notifications_that_wait_are_bounded_and_the_newest_stay() {
+fn cancel_notifications_that_wait_are_bounded() {
     let mut router = Router::default();
-    for id in 0..65 {
-        router.cancel(&Id::from(id));
+    for id in 0..64 {
+        assert_eq!(router.cancel(&Id::from(id)), Cancelled::Early);
+        assert_eq!(router.cancel(&Id::from(id)), Cancelled::Other);
     }
-    router.cancel(&Id::read(&format!("\"{}\"", "x".repeat(5000))).unwrap());
+    assert_eq!(router.cancel(&Id::from(64)), Cancelled::Other);
+    router.forget_early(&Id::from(0));
+    let long = Id::read(&format!("\"{}\"", "x".repeat(5000))).unwrap();
+    assert_eq!(router.cancel(&long), Cancelled::Other);
     let calls: Vec<_> = (0..65).map(|id| call(id, id)).collect();
     let (_, opened) = router.post(&calls).unwrap();
     let not_cancelled: Vec<_> = opened.iter().filter(|call| !call.is_cancelled).map(|call| call.id.clone()).collect();
-    assert_eq!(not_cancelled, [Id::from(0)]);
+    assert_eq!(not_cancelled, [Id::from(0), Id::from(64)]);
 }
