@@ -5,6 +5,7 @@
 #   scripts/get.sh python NAME      the Python of the environment tests/python/NAME.txt
 #   scripts/get.sh postgres         PostgreSQL: the directory with bin/, lib/ and share/
 #   scripts/get.sh node             tests/node/node_modules, linked into the cache
+#   scripts/get.sh page             page/node_modules, linked into the cache
 #   scripts/get.sh rmcp-server      the MCP server built from tests/peers
 #   scripts/get.sh rmcp-client      the MCP client built from tests/peers
 #   scripts/get.sh go-peers         the directory with the MCP servers and clients built from tests/peers/go
@@ -22,6 +23,7 @@
 #   scripts/get.sh crds             the directory with Prometheus Operator's resource definitions, as published
 #   scripts/get.sh istio            the directory with Istio's programs (istiod and its proxies' agent), chart and resource definitions
 #   scripts/get.sh grafana-schema   the directory with Grafana's schema as JSON Schema, one file per kind of panel
+#   scripts/get.sh links            the directory node_modules of what checks the links of Markdown files
 #   scripts/get.sh crane            reads images and serves a registry: for the test of the module's image
 #   scripts/get.sh oras             copies an image and its referrers between layouts and registries
 #   scripts/get.sh actionlint       reads the workflows in .github
@@ -92,6 +94,12 @@ make_python() {
 
 make_node() {
   cp "$root/tests/node/package.json" "$root/tests/node/package-lock.json" "$1" &&
+    (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts)
+}
+
+make_page() {
+  # --ignore-scripts: esbuild then runs its program through Node, which is fast enough for one page.
+  cp "$root/page/package.json" "$root/page/package-lock.json" "$1" &&
     (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts)
 }
 
@@ -248,6 +256,11 @@ schema_of() {
     --type "$4" --tsconfig tsconfig.json --no-type-check --out "$3.json")
 }
 
+make_links() {
+  cp "$root"/scripts/links/package*.json "$1" &&
+    (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts)
+}
+
 get() {
   case "$1" in
     envoy)
@@ -266,6 +279,11 @@ get() {
       once "$key" make_node node
       ln -sfn "$cache/$key/node_modules" "$root/tests/node/node_modules"
       echo "$root/tests/node/node_modules" ;;
+    page)
+      local key; key="page-$(hash_of "$root/page/package-lock.json")"
+      once "$key" make_page node
+      ln -sfn "$cache/$key/node_modules" "$root/page/node_modules"
+      echo "$root/page/node_modules" ;;
     rmcp-server | rmcp-client)
       local key; key="rmcp-$(hash_of_rmcp)"
       once "$key" make_rmcp rust c
@@ -321,6 +339,10 @@ get() {
       local key; key="grafana-schema-$(hash_of "$root"/grafana/schema/*.json)"
       once "$key" make_grafana_schema node
       echo "$cache/$key" ;;
+    links)
+      local key; key="links-$(hash_of "$root"/scripts/links/package-lock.json)"
+      once "$key" make_links node
+      echo "$cache/$key/node_modules" ;;
     crane)
       once "crane-$CRANE" make_crane go
       echo "$cache/crane-$CRANE/crane" ;;
@@ -346,8 +368,8 @@ get() {
     all)
       get envoy; get postgres
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
-      get node; get rmcp-server; get rmcp-client; get go-peers; get node-peers; get wasm-opt; get wasm-bindgen; get cargo-fuzz
-      get grafana-schema; get collector; get prometheus; get promtool; get kubectl; get helm; get crds; get istio; get crane; get oras; get actionlint ;;
+      get node; get page; get rmcp-server; get rmcp-client; get go-peers; get node-peers; get wasm-opt; get wasm-bindgen; get cargo-fuzz
+      get grafana-schema; get links; get collector; get prometheus; get promtool; get kubectl; get helm; get crds; get istio; get crane; get oras; get actionlint ;;
     *) say "get.sh: unknown name '$1'; allowed: see the top of scripts/get.sh"; exit 2 ;;
   esac
 }
