@@ -188,8 +188,7 @@ impl<'a> Sidecar<'a> {
         }
         if let Some(options) = settings.demo {
             let sender = self.sender.clone();
-            self.demo =
-                Some(Demo::start(options, settings, move |status| drop(sender.send(Event::DemoEnded(status)))));
+            self.demo = Some(Demo::start(options, settings, move |status| drop(sender.send(Event::DemoEnded(status)))));
         }
         Ok(())
     }

@@ -58,7 +58,10 @@ mod tests {
     use serde_json::json;
 
     fn counts(counts: &[(&str, &str, &str, u64)]) -> Counts {
-        counts.iter().map(|(subject, status, kind, count)| ([subject, status, kind].map(|&text| text.into()), *count)).collect()
+        counts
+            .iter()
+            .map(|(subject, status, kind, count)| ([subject, status, kind].map(|&text| text.into()), *count))
+            .collect()
     }
 
     #[test]

@@ -169,7 +169,10 @@ impl Events {
 
     /// The data of the next event; `None` at the end. The server's events have one line of data.
     fn next(&mut self) -> Option<String> {
-        self.0.by_ref().map_while(Result::ok).find_map(|line| line.strip_prefix("data:").map(|data| data.trim().to_owned()))
+        self.0
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| line.strip_prefix("data:").map(|data| data.trim().to_owned()))
     }
 
     /// The answer to a request. Notifications before it are skipped.

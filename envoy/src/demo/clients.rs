@@ -43,7 +43,7 @@ pub(super) fn session(address: SocketAddr, who: Who, account: &Account, pause: D
     client.end()
 }
 
-/// The pause of a client in its so manieth session: from 0.6 s to 1.6 s, so that rates change.
+/// The pause of a client before each call of a session, by their positions: from 0.6 s to 1.6 s, so that rates change.
 pub(super) fn pause(client: usize, session: usize) -> Duration {
     let step = u32::try_from((client + session) % 5).unwrap_or_default();
     Duration::from_millis(600) + Duration::from_millis(250) * step

@@ -86,7 +86,8 @@ impl Demo {
         let is_over = Arc::<AtomicBool>::default();
         let (mcp, probe) = (settings.own_listener(), settings.own_probe());
         if options.once {
-            thread::spawn(move || ended(once(mcp, probe)));
+            let is_over = Arc::clone(&is_over);
+            thread::spawn(move || ended(once(mcp, probe, &is_over)));
         } else {
             for position in 0..CLIENTS.len() {
                 let is_over = Arc::clone(&is_over);
@@ -121,7 +122,7 @@ fn run_forever(mcp: SocketAddr, position: usize, is_over: &AtomicBool) {
 }
 
 /// One session of each client, at the same time; then the table. Returns the exit status.
-fn once(mcp: SocketAddr, probe: SocketAddr) -> u8 {
+fn once(mcp: SocketAddr, probe: SocketAddr, is_over: &AtomicBool) -> u8 {
     let account = Account::default();
     let sessions = |who| clients::session(mcp, who, &account, Duration::ZERO);
     let ends = thread::scope(|scope| {
@@ -129,6 +130,9 @@ fn once(mcp: SocketAddr, probe: SocketAddr) -> u8 {
         let failed = || Err("its thread panicked".to_owned());
         clients.map(|(who, thread)| (who, thread.join().unwrap_or_else(|_| failed())))
     });
+    if is_over.load(Ordering::Relaxed) {
+        return 0;
+    }
     let problems = ends.into_iter().filter_map(|(who, end)| Some(format!("the client {}: {}", who.name, end.err()?)));
     let mut problems: Vec<_> = problems.collect();
     problems.extend(show::settled(probe, &account.counts()));

@@ -38,7 +38,8 @@ pub(super) fn again_and_again(probe: SocketAddr, is_over: &AtomicBool) {
         }
         let lines = table.lines().count();
         // The cursor goes back to the first line of the last table, unless that has left the screen.
-        let up = if drawn > 0 && drawn < Watch::screen_lines() { format!("\x1b[{drawn}A\x1b[J") } else { String::new() };
+        let up =
+            if drawn > 0 && drawn < Watch::screen_lines() { format!("\x1b[{drawn}A\x1b[J") } else { String::new() };
         if !is_over.load(Ordering::Relaxed) {
             say(format_args!("{up}{}", table.trim_end()));
         }
