@@ -97,7 +97,7 @@ impl<'a> Client<'a> {
             Transport::HttpSse { events, .. } => events.answer(id),
             Transport::Streamable { session } => {
                 let header = response.headers().get(SESSION).and_then(|value| value.to_str().ok());
-                *session = header.map(str::to_owned).or(session.take());
+                *session = header.map(str::to_owned).or_else(|| session.take());
                 answer(response, id)
             }
         };
