@@ -107,6 +107,7 @@ fn interrupt_ends_the_demo_and_leaves_nothing() {
     until("the table is printed", || demo.output.lock().unwrap().contains("quick_lookup"));
     let page = format!("open     http://127.0.0.1:{probe_port}/ in a browser");
     assert!(demo.output.lock().unwrap().contains(&page));
+    assert!(get(probe_port, "/").body.contains("</html>"));
     until("all clients have called tools", || {
         let page = get(probe_port, "/metrics").body;
         SEEN.iter().all(|labels| page.lines().any(|line| has_labels(line, labels) && !line.ends_with(" 0")))
