@@ -6,6 +6,7 @@ use crate::admin::Admin;
 use crate::audit_log::{append_to_outputs, report_lost_lines};
 use crate::bootstrap;
 use crate::console::{self, Console, print_error};
+use crate::demo::Demo;
 use crate::drain::{self, drain_with};
 use crate::environment::{Running, Settings};
 use crate::file_sd::TargetFile;
@@ -41,6 +42,8 @@ enum Event {
     Signal(i32),
     EnvoyEnded(ExitStatus),
     FrontEnded(FrontEnd),
+    /// `demo --once` ended, with this status.
+    DemoEnded(u8),
 }
 
 /// How a sidecar ended.
@@ -50,7 +53,7 @@ enum Ending {
     PortTaken(u8),
 }
 
-/// Runs the sidecar until SIGTERM, SIGINT, SIGHUP, Envoy's exit or, for `stdio`, the end of the input. Returns the launcher's exit
+/// Runs the sidecar until SIGTERM, SIGINT, SIGHUP, Envoy's exit, the end of the input of `stdio` or of `demo --once`. Returns the launcher's exit
 /// status.
 ///
 /// # Errors
@@ -123,6 +126,8 @@ struct Sidecar<'a> {
     admin: Admin,
     /// From the time when Envoy serves.
     target_file: Option<TargetFile>,
+    /// From the time when Envoy serves, if this is the demo.
+    demo: Option<Demo>,
 }
 
 // === impl Sidecar ===
@@ -147,7 +152,7 @@ impl<'a> Sidecar<'a> {
         let console = Console::with(settings);
         console.print_addresses(settings);
         let admin = Admin::new(&Running::with(settings), machine);
-        Ok(Self { settings, console, process, events, sender, admin, target_file: None })
+        Ok(Self { settings, console, process, events, sender, admin, target_file: None, demo: None })
     }
 
     fn serve(mut self) -> io::Result<Ending> {
@@ -157,6 +162,7 @@ impl<'a> Sidecar<'a> {
             match event {
                 Some(Event::EnvoyEnded(status)) => return Ok(self.ended(status)),
                 Some(Event::FrontEnded(end)) => return Ok(Ending::Status(self.stop_after(&end))),
+                Some(Event::DemoEnded(status)) => return Ok(Ending::Status(self.end(status))),
                 Some(Event::Signal(SIGTERM | SIGINT | SIGHUP)) => return Ok(Ending::Status(self.stop())),
                 Some(Event::Signal(signal)) => self.forward(signal),
                 None if starting.is_some_and(|bootstrap| self.admin.serves(bootstrap)) => self.begin()?,
@@ -179,6 +185,10 @@ impl<'a> Sidecar<'a> {
         if settings.is_stdio {
             let sender = self.sender.clone();
             Front::start(upstream_of_front(settings), move |end| drop(sender.send(Event::FrontEnded(end))))?;
+        }
+        if let Some(options) = settings.demo {
+            let sender = self.sender.clone();
+            self.demo = Some(Demo::start(options, settings, move |status| drop(sender.send(Event::DemoEnded(status)))));
         }
         Ok(())
     }
@@ -212,6 +222,11 @@ impl<'a> Sidecar<'a> {
         if self.settings.is_stdio && self.process.bootstrap().is_some() {
             // The client has no exchanges yet. SIGTERM would wait until Envoy has compiled the module.
             self.process.signal(Signal::SIGKILL);
+            return self.end(0);
+        }
+        if let Some(demo) = &self.demo {
+            // No client is left that a drain would wait for.
+            demo.end();
             return self.end(0);
         }
         if self.process.bootstrap().is_some_and(|bootstrap| !self.admin.serves(bootstrap)) {
@@ -251,7 +266,7 @@ impl<'a> Sidecar<'a> {
                 self.forward(signal);
                 None
             }
-            Event::FrontEnded(_) => None,
+            Event::FrontEnded(_) | Event::DemoEnded(_) => None,
         }
     }
 
@@ -262,7 +277,7 @@ impl<'a> Sidecar<'a> {
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
             match self.events.recv_timeout(left) {
                 Ok(Event::EnvoyEnded(_)) | Err(RecvTimeoutError::Disconnected) => return status,
-                Ok(Event::Signal(_) | Event::FrontEnded(_)) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Event::Signal(_) | Event::FrontEnded(_) | Event::DemoEnded(_)) | Err(RecvTimeoutError::Timeout) => {}
             }
         }
         self.process.signal(Signal::SIGKILL);

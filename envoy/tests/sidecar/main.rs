@@ -6,6 +6,7 @@ mod audit;
 mod bootstraps;
 mod commands;
 mod connections;
+mod demo;
 mod drain;
 mod file_sd;
 mod passing;
