@@ -25,6 +25,7 @@
 #   scripts/get.sh links            the directory node_modules of what checks the links of Markdown files
 #   scripts/get.sh crane            reads images and serves a registry: for the test of the module's image
 #   scripts/get.sh oras             copies an image and its referrers between layouts and registries
+#   scripts/get.sh actionlint       reads the workflows in .github
 #   scripts/get.sh all              everything above
 #   scripts/get.sh docker-plugins   the directory with docker's plugins compose and buildx: for the test of docker-compose.yml
 #   scripts/get.sh npm              npm, for a Node.js without it: for the same test
@@ -175,6 +176,10 @@ make_crane() {
 
 make_oras() {
   GOBIN="$1" go install -trimpath -ldflags "-s -w" "oras.land/oras/cmd/oras@v$ORAS"
+}
+
+make_actionlint() {
+  GOBIN="$1" go install -trimpath -ldflags "-s -w" "github.com/rhysd/actionlint/cmd/actionlint@v$ACTIONLINT"
 }
 
 make_docker_plugins() {
@@ -332,6 +337,9 @@ get() {
     oras)
       once "oras-$ORAS" make_oras go
       echo "$cache/oras-$ORAS/oras" ;;
+    actionlint)
+      once "actionlint-$ACTIONLINT" make_actionlint go
+      echo "$cache/actionlint-$ACTIONLINT/actionlint" ;;
     docker-plugins)
       local key="docker-plugins-$DOCKER_COMPOSE-$DOCKER_BUILDX"
       once "$key" make_docker_plugins go
@@ -349,7 +357,7 @@ get() {
       get envoy; get postgres
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
       get node; get rmcp-server; get rmcp-client; get go-peers; get node-peers; get wasm-opt; get wasm-bindgen; get cargo-fuzz
-      get grafana-schema; get links; get collector; get prometheus; get promtool; get kubectl; get helm; get crds; get istio; get crane; get oras ;;
+      get grafana-schema; get links; get collector; get prometheus; get promtool; get kubectl; get helm; get crds; get istio; get crane; get oras; get actionlint ;;
     *) say "get.sh: unknown name '$1'; allowed: see the top of scripts/get.sh"; exit 2 ;;
   esac
 }
