@@ -8,6 +8,7 @@
 
 mod abandoned;
 mod admin;
+mod answers;
 mod audit_log;
 pub mod bootstrap;
 mod console;
@@ -27,7 +28,9 @@ mod problem;
 mod process;
 mod server_program;
 mod temporary;
+mod tls_failure;
 mod tls_files;
+mod unreachable;
 
 pub use audit_log::refused_audit_log;
 pub use drain::drain;

@@ -14,6 +14,9 @@ pub(crate) const PROXY: &str = "proxy";
 /// First word of a line about a failed connection to the server; then Envoy's response code details and its reason.
 pub(crate) const CONNECT: &str = "connect";
 
+/// Key of the lowest status of which each answer has a line.
+pub(crate) const FIRST_ANSWERS_KEY: &str = "sidecar.first_answers";
+
 /// A line for each redirect.
 pub(super) fn of_redirects() -> Value {
     let status = |operator: &str, status: u32| {
@@ -39,6 +42,29 @@ pub(super) fn of_connections() -> Value {
         &format!("{CONNECT} %RESPONSE_CODE_DETAILS% %UPSTREAM_TRANSPORT_FAILURE_REASON%"),
         &json!({"response_flag_filter": {"flags": ["UF"]}}),
     )
+}
+
+/// A line, in JSON, for each POST until one has succeeded, and later for each 403 and 421. The launcher changes the runtime key
+/// at the first success. A path has its query here.
+pub(super) fn of_answers() -> Value {
+    let status = |operator: &str, status: u32, key: &str| json!({"status_code_filter": {"comparison": {"op": operator, "value": {"default_value": status, "runtime_key": key}}}});
+    let post = json!({"header_filter": {"header": {"name": ":method", "string_match": {"exact": "POST"}}}});
+    let first = status("GE", 200, FIRST_ANSWERS_KEY);
+    let refused = [403, 421].map(|number| status("EQ", number, "sidecar.refused"));
+    let statuses = json!({"or_filter": {"filters": [first, refused[0], refused[1]]}});
+    let mut log = log("", &json!({"and_filter": {"filters": [post, statuses]}}));
+    log["typed_config"]["log_format"] = json!({"json_format": {
+        "status": "%RESPONSE_CODE%",
+        "flags": "%RESPONSE_FLAGS%",
+        "path": "%REQ(:PATH)%",
+        "host": "%REQ(:AUTHORITY)%",
+        "origin": "%REQ(ORIGIN)%",
+        "content_type": "%RESP(CONTENT-TYPE)%",
+        "location": "%RESP(LOCATION)%",
+        // Only whether there is one.
+        "authenticate": "%RESP(WWW-AUTHENTICATE):1%",
+    }});
+    log
 }
 
 fn log(line: &str, filter: &Value) -> Value {
