@@ -79,7 +79,7 @@ impl Admin {
 
     /// How the checks of the server ended so far. No counter if the admin interface does not answer.
     pub(crate) fn checks(&self) -> Checks {
-        let counters = "health_check[.]success|ssl[.](fail_verify_error|fail_verify_san|connection_error)";
+        let counters = "health_check[.](success|failure)|ssl[.](fail_verify_error|fail_verify_san|connection_error)";
         let page = self.get(&format!("stats?filter=^cluster[.]{}[.]({counters})$", self.cluster));
         Checks(page.unwrap_or_default())
     }
@@ -118,6 +118,10 @@ pub(crate) struct Checks(String);
 impl Checks {
     pub(crate) fn has_succeeded(&self) -> bool {
         self.count("health_check.success") > 0
+    }
+
+    pub(crate) fn failures(&self) -> u64 {
+        self.count("health_check.failure")
     }
 
     pub(crate) fn tls_failure(&self) -> Option<TlsFailure> {

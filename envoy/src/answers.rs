@@ -64,6 +64,8 @@ impl Answers {
             (None, 403) => self.forbidden(&answer),
             (None, 404 | 405 | 501) => Finding::Doubtful("path", self.other_path(&answer)),
             (None, 301..=303 | 307 | 308) => self.redirected(&answer),
+            // Of a notification, and of each message over HTTP+SSE.
+            (None, 202) => Finding::Works,
             (None, 200..=299) => self.content(&answer),
             _ => Finding::Nothing,
         }
@@ -154,7 +156,7 @@ impl Answers {
         if self.endpoint.is_loopback() && !is_loopback {
             Finding::Wrong("host", message)
         } else {
-            Finding::Doubtful("host", message)
+            Finding::Doubtful("forbidden", message)
         }
     }
 
@@ -230,8 +232,9 @@ mod tests {
             let fields = json!({"status": 200, "content_type": content_type, "flags": "-"});
             assert_eq!(judge(url, false, &fields), Finding::Works);
         }
+        assert_eq!(judge(url, false, &json!({"status": 202, "content_type": "text/plain"})), Finding::Works);
         for fields in [
-            json!({"status": 202, "flags": null}),
+            json!({"status": 204, "flags": null}),
             json!({"status": 400, "content_type": "application/json"}),
             json!({"status": 401}),
             json!({"status": 503, "flags": "UF"}),
@@ -262,8 +265,8 @@ mod tests {
     fn host_of_another_machine_is_certain_for_a_server_on_loopback_only() {
         let forbidden = |url, host| judge(url, false, &json!({"status": 403, "host": host}));
         assert!(matches!(forbidden("http://localhost:8080/", "mcp.example.com"), Finding::Wrong("host", _)));
-        assert!(matches!(forbidden("http://weather:8080/", "mcp.example.com"), Finding::Doubtful("host", _)));
-        assert!(matches!(forbidden("http://localhost:8080/", "127.0.0.1:4000"), Finding::Doubtful("host", _)));
+        assert!(matches!(forbidden("http://weather:8080/", "mcp.example.com"), Finding::Doubtful("forbidden", _)));
+        assert!(matches!(forbidden("http://localhost:8080/", "127.0.0.1:4000"), Finding::Doubtful("forbidden", _)));
     }
 
     #[test]

@@ -283,7 +283,9 @@ mod tests {
                 ends.set(ends.get() + 1);
                 ends.get() > 1
             };
-            let print = |_: &str| drop(PRINTED.fetch_add(1, Ordering::Relaxed));
+            let print = |_: &str| {
+                PRINTED.fetch_add(1, Ordering::Relaxed);
+            };
             notices().read_with(lines.join("\n").as_bytes(), print, end_answers, |check| later.push(check));
             assert_eq!((later.len(), PRINTED.load(Ordering::Relaxed), ends.get()), (1, 0, ended));
             later.into_iter().for_each(|check| check());

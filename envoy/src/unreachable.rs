@@ -10,7 +10,7 @@ use crate::console::{Console, print_error};
 use crate::endpoint::{Endpoint, EndpointHost};
 use crate::environment::Settings;
 use crate::temporary::reason;
-use crate::tls_failure::{ReportedTls, TlsServer};
+use crate::tls_failure::{ReportedTls, TlsFailure, TlsServer};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::thread;
@@ -38,8 +38,10 @@ enum Cause {
     Name,
     /// No address accepts a connection; the system's reason.
     Connection(String),
-    /// Unknown: this process can connect, or a proxy is between.
-    Unknown,
+    /// A forward proxy is between. The notices have its reason.
+    Proxy,
+    /// This process can connect, and Envoy cannot.
+    Envoy,
 }
 
 /// Reports a server that is unreachable after the start. It may start later. The bridge of a program reports its failures itself.
@@ -48,18 +50,22 @@ pub(crate) fn report_unreachable_server(settings: &Settings, admin: Admin, repor
     let (console, tls) = (Console::with(settings), TlsServer::new(settings));
     let is_proxied = settings.upstream.proxy.is_some();
     thread::spawn(move || {
-        if awaited(&admin, GRACE, Checks::has_succeeded).has_succeeded() {
+        let first = awaited(&admin, GRACE, Checks::has_succeeded);
+        if first.has_succeeded() {
             return;
         }
-        let mut cause = if is_proxied { Some(Cause::Unknown) } else { cause(&endpoint) };
+        let mut cause = if is_proxied { Some(Cause::Proxy) } else { cause(&endpoint) };
         if cause.is_none() {
-            let checks = awaited(&admin, CHECKS, |checks| checks.has_succeeded() || checks.tls_failure().is_some());
-            match tls.zip(checks.tls_failure()) {
+            let is_over =
+                |now: &Checks| now.has_succeeded() || now.tls_failure().is_some() || now.failures() > first.failures();
+            let checks = awaited(&admin, CHECKS, is_over);
+            match tls {
                 _ if checks.has_succeeded() => return,
-                Some((tls, kind)) => {
+                Some(tls) => {
+                    let kind = checks.tls_failure().unwrap_or(TlsFailure::Other);
                     return reported.first(kind, || print_error(format_args!("{}", tls.message(kind))));
                 }
-                None => cause = Some(Cause::Unknown),
+                None => cause = Some(Cause::Envoy),
             }
         }
         if let Some(cause) = cause {
@@ -103,12 +109,19 @@ fn message(endpoint: &Endpoint, cause: &Cause, is_in_container: bool) -> String 
             format!("{url} does not accept connections yet ({reason})"),
             format!("Start the server on port {}, or correct MCP_UPSTREAM_URL", endpoint.port),
         ),
-        Cause::Unknown => (format!("{url} does not accept connections yet"), "Check MCP_UPSTREAM_URL".to_owned()),
+        Cause::Proxy => (
+            format!("{url} is not reached through the proxy yet"),
+            "Check HTTPS_PROXY and MCP_UPSTREAM_URL, or set NO_PROXY".to_owned(),
+        ),
+        Cause::Envoy => (
+            format!("{url} accepts connections, but not Envoy's"),
+            "Write the server's address in MCP_UPSTREAM_URL in place of its name, or set LOG_LEVEL=debug".to_owned(),
+        ),
     };
     if matches!(&endpoint.host, EndpointHost::Name(name) if name == DOCKER_HOST) && *cause == Cause::Name {
         advice = format!("On Linux start the sidecar's container with {DOCKER_HOST_OPTION}");
     }
-    if endpoint.is_loopback() && is_in_container {
+    if endpoint.is_loopback() && is_in_container && matches!(cause, Cause::Connection(_)) {
         let there = endpoint.on_host(DOCKER_HOST);
         advice = format!(
             "{advice}. In a container with a network of its own, {host} is the container itself: for a server on the host write {there} (Docker on Linux: \

@@ -27,7 +27,7 @@ pub(super) fn config(settings: &Settings, machine: Machine) -> Value {
     let full = format!("too many requests at once: this machine's limit of open files allows {}", machine.connections);
     let is_plain = upstream.endpoint().is_some_and(|endpoint| endpoint.scheme == Scheme::Http);
     let tls = if is_plain { "; if the server speaks TLS, MCP_UPSTREAM_URL must begin with https://" } else { "" };
-    let framing = format!("the response of {name} is not HTTP that Envoy accepts{tls}");
+    let framing = format!("the response of {name} is not HTTP that Envoy accepts (docs/limits.md){tls}");
     let texts = [
         (["UT"], timeout, false),
         (["UH"], unresolved, false),

@@ -2,13 +2,14 @@
 //! setting that is wrong in this way.
 
 use crate::support::{
-    Authority, Request, Sidecar, TlsServer, Upstream, free_port, launcher, post, say, say_json, until,
+    Authority, LOOPBACK, Request, Sidecar, TlsServer, Upstream, free_port, launcher, post, say, say_json, until,
 };
 use std::collections::HashMap;
 use std::fs;
-use std::io::Write;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::Receiver;
+use std::thread;
 
 const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
 const LISTED: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#;
@@ -227,13 +228,25 @@ fn failure_of_tls_is_told_without_a_call() {
     assert_eq!(other_name.errors().matches("is for another name").count(), 1, "{}", other_name.errors());
 }
 
+/// The port of a server that reads once, writes this and closes the connection.
+fn writes(bytes: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let _ = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(bytes));
+        }
+    });
+    port
+}
+
 #[test]
 fn http_and_https_mixed_up_are_told() {
-    let plain = Upstream::start(|_, stream| say_json(stream, LISTED));
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new(directory.path());
     let ca_file = ("MCP_UPSTREAM_CA_FILE", authority.ca_file.to_str().unwrap());
-    let to_plain = Sidecar::start(&format!("https://{}/mcp", plain.address), &[ca_file]);
+    let to_plain =
+        Sidecar::start(&format!("https://127.0.0.1:{}/mcp", writes(b"HTTP/1.1 400 Bad Request\r\n\r\n")), &[ca_file]);
     post(to_plain.port, "/", CALL);
     assert_told(
         || to_plain.errors(),
@@ -246,5 +259,14 @@ fn http_and_https_mixed_up_are_told() {
         || to_tls.errors(),
         "MCP_UPSTREAM_URL: … closes the connection without an answer, and no call has succeeded yet. If the server speaks TLS \
          on this port, write https:// in place of http://",
+    );
+}
+
+#[test]
+fn port_that_closes_each_handshake_is_told_without_a_call() {
+    let sidecar = Sidecar::start(&format!("https://127.0.0.1:{}/mcp", writes(b"")), &[]);
+    assert_told(
+        || sidecar.errors(),
+        "MCP_UPSTREAM_URL: the TLS handshake with … fails: check that the port speaks TLS",
     );
 }
