@@ -52,8 +52,7 @@ pub(super) fn of_answers() -> Value {
     let first = status("GE", 200, FIRST_ANSWERS_KEY);
     let refused = [403, 421].map(|number| status("EQ", number, "sidecar.refused"));
     let statuses = json!({"or_filter": {"filters": [first, refused[0], refused[1]]}});
-    let mut log = log("", &json!({"and_filter": {"filters": [post, statuses]}}));
-    log["typed_config"]["log_format"] = json!({"json_format": {
+    let format = json!({"json_format": {
         "status": "%RESPONSE_CODE%",
         "flags": "%RESPONSE_FLAGS%",
         "path": "%REQ(:PATH)%",
@@ -64,17 +63,21 @@ pub(super) fn of_answers() -> Value {
         // Only whether there is one.
         "authenticate": "%RESP(WWW-AUTHENTICATE):1%",
     }});
-    log
+    log_with(&format, &json!({"and_filter": {"filters": [post, statuses]}}))
 }
 
 fn log(line: &str, filter: &Value) -> Value {
+    log_with(&json!({"text_format_source": {"inline_string": format!("{line}\n")}}), filter)
+}
+
+fn log_with(format: &Value, filter: &Value) -> Value {
     json!({
         "name": "envoy.access_loggers.file",
         "filter": filter,
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
             "path": PATH,
-            "log_format": {"text_format_source": {"inline_string": format!("{line}\n")}},
+            "log_format": format,
         },
     })
 }
