@@ -15,4 +15,5 @@ mod stdio;
 mod support;
 mod telemetry;
 mod tls;
+mod top;
 mod troubleshooting;
