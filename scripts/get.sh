@@ -22,6 +22,7 @@
 #   scripts/get.sh crds             the directory with Prometheus Operator's resource definitions, as published
 #   scripts/get.sh istio            the directory with Istio's programs (istiod and its proxies' agent), chart and resource definitions
 #   scripts/get.sh grafana-schema   the directory with Grafana's schema as JSON Schema, one file per kind of panel
+#   scripts/get.sh links            the directory node_modules of what checks the links of Markdown files
 #   scripts/get.sh crane            reads images and serves a registry: for the test of the module's image
 #   scripts/get.sh oras             copies an image and its referrers between layouts and registries
 #   scripts/get.sh actionlint       reads the workflows in .github
@@ -248,6 +249,11 @@ schema_of() {
     --type "$4" --tsconfig tsconfig.json --no-type-check --out "$3.json")
 }
 
+make_links() {
+  cp "$root"/scripts/links/package*.json "$1" &&
+    (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts)
+}
+
 get() {
   case "$1" in
     envoy)
@@ -321,6 +327,10 @@ get() {
       local key; key="grafana-schema-$(hash_of "$root"/grafana/schema/*.json)"
       once "$key" make_grafana_schema node
       echo "$cache/$key" ;;
+    links)
+      local key; key="links-$(hash_of "$root"/scripts/links/package-lock.json)"
+      once "$key" make_links node
+      echo "$cache/$key/node_modules" ;;
     crane)
       once "crane-$CRANE" make_crane go
       echo "$cache/crane-$CRANE/crane" ;;
@@ -347,7 +357,7 @@ get() {
       get envoy; get postgres
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
       get node; get rmcp-server; get rmcp-client; get go-peers; get node-peers; get wasm-opt; get wasm-bindgen; get cargo-fuzz
-      get grafana-schema; get collector; get prometheus; get promtool; get kubectl; get helm; get crds; get istio; get crane; get oras; get actionlint ;;
+      get grafana-schema; get links; get collector; get prometheus; get promtool; get kubectl; get helm; get crds; get istio; get crane; get oras; get actionlint ;;
     *) say "get.sh: unknown name '$1'; allowed: see the top of scripts/get.sh"; exit 2 ;;
   esac
 }
