@@ -13,9 +13,10 @@ use crate::file_sd::TargetFile;
 use crate::machine::Machine;
 use crate::notices::Notices;
 use crate::ports::taken_ports;
-use crate::probe::report_unreachable_server;
 use crate::process::{Process, shell_status};
 use crate::server_program::RunningBridge;
+use crate::tls_failure::ReportedTls;
+use crate::unreachable::report_unreachable_server;
 use mcp_connector::{Front, FrontEnd};
 use nix::sys::signal::Signal;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -124,6 +125,7 @@ struct Sidecar<'a> {
     events: &'a Receiver<Event>,
     sender: &'a Sender<Event>,
     admin: Admin,
+    reported_tls: ReportedTls,
     /// From the time when Envoy serves.
     target_file: Option<TargetFile>,
     /// From the time when Envoy serves, if this is the demo.
@@ -147,12 +149,16 @@ impl<'a> Sidecar<'a> {
                 let _ = envoy.send(Event::EnvoyEnded(status));
             }
         });
-        let reader = Notices::new(settings);
-        thread::spawn(move || reader.read(notices, |text| print_error(format_args!("{text}"))));
+        let (admin, reported_tls) = (Admin::new(&Running::with(settings), machine), ReportedTls::default());
+        let reader = Notices::new(settings, reported_tls.clone());
+        let of_reader = admin.clone();
+        thread::spawn(move || {
+            let print = |text: &str| print_error(format_args!("{text}"));
+            reader.read(notices, print, || of_reader.end_first_answers().is_ok());
+        });
         let console = Console::with(settings);
         console.print_addresses(settings);
-        let admin = Admin::new(&Running::with(settings), machine);
-        Ok(Self { settings, console, process, events, sender, admin, target_file: None, demo: None })
+        Ok(Self { settings, console, process, events, sender, admin, reported_tls, target_file: None, demo: None })
     }
 
     fn serve(mut self) -> io::Result<Ending> {
@@ -176,7 +182,7 @@ impl<'a> Sidecar<'a> {
         let settings = self.settings;
         self.process.remove_bootstrap();
         self.console.print(format_args!("ready    Envoy {}", settings.envoy.version));
-        report_unreachable_server(settings);
+        report_unreachable_server(settings, self.admin.clone(), self.reported_tls.clone());
         report_lost_lines(settings, self.admin.clone(), |text| print_error(format_args!("{text}")));
         match TargetFile::write(settings) {
             Ok(file) => self.target_file = file,

@@ -9,6 +9,7 @@
 
 mod abandoned;
 mod admin;
+mod answers;
 mod audit_log;
 pub mod bootstrap;
 mod console;
@@ -29,8 +30,10 @@ mod problem;
 mod process;
 mod server_program;
 mod temporary;
+mod tls_failure;
 mod tls_files;
 mod top;
+mod unreachable;
 
 pub use audit_log::refused_audit_log;
 pub use demo::{DemoOptions, command_line as demo_command_line, serve as demo_server, variable as demo_variable};
