@@ -1,18 +1,17 @@
 """The commands and configurations of docs/stdio.md and of README.md work as they are written, with a stand-in for npx, uvx and docker."""
 
 import json
-import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from desktop import CALL, DEADLINE, INITIALIZE, Desktop, post, served
-from page import HOME, ONCE, PAGES, ROOT, RUNS, WRAPPED, blocks, servers, wrapped
 from support.processes import free_port, wait_for
 from support.scrape import fetch, parse
 from support.series import series
+
+from page import HOME, ONCE, PAGES, RUNS, WRAPPED, blocks, servers, wrapped
 
 
 def test_each_configuration_after_keeps_the_command_before() -> None:
