@@ -29,14 +29,19 @@ def revision() -> str:
     return _git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty")
 
 
-def created() -> str:
+def commit_time() -> int:
     """The commit's time, which is the same wherever the image is built."""
-    return datetime.fromtimestamp(int(_git("log", "-1", "--format=%ct")), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return int(_git("log", "-1", "--format=%ct"))
+
+
+def created() -> str:
+    """The same as text."""
+    return datetime.fromtimestamp(commit_time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def build(module: bytes, directory: Path) -> str:
     """Writes the layout and returns the text to print."""
-    crates = sbom.tree()
+    crates = sbom.tree(sbom.MODULE)
     version, time = crates.root.version, created()
     annotations = {
         "org.opencontainers.image.title": "MCP Observability",

@@ -4,21 +4,18 @@ Equal inputs give equal bytes: no times, owners or paths get in, JSON has one fo
 """
 
 import hashlib
-import io
 import json
 import shutil
-import tarfile
 from pathlib import Path
 from typing import Any
 
-import deflate
+import archive
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 EMPTY = "application/vnd.oci.empty.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
-COMPRESSION_LEVEL = 9
 
 
 def canonical(value: Any) -> bytes:
@@ -29,17 +26,6 @@ def canonical(value: Any) -> bytes:
 def digest(content: bytes) -> str:
     """The path of a blob in the layout."""
     return "sha256:" + hashlib.sha256(content).hexdigest()
-
-
-def archive(name: str, content: bytes) -> bytes:
-    """A tar file with one file, which is readable by all users."""
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    member.mode = 0o644
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as file:
-        file.addfile(member, io.BytesIO(content))
-    return packed.getvalue()
 
 
 class Layout:
@@ -64,7 +50,7 @@ class Layout:
 
     def add_image(self, tag: str, file: str, content: bytes, created: str, annotations: dict[str, str]) -> dict:
         """Adds an image with `file` in its root and this tag; returns its descriptor."""
-        packed = archive(file, content)
+        packed = archive.tar({file: archive.File(content)})
         config = {
             # The image has no program for a processor, but container tools expect a known platform.
             "architecture": "amd64",
@@ -77,7 +63,7 @@ class Layout:
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": self._add(CONFIG, canonical(config)),
-            "layers": [self._add(LAYER, deflate.gzip_compress(packed, COMPRESSION_LEVEL))],
+            "layers": [self._add(LAYER, archive.compress(packed))],
             "annotations": annotations,
         }))
         self._manifests.append(manifest | {"annotations": {"org.opencontainers.image.ref.name": tag}})

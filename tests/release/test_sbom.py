@@ -1,0 +1,41 @@
+"""The SBOM of each launcher has exactly the crates that cargo builds for it."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import VERSION
+from support.peers import ROOT
+
+IDENTITY = re.compile(r"[#/](?P<name>[^#/@]+)@(?P<version>[^@]+)$")
+
+
+def crates(artifacts: list[dict]) -> set[tuple[str, str]]:
+    found = set()
+    for artifact in artifacts:
+        identity = IDENTITY.search(artifact["package_id"])
+        assert identity is not None, artifact["package_id"]
+        found.add((identity["name"], identity["version"]))
+    return found
+
+
+def compiled(processor: str) -> list[dict]:
+    """Cargo's message on each crate that was compiled for the launcher. All were compiled before."""
+    command = [ROOT / "scripts/build-static.sh", processor, "--message-format", "json"]
+    *messages, _ = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    return [one for one in map(json.loads, messages) if one["reason"] == "compiler-artifact"]
+
+
+@pytest.mark.parametrize("processor", ["x86_64", "aarch64"])
+def test_sbom_names_every_crate_and_nothing_else(release: Path, processor: str) -> None:
+    document = json.loads((release / f"mcp-sidecar-{VERSION}-linux-{processor}.cdx.json").read_text())
+    components = [document["metadata"]["component"], *document["components"]]
+    artifacts = compiled(processor)
+    named = [(one["name"], one["version"]) for one in components]
+    assert len(named) == len(set(named))
+    assert set(named) == crates(artifacts)
+    linked = crates([one for one in artifacts if any(f"/{processor}-unknown-linux-musl/" in file for file in one["filenames"])])
+    assert {(one["name"], one["version"]) for one in components if one["scope"] == "required"} == linked
