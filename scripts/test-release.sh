@@ -12,7 +12,7 @@ cd "$root"
 
 scripts/prerequisites.sh rust-static c python node go spaces tools cache
 python=$(scripts/get.sh python k8s)
-for name in envoy collector promtool helm etcd kube-apiserver kubectl crds wasm-opt; do scripts/get.sh "$name" >/dev/null; done
+for name in envoy collector promtool helm crane oras etcd kube-apiserver kubectl crds wasm-opt; do scripts/get.sh "$name" >/dev/null; done
 scripts/get.sh python e2e >/dev/null
 MCP_FILTER_WASM=${MCP_FILTER_WASM:-$(step "Building the filter" scripts/build-filter.sh)}
 export MCP_FILTER_WASM

@@ -39,20 +39,25 @@ def created() -> str:
     return datetime.fromtimestamp(commit_time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def annotations(crates: sbom.Tree, title: str, description: str) -> dict[str, str]:
+    """The annotations of an image of this program."""
+    return {
+        "org.opencontainers.image.title": title,
+        "org.opencontainers.image.description": description,
+        "org.opencontainers.image.version": crates.root.version,
+        "org.opencontainers.image.revision": revision(),
+        "org.opencontainers.image.licenses": crates.licences[crates.root],
+        "org.opencontainers.image.created": created(),
+    }
+
+
 def build(module: bytes, directory: Path) -> str:
     """Writes the layout and returns the text to print."""
     crates = sbom.tree(sbom.MODULE)
     version, time = crates.root.version, created()
-    annotations = {
-        "org.opencontainers.image.title": "MCP Observability",
-        "org.opencontainers.image.description": "Envoy filter that counts MCP as it passes: a Wasm module, " + PLUGIN_FILE,
-        "org.opencontainers.image.version": version,
-        "org.opencontainers.image.revision": revision(),
-        "org.opencontainers.image.licenses": crates.licences[crates.root],
-        "org.opencontainers.image.created": time,
-    }
+    about = annotations(crates, "MCP Observability", "Envoy filter that counts MCP as it passes: a Wasm module, " + PLUGIN_FILE)
     layout = Layout(directory)
-    image = layout.add_image(version, PLUGIN_FILE, module, time, annotations)
+    image = layout.add_image(version, PLUGIN_FILE, module, time, about)
     bill = canonical(sbom.document(crates, module, time))
     referrer = layout.add_referrer(image, SBOM_TYPE, bill, {"org.opencontainers.image.created": time})
     layout.finish()

@@ -1,4 +1,4 @@
-"""An OCI image layout in a directory: an image with one file, and documents that refer to it.
+"""An OCI image layout in a directory: images, and documents that refer to them.
 
 Equal inputs give equal bytes: no times, owners or paths get in, JSON has one form, and the compressor is pinned.
 """
@@ -43,7 +43,8 @@ class Layout:
         (directory / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
         self._manifests: list[dict] = []
 
-    def _add(self, media_type: str, content: bytes) -> dict:
+    def add(self, media_type: str, content: bytes) -> dict:
+        """Adds a blob; returns its descriptor."""
         name = digest(content)
         (self._blobs / name.removeprefix("sha256:")).write_bytes(content)
         return {"mediaType": media_type, "digest": name, "size": len(content)}
@@ -59,24 +60,28 @@ class Layout:
             "config": {"Labels": annotations},
             "rootfs": {"type": "layers", "diff_ids": [digest(packed)]},
         }
-        manifest = self._add(MANIFEST, canonical({
+        manifest = self.add(MANIFEST, canonical({
             "schemaVersion": 2,
             "mediaType": MANIFEST,
-            "config": self._add(CONFIG, canonical(config)),
-            "layers": [self._add(LAYER, archive.compress(packed))],
+            "config": self.add(CONFIG, canonical(config)),
+            "layers": [self.add(LAYER, archive.compress(packed))],
             "annotations": annotations,
         }))
-        self._manifests.append(manifest | {"annotations": {"org.opencontainers.image.ref.name": tag}})
+        self.add_tagged(tag, manifest)
         return manifest
+
+    def add_tagged(self, tag: str, manifest: dict) -> None:
+        """Gives a manifest this tag."""
+        self._manifests.append(manifest | {"annotations": {"org.opencontainers.image.ref.name": tag}})
 
     def add_referrer(self, subject: dict, media_type: str, content: bytes, annotations: dict[str, str]) -> dict:
         """Adds a document that refers to `subject` (a referrer); returns its descriptor."""
-        manifest = self._add(MANIFEST, canonical({
+        manifest = self.add(MANIFEST, canonical({
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "artifactType": media_type,
-            "config": self._add(EMPTY, b"{}"),
-            "layers": [self._add(media_type, content)],
+            "config": self.add(EMPTY, b"{}"),
+            "layers": [self.add(media_type, content)],
             "subject": subject,
             "annotations": annotations,
         }))

@@ -1,7 +1,8 @@
 """Writes the artefacts of a release: artefacts.py DIRECTORY MODULE CHART PROCESSOR=PROGRAM... Called by scripts/release.sh.
 
 The same commit gives the same bytes: see archive.py for archives, and scripts/reproducible.sh for programs. CHART is the output of
-`helm package`, whose archive has the time of the run; it is packed again.
+`helm package`, whose archive has the time of the run; it is packed again. ENVOY_LAYOUT in the environment is an OCI image layout of
+Envoy's image, which ENVOY_IMAGE names; without it the sidecar's image is not written.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ import sys
 import tarfile
 import tempfile
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import archive
@@ -19,6 +21,7 @@ import build
 import contents
 import notices
 import sbom
+import sidecar_image
 from archive import File
 from layout import canonical
 
@@ -40,21 +43,21 @@ def _chart(packed: bytes, version: str) -> dict[str, File]:
     return files
 
 
-def _layout(module: Path) -> dict[str, File]:
-    """The module's OCI image layout."""
+def _layout(write: Callable[[Path], object]) -> dict[str, File]:
+    """The files of an OCI image layout that `write` writes into a directory."""
     with tempfile.TemporaryDirectory() as directory:
         layout = Path(directory)
-        build.build(build.checked(module), layout)
+        write(layout)
         return {str(path.relative_to(layout)): File(path.read_bytes()) for path in layout.rglob("*") if path.is_file()}
 
 
 def artefacts(module: Path, chart: Path, programs: dict[str, Path]) -> dict[str, bytes]:
     """All artefacts by their names."""
     version = tomllib.loads((sbom.ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
-    created = build.created()
-    time = build.commit_time()
+    created, time = build.created(), build.commit_time()
     trees = {processor: sbom.tree(sbom.Program("mcp-sidecar", f"{processor}-unknown-linux-musl")) for processor in programs}
     module_tree = sbom.tree(sbom.MODULE)
+    bills = {processor: canonical(sbom.document(trees[processor], programs[processor].read_bytes(), created)) for processor in programs}
     texts = contents.licences(notices.document([module_tree, *trees.values()]))
 
     def packed(files: dict[str, File]) -> bytes:
@@ -64,13 +67,22 @@ def artefacts(module: Path, chart: Path, programs: dict[str, Path]) -> dict[str,
         "mcp_observability.wasm": module.read_bytes(),
         "mcp_observability.wasm.cdx.json": canonical(sbom.document(module_tree, module.read_bytes(), created)),
         f"mcp-observability-{version}.tgz": packed(_chart(chart.read_bytes(), version)),
-        f"mcp-observability-{version}.oci.tar": archive.tar(_layout(module), time),
+        f"mcp-observability-{version}.oci.tar": archive.tar(_layout(lambda directory: build.build(build.checked(module), directory)), time),
     }
     for processor, program in programs.items():
         name = f"mcp-sidecar-{version}-linux-{processor}"
         files = contents.sidecar(program, module.read_bytes(), texts, version, processor)
         found[f"{name}.tar.gz"] = packed(_folder(name, files))
-        found[f"{name}.cdx.json"] = canonical(sbom.document(trees[processor], program.read_bytes(), created))
+        found[f"{name}.cdx.json"] = bills[processor]
+    if envoy := os.environ.get("ENVOY_LAYOUT"):
+        above = {
+            sidecar_image.ARCHITECTURES[processor]: sidecar_image.Program(
+                sidecar_image.layer_files(program.read_bytes(), module.read_bytes(), texts), bills[processor])
+            for processor, program in programs.items()
+        }
+        about = build.annotations(next(iter(trees.values())), "MCP sidecar", "Envoy that counts the traffic of one MCP server as it passes")
+        found[f"mcp-sidecar-{version}.oci.tar"] = archive.tar(
+            _layout(lambda directory: sidecar_image.write(directory, Path(envoy), os.environ["ENVOY_IMAGE"], above, about)), time)
     name = f"mcp-observability-monitoring-{version}"
     found[f"{name}.tar.gz"] = packed(_folder(name, contents.monitoring(version, os.environ["COLLECTOR"])))
     return found

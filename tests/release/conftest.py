@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import stand_in
 from harness.cluster import Cluster
 from support.peers import ROOT, Peer, get
 
@@ -25,7 +26,7 @@ def write_release(directory: Path, checkout: Path = ROOT, **environment: str) ->
     """Writes all artefacts. Returns what the command printed."""
     done = subprocess.run([checkout / "scripts/release.sh", directory], env=os.environ | environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +35,8 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if given := os.environ.get("MCP_RELEASE"):
         return Path(given)
     directory = tmp_path_factory.mktemp("release") / "artefacts"
-    write_release(directory)
+    with stand_in.registry(tmp_path_factory.mktemp("registry")) as image:
+        write_release(directory, ENVOY_IMAGE=image)
     return directory
 
 

@@ -19,24 +19,27 @@ def why_not() -> str:
     return ""
 
 
+def libraries(program: Path) -> list[str]:
+    """The libraries that a program needs, with the dynamic linker; a static program needs none."""
+    return re.findall(r"(/\S+) \(0x", subprocess.run(["ldd", program], capture_output=True, text=True).stdout)
+
+
 def add(root: Path, program: Path, place: str) -> None:
     """Copies a program into the root, with the libraries that it needs."""
-    linked = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
-    libraries = {path: path for path in re.findall(r"(/\S+) \(0x", linked)}
-    for source, target in {str(program): place, **libraries}.items():
+    for source, target in {str(program): place, **{library: library for library in libraries(program)}}.items():
         goal = root / target.lstrip("/")
         if not goal.exists():
             goal.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(Path(source).resolve(), goal)
 
 
-def inside(root: Path, folder: str, *command: str) -> list[str]:
+def inside(root: Path, folder: str, *command: str, user: int = 0) -> list[str]:
     """The command that runs `command` in this root and folder. It is replaced by the program, which so receives its signals."""
     for directory in ("proc", "dev"):
         (root / directory).mkdir(exist_ok=True)
     if not (root / "dev/null").exists():
         os.mknod(root / "dev/null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
-    return ["unshare", "--mount-proc", f"--root={root}", f"--wd=/{folder}", *command]
+    return ["unshare", "--mount-proc", f"--root={root}", f"--wd=/{folder}", f"--setgid={user}", f"--setuid={user}", *command]
 
 
 def run(root: Path, folder: str, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -16,7 +16,7 @@ PROCESSORS = ("x86_64", "aarch64")
 LAUNCHERS = [f"mcp-sidecar-{VERSION}-linux-{processor}" for processor in PROCESSORS]
 NAMES = {
     "SHA256SUMS", "mcp_observability.wasm", "mcp_observability.wasm.cdx.json", f"mcp-observability-{VERSION}.tgz",
-    f"mcp-observability-{VERSION}.oci.tar", f"mcp-observability-monitoring-{VERSION}.tar.gz",
+    f"mcp-observability-{VERSION}.oci.tar", f"mcp-sidecar-{VERSION}.oci.tar", f"mcp-observability-monitoring-{VERSION}.tar.gz",
     *(f"{name}.tar.gz" for name in LAUNCHERS), *(f"{name}.cdx.json" for name in LAUNCHERS),
 }
 IN_LAUNCHERS = {"mcp-sidecar", "mcp_observability.wasm", "snippet.yaml", "README.md", "LICENSE", "THIRD-PARTY-LICENSES.txt",
