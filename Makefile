@@ -55,7 +55,7 @@ test-slow: ## run the tests that take minutes: idle connections, and the allocat
 test-stack: ## test sidecars, collector and Prometheus together, and the rules; builds the collector and Prometheus once
 	@scripts/test.sh stack
 
-test-integration: ## test the release's artefacts, the module's OCI image, the load test, the examples, more SDKs and servers on standard input and output; builds the SDKs' programs once
+test-integration: ## test the release's artefacts and its scripts, the module's OCI image, the load test, the examples, more SDKs and servers on standard input and output; builds the SDKs' programs once
 	@scripts/test.sh integration
 
 test-compose: ## build, start and call docker-compose.yml on a real Docker engine; skipped where none can start

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks that docker-compose.yml and the Dockerfiles name exactly the images of versions.env and rust-toolchain.toml.
+# Checks that docker-compose.yml and the Dockerfiles name exactly the images of versions.env and rust-toolchain.toml, and that the
+# Kubernetes manifests and the chart have the version of Cargo.toml.
 set -euo pipefail
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -30,4 +31,15 @@ if ! grep -q "^ENV RUSTUP_TOOLCHAIN=$rust\$" envoy/Dockerfile; then
   say "envoy/Dockerfile: RUSTUP_TOOLCHAIN is not $rust, the version of rust-toolchain.toml"
   exit 1
 fi
+
+# This project's own version. Its images are those whose name begins with mcp-observability/.
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+chart=k8s/helm/mcp-observability
+while read -r file found; do
+  [ "$found" = "$version" ] || { say "$file has the version $found; Cargo.toml has $version"; exit 1; }
+done < <(
+  sed -nE "s,^(version|appVersion): ,$chart/Chart.yaml ,p" "$chart/Chart.yaml"
+  sed -nE "s,.*repository: mcp-observability/[a-z]+\, tag: ([^}]+)\}.*,$chart/values.yaml \1,p" "$chart/values.yaml"
+  grep -A1 'newName: mcp-observability/' k8s/base/kustomization.yaml | sed -nE 's,^ +newTag: ,k8s/base/kustomization.yaml ,p'
+)
 [ "${1:-}" != --list ] || echo "$named"

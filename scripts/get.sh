@@ -22,8 +22,10 @@
 #   scripts/get.sh crds             the directory with Prometheus Operator's resource definitions, as published
 #   scripts/get.sh istio            the directory with Istio's programs (istiod and its proxies' agent), chart and resource definitions
 #   scripts/get.sh grafana-schema   the directory with Grafana's schema as JSON Schema, one file per kind of panel
+#   scripts/get.sh links            the directory node_modules of what checks the links of Markdown files
 #   scripts/get.sh crane            reads images and serves a registry: for the test of the module's image
 #   scripts/get.sh oras             copies an image and its referrers between layouts and registries
+#   scripts/get.sh actionlint       reads the workflows in .github
 #   scripts/get.sh all              everything above
 #   scripts/get.sh docker-plugins   the directory with docker's plugins compose and buildx: for the test of docker-compose.yml
 #   scripts/get.sh npm              npm, for a Node.js without it: for the same test
@@ -176,6 +178,10 @@ make_oras() {
   GOBIN="$1" go install -trimpath -ldflags "-s -w" "oras.land/oras/cmd/oras@v$ORAS"
 }
 
+make_actionlint() {
+  GOBIN="$1" go install -trimpath -ldflags "-s -w" "github.com/rhysd/actionlint/cmd/actionlint@v$ACTIONLINT"
+}
+
 make_docker_plugins() {
   go_tool "$1" github.com/docker/compose/v2 "$DOCKER_COMPOSE" cmd docker-compose internal.Version &&
     go_tool "$1" github.com/docker/buildx "$DOCKER_BUILDX" cmd/buildx docker-buildx version.Version
@@ -241,6 +247,11 @@ make_grafana_schema() {
 schema_of() {
   (cd "$1" && node node_modules/ts-json-schema-generator/bin/ts-json-schema-generator.js --path "$2/types.gen.d.ts" \
     --type "$4" --tsconfig tsconfig.json --no-type-check --out "$3.json")
+}
+
+make_links() {
+  cp "$root"/scripts/links/package*.json "$1" &&
+    (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts)
 }
 
 get() {
@@ -316,12 +327,19 @@ get() {
       local key; key="grafana-schema-$(hash_of "$root"/grafana/schema/*.json)"
       once "$key" make_grafana_schema node
       echo "$cache/$key" ;;
+    links)
+      local key; key="links-$(hash_of "$root"/scripts/links/package-lock.json)"
+      once "$key" make_links node
+      echo "$cache/$key/node_modules" ;;
     crane)
       once "crane-$CRANE" make_crane go
       echo "$cache/crane-$CRANE/crane" ;;
     oras)
       once "oras-$ORAS" make_oras go
       echo "$cache/oras-$ORAS/oras" ;;
+    actionlint)
+      once "actionlint-$ACTIONLINT" make_actionlint go
+      echo "$cache/actionlint-$ACTIONLINT/actionlint" ;;
     docker-plugins)
       local key="docker-plugins-$DOCKER_COMPOSE-$DOCKER_BUILDX"
       once "$key" make_docker_plugins go
@@ -339,7 +357,7 @@ get() {
       get envoy; get postgres
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
       get node; get rmcp-server; get rmcp-client; get go-peers; get node-peers; get wasm-opt; get wasm-bindgen; get cargo-fuzz
-      get grafana-schema; get collector; get prometheus; get promtool; get kubectl; get helm; get crds; get istio; get crane; get oras ;;
+      get grafana-schema; get links; get collector; get prometheus; get promtool; get kubectl; get helm; get crds; get istio; get crane; get oras; get actionlint ;;
     *) say "get.sh: unknown name '$1'; allowed: see the top of scripts/get.sh"; exit 2 ;;
   esac
 }

@@ -140,10 +140,10 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// The first column of the README's table of the sidecar's settings.
+    /// The first column of docs/settings.md's table of the sidecar's settings.
     fn documented_settings() -> Vec<String> {
-        let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
-        let section = readme.split("## Settings of the sidecar").nth(1).unwrap().split("\n### ").next().unwrap();
+        let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/settings.md")).unwrap();
+        let section = page.split("## Settings of the sidecar").nth(1).unwrap().split("\n### ").next().unwrap();
         let rows = section.lines().filter(|line| line.starts_with("| `"));
         rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2)).map(str::to_owned).collect()
     }

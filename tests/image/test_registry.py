@@ -6,31 +6,16 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from conftest import run, succeed
 from layout import image, manifest
+from support.registry import CRANE, serve
 
-CRANE = os.environ.get("CRANE_BIN", "crane")
 ORAS = os.environ.get("ORAS_BIN", "oras")
 PUSH = "  oras copy "
-
-
-@contextmanager
-def serve() -> Iterator[str]:
-    """Starts an empty registry without TLS. Returns its name."""
-    serving = subprocess.Popen([CRANE, "registry", "serve", "--address", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True)
-    try:
-        assert serving.stderr is not None
-        # It prints its port when it listens.
-        line = next(line for line in serving.stderr if "serving on port" in line)
-        yield f"127.0.0.1:{line.split()[-1]}"
-    finally:
-        serving.kill()
-        serving.wait()
 
 
 @pytest.fixture(scope="module")

@@ -163,9 +163,9 @@ def test_helm_test_asks_whether_the_sidecar_reaches_the_server(running: RunningP
     assert asked(9901).returncode == 1
 
 
-def test_each_variable_of_the_sidecar_is_in_the_readme(manifests: list[dict]) -> None:
+def test_each_variable_of_the_sidecar_is_in_the_settings(manifests: list[dict]) -> None:
     """The launcher ignores unknown variables. A variable from a Secret may be a key that the filter's settings refer to."""
-    known = (ROOT / "README.md").read_text(encoding="utf-8")
+    known = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
     for variable in containers(pod(only("Deployment", manifests))["spec"])["sidecar"]["env"]:
         assert "valueFrom" in variable or f"`{variable['name']}`" in known, variable["name"]
 

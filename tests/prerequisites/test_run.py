@@ -13,8 +13,8 @@ from machine import ROOT
 SETS = ("test", "slow", "stack", "integration", "compose", "k8s", "istio", "fresh")
 
 
-def run(directory: Path, counts: dict[str, str]) -> list[str]:
-    """The output of .ci/run if the sets have these counts; a set without counts fails."""
+def run(directory: Path, counts: dict[str, str], *only: str) -> list[str]:
+    """The output of .ci/run, for all sets or only some, if the sets have these counts; a set without counts fails."""
     for name, script in (("scripts/debian-packages.sh", "echo installing"), ("scripts/get.sh", ""), ("bin/make", 'exec bash "$0.$1"')):
         file = directory / name
         file.parent.mkdir(exist_ok=True)
@@ -24,11 +24,11 @@ def run(directory: Path, counts: dict[str, str]) -> list[str]:
         recipe = "test" if name == "test" else f"test-{name}"
         script = f"echo {counts[name]} >{directory}/target/test/{name}.counts" if name in counts else "echo broken; exit 2"
         (directory / f"bin/make.{recipe}").write_text(script)
-    for name in ("lib.sh", "progress.sh"):
+    for name in ("lib.sh", "progress.sh", "test.sh"):
         shutil.copy(ROOT / "scripts" / name, directory / "scripts")
     shutil.copytree(ROOT / ".ci", directory / ".ci")
     environment = os.environ | {"PATH": f"{directory}/bin:{os.environ['PATH']}", "CARGO_TARGET_DIR": str(directory / "target")}
-    return subprocess.run([directory / ".ci/run"], env=environment, stdout=subprocess.PIPE, text=True, timeout=60).stdout.splitlines()
+    return subprocess.run([directory / ".ci/run", *only], env=environment, stdout=subprocess.PIPE, text=True, timeout=60).stdout.splitlines()
 
 
 @pytest.mark.parametrize(("counts", "last"), [
@@ -46,8 +46,18 @@ def test_set_without_a_count_is_one_failure(tmp_path: Path) -> None:
     assert printed[-1] == "7 passed, 1 failed" and "fresh: broken" in printed
 
 
+def test_named_sets_are_run_alone(tmp_path: Path) -> None:
+    printed = run(tmp_path, dict.fromkeys(SETS, "1 0 0") | {"slow": "2 1 0"}, "fresh", "slow")
+    assert printed == ["installing", "3 passed, 1 failed"]
+
+
+def test_unknown_set_is_refused(tmp_path: Path) -> None:
+    assert run(tmp_path, {}, "fast") == [".ci/run: unknown set 'fast'; the sets are in scripts/test.sh"]
+
+
 def test_every_set_is_run() -> None:
-    """The sets are those of scripts/test.sh."""
+    """The sets are those of scripts/test.sh, here and in the workflow that runs them side by side."""
     known = re.findall(r"^  ([a-z0-9]+)\) steps=", (ROOT / "scripts/test.sh").read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(known) == sorted(SETS)
     assert re.search(rf"for set_name in {' '.join(SETS)}; do", (ROOT / ".ci/run").read_text(encoding="utf-8"))
+    assert f"set: [{', '.join(SETS)}]" in (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")

@@ -7,12 +7,12 @@ import pytest
 from vocabulary import ROOT
 
 ADVICE = {
-    "setting of the timeout": ("README.md", r"^\| `MCP_UPSTREAM_TIMEOUT_MS` \|.*above your slowest tool"),
-    "limit of the timeout": ("README.md", r"504 after `MCP_UPSTREAM_TIMEOUT_MS`"),
+    "setting of the timeout": ("docs/settings.md", r"^\| `MCP_UPSTREAM_TIMEOUT_MS` \|.*above your slowest tool"),
+    "limit of the timeout": ("docs/limits.md", r"504 after `MCP_UPSTREAM_TIMEOUT_MS`"),
     "runbook for the timeout": ("docs/runbook.md", r"^\| `timeout` \|.*set `MCP_UPSTREAM_TIMEOUT_MS` above it"),
-    "redirects past the sidecar": ("README.md", r"`Location`"),
-    "framing that Envoy refuses": ("README.md", r"^- .*502.*`Content-Length`|`Content-Length`.*502"),
-    "memory of a stream": ("README.md", r"\| memory of one open stream \|.*HTTP/2"),
+    "redirects past the sidecar": ("docs/limits.md", r"`Location`"),
+    "framing that Envoy refuses": ("docs/limits.md", r"^- .*502.*`Content-Length`|`Content-Length`.*502"),
+    "memory of a stream": ("docs/limits.md", r"\| memory of one open stream \|.*HTTP/2"),
 }
 
 

@@ -98,7 +98,7 @@ def test_every_series_has_the_labels_of_its_family() -> None:
 
 
 @pytest.mark.parametrize("file", [
-    "README.md", "examples/postgres/README.md", "tests/fake-envoy/tests/filter/semantics/streams.rs",
+    "docs/source.md", "examples/postgres/README.md", "tests/fake-envoy/tests/filter/semantics/streams.rs",
     "tests/loadtest/src/tally.rs", "collector/rules/tests/tools.yml", "tests/e2e/support/expected.py",
     "tests/e2e/support/expected_operations.py", "tests/e2e/support/matrix.py",
 ])

@@ -1,11 +1,11 @@
-"""README.md and the chart's schema have every setting of the filter, and the limits of the core. No process is started."""
+"""docs/settings.md and the chart's schema have every setting of the filter, and the limits of the core. No process is started."""
 
 import json
 import re
 
 from core_tables import ROOT, limits, tables
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
 SCHEMA = json.loads((ROOT / "k8s/helm/mcp-observability/values.schema.json").read_text(encoding="utf-8"))
 FILTER = SCHEMA["$defs"]["filter"]
 
@@ -16,15 +16,15 @@ def leaves(schema: dict) -> set[str]:
     return {f"{name}.{leaf}" for name, each in below.items() for leaf in each} | {name for name, each in below.items() if not each}
 
 
-def test_readme_has_every_limit_with_its_default() -> None:
-    rows = [row.split("|")[1:3] for row in README.splitlines() if row.startswith("| `")]
+def test_page_has_every_limit_with_its_default() -> None:
+    rows = [row.split("|")[1:3] for row in PAGE.splitlines() if row.startswith("| `")]
     found = {name: int(default.strip(" `")) for names, default in rows for name in re.findall(r"`limits\.(\w+)`", names)}
     assert found == limits()
 
 
-def test_schema_has_every_setting_of_the_readme() -> None:
+def test_schema_has_every_setting_of_the_page() -> None:
     """Without the name, which is `upstream.name` in the chart."""
-    table = README.partition("## Settings of the filter\n")[2].partition("\n## ")[0]
+    table = PAGE.partition("## Settings of the filter\n")[2].partition("\n## ")[0]
     documented = {name for line in table.splitlines() if line.startswith("| `") for name in re.findall(r"`([\w.]+)`", line.split("|")[1])}
     assert leaves(FILTER) == documented - {"server_name"}
 

@@ -24,7 +24,7 @@ pub(super) fn config(settings: &Settings, machine: Machine) -> Value {
     let unresolved = format!("cannot connect to {server}: its name has no address");
     let closed = format!("{server} closed the connection before it answered");
     let full = format!("too many requests at once: this machine's limit of open files allows {}", machine.connections);
-    let framing = format!("the response of {name} is not HTTP that Envoy accepts (README.md, Limits)");
+    let framing = format!("the response of {name} is not HTTP that Envoy accepts (docs/limits.md)");
     let texts = [
         (["UT"], timeout, false),
         (["UH"], unresolved, false),

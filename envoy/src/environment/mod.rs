@@ -144,7 +144,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// All problems, in the order of the README's table of settings.
+    /// All problems, in the order of docs/settings.md's table.
     pub fn read(lookup: Lookup<'_>, command_line: &CommandLine) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader::new(lookup);
         let is_stdio = command_line.is_stdio;

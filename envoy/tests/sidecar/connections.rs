@@ -169,7 +169,7 @@ fn invalid_framing_is_502_with_the_reason() {
     for bytes in odd {
         let (status, body) = answer_of(bytes);
         assert_eq!(status, 502, "{}", String::from_utf8_lossy(bytes));
-        assert!(body.contains("is not HTTP that Envoy accepts (README.md, Limits)"), "{body}");
+        assert!(body.contains("is not HTTP that Envoy accepts (docs/limits.md)"), "{body}");
     }
 }
 

@@ -1,0 +1,22 @@
+"""An empty registry of images on the loopback interface, without TLS."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+CRANE = os.environ.get("CRANE_BIN", "crane")
+
+
+@contextmanager
+def serve() -> Iterator[str]:
+    """Starts a registry. Returns its name."""
+    serving = subprocess.Popen([CRANE, "registry", "serve", "--address", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True)
+    try:
+        assert serving.stderr is not None
+        # It prints its port when it listens.
+        line = next(line for line in serving.stderr if "serving on port" in line)
+        yield f"127.0.0.1:{line.split()[-1]}"
+    finally:
+        serving.kill()
+        serving.wait()
