@@ -36,7 +36,7 @@ without_a_toolchain_one_is_brought() { make fmt && said '^Installing by rustup';
 without_the_target_it_is_named() {
   ! offline make demo && said '^missing: Rust target wasm32-wasip1 (rustup target add wasm32-wasip1)$' && nothing_is_built
 }
-without_the_target_the_demo_runs() { make demo && said '^Installing by rustup' && said '^get_forecast ' && has_target wasm32-wasip1; }
+without_the_target_the_demo_runs() { make demo && said '^Installing by rustup' && said '^weather  get_forecast ' && has_target wasm32-wasip1; }
 
 nothing_is_built() { [ -z "$(find "$CARGO_TARGET_DIR" -name '*.rmeta' 2>/dev/null)" ]; }
 # said PATTERN: exactly one line of the test's output matches.

@@ -1,7 +1,7 @@
 //! The sidecar: one Envoy with the MCP filter in front of one MCP server, configured by environment variables.
 //!
 //! [`Settings::read`] reads the environment and returns all problems at once. [`bootstrap::render`] turns the settings into
-//! Envoy's bootstrap. [`run`] starts Envoy, forwards signals and drains at the end.
+//! Envoy's bootstrap. [`run`] starts Envoy, forwards signals and drains at the end. [`top()`] shows the metrics of sidecars.
 //!
 //! **What this crate does not do:** restart an Envoy that exited (the supervisor of the sidecar does), reload settings, push
 //! metrics. Cost: one sleeping process beside Envoy.
@@ -28,6 +28,7 @@ mod process;
 mod server_program;
 mod temporary;
 mod tls_files;
+mod top;
 
 pub use audit_log::refused_audit_log;
 pub use drain::drain;
@@ -46,3 +47,4 @@ pub use probe::probe;
 pub use problem::Problem;
 pub use server_program::ServerProgram;
 pub use tls_files::refused_files;
+pub use top::{Column, TopOptions, top};

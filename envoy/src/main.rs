@@ -2,7 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
-use mcp_sidecar::{CommandLine, Machine, Problem, Running, Settings};
+use mcp_sidecar::{CommandLine, Machine, Problem, Running, Settings, TopOptions};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -56,6 +56,13 @@ enum Command {
     /// Drains the sidecar that runs with the same environment, for a pod's preStop hook; exit status 1 if exchanges are still
     /// open after 30 s.
     Drain,
+    /// Shows the tools of sidecars as a table in the terminal: calls, errors, durations, sizes, and what fails now.
+    ///
+    /// The table is refreshed every 2 s; the key ? explains it. Columns that do not fit the terminal's width, or COLUMNS with
+    /// --once, are left out. NO_COLOR turns colours off.
+    ///
+    /// Exit status: 0; 1 if a URL does not answer with --once; 2 if arguments are refused.
+    Top(TopOptions),
 }
 
 /// The program that is the MCP server.
@@ -78,6 +85,7 @@ fn main() -> ExitCode {
         Command::Run(server) => run(server, false),
         Command::Stdio(server) => run(server, true),
         Command::Drain => drain(),
+        Command::Top(options) => ExitCode::from(mcp_sidecar::top(&options)),
         Command::Check { file } => match mcp_sidecar::check(&file, &variable) {
             Ok(_) => {
                 println!("ok");

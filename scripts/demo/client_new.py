@@ -4,6 +4,7 @@ import sys
 
 import anyio
 from mcp import Client, MCPError
+from mcp.client import session as sdk
 from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
 from mcp.types import Implementation
 from session import Seen, drive
@@ -12,6 +13,9 @@ from session import Seen, drive
 # front of the sidecar would set.
 SESSIONS = [("trip-planner", "ann"), ("newsroom", "bo"), ("field-agent", "cleo")]
 USER_HEADER = "x-forwarded-user"
+# The SDK waits 10 s for server/discover, then falls back to `initialize`. The first request starts the program of examples/stdio,
+# which takes longer on a busy machine.
+sdk.DISCOVER_TIMEOUT_SECONDS = 120
 
 
 async def one_session(url: str, application: str, user: str, seen: Seen) -> None:

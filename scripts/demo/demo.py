@@ -11,7 +11,7 @@ from pathlib import Path
 
 import check
 import report
-from run import run_client, settled
+from run import print_tools, run_client, settled
 from scrape import Scrape
 from stack import StackError, end_on_signals, free_ports, start_sidecar, start_weather
 
@@ -20,11 +20,10 @@ HERE = Path(__file__).parent
 
 def show(scrape: Scrape, url: str) -> bool:
     """Prints the tables; False if the scrape has no tool calls."""
-    tools = report.tools(scrape)
-    if tools is None:
+    if not scrape.count("mcp_tool_calls_total"):
         print(f"\n{url}: has no tool calls; the filter is not in Envoy, or it does not count.", file=sys.stderr)
         return False
-    print(f"\nTools, from {url}:\n\n{tools}")
+    print_tools(url)
     print(f"\nOperations:\n\n{report.operations(scrape)}")
     print("\nThe series that are not zero (of histograms sum and count, without buckets):\n")
     print(f"{report.raw(scrape)}\n")

@@ -14,7 +14,7 @@ from pathlib import Path
 import check
 import report
 import series
-from run import run_client, settled
+from run import print_tools, run_client, settled
 from stack import ROOT, Process, StackError, end_on_signals, free_ports, start_server, start_sidecar
 
 HERE = Path(__file__).parent
@@ -70,7 +70,7 @@ def drive(name: str, url: str, metrics: str) -> bool:
         print(f"Running {Path(program).name}", flush=True)
         reports.append(run_client(os.environ[python], folder / program, url))
     scrape = settled(metrics)
-    print(f"\nTools, from {metrics}:\n\n{report.tools(scrape)}")
+    print_tools(metrics)
     print(f"\nOperations:\n\n{report.operations(scrape)}")
     print("\nThe series that are not zero and the same in every run:\n\n" + "\n".join(series.figures(scrape.samples, example.varying)) + "\n")
     wrong = check.differences(scrape, reports) + series.differences(scrape, folder / "README.md", example.varying)

@@ -1,4 +1,4 @@
-"""The demo's tables, computed from the scrape only."""
+"""The demo's tables of operations and series, computed from the scrape only. `mcp-sidecar top` prints the tools."""
 
 from scrape import Scrape
 
@@ -14,36 +14,6 @@ def table(heads: list[str], rows: list[list[str]], right: set[int]) -> str:
                          for column, (cell, width) in enumerate(zip(cells, widths, strict=True))).rstrip()
 
     return "\n".join([line(heads), line(["-" * width for width in widths]), *map(line, rows)])
-
-
-def duration(microseconds: float | None) -> str:
-    """In milliseconds, with three significant digits."""
-    return "-" if microseconds is None else f"{microseconds / 1000:.{1 if microseconds < 100_000 else 0}f} ms"
-
-
-def size(octets: float | None) -> str:
-    """In bytes or kilobytes."""
-    if octets is None:
-        return "-"
-    return f"{octets:.0f} B" if octets < 1000 else f"{octets / 1000:.1f} kB"
-
-
-def tools(scrape: Scrape) -> str | None:
-    """One row per tool; None if the scrape has no calls."""
-    rows = []
-    for (tool,), calls in sorted(scrape.count("mcp_tool_calls_total", "tool_name").items()):
-        failed = scrape.count("mcp_tool_calls_total", "error_type", tool_name=tool, status="error")
-        rows.append([
-            tool,
-            f"{calls:.0f}",
-            f"{sum(failed.values()):.0f}",
-            ", ".join(f"{error_type} {count:.0f}" for (error_type,), count in sorted(failed.items())),
-            duration(scrape.quantile("mcp_tool_duration_microseconds", 0.5, tool_name=tool)),
-            duration(scrape.quantile("mcp_tool_duration_microseconds", 0.95, tool_name=tool)),
-            size(scrape.mean("mcp_tool_result_bytes", tool_name=tool)),
-        ])
-    heads = ["tool", "calls", "errors", "error types", "p50", "p95", "mean result"]
-    return table(heads, rows, {1, 2, 4, 5, 6}) if rows else None
 
 
 def operations(scrape: Scrape) -> str:

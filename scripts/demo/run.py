@@ -1,4 +1,4 @@
-"""Runs a client program to its end, and waits until all its operations are in the scrape."""
+"""Runs a client program to its end, waits until all its operations are in the scrape, and prints the table of tools."""
 
 import json
 import os
@@ -28,6 +28,14 @@ def run_client(python: str, program: Path, url: str) -> dict:
     count = sum(row[-1] for row in seen["operations"])
     print(f"  {count} operations with protocol version {seen['revision']} in {time.monotonic() - begun:.1f} s", flush=True)
     return seen
+
+
+def print_tools(url: str) -> None:
+    """Prints the sidecar's own table of tools."""
+    command = [os.environ["MCP_SIDECAR_BIN"], "top", "--once", "--sort", "tool", url]
+    print(f"\nTools, by mcp-sidecar {' '.join(command[1:])}:\n", flush=True)
+    if subprocess.run(command, check=False, timeout=CLIENT_SECONDS).returncode:
+        raise StackError("mcp-sidecar top failed")
 
 
 def settled(url: str) -> Scrape:

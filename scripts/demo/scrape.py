@@ -1,6 +1,5 @@
 """One scrape of the sidecar, parsed. It does not use the clients' reports."""
 
-import math
 import urllib.request
 from collections import Counter
 
@@ -35,24 +34,3 @@ class Scrape:
     def total(self, name: str, **where: str) -> float:
         """One sum over a family's series that match `where`."""
         return sum(self.count(name, **where).values())
-
-    def quantile(self, family: str, share: float, **where: str) -> float | None:
-        """A quantile of a histogram, linear inside the bucket as Prometheus computes it; None without observations."""
-        totals: Counter = Counter()
-        for sample in self.matching(f"{family}_bucket", where):
-            totals[float(sample.labels["le"])] += sample.value
-        rank = share * max(totals.values(), default=0.0)
-        if not rank:
-            return None
-        below, lower = 0.0, 0.0
-        for bound, total in sorted(totals.items()):
-            if total >= rank:
-                # The last bucket has no upper bound, so the result is its lower bound.
-                return lower if math.isinf(bound) else lower + (bound - lower) * (rank - below) / (total - below)
-            below, lower = total, bound
-        return None
-
-    def mean(self, family: str, **where: str) -> float | None:
-        """A histogram's mean; None without observations."""
-        count = self.total(f"{family}_count", **where)
-        return self.total(f"{family}_sum", **where) / count if count else None

@@ -15,3 +15,4 @@ mod stdio;
 mod support;
 mod telemetry;
 mod tls;
+mod top;

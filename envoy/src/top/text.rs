@@ -1,0 +1,151 @@
+//! Text for a terminal: cleaned values, widths in columns, numbers as people read them.
+//!
+//! A page of metrics may come from anywhere, and the names in it from any MCP server. So all text that did not come from this
+//! program passes [`clean`] before it is kept: no control character, and none that reorders or hides text, reaches the terminal.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Characters of a value that are kept. The filter's values have at most 128 bytes by default.
+const LONGEST_VALUE: usize = 256;
+/// What a cut value ends with.
+const CUT: char = '…';
+
+/// The value without the characters that a terminal would obey, and cut to [`LONGEST_VALUE`].
+pub(super) fn clean(text: &str) -> String {
+    text.chars().take(LONGEST_VALUE).map(|letter| if is_shown(letter) { letter } else { '_' }).collect()
+}
+
+/// Whether a character takes part in the text, as opposed to a control character or one that changes direction or is invisible.
+fn is_shown(letter: char) -> bool {
+    !letter.is_control()
+        && !matches!(letter,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The columns that a text takes in a terminal.
+pub(super) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The text in at most so many columns; what is cut is shown by an ellipsis.
+pub(super) fn cut(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut left = columns.saturating_sub(1);
+    let mut kept = String::new();
+    for letter in text.chars() {
+        let Some(rest) = left.checked_sub(letter.width().unwrap_or(0)) else { break };
+        left = rest;
+        kept.push(letter);
+    }
+    if columns > 0 {
+        kept.push(CUT);
+    }
+    kept
+}
+
+/// The text cut or filled to exactly so many columns.
+pub(super) fn pad(text: &str, columns: usize, is_right: bool) -> String {
+    let text = cut(text, columns);
+    let fill = " ".repeat(columns.saturating_sub(width(&text)));
+    if is_right { fill + &text } else { text + &fill }
+}
+
+/// The text in lines of at most so many columns, broken at blanks where that is possible.
+pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(cut(word, columns)),
+        }
+    }
+    lines
+}
+
+/// A duration in microseconds, as milliseconds or seconds.
+pub(super) fn duration(microseconds: f64) -> String {
+    match microseconds {
+        under if under < 99_950.0 => format!("{:.1} ms", under / 1e3),
+        under if under < 9_999_500.0 => format!("{:.0} ms", under / 1e3),
+        over => format!("{:.1} s", over / 1e6),
+    }
+}
+
+/// A number of bytes, with decimal prefixes.
+pub(super) fn size(bytes: f64) -> String {
+    match bytes {
+        under if under < 999.5 => format!("{under:.0} B"),
+        under if under < 999_950.0 => format!("{:.1} kB", under / 1e3),
+        over => format!("{:.1} MB", over / 1e6),
+    }
+}
+
+/// A rate per second. A rate that is not zero is never shown as zero.
+pub(super) fn rate(per_second: f64) -> String {
+    match per_second {
+        zero if zero <= 0.0 => "0/s".to_owned(),
+        under if under < 0.01 => "<0.01/s".to_owned(),
+        under if under < 9.995 => format!("{under:.2}/s"),
+        over => format!("{over:.0}/s"),
+    }
+}
+
+/// A counter.
+pub(super) fn count(value: f64) -> String {
+    format!("{value:.0}")
+}
+
+/// A number with its noun, which gets an `s` unless the number is 1.
+pub(super) fn counted(value: f64, noun: &str) -> String {
+    let plural = if value == 1.0 { "" } else { "s" };
+    format!("{value:.0} {noun}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{clean, cut, duration, pad, rate, size, width, wrap};
+
+    #[test]
+    fn characters_that_a_terminal_obeys_are_replaced() {
+        assert_eq!(clean("a\x1b[31mb\r\n\u{9b}2Jc\u{202e}d\u{200b}e\u{7f}"), "a_[31mb___2Jc_d_e_");
+        assert_eq!(clean("läs_väder-天気.1"), "läs_väder-天気.1");
+        assert_eq!(clean(&"x".repeat(1000)).len(), 256);
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        assert_eq!(width("天気"), 4);
+        assert_eq!(cut("天気予報", 5), "天気…");
+        // The third character does not fit in the column that is left.
+        assert_eq!(cut("天気予報", 6), "天気…");
+        assert_eq!(pad("天気", 6, false), "天気  ");
+        assert_eq!(pad("天気予報", 6, true), " 天気…");
+        assert_eq!(cut("forecast", 0), "");
+    }
+
+    #[test]
+    fn text_is_wrapped_at_blanks() {
+        assert_eq!(wrap("the server cannot be reached", 10), ["the server", "cannot be", "reached"]);
+        assert_eq!(wrap("http://localhost:9902 x", 10), ["http://lo…", "x"]);
+        assert_eq!(wrap("", 10), [""]);
+    }
+
+    #[test]
+    fn numbers_have_units() {
+        assert_eq!(
+            ["0.4 ms", "99.9 ms", "100 ms", "10.0 s"],
+            [400.0, 99_900.0, 99_960.0, 1e7].map(duration).each_ref().map(String::as_str)
+        );
+        assert_eq!(["999 B", "1.0 kB", "1.0 MB"], [999.0, 1000.0, 1e6].map(size).each_ref().map(String::as_str));
+        assert_eq!(
+            ["0/s", "<0.01/s", "0.25/s", "10/s"],
+            [0.0, 1e-4, 0.25, 10.0].map(rate).each_ref().map(String::as_str)
+        );
+    }
+}

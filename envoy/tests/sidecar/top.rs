@@ -1,0 +1,349 @@
+//! The command `top`, with pages of real sidecars and in a terminal.
+
+use crate::support::{LONGEST, Sidecar, Upstream, free_port, get, launcher, say, say_json, send, signal, until};
+use nix::fcntl::OFlag;
+use nix::pty::{Winsize, grantpt, openpty, posix_openpt, ptsname_r, unlockpt};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"good","inputSchema":{"type":"object"}},{"name":"bad","inputSchema":{"type":"object"}}]}}"#;
+const RESULT: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
+const FAILURE: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[],"isError":true}}"#;
+
+/// A server with a tool that works and one that fails.
+fn upstream() -> Upstream {
+    Upstream::start(|request, stream| {
+        let body = String::from_utf8_lossy(&request.body);
+        say_json(
+            stream,
+            if body.contains("tools/list") {
+                LIST
+            } else if body.contains("bad") {
+                FAILURE
+            } else {
+                RESULT
+            },
+        );
+    })
+}
+
+/// Sends a request, or a call of a tool.
+fn request(sidecar: &Sidecar, method: &str, tool: &str) {
+    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"name":"{tool}"}}}}"#);
+    let headers = [("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
+    assert_eq!(send(sidecar.port, "POST", "/mcp", &headers, &body).status, 200);
+}
+
+/// A sidecar after these numbers of calls of the two tools, when its page has them.
+fn called(upstream: &Upstream, good: usize, bad: usize) -> Sidecar {
+    let sidecar = Sidecar::start(&upstream.url(), &[("MCP_UPSTREAM_NAME", "weather")]);
+    request(&sidecar, "tools/list", "");
+    (0..good).for_each(|_| request(&sidecar, "tools/call", "good"));
+    (0..bad).for_each(|_| request(&sidecar, "tools/call", "bad"));
+    until("all histograms are merged", || {
+        scraped(&sidecar, "mcp_tool_result_bytes_count", "") == (good + bad) as u64
+            && scraped(&sidecar, "mcp_tool_duration_microseconds_count", "") == (good + bad) as u64
+    });
+    sidecar
+}
+
+/// The sum of a family's series with this text in their labels.
+fn scraped(sidecar: &Sidecar, family: &str, label: &str) -> u64 {
+    let page = get(sidecar.probe_port, "/metrics").body;
+    let series = page.lines().filter(|line| line.starts_with(&format!("{family}{{")) && line.contains(label));
+    series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum()
+}
+
+fn top(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let variables: HashMap<_, _> = variables.iter().copied().collect();
+    let output = launcher(&variables).arg("top").args(arguments).output().unwrap();
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    (output.status.code(), out, err)
+}
+
+fn url(sidecar: &Sidecar) -> String {
+    format!("http://127.0.0.1:{}", sidecar.probe_port)
+}
+
+/// The cells of the row of a tool, after its name.
+fn cells(table: &str, tool: &str) -> Vec<String> {
+    let row = table.lines().find(|line| line.starts_with("weather ") && line.contains(&format!(" {tool} ")));
+    let row = row.unwrap_or_else(|| unreachable!("no row of {tool}: {table}"));
+    row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).skip(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn numbers_equal_the_scrape() {
+    let upstream = upstream();
+    let sidecar = called(&upstream, 5, 3);
+    let (status, table, errors) = top(&["--once", &url(&sidecar)], &[]);
+    assert_eq!((status, errors.as_str()), (Some(0), ""), "{table}");
+    let heads: Vec<_> =
+        table.lines().next().unwrap().split("  ").map(str::trim).filter(|head| !head.is_empty()).collect();
+    let expected = ["server", "tool", "calls", "errors", "error types", "p50", "p95", "mean result", "definition"];
+    assert_eq!(heads, expected);
+    for (tool, calls, errors) in [("good", 5, 0), ("bad", 3, 3)] {
+        let label = format!("tool_name=\"{tool}\"");
+        assert_eq!(scraped(&sidecar, "mcp_tool_calls_total", &label), calls);
+        let mut found = cells(&table, tool);
+        if errors > 0 {
+            assert_eq!(found.remove(2), format!("tool_error {errors}"));
+        }
+        assert_eq!(found[..2], [calls.to_string(), errors.to_string()], "{table}");
+        // Envoy's buckets hold the quantiles: the median is in one that has half of the calls or more.
+        let median = found[2].strip_suffix(" ms").unwrap().parse::<f64>().unwrap();
+        let below = |bound: f64| {
+            scraped(&sidecar, "mcp_tool_duration_microseconds_bucket", &format!("{label},le=\"{bound}\"")) * 2
+        };
+        let bounds = [1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6];
+        let upper = bounds.into_iter().find(|bound| *bound / 1e3 + 0.05 >= median).unwrap();
+        assert!(below(upper) >= calls, "{median} ms: {table}");
+        let mean = scraped(&sidecar, "mcp_tool_result_bytes_sum", &label) as f64 / calls as f64;
+        assert_eq!(found[4], format!("{mean:.0} B"));
+        assert_eq!(found[5], format!("{} B", scraped(&sidecar, "mcp_tool_definition_bytes", &label)));
+    }
+    assert!(table.contains("\n3 of 3 calls of bad failed since the start: tool_error 3\n"), "{table}");
+    assert!(table.contains("\nweather: reachable, 0 sessions, 0 streams, 0 operations in flight\n"), "{table}");
+}
+
+#[test]
+fn several_urls_are_added_up() {
+    let upstream = upstream();
+    let sidecars = [called(&upstream, 2, 1), called(&upstream, 3, 0)];
+    let [first, second] = sidecars.each_ref().map(url);
+    // The first is named twice, and the admin port has the page of the second too.
+    let second = second.replace(&sidecars[1].probe_port.to_string(), &sidecars[1].admin_port.to_string());
+    let second = format!("{second}/stats/prometheus");
+    let (status, table, _) = top(&["--once", &first, &format!("{first}/metrics"), &second], &[]);
+    assert_eq!(status, Some(0));
+    assert_eq!(cells(&table, "good")[0], "5", "{table}");
+    assert_eq!(cells(&table, "bad")[..2], ["1", "1"], "{table}");
+    let definition = scraped(&sidecars[0], "mcp_tool_definition_bytes", "tool_name=\"good\"");
+    assert_eq!(cells(&table, "good").last(), Some(&format!("{definition} B")), "{table}");
+}
+
+#[test]
+fn output_in_a_pipe_has_no_escape_sequences_and_fits_columns() {
+    let upstream = upstream();
+    let sidecar = called(&upstream, 1, 1);
+    for (arguments, columns) in [(vec![], "60"), (vec!["--server", "weather"], "30"), (vec!["--sort", "errors"], "80")]
+    {
+        let url = url(&sidecar);
+        let arguments = [vec!["--once"], arguments, vec![&url]].concat();
+        let (status, text, _) = top(&arguments, &[("COLUMNS", columns)]);
+        assert_eq!(status, Some(0));
+        assert!(!text.contains(|letter: char| letter.is_control() && letter != '\n'), "{text:?}");
+        let table = text.split("\n\n").next().unwrap();
+        assert_eq!(table.lines().count(), 4, "{text}");
+        for line in table.lines() {
+            assert!(line.chars().count() <= columns.parse().unwrap(), "{line:?}");
+        }
+        let first = table.lines().nth(2).unwrap();
+        assert!(first.contains("bad"), "equal numbers are in the order of the names: {text}");
+    }
+    let (status, text, _) = top(&["--once", "--server", "other", &url(&sidecar)], &[]);
+    assert_eq!((status, text.as_str()), (Some(0), "no figures of the server other; there are: weather\n"));
+}
+
+#[test]
+fn hostile_names_do_not_reach_the_terminal() {
+    let page = "mcp_filter_info 1\nmcp_tool_calls_total{tool_name=\"a\u{1b}]0;x\u{7}\u{9b}2J\u{202e}b\\nc\"} 1\n";
+    let other = Upstream::start(move |_, stream| say(stream, page));
+    let (status, text, _) = top(&["--once", &other.url()], &[]);
+    assert_eq!(status, Some(0));
+    assert!(text.contains("a_]0;x__2J_b_c"), "{text:?}");
+    assert!(!text.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']), "{text:?}");
+}
+
+#[test]
+fn url_that_does_not_answer_is_named_with_what_to_do() {
+    let upstream = upstream();
+    let sidecar = called(&upstream, 1, 0);
+    let closed = format!("http://127.0.0.1:{}", free_port());
+    let (status, text, errors) = top(&["--once", &closed], &[]);
+    assert_eq!((status, text.as_str()), (Some(1), ""));
+    assert!(errors.starts_with(&format!("mcp-sidecar: {closed}/metrics: does not answer (")), "{errors}");
+    assert!(errors.ends_with(
+        "; start the sidecar (mcp-sidecar run), or name its probe port: mcp-sidecar top http://HOST:PROBE_PORT\n"
+    ));
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    let (status, text, errors) = top(&["--once", &closed, &url(&sidecar)], &[]);
+    assert_eq!((status, errors.lines().count()), (Some(1), 1), "{errors}");
+    assert_eq!(cells(&text, "good")[0], "1", "the others are printed");
+    let (status, _, errors) = top(&["--once", &format!("http://127.0.0.1:{}", sidecar.port)], &[]);
+    assert_eq!(status, Some(1));
+    assert!(errors.contains("name the sidecar's probe port") || errors.contains("answers 4"), "{errors}");
+}
+
+#[test]
+fn arguments_are_refused_with_what_is_allowed() {
+    for (arguments, reason) in [
+        (vec!["--once", "https://weather"], "allowed: a sidecar's probe port"),
+        (vec!["--once", "--sort", "rate"], "allowed with --once: the other columns"),
+        (vec!["--sort", "size"], "[possible values: server, tool, calls, rate, errors, p50, p95, result, definition]"),
+        (vec![], "mcp-sidecar top --once prints the table and ends"),
+    ] {
+        let (status, text, errors) = top(&arguments, &[]);
+        assert_eq!((status, text.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(errors.contains(reason), "{arguments:?}: {errors}");
+    }
+}
+
+/// The command in a terminal, and the terminal's screen.
+struct InTerminal {
+    child: Started,
+    keys: File,
+    screen: Arc<Mutex<vt100::Parser>>,
+}
+
+/// The sequence that begins the alternate screen.
+const ALTERNATE_SCREEN: &str = "\x1b[?1049h";
+const LINES: u16 = 20;
+const COLUMNS: u16 = 100;
+
+impl InTerminal {
+    fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let size = Winsize { ws_row: LINES, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 };
+        let pair = openpty(&size, None).unwrap();
+        let variables: HashMap<_, _> = variables.iter().copied().collect();
+        let mut command: Command = launcher(&variables);
+        let inside = || File::from(pair.slave.try_clone().unwrap());
+        let child =
+            command.arg("top").args(arguments).stdin(inside()).stdout(inside()).stderr(inside()).spawn().unwrap();
+        // The command keeps the inner side open in this process.
+        drop(command);
+        let keys = File::from(pair.master);
+        let [lines, columns] = [LINES, COLUMNS].map(|number| NonZero::new(number).unwrap());
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(lines, columns, 0)));
+        let (mut output, shown) = (keys.try_clone().unwrap(), Arc::clone(&screen));
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = output.read(&mut buffer) {
+                shown.lock().unwrap().process(&buffer[..length]);
+            }
+        });
+        Self { child: Started(child), keys, screen }
+    }
+
+    fn text(&self) -> String {
+        self.screen.lock().unwrap().screen().contents()
+    }
+
+    fn shows(&self, text: &str) {
+        until(&format!("the terminal shows {text:?}"), || self.text().contains(text));
+    }
+
+    /// Whether the first letter of a text is red.
+    fn is_red(&self, text: &str) -> bool {
+        let terminal = self.screen.lock().unwrap();
+        let screen = terminal.screen();
+        let lines: Vec<_> = screen.rows(0, COLUMNS).collect();
+        let row = lines.iter().position(|line| line.contains(text)).unwrap();
+        let column = lines[row].find(text).unwrap();
+        screen.cell(row as u16, column as u16).unwrap().fgcolor() == vt100::Color::Idx(1)
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// The exit status, once the command ended by itself.
+    fn ended(&mut self) -> Option<i32> {
+        let status = self.child.ended();
+        until("the terminal is as before", || {
+            let terminal = self.screen.lock().unwrap();
+            !terminal.screen().alternate_screen() && !terminal.screen().hide_cursor()
+        });
+        status
+    }
+}
+
+/// A process that ends with the test at the latest.
+struct Started(Child);
+
+impl Started {
+    /// The exit status, once the process ended by itself.
+    fn ended(&mut self) -> Option<i32> {
+        let mut status = None;
+        until(&format!("the command ends within {LONGEST:?}"), || {
+            status = self.0.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap().code()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn terminal_shows_the_table_its_help_and_what_fails_now() {
+    let upstream = upstream();
+    let sidecar = called(&upstream, 2, 0);
+    let mut terminal = InTerminal::start(&[&url(&sidecar)], &[]);
+    terminal.shows("good");
+    terminal.shows("weather: reachable");
+    request(&sidecar, "tools/call", "bad");
+    terminal.shows("1 of 1 calls of bad failed in the last");
+    assert!(terminal.is_red("1 of 1 calls") && terminal.is_red("weather  bad") && !terminal.is_red("weather  good"));
+    terminal.press("?");
+    terminal.shows("page up");
+    terminal.press("?s");
+    terminal.shows("sort (rate)");
+    terminal.press("q");
+    assert_eq!(terminal.ended(), Some(0));
+}
+
+#[test]
+fn terminal_without_colour_shows_that_the_sidecar_is_gone() {
+    let upstream = upstream();
+    let sidecar = called(&upstream, 1, 0);
+    let mut terminal = InTerminal::start(&[&url(&sidecar)], &[("NO_COLOR", "1")]);
+    terminal.shows("good");
+    drop(sidecar);
+    terminal.shows("metrics: does not answer");
+    assert!(terminal.text().contains("good"), "its totals stay");
+    assert!(!terminal.is_red("metrics: does not answer"));
+    signal(terminal.child.0.id(), "TERM");
+    assert_eq!(terminal.ended(), Some(0));
+}
+
+/// A terminal that no other process of the tests inherits: with a copy of its outer end it would not be closed.
+fn own_terminal() -> (File, File) {
+    let outer = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
+    grantpt(&outer).unwrap();
+    unlockpt(&outer).unwrap();
+    let name = ptsname_r(&outer).unwrap();
+    let inner = File::options().read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).open(name).unwrap();
+    (OwnedFd::from(outer).into(), inner)
+}
+
+/// The terminal does not control the command's session, so there is no SIGHUP.
+#[test]
+fn closed_terminal_ends_the_command() {
+    let (mut outer, inner) = own_terminal();
+    let mut command = launcher(&HashMap::new());
+    let [input, output] = [(); 2].map(|()| inner.try_clone().unwrap());
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let mut child = Started(command.args(["top", &url]).stdin(input).stdout(output).stderr(inner).spawn().unwrap());
+    // The command keeps the inner side open in this process.
+    drop(command);
+    let (mut written, mut buffer) = (Vec::new(), [0; 4096]);
+    while !String::from_utf8_lossy(&written).contains(ALTERNATE_SCREEN) {
+        let length = outer.read(&mut buffer).unwrap();
+        written.extend_from_slice(&buffer[..length]);
+    }
+    drop(outer);
+    assert_eq!(child.ended(), Some(0));
+}
