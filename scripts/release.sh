@@ -3,7 +3,8 @@
 #
 #   scripts/release.sh [DIRECTORY]    target/release-artefacts unless given
 #
-# MCP_FILTER_WASM names a module that is built already, and ENVOY_IMAGE a copy of Envoy's image in another registry.
+# MCP_FILTER_WASM names a module that is built already, MCP_LAUNCHERS launchers, as "x86_64=PATH aarch64=PATH". ENVOY_IMAGE names a
+# copy of Envoy's image in another registry.
 #
 # mcp_observability.wasm                            the filter
 # mcp-sidecar-VERSION-linux-{x86_64,aarch64}.tar.gz the launcher, a static program, with the filter
@@ -30,8 +31,9 @@ if [ -n "$(ls -A "$directory" 2>/dev/null)" ] && [ ! -e "$directory/SHA256SUMS" 
   exit 1
 fi
 module=${MCP_FILTER_WASM:-$(step "Building the filter" scripts/build-filter.sh)}
-programs=()
+read -ra programs <<<"${MCP_LAUNCHERS:-}"
 for processor in x86_64 aarch64; do
+  [ -z "${MCP_LAUNCHERS:-}" ] || continue
   program=$(step "Building the launcher for $processor" scripts/build-static.sh "$processor")
   programs+=("$processor=$program")
 done

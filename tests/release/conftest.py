@@ -22,6 +22,11 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
+def target() -> Path:
+    """Cargo's target directory of this checkout, which scripts/test-release.sh sets."""
+    return Path(os.environ["CARGO_TARGET_DIR"])
+
+
 def write_release(directory: Path, checkout: Path = ROOT, **environment: str) -> str:
     """Writes all artefacts. Returns what the command printed."""
     done = subprocess.run([checkout / "scripts/release.sh", directory], env=os.environ | environment, capture_output=True, text=True)
@@ -30,13 +35,17 @@ def write_release(directory: Path, checkout: Path = ROOT, **environment: str) ->
 
 
 @pytest.fixture(scope="session")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def envoy_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of the stand-in for Envoy's image."""
+    with stand_in.registry(tmp_path_factory.mktemp("registry")) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def release(envoy_image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory with the artefacts of this checkout."""
-    if given := os.environ.get("MCP_RELEASE"):
-        return Path(given)
     directory = tmp_path_factory.mktemp("release") / "artefacts"
-    with stand_in.registry(tmp_path_factory.mktemp("registry")) as image:
-        write_release(directory, ENVOY_IMAGE=image)
+    write_release(directory, ENVOY_IMAGE=envoy_image)
     return directory
 
 

@@ -13,22 +13,9 @@ from pathlib import Path
 
 from roots import libraries
 from support.peers import get
+from support.registry import CRANE, serve
 
 ENVOY = "usr/local/bin/envoy"
-
-
-@contextmanager
-def serve() -> Iterator[str]:
-    """Starts an empty registry without TLS. Returns its name."""
-    serving = subprocess.Popen([get("crane"), "registry", "serve", "--address", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True)
-    try:
-        assert serving.stderr is not None
-        # It prints its port when it listens.
-        line = next(line for line in serving.stderr if "serving on port" in line)
-        yield f"127.0.0.1:{line.split()[-1]}"
-    finally:
-        serving.kill()
-        serving.wait()
 
 
 def _write_layer(file: Path) -> None:
@@ -42,7 +29,7 @@ def _write_layer(file: Path) -> None:
 
 
 def _crane(*arguments: str) -> str:
-    return subprocess.run([get("crane"), *arguments], check=True, capture_output=True, text=True).stdout
+    return subprocess.run([CRANE, *arguments], check=True, capture_output=True, text=True).stdout
 
 
 @contextmanager
