@@ -5,6 +5,7 @@
 #   scripts/get.sh python NAME      the Python of the environment tests/python/NAME.txt
 #   scripts/get.sh postgres         PostgreSQL: the directory with bin/, lib/ and share/
 #   scripts/get.sh node             tests/node/node_modules, linked into the cache
+#   scripts/get.sh page             page/node_modules, linked into the cache
 #   scripts/get.sh rmcp-server      the MCP server built from tests/peers
 #   scripts/get.sh rmcp-client      the MCP client built from tests/peers
 #   scripts/get.sh go-peers         the directory with the MCP servers and clients built from tests/peers/go
@@ -93,6 +94,12 @@ make_python() {
 
 make_node() {
   cp "$root/tests/node/package.json" "$root/tests/node/package-lock.json" "$1" &&
+    (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts)
+}
+
+make_page() {
+  # --ignore-scripts: esbuild then runs its program through Node, which is fast enough for one page.
+  cp "$root/page/package.json" "$root/page/package-lock.json" "$1" &&
     (cd "$1" && npm ci --no-audit --no-fund --ignore-scripts)
 }
 
@@ -272,6 +279,11 @@ get() {
       once "$key" make_node node
       ln -sfn "$cache/$key/node_modules" "$root/tests/node/node_modules"
       echo "$root/tests/node/node_modules" ;;
+    page)
+      local key; key="page-$(hash_of "$root/page/package-lock.json")"
+      once "$key" make_page node
+      ln -sfn "$cache/$key/node_modules" "$root/page/node_modules"
+      echo "$root/page/node_modules" ;;
     rmcp-server | rmcp-client)
       local key; key="rmcp-$(hash_of_rmcp)"
       once "$key" make_rmcp rust c
@@ -356,7 +368,7 @@ get() {
     all)
       get envoy; get postgres
       for file in "$root"/tests/python/*.txt; do get python "$(basename "$file" .txt)"; done
-      get node; get rmcp-server; get rmcp-client; get go-peers; get node-peers; get wasm-opt; get wasm-bindgen; get cargo-fuzz
+      get node; get page; get rmcp-server; get rmcp-client; get go-peers; get node-peers; get wasm-opt; get wasm-bindgen; get cargo-fuzz
       get grafana-schema; get links; get collector; get prometheus; get promtool; get kubectl; get helm; get crds; get istio; get crane; get oras; get actionlint ;;
     *) say "get.sh: unknown name '$1'; allowed: see the top of scripts/get.sh"; exit 2 ;;
   esac

@@ -46,6 +46,7 @@ impl Console {
     pub(crate) fn print_addresses(self, settings: &Settings) {
         let Settings { upstream, listener, probe, admin_port, plugin, otlp, .. } = settings;
         self.print(format_args!("MCP      http://{listener} -> {} ({})", upstream.text(), plugin.server_name));
+        self.print(format_args!("page     http://{probe}/"));
         self.print(format_args!("metrics  http://{probe}/metrics"));
         self.print(format_args!("probes   http://{probe}/ready http://{probe}/health"));
         self.print(format_args!("admin    http://127.0.0.1:{admin_port}"));

@@ -209,11 +209,12 @@ def test_envoys_end_is_the_launchers_end(stub: Stub, logs: Path) -> None:
 
 
 def test_probe_port(stub: Stub, stub_sidecar: Sidecar) -> None:
-    """The probe port has three paths, which the MCP port does not have."""
+    """The probe port has four paths, which the MCP port does not have."""
     assert probe(stub_sidecar.probe_port, "/ready") == 200
     wait_for("the upstream to be healthy", lambda: probe(stub_sidecar.probe_port, "/health") == 200)
     assert "mcp_filter_info" in stub_sidecar.metrics()
-    for path in ("/", "/stats", "/config_dump", "/quitquitquit", "/metrics/", "/readyz"):
+    assert probe(stub_sidecar.probe_port, "/") == 200
+    for path in ("/page.html", "/stats", "/config_dump", "/quitquitquit", "/metrics/", "/readyz"):
         assert probe(stub_sidecar.probe_port, path) == 404
     stub.on("/ready", answers(200, b"from the server", "text/plain"))
     with Connection(stub_sidecar.port) as connection:

@@ -11,6 +11,7 @@ mod health;
 mod listener;
 mod local_reply;
 mod notice;
+mod page;
 mod probe;
 mod sampler;
 mod stats;

@@ -1,6 +1,6 @@
-//! The listener for probes and scrapes. It serves `/ready`, `/health` and `/metrics`; other paths are 404.
+//! The listener for probes and scrapes. It serves `/ready`, `/health`, `/metrics` and, at `/`, the live page; other paths are 404.
 
-use super::{ADMIN_CLUSTER, address, health};
+use super::{ADMIN_CLUSTER, address, health, page};
 use crate::environment::Settings;
 use serde_json::{Value, json};
 
@@ -29,7 +29,10 @@ pub(super) fn listener(settings: &Settings) -> Value {
                         "suppress_envoy_headers": true,
                     }},
                 ],
-                "route_config": {"virtual_hosts": [{"name": "probe", "domains": ["*"], "routes": routes()}]},
+                "route_config": {
+                    "max_direct_response_body_size_bytes": page::SIZE_LIMIT,
+                    "virtual_hosts": [{"name": "probe", "domains": ["*"], "routes": routes()}],
+                },
             },
         }]}],
     })
@@ -54,5 +57,6 @@ fn routes() -> Value {
         {"match": {"path": "/ready", "runtime_fraction": ready}, "direct_response": {"status": 200}},
         {"match": {"path": "/ready"}, "direct_response": {"status": 503}},
         {"match": {"path": "/metrics"}, "route": {"cluster": ADMIN_CLUSTER, "prefix_rewrite": "/stats/prometheus"}},
+        page::route(),
     ])
 }

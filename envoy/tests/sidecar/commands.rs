@@ -87,16 +87,17 @@ fn each_problem_of_the_environment_is_one_line() {
 fn addresses_are_printed_at_the_start() {
     let upstream = Upstream::start(|_, stream| say(stream, ""));
     let (sidecar, lines) = Sidecar::spawn(&upstream.url(), &[("MCP_UPSTREAM_NAME", "weather")]);
-    let lines: Vec<_> = lines.iter().take(5).collect();
+    let lines: Vec<_> = lines.iter().take(6).collect();
     let Sidecar { port, probe_port, admin_port, .. } = sidecar;
     let expected = [
         format!("MCP      http://127.0.0.1:{port} -> {}/ (weather)", upstream.url()),
+        format!("page     http://127.0.0.1:{probe_port}/"),
         format!("metrics  http://127.0.0.1:{probe_port}/metrics"),
         format!("probes   http://127.0.0.1:{probe_port}/ready http://127.0.0.1:{probe_port}/health"),
         format!("admin    http://127.0.0.1:{admin_port}"),
     ];
-    assert_eq!(lines[..4], expected);
-    assert!(lines[4].starts_with("ready "), "{lines:?}");
+    assert_eq!(lines[..5], expected);
+    assert!(lines[5].starts_with("ready "), "{lines:?}");
 }
 
 #[test]

@@ -186,7 +186,7 @@ fn localhost_is_healthy_if_either_address_is() {
 }
 
 #[test]
-fn probe_listener_has_three_paths() {
+fn probe_listener_has_four_paths() {
     let upstream = echo();
     let sidecar = Sidecar::start(&upstream.url(), &[]);
     assert_eq!(sidecar.probe("/ready"), 200);
@@ -197,9 +197,17 @@ fn probe_listener_has_three_paths() {
         metrics.body.contains("envoy_cluster_membership_healthy{envoy_cluster_name=\"upstream\"} 1"),
         "{metrics:?}"
     );
-    for path in
-        ["/", "/metrics/", "/metrics/x", "/stats", "/stats/prometheus", "/ready/", "/config_dump", "/quitquitquit"]
-    {
+    assert_eq!(sidecar.probe("/"), 200);
+    for path in [
+        "/metrics/",
+        "/metrics/x",
+        "/stats",
+        "/stats/prometheus",
+        "/ready/",
+        "/config_dump",
+        "/quitquitquit",
+        "/page.html",
+    ] {
         assert_eq!(sidecar.probe(path), 404, "{path}");
     }
     // On the MCP port these paths belong to the server.

@@ -1,0 +1,120 @@
+// Small charts of at most the last ten minutes, drawn by uPlot. A chart has one or two lines and a key with their latest values, or with
+// those under the pointer. Times without an answer are gaps.
+
+import uPlot from "uplot";
+import { NONE } from "./format.js";
+import { setText } from "./table.js";
+
+/** A chart shows the time since the page was opened, between these bounds. */
+const SECONDS = 600;
+const SHORTEST = 120;
+
+/** The points of all charts. */
+export class Points {
+  times = [];
+  values = [];
+
+  constructor(lines) {
+    this.values = Array.from({ length: lines }, () => []);
+  }
+
+  add(time, values) {
+    this.times.push(time);
+    this.values.forEach((line, index) => line.push(values?.[index] ?? null));
+    const old = this.times.findIndex((each) => each >= time - SECONDS - 10);
+    if (old > 0) for (const line of [this.times, ...this.values]) line.splice(0, old);
+  }
+}
+
+export class Chart {
+  #values;
+
+  /** `lines`: {label, color} with the name of a CSS variable; `format` writes a value. */
+  constructor(element, { lines, format, minimum }) {
+    Object.assign(this, { element, lines, format });
+    this.points = new Points(lines.length);
+    this.#values = this.#key();
+    const size = () => ({ width: Math.max(120, element.clientWidth), height: element.clientHeight || 110 });
+    this.plot = new uPlot(this.#options(size(), minimum), [[], ...lines.map(() => [])], element);
+    new ResizeObserver(() => this.plot.setSize(size())).observe(element);
+  }
+
+  #key() {
+    const key = document.createElement("dl");
+    key.className = "key";
+    const values = this.lines.map(({ label, color }) => {
+      const pair = document.createElement("div");
+      const term = document.createElement("dt");
+      term.textContent = label;
+      term.style.setProperty("--line-color", `var(${color})`);
+      const value = document.createElement("dd");
+      value.textContent = NONE;
+      pair.append(term, value);
+      key.append(pair);
+      return value;
+    });
+    this.element.before(key);
+    return values;
+  }
+
+  #options(size, minimum) {
+    const axis = { stroke: () => css("--muted"), font: "11px system-ui, sans-serif", ticks: { show: false } };
+    return {
+      ...size,
+      legend: { show: false },
+      padding: [8, 16, 0, 0],
+      cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
+      scales: {
+        x: { time: true, range: (_, first, last) => [last - Math.min(SECONDS, Math.max(SHORTEST, last - first)), last] },
+        y: { range: (_, __, max) => [0, Math.max(minimum, (max ?? 0) * 1.1)] },
+      },
+      axes: [
+        {
+          ...axis, size: 24, gap: 7, space: 70, grid: { show: false },
+          values: (_, ticks, __, ___, step) => ticks.map((tick) => clock(tick, step < 60)),
+        },
+        {
+          ...axis, size: 48, gap: 6, space: 34, grid: { stroke: () => css("--line"), width: 1 },
+          values: (_, ticks) => ticks.map((tick) => this.format(tick)),
+        },
+      ],
+      series: [{}, ...this.lines.map(({ color, isFilled }) => ({
+        stroke: () => css(color), width: 1.75, points: { show: false },
+        fill: isFilled ? () => css(`${color}-soft`) : undefined,
+      }))],
+      hooks: { setCursor: [() => this.#writeKey()] },
+    };
+  }
+
+  /** Adds a point; null is a gap. */
+  add(time, values) {
+    this.points.add(time, values);
+  }
+
+  clear() {
+    this.points = new Points(this.lines.length);
+  }
+
+  draw() {
+    this.plot.setData([this.points.times, ...this.points.values]);
+    this.#writeKey();
+  }
+
+  #writeKey() {
+    const at = this.plot.cursor.idx ?? this.points.times.length - 1;
+    this.#values.forEach((element, index) => {
+      const value = this.points.values[index][at];
+      setText(element, value == null ? NONE : this.format(value));
+    });
+  }
+}
+
+function css(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+function clock(seconds, withSeconds) {
+  const time = new Date(seconds * 1000);
+  const parts = [time.getHours(), time.getMinutes(), ...(withSeconds ? [time.getSeconds()] : [])];
+  return parts.map((part) => String(part).padStart(2, "0")).join(":");
+}

@@ -1,0 +1,167 @@
+// The page: asks for /metrics, and shows each scrape.
+
+import { announcer } from "./announce.js";
+import { Chart } from "./charts.js";
+import * as format from "./format.js";
+import { Increases, Sliding } from "./history.js";
+import { createParser } from "./parse.js";
+import { poll } from "./poll.js";
+import { isAvailable, mcpPort, serverNames } from "./server.js";
+import { setText } from "./table.js";
+import { tally } from "./tally.js";
+import { element, showFacts, showFigures, showProblems, showTables } from "./view.js";
+import { problems } from "./words.js";
+
+/** Windows in seconds: of the words and figures, and of a point of a chart. */
+const MINUTE = 60;
+const POINT = 10;
+
+const parse = createParser();
+const announce = announcer(element("announcement"));
+const increases = new Increases();
+const minute = new Sliding(MINUTE);
+const point = new Sliding(POINT);
+let charts = null;
+let latest = null;
+let server = null;
+
+function onText(text, time) {
+  performance.mark("update-begin");
+  const scrape = parse(text);
+  const frame = increases.next(scrape, time);
+  if (frame) for (const window of [minute, point]) window.add(frame);
+  latest = { scrape, time };
+  showServers(serverNames(scrape));
+  show();
+  addPoint();
+  performance.measure("update", "update-begin");
+  performance.clearMarks("update-begin");
+}
+
+function show() {
+  const { scrape, time } = latest;
+  const start = tally(scrape, { server });
+  latest.start = start;
+  const isOfMinute = element("window").querySelector("input:checked").value === "minute";
+  const now = tally(scrape, { increases: minute.sums, server, withSizes: isOfMinute });
+  const available = isAvailable(scrape, server);
+  element("gone").hidden = true;
+  setText(element("updated"), `, updated ${new Date(time * 1000).toLocaleTimeString()}`);
+  setText(element("version"), version(scrape));
+  const state = showState(available);
+  document.documentElement.dataset.state = start.operations > 0 ? "live" : "empty";
+  if (start.operations === 0) showFirstCall(scrape);
+  const lines = problems({ now, start, available, seconds: minute.seconds });
+  showProblems(lines, calm(now));
+  element("now").hidden = start.operations === 0 && lines.length === 0;
+  showFigures(start, now, minute.seconds);
+  showTables(start, isOfMinute ? now : start);
+  showFacts(start);
+  announce(state, lines);
+  const faults = lines.filter(({ level }) => level === "fault").length;
+  document.title = `${faults ? `(${faults}) ` : ""}${element("name").textContent} · MCP sidecar`;
+}
+
+function calm(now) {
+  const when = format.lastSeconds(minute.seconds);
+  if (minute.seconds === 0) return "Reading the first numbers.";
+  if (now.operations === 0) return `No operation ended ${when}.`;
+  return `Nothing failed ${when}: ${format.count(now.operations)} ${now.operations === 1 ? "operation" : "operations"}.`;
+}
+
+function showState(available) {
+  const [level, text] = available === false ? ["fault", "Server cannot be reached"]
+    : available ? ["good", "Server reachable"] : ["none", "Sidecar answers"];
+  return setState(level, text);
+}
+
+function setState(level, text) {
+  element("state").dataset.level = level;
+  setText(element("state-text"), text);
+  return text;
+}
+
+function version(scrape) {
+  for (const { name, labels } of scrape.keys()) {
+    if (name === "mcp_filter_info") return `Filter ${labels.filter_version}`;
+  }
+  return "This Envoy has no series of the filter";
+}
+
+/** The choice of a server, where there are several. */
+function showServers(names) {
+  if (server !== null && !names.includes(server)) choose(null);
+  const select = element("server");
+  element("servers").hidden = names.length < 2;
+  const wanted = ["", ...names];
+  if (select.options.length !== wanted.length || wanted.some((each, index) => select.options[index].value !== each)) {
+    select.replaceChildren(...wanted.map((each) => new Option(each || "All", each, false, each === (server ?? ""))));
+  }
+  setText(element("name"), server ?? (names.length > 1 ? `${names.length} servers` : (names[0] ?? "MCP server")));
+}
+
+function choose(name) {
+  server = name;
+  // The charts are those of one choice, so they begin again.
+  for (const chart of charts ?? []) chart.clear();
+}
+
+function showFirstCall(scrape) {
+  const url = `http://${location.hostname}:${mcpPort(scrape) ?? 4000}/`;
+  setText(element("endpoint"), url);
+  setText(element("command"), `curl -s ${url} \\
+  -H 'content-type: application/json' -H 'accept: application/json, text/event-stream' \\
+  -d '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"curl","version":"1"}}}'`);
+}
+
+function makeCharts() {
+  const make = (id, lines, format, minimum) => new Chart(element(id), { lines, format, minimum });
+  return [
+    make("chart-rate", [{ label: "ended", color: "--accent", isFilled: true }, { label: "failed", color: "--fault" }], format.rate, 0.1),
+    make("chart-ratio", [{ label: "error ratio", color: "--fault", isFilled: true }], format.percent, 0.01),
+    make("chart-duration", [{ label: "p50", color: "--accent" }, { label: "p95", color: "--second" }], format.duration, 1000),
+    make("chart-open", [{ label: "in flight", color: "--accent", isFilled: true }, { label: "streams", color: "--second" }], format.count, 1),
+  ];
+}
+
+function addPoint() {
+  if (document.documentElement.dataset.state !== "live") return;
+  // Hidden elements have no size, so the charts are made when they are first seen.
+  charts ??= makeCharts();
+  const { scrape, time, start } = latest;
+  const operations = new Map([...scrape].filter(([{ name }]) => name.startsWith("mcp_request")));
+  const sums = tally(operations, { increases: point.sums, server });
+  const seconds = point.seconds;
+  const values = [
+    seconds ? [sums.operations / seconds, sums.failed / seconds] : null,
+    sums.judged ? [sums.failed / sums.judged] : null,
+    [sums.duration.quantile(0.5), sums.duration.quantile(0.95)],
+    [start.inFlight, start.streams],
+  ];
+  charts.forEach((chart, index) => {
+    chart.add(time, values[index]);
+    chart.draw();
+  });
+}
+
+function onGone(error, time) {
+  document.documentElement.dataset.state = latest ? "gone" : "lost";
+  element("gone").hidden = false;
+  const since = latest ? `The last answer came ${format.count(time - latest.time)} s ago; the numbers below are of then. ` : "";
+  setText(element("gone-text"), `${since}It was stopped, or the network fails (${error.message}). This page asks again every 2 seconds.`);
+  announce(setState("fault", "Sidecar gone"), []);
+  document.title = "(gone) MCP sidecar";
+  for (const chart of charts ?? []) {
+    chart.add(time, null);
+    chart.draw();
+  }
+}
+
+element("server").addEventListener("change", (event) => {
+  choose(event.target.value || null);
+  showServers(serverNames(latest.scrape));
+  show();
+});
+element("window").addEventListener("change", show);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts?.forEach((chart) => chart.draw()));
+poll("metrics", { onText, onGone });

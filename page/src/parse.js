@@ -1,0 +1,81 @@
+// Parses the Prometheus text format, version 0.0.4, as Envoy writes it at /stats/prometheus.
+//
+// A scrape becomes a Map from series to value. A series is one object {name, labels} for as long as it occurs, so that its
+// labels are parsed once and later scrapes only compare strings. Only the families that the page uses are kept.
+//
+// This does not read timestamps, exemplars, HELP and TYPE. Cost: one pass over the text, and a look-up for each kept line.
+
+const OTHER_FAMILIES = new Set([
+  "envoy_cluster_membership_healthy",
+  "envoy_listener_http_downstream_rq_xx",
+]);
+const LABEL = /([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|\\.)*)"/g;
+const ESCAPE = /\\(.)/g;
+
+/** Returns a function that parses one scrape after the other. */
+export function createParser() {
+  // The series of the scrape before, by head and in their order. A head is a line up to its value.
+  let known = new Map();
+  let order = [];
+  return function parse(text) {
+    const values = new Map();
+    const lines = [];
+    for (let begin = 0, end = 0; begin < text.length; begin = end + 1) {
+      end = text.indexOf("\n", begin);
+      if (end < 0) end = text.length;
+      const line = asBefore(text, begin, order[lines.length]) ?? find(known, headOf(text, begin, end));
+      if (line === null) continue;
+      const value = Number.parseFloat(text.slice(begin + line.head.length + 1, end));
+      if (!Number.isFinite(value)) continue;
+      lines.push(line);
+      values.set(line.series, value);
+    }
+    // Series that are gone are forgotten, so memory does not grow with what a page has ever seen.
+    if (lines.length !== order.length || lines.some((line, place) => line !== order[place])) {
+      known = new Map(lines.map((line) => [line.head, line]));
+    }
+    order = lines;
+    return values;
+  };
+}
+
+/** The line that stood here in the scrape before, if it still does. This is the usual case, and cuts no string out of the text. */
+function asBefore(text, begin, line) {
+  return line !== undefined && text.startsWith(line.head, begin) && text[begin + line.head.length] === " " ? line : null;
+}
+
+function find(known, head) {
+  if (head === null) return null;
+  const line = known.get(head);
+  if (line) return line;
+  const series = parseSeries(head);
+  return series && { head, series };
+}
+
+/** The head of a line, null if the page does not use the line. */
+function headOf(text, begin, end) {
+  if (!isKept(text, begin, end)) return null;
+  // The last brace ends the labels, whatever a label value holds: no number contains one.
+  const brace = text.lastIndexOf("}", end - 1);
+  const split = brace > begin ? brace + 1 : text.indexOf(" ", begin);
+  return split > begin && split < end ? text.slice(begin, split) : null;
+}
+
+function isKept(text, begin, end) {
+  if (text.startsWith("mcp_", begin)) return true;
+  if (!text.startsWith("envoy_", begin)) return false;
+  const brace = text.indexOf("{", begin);
+  return brace > 0 && brace < end && OTHER_FAMILIES.has(text.slice(begin, brace));
+}
+
+/** null for a line whose labels do not end. */
+function parseSeries(head) {
+  const brace = head.indexOf("{");
+  if (brace < 0) return { name: head, labels: {} };
+  if (!head.endsWith("}")) return null;
+  const labels = {};
+  for (const [, name, value] of head.slice(brace).matchAll(LABEL)) {
+    labels[name] = value.replace(ESCAPE, (_, escaped) => (escaped === "n" ? "\n" : escaped));
+  }
+  return { name: head.slice(0, brace), labels };
+}

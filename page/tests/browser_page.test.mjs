@@ -1,0 +1,159 @@
+// The built page in Chromium, with a /metrics that the tests write.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Browser } from "./browser.mjs";
+import { PROBLEMS, STATE, milliseconds, rows, text } from "./expressions.mjs";
+import { manyTools, metrics } from "./simulated.mjs";
+import { StandIn } from "./stand_in.mjs";
+
+let browser;
+let standIn;
+
+before(async () => {
+  browser = await Browser.start();
+  standIn = await StandIn.start();
+});
+
+after(async () => {
+  await browser?.stop();
+  await standIn?.stop();
+});
+
+test("hostile_label_values_are_text_everywhere", async () => {
+  const hostile = '<img src=x onerror=\\"document.body.dataset.broken=1\\">} 9\\n<svg/onload=alert(1)>';
+  const read = hostile.replaceAll("\\n", "\n").replaceAll('\\"', '"');
+  const page = (n) => `mcp_filter_info{filter_version="${hostile}"} 1
+mcp_tool_calls_total{tool_name="${hostile}",server_name="${hostile}",status="error",error_type="${hostile}"} ${n}
+mcp_requests_total{method="${hostile}",server_name="${hostile}",status="error",error_type="${hostile}"} ${n}
+mcp_client_requests_total{client_name="${hostile}",server_name="${hostile}",status="error"} ${n}
+mcp_sessions_active{transport="${hostile}",server_name="${hostile}"} ${n}
+mcp_labels_overflowed_total{label="${hostile}",server_name="${hostile}"} ${n}
+mcp_requests_total{method="ping",server_name="other",status="ok",error_type=""} ${n}
+`;
+  standIn.metrics = page(1);
+  const tab = await browser.open(standIn.url);
+  await tab.until(`${rows("tools")}.length === 1`);
+  standIn.metrics = page(3);
+  await tab.until(`${PROBLEMS}.length >= 3`);
+  assert.equal((await tab.evaluate(rows("tools")))[0][0], read);
+  assert.equal((await tab.evaluate(rows("clients")))[0][0], read);
+  assert.ok((await tab.evaluate(PROBLEMS)).some((line) => line.includes(read)));
+  assert.equal(await tab.evaluate("document.querySelectorAll('img, svg').length"), 0);
+  assert.equal(await tab.evaluate("document.body.dataset.broken ?? ''"), "");
+  assert.equal(await tab.evaluate("document.getElementById('server').options[1].value"), read);
+  assert.deepEqual(tab.errors, []);
+  await tab.close();
+});
+
+test("sidecar_that_is_gone_is_told_and_a_restart_makes_no_spike", async () => {
+  const own = await StandIn.start();
+  own.metrics = metrics(100_000);
+  const tab = await browser.open(own.url);
+  await tab.until(`${STATE} === 'live'`);
+  await own.stop();
+  await tab.until(`${STATE} === 'gone' && !document.getElementById('gone').hidden`);
+  assert.equal(await tab.evaluate(text("state-text")), "Sidecar gone");
+  assert.match(await tab.evaluate(text("announcement")), /Sidecar gone/);
+
+  const again = await StandIn.start(own.port);
+  again.metrics = metrics(20);
+  await tab.until(`${STATE} === 'live' && document.getElementById('gone').hidden`);
+  // 20 s of calls, over the seconds without an answer; the counters before were 5000 times as high.
+  assert.ok(Number(await tab.evaluate(text("rate"))) < 30, await tab.evaluate(text("rate")));
+  await tab.close();
+  await again.stop();
+});
+
+test("hidden_page_asks_for_nothing", async () => {
+  standIn.metrics = metrics(600);
+  const tab = await browser.open(standIn.url);
+  await tab.until(`${STATE} === 'live'`);
+  await tab.hide();
+  await tab.until("document.hidden");
+  await milliseconds(300);
+  const scrapes = standIn.scrapes;
+  await milliseconds(4500);
+  assert.equal(standIn.scrapes, scrapes);
+  await tab.show();
+  await tab.until("!document.hidden");
+  const update = await tab.evaluate("performance.getEntriesByName('update').length");
+  await tab.until(`performance.getEntriesByName('update').length > ${update}`);
+  await tab.close();
+});
+
+test("ten_thousand_series_take_less_than_50_ms", async (context) => {
+  const tools = manyTools(10_000);
+  let seconds = 600;
+  standIn.metrics = () => metrics((seconds += 2), { tools });
+  const tab = await browser.open(standIn.url);
+  await tab.until(`${STATE} === 'live'`);
+  for (let warm = 0; warm < 3; warm++) await tab.evaluate(NEXT_UPDATE);
+  // Time of the main thread on a processor, layout and painting included, so that other work on this machine hardly counts.
+  await tab.send("Performance.enable", { timeDomain: "threadTicks" });
+  const times = [];
+  for (let update = 0, before = await mainThread(tab); update < 5; update++) {
+    await tab.evaluate(NEXT_UPDATE);
+    const now = await mainThread(tab);
+    times.push((now - before) * 1000);
+    before = now;
+  }
+  const median = times.toSorted((a, b) => a - b)[2];
+  context.diagnostic(`${metrics(600, { tools }).split("\n").length} series: ${times.map((time) => time.toFixed(0)).join(", ")} ms for an update`);
+  assert.ok(median < 50, `${times} ms`);
+  assert.equal(await tab.evaluate(`${rows("tools")}.length`), 20);
+  await tab.evaluate("document.getElementById('tools-more').click()");
+  assert.equal(await tab.evaluate(`${rows("tools")}.length`), tools.length);
+  await tab.close();
+});
+
+/** A promise of the next update. The test does not ask meanwhile, because that takes time of the main thread as well. */
+const NEXT_UPDATE = `new Promise((resolve) => {
+  const observer = new PerformanceObserver(() => {
+    observer.disconnect();
+    resolve(true);
+  });
+  observer.observe({ type: "measure" });
+})`;
+
+async function mainThread(tab) {
+  const { metrics: all } = await tab.send("Performance.getMetrics");
+  return all.find(({ name }) => name === "TaskDuration").value;
+}
+
+test("page_fits_three_widths_and_is_used_by_the_keyboard", async () => {
+  standIn.metrics = metrics(600);
+  const tab = await browser.open(standIn.url);
+  await tab.until(`${STATE} === 'live'`);
+  for (const width of [1440, 820, 390, 320]) {
+    await tab.size(width, 800);
+    await tab.until(`innerWidth === ${width}`);
+    assert.equal(await tab.evaluate("document.documentElement.scrollWidth"), width);
+  }
+  const stops = [];
+  for (let press = 0; press < 6; press++) {
+    await tab.press("Tab");
+    stops.push(await tab.evaluate("(({ className, name, textContent }) => className || name || textContent)(document.activeElement)"));
+  }
+  assert.deepEqual(stops, ["skip", "window", "scroll", "Tool", "Calls", "Failed"]);
+  await tab.press("Enter");
+  assert.equal(await tab.evaluate("document.activeElement.closest('th').getAttribute('aria-sort')"), "descending");
+  assert.equal(await tab.evaluate("getComputedStyle(document.activeElement).outlineStyle"), "solid");
+  await tab.close();
+});
+
+test("tables_and_landmarks_are_named_for_screen_readers", async () => {
+  standIn.metrics = metrics(600);
+  const tab = await browser.open(standIn.url);
+  await tab.until(`${STATE} === 'live'`);
+  await tab.send("Accessibility.enable");
+  const { nodes } = await tab.send("Accessibility.getFullAXTree");
+  const named = (role) => nodes.filter((node) => !node.ignored && node.role.value === role).map((node) => node.name?.value);
+  for (const role of ["banner", "main", "contentinfo", "status"]) assert.equal(named(role).length, 1, role);
+  assert.deepEqual(named("table"), ["Tools", "Clients", "Methods"]);
+  assert.equal(named("rowheader").length, 7 + 3 + 3);
+  assert.equal(named("columnheader").length, 8 + 4 + 5);
+  assert.equal(named("image").length, 4);
+  assert.ok(named("image").every((name) => name.startsWith("Line chart")));
+  await tab.close();
+});

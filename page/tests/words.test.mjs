@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { announcer } from "../src/announce.js";
+import { createParser } from "../src/parse.js";
+import { isAvailable, mcpPort, serverNames } from "../src/server.js";
+import { tally } from "../src/tally.js";
+import { problems } from "../src/words.js";
+
+const count = (text) => tally(createParser()(text));
+const told = (text, { seconds = 60, available = true, start = text } = {}) =>
+  problems({ now: count(text), start: count(start), available, seconds }).map(({ level, text }) => `${level}: ${text}`);
+const tool = (name, status, type, n) =>
+  `mcp_tool_calls_total{server_name="s",status="${status}",error_type="${type}",tool_name="${name}"} ${n}\n`;
+const request = (method, status, type, n) =>
+  `mcp_requests_total{method="${method}",server_name="s",status="${status}",error_type="${type}"} ${n}\n`;
+
+test("failing_tool_is_told_with_its_calls_and_type", () => {
+  assert.deepEqual(told(tool("read_station", "ok", "", 9) + tool("read_station", "error", "tool_error", 3)), [
+    "fault: 3 of 12 calls of read_station failed in the last minute: tool_error",
+  ]);
+});
+
+test("several_types_are_counted_one_by_one", () => {
+  assert.deepEqual(told(tool("a", "error", "timeout", 1) + tool("a", "error", "rpc_error", 2) + tool("a", "ok", "", 1200)), [
+    "fault: 3 of 1,203 calls of a failed in the last minute: rpc_error 2, timeout 1",
+  ]);
+});
+
+test("errors_of_the_caller_are_notes_below_the_faults", () => {
+  assert.deepEqual(told(tool("a", "error", "invalid_request", 5) + tool("b", "error", "reset", 1), { seconds: 14 }), [
+    "fault: 1 of 1 call of b failed in the last 14 s: reset",
+    "note: 5 of 5 calls of a failed in the last 14 s: invalid_request (the caller's error)",
+  ]);
+});
+
+test("other_methods_are_told_and_calls_of_tools_not_twice", () => {
+  assert.deepEqual(told(request("tools/call", "error", "tool_error", 1) + request("initialize", "error", "timeout", 2)), [
+    "fault: 2 of 2 initialize requests failed in the last minute: timeout",
+  ]);
+});
+
+test("server_that_cannot_be_reached_is_first", () => {
+  const [first, second] = told(tool("a", "error", "upstream_unavailable", 90), { available: false });
+  assert.equal(first, "fault: The MCP server cannot be reached.");
+  assert.match(second, /90 of 90 calls of a/);
+});
+
+test("operations_that_do_not_end_are_told", () => {
+  const text = `${request("tools/call", "ok", "", 0)}mcp_requests_in_flight{server_name="s"} 3\n`;
+  assert.deepEqual(told(text), ["note: 3 operations are in flight, and none ended in the last minute."]);
+});
+
+test("changed_definitions_are_told_and_added_ones_not", () => {
+  const change = (kind) => `mcp_list_changes_total{method="tools/list",change="${kind}",server_name="s"} 1\n`;
+  assert.deepEqual(told(change("changed") + change("added")), ["note: 1 definition of tools/list changed in the last minute."]);
+});
+
+test("successes_and_cancelled_calls_are_not_told", () => {
+  assert.deepEqual(told(tool("a", "ok", "", 9) + tool("a", "cancelled", "", 3) + tool("a", "error", "tool_error", 0)), []);
+});
+
+test("error_ratio_is_that_of_the_rules", () => {
+  const sums = count(request("ping", "error", "timeout", 50) + request("tools/call", "ok", "", 6) +
+    request("tools/call", "error", "rate_limited", 2) + request("tools/call", "error", "reset", 2) + request("a", "negotiation", "", 9));
+  assert.deepEqual([sums.failed, sums.judged, sums.operations], [2, 10, 69]);
+});
+
+test("tally_of_one_server_leaves_the_others_out", () => {
+  const text = tool("a", "ok", "", 1) + tool("a", "ok", "", 2).replace('"s"', '"t"');
+  const scrape = createParser()(text);
+  assert.equal([...tally(scrape).tools.values()].length, 2);
+  assert.deepEqual([...tally(scrape, { server: "t" }).tools.values()].map(({ calls }) => calls), [2]);
+});
+
+test("tally_without_sizes_has_calls_and_no_durations", () => {
+  const scrape = createParser()(tool("a", "ok", "", 1) + 'mcp_tool_duration_microseconds_count{server_name="s",tool_name="a"} 7\n');
+  const counts = (options) => [...tally(scrape, options).tools.values()].map(({ calls, duration }) => [calls, duration.count]);
+  assert.deepEqual([counts({}), counts({ withSizes: false })], [[[1, 7]], [[1, 0]]]);
+});
+
+test("availability_is_the_health_check_of_the_servers_cluster", () => {
+  const health = (cluster, value) => `envoy_cluster_membership_healthy{envoy_cluster_name="${cluster}"} ${value}\n`;
+  const available = (text, server = null) => isAvailable(createParser()(text), server);
+  assert.equal(available(health("a_b", 1) + health("sidecar/loopback", 0), "a.b"), true);
+  assert.equal(available(health("a", 0)), false);
+  assert.equal(available(""), null);
+  assert.equal(available(`mcp_upstream_available{server_name="a"} 1\n${health("a", 0)}`, "a"), true);
+});
+
+test("port_and_name_are_known_before_the_first_call", () => {
+  const scrape = createParser()('envoy_cluster_membership_healthy{envoy_cluster_name="notes"} 1\n' +
+    'envoy_listener_http_downstream_rq_xx{envoy_response_code_class="2",envoy_http_conn_manager_prefix="mcp",envoy_listener_address="0.0.0.0_4710"} 0\n');
+  assert.equal(mcpPort(scrape), "4710");
+  assert.deepEqual(serverNames(scrape), ["notes"]);
+});
+
+test("announcer_speaks_of_new_faults_and_not_of_new_numbers", (context) => {
+  context.mock.timers.enable({ apis: ["Date"] });
+  const said = [];
+  const announce = announcer({ set textContent(text) { said.push(text); } });
+  const fault = (key, text) => [{ level: "fault", key, text }];
+  announce("Server reachable", []);
+  for (let n = 1; n < 30; n++) {
+    context.mock.timers.tick(2000);
+    announce("Server reachable", fault("tool a", `${n} of 30 calls failed`));
+  }
+  announce("Sidecar gone", []);
+  assert.deepEqual(said, ["Server reachable", "Server reachable. 5 of 30 calls failed", "Sidecar gone"]);
+});
