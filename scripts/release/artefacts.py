@@ -20,6 +20,7 @@ import archive
 import build
 import contents
 import notices
+import page
 import sbom
 import sidecar_image
 from archive import File
@@ -57,7 +58,7 @@ def artefacts(module: Path, chart: Path, programs: dict[str, Path]) -> dict[str,
     created, time = build.created(), build.commit_time()
     trees = {processor: sbom.tree(sbom.Program("mcp-sidecar", f"{processor}-unknown-linux-musl")) for processor in programs}
     module_tree = sbom.tree(sbom.MODULE)
-    bills = {processor: canonical(sbom.document(trees[processor], programs[processor].read_bytes(), created)) for processor in programs}
+    bills = {processor: canonical(page.add_to(sbom.document(trees[processor], programs[processor].read_bytes(), created))) for processor in programs}
     texts = contents.licences(notices.document([module_tree, *trees.values()]))
 
     def packed(files: dict[str, File]) -> bytes:

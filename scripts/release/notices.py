@@ -1,4 +1,4 @@
-"""THIRD-PARTY-LICENSES.txt: the licence texts of all crates whose code is in a program, each text once, and that of musl.
+"""THIRD-PARTY-LICENSES.txt: the licence texts of all crates whose code is in a program, of what is in the page, and of musl.
 
 The texts are the files in the crates' archives. Crates that only run during the build have no code in a program.
 """
@@ -8,14 +8,15 @@ import re
 import subprocess
 from pathlib import Path
 
+import page
 from sbom import ROOT, Crate, Tree
 
 TEXT = re.compile(r"(licen[cs]e|copying|notice|copyright|unlicense)", re.IGNORECASE)
 LINE = "=" * 80
 HERE = Path(__file__).parent
 HEADER = """\
-The programs of this release contain the crates below, Rust's standard library and, on Linux, musl. Of a crate with
-several licences ("OR"), this project uses it under Apache-2.0 where it is among them, else under the first.
+The programs of this release contain the crates below, Rust's standard library, on Linux musl, and the launcher's page has
+packages of npm in it. Each text is here once, below the names of what it is for. Of a crate with several licences ("OR"), this project uses it under Apache-2.0 where it is among them, else under the first.
 The notices of Rust's standard library are in RUST-STANDARD-LIBRARY.html.
 """
 
@@ -46,6 +47,8 @@ def document(trees: list[Tree]) -> str:
         listed.append(f"{name}: {licences[crate]}")
         for text in _texts(crate, folders[crate]):
             covered.setdefault(text, []).append(name)
+    for name, text in page.licences().items():
+        covered.setdefault(text, []).append(name)
     covered[(HERE / "musl.txt").read_text(encoding="utf-8").strip()] = ["musl"]
     parts = [f"{LINE}\n{', '.join(names)}\n{LINE}\n\n{text}\n" for text, names in covered.items()]
     return "\n".join([HEADER, "\n".join(listed) + "\n", *parts])

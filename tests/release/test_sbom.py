@@ -1,4 +1,4 @@
-"""The SBOM of each launcher has exactly the crates that cargo builds for it."""
+"""The SBOM of each launcher has exactly the crates that cargo builds for it, and the npm packages of the page."""
 
 import json
 import re
@@ -29,10 +29,35 @@ def compiled(processor: str) -> list[dict]:
     return [one for one in map(json.loads, messages) if one["reason"] == "compiler-artifact"]
 
 
+def page_packages() -> list[tuple[str, str]]:
+    """What page/package.json depends on, but not for the build."""
+    return sorted(json.loads((ROOT / "page/package.json").read_text())["dependencies"].items())
+
+
+def launcher_bom(release: Path, processor: str) -> dict:
+    return json.loads((release / f"mcp-sidecar-{VERSION}-linux-{processor}.cdx.json").read_text())
+
+
+def test_every_component_is_reached_from_the_launcher(release: Path) -> None:
+    for processor in ("x86_64", "aarch64"):
+        document = launcher_bom(release, processor)
+        needs = {one["ref"]: one["dependsOn"] for one in document["dependencies"]}
+        reached, ahead = set(), [document["metadata"]["component"]["bom-ref"]]
+        while ahead:
+            one = ahead.pop()
+            if one not in reached:
+                reached.add(one)
+                ahead += needs[one]
+        assert reached == set(needs) == {one["bom-ref"] for one in [document["metadata"]["component"], *document["components"]]}
+
+
 @pytest.mark.parametrize("processor", ["x86_64", "aarch64"])
 def test_sbom_names_every_crate_and_nothing_else(release: Path, processor: str) -> None:
-    document = json.loads((release / f"mcp-sidecar-{VERSION}-linux-{processor}.cdx.json").read_text())
-    components = [document["metadata"]["component"], *document["components"]]
+    document = launcher_bom(release, processor)
+    packages = [one for one in document["components"] if one.get("purl", "").startswith("pkg:npm/")]
+    assert [(one["name"], one["version"]) for one in packages] == page_packages()
+    assert all(len(one["hashes"][0]["content"]) == 128 and one["scope"] == "required" for one in packages)
+    components = [document["metadata"]["component"], *(one for one in document["components"] if one not in packages)]
     artifacts = compiled(processor)
     named = [(one["name"], one["version"]) for one in components]
     assert len(named) == len(set(named))
