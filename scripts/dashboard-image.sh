@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Draws the dashboard with the data of a running Prometheus, such as that of `make stack`.
 #
-#   scripts/dashboard-image.sh                     writes docs/images/dashboard.png, which the README shows
+#   scripts/dashboard-image.sh                     writes docs/images/dashboard.png, which grafana/README.md shows
 #   scripts/dashboard-image.sh FILE [SECTION...]   writes FILE with these sections, or all
 #
 # PROMETHEUS, RANGE_SECONDS, SCRAPE_SECONDS and ROWS: see grafana/live/__main__.py.

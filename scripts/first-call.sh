@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sends one call to a sidecar, as the README does, and waits until the metrics have it. For checks of an installation; needs curl.
+# Sends one call to a sidecar, as the README does, and waits until the metrics have it. For checks of an installation.
 #
 #   scripts/first-call.sh http://localhost:4000/mcp http://localhost:9902/metrics
 #
@@ -10,6 +10,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/progress.sh"
 
 [ $# -eq 2 ] || { say "usage: scripts/first-call.sh MCP_URL METRICS_URL"; exit 2; }
+"$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh" http
 each=${SECONDS_EACH:-60}
 request='{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"curl","version":"8"}}}'
 

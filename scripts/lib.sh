@@ -28,3 +28,11 @@ build_sidecar() {
   fi
   export MCP_FILTER_WASM MCP_SIDECAR
 }
+
+# prepare_peers: fetches the clients and servers that tests/e2e/support starts, and builds the sidecar.
+prepare_peers() {
+  "$root/scripts/get.sh" python mcp-old >/dev/null
+  local name
+  for name in envoy node rmcp-client rmcp-server; do "$root/scripts/get.sh" "$name" >/dev/null; done
+  build_sidecar
+}

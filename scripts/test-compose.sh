@@ -12,5 +12,6 @@ scripts/prerequisites.sh rust python node go cache
 python=$(scripts/get.sh python e2e)
 NEW_CLIENT_PYTHON=$(scripts/get.sh python demo)
 OLD_CLIENT_PYTHON=$(scripts/get.sh python mcp-old)
-export NEW_CLIENT_PYTHON OLD_CLIENT_PYTHON
+CRANE_BIN=$(scripts/get.sh crane)
+export NEW_CLIENT_PYTHON OLD_CLIENT_PYTHON CRANE_BIN
 exec "$python" -m pytest -c tests/compose/pytest.ini --rootdir tests/compose tests/compose "$@"

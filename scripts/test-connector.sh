@@ -12,9 +12,7 @@ cd "$root"
 
 scripts/prerequisites.sh rust c python node cache
 python=$(scripts/get.sh python e2e)
-scripts/get.sh python mcp-old >/dev/null
-for name in envoy node rmcp-server; do scripts/get.sh "$name" >/dev/null; done
-build_sidecar
+prepare_peers
 cargo build --quiet --release --locked -p loadtest
 export LOADTEST=$CARGO_TARGET_DIR/release/loadtest
 # Programs and clients are processes of their own, so two tests run at a time on two cores; `-n 0` runs them in one process.

@@ -12,14 +12,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
 scripts/prerequisites.sh rust c python node cache
-
 python=$(scripts/get.sh python e2e)
-scripts/get.sh python mcp-old >/dev/null
+prepare_peers
 scripts/get.sh python mcp-1-8 >/dev/null
-scripts/get.sh node >/dev/null
-scripts/get.sh rmcp-server >/dev/null
-scripts/get.sh rmcp-client >/dev/null
-scripts/get.sh envoy >/dev/null
-build_sidecar
 # Tests mostly wait, so four files run at a time; `-n 0` runs them in one process.
 exec "$python" -m pytest -c tests/e2e/pytest.ini --rootdir tests/e2e -n 4 --dist loadfile tests/e2e "$@"

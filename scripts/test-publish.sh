@@ -8,7 +8,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
-scripts/prerequisites.sh python go cache
+scripts/prerequisites.sh python go cache http
 CRANE_BIN=$(scripts/get.sh crane)
 ORAS_BIN=$(scripts/get.sh oras)
 HELM_BIN=$(scripts/get.sh helm)

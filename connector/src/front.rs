@@ -24,7 +24,6 @@ mod output;
 mod server;
 mod sse;
 mod stream;
-pub(crate) mod tools;
 
 use crate::program::Errors;
 use http::Client;
@@ -183,41 +182,35 @@ async fn serve(
     writer: impl AsyncWrite + Unpin + 'static,
     hung_up: &Notify,
 ) -> io::Result<FrontEnd> {
-    // Exchanges that are still open at the end are dropped with it.
-    LocalSet::new().run_until(serve_here(upstream, errors, reader, writer, hung_up)).await
-}
-
-async fn serve_here(
-    upstream: Upstream,
-    errors: Errors,
-    reader: impl AsyncRead + Unpin,
-    writer: impl AsyncWrite + Unpin + 'static,
-    hung_up: &Notify,
-) -> io::Result<FrontEnd> {
     let uri = upstream.path.parse::<Uri>().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    let (sender, mut lost) = oneshot::channel();
-    let server = Rc::new(Server::new(Client::new(upstream.address, uri), Output::start(writer), errors, sender));
-    let mut lines = Lines::new(reader, LINE_BYTES);
-    let passed = Cell::new(Instant::now());
-    let end = select! {
-        biased;
-        reason = &mut lost => Some(FrontEnd::SessionLost(reason.unwrap_or_default())),
-        // The client closed its side.
-        () = server.output.closed() => None,
-        end = pass(&server, &mut lines, upstream.headers_at_once, &passed) => end.err(),
-        () = stuck(hung_up, &passed) => Some(FrontEnd::InputEnded),
+    // Exchanges that are still open at the end are dropped with it.
+    let exchanges = LocalSet::new();
+    let served = async {
+        let (sender, mut lost) = oneshot::channel();
+        let server = Rc::new(Server::new(Client::new(upstream.address, uri), Output::start(writer), errors, sender));
+        let mut lines = Lines::new(reader, LINE_BYTES);
+        let passed = Cell::new(Instant::now());
+        let end = select! {
+            biased;
+            reason = &mut lost => Some(FrontEnd::SessionLost(reason.unwrap_or_default())),
+            // The client closed its side.
+            () = server.output.closed() => None,
+            end = pass(&server, &mut lines, upstream.headers_at_once, &passed) => end.err(),
+            () = stuck(hung_up, &passed) => Some(FrontEnd::InputEnded),
+        };
+        let end = match end {
+            Some(end) => end,
+            None => drain(&server, lost).await,
+        };
+        // What the server makes of DELETE is of no use to the client.
+        server.open.end_all();
+        if timeout(LAST_WAIT, server.delete_session()).await.is_err() {
+            server.errors.say("the server did not answer DELETE");
+        }
+        let _ = timeout(LAST_WAIT, server.output.flush()).await;
+        end
     };
-    let end = match end {
-        Some(end) => end,
-        None => drain(&server, lost).await,
-    };
-    // What the server makes of DELETE is of no use to the client.
-    server.open.end_all();
-    if timeout(LAST_WAIT, server.delete_session()).await.is_err() {
-        server.errors.say("the server did not answer DELETE");
-    }
-    let _ = timeout(LAST_WAIT, server.output.flush()).await;
-    Ok(end)
+    Ok(exchanges.run_until(served).await)
 }
 
 /// Passes lines to the server until the input ends. One line is read ahead, so that the end is seen while a server does not

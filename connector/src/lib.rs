@@ -3,7 +3,9 @@
 mod bridge;
 mod front;
 pub mod message;
+mod metadata;
 mod program;
+mod tools;
 
 pub use bridge::{Bridge, HEALTH_PATH, Settings};
 pub use front::{Front, FrontEnd, Upstream};

@@ -6,14 +6,20 @@
 //! **What this does not do:** validate params or results. Cost: one pass to recognise a message, one over `params`, and one over
 //! its `_meta`. A result is passed over when one of its members is asked for.
 
+mod body;
 mod id;
+mod kind;
 mod members;
+mod paths;
 
+pub use body::Body;
 use bytes::{Bytes, BytesMut};
 pub use id::Id;
-use members::{Members, items, members, range_in};
+use kind::kind;
+pub use kind::{Kind, Unreadable};
+use members::{Members, members};
+pub(crate) use paths::StandsTwice;
 use serde_json::value::RawValue;
-use std::fmt;
 use std::ops::Range;
 
 /// `_meta` member with the protocol version of a request, since 2026-07-28.
@@ -50,37 +56,6 @@ struct Params {
     twice: Option<&'static str>,
 }
 
-/// The kinds of messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// It has a method and an id.
-    Request(String, Id),
-    /// It has a method and no id.
-    Notification(String),
-    /// It has a result and the id of its request.
-    Result(Id),
-    /// It has an error. The id is missing where the request could not be read.
-    Error(Option<Id>),
-}
-
-/// Why a text is not a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unreadable {
-    /// Not JSON, or not UTF-8. JSON-RPC's code is -32700.
-    Json(String),
-    /// JSON, but not a message. JSON-RPC's code is -32600.
-    Message(&'static str),
-}
-
-/// The body of a POST.
-#[derive(Clone, Debug)]
-pub enum Body {
-    /// One message.
-    Single(Message),
-    /// An array of messages, as 2025-03-26 allows. It may be empty.
-    Batch(Vec<Message>),
-}
-
 /// A value that the connector may replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -102,45 +77,12 @@ pub enum Place {
 
 impl Params {
     fn find(whole: &str, params: Range<usize>) -> Self {
-        let params = inside(whole, params, PARAMS);
-        let meta = params.found.first().cloned().flatten();
-        let meta = meta.map(|meta| inside(whole, meta, META)).unwrap_or_default();
+        let inside_of = |range: Range<usize>| (whole.get(range.clone()).unwrap_or_default(), range.start);
+        let (text, start) = inside_of(params);
+        let params = inside(text, start, PARAMS);
+        let meta = params.found.first().cloned().flatten().map(inside_of);
+        let meta = meta.map(|(text, start)| inside(text, start, META)).unwrap_or_default();
         Self { members: params.found, meta: meta.found, twice: params.twice.or(meta.twice) }
-    }
-}
-
-// === impl Body ===
-
-impl Body {
-    /// Reads a body: one message, or an array of messages.
-    ///
-    /// # Errors
-    ///
-    /// The text, or an item of the array, is not a message.
-    pub fn read(text: &Bytes) -> Result<Self, Unreadable> {
-        Self::read_at_most(text, usize::MAX)
-    }
-
-    /// The same, with at most `most` messages in an array.
-    ///
-    /// # Errors
-    ///
-    /// The text, or an item of the array, is not a message, or there are more of them.
-    pub fn read_at_most(text: &Bytes, most: usize) -> Result<Self, Unreadable> {
-        if !Self::is_batch(text) {
-            return Message::read(text).map(Self::Single);
-        }
-        let whole = utf8(text)?;
-        let items = items(whole, most).map_err(|error| Unreadable::Json(error.to_string()))?;
-        let items = items.ok_or(Unreadable::Message("too many messages in a batch"))?;
-        let messages = items.iter().map(|item| Message::read(&text.slice(range_in(whole, item.get()))));
-        messages.collect::<Result<_, _>>().map(Self::Batch)
-    }
-
-    /// Whether a text that has not been read begins as an array.
-    #[must_use]
-    pub fn is_batch(text: &[u8]) -> bool {
-        text.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
     }
 }
 
@@ -212,7 +154,7 @@ impl Message {
     /// The value at a place, as it stands in the text.
     #[must_use]
     pub fn raw(&self, place: Place) -> Option<&str> {
-        self.range(place).and_then(|range| self.str().get(range))
+        Some(self.part(&self.range(place)?))
     }
 
     /// The value at a place, if it is a string or a number.
@@ -230,13 +172,23 @@ impl Message {
     /// A member of `params._meta`, as it stands in the text. It must be one of `META`.
     #[must_use]
     pub fn meta(&self, name: &str) -> Option<&str> {
-        self.str().get(self.range_in_meta(name)?)
+        Some(self.part(&self.range_in_meta(name)?))
     }
 
     /// A member of `params`, if it is a string. It must be one of `PARAMS`.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<String> {
         self.string(&self.range_in_params(name)?)
+    }
+
+    /// The values of `params.arguments` at the ends of paths of names, as they stand in the text.
+    ///
+    /// # Errors
+    ///
+    /// A name on a path stands twice.
+    pub(crate) fn arguments(&self, paths: &[&[String]]) -> Result<Vec<Option<&str>>, StandsTwice> {
+        let arguments = self.range_in_params("arguments").map(|range| self.part(&range));
+        paths::values(arguments.unwrap_or_default(), paths)
     }
 
     /// A member of `result`, if it is a string.
@@ -250,7 +202,7 @@ impl Message {
     pub fn error_code(&self) -> Option<i64> {
         let Kind::Error(_) = self.kind else { return None };
         let code = self.in_outcome(&["code"])?;
-        self.str().get(code)?.parse().ok()
+        self.part(&code).parse().ok()
     }
 
     /// The text with other values at the given places. Every other byte stays. A place that the message lacks is left out.
@@ -293,51 +245,29 @@ impl Message {
     /// The range of a member of a member of the result or error.
     fn in_outcome(&self, names: &[&'static str]) -> Option<Range<usize>> {
         names.iter().try_fold(self.outcome.clone()?, |outer, name| {
-            let [found] = inside(self.str(), outer, [name]).found;
+            let [found] = inside(self.part(&outer), outer.start, [name]).found;
             found
         })
     }
 
     fn string(&self, range: &Range<usize>) -> Option<String> {
-        serde_json::from_str(self.str().get(range.clone())?).ok()
+        serde_json::from_str(self.part(range)).ok()
     }
 
-    fn str(&self) -> &str {
-        // `read` checked it.
-        str::from_utf8(&self.text).unwrap_or_default()
+    /// A value of the text.
+    fn part(&self, range: &Range<usize>) -> &str {
+        // `read` checked the whole text, and a value begins and ends between characters.
+        self.text.get(range.clone()).and_then(|part| str::from_utf8(part).ok()).unwrap_or_default()
     }
 }
 
-/// Members of the value in `outer`. If that is no object, it has none.
-fn inside<const N: usize>(whole: &str, outer: Range<usize>, names: [&'static str; N]) -> Members<N> {
-    let mut members = whole.get(outer.clone()).and_then(|text| members(text, names).ok()).unwrap_or_default();
+/// Members of a value that begins at `start`. If it is no object, it has none.
+fn inside<const N: usize>(value: &str, start: usize, names: [&'static str; N]) -> Members<N> {
+    let mut members = members(value, names).unwrap_or_default();
     for range in members.found.iter_mut().flatten() {
-        *range = outer.start + range.start..outer.start + range.end;
+        *range = start + range.start..start + range.end;
     }
     members
-}
-
-/// Decides what a message is by the members it has.
-fn kind(whole: &str, found: [&Option<Range<usize>>; 4]) -> Result<Kind, Unreadable> {
-    let [method, id, result, error] = found.map(|range| whole.get(range.clone()?));
-    let known = id.and_then(Id::read);
-    if id.is_some_and(|id| id != "null") && known.is_none() {
-        return Err(Unreadable::Message("`id` is not a string or a number"));
-    }
-    if let Some(method) = method {
-        let method = serde_json::from_str(method).map_err(|_| Unreadable::Message("`method` is not a string"))?;
-        return Ok(match known {
-            Some(id) => Kind::Request(method, id),
-            None => Kind::Notification(method),
-        });
-    }
-    match (known, result, error) {
-        (Some(id), Some(_), None) => Ok(Kind::Result(id)),
-        (id, None, Some(_)) => Ok(Kind::Error(id)),
-        (None, Some(_), None) => Err(Unreadable::Message("a result without an id")),
-        (_, Some(_), Some(_)) => Err(Unreadable::Message("both `result` and `error`")),
-        (_, None, None) => Err(Unreadable::Message("neither `method` nor `result` nor `error`")),
-    }
 }
 
 fn utf8(text: &[u8]) -> Result<&str, Unreadable> {
@@ -350,15 +280,6 @@ pub(crate) fn one_line(text: &Bytes) -> Bytes {
         return text.clone();
     }
     text.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect()
-}
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Json(reason) => write!(formatter, "not JSON: {reason}"),
-            Self::Message(reason) => write!(formatter, "not a JSON-RPC message: {reason}"),
-        }
-    }
 }
 
 #[cfg(test)]

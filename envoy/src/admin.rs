@@ -1,9 +1,10 @@
 //! Envoy's admin interface: whether Envoy is live, and the steps of a drain. A drain lets running exchanges finish, and does
 //! not wait for streams that only listen.
 
-use crate::bootstrap::{HTTP_STAT_PREFIX, READY_KEY, WEB_SOCKET_CLUSTER, cluster_of};
+use crate::bootstrap::{FIRST_ANSWERS_KEY, HTTP_STAT_PREFIX, READY_KEY, WEB_SOCKET_CLUSTER, cluster_of};
 use crate::environment::Running;
 use crate::machine::Machine;
+use crate::tls_failure::TlsFailure;
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +12,9 @@ use ureq::Agent;
 
 /// Maximum wait for an answer of an Envoy that starts. It does not answer while it compiles the module, and signals wait as well.
 const STARTING: Duration = Duration::from_millis(500);
+
+/// A status that no answer has.
+const NO_STATUS: u32 = 1000;
 
 /// Envoy's admin interface.
 #[derive(Clone)]
@@ -73,6 +77,22 @@ impl Admin {
         self.agent.post(format!("{}/{path}", self.origin)).send_empty().map(drop)
     }
 
+    /// How the checks of the server ended so far. No counter if the admin interface does not answer.
+    pub(crate) fn checks(&self) -> Checks {
+        let counters = "health_check[.](success|failure)|ssl[.](fail_verify_error|fail_verify_san|connection_error)";
+        let page = self.get(&format!("stats?filter=^cluster[.]{}[.]({counters})$", self.cluster));
+        Checks(page.unwrap_or_default())
+    }
+
+    /// Ends the lines about successful and other answers, which Envoy writes until it is told.
+    ///
+    /// # Errors
+    ///
+    /// The admin interface does not answer.
+    pub(crate) fn end_first_answers(&self) -> Result<(), ureq::Error> {
+        self.post(&format!("runtime_modify?{FIRST_ANSWERS_KEY}={NO_STATUS}"))
+    }
+
     /// How many times Envoy could not write or reopen a log file.
     pub(crate) fn failed_writes(&self) -> u64 {
         sum_of_counters(&self.get("stats?filter=^filesystem[.](write|reopen)_failed$").unwrap_or_default())
@@ -87,6 +107,32 @@ impl Admin {
         let request = self.agent.get(format!("{}/stats", self.origin)).query("filter", filter).call();
         let text = request.and_then(|mut response| response.body_mut().read_to_string()).unwrap_or_default();
         Gauges::read(&text, machine.connections).is_some_and(|gauges| gauges.are_drained())
+    }
+}
+
+/// Counters of the server's cluster, about health checks and TLS.
+pub(crate) struct Checks(String);
+
+// === impl Checks ===
+
+impl Checks {
+    pub(crate) fn has_succeeded(&self) -> bool {
+        self.count("health_check.success") > 0
+    }
+
+    pub(crate) fn failures(&self) -> u64 {
+        self.count("health_check.failure")
+    }
+
+    pub(crate) fn tls_failure(&self) -> Option<TlsFailure> {
+        TlsFailure::of_counters(|name| self.count(&format!("ssl.{name}")))
+    }
+
+    fn count(&self, name: &str) -> u64 {
+        let counters = self.0.lines().filter_map(|line| line.split_once(": "));
+        let found =
+            counters.filter(|(counter, _)| counter.ends_with(name)).find_map(|(_, value)| value.trim().parse().ok());
+        found.unwrap_or(0)
     }
 }
 

@@ -52,7 +52,7 @@ impl Endpoint {
         let (scheme, rest) = match text.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (Scheme::Http, rest),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (Scheme::Https, rest),
-            _ => return refuse("is not an http:// or https:// URL"),
+            _ => return refuse(&format!("is not an http:// or https:// URL{}", with_scheme(text))),
         };
         let after_authority = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
         let authority = rest.get(..after_authority).unwrap_or_default();
@@ -111,14 +111,39 @@ impl Endpoint {
         }
     }
 
+    /// The host without brackets.
+    #[must_use]
+    pub fn host_text(&self) -> String {
+        match &self.host {
+            EndpointHost::Name(name) => name.clone(),
+            EndpointHost::Address(address) => address.to_string(),
+        }
+    }
+
+    /// The URL without its path.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("{}://{}", self.scheme(), self.authority)
+    }
+
     /// The URL. It holds no secrets, since user, password, query and fragment are not allowed.
     #[must_use]
     pub fn url(&self) -> String {
-        let scheme = match self.scheme {
+        format!("{}{}", self.origin(), self.path)
+    }
+
+    /// The URL with another host.
+    pub(crate) fn on_host(&self, host: &str) -> String {
+        let port = self.authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+        let port = port.map(|(_, port)| format!(":{port}")).unwrap_or_default();
+        format!("{}://{host}{port}{}", self.scheme(), self.path)
+    }
+
+    fn scheme(&self) -> &'static str {
+        match self.scheme {
             Scheme::Http => "http",
             Scheme::Https => "https",
-        };
-        format!("{scheme}://{}{}", self.authority, self.path)
+        }
     }
 }
 
@@ -129,6 +154,13 @@ fn is_host_name(name: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(is_allowed);
     name.len() <= 253 && name.split('.').all(is_label)
+}
+
+/// The URL that is meant where only the scheme is missing.
+fn with_scheme(text: &str) -> String {
+    let meant = format!("http://{text}");
+    let is_url = !text.contains("://") && Endpoint::parse(&meant).is_ok();
+    if is_url { format!(": write {meant:?}, or https://") } else { String::new() }
 }
 
 /// The part of a refused URL that a message may show.
@@ -207,9 +239,11 @@ mod tests {
     #[test]
     fn refused_url_has_its_reason() {
         let cases = [
-            ("weather:8080", "not an http:// or https:// URL"),
-            ("ftp://weather", "not an http:// or https:// URL"),
-            ("http:weather", "not an http:// or https:// URL"),
+            ("weather:8080", "not an http:// or https:// URL: write \"http://weather:8080\", or https://;"),
+            ("ftp://weather", "not an http:// or https:// URL;"),
+            ("http:weather", "not an http:// or https:// URL;"),
+            ("weather:8080?key=hunter2", "not an http:// or https:// URL;"),
+            ("me:hunter2@weather:8080", "not an http:// or https:// URL;"),
             ("http:///mcp", "no host"),
             ("http://we ather", "a space"),
             ("http://weather:0", "port 0"),

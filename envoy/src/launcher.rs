@@ -6,15 +6,17 @@ use crate::admin::Admin;
 use crate::audit_log::{append_to_outputs, report_lost_lines};
 use crate::bootstrap;
 use crate::console::{self, Console, print_error};
+use crate::demo::Demo;
 use crate::drain::{self, drain_with};
 use crate::environment::{Running, Settings};
 use crate::file_sd::TargetFile;
 use crate::machine::Machine;
 use crate::notices::Notices;
 use crate::ports::taken_ports;
-use crate::probe::report_unreachable_server;
 use crate::process::{Process, shell_status};
 use crate::server_program::RunningBridge;
+use crate::tls_failure::ReportedTls;
+use crate::unreachable::report_unreachable_server;
 use mcp_connector::{Front, FrontEnd};
 use nix::sys::signal::Signal;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -41,6 +43,8 @@ enum Event {
     Signal(i32),
     EnvoyEnded(ExitStatus),
     FrontEnded(FrontEnd),
+    /// `demo --once` ended, with this status.
+    DemoEnded(u8),
 }
 
 /// How a sidecar ended.
@@ -50,7 +54,7 @@ enum Ending {
     PortTaken(u8),
 }
 
-/// Runs the sidecar until SIGTERM, SIGINT, SIGHUP, Envoy's exit or, for `stdio`, the end of the input. Returns the launcher's exit
+/// Runs the sidecar until SIGTERM, SIGINT, SIGHUP, Envoy's exit, the end of the input of `stdio` or of `demo --once`. Returns the launcher's exit
 /// status.
 ///
 /// # Errors
@@ -121,8 +125,11 @@ struct Sidecar<'a> {
     events: &'a Receiver<Event>,
     sender: &'a Sender<Event>,
     admin: Admin,
+    reported_tls: ReportedTls,
     /// From the time when Envoy serves.
     target_file: Option<TargetFile>,
+    /// From the time when Envoy serves, if this is the demo.
+    demo: Option<Demo>,
 }
 
 // === impl Sidecar ===
@@ -142,12 +149,16 @@ impl<'a> Sidecar<'a> {
                 let _ = envoy.send(Event::EnvoyEnded(status));
             }
         });
-        let reader = Notices::new(settings);
-        thread::spawn(move || reader.read(notices, |text| print_error(format_args!("{text}"))));
+        let (admin, reported_tls) = (Admin::new(&Running::with(settings), machine), ReportedTls::default());
+        let reader = Notices::new(settings, reported_tls.clone());
+        let of_reader = admin.clone();
+        thread::spawn(move || {
+            let print = |text: &str| print_error(format_args!("{text}"));
+            reader.read(notices, print, || of_reader.end_first_answers().is_ok());
+        });
         let console = Console::with(settings);
         console.print_addresses(settings);
-        let admin = Admin::new(&Running::with(settings), machine);
-        Ok(Self { settings, console, process, events, sender, admin, target_file: None })
+        Ok(Self { settings, console, process, events, sender, admin, reported_tls, target_file: None, demo: None })
     }
 
     fn serve(mut self) -> io::Result<Ending> {
@@ -157,6 +168,7 @@ impl<'a> Sidecar<'a> {
             match event {
                 Some(Event::EnvoyEnded(status)) => return Ok(self.ended(status)),
                 Some(Event::FrontEnded(end)) => return Ok(Ending::Status(self.stop_after(&end))),
+                Some(Event::DemoEnded(status)) => return Ok(Ending::Status(self.end(status))),
                 Some(Event::Signal(SIGTERM | SIGINT | SIGHUP)) => return Ok(Ending::Status(self.stop())),
                 Some(Event::Signal(signal)) => self.forward(signal),
                 None if starting.is_some_and(|bootstrap| self.admin.serves(bootstrap)) => self.begin()?,
@@ -170,7 +182,7 @@ impl<'a> Sidecar<'a> {
         let settings = self.settings;
         self.process.remove_bootstrap();
         self.console.print(format_args!("ready    Envoy {}", settings.envoy.version));
-        report_unreachable_server(settings);
+        report_unreachable_server(settings, self.admin.clone(), self.reported_tls.clone());
         report_lost_lines(settings, self.admin.clone(), |text| print_error(format_args!("{text}")));
         match TargetFile::write(settings) {
             Ok(file) => self.target_file = file,
@@ -179,6 +191,10 @@ impl<'a> Sidecar<'a> {
         if settings.is_stdio {
             let sender = self.sender.clone();
             Front::start(upstream_of_front(settings), move |end| drop(sender.send(Event::FrontEnded(end))))?;
+        }
+        if let Some(options) = settings.demo {
+            let sender = self.sender.clone();
+            self.demo = Some(Demo::start(options, settings, move |status| drop(sender.send(Event::DemoEnded(status)))));
         }
         Ok(())
     }
@@ -212,6 +228,11 @@ impl<'a> Sidecar<'a> {
         if self.settings.is_stdio && self.process.bootstrap().is_some() {
             // The client has no exchanges yet. SIGTERM would wait until Envoy has compiled the module.
             self.process.signal(Signal::SIGKILL);
+            return self.end(0);
+        }
+        if let Some(demo) = &self.demo {
+            // No client is left that a drain would wait for.
+            demo.end();
             return self.end(0);
         }
         if self.process.bootstrap().is_some_and(|bootstrap| !self.admin.serves(bootstrap)) {
@@ -251,7 +272,7 @@ impl<'a> Sidecar<'a> {
                 self.forward(signal);
                 None
             }
-            Event::FrontEnded(_) => None,
+            Event::FrontEnded(_) | Event::DemoEnded(_) => None,
         }
     }
 
@@ -262,7 +283,7 @@ impl<'a> Sidecar<'a> {
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
             match self.events.recv_timeout(left) {
                 Ok(Event::EnvoyEnded(_)) | Err(RecvTimeoutError::Disconnected) => return status,
-                Ok(Event::Signal(_) | Event::FrontEnded(_)) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Event::Signal(_) | Event::FrontEnded(_) | Event::DemoEnded(_)) | Err(RecvTimeoutError::Timeout) => {}
             }
         }
         self.process.signal(Signal::SIGKILL);

@@ -2,15 +2,18 @@
 //!
 //! [`Settings::read`] reads the environment and returns all problems at once. [`bootstrap::render`] turns the settings into
 //! Envoy's bootstrap. [`run`] starts Envoy, forwards signals and drains at the end. [`top()`] shows the metrics of sidecars.
+//! `demo` is a sidecar with a server and clients that are built in.
 //!
 //! **What this crate does not do:** restart an Envoy that exited (the supervisor of the sidecar does), reload settings, push
 //! metrics. Cost: one sleeping process beside Envoy.
 
 mod abandoned;
 mod admin;
+mod answers;
 mod audit_log;
 pub mod bootstrap;
 mod console;
+mod demo;
 mod drain;
 mod endpoint;
 mod environment;
@@ -27,10 +30,13 @@ mod problem;
 mod process;
 mod server_program;
 mod temporary;
+mod tls_failure;
 mod tls_files;
 mod top;
+mod unreachable;
 
 pub use audit_log::refused_audit_log;
+pub use demo::{DemoOptions, command_line as demo_command_line, serve as demo_server, variable as demo_variable};
 pub use drain::drain;
 pub use endpoint::{Endpoint, EndpointHost, Scheme};
 pub use environment::{

@@ -2,7 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
-use mcp_sidecar::{CommandLine, Machine, Problem, Running, Settings, TopOptions};
+use mcp_sidecar::{CommandLine, DemoOptions, Lookup, Machine, Problem, Running, Settings, TopOptions};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -63,6 +63,18 @@ enum Command {
     ///
     /// Exit status: 0; 1 if a URL does not answer with --once; 2 if arguments are refused.
     Top(TopOptions),
+    /// Starts a sidecar with an MCP server and five clients that are built in, and prints the table of `top` as they go.
+    ///
+    /// The clients speak all protocol versions from 2024-11-05 to 2026-07-28. The tools are a quick one, a slow one, one with
+    /// big results, one with progress, and two that fail. Only Envoy is needed. Ports that are not set are free ones on
+    /// 127.0.0.1. Of the other variables only ENVOY_BIN, MCP_FILTER_WASM, LOG_LEVEL and TMPDIR are used. SIGINT ends the demo.
+    ///
+    /// Exit status: 0; 1 with --once if the sidecar counted anything else than the clients; 2 if settings are refused; else
+    /// Envoy's exit status.
+    Demo(DemoOptions),
+    /// The MCP server of the demo, on standard input and output.
+    #[command(hide = true)]
+    DemoServer,
 }
 
 /// The program that is the MCP server.
@@ -85,6 +97,12 @@ fn main() -> ExitCode {
         Command::Run(server) => run(server, false),
         Command::Stdio(server) => run(server, true),
         Command::Drain => drain(),
+        Command::Demo(options) => demo(options),
+        Command::DemoServer => {
+            // The client is gone if this fails.
+            let _ = mcp_sidecar::demo_server();
+            ExitCode::SUCCESS
+        }
         Command::Top(options) => ExitCode::from(mcp_sidecar::top(&options)),
         Command::Check { file } => match mcp_sidecar::check(&file, &variable) {
             Ok(_) => {
@@ -129,12 +147,26 @@ fn run(server: ServerCommand, is_stdio: bool) -> ExitCode {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     print(&mcp_sidecar::unknown_variables(names));
     let environment = std::env::vars_os().collect();
-    let settings = match Settings::read(&variable, &CommandLine { program: server.command, environment, is_stdio }) {
+    start(&variable, &CommandLine { program: server.command, environment, is_stdio, demo: None })
+}
+
+fn demo(options: DemoOptions) -> ExitCode {
+    match mcp_sidecar::demo_command_line(options) {
+        Ok(command_line) => start(&|name| mcp_sidecar::demo_variable(&variable, name), &command_line),
+        Err(error) => {
+            eprintln!("mcp-sidecar: the path of this program is not known: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(lookup: Lookup<'_>, command_line: &CommandLine) -> ExitCode {
+    let settings = match Settings::read(lookup, command_line) {
         Ok(settings) => settings,
         Err(problems) => return refuse(&problems),
     };
     print(&settings.remarks);
-    if !is_stdio && is_started_by_a_client() {
+    if !settings.is_stdio && settings.demo.is_none() && is_started_by_a_client() {
         eprintln!(
             "mcp-sidecar: run serves HTTP on port {}; in a client's configuration use \"stdio\" in its place",
             settings.listener.port()

@@ -1,14 +1,31 @@
-//! Turns Envoy's notices (`bootstrap::notice`) into messages for the operator. Each message is printed once.
+//! Turns Envoy's notices (`bootstrap::notice`) into messages for the operator. Each message is printed once, and one message for
+//! each kind of wrong answer (`answers`).
 
+use crate::answers::{Answers, Finding};
 use crate::bootstrap::{CONNECT_NOTICE, PROXY_NOTICE, REDIRECT_NOTICE};
 use crate::environment::Settings;
+use crate::tls_failure::{ReportedTls, TlsServer};
 use std::io::{BufRead, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 use url::Url;
 
 /// Maximum number of different messages, so that a server with ever new failures does not fill the log.
 const MAX_MESSAGES: usize = 16;
-/// Maximum number of characters of a reason that a message shows.
-const MAX_REASON_CHARS: usize = 300;
+/// Time in which a call must succeed after an answer that is doubtful. Clients try several transports and versions.
+const DOUBT: Duration = Duration::from_secs(3);
+
+/// What to do about a line.
+#[derive(Debug, PartialEq, Eq)]
+enum Action {
+    Print(String),
+    /// Print it if no call succeeds soon.
+    PrintUnlessAnswered(String),
+    /// A call has succeeded.
+    Answered,
+}
 
 /// Turns lines of Envoy into messages.
 pub(crate) struct Notices {
@@ -17,26 +34,95 @@ pub(crate) struct Notices {
     /// URL of the server's proxy, or of the OTLP receiver's.
     proxy: String,
     is_proxied: bool,
+    tls: Option<TlsServer>,
+    reported_tls: ReportedTls,
+    answers: Option<Answers>,
     printed: Vec<String>,
 }
 
 // === impl Notices ===
 
 impl Notices {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings, reported_tls: ReportedTls) -> Self {
         let url = settings.upstream.text();
         let proxy = settings.proxy().map(crate::ForwardProxy::url).unwrap_or_default();
         let is_proxied = settings.upstream.proxy.is_some();
-        Self { server: Url::parse(&url).ok(), url, proxy, is_proxied, printed: Vec::new() }
+        Self {
+            server: Url::parse(&url).ok(),
+            url,
+            proxy,
+            is_proxied,
+            tls: TlsServer::new(settings),
+            reported_tls,
+            answers: Answers::new(settings),
+            printed: Vec::new(),
+        }
     }
 
-    /// Reads lines until Envoy exits, and prints their messages.
-    pub(crate) fn read(mut self, pipe: impl Read, print: impl Fn(&str)) {
+    /// Reads lines until Envoy exits, and prints their messages. `end_answers` ends the lines about answers, and returns whether it
+    /// did.
+    pub(crate) fn read(
+        self,
+        pipe: impl Read,
+        print: impl Fn(&str) + Copy + Send + 'static,
+        end_answers: impl Fn() -> bool,
+    ) {
+        let later = |print_if_doubtful: Box<dyn FnOnce() + Send>| {
+            thread::spawn(move || {
+                thread::sleep(DOUBT);
+                print_if_doubtful();
+            });
+        };
+        self.read_with(pipe, print, end_answers, later);
+    }
+
+    fn read_with(
+        mut self,
+        pipe: impl Read,
+        print: impl Fn(&str) + Copy + Send + 'static,
+        end_answers: impl Fn() -> bool,
+        mut later: impl FnMut(Box<dyn FnOnce() + Send>),
+    ) {
+        let (is_answered, mut has_ended) = (Arc::new(AtomicBool::new(false)), false);
         for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
-            if let Some(message) = self.message(&String::from_utf8_lossy(&line)) {
-                print(&message);
+            match self.action(&String::from_utf8_lossy(&line)) {
+                Some(Action::Print(message)) => print(&message),
+                Some(Action::PrintUnlessAnswered(message)) => {
+                    let is_answered = Arc::clone(&is_answered);
+                    later(Box::new(move || {
+                        if !is_answered.load(Ordering::Relaxed) {
+                            print(&message);
+                        }
+                    }));
+                }
+                Some(Action::Answered) => {
+                    is_answered.store(true, Ordering::Relaxed);
+                    has_ended = has_ended || end_answers();
+                }
+                None => {}
             }
         }
+    }
+
+    fn action(&mut self, line: &str) -> Option<Action> {
+        if !line.starts_with('{') {
+            return self.message(line).map(Action::Print);
+        }
+        match self.answers.as_ref()?.judge(line) {
+            Finding::Works => Some(Action::Answered),
+            Finding::Wrong(kind, message) => self.is_new(kind).then_some(Action::Print(message)),
+            Finding::Doubtful(kind, message) => self.is_new(kind).then_some(Action::PrintUnlessAnswered(message)),
+            Finding::Nothing => None,
+        }
+    }
+
+    /// Whether a message, or one of this kind, was not printed yet.
+    fn is_new(&mut self, message: &str) -> bool {
+        let is_new = !self.printed.iter().any(|printed| printed == message) && self.printed.len() < MAX_MESSAGES;
+        if is_new {
+            self.printed.push(message.to_owned());
+        }
+        is_new
     }
 
     /// The message for a line, if it has one that was not printed yet.
@@ -48,11 +134,7 @@ impl Notices {
             CONNECT_NOTICE => self.connect_message(rest)?,
             _ => return None,
         };
-        if self.printed.contains(&message) || self.printed.len() >= MAX_MESSAGES {
-            return None;
-        }
-        self.printed.push(message.clone());
-        Some(message)
+        self.is_new(&message).then_some(message)
     }
 
     /// For a redirect to the server's own name. Scheme and port may differ: a server behind a TLS proxy writes `http://`, or
@@ -84,23 +166,11 @@ impl Notices {
 
     fn connect_message(&self, details_and_reason: &str) -> Option<String> {
         let (details, reason) = details_and_reason.split_once(' ')?;
-        if let Some((_, reason)) = reason.split_once("TLS_error:") {
-            return Some(self.tls_message(reason));
+        if let (Some((_, reason)), Some(tls)) = (reason.split_once("TLS_error:"), &self.tls) {
+            return Some(tls.message_of(reason, &self.reported_tls));
         }
         let timed_out = self.is_proxied && details.contains("connection_timeout");
         timed_out.then(|| self.no_connection(&format!("neither the proxy nor {} answers within 5 s", self.url)))
-    }
-
-    /// The reason may contain names from the server's certificate, which are arbitrary text.
-    fn tls_message(&self, reason: &str) -> String {
-        let reason = reason.rsplit_once("OPENSSL_internal:").map_or(reason, |(_, name)| name);
-        let reason = reason.strip_suffix(":TLS_error_end").unwrap_or(reason);
-        let reason: String = reason.chars().take(MAX_REASON_CHARS).flat_map(char::escape_debug).collect();
-        format!(
-            "MCP_UPSTREAM_URL: the TLS handshake with {} fails: {reason}; check MCP_UPSTREAM_CA_FILE (trusted authorities) \
-             and MCP_UPSTREAM_CERT_FILE (client certificate)",
-            self.url
-        )
     }
 
     fn no_connection(&self, failure: &str) -> String {
@@ -111,12 +181,26 @@ impl Notices {
 #[cfg(test)]
 mod tests {
     use super::Notices;
+    use crate::answers::Answers;
+    use crate::tls_failure::{ReportedTls, TlsServer};
+    use std::cell::Cell;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use url::Url;
 
     fn notices() -> Notices {
         let url = "https://mcp.example.com/mcp".to_owned();
         let proxy = "http://proxy:3128".to_owned();
-        Notices { server: Some(Url::parse(&url).unwrap()), url, proxy, is_proxied: true, printed: Vec::new() }
+        let answers = Some(Answers::of_test(&url));
+        Notices {
+            server: Some(Url::parse(&url).unwrap()),
+            url,
+            proxy,
+            is_proxied: true,
+            tls: Some(TlsServer::of_test()),
+            reported_tls: ReportedTls::default(),
+            answers,
+            printed: Vec::new(),
+        }
     }
 
     #[test]
@@ -168,15 +252,45 @@ mod tests {
     }
 
     #[test]
-    fn reason_of_a_tls_failure_is_escaped_and_shortened() {
+    fn failure_of_tls_is_reported() {
         let mut notices = notices();
         assert_eq!(notices.message("connect - delayed_connect_error:_111"), None);
-        let reason = "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify cert failed: \u{1b}[31m";
-        let text = notices.message(&format!("connect - {reason}{}:TLS_error_end", "x".repeat(1000))).unwrap();
-        let start =
-            "MCP_UPSTREAM_URL: the TLS handshake with https://mcp.example.com/mcp fails: CERTIFICATE_VERIFY_FAILED:";
-        assert!(text.starts_with(start), "{text}");
-        assert!(!text.contains('\u{1b}') && text.len() < 600, "{text}");
+        let line = "connect - TLS_error:|268435581:SSL_routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end";
+        let text = notices.message(line).unwrap();
+        assert!(
+            text.starts_with("MCP_UPSTREAM_URL: the TLS handshake with https://mcp.example.com/mcp fails: "),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn one_answer_of_each_kind_is_reported() {
+        let mut notices = notices();
+        let mut count = |line: &str| (0..3).filter_map(|_| notices.action(line)).count();
+        assert_eq!(count(r#"{"status": 421, "host": "a"}"#) + count(r#"{"status": 421, "host": "b"}"#), 1);
+        assert_eq!(count(r#"{"status": 404, "path": "/a"}"#) + count(r#"{"status": 405, "path": "/b"}"#), 1);
+    }
+
+    #[test]
+    fn doubtful_answer_is_reported_unless_a_call_succeeds() {
+        static PRINTED: AtomicUsize = AtomicUsize::new(0);
+        let doubtful = r#"{"status": 404, "path": "/a"}"#;
+        let works = r#"{"status": 200, "content_type": "application/json"}"#;
+        for (lines, expected, ended) in [(vec![doubtful], 1, 0), (vec![doubtful, works, works, doubtful], 0, 2)] {
+            let (mut later, ends) = (Vec::<Box<dyn FnOnce() + Send>>::new(), Cell::new(0));
+            // The first attempt fails.
+            let end_answers = || {
+                ends.set(ends.get() + 1);
+                ends.get() > 1
+            };
+            let print = |_: &str| {
+                PRINTED.fetch_add(1, Ordering::Relaxed);
+            };
+            notices().read_with(lines.join("\n").as_bytes(), print, end_answers, |check| later.push(check));
+            assert_eq!((later.len(), PRINTED.load(Ordering::Relaxed), ends.get()), (1, 0, ended));
+            later.into_iter().for_each(|check| check());
+            assert_eq!(PRINTED.swap(0, Ordering::Relaxed), expected);
+        }
     }
 
     #[test]

@@ -4,8 +4,12 @@
 
 use crate::environment::{Settings, Upstream};
 use crate::problem::Problem;
+use crate::temporary::reason;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+
+/// Which addresses are allowed, as messages show it.
+pub(crate) const ADDRESS: &str = "an IP address of this machine, such as 0.0.0.0, 127.0.0.1 or ::";
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -69,23 +73,38 @@ impl Settings {
     }
 }
 
-/// A problem for each port of the settings that is in use. A port that another process takes later is not detected.
+/// A problem for each port of the settings that is in use, or cannot be used. A port that another process takes later is not
+/// detected.
 #[must_use]
 pub fn taken_ports(settings: &Settings) -> Vec<Problem> {
     let admin = SocketAddr::from((LOOPBACK, settings.admin_port));
     let ports = [("PORT", settings.listener), ("PROBE_PORT", settings.probe), ("ADMIN_PORT", admin)];
-    let taken = ports.into_iter().filter(|(_, address)| is_taken(*address));
     let change = if settings.is_stdio { "unset" } else { "set" };
-    taken
-        .map(|(variable, address)| {
-            let port = address.port();
+    let problem = |(variable, address)| Some(refused(variable, address, change, &TcpListener::bind(address).err()?));
+    ports.into_iter().filter_map(problem).collect()
+}
+
+/// The problem of an address to which a socket cannot be bound.
+fn refused(variable: &'static str, address: SocketAddr, change: &str, error: &io::Error) -> Problem {
+    let (host, port) = (address.ip(), address.port());
+    match error.kind() {
+        ErrorKind::AddrInUse => {
             let advice =
                 format!("probably by another mcp-sidecar: end it, or {change} PORT, PROBE_PORT and ADMIN_PORT");
             Problem::new(variable, format!("port {port} is in use; allowed: a free port; {advice}"))
-        })
-        .collect()
-}
-
-fn is_taken(address: SocketAddr) -> bool {
-    TcpListener::bind(address).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
+        }
+        ErrorKind::PermissionDenied => {
+            let allowed = "a port from 1024, or any port with the capability CAP_NET_BIND_SERVICE";
+            Problem::new(variable, format!("port {port} is reserved for other users; allowed: {allowed}"))
+        }
+        _ => {
+            let variable = match variable {
+                "PORT" => "HOST",
+                "PROBE_PORT" => "PROBE_HOST",
+                other => other,
+            };
+            let message = format!("{host} cannot be used ({}); allowed: {ADDRESS}", reason(error));
+            Problem::new(variable, message)
+        }
+    }
 }

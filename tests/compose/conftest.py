@@ -32,7 +32,7 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def stack(engine: Engine) -> Iterator[Project]:
-    """`docker compose up --build` until all services are healthy. The last test takes the stack down; this fixture does so otherwise."""
+    """`docker compose up` until all services are healthy. The last test takes the stack down; this fixture does so otherwise."""
     project = Project(engine)
     project.compose("--profile=*", "down", "--volumes", "--timeout=1")
     project.up()

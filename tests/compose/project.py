@@ -13,10 +13,15 @@ INTERVAL_MS = 2000
 PORTS = ("PORT", "PROMETHEUS_PORT", "GRAFANA_PORT", "POSTGRES_MCP_PORT", "AGENT_MCP_PORT", "STDIO_MCP_PORT")
 
 
-def settings() -> dict:
-    """The compose file as compose reads it, with all profiles and without settings. This needs no engine."""
+def config(**environment: str) -> subprocess.CompletedProcess[str]:
+    """`docker compose config` with all profiles and only these settings. This needs no engine."""
     command = [str(get("docker-plugins") / "docker-compose"), "--file", str(ROOT / "docker-compose.yml"), "--profile", "*", "config"]
-    done = subprocess.run([*command, "--format=json"], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False)
+    return subprocess.run([*command, "--format=json"], env={"PATH": "/usr/bin:/bin"} | environment, capture_output=True, text=True, check=False)
+
+
+def settings(**environment: str) -> dict:
+    """The compose file as compose reads it."""
+    done = config(**environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -24,20 +29,21 @@ def settings() -> dict:
 class Project:
     """A compose project, which `up` starts."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, name: str = NAME) -> None:
         self.engine = engine
+        self.name = name
         self.ports = {name: free_port() for name in PORTS}
         engine.environment |= {name: str(port) for name, port in self.ports.items()}
         engine.environment |= {"OTEL_METRIC_EXPORT_INTERVAL": str(INTERVAL_MS)}
 
     def compose(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         """Runs a `docker compose` command with all profiles, so that `down` finds all services."""
-        return self.engine.run("compose", "--project-name", NAME, "--file", str(ROOT / "docker-compose.yml"), *arguments,
+        return self.engine.run("compose", "--project-name", self.name, "--file", str(ROOT / "docker-compose.yml"), *arguments,
                                check=check, timeout=BUILD_SECONDS)
 
-    def up(self, *profiles: str) -> None:
-        """Runs `docker compose up --build` until every service is healthy."""
-        begun = self.compose(*(f"--profile={profile}" for profile in profiles), "up", "--build", "--detach", "--wait", check=False)
+    def up(self, *profiles: str, only: tuple[str, ...] = ()) -> None:
+        """Runs `docker compose up` until every service is healthy, or only these and those that they need."""
+        begun = self.compose(*(f"--profile={profile}" for profile in profiles), "up", "--detach", "--wait", *only, check=False)
         assert begun.returncode == 0, f"{begun.stderr[-6000:]}\n{self.compose('logs', '--tail=30', check=False).stdout[-12000:]}"
 
     def url(self, port: str, path: str = "") -> str:
@@ -51,11 +57,11 @@ class Project:
 
     def address(self, service: str, network: str) -> str:
         """A container's own address, which this machine can reach without a published port."""
-        return self.inspect(service)["NetworkSettings"]["Networks"][f"{NAME}_{network}"]["IPAddress"]
+        return self.inspect(service)["NetworkSettings"]["Networks"][f"{self.name}_{network}"]["IPAddress"]
 
     def left(self) -> list[str]:
         """Containers, networks and volumes of the project that still exist."""
-        label = f"--filter=label=com.docker.compose.project={NAME}"
+        label = f"--filter=label=com.docker.compose.project={self.name}"
         return [line for kind in (["ps", "--all"], ["network", "ls"], ["volume", "ls"])
                 for line in self.engine.run(*kind, "--quiet", label).stdout.splitlines()]
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from project import settings
+from project import config, settings
 
 # The image has the health check.
 BUILT_HERE = "mcp-observability/"
@@ -52,8 +52,27 @@ def test_dependencies_wait_for_health(services: dict[str, Any]) -> None:
 def test_images_that_are_built_here_are_never_pulled(services: dict[str, Any]) -> None:
     """These names are not published, so another person could publish an image under them."""
     assert {name: service.get("pull_policy") for name, service in services.items() if "build" in service} == {
-        name: "never" for name, service in services.items() if service["image"].startswith("mcp-observability/")
+        name: "build" for name, service in services.items() if service["image"].startswith(BUILT_HERE)
     }
+
+
+def test_image_tag_takes_the_published_image(services: dict[str, Any]) -> None:
+    published = settings(IMAGE_TAG="1.2.3", IMAGE_REGISTRY="registry.example.com/team")["services"]
+    taken = {name for name, service in services.items() if service["image"] == "mcp-observability/sidecar"}
+    image = "registry.example.com/team/mcp-sidecar:1.2.3"
+    for name in taken:
+        assert (published[name]["image"], published[name]["pull_policy"], published[name].get("build")) == (image, "missing", None)
+    # What else has the launcher takes it from there, so that it is not compiled.
+    for name in ("collector", "stdio"):
+        assert published[name]["build"].pop("additional_contexts") == {"programs": f"docker-image://{image}"}
+    images = ("image", "pull_policy", "build")
+    assert {name: {key: value for key, value in service.items() if name not in taken or key not in images} for name, service in published.items()} == {
+        name: {key: value for key, value in service.items() if name not in taken or key not in images} for name, service in services.items()}
+
+
+def test_image_tag_needs_a_registry() -> None:
+    done = config(IMAGE_TAG="1.2.3")
+    assert done.returncode and "IMAGE_TAG needs IMAGE_REGISTRY too" in done.stderr
 
 
 def test_plain_up_starts_the_stack(services: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from support.processes import Process
 from support.sidecar import Sidecar, launch
 from support.suite import prepare, started_once
 
-pytest_plugins = ["support.fixtures"]
+pytest_plugins = ["support.fixtures", "desktop"]
 
 
 def pytest_configure() -> None:

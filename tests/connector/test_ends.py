@@ -1,8 +1,11 @@
-"""Launcher, Envoy and program end in every order, by SIGTERM and SIGKILL: nothing is left behind, and exit status and message say what
-happened."""
+"""Launcher, Envoy and program end in every order, by SIGTERM, SIGKILL and SIGHUP: nothing is left behind, and exit status and message
+say what happened."""
 
+import fcntl
 import os
 import signal
+import subprocess
+import termios
 from pathlib import Path
 
 import pytest
@@ -11,12 +14,22 @@ import servers
 from families import alive, descendants, gone, named
 from session import Session
 from stdio_client import StdioClient
-from support.processes import wait_for
-from support.sidecar import Sidecar, probe
+from support.processes import free_port, wait_for
+from support.sidecar import Sidecar, environment, probe
 
 PROGRAM = "rmcp-3.11.0"
 SIGNALS = [signal.SIGTERM, signal.SIGKILL]
 by_signal = pytest.mark.parametrize("which", SIGNALS, ids=lambda which: which.name)
+# A terminal that closes sends SIGHUP to the launcher, which leads its processes.
+by_signal_or_terminal = pytest.mark.parametrize("which", [*SIGNALS, signal.SIGHUP], ids=lambda which: which.name)
+
+
+@pytest.fixture(autouse=True)
+def hang_up():
+    """Under nohup SIGHUP is ignored, and children would inherit that."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 class Running:
@@ -46,15 +59,51 @@ def running(run) -> Running:
     return Running(run(servers.command(PROGRAM)))
 
 
-@by_signal
+@by_signal_or_terminal
 def test_launcher_ends(running: Running, which: signal.Signals) -> None:
     os.kill(running.launcher, which)
-    if which == signal.SIGTERM:
+    if which != signal.SIGKILL:
         # The open call may finish in a drain; its client leaves.
         running.leave()
     status = running.sidecar.process.wait(40)
-    assert status == (0 if which == signal.SIGTERM else -signal.SIGKILL)
+    assert status == (-signal.SIGKILL if which == signal.SIGKILL else 0)
     gone(running.all)
+
+
+def test_launcher_under_nohup_goes_on(run) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    running = Running(run(servers.command(PROGRAM)))
+    os.kill(running.launcher, signal.SIGHUP)
+    bit = 1 << signal.SIGHUP - 1
+    masks = dict(line.split(":\t") for line in Path(f"/proc/{running.launcher}/status").read_text().splitlines() if line.startswith("Sig"))
+    assert int(masks["SigIgn"], 16) & bit and not int(masks["SigCgt"], 16) & bit
+    assert running.idle.call("echo", text="a")["result"]["content"][0]["text"] == "a"
+    running.leave()
+    running.sidecar.process.terminate()
+    assert running.sidecar.process.wait(40) == 0
+
+
+def test_terminal_that_closes_ends_all() -> None:
+    """A shell's user closes the window: standard input, output and error are gone too."""
+    port, probe_port = free_port(), free_port()
+    settings = environment(PORT=str(port), PROBE_PORT=str(probe_port), ADMIN_PORT=str(free_port()), CONCURRENCY="1")
+    terminal, end = os.openpty()
+    with subprocess.Popen(
+        [os.environ["MCP_SIDECAR"], "run", "--", *servers.command(PROGRAM)], env=settings, stdin=end, stdout=end, stderr=end,
+        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    ) as launcher:
+        os.close(end)
+        try:
+            wait_for("the sidecar to be ready", lambda: probe(probe_port, "/ready") == 200)
+            session = Session(port)
+            assert session.call("echo", text="a")["result"]["content"][0]["text"] == "a"
+            everything = descendants(launcher.pid)
+            assert named(launcher.pid, "rmcp-server")
+            os.close(terminal)
+            assert launcher.wait(40) == 0
+            gone(everything)
+        finally:
+            launcher.kill()
 
 
 @by_signal
@@ -120,11 +169,11 @@ def test_end_of_input_ends_all(client: StdioClient) -> None:
     assert not alive(everything)
 
 
-@by_signal
+@by_signal_or_terminal
 def test_launcher_of_stdio_ends(client: StdioClient, which: signal.Signals) -> None:
     everything = descendants(client.pid)
     client.child.send_signal(which)
-    assert client.child.wait(10) == (0 if which == signal.SIGTERM else -signal.SIGKILL)
+    assert client.child.wait(10) == (-signal.SIGKILL if which == signal.SIGKILL else 0)
     gone(everything)
 
 

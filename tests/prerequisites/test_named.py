@@ -108,5 +108,6 @@ def test_contributing_names_the_packages() -> None:
 
 @pytest.mark.parametrize("what", ["Rust by rustup", "C compiler", "C++", "make", "git", "flock", "Python 3.11", "venv", "Node.js 20", "npm", "Go 1.26"])
 def test_the_readme_names_what_make_test_needs(what: str) -> None:
-    page = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert what in " ".join(page.split("## Try it")[1].split("```")[0].split())
+    for page, heading in (("README.md", "## From source\n"), ("docs/source.md", "# From source\n")):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert what in " ".join(text.split(heading)[1].split("```")[0].split()), page

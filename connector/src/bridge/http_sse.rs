@@ -3,15 +3,12 @@
 //! Specification: MCP 2024-11-05, basic/transports. The session is over when the client closes the stream.
 
 use crate::bridge::event;
-use crate::bridge::reply::{self, Refusal, Reply, code};
-use crate::bridge::session::{Events, Initialized};
+use crate::bridge::reply::{self, Events, Refusal, Reply, code};
+use crate::bridge::session::{Initialized, SessionEvents};
 use crate::bridge::sessions::Sessions;
-use crate::message::{Body as Posted, Kind};
+use crate::message::{Body, Kind};
 use bytes::Bytes;
 use hyper::StatusCode;
-use hyper::body::{Body, Frame};
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -23,14 +20,14 @@ pub(super) async fn open(sessions: &Rc<Sessions>) -> Reply {
 }
 
 /// `POST /message?sessionId=`
-pub(super) async fn post(query: Option<&str>, body: Posted, sessions: &Rc<Sessions>) -> Result<Reply, Refusal> {
+pub(super) async fn post(query: Option<&str>, body: Body, sessions: &Rc<Sessions>) -> Result<Reply, Refusal> {
     let Some(id) = session_id(query) else {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, code::SERVER, "Bad Request: sessionId is missing"));
     };
     let session = sessions.find(id).ok_or_else(Refusal::unknown_session)?;
     let messages = match body {
-        Posted::Single(message) => vec![message],
-        Posted::Batch(messages) => messages,
+        Body::Single(message) => vec![message],
+        Body::Batch(messages) => messages,
     };
     let initialize = messages.iter().find(|message| message.method() == Some("initialize"));
     match (session.has_program(), initialize.map(|message| message.kind())) {
@@ -52,24 +49,18 @@ fn session_id(query: Option<&str>) -> Option<&str> {
 /// The body of the stream. The session ends with it.
 struct Stream {
     endpoint: Option<Bytes>,
-    events: Events,
+    events: SessionEvents,
     sessions: Rc<Sessions>,
 }
 
 // === impl Stream ===
 
-impl Body for Stream {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if let Some(endpoint) = self.endpoint.take() {
-            return Poll::Ready(Some(Ok(Frame::data(endpoint))));
+impl Events for Stream {
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        match self.endpoint.take() {
+            Some(endpoint) => Poll::Ready(Some(endpoint)),
+            None => self.events.poll_event(context),
         }
-        Pin::new(&mut self.events).poll_frame(context)
     }
 }
 

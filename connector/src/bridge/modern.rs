@@ -5,10 +5,9 @@
 //! program for the schemas of its tools, which `Mcp-Param-*` needs: those that clients asked for are used.
 
 use crate::bridge::reply::{Refusal, code};
-use crate::front::tools::Tools;
 use crate::message::{CLIENT_CAPABILITIES, Id, Kind, Message, Place};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::metadata::{METHOD, NAME, PROTOCOL_VERSION, decoded, name_of};
+use crate::tools::Tools;
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, HeaderName};
 
@@ -16,9 +15,6 @@ use hyper::header::{HeaderMap, HeaderName};
 const FIRST: &str = "2026-07-28";
 /// Longest id or progress token. They are kept while the request is open, and a while after its client left.
 const ID_BYTES: usize = 4096;
-pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-const METHOD: HeaderName = HeaderName::from_static("mcp-method");
-const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
 /// Whether the headers name a revision without sessions.
 pub(super) fn is_named(headers: &HeaderMap) -> bool {
@@ -92,23 +88,18 @@ fn check_meta(message: &Message) -> Result<(), Refusal> {
 fn check_headers(headers: &HeaderMap, message: &Message, method: &str) -> Result<(), Refusal> {
     compare(headers, &PROTOCOL_VERSION, message.protocol_version())?;
     compare(headers, &METHOD, Some(method.to_owned()))?;
-    let name = match method {
-        "tools/call" | "prompts/get" => message.param("name"),
-        "resources/read" => message.param("uri"),
-        "tasks/get" | "tasks/update" | "tasks/cancel" => message.param("taskId"),
-        _ => return Ok(()),
-    };
-    compare(headers, &NAME, name)
+    compare(headers, &NAME, name_of(message))
 }
 
 /// Checks the headers that repeat arguments of a tool call.
 pub(super) fn check_parameters(headers: &HeaderMap, call: &Message, tools: &Tools) -> Result<(), Refusal> {
-    let mut expected = HeaderMap::new();
-    tools.add_headers(call, &mut expected);
-    let compared = expected.iter().try_for_each(|(name, value)| {
-        // It was encoded just now.
-        let value = decode(value.as_bytes()).and_then(|value| String::from_utf8(value).ok());
-        compare(headers, name, value)
+    let expected = tools.headers(call).map_err(|twice| Refusal::invalid(&twice.to_string()));
+    let compared = expected.and_then(|expected| {
+        expected.into_iter().try_for_each(|(name, value)| match value {
+            // Who chose a way by this header would be deceived.
+            None if headers.contains_key(name) => Err(mismatch(name, "is there, but the body has no such value")),
+            value => compare(headers, name, value),
+        })
     });
     compared.map_err(|refusal| refusal.of(id_of(call)))
 }
@@ -117,15 +108,19 @@ pub(super) fn check_parameters(headers: &HeaderMap, call: &Message, tools: &Tool
 fn compare(headers: &HeaderMap, name: &HeaderName, body: Option<String>) -> Result<(), Refusal> {
     let Some(body) = body else { return Ok(()) };
     let mut values = headers.get_all(name).iter();
-    let reason = match (values.next().map(|value| decode(value.as_bytes())), values.next()) {
+    let reason = match (values.next().map(|value| decoded(value.as_bytes())), values.next()) {
         (None, _) => "is missing",
         (Some(_), Some(_)) => "is there twice",
         (Some(None), None) => "cannot be decoded",
         (Some(Some(value)), None) if !is_same(&value, &body) => "is not what the body says",
         (Some(Some(_)), None) => return Ok(()),
     };
+    Err(mismatch(name, reason))
+}
+
+fn mismatch(name: &HeaderName, reason: &str) -> Refusal {
     let reason = format!("Header mismatch: {name} {reason}");
-    Err(Refusal::new(StatusCode::BAD_REQUEST, code::HEADER_MISMATCH, reason))
+    Refusal::new(StatusCode::BAD_REQUEST, code::HEADER_MISMATCH, reason)
 }
 
 /// Numbers are compared as such: `42.0` is `42`.
@@ -133,13 +128,4 @@ fn is_same(header: &[u8], body: &str) -> bool {
     let number = |text: &str| Id::read(text).filter(|id| !id.text().starts_with('"'));
     let is_same_number = || number(str::from_utf8(header).ok()?).zip(number(body)).map(|(one, other)| one == other);
     header == body.as_bytes() || is_same_number() == Some(true)
-}
-
-/// A value as it stands, or base64 between markers.
-fn decode(value: &[u8]) -> Option<Vec<u8>> {
-    let value = value.trim_ascii();
-    match value.strip_prefix(b"=?base64?").and_then(|value| value.strip_suffix(b"?=")) {
-        Some(encoded) => STANDARD.decode(encoded).ok(),
-        None => Some(value.to_vec()),
-    }
 }

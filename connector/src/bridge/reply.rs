@@ -87,9 +87,31 @@ pub(super) fn json(status: StatusCode, text: Bytes) -> Reply {
     with_body(status, JSON, Full::new(text))
 }
 
+/// Events that come one after the other.
+pub(super) trait Events: Unpin + 'static {
+    /// The text of the next event. `None`: no more will come.
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>>;
+}
+
+struct EventBody<E>(E);
+
+// === impl EventBody ===
+
+impl<E: Events> Body for EventBody<E> {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_event(context).map(|event| event.map(|text| Ok(Frame::data(text))))
+    }
+}
+
 /// A response with events.
-pub(super) fn events(body: impl Body<Data = Bytes, Error = Infallible> + 'static) -> Reply {
-    let mut reply = with_body(StatusCode::OK, EVENT_STREAM, body);
+pub(super) fn events(events: impl Events) -> Reply {
+    let mut reply = with_body(StatusCode::OK, EVENT_STREAM, EventBody(events));
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
     reply
 }
@@ -103,18 +125,12 @@ struct OneEvent(Option<Pin<Box<dyn Future<Output = Bytes>>>>);
 
 // === impl OneEvent ===
 
-impl Body for OneEvent {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+impl Events for OneEvent {
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let Some(message) = &mut self.0 else { return Poll::Ready(None) };
         let Poll::Ready(message) = message.as_mut().poll(context) else { return Poll::Pending };
         self.0 = None;
-        Poll::Ready(Some(Ok(Frame::data(text_without_id(&message)))))
+        Poll::Ready(Some(text_without_id(&message)))
     }
 }
 

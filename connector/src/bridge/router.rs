@@ -7,64 +7,37 @@
 //!   rest with `Last-Event-ID`.
 //!
 //! Specification: MCP 2025-03-26 to 2025-11-25, basic/transports. **What this does not do:** decide that a session is over.
-//! Bounds: [`CALLS`], [`ASKED`], [`ID_BYTES`], and those of `streams.rs`.
+//! Bounds: [`ASKED`], and those of `calls.rs`, `streams.rs` and `kept.rs`.
 
+mod calls;
+mod kept;
 mod streams;
 
 use crate::bridge::event::{self, StreamId};
 use crate::bridge::reply::{code, error_text};
 use crate::message::{Id, Kind, Message, Place};
 use bytes::Bytes;
+use calls::Calls;
+pub(super) use calls::{CALLS, Cancelled, ID_BYTES, NotOpened, Opened};
+use kept::Waiting;
 use std::collections::HashMap;
 use std::task::{Context, Poll};
 pub(super) use streams::Reader;
-use streams::{Streams, Waiting};
+use streams::Streams;
 
-/// Requests of the client that are open at a time.
-pub(super) const CALLS: usize = 4096;
 /// Requests of the program whose stream is remembered.
 const ASKED: usize = 1024;
-/// Longest id and progress token of the client, as JSON text, and longest id of a request of the program that is remembered.
-pub(super) const ID_BYTES: usize = 4096;
 
 /// The state of one session's streams.
 #[derive(Debug, Default)]
 pub(super) struct Router {
-    calls: HashMap<Id, Call>,
-    tokens: HashMap<Id, StreamId>,
+    calls: Calls,
     streams: Streams,
     /// Streams that are open for what the program sends unasked, in the order in which they were opened.
     gets: Vec<StreamId>,
     /// The requests of the program that the client has not answered.
     asked: HashMap<Id, StreamId>,
     waiting: Waiting,
-}
-
-/// A request of the client without an answer.
-#[derive(Debug)]
-struct Call {
-    number: u64,
-    stream: StreamId,
-    token: Option<Id>,
-    is_cancelled: bool,
-}
-
-/// A call that was opened. The number tells it from a later one with the same id.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Opened {
-    pub(super) id: Id,
-    pub(super) number: u64,
-}
-
-/// Why no call was opened.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum NotOpened {
-    /// A request has the id of an open one.
-    Duplicate(Id),
-    /// An id or a progress token is longer than [`ID_BYTES`].
-    TooLong,
-    /// So many are open that this one cannot be.
-    TooMany(Id),
 }
 
 /// What became of a message of the program.
@@ -108,8 +81,12 @@ impl Router {
         let mut opened = Vec::new();
         for message in messages {
             let Kind::Request(_, id) = message.kind() else { continue };
-            match self.open_call(message, id, stream) {
-                Ok(number) => opened.push(Opened { id: id.clone(), number }),
+            let number = self.streams.next_number();
+            match self.calls.open(message, id, stream, number) {
+                Ok(call) => {
+                    self.streams.add_call(stream);
+                    opened.push(call);
+                }
                 Err(not_opened) => {
                     for call in &opened {
                         self.close_call(&call.id);
@@ -120,27 +97,6 @@ impl Router {
             }
         }
         Ok(opened)
-    }
-
-    fn open_call(&mut self, message: &Message, id: &Id, stream: StreamId) -> Result<u64, NotOpened> {
-        let is_long = |place| message.raw(place).is_some_and(|text| text.len() > ID_BYTES);
-        if is_long(Place::Id) || is_long(Place::RequestToken) {
-            return Err(NotOpened::TooLong);
-        }
-        if self.calls.contains_key(id) {
-            return Err(NotOpened::Duplicate(id.clone()));
-        }
-        if self.calls.len() >= CALLS {
-            return Err(NotOpened::TooMany(id.clone()));
-        }
-        let token = message.value(Place::RequestToken);
-        if let Some(token) = &token {
-            self.tokens.insert(token.clone(), stream);
-        }
-        let number = self.streams.next_number();
-        self.calls.insert(id.clone(), Call { number, stream, token, is_cancelled: false });
-        self.streams.add_call(stream);
-        Ok(number)
     }
 
     /// The client opens a stream for what the program sends unasked, or takes up the stream of an event that it got.
@@ -197,7 +153,7 @@ impl Router {
         let stream = match message.kind() {
             Kind::Result(id) | Kind::Error(Some(id)) => return self.answer(id, message.text()),
             Kind::Notification(method) if method == "notifications/progress" => {
-                message.value(Place::ProgressToken).and_then(|token| self.tokens.get(&token).copied())
+                message.value(Place::ProgressToken).and_then(|token| self.calls.stream_of(&token))
             }
             Kind::Notification(method) if method == "notifications/cancelled" => {
                 message.value(Place::CancelledRequest).and_then(|id| self.asked.remove(&id))
@@ -225,16 +181,19 @@ impl Router {
         }
     }
 
-    /// The client cancelled an open call, for the first time. The number tells the call from a later one with the same id.
-    pub(super) fn cancel(&mut self, id: &Id) -> Option<u64> {
-        let call = self.calls.get_mut(id).filter(|call| !call.is_cancelled)?;
-        call.is_cancelled = true;
-        Some(call.number)
+    /// The client cancelled a call.
+    pub(super) fn cancel(&mut self, id: &Id) -> Cancelled {
+        self.calls.cancel(id)
+    }
+
+    /// A cancelled call that has not come will not come.
+    pub(super) fn forget_early(&mut self, id: &Id) {
+        self.calls.forget_early(id);
     }
 
     /// A call gets no answer, because it was cancelled or not sent: it is not open any more.
     pub(super) fn give_up(&mut self, id: &Id, number: u64) {
-        if self.calls.get(id).is_some_and(|call| call.number == number)
+        if self.calls.is_open(id, number)
             && let Some(stream) = self.close_call(id)
         {
             self.streams.end_if_answered(stream);
@@ -243,9 +202,7 @@ impl Router {
 
     /// All calls are answered by an error, but for cancelled ones, and all streams are over.
     pub(super) fn end(&mut self, reason: &str) {
-        let open = self.calls.iter().filter(|(_, call)| !call.is_cancelled);
-        let ids: Vec<_> = open.map(|(id, _)| id.clone()).collect();
-        for id in ids {
+        for id in self.calls.awaited() {
             self.answer(&id, &error_text(id.text(), code::SERVER, reason).into());
         }
         self.streams.end();
@@ -259,14 +216,9 @@ impl Router {
     }
 
     fn close_call(&mut self, id: &Id) -> Option<StreamId> {
-        let call = self.calls.remove(id)?;
-        if let Some(token) = call.token
-            && self.tokens.get(&token) == Some(&call.stream)
-        {
-            self.tokens.remove(&token);
-        }
-        self.streams.remove_call(call.stream);
-        Some(call.stream)
+        let stream = self.calls.close(id)?;
+        self.streams.remove_call(stream);
+        Some(stream)
     }
 
     fn send_what_waits(&mut self, stream: StreamId) {

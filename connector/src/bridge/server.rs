@@ -10,6 +10,7 @@ use crate::bridge::sessions::Sessions;
 use crate::bridge::shared::Shared;
 use crate::bridge::{http_sse, modern};
 use crate::message::{Body, Kind, Message};
+use crate::metadata::PROTOCOL_VERSION;
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName, ORIGIN};
 use hyper::server::conn::http1;
@@ -185,7 +186,7 @@ fn session(headers: &HeaderMap, sessions: &Sessions) -> Result<Rc<Session>, Refu
     let bad = |reason: &str| Refusal::new(StatusCode::BAD_REQUEST, code::SERVER, format!("Bad Request: {reason}"));
     let id = headers.get(SESSION_ID).ok_or_else(|| bad(NO_SESSION))?;
     let session = id.to_str().ok().and_then(|id| sessions.find(id)).ok_or_else(Refusal::unknown_session)?;
-    match headers.get(modern::PROTOCOL_VERSION) {
+    match headers.get(PROTOCOL_VERSION) {
         Some(version) if !VERSIONS.iter().any(|known| version == known) => {
             let known = VERSIONS.join(", ");
             Err(bad(&format!("Unsupported protocol version (supported versions: {known})")))

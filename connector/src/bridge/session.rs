@@ -2,31 +2,23 @@
 //!
 //! The session's task reads the program until the program ends, the client ends the session, or the session is idle. It does not
 //! read while a stream of the session is full.
-//!
-//! The response to a request is JSON if the answer is the first message and comes soon: that costs Envoy and the filter less than
-//! an event stream of one event. A client that leaves before gets no answer later, because it has no event id.
+
+mod client;
+mod events;
 
 use crate::bridge::event::StreamId;
 use crate::bridge::programs::Programs;
-use crate::bridge::reply::{self, Refusal, Reply, code};
-use crate::bridge::router::{CALLS, ID_BYTES, NotOpened, Opened, Reader, Router};
+use crate::bridge::router::Router;
 use crate::bridge::sessions::Sessions;
-use crate::message::{Id, Kind, Message, Place};
-use crate::program::{Gone, HowItEnded, Input, Line, Output, Program};
-use bytes::Bytes;
-use hyper::StatusCode;
-use hyper::body::{Body, Frame};
+use crate::message::{Id, Kind, Message};
+use crate::program::{HowItEnded, Input, Line, Output, Program};
+pub(super) use events::SessionEvents;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
-use tokio::task::spawn_local;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
 /// One session.
@@ -91,10 +83,10 @@ impl Session {
     }
 
     /// A session whose messages all go to one stream, as in HTTP+SSE.
-    pub(super) fn with_one_stream(slot: OwnedSemaphorePermit, cancelled: Duration) -> (Rc<Self>, Events) {
+    pub(super) fn with_one_stream(slot: OwnedSemaphorePermit, cancelled: Duration) -> (Rc<Self>, SessionEvents) {
         let (router, reader) = Router::plain();
         let session = Rc::new(Self::with(router, Some(reader.stream), slot, cancelled));
-        (session.clone(), Events { session, reader })
+        (session.clone(), SessionEvents { session, reader })
     }
 
     fn with(router: Router, stream: Option<StreamId>, slot: OwnedSemaphorePermit, cancelled: Duration) -> Self {
@@ -229,155 +221,8 @@ impl Session {
         self.stop_reason.replace(reason.to_owned());
         self.stop.notify_one();
     }
-
-    /// Messages of the client. `first` is how long the first message for a response is waited for: if it is the answer to the
-    /// only request, the response is JSON. Without it the response is an event stream at once.
-    pub(super) async fn post(
-        self: &Rc<Self>,
-        messages: Vec<Message>,
-        first: Option<Duration>,
-    ) -> Result<Reply, Refusal> {
-        self.used.set(Instant::now());
-        if let Some(stream) = self.stream {
-            let opened = self.router.borrow_mut().call(&messages, stream)?;
-            self.send_calls(&messages, opened).await.map_err(|Gone| Refusal::unknown_session())?;
-            return Ok(reply::text(StatusCode::ACCEPTED, "Accepted"));
-        }
-        if messages.iter().any(|message| matches!(message.kind(), Kind::Request(..))) {
-            let (reader, opened) = self.router.borrow_mut().post(&messages)?;
-            let events = Events { session: self.clone(), reader };
-            // If the program is gone, the stream gets errors as answers.
-            let _ = self.send_calls(&messages, opened).await;
-            if let Some(limit) = first {
-                // A message that does not come in time comes on the stream.
-                let _ = timeout(limit, events.first()).await;
-                if let Some(answer) = events.take_answer() {
-                    return Ok(reply::json(StatusCode::OK, answer));
-                }
-            }
-            return Ok(reply::events(events));
-        }
-        self.send(&messages).await.map_err(|Gone| Refusal::unknown_session())?;
-        Ok(reply::empty(StatusCode::ACCEPTED))
-    }
-
-    /// Writes messages to the program.
-    pub(super) async fn send(self: &Rc<Self>, messages: &[Message]) -> Result<(), Gone> {
-        self.send_calls(messages, Vec::new()).await
-    }
-
-    /// Writes messages to the program, among them the calls that were opened for them. If the future is dropped, because the client
-    /// left, calls that the program will not see are not open any more.
-    async fn send_calls(self: &Rc<Self>, messages: &[Message], opened: Vec<Opened>) -> Result<(), Gone> {
-        let mut unsent = Unsent { session: self, calls: opened.into() };
-        let sent = self.send_each(messages, &mut unsent).await;
-        if sent.is_err() {
-            // The end of the session answers them.
-            unsent.calls.clear();
-            self.gone.notify_one();
-        }
-        sent
-    }
-
-    async fn send_each(self: &Rc<Self>, messages: &[Message], unsent: &mut Unsent<'_>) -> Result<(), Gone> {
-        let input = self.input.borrow().clone().ok_or(Gone)?;
-        for message in messages {
-            let begun = input.begin(message.text()).await?;
-            if matches!(message.kind(), Kind::Request(..)) {
-                unsent.calls.pop_front();
-            }
-            self.router.borrow_mut().answered(message);
-            if message.method() == Some("notifications/cancelled") {
-                self.cancelled(message);
-            }
-            begun.written().await?;
-        }
-        Ok(())
-    }
-
-    /// A program need not answer a cancelled request.
-    fn cancelled(self: &Rc<Self>, message: &Message) {
-        let Some(id) = message.value(Place::CancelledRequest) else { return };
-        let Some(number) = self.router.borrow_mut().cancel(&id) else { return };
-        let session = self.clone();
-        spawn_local(async move {
-            sleep(session.cancelled).await;
-            session.router.borrow_mut().give_up(&id, number);
-        });
-    }
-
-    /// A stream for what the program sends unasked, or the rest of a stream that broke.
-    pub(super) fn get(self: &Rc<Self>, last_event: Option<&str>) -> Reply {
-        self.used.set(Instant::now());
-        let reader = self.router.borrow_mut().get(last_event);
-        reply::events(Events { session: self.clone(), reader })
-    }
-}
-
-/// Calls whose lines were not given to the program yet, in their order.
-struct Unsent<'s> {
-    session: &'s Session,
-    calls: VecDeque<Opened>,
-}
-
-impl Drop for Unsent<'_> {
-    fn drop(&mut self) {
-        for Opened { id, number } in self.calls.drain(..) {
-            self.session.router.borrow_mut().give_up(&id, number);
-        }
-    }
-}
-
-impl From<NotOpened> for Refusal {
-    fn from(not_opened: NotOpened) -> Self {
-        match not_opened {
-            NotOpened::Duplicate(id) => Self::invalid("a request with this id is open").of(id.text()),
-            NotOpened::TooLong => Self::invalid(&format!("an id or progress token of more than {ID_BYTES} bytes")),
-            NotOpened::TooMany(id) => {
-                let reason = format!("{CALLS} requests of this session are open");
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, code::SERVER, reason).of(id.text())
-            }
-        }
-    }
 }
 
 fn is_answer_to(request: &Id, message: &Message) -> bool {
     matches!(message.kind(), Kind::Result(id) | Kind::Error(Some(id)) if id == request)
-}
-
-/// The body of a stream of a session.
-pub(super) struct Events {
-    pub(super) session: Rc<Session>,
-    reader: Reader,
-}
-
-// === impl Events ===
-
-impl Events {
-    /// Waits for the first message, or the end.
-    async fn first(&self) {
-        poll_fn(|context| self.session.router.borrow_mut().poll_first(self.reader, context)).await;
-    }
-
-    /// The answer, if it is the only message and no other will come.
-    fn take_answer(&self) -> Option<Bytes> {
-        self.session.router.borrow_mut().take_answer(self.reader)
-    }
-}
-
-impl Body for Events {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let next = self.session.router.borrow_mut().poll_next(self.reader, context);
-        next.map(|event| event.map(|event| Ok(Frame::data(event))))
-    }
-}
-
-impl Drop for Events {
-    fn drop(&mut self) {
-        self.session.router.borrow_mut().leave(self.reader);
-        self.session.used.set(Instant::now());
-    }
 }

@@ -4,7 +4,7 @@ use crate::bridge::Settings;
 use crate::bridge::programs::Programs;
 use crate::bridge::reply::{self, Refusal, Reply, SESSION_ID, code};
 use crate::bridge::router::{ID_BYTES, NotOpened};
-use crate::bridge::session::{Events, Initialized, Session};
+use crate::bridge::session::{Initialized, Session, SessionEvents};
 use crate::message::{Id, Kind, Message, Place};
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -84,7 +84,7 @@ impl Sessions {
     }
 
     /// Opens a session of HTTP+SSE. Its program starts when its `initialize` comes. Without it the session is soon over.
-    pub(super) async fn open(self: &Rc<Self>) -> Option<Events> {
+    pub(super) async fn open(self: &Rc<Self>) -> Option<SessionEvents> {
         let slot = self.slot().await?;
         let (session, events) = Session::with_one_stream(slot, self.programs.times.cancelled);
         self.table.borrow_mut().insert(session.id.clone(), session.clone());

@@ -8,6 +8,7 @@ mod http_sse;
 mod legacy;
 mod modern;
 mod operator;
+mod sessions;
 mod streams;
 
 use super::{Bridge, Settings, TIMES, Times};
@@ -62,7 +63,7 @@ fn is_running(pid: &str) -> bool {
 
 /// Waits until a condition holds.
 async fn until(mut condition: impl AsyncFnMut() -> bool) {
-    let limit = tokio::time::Instant::now() + Duration::from_secs(20);
+    let limit = tokio::time::Instant::now() + Duration::from_secs(120);
     while !condition().await {
         assert!(tokio::time::Instant::now() < limit);
         tokio::time::sleep(Duration::from_millis(10)).await;

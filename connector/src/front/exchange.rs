@@ -8,6 +8,7 @@ use super::open::OpenRequest;
 use super::server::Server;
 use super::stream::{follow, listen};
 use crate::message::{Body, Id, Kind, Message, Place, one_line};
+use crate::metadata::encoded;
 use bytes::Bytes;
 use hyper::header::HeaderMap;
 use hyper::{Method, StatusCode};
@@ -76,7 +77,12 @@ fn is_cancelled_here(server: &Server, message: &Message) -> bool {
 fn headers_of(server: &Server, message: &Message, headers_at_once: bool) -> HeaderMap {
     if let Some(version) = message.protocol_version() {
         let mut headers = modern(message, &version);
-        server.tools.borrow().add_headers(message, &mut headers);
+        // An argument that stands twice is the server's to refuse.
+        for (name, value) in server.tools.borrow().headers(message).unwrap_or_default() {
+            if let Some(value) = value.and_then(|value| encoded(&value)) {
+                headers.insert(name.clone(), value);
+            }
+        }
         return headers;
     }
     let session = if message.method() == Some("initialize") { Session::default() } else { server.session() };

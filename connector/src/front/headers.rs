@@ -4,15 +4,11 @@
 //! ("Request Metadata"): `MCP-Protocol-Version`, `Mcp-Method`, `Mcp-Name`, and no session.
 
 use crate::message::Message;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::metadata::{METHOD, NAME, PROTOCOL_VERSION, encoded, name_of};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-const METHOD: HeaderName = HeaderName::from_static("mcp-method");
-const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
 const ACCEPTED: &str = "application/json, text/event-stream";
 
@@ -56,13 +52,7 @@ pub(super) fn modern(message: &Message, version: &str) -> HeaderMap {
             headers.insert(name, value);
         }
     }
-    let name = match method {
-        "tools/call" | "prompts/get" => message.param("name"),
-        "resources/read" => message.param("uri"),
-        "tasks/get" | "tasks/update" | "tasks/cancel" => message.param("taskId"),
-        _ => None,
-    };
-    if let Some(name) = name.and_then(|name| encoded(&name)) {
+    if let Some(name) = name_of(message).and_then(|name| encoded(&name)) {
         headers.insert(NAME, name);
     }
     with_content(headers, ACCEPTED)
@@ -74,20 +64,9 @@ fn with_content(mut headers: HeaderMap, accept: &'static str) -> HeaderMap {
     headers
 }
 
-/// A value as `Mcp-Name` and `Mcp-Param-*` carry it ("Value Encoding"): plain if it can be, else as Base64.
-pub(super) fn encoded(value: &str) -> Option<HeaderValue> {
-    let is_printable = value.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
-    let has_outer_space = value.starts_with(' ') || value.ends_with(' ');
-    let looks_encoded = value.starts_with("=?base64?") && value.ends_with("?=");
-    if is_printable && !has_outer_space && !looks_encoded {
-        return HeaderValue::from_str(value).ok();
-    }
-    HeaderValue::from_str(&format!("=?base64?{}?=", STANDARD.encode(value))).ok()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Session, encoded, modern};
+    use super::{Session, modern};
     use crate::message::Message;
     use bytes::Bytes;
     use hyper::header::HeaderMap;
@@ -95,21 +74,6 @@ mod tests {
     fn modern_headers(method: &str, params: &str) -> HeaderMap {
         let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
         modern(&Message::read(&Bytes::from(text)).unwrap(), "2026-07-28")
-    }
-
-    #[test]
-    fn values_are_encoded_as_in_the_examples_of_the_specification() {
-        let cases = [
-            ("us-west1", "us-west1"),
-            ("", ""),
-            ("Hello, 世界", "=?base64?SGVsbG8sIOS4lueVjA==?="),
-            (" padded ", "=?base64?IHBhZGRlZCA=?="),
-            ("line1\nline2", "=?base64?bGluZTEKbGluZTI=?="),
-            ("=?base64?literal?=", "=?base64?PT9iYXNlNjQ/bGl0ZXJhbD89?="),
-        ];
-        for (value, expected) in cases {
-            assert_eq!(encoded(value).unwrap(), expected, "{value}");
-        }
     }
 
     #[test]

@@ -5,5 +5,6 @@ mod peer;
 mod failures;
 mod legacy;
 mod modern;
+mod order;
 mod pipes;
 mod streams;

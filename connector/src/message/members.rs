@@ -24,16 +24,33 @@ impl<const N: usize> Default for Members<N> {
     }
 }
 
+/// What was found under one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Slot {
+    Missing,
+    /// The byte range of its value.
+    Once(Range<usize>),
+    Twice,
+}
+
 /// Finds the named members, within `text`.
 ///
 /// # Errors
 ///
 /// `text` is not exactly one JSON object.
 pub(super) fn members<const N: usize>(text: &str, names: [&'static str; N]) -> serde_json::Result<Members<N>> {
+    let mut slots = [const { Slot::Missing }; N];
+    search(text, &names, &mut slots)?;
+    let twice = slots.iter().zip(names).filter(|(slot, _)| **slot == Slot::Twice).map(|(_, name)| name).next_back();
+    let found = slots.map(|slot| if let Slot::Once(range) = slot { Some(range) } else { None });
+    Ok(Members { found, twice })
+}
+
+/// The same, for any number of names. Each has a slot.
+pub(super) fn search(text: &str, names: &[&str], slots: &mut [Slot]) -> serde_json::Result<()> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let found = json.deserialize_map(Search { text, names })?;
-    json.end()?;
-    Ok(found)
+    json.deserialize_map(Search { text, names, slots })?;
+    json.end()
 }
 
 /// The items of an array. `None`: there are more than `most`.
@@ -81,43 +98,35 @@ pub(super) fn range_in(text: &str, part: &str) -> Range<usize> {
     start..start + part.len()
 }
 
-struct Search<'t, const N: usize> {
+struct Search<'t, 'n> {
     text: &'t str,
-    names: [&'static str; N],
+    names: &'n [&'n str],
+    slots: &'n mut [Slot],
 }
 
 // === impl Search ===
 
-impl<'t, const N: usize> Visitor<'t> for Search<'t, N> {
-    type Value = Members<N>;
+impl<'t> Visitor<'t> for Search<'t, '_> {
+    type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a JSON object")
     }
 
     fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut ranges = [const { None }; N];
-        let mut is_twice = [false; N];
-        while let Some(place) = map.next_key_seed(Place(&self.names))? {
+        while let Some(place) = map.next_key_seed(Place(self.names))? {
             let value = map.next_value::<&RawValue>()?;
-            let Some(place) = place else { continue };
-            if let (Some(slot), Some(is_twice)) = (ranges.get_mut(place), is_twice.get_mut(place)) {
-                *is_twice = slot.replace(range_in(self.text, value.get())).is_some() || *is_twice;
+            if let Some(slot) = place.and_then(|place| self.slots.get_mut(place)) {
+                let range = range_in(self.text, value.get());
+                *slot = if *slot == Slot::Missing { Slot::Once(range) } else { Slot::Twice };
             }
         }
-        let mut members = Members { found: ranges, twice: None };
-        for ((slot, name), is_twice) in members.found.iter_mut().zip(self.names).zip(is_twice) {
-            if is_twice {
-                *slot = None;
-                members.twice = Some(name);
-            }
-        }
-        Ok(members)
+        Ok(())
     }
 }
 
 /// Reads a name and returns its place among the names that are looked for.
-struct Place<'n>(&'n [&'static str]);
+struct Place<'n>(&'n [&'n str]);
 
 // === impl Place ===
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 /// No test waits longer for anything.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(120);
 const LINE_BYTES: usize = 1_000_000;
 
 fn run<T>(test: impl Future<Output = T>) -> T {

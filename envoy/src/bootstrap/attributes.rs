@@ -4,7 +4,6 @@
 //! Most values come from the filter state that the filter writes. Request headers and bodies are not exported. Envoy leaves out
 //! an attribute of a span whose value is absent or empty; in a log an absent value is `-`.
 
-use crate::endpoint::EndpointHost;
 use crate::environment::Settings;
 
 /// Attributes that are one key of the filter state.
@@ -70,13 +69,10 @@ pub(super) const SPAN_NAME: &str = r#"%COALESCE({"operators":[{"command":"FILTER
 /// Attributes of a span, each with its format.
 pub(super) fn of_spans(settings: &Settings) -> Vec<(&'static str, String)> {
     // A program has no address.
-    let address = settings.upstream.endpoint().map(|endpoint| {
-        let host = match &endpoint.host {
-            EndpointHost::Name(name) => name.clone(),
-            EndpointHost::Address(address) => address.to_string(),
-        };
-        [("server.address", host), ("server.port", endpoint.port.to_string())]
-    });
+    let address = settings
+        .upstream
+        .endpoint()
+        .map(|endpoint| [("server.address", endpoint.host_text()), ("server.port", endpoint.port.to_string())]);
     let state = FILTER_STATE.iter().map(|&(name, key)| (name, format!("%FILTER_STATE(wasm.{key}:PLAIN)%")));
     let formats = CHOICES.iter().chain(CONNECTION).map(|&(name, format)| (name, format.to_owned()));
     state.chain(formats).chain(address.into_iter().flatten()).collect()

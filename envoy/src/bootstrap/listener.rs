@@ -106,7 +106,8 @@ fn connection_manager(settings: &Settings, machine: Machine) -> Value {
     });
     let redirects = settings.upstream.rewrites_host().then(notice::of_redirects);
     let connections = settings.upstream.is_https().then(notice::of_connections);
-    let logs = redirects.into_iter().chain(connections).chain(telemetry::access_log(settings));
+    let answers = endpoint.map(|_| notice::of_answers());
+    let logs = redirects.into_iter().chain(connections).chain(answers).chain(telemetry::access_log(settings));
     let logs: Vec<_> = logs.chain(audit::logs(settings)).collect();
     set(&mut manager, "access_log", logs);
     telemetry::extend(&mut manager, settings);

@@ -3,6 +3,7 @@
 //! Envoy's own text is appended where it adds detail. The reason why a certificate is refused is reported to the operator
 //! only (`notices`).
 
+use crate::endpoint::Scheme;
 use crate::environment::{Server, Settings};
 use crate::machine::Machine;
 use serde_json::{Value, json};
@@ -24,7 +25,9 @@ pub(super) fn config(settings: &Settings, machine: Machine) -> Value {
     let unresolved = format!("cannot connect to {server}: its name has no address");
     let closed = format!("{server} closed the connection before it answered");
     let full = format!("too many requests at once: this machine's limit of open files allows {}", machine.connections);
-    let framing = format!("the response of {name} is not HTTP that Envoy accepts (docs/limits.md)");
+    let is_plain = upstream.endpoint().is_some_and(|endpoint| endpoint.scheme == Scheme::Http);
+    let tls = if is_plain { "; if the server speaks TLS, MCP_UPSTREAM_URL must begin with https://" } else { "" };
+    let framing = format!("the response of {name} is not HTTP that Envoy accepts (docs/limits.md){tls}");
     let texts = [
         (["UT"], timeout, false),
         (["UH"], unresolved, false),

@@ -23,7 +23,9 @@ use crate::machine::Machine;
 use serde_json::{Value, json};
 
 pub(crate) use listener::HTTP_STAT_PREFIX;
-pub(crate) use notice::{CONNECT as CONNECT_NOTICE, PROXY as PROXY_NOTICE, REDIRECT as REDIRECT_NOTICE};
+pub(crate) use notice::{
+    CONNECT as CONNECT_NOTICE, FIRST_ANSWERS_KEY, PROXY as PROXY_NOTICE, REDIRECT as REDIRECT_NOTICE,
+};
 pub(crate) use probe::READY_KEY;
 pub(crate) use tunnel::AUTHORIZATION_VARIABLE;
 

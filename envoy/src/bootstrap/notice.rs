@@ -14,6 +14,9 @@ pub(crate) const PROXY: &str = "proxy";
 /// First word of a line about a failed connection to the server; then Envoy's response code details and its reason.
 pub(crate) const CONNECT: &str = "connect";
 
+/// Key of the lowest status of which each answer has a line.
+pub(crate) const FIRST_ANSWERS_KEY: &str = "sidecar.first_answers";
+
 /// A line for each redirect.
 pub(super) fn of_redirects() -> Value {
     let status = |operator: &str, status: u32| {
@@ -41,14 +44,40 @@ pub(super) fn of_connections() -> Value {
     )
 }
 
+/// A line, in JSON, for each POST until one has succeeded, and later for each 403 and 421. The launcher changes the runtime key
+/// at the first success. A path has its query here.
+pub(super) fn of_answers() -> Value {
+    let status = |operator: &str, status: u32, key: &str| json!({"status_code_filter": {"comparison": {"op": operator, "value": {"default_value": status, "runtime_key": key}}}});
+    let post = json!({"header_filter": {"header": {"name": ":method", "string_match": {"exact": "POST"}}}});
+    let first = status("GE", 200, FIRST_ANSWERS_KEY);
+    let refused = [403, 421].map(|number| status("EQ", number, "sidecar.refused"));
+    let statuses = json!({"or_filter": {"filters": [first, refused[0], refused[1]]}});
+    let format = json!({"json_format": {
+        "status": "%RESPONSE_CODE%",
+        "flags": "%RESPONSE_FLAGS%",
+        "path": "%REQ(:PATH)%",
+        "host": "%REQ(:AUTHORITY)%",
+        "origin": "%REQ(ORIGIN)%",
+        "content_type": "%RESP(CONTENT-TYPE)%",
+        "location": "%RESP(LOCATION)%",
+        // Only whether there is one.
+        "authenticate": "%RESP(WWW-AUTHENTICATE):1%",
+    }});
+    log_with(&format, &json!({"and_filter": {"filters": [post, statuses]}}))
+}
+
 fn log(line: &str, filter: &Value) -> Value {
+    log_with(&json!({"text_format_source": {"inline_string": format!("{line}\n")}}), filter)
+}
+
+fn log_with(format: &Value, filter: &Value) -> Value {
     json!({
         "name": "envoy.access_loggers.file",
         "filter": filter,
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
             "path": PATH,
-            "log_format": {"text_format_source": {"inline_string": format!("{line}\n")}},
+            "log_format": format,
         },
     })
 }

@@ -14,6 +14,7 @@ mod tests;
 mod unknown_variables;
 mod upstream;
 
+use crate::demo::DemoOptions;
 use crate::endpoint::Endpoint;
 use crate::envoy_binary::EnvoyBinary;
 use crate::filter_plugin::FilterPlugin;
@@ -41,6 +42,8 @@ pub struct CommandLine {
     pub environment: Vec<(OsString, OsString)>,
     /// Whether this process serves MCP on its standard input and output.
     pub is_stdio: bool,
+    /// The demo, if this process is one.
+    pub demo: Option<DemoOptions>,
 }
 
 /// All settings of the sidecar.
@@ -58,6 +61,8 @@ pub struct Settings {
     pub free_ports: FreePorts,
     /// Whether this process serves MCP on its standard input and output.
     pub is_stdio: bool,
+    /// The demo, if this process is one.
+    pub demo: Option<DemoOptions>,
     /// Number of Envoy's workers.
     pub concurrency: u32,
     /// Envoy's log level.
@@ -147,12 +152,14 @@ impl Settings {
     /// All problems, in the order of docs/settings.md's table.
     pub fn read(lookup: Lookup<'_>, command_line: &CommandLine) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader::new(lookup);
-        let is_stdio = command_line.is_stdio;
+        let CommandLine { is_stdio, demo, .. } = *command_line;
+        // On this machine alone, and on free ports.
+        let is_local = is_stdio || demo.is_some();
         let upstream = reader.upstream(command_line);
         let name = reader.server_name();
-        let listener = SocketAddr::new(reader.address("HOST", is_stdio), reader.port("PORT", 4000, is_stdio));
-        let probe = SocketAddr::new(reader.address("PROBE_HOST", is_stdio), reader.port("PROBE_PORT", 9902, is_stdio));
-        let admin_port = reader.port("ADMIN_PORT", 9901, is_stdio);
+        let listener = SocketAddr::new(reader.address("HOST", is_local), reader.port("PORT", 4000, is_local));
+        let probe = SocketAddr::new(reader.address("PROBE_HOST", is_local), reader.port("PROBE_PORT", 9902, is_local));
+        let admin_port = reader.port("ADMIN_PORT", 9901, is_local);
         let free_ports = FreePorts::new(listener, probe, admin_port);
         reader.refuse_collisions(upstream.as_ref(), listener, probe, admin_port);
         let concurrency = reader.number(
@@ -182,6 +189,7 @@ impl Settings {
                     admin_port,
                     free_ports,
                     is_stdio,
+                    demo,
                     concurrency,
                     log_level,
                     plugin,

@@ -5,6 +5,7 @@ use crate::endpoint::Endpoint;
 use crate::envoy_binary::EnvoyBinary;
 use crate::file_sd::refused_file_sd;
 use crate::filter_plugin::{self, Overrides};
+use crate::ports::ADDRESS;
 use crate::problem::Problem;
 use crate::temporary;
 use serde_json::Map;
@@ -14,7 +15,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 const PORT: &str = "a port from 1 to 65535";
-const ADDRESS: &str = "an IP address of this machine, such as 0.0.0.0, 127.0.0.1 or ::";
 const MODULE: &str = "the path of mcp_observability.wasm";
 const SERVER_NAME: &str = "1 to 64 characters of A-Za-z0-9_.-";
 

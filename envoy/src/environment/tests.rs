@@ -94,7 +94,11 @@ fn otlp_protocol_follows_variable_or_port() {
 fn problem_names_variable_value_and_what_is_allowed() {
     let cases = [
         ("MCP_UPSTREAM_URL", "", "missing; allowed: an http:// or https:// URL"),
-        ("MCP_UPSTREAM_URL", "weather", "\"weather\" is not an http:// or https:// URL; allowed:"),
+        (
+            "MCP_UPSTREAM_URL",
+            "weather",
+            "\"weather\" is not an http:// or https:// URL: write \"http://weather\", or https://; allowed:",
+        ),
         ("MCP_UPSTREAM_URL", "http://weather:0", "port 0"),
         ("MCP_UPSTREAM_URL", "http://a\"b/", "\"http://a\\\"b/\" has an invalid host name"),
         ("MCP_UPSTREAM_URL", "http://localhost:4000", "the sidecar's own PORT"),

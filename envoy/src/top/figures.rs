@@ -76,6 +76,11 @@ impl Outcomes {
         Self { ended: self.ended.iter().map(|(key, now)| (key.clone(), increase(key, *now))).collect() }
     }
 
+    /// Operations by status and error type.
+    pub(super) fn ended(&self) -> impl Iterator<Item = (&(String, String), &f64)> {
+        self.ended.iter()
+    }
+
     /// All operations.
     pub(super) fn total(&self) -> f64 {
         sum(self.ended.values().copied())
@@ -104,6 +109,12 @@ impl Tool {
         self.results += other.results;
         self.result_bytes += other.result_bytes;
         self.definition = self.definition.max(other.definition);
+    }
+
+    /// Whether the histograms have all calls.
+    pub(super) fn has_all_durations(&self) -> bool {
+        let calls = self.calls.total();
+        self.durations.total() >= calls && self.results >= calls
     }
 
     /// Mean size of a result in bytes; `None` without results.

@@ -28,11 +28,16 @@ impl Histogram {
         }
     }
 
+    /// All observations.
+    pub(super) fn total(&self) -> f64 {
+        self.up_to.values().copied().fold(0.0, f64::max)
+    }
+
     /// A quantile in microseconds, linear inside its bucket as Prometheus computes it; `None` without observations.
     ///
     /// The last bucket has no upper bound, so the result is at most its lower bound.
     pub(super) fn quantile(&self, share: f64) -> Option<f64> {
-        let rank = share * self.up_to.values().copied().fold(0.0, f64::max);
+        let rank = share * self.total();
         if rank <= 0.0 {
             return None;
         }

@@ -98,7 +98,7 @@ fn show(
 }
 
 /// What is known of each URL.
-struct Urls(Vec<UrlState>);
+pub(super) struct Urls(Vec<UrlState>);
 
 struct UrlState {
     url: String,
@@ -110,7 +110,7 @@ struct UrlState {
 // === impl Urls ===
 
 impl Urls {
-    fn new(sources: &[Source]) -> Self {
+    pub(super) fn new(sources: &[Source]) -> Self {
         let state = |source: &Source| UrlState { url: source.url.clone(), recent: Recent::default(), problem: None };
         Self(sources.iter().map(state).collect())
     }
@@ -122,7 +122,7 @@ impl Urls {
         }
     }
 
-    fn take(&mut self, now: Instant, position: usize, page: Result<Figures, String>) {
+    pub(super) fn take(&mut self, now: Instant, position: usize, page: Result<Figures, String>) {
         let Some(state) = self.0.get_mut(position) else { return };
         state.problem = match page {
             Ok(figures) => {
@@ -134,7 +134,7 @@ impl Urls {
     }
 
     /// The sum of all URLs. One that does not answer any more keeps its totals, and its problem says from when they are.
-    fn view(&self, now: Instant) -> View {
+    pub(super) fn view(&self, now: Instant) -> View {
         let mut view = View::default();
         let mut activity = Activity::default();
         for state in &self.0 {

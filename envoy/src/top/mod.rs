@@ -2,7 +2,7 @@
 //!
 //! It reads pages of metrics and nothing else: `fetch` gets a page, `parse` reads its samples, `figures` and `histogram` add
 //! them up, `recent` keeps what happened in the last minute, `words`, `rows` and `table` turn it into text, `live` and
-//! `screen` show it in a terminal.
+//! `screen` show it in a terminal, `watch` is for the command `demo`.
 //!
 //! **What this does not do:** figures of a time before the command started, except totals since Envoy started; TLS; other
 //! families than those of the table (`/metrics` has them all). Cost: one page per URL every two seconds.
@@ -17,9 +17,11 @@ mod rows;
 mod screen;
 mod table;
 mod text;
+mod watch;
 mod words;
 
 pub use rows::Column;
+pub(crate) use watch::{Counts, Watch};
 
 use crate::console::print_error;
 use fetch::Source;
@@ -157,9 +159,9 @@ fn pages(sources: &[Source]) -> Vec<Result<String, String>> {
     })
 }
 
-/// The table and the words under it, as `--once` prints them.
+/// The table and the words under it, as `--once` prints them. Rates need two pages.
 fn once(view: &View, order: Column, width: usize) -> String {
-    let table = Table::fit(rows::rows(view, order), width, false);
+    let table = Table::fit(rows::rows(view, order), width, view.activity.is_some());
     let mut lines = Vec::new();
     if table.lines().len() > 0 {
         lines.extend([table.header(), table.rule()]);

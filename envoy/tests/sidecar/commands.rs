@@ -104,7 +104,8 @@ fn addresses_are_printed_at_the_start() {
 fn unreachable_server_and_unknown_variable_are_reported() {
     let variables = [("MCP_UPSTREAM_TIMEOUT", "5")];
     let (sidecar, lines) = Sidecar::spawn("http://127.0.0.1:9/mcp", &variables);
-    let waiting = "waiting  http://127.0.0.1:9/mcp does not accept connections yet";
+    let waiting = "waiting  http://127.0.0.1:9/mcp does not accept connections yet (Connection refused). Start the server on \
+                   port 9, or correct MCP_UPSTREAM_URL";
     assert!(lines.iter().any(|line| line.starts_with(waiting)));
     let unknown = "MCP_UPSTREAM_TIMEOUT: is not a setting and is ignored; did you mean MCP_UPSTREAM_TIMEOUT_MS?";
     assert!(sidecar.errors().contains(unknown));

@@ -44,9 +44,7 @@ fn certificate_of_another_authority_is_refused_and_reported() {
     let sidecar = Sidecar::start(&url, &[("MCP_UPSTREAM_CA_FILE", other.ca_file.to_str().unwrap())]);
     assert_eq!(seen(&sidecar), Err(503));
     until("the health check fails as well", || sidecar.probe("/health") == 503);
-    let report =
-        format!("mcp-sidecar: MCP_UPSTREAM_URL: the TLS handshake with {url}/ fails: CERTIFICATE_VERIFY_FAILED");
-    until("the reason is reported", || sidecar.errors().contains(&report));
+    until("the reason is reported", || sidecar.errors().contains("(CERTIFICATE_VERIFY_FAILED"));
 }
 
 #[test]

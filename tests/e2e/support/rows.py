@@ -46,12 +46,24 @@ def play(row: Row, sidecar: Sidecar, command: Callable[[str], list[str]]) -> Led
     except AssertionError as error:
         raise AssertionError(f"{error}\nwhat passed:\n{ledger.transcript()}") from None
     assert client.returncode == 0, client.stderr[-3000:]
-    assert client_outcomes(client.stdout) == told(row)
     account = Expected(sidecar.server_name)
     account.ledger(ledger)
-    assert account.operations == outcomes(row)
-    assert differing(account, family_totals(row)) == []
+    lines = [
+        *unequal(told(row), client_outcomes(client.stdout), "client"),
+        *unequal(outcomes(row), account.operations, "bytes"),
+        *differing(account, family_totals(row)),
+    ]
+    assert not lines, "\n".join([*lines, "what passed:", ledger.transcript()])
     return ledger
+
+
+def unequal(table: Outcomes, found: Outcomes, where: str) -> list[str]:
+    """The operations whose outcomes are not those of the table."""
+    return [
+        f"table {table[entry]}, {where} {found[entry]}: {' '.join(filter(None, entry))}"
+        for entry in sorted(table.keys() | found.keys())
+        if table[entry] != found[entry]
+    ]
 
 
 def client_outcomes(printed: str) -> Outcomes:

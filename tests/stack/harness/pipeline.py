@@ -14,7 +14,7 @@ from .http import answers
 
 INTERVAL_MS = 1000
 # The longest wait on a busy machine. The awaited conditions become true much earlier.
-DEADLINE = 45.0
+DEADLINE = 120.0
 
 
 class Collector:

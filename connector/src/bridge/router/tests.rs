@@ -1,4 +1,7 @@
-use super::{ASKED, CALLS, ID_BYTES, NotOpened, Reader, Routed, Router};
+mod cancelled;
+mod taken_up;
+
+use super::{ASKED, CALLS, Cancelled, ID_BYTES, NotOpened, Reader, Routed, Router};
 use crate::message::{Id, Message};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -55,6 +58,14 @@ fn data(router: &mut Router, reader: Reader) -> Vec<String> {
     read(router, reader).0.into_iter().map(|(_, data)| data).collect()
 }
 
+/// Cancels an open call. Returns its number.
+fn cancel(router: &mut Router, id: u64) -> u64 {
+    match router.cancel(&Id::from(id)) {
+        Cancelled::Open(number) => number,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn has_room(router: &mut Router) -> bool {
     router.poll_room(&mut Context::from_waker(Waker::noop())).is_ready()
 }
@@ -93,9 +104,9 @@ fn duplicate_id_opens_nothing() {
     let one = Id::from(1);
     assert_eq!(router.post(&[call(2, 2), call(1.0, 3)]).unwrap_err(), NotOpened::Duplicate(one.clone()));
     assert_eq!(router.post(&[call(2, 2), call(2, 3)]).unwrap_err(), NotOpened::Duplicate(Id::from(2)));
-    assert_eq!(router.cancel(&Id::from(2)), None);
+    assert_eq!(router.cancel(&Id::from(2)), Cancelled::Early);
     router.route(&result(1));
-    assert_eq!(router.cancel(&one), None);
+    assert_eq!(router.cancel(&one), Cancelled::Early);
     open(&mut router, &[call(1, 1)]);
 }
 
@@ -178,91 +189,6 @@ fn cancel_follows_the_request_of_the_program() {
 }
 
 #[test]
-fn stream_is_taken_up_after_an_event() {
-    let mut router = Router::default();
-    let get = router.get(None);
-    for text in ["a", "b", "c"] {
-        router.route(&log(text));
-    }
-    let (events, _) = read(&mut router, get);
-    router.route(&log("not taken"));
-    router.leave(get);
-    let again = router.get(Some(&events[0].0));
-    assert_eq!(again.stream, get.stream);
-    router.route(&log("live"));
-    let texts = data(&mut router, again);
-    assert_eq!(texts.len(), 4);
-    for (text, part) in texts.iter().zip(["\"b\"", "\"c\"", "not taken", "live"]) {
-        assert!(text.contains(part), "{text}");
-    }
-    assert!(router.poll_next(get, &mut Context::from_waker(Waker::noop())) == Poll::Ready(None));
-}
-
-#[test]
-fn event_that_is_taken_up_again_and_again_comes_once_each_time() {
-    let mut router = Router::default();
-    let mut reader = router.get(None);
-    for text in ["a", "b", "c"] {
-        router.route(&log(text));
-    }
-    let (events, _) = read(&mut router, reader);
-    for is_taken in [true, true, false, true, false, false, true] {
-        router.leave(reader);
-        reader = router.get(Some(&events[0].0));
-        if is_taken {
-            assert_eq!(read(&mut router, reader).0, events[1..]);
-        }
-    }
-    // A reader that has taken none is followed by one that knows more.
-    reader = router.get(Some(&events[0].0));
-    assert_ne!(reader, router.get(Some(&events[1].0)));
-    reader = router.get(Some(&events[1].0));
-    assert_eq!(read(&mut router, reader).0, events[2..]);
-}
-
-#[test]
-fn answer_of_a_call_whose_client_left_is_taken_up() {
-    let mut router = Router::default();
-    router.set_version("2025-11-25");
-    let reader = open(&mut router, &[call(1, 1)]);
-    let (first, _) = read(&mut router, reader);
-    assert_eq!(first[0].1, "");
-    router.leave(reader);
-    assert!(!router.has_readers());
-    router.route(&result(1));
-    let again = router.get(Some(&first[0].0));
-    let (events, is_over) = read(&mut router, again);
-    assert!(is_over && events.len() == 1, "{events:?}");
-    // The last event that the client has is the answer.
-    let none = router.get(Some(&events[0].0));
-    assert_eq!(read(&mut router, none), (Vec::new(), true));
-}
-
-#[test]
-fn later_reader_takes_the_place_of_an_earlier_one() {
-    let mut router = Router::default();
-    let get = router.get(None);
-    router.route(&log("a"));
-    let (events, _) = read(&mut router, get);
-    let again = router.get(Some(&events[0].0));
-    // That the first one is gone is seen late.
-    router.leave(get);
-    router.route(&log("b"));
-    assert_eq!(data(&mut router, again).len(), 1);
-}
-
-#[test]
-fn event_ids_of_nobody_open_a_stream_or_end_at_once() {
-    let mut router = Router::default();
-    for id in ["", "x", "g", "p1", "g-1", "\u{0}", "g99999999999999999999-1"] {
-        let reader = router.get(Some(id));
-        assert!(!read(&mut router, reader).1, "{id}");
-    }
-    let reader = router.get(Some("p77-1"));
-    assert!(read(&mut router, reader).1);
-}
-
-#[test]
 fn program_is_not_read_while_a_stream_is_full() {
     let mut router = Router::default();
     let get = router.get(None);
@@ -302,22 +228,6 @@ fn what_waits_is_bounded_and_the_newest_stays() {
 }
 
 #[test]
-fn cancelled_call_that_is_given_up_is_not_a_later_one() {
-    let mut router = Router::default();
-    let one = Id::from(1);
-    let reader = open(&mut router, &[call(1, 1)]);
-    let number = router.cancel(&one).unwrap();
-    router.route(&result(1));
-    assert!(read(&mut router, reader).1);
-    let later = open(&mut router, &[call(1, 1)]);
-    router.give_up(&one, number);
-    assert!(!read(&mut router, later).1);
-    let number = router.cancel(&one).unwrap();
-    router.give_up(&one, number);
-    assert_eq!(read(&mut router, later), (Vec::new(), true));
-}
-
-#[test]
 fn end_answers_all_calls_and_ends_all_streams() {
     let mut router = Router::default();
     let (call, get) = (open(&mut router, &[call("a", 1)]), router.get(None));
@@ -326,15 +236,6 @@ fn end_answers_all_calls_and_ends_all_streams() {
     let answer: Value = serde_json::from_str(&events[0].1).unwrap();
     assert_eq!((&answer["id"], &answer["error"]), (&json!("a"), &json!({"code": -32000, "message": "why"})));
     assert!(is_over && read(&mut router, get).1);
-}
-
-#[test]
-fn end_answers_no_cancelled_call() {
-    let mut router = Router::default();
-    let reader = open(&mut router, &[call(1, 1)]);
-    router.cancel(&Id::from(1)).unwrap();
-    router.end("why");
-    assert_eq!(read(&mut router, reader), (Vec::new(), true));
 }
 
 #[test]
@@ -362,7 +263,7 @@ fn answer_is_taken_only_if_it_is_the_only_message() {
             router.route(message);
         }
         if is_cancelled {
-            let number = router.cancel(&Id::from(1)).unwrap();
+            let number = cancel(&mut router, 1);
             router.give_up(&Id::from(1), number);
         }
         assert!(router.poll_first(reader, &mut context).is_ready());

@@ -1,8 +1,10 @@
 //! 2026-07-28: one program for all clients.
 
+mod discover;
+mod refused;
+
 use super::client::{Answer, Client, text};
 use super::{Running, is_running, until};
-use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -238,82 +240,6 @@ async fn client_that_does_not_read_loses_its_request_and_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn headers_must_say_what_the_body_says() {
-    let (_running, client) = Running::start(&[], |_, _| {});
-    let good = client.with("mcp-protocol-version", VERSION).with("mcp-method", "tools/call").with("mcp-name", "echo");
-    let message = tool(1, "echo", json!({"text": "a"}), &json!({}));
-    assert_eq!(good.post(&message).await.status, StatusCode::OK);
-    assert_eq!(good.with("mcp-name", "=?base64?ZWNobw==?=").post(&message).await.status, StatusCode::OK);
-    let mut bad = vec![
-        good.with("mcp-protocol-version", "2025-11-25"),
-        good.with("mcp-method", "TOOLS/CALL"),
-        good.with("mcp-name", "other"),
-        good.with("mcp-name", "=?base64?*?="),
-    ];
-    for name in ["mcp-protocol-version", "mcp-method", "mcp-name"] {
-        let mut without = good.clone();
-        without.headers.retain(|(known, _)| *known != name);
-        bad.push(without);
-    }
-    for client in bad {
-        let refused = client.post(&message).await;
-        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{:?}", client.headers);
-        let refused = refused.json().await;
-        assert_eq!((&refused["error"]["code"], &refused["id"]), (&json!(-32020), &json!(1)));
-    }
-}
-
-#[tokio::test]
-async fn what_is_not_of_this_revision_does_not_reach_the_program() {
-    let (_running, client) = Running::start(&[], |_, _| {});
-    let client = client.with("mcp-protocol-version", VERSION);
-    for (message, status, code) in [
-        (json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}), 400, -32602),
-        (json!({"jsonrpc": "2.0", "id": 1, "result": {}}), 400, -32600),
-        (json!([{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}]), 400, -32600),
-        (request(1, "initialize", json!({}), &json!({})), 404, -32601),
-    ] {
-        let refused = client.with("mcp-method", message["method"].as_str().unwrap_or("x")).post(&message).await;
-        assert_eq!(refused.status, status, "{message}");
-        assert_eq!(refused.json().await["error"]["code"], code, "{message}");
-    }
-    let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
-    assert_eq!(client.post(&cancel).await.status, StatusCode::ACCEPTED);
-    for method in [Method::GET, Method::DELETE] {
-        assert_eq!(client.send(method, "").await.status, StatusCode::METHOD_NOT_ALLOWED);
-    }
-    let seen = text(&call(&client, 1, "seen", json!({})).await.last().await);
-    assert_eq!(seen, "[]");
-}
-
-#[tokio::test]
-async fn message_that_programs_read_differently_does_not_reach_the_program() {
-    let (_running, client) = Running::start(&[], |_, _| {});
-    let named = client.with("mcp-protocol-version", VERSION).with("mcp-method", "tools/call").with("mcp-name", "echo");
-    let good = tool("a", "echo", json!({"text": "a"}), &json!({"progressToken": "t"})).to_string();
-    assert_eq!(named.send(Method::POST, good.clone()).await.status, StatusCode::OK);
-    let long = format!("\"progressToken\":\"{}\"", "t".repeat(4096));
-    for (part, other) in [
-        (r#""jsonrpc":"2.0","#, ""),
-        (r#""jsonrpc":"2.0""#, r#""jsonrpc":2.0"#),
-        (r#""progressToken":"t""#, r#""progressToken":"t","progressToken":1"#),
-        (r#""name":"echo""#, r#""name":"echo","name":"pid""#),
-        (r#""name":"echo""#, r#""name":"echo","_meta":{}"#),
-        (r#""name":"echo""#, r#""name":"echo","arguments":{}"#),
-        (r#""progressToken":"t""#, r#""progressToken":true"#),
-        (r#""progressToken":"t""#, r#""progressToken":1e400"#),
-        (r#""progressToken":"t""#, &long),
-    ] {
-        let text = good.replace(part, other);
-        assert_ne!(text, good);
-        let refused = named.send(Method::POST, text).await;
-        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{other:.40}");
-        let refused = refused.json().await;
-        assert_eq!((&refused["error"]["code"], &refused["id"]), (&json!(-32600), &json!("a")), "{other:.40}");
-    }
-}
-
-#[tokio::test]
 async fn number_at_the_program_is_not_known_to_clients() {
     let mut tokens = Vec::new();
     for _ in 0..2 {
@@ -335,94 +261,4 @@ async fn status_follows_from_the_error() {
         assert_eq!(answer.status, status, "{code}");
         assert_eq!(answer.json().await["error"]["code"], code);
     }
-}
-
-#[tokio::test]
-async fn refusal_of_discover_is_remembered_and_the_program_ends() {
-    let (_running, client) = Running::start(&["old-discover"], |_, _| {});
-    let pid = text(&call(&client, 1, "pid", json!({})).await.last().await);
-    for id in [json!(1), json!("a")] {
-        let refused = post(&client, &request(id.clone(), "server/discover", json!({}), &json!({}))).await.json().await;
-        assert_eq!((&refused["id"], &refused["error"]["code"]), (&id, &json!(-32601)));
-        until(async || !is_running(&pid)).await;
-    }
-}
-
-#[tokio::test]
-async fn refusal_that_is_remembered_has_nothing_of_a_client() {
-    let (_running, client) = Running::start(&["old-discover"], |_, _| {});
-    let pid = text(&call(&client, 1, "pid", json!({})).await.last().await);
-    let secret = request(1, "server/discover", json!({"secret": "of one"}), &json!({}));
-    assert_eq!(post(&client, &secret).await.json().await["error"]["data"]["secret"], "of one");
-    until(async || !is_running(&pid)).await;
-    let other = post(&client, &request(2, "server/discover", json!({}), &json!({}))).await;
-    assert_eq!(other.status, StatusCode::BAD_REQUEST);
-    let other = other.json().await;
-    assert_eq!((&other["id"], &other["error"]["code"]), (&json!(2), &json!(-32601)));
-    assert_eq!(other["error"]["data"].get("secret"), None, "{other}");
-}
-
-#[tokio::test]
-async fn program_that_is_of_an_older_revision_by_what_it_was_sent_is_started_again() {
-    let (_running, client) = Running::start(&[], |_, _| {});
-    let pid = text(&call(&client, 1, "pid", json!({})).await.last().await);
-    call(&client, 1, "pin", json!({})).await.last().await;
-    let discover = request(2, "server/discover", json!({}), &json!({}));
-    assert_eq!(post(&client, &discover).await.status, StatusCode::BAD_REQUEST);
-    until(async || !is_running(&pid)).await;
-    assert_eq!(post(&client, &discover).await.status, StatusCode::OK);
-}
-
-#[tokio::test]
-async fn refusal_that_the_client_is_to_blame_for_is_not_remembered() {
-    let (_running, client) = Running::start(&[], |_, _| {});
-    let bad = json!({"io.modelcontextprotocol/clientInfo": 5});
-    let refused = post(&client, &request(1, "server/discover", json!({}), &bad)).await;
-    assert_eq!(
-        (refused.status, refused.json().await["error"]["code"].clone()),
-        (StatusCode::BAD_REQUEST, json!(-32602))
-    );
-    for _ in 0..3 {
-        let good = post(&client, &request(1, "server/discover", json!({}), &json!({}))).await;
-        assert_eq!(good.status, StatusCode::OK);
-    }
-}
-
-#[tokio::test]
-async fn headers_that_repeat_arguments_are_checked() {
-    let (_running, client) = Running::start(&[], |_, _| {});
-    let message = tool(1, "echo", json!({"text": "a", "count": 42}), &json!({}));
-    let client = client.with("mcp-protocol-version", VERSION);
-    let echo = client.with("mcp-method", "tools/call").with("mcp-name", "echo");
-    // The schema is not known yet.
-    assert_eq!(echo.post(&message).await.status, StatusCode::OK);
-    client.with("mcp-method", "tools/list").post(&request(2, "tools/list", json!({}), &json!({}))).await;
-    let good = echo.with("mcp-param-text", "=?base64?YQ==?=").with("mcp-param-count", "42.0");
-    assert_eq!(good.post(&message).await.status, StatusCode::OK);
-    let bad = [
-        echo,
-        good.with("mcp-param-text", "b"),
-        good.with("mcp-param-text", "=?base64?YQ?="),
-        good.with("mcp-param-count", "43"),
-    ];
-    for client in bad {
-        let refused = client.post(&message).await;
-        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{:?}", client.headers);
-        assert_eq!(refused.json().await["error"]["code"], -32020);
-    }
-}
-
-#[tokio::test]
-async fn refused_discover_is_400_so_that_clients_begin_with_initialize() {
-    for mode in ["old-discover", "end-at-start"] {
-        let (_running, client) = Running::start(&[mode], |_, _| {});
-        let refused = post(&client, &request(1, "server/discover", json!({}), &json!({}))).await;
-        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{mode}");
-        assert!(refused.json().await["error"]["code"].is_i64());
-    }
-    let (_running, client) = Running::start(&[], |_, _| {});
-    let discovered = post(&client, &request(1, "server/discover", json!({}), &json!({}))).await;
-    assert_eq!(discovered.json().await["result"]["supportedVersions"], json!([VERSION]));
-    // The same program serves sessions too.
-    client.initialize("2025-11-25").await;
 }

@@ -1,13 +1,12 @@
-//! Sessions up to 2025-11-25: headers, the order of lines, the end.
+//! Sessions up to 2025-11-25: headers, large and slow streams, the end.
 
 use super::peer::{Play, events, json, open_reply, reply, run, session};
 use crate::front::FrontEnd;
 use bytes::Bytes;
 use hyper::Method;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
@@ -39,128 +38,6 @@ fn session_and_version_of_the_answer_are_sent_from_then_on() {
 }
 
 #[test]
-fn event_streams_are_preferred_if_headers_are_waited_for() {
-    for (headers_at_once, accept) in
-        [(true, "text/event-stream, application/json;q=0.9"), (false, "application/json, text/event-stream")]
-    {
-        run(async move {
-            let answer = async |got| session(&got).unwrap_or_else(|| json(LIST_ANSWER));
-            let mut play = Play::start(headers_at_once, answer).await;
-            play.handshake().await;
-            let other = LIST.replace("\"id\":1", "\"id\":2");
-            play.write(&format!("{LIST}\n[{other}]\n")).await;
-            let posts = play.wait_for(4, |got| got.method == Method::POST).await;
-            assert!(posts.iter().all(|got| got.header("accept") == Some(accept)), "{posts:?}");
-        });
-    }
-}
-
-/// The order in which a server gets lines that the client writes at once. The server takes some of them later than others.
-async fn order_of_arrival(headers_at_once: bool) -> Vec<usize> {
-    let arrived = Rc::new(RefCell::new(Vec::new()));
-    let list = Rc::clone(&arrived);
-    let mut play = Play::start(headers_at_once, move |got| {
-        let list = Rc::clone(&list);
-        async move {
-            if let Some(reply) = session(&got) {
-                return reply;
-            }
-            let number: usize = got.body.split(&[':', ','][..]).nth(1).unwrap().parse().unwrap();
-            sleep(Duration::from_millis(if number % 2 == 1 { 20 } else { 0 })).await;
-            list.borrow_mut().push(number);
-            events(&format!("data: {{\"id\":{number},\"result\":{{}}}}\n\n"))
-        }
-    })
-    .await;
-    play.write("{\"id\":0,\"method\":\"initialize\"}\n{\"method\":\"notifications/initialized\"}\n").await;
-    for number in 1..=10 {
-        play.write(&format!("{{\"id\":{number},\"method\":\"ping\"}}\n")).await;
-    }
-    for _ in 0..=10 {
-        play.read().await.unwrap();
-    }
-    arrived.take()
-}
-
-#[test]
-fn lines_arrive_in_order_at_a_server_that_sends_headers_at_once() {
-    run(async {
-        let sorted: Vec<_> = (1..=10).collect();
-        assert_eq!(order_of_arrival(true).await, sorted);
-        // Others are not waited for.
-        assert_ne!(order_of_arrival(false).await, sorted);
-    });
-}
-
-#[test]
-fn slow_call_of_a_server_that_answers_in_json_holds_up_nothing() {
-    run(async {
-        let answered = Rc::new(Notify::new());
-        let wait = Rc::clone(&answered);
-        let mut play = Play::start(false, move |got| {
-            let wait = Rc::clone(&wait);
-            async move {
-                if got.body.contains("slow") {
-                    wait.notified().await;
-                    return json(r#"{"jsonrpc":"2.0","id":5,"result":{"slow":true}}"#);
-                }
-                if got.body.contains("\"result\"") {
-                    // The answer that the slow call waits for.
-                    wait.notify_one();
-                    return reply(202, &[], "");
-                }
-                session(&got).unwrap_or_else(|| json(r#"{"jsonrpc":"2.0","id":6,"result":{}}"#))
-            }
-        })
-        .await;
-        play.handshake().await;
-        play.write("{\"id\":5,\"method\":\"slow\"}\n{\"id\":6,\"method\":\"ping\"}\n").await;
-        play.expect(r#"{"jsonrpc":"2.0","id":6,"result":{}}"#).await;
-        play.write("{\"id\":0,\"result\":{}}\n").await;
-        play.expect(r#"{"jsonrpc":"2.0","id":5,"result":{"slow":true}}"#).await;
-    });
-}
-
-#[test]
-fn cancel_comes_after_its_request() {
-    run(async {
-        let mut play = Play::start(false, async |got| match session(&got) {
-            Some(reply) => reply,
-            None => std::future::pending().await,
-        })
-        .await;
-        play.handshake().await;
-        let cancel = r#"{"method":"notifications/cancelled","params":{"requestId":7}}"#;
-        play.write(&format!("{{\"id\":7,\"method\":\"slow\"}}\n{cancel}\n")).await;
-        let posts = play.wait_for(4, |got| got.method == Method::POST).await;
-        assert!(posts[2].body.contains("slow"), "{posts:?}");
-        assert_eq!(posts[3].body, cancel);
-        // A cancelled request is not waited for.
-        play.end_input();
-        assert_eq!(play.end().await, FrontEnd::InputEnded);
-    });
-}
-
-#[test]
-fn open_requests_are_answered_before_the_end() {
-    run(async {
-        let mut play = Play::start(true, async |got| {
-            if let Some(reply) = session(&got) {
-                return reply;
-            }
-            sleep(Duration::from_millis(100)).await;
-            json(LIST_ANSWER)
-        })
-        .await;
-        play.handshake().await;
-        play.write(LIST).await;
-        play.end_input();
-        play.expect(LIST_ANSWER).await;
-        assert_eq!(play.end().await, FrontEnd::InputEnded);
-    });
-}
-
-#[test]
 fn batch_passes_as_it_is() {
     run(async {
         let answer = r#"[{"id":1,"result":{}}, {"id":2,"result":{}}]"#;
@@ -179,17 +56,14 @@ fn batch_passes_as_it_is() {
 fn new_initialize_ends_the_session_before() {
     run(async {
         let sessions = Rc::new(Cell::new(0));
-        let mut play = Play::start(true, move |got| {
-            let sessions = Rc::clone(&sessions);
-            async move {
-                let mut reply = session(&got).unwrap();
-                if reply.headers().contains_key("mcp-session-id") {
-                    sessions.set(sessions.get() + 1);
-                    let id = format!("s-{}", sessions.get());
-                    reply.headers_mut().insert("mcp-session-id", id.parse().unwrap());
-                }
-                reply
+        let mut play = Play::sharing(&sessions, true, async |got, sessions| {
+            let mut reply = session(&got).unwrap();
+            if reply.headers().contains_key("mcp-session-id") {
+                sessions.set(sessions.get() + 1);
+                let id = format!("s-{}", sessions.get());
+                reply.headers_mut().insert("mcp-session-id", id.parse().unwrap());
             }
+            reply
         })
         .await;
         play.handshake().await;
@@ -208,25 +82,21 @@ fn client_that_does_not_read_stops_the_reading_of_the_response() {
     const MESSAGES: usize = 40;
     run(async {
         let sent = Rc::new(Cell::new(0));
-        let count = Rc::clone(&sent);
-        let mut play = Play::start(true, move |got| {
-            let count = Rc::clone(&count);
-            async move {
-                if let Some(reply) = session(&got) {
-                    return reply;
-                }
-                let (parts, reply) = open_reply(200, &[("content-type", "text/event-stream")]);
-                let padding = "x".repeat(1_000_000);
-                spawn_local(async move {
-                    for number in 0..MESSAGES {
-                        let event = format!("data: {{\"method\":\"n/{number}\",\"params\":[\"{padding}\"]}}\n\n");
-                        parts.send(Ok(Bytes::from(event))).await.unwrap();
-                        count.set(count.get() + 1);
-                    }
-                    parts.send(Ok(Bytes::from_static(b"data: {\"id\":1,\"result\":{}}\n\n"))).await.unwrap();
-                });
-                reply
+        let mut play = Play::sharing(&sent, true, async |got, sent| {
+            if let Some(reply) = session(&got) {
+                return reply;
             }
+            let (parts, reply) = open_reply(200, &[("content-type", "text/event-stream")]);
+            let padding = "x".repeat(1_000_000);
+            spawn_local(async move {
+                for number in 0..MESSAGES {
+                    let event = format!("data: {{\"method\":\"n/{number}\",\"params\":[\"{padding}\"]}}\n\n");
+                    parts.send(Ok(Bytes::from(event))).await.unwrap();
+                    sent.set(sent.get() + 1);
+                }
+                parts.send(Ok(Bytes::from_static(b"data: {\"id\":1,\"result\":{}}\n\n"))).await.unwrap();
+            });
+            reply
         })
         .await;
         play.handshake().await;
@@ -269,14 +139,9 @@ fn second_request_with_the_id_of_an_open_one_is_refused_and_the_first_is_answere
     run(async {
         let (answers, answer) = tokio::sync::mpsc::unbounded_channel();
         let answer = Rc::new(tokio::sync::Mutex::new(answer));
-        let mut play = Play::start(false, move |got| {
-            let answer = Rc::clone(&answer);
-            async move {
-                match session(&got) {
-                    Some(reply) => reply,
-                    None => answer.lock().await.recv().await.unwrap(),
-                }
-            }
+        let mut play = Play::sharing(&answer, false, async |got, answer| match session(&got) {
+            Some(reply) => reply,
+            None => answer.lock().await.recv().await.unwrap(),
         })
         .await;
         play.handshake().await;

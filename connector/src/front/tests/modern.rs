@@ -36,16 +36,12 @@ fn request_has_the_headers_of_its_revision_and_no_session() {
 fn requests_do_not_wait_for_each_other() {
     run(async {
         let go_on = Rc::new(Notify::new());
-        let wait = Rc::clone(&go_on);
-        let mut play = Play::start(true, move |got| {
-            let wait = Rc::clone(&wait);
-            async move {
-                if got.body.contains("\"id\":1,") {
-                    wait.notified().await;
-                    return json(r#"{"id":1,"result":{}}"#);
-                }
-                json(r#"{"id":2,"result":{}}"#)
+        let mut play = Play::sharing(&go_on, true, async |got, go_on| {
+            if got.body.contains("\"id\":1,") {
+                go_on.notified().await;
+                return json(r#"{"id":1,"result":{}}"#);
             }
+            json(r#"{"id":2,"result":{}}"#)
         })
         .await;
         play.write(&(request(1, "tools/list", "") + &request(2, "tools/list", ""))).await;
@@ -59,22 +55,18 @@ fn requests_do_not_wait_for_each_other() {
 fn cancel_closes_the_response_and_is_not_posted() {
     run(async {
         let closed = Rc::new(Notify::new());
-        let was_closed = Rc::clone(&closed);
-        let mut play = Play::start(true, move |got| {
-            let closed = Rc::clone(&was_closed);
-            async move {
-                if got.body.contains("\"id\":2,") {
-                    return json(r#"{"id":2,"result":{}}"#);
-                }
-                let (parts, reply) = open_reply(200, &[("content-type", "text/event-stream")]);
-                spawn_local(async move {
-                    let event = Bytes::from_static(b"data: {\"method\":\"notifications/progress\"}\n\n");
-                    parts.send(Ok(event)).await.unwrap();
-                    parts.closed().await;
-                    closed.notify_one();
-                });
-                reply
+        let mut play = Play::sharing(&closed, true, async |got, closed| {
+            if got.body.contains("\"id\":2,") {
+                return json(r#"{"id":2,"result":{}}"#);
             }
+            let (parts, reply) = open_reply(200, &[("content-type", "text/event-stream")]);
+            spawn_local(async move {
+                let event = Bytes::from_static(b"data: {\"method\":\"notifications/progress\"}\n\n");
+                parts.send(Ok(event)).await.unwrap();
+                parts.closed().await;
+                closed.notify_one();
+            });
+            reply
         })
         .await;
         play.write(&request(1, "tools/call", r#""name":"slow","#)).await;
@@ -99,13 +91,9 @@ fn cancel_before_the_response_closes_the_connection() {
             }
         }
         let closed = Rc::new(Notify::new());
-        let was_closed = Rc::clone(&closed);
-        let mut play = Play::start(true, move |_| {
-            let dropped = Dropped(Rc::clone(&was_closed));
-            async move {
-                let _dropped = dropped;
-                std::future::pending().await
-            }
+        let mut play = Play::sharing(&closed, true, async |_, closed| {
+            let _dropped = Dropped(closed);
+            std::future::pending().await
         })
         .await;
         play.write(&request(1, "tools/call", r#""name":"slow","#)).await;

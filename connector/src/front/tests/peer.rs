@@ -25,7 +25,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::timeout;
 
 /// A wait that only a failed test reaches.
-pub(super) const TOO_LONG: Duration = Duration::from_secs(20);
+pub(super) const TOO_LONG: Duration = Duration::from_secs(120);
 
 /// A request that the server got.
 #[derive(Clone, Debug)]
@@ -149,6 +149,17 @@ impl Play {
             }
         });
         Self { all: kept, ..Self::connect(headers_at_once, address) }
+    }
+
+    /// The same, with something that the handler shares with the test.
+    pub(super) async fn sharing<S, F, R>(shared: &Rc<S>, headers_at_once: bool, handler: F) -> Self
+    where
+        S: 'static,
+        F: Fn(Got, Rc<S>) -> R + 'static,
+        R: Future<Output = Reply> + 'static,
+    {
+        let shared = Rc::clone(shared);
+        Self::start(headers_at_once, move |got| handler(got, Rc::clone(&shared))).await
     }
 
     /// Starts the front with a server that runs elsewhere.

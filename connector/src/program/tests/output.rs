@@ -5,6 +5,8 @@ use super::{
 };
 use crate::program::{HowItEnded, Line, Program};
 use nix::sys::signal::Signal;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -193,5 +195,43 @@ while True:
         let bytes: usize = written.text().trim().rsplit(' ').next().unwrap().parse().unwrap();
         assert!(bytes <= 64 * 1024 * 3, "{bytes} bytes");
         while let Line::Message(_) = output.next().await {}
+    });
+}
+
+/// How often others have their turn until the next message of a program that has exited.
+async fn turns(script: &str) -> usize {
+    let (program, _input, mut output) = start(&command(&["python3", "-c", script]));
+    let pid = program.id().cast_signed();
+    until(|| !is_running(pid)).await;
+    let mut next = pin!(output.next());
+    let mut polls = 0;
+    let line = poll_fn(|context| {
+        polls += 1;
+        next.as_mut().poll(context)
+    });
+    assert!(matches!(line.await, Line::Message(_)));
+    polls
+}
+
+#[test]
+fn others_have_their_turn_while_many_lines_are_skipped() {
+    run(async {
+        // They fit into a pipe, so that the program does not wait for a reader.
+        let script = r#"import os; os.write(1, b'x\n' * 30_000 + b'{"id":1,"result":{}}\n')"#;
+        let turns = turns(script).await;
+        assert!(turns >= 30_000 / 32, "{turns}");
+    });
+}
+
+#[test]
+fn others_have_their_turn_while_a_long_line_is_read() {
+    const MIB: usize = 1024 * 1024;
+    run(async {
+        let script = format!(
+            r#"import fcntl, os; fcntl.fcntl(1, 1031, {MIB}); os.write(1, b'{{"id":1,"result":"' + b'x' * 900_000 + b'"}}\n')"#
+        );
+        let turns = turns(&script).await;
+        // One read takes 64 KiB.
+        assert!(turns >= 900_000 / (64 * 1024), "{turns}");
     });
 }

@@ -3,6 +3,8 @@
 use super::{LINE_BYTES, Written, command, end, message, run, sh};
 use crate::program::{Command, Errors, HowItEnded, Program};
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
 /// What is written when a program writes to standard error and exits, without its prefix.
@@ -102,4 +104,43 @@ fn message_of_the_sidecar_has_its_name() {
     errors.say("hello");
     errors.flush(super::LONG);
     assert_eq!(written.text(), "mcp-sidecar: hello\n");
+}
+
+/// A standard error that counts how often it was written to.
+#[derive(Clone, Default)]
+struct Counted(Arc<AtomicUsize>, Written);
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        self.1.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn lines_that_come_together_are_written_together() {
+    let counted = Counted::default();
+    let errors = Errors::to(counted.clone()).unwrap();
+    run(async {
+        // They fit into a pipe, so that the program exits before the first is read.
+        let script = "import os; os.write(2, b'e\\n' * 30_000)";
+        let (program, _input, mut output) =
+            Program::start(&command(&["python3", "-c", script]), LINE_BYTES, &errors).unwrap();
+        let pid = program.id().cast_signed();
+        while super::is_running(pid) {
+            // Not to be awaited: nothing is to be read meanwhile.
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        assert_eq!(end(&mut output).await, HowItEnded::Status(0));
+        super::until(|| tokio::runtime::Handle::current().metrics().num_alive_tasks() == 0).await;
+    });
+    errors.flush(super::LONG);
+    assert_eq!(counted.1.text().lines().count(), 30_000);
+    let writes = counted.0.load(Ordering::Relaxed);
+    // One for each read, of 8 KiB.
+    assert_eq!(writes, 60_000_usize.div_ceil(8 * 1024), "{writes}");
 }

@@ -16,7 +16,7 @@ fn read_program(variables: &[(&str, &str)], command_line: &CommandLine) -> Resul
 /// The command line that names a program, with its environment.
 fn program(command: &[&str], environment: &[(&str, &str)]) -> CommandLine {
     let environment = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    CommandLine { program: command.iter().map(Into::into).collect(), environment, is_stdio: false }
+    CommandLine { program: command.iter().map(Into::into).collect(), environment, ..CommandLine::default() }
 }
 
 #[test]

@@ -120,6 +120,13 @@ impl Sidecar {
         get(self.probe_port, path).status
     }
 
+    /// The lowest status whose answers Envoy tells the launcher; empty until the launcher has set it.
+    pub(crate) fn first_answers(&self) -> String {
+        let page: serde_json::Value = serde_json::from_str(&get(self.admin_port, "/runtime").body).unwrap();
+        let value = page.pointer("/entries/sidecar.first_answers/final_value").and_then(serde_json::Value::as_str);
+        value.unwrap_or_default().to_owned()
+    }
+
     /// Value of a counter or gauge of Envoy; 0 until it exists.
     pub(crate) fn stat(&self, name: &str) -> u64 {
         let text = get(self.admin_port, &format!("/stats?filter=^{name}$")).body;
