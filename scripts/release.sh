@@ -31,12 +31,12 @@ if [ -n "$(ls -A "$directory" 2>/dev/null)" ] && [ ! -e "$directory/SHA256SUMS" 
   exit 1
 fi
 module=${MCP_FILTER_WASM:-$(step "Building the filter" scripts/build-filter.sh)}
-read -ra programs <<<"${MCP_LAUNCHERS:-}"
-for processor in x86_64 aarch64; do
-  [ -z "${MCP_LAUNCHERS:-}" ] || continue
-  program=$(step "Building the launcher for $processor" scripts/build-static.sh "$processor")
-  programs+=("$processor=$program")
-done
+if [ -n "${MCP_LAUNCHERS:-}" ]; then
+  read -ra programs <<<"$MCP_LAUNCHERS"
+else
+  paths=$(step "Building the launchers" scripts/build-static.sh x86_64 aarch64)
+  mapfile -t programs < <(sed -E 's,.*/([^/-]*)-unknown-linux-musl/,\1=&,' <<<"$paths")
+fi
 python=$(scripts/get.sh python image)
 WASM_OPT=$(scripts/get.sh wasm-opt)
 work=$(mktemp -d)

@@ -7,6 +7,8 @@ import stat
 import subprocess
 from pathlib import Path
 
+# The longest that a command runs, on a busy machine.
+SECONDS = 180
 EMULATOR = "/usr/bin/qemu-aarch64-static"
 
 
@@ -45,4 +47,4 @@ def inside(root: Path, folder: str, *command: str, user: int = 0) -> list[str]:
 def run(root: Path, folder: str, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs a command in this root to its end."""
     return subprocess.run(inside(root, folder, *command), env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"} | environment,
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, text=True, timeout=SECONDS)

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import subprocess
 import tarfile
 from pathlib import Path
@@ -73,6 +74,12 @@ def test_compressed_archives_have_no_name_or_time(release: Path) -> None:
         if not file.name.endswith(".tar"):
             header = file.read_bytes()[:10]
             assert header[:2] == b"\x1f\x8b" and header[3:8] == bytes(5) and header[9] == 255, file.name
+
+
+def test_changelog_begins_with_this_version() -> None:
+    """scripts/release-notes.sh compares the tag as well."""
+    headings = re.findall(r"^## \[(\d[^]]*)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == VERSION
 
 
 @pytest.mark.parametrize("name", LAUNCHERS)

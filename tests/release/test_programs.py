@@ -130,6 +130,17 @@ def test_it_counts_calls_and_drains(running: Running) -> None:
     assert running.process.wait(DEADLINE) == 0
 
 
+def test_demo_needs_an_envoy_and_nothing_else(unpacked: dict[str, Path], tmp_path: Path) -> None:
+    """It ends with status 0 if the counts are those of its clients."""
+    name = f"mcp-sidecar-{VERSION}-linux-x86_64"
+    root = tmp_path / "root"
+    shutil.copytree(unpacked[name], root)
+    roots.add(root, Path(get("envoy")), "/usr/bin/envoy")
+    (root / "tmp").mkdir()
+    done = roots.run(root, name, "./mcp-sidecar", "demo", "--once")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_collector_takes_its_configuration(unpacked: dict[str, Path], tmp_path: Path) -> None:
     root = tmp_path / "root"
     shutil.copytree(unpacked[MONITORING], root)
