@@ -1,6 +1,6 @@
 # Each recipe runs one script, or one command after the check of what it needs. `make help` lists the recipes.
 .DEFAULT_GOAL := help
-.PHONY: help filter image sidecar demo example-weather example-postgres example-agent-sdk-server example-stdio dev stack dashboard k8s-rules
+.PHONY: help filter image release sidecar demo example-weather example-postgres example-agent-sdk-server example-stdio dev stack dashboard k8s-rules
 .PHONY: test test-slow test-stack test-integration test-compose test-k8s test-istio test-fresh test-all
 .PHONY: loadtest fuzz bench fmt clippy docs clean
 
@@ -12,6 +12,9 @@ filter: ## build the filter and print the path of mcp_observability.wasm
 
 image: ## write the module as an OCI image layout, target/image, with digest, SBOM and how to push it
 	@scripts/image.sh
+
+release: ## write all artefacts of a release, target/release-artefacts: programs, chart, images, SBOMs, checksums
+	@scripts/release.sh
 
 sidecar: ## build the launcher and print its path, target/release/mcp-sidecar
 	@scripts/build-sidecar.sh
@@ -52,7 +55,7 @@ test-slow: ## run the tests that take minutes: idle connections, and the allocat
 test-stack: ## test sidecars, collector and Prometheus together, and the rules; builds the collector and Prometheus once
 	@scripts/test.sh stack
 
-test-integration: ## test the module's OCI image, the scripts of a release, the load test, the examples, more SDKs and servers on standard input and output; builds the SDKs' programs once
+test-integration: ## test the release's artefacts and its scripts, the module's OCI image, the load test, the examples, more SDKs and servers on standard input and output; builds the SDKs' programs once
 	@scripts/test.sh integration
 
 test-compose: ## build, start and call docker-compose.yml on a real Docker engine; skipped where none can start

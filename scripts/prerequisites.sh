@@ -3,6 +3,7 @@
 # what rust-toolchain.toml names.
 #
 #   scripts/prerequisites.sh NAME...              names as in scripts/prerequisites.txt; rust-all adds what only the checks need
+#                                                 to Rust, and rust-static what only a release needs
 #   scripts/prerequisites.sh --packages NAME...   prints Debian's packages of missing programs; installs nothing and does not fail
 set -euo pipefail
 scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -64,6 +65,7 @@ check() {
 for name in "$@"; do
   case $name in
     rust-all) check rust all ;;
+    rust-static) check rust static ;;
     *) check "$name" filter ;;
   esac
 done

@@ -2,7 +2,8 @@
 # Lets rustup install what rust-toolchain.toml names, once and whatever rustup's settings are. Prints what is missing if it cannot.
 #
 #   scripts/rust-toolchain.sh filter   for builds: the toolchain and the filter's target
-#   scripts/rust-toolchain.sh all      for the checks too: all targets and components
+#   scripts/rust-toolchain.sh static   for a release: also the targets of static programs
+#   scripts/rust-toolchain.sh all      for the checks: all targets and components of rust-toolchain.toml
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
@@ -15,8 +16,9 @@ listed() { sed -n "s/^$1 = \[\(.*\)\]/\1/p" rust-toolchain.toml | tr -d '",'; }
 pinned=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
 case ${1:-} in
   filter) targets=wasm32-wasip1 components='' ;;
+  static) targets='wasm32-wasip1 x86_64-unknown-linux-musl aarch64-unknown-linux-musl' components='' ;;
   all) targets=$(listed targets) components=$(listed components) ;;
-  *) printf "rust-toolchain.sh: unknown parts '%s'; allowed: filter, all\n" "${1:-}" >&2; exit 2 ;;
+  *) printf "rust-toolchain.sh: unknown parts '%s'; allowed: filter, static, all\n" "${1:-}" >&2; exit 2 ;;
 esac
 
 # lacking: prints one line for each part that the active toolchain lacks: WHAT|COMMAND that installs it.

@@ -18,7 +18,7 @@ case $set_name in
   test) steps=(check-format check-text check-links check-licences check-versions check-workflows test-prerequisites check-dashboard test-page build-filter check-clippy check-docs test-core fuzz test-wasm test-fake-envoy check-envoy test-e2e) ;;
   slow) steps=(test-allocator test-soak) ;;
   stack) steps=(check-rules test-stack) needs+=(go spaces) ;;
-  integration) steps=(test-image test-publish test-loadtest test-examples test-sdks test-connector test-page-browser) needs+=(go browser http) ;;
+  integration) steps=(test-image test-publish test-loadtest test-examples test-sdks test-connector test-page-browser test-release) needs+=(go browser http spaces) ;;
   compose) steps=(test-compose) needs+=(go) ;;
   k8s) steps=(test-k8s) needs+=(go) ;;
   istio) steps=(test-istio) needs+=(go spaces) ;;

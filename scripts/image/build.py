@@ -29,25 +29,35 @@ def revision() -> str:
     return _git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty")
 
 
-def created() -> str:
+def commit_time() -> int:
     """The commit's time, which is the same wherever the image is built."""
-    return datetime.fromtimestamp(int(_git("log", "-1", "--format=%ct")), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return int(_git("log", "-1", "--format=%ct"))
+
+
+def created() -> str:
+    """The same as text."""
+    return datetime.fromtimestamp(commit_time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def annotations(crates: sbom.Tree, title: str, description: str) -> dict[str, str]:
+    """The annotations of an image of this program."""
+    return {
+        "org.opencontainers.image.title": title,
+        "org.opencontainers.image.description": description,
+        "org.opencontainers.image.version": crates.root.version,
+        "org.opencontainers.image.revision": revision(),
+        "org.opencontainers.image.licenses": crates.licences[crates.root],
+        "org.opencontainers.image.created": created(),
+    }
 
 
 def build(module: bytes, directory: Path) -> str:
     """Writes the layout and returns the text to print."""
-    crates = sbom.tree()
+    crates = sbom.tree(sbom.MODULE)
     version, time = crates.root.version, created()
-    annotations = {
-        "org.opencontainers.image.title": "MCP Observability",
-        "org.opencontainers.image.description": "Envoy filter that counts MCP as it passes: a Wasm module, " + PLUGIN_FILE,
-        "org.opencontainers.image.version": version,
-        "org.opencontainers.image.revision": revision(),
-        "org.opencontainers.image.licenses": crates.licences[crates.root],
-        "org.opencontainers.image.created": time,
-    }
+    about = annotations(crates, "MCP Observability", "Envoy filter that counts MCP as it passes: a Wasm module, " + PLUGIN_FILE)
     layout = Layout(directory)
-    image = layout.add_image(version, PLUGIN_FILE, module, time, annotations)
+    image = layout.add_image(version, PLUGIN_FILE, module, time, about)
     bill = canonical(sbom.document(crates, module, time))
     referrer = layout.add_referrer(image, SBOM_TYPE, bill, {"org.opencontainers.image.created": time})
     layout.finish()

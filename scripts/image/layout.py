@@ -1,24 +1,21 @@
-"""An OCI image layout in a directory: an image with one file, and documents that refer to it.
+"""An OCI image layout in a directory: images, and documents that refer to them.
 
 Equal inputs give equal bytes: no times, owners or paths get in, JSON has one form, and the compressor is pinned.
 """
 
 import hashlib
-import io
 import json
 import shutil
-import tarfile
 from pathlib import Path
 from typing import Any
 
-import deflate
+import archive
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 EMPTY = "application/vnd.oci.empty.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
-COMPRESSION_LEVEL = 9
 
 
 def canonical(value: Any) -> bytes:
@@ -29,17 +26,6 @@ def canonical(value: Any) -> bytes:
 def digest(content: bytes) -> str:
     """The path of a blob in the layout."""
     return "sha256:" + hashlib.sha256(content).hexdigest()
-
-
-def archive(name: str, content: bytes) -> bytes:
-    """A tar file with one file, which is readable by all users."""
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    member.mode = 0o644
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as file:
-        file.addfile(member, io.BytesIO(content))
-    return packed.getvalue()
 
 
 class Layout:
@@ -57,14 +43,15 @@ class Layout:
         (directory / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
         self._manifests: list[dict] = []
 
-    def _add(self, media_type: str, content: bytes) -> dict:
+    def add(self, media_type: str, content: bytes) -> dict:
+        """Adds a blob; returns its descriptor."""
         name = digest(content)
         (self._blobs / name.removeprefix("sha256:")).write_bytes(content)
         return {"mediaType": media_type, "digest": name, "size": len(content)}
 
     def add_image(self, tag: str, file: str, content: bytes, created: str, annotations: dict[str, str]) -> dict:
         """Adds an image with `file` in its root and this tag; returns its descriptor."""
-        packed = archive(file, content)
+        packed = archive.tar({file: archive.File(content)})
         config = {
             # The image has no program for a processor, but container tools expect a known platform.
             "architecture": "amd64",
@@ -73,24 +60,28 @@ class Layout:
             "config": {"Labels": annotations},
             "rootfs": {"type": "layers", "diff_ids": [digest(packed)]},
         }
-        manifest = self._add(MANIFEST, canonical({
+        manifest = self.add(MANIFEST, canonical({
             "schemaVersion": 2,
             "mediaType": MANIFEST,
-            "config": self._add(CONFIG, canonical(config)),
-            "layers": [self._add(LAYER, deflate.gzip_compress(packed, COMPRESSION_LEVEL))],
+            "config": self.add(CONFIG, canonical(config)),
+            "layers": [self.add(LAYER, archive.compress(packed))],
             "annotations": annotations,
         }))
-        self._manifests.append(manifest | {"annotations": {"org.opencontainers.image.ref.name": tag}})
+        self.add_tagged(tag, manifest)
         return manifest
+
+    def add_tagged(self, tag: str, manifest: dict) -> None:
+        """Gives a manifest this tag."""
+        self._manifests.append(manifest | {"annotations": {"org.opencontainers.image.ref.name": tag}})
 
     def add_referrer(self, subject: dict, media_type: str, content: bytes, annotations: dict[str, str]) -> dict:
         """Adds a document that refers to `subject` (a referrer); returns its descriptor."""
-        manifest = self._add(MANIFEST, canonical({
+        manifest = self.add(MANIFEST, canonical({
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "artifactType": media_type,
-            "config": self._add(EMPTY, b"{}"),
-            "layers": [self._add(media_type, content)],
+            "config": self.add(EMPTY, b"{}"),
+            "layers": [self.add(media_type, content)],
             "subject": subject,
             "annotations": annotations,
         }))

@@ -1,8 +1,8 @@
-"""The module's SBOM as CycloneDX JSON: all crates that cargo compiles for it, and their dependencies.
+"""The SBOM of a built program as CycloneDX JSON: all crates that cargo compiles for it, and their dependencies.
 
 `cargo tree` decides which crates these are; unlike `cargo metadata` it leaves out what no enabled feature asks for. Crates that
-only run while the module is built (macros, build scripts) have the scope `excluded`. Rust's standard library is no crate of
-Cargo.lock: the version of Rust that it came with is a property of the module.
+only run during the build (macros, build scripts) have the scope `excluded`. Rust's standard library (with musl, in a static
+program) is no crate of Cargo.lock: the version of Rust that it came with is a property of the program.
 """
 
 import hashlib
@@ -14,8 +14,6 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = "mcp-observability"
-TARGET = "wasm32-wasip1"
 LINE = re.compile(r"(?P<depth>\d+)(?P<name>\S+) v(?P<version>\S+)[^|]*\|(?P<licence>.*)")
 
 
@@ -30,8 +28,18 @@ class Crate(NamedTuple):
         return f"{self.name}@{self.version}"
 
 
+class Program(NamedTuple):
+    """A package of this repository, built for a target of Rust."""
+
+    package: str
+    target: str
+
+
+MODULE = Program("mcp-observability", "wasm32-wasip1")
+
+
 class Tree(NamedTuple):
-    """Crates sorted by name: their licences, their dependencies, and whether they are linked into the module."""
+    """Crates sorted by name: their licences, their dependencies, and whether they are linked into the program."""
 
     root: Crate
     licences: dict[Crate, str]
@@ -39,10 +47,10 @@ class Tree(NamedTuple):
     linked: set[Crate]
 
 
-def _lines(edges: str) -> list[tuple[int, Crate, str]]:
+def _lines(program: Program, edges: str) -> list[tuple[int, Crate, str]]:
     """Depth, crate and licence of each line of `cargo tree`."""
-    command = ["cargo", "tree", "--locked", "--package", PACKAGE, "--target", TARGET, "--edges", edges,
-               "--no-dedupe", "--prefix", "depth", "--format", "{p}|{l}"]
+    command = ["cargo", "tree", "--locked", "--package", program.package, "--target", program.target,
+               "--edges", edges, "--no-dedupe", "--prefix", "depth", "--format", "{p}|{l}"]
     printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     found = []
     for line in printed.splitlines():
@@ -53,9 +61,9 @@ def _lines(edges: str) -> list[tuple[int, Crate, str]]:
     return found
 
 
-def tree() -> Tree:
-    """The crates of the module, with the versions in Cargo.lock."""
-    lines = _lines("normal,build")
+def tree(program: Program) -> Tree:
+    """The crates of a program, with the versions in Cargo.lock."""
+    lines = _lines(program, "normal,build")
     licences: dict[Crate, str] = {}
     needs: dict[Crate, set[Crate]] = {}
     above: list[Crate] = []
@@ -66,7 +74,7 @@ def tree() -> Tree:
         above[depth:] = [crate]
         if depth:
             needs[above[depth - 1]].add(crate)
-    linked = {crate for _, crate, _ in _lines("normal,no-proc-macro")}
+    linked = {crate for _, crate, _ in _lines(program, "normal,no-proc-macro")}
     return Tree(lines[0][1], dict(sorted(licences.items())), needs, linked)
 
 
@@ -92,13 +100,13 @@ def _component(crate: Crate, licence: str, linked: bool, checksum: str | None) -
     return component
 
 
-def document(crates: Tree, module: bytes, created: str) -> dict:
-    """The CycloneDX document of a built module."""
+def document(crates: Tree, built: bytes, created: str) -> dict:
+    """The CycloneDX document of a built program."""
     checksums = _checksums()
     toolchain = tomllib.loads((ROOT / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
     subject = _component(crates.root, crates.licences[crates.root], True, None) | {
         "type": "application",
-        "hashes": [{"alg": "SHA-256", "content": hashlib.sha256(module).hexdigest()}],
+        "hashes": [{"alg": "SHA-256", "content": hashlib.sha256(built).hexdigest()}],
         "properties": [{"name": "mcp-observability:rust", "value": toolchain}],
     }
     return {

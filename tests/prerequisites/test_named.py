@@ -10,7 +10,7 @@ from machine import ROOT, listed
 
 SCRIPTS = ROOT / "scripts"
 # Scripts that declare no prerequisites.
-NONE = {"test.sh", "prerequisites.sh", "rust-toolchain.sh", "debian-packages.sh", "get.sh", "lib.sh", "progress.sh", "k8s-rules.sh", "check-versions.sh"}
+NONE = {"test.sh", "prerequisites.sh", "rust-toolchain.sh", "debian-packages.sh", "get.sh", "lib.sh", "progress.sh", "reproducible.sh", "k8s-rules.sh", "check-versions.sh"}
 
 
 def code(name: str) -> str:
@@ -40,7 +40,7 @@ def gets(text: str) -> set[str]:
 def declared(text: str) -> set[str]:
     """The arguments of a script's call of scripts/prerequisites.sh."""
     lists = re.findall(r"prerequisites\.sh\"? ([a-z+ -]+)$", text, re.MULTILINE) + re.findall(r"needs\+?=\(([^)]*)\)", text)
-    return {"rust" if name == "rust-all" else name for words in lists for name in words.split()}
+    return {"rust" if name in ("rust-all", "rust-static") else name for words in lists for name in words.split()}
 
 
 @cache
