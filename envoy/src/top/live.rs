@@ -43,22 +43,33 @@ pub(super) fn run(sources: &[Source], options: &TopOptions) -> io::Result<()> {
     let mut terminal = ratatui::try_init()?;
     let result = show(&mut terminal, &pages, &ended, Urls::new(sources), options);
     let restored = ratatui::try_restore();
-    result.and(restored)
+    // The thread below may be later than the error of a write to the terminal that is gone.
+    if hung_up(PollTimeout::ZERO) { Ok(()) } else { result.and(restored) }
 }
 
 /// Ends the process when its terminal is gone, whether SIGHUP comes or not. There is no terminal to restore then, and the read of a
 /// key, which gets no byte, would never return.
 fn exit_with_the_terminal() {
     thread::spawn(|| {
-        let (input, output) = (io::stdin(), io::stdout());
-        // Without flags, a hang-up is awaited.
-        let mut ends = vec![PollFd::new(output.as_fd(), PollFlags::empty())];
-        if input.is_terminal() {
-            ends.push(PollFd::new(input.as_fd(), PollFlags::empty()));
-        }
-        while poll(&mut ends, PollTimeout::NONE) == Err(Errno::EINTR) {}
+        hung_up(PollTimeout::NONE);
         process::exit(0);
     });
+}
+
+/// Waits until the terminal is gone, at most as long as `limit`; whether it is.
+fn hung_up(limit: PollTimeout) -> bool {
+    let (input, output) = (io::stdin(), io::stdout());
+    // Without flags, a hang-up is awaited.
+    let mut ends = vec![PollFd::new(output.as_fd(), PollFlags::empty())];
+    if input.is_terminal() {
+        ends.push(PollFd::new(input.as_fd(), PollFlags::empty()));
+    }
+    loop {
+        match poll(&mut ends, limit) {
+            Err(Errno::EINTR) => {}
+            found => return found.is_ok_and(|count| count > 0),
+        }
+    }
 }
 
 /// Starts the threads that get pages. They end with the process.
