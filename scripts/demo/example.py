@@ -46,8 +46,6 @@ class Example:
     start: Callable[[str, int], list[Process]] | None = None
     # In place of a server: what the sidecar starts, with EXAMPLE_PYTHON.
     program: tuple[str, ...] = ()
-    # Samples that differ from run to run, beside those of all examples.
-    varying: tuple[str, ...] = ()
 
 
 BOTH = [("client_old.py", "OLD_CLIENT_PYTHON"), ("client_new.py", "NEW_CLIENT_PYTHON")]
@@ -56,24 +54,22 @@ EXAMPLES = {
     "agent-sdk-server": Example(BOTH, start_agent),
     # The clients of the demo, whose server is the same.
     "stdio": Example([(str(HERE / program), python) for program, python in BOTH],
-                     program=(str(ROOT / "examples/weather/server.py"), "stdio"),
-                     # An answer within 50 ms is JSON, a later one an event stream.
-                     varying=("mcp_first_event_duration_microseconds_count",)),
+                     program=(str(ROOT / "examples/weather/server.py"), "stdio")),
 }
 
 
 def drive(name: str, url: str, metrics: str) -> bool:
     """Runs the clients and prints the scrape; False if a value is wrong."""
     folder = ROOT / "examples" / name
-    example, reports = EXAMPLES[name], []
-    for program, python in example.clients:
+    reports = []
+    for program, python in EXAMPLES[name].clients:
         print(f"Running {Path(program).name}", flush=True)
         reports.append(run_client(os.environ[python], folder / program, url))
     scrape = settled(metrics)
     print_tools(metrics)
     print(f"\nOperations:\n\n{report.operations(scrape)}")
-    print("\nThe series that are not zero and the same in every run:\n\n" + "\n".join(series.figures(scrape.samples, example.varying)) + "\n")
-    wrong = check.differences(scrape, reports) + series.differences(scrape, folder / "README.md", example.varying)
+    print("\nThe series that are not zero and the same in every run:\n\n" + "\n".join(series.figures(scrape.samples, series.VARYING_IN.get(name, ()))) + "\n")
+    wrong = check.differences(scrape, reports) + series.differences(scrape, folder / "README.md")
     for line in wrong:
         print(f"wrong: {line}", file=sys.stderr)
     if not wrong:
