@@ -12,4 +12,4 @@ scripts/prerequisites.sh rust c python node cache browser
 build_sidecar
 ENVOY_BIN=$(scripts/get.sh envoy)
 export ENVOY_BIN
-exec page/tests/run.sh page/tests/browser_{page,sidecar}.test.mjs
+exec page/tests/run.sh page/tests/browser_{page,sidecar,command}.test.mjs

@@ -1,7 +1,8 @@
 //! The sidecar: one Envoy with the MCP filter in front of one MCP server, configured by environment variables.
 //!
 //! [`Settings::read`] reads the environment and returns all problems at once. [`bootstrap::render`] turns the settings into
-//! Envoy's bootstrap. [`run`] starts Envoy, forwards signals and drains at the end. [`top()`] shows the metrics of sidecars.
+//! Envoy's bootstrap. [`run`] starts Envoy, forwards signals and drains at the end. [`top()`] shows the metrics of sidecars, and
+//! [`page()`] the live page for them.
 //! `demo` is a sidecar with a server and clients that are built in.
 //!
 //! **What this crate does not do:** restart an Envoy that exited (the supervisor of the sidecar does), reload settings, push
@@ -24,6 +25,7 @@ mod forward_proxy;
 mod launcher;
 mod machine;
 mod notices;
+mod page;
 mod ports;
 mod probe;
 mod problem;
@@ -48,6 +50,7 @@ pub use filter_plugin::{FilterPlugin, check};
 pub use forward_proxy::ForwardProxy;
 pub use launcher::run;
 pub use machine::Machine;
+pub use page::{PageOptions, page};
 pub use ports::{FreePorts, taken_ports};
 pub use probe::probe;
 pub use problem::Problem;

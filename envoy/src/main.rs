@@ -2,7 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
-use mcp_sidecar::{CommandLine, DemoOptions, Lookup, Machine, Problem, Running, Settings, TopOptions};
+use mcp_sidecar::{CommandLine, DemoOptions, Lookup, Machine, PageOptions, Problem, Running, Settings, TopOptions};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -63,6 +63,14 @@ enum Command {
     ///
     /// Exit status: 0; 1 if a URL does not answer with --once; 2 if arguments are refused.
     Top(TopOptions),
+    /// Serves the live page on this machine for the metrics of any Envoy with the filter, such as a proxy of a mesh.
+    ///
+    /// It is the page that a sidecar serves at / of its probe port. It needs no Envoy here. It listens on 127.0.0.1, and
+    /// fetches the metrics again for each request of the page, over plain HTTP.
+    ///
+    /// Exit status: 0 after SIGINT or SIGTERM; 1 if the URL does not answer at the start or is no page of metrics; 2 if arguments
+    /// are refused.
+    Page(PageOptions),
     /// Starts a sidecar with an MCP server and five clients that are built in, and prints the table of `top` as they go.
     ///
     /// The clients speak all protocol versions from 2024-11-05 to 2026-07-28. The tools are a quick one, a slow one, one with
@@ -97,6 +105,7 @@ fn main() -> ExitCode {
         Command::Run(server) => run(server, false),
         Command::Stdio(server) => run(server, true),
         Command::Drain => drain(),
+        Command::Page(options) => ExitCode::from(mcp_sidecar::page(&options)),
         Command::Demo(options) => demo(options),
         Command::DemoServer => {
             // The client is gone if this fails.

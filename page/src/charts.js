@@ -74,8 +74,8 @@ export class Chart {
           values: (_, ticks, __, ___, step) => ticks.map((tick) => clock(tick, step < 60)),
         },
         {
-          ...axis, size: 48, gap: 6, space: 34, grid: { stroke: () => css("--line"), width: 1 },
-          values: (_, ticks) => ticks.map((tick) => this.format(tick)),
+          ...axis, size: 48, gap: 6, space: 28, grid: { stroke: () => css("--line"), width: 1 },
+          values: (_, ticks) => ticks.map((tick) => this.format(tick).replace(/\.0+(?= |$)/, "")),
         },
       ],
       series: [{}, ...this.lines.map(({ color, isFilled }) => ({

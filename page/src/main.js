@@ -7,6 +7,7 @@ import { Increases, Sliding } from "./history.js";
 import { createParser } from "./parse.js";
 import { poll } from "./poll.js";
 import { isAvailable, mcpPort, serverNames } from "./server.js";
+import { emptyWords, goneWords } from "./source.js";
 import { setText } from "./table.js";
 import { tally } from "./tally.js";
 import { element, showFacts, showFigures, showProblems, showTables } from "./view.js";
@@ -25,12 +26,12 @@ let charts = null;
 let latest = null;
 let server = null;
 
-function onText(text, time) {
+function onText(text, time, source) {
   performance.mark("update-begin");
   const scrape = parse(text);
   const frame = increases.next(scrape, time);
   if (frame) for (const window of [minute, point]) window.add(frame);
-  latest = { scrape, time };
+  latest = { scrape, time, source };
   showServers(serverNames(scrape));
   show();
   addPoint();
@@ -39,7 +40,7 @@ function onText(text, time) {
 }
 
 function show() {
-  const { scrape, time } = latest;
+  const { scrape, time, source } = latest;
   const start = tally(scrape, { server });
   latest.start = start;
   const isOfMinute = element("window").querySelector("input:checked").value === "minute";
@@ -47,10 +48,10 @@ function show() {
   const available = isAvailable(scrape, server);
   element("gone").hidden = true;
   setText(element("updated"), `, updated ${new Date(time * 1000).toLocaleTimeString()}`);
-  setText(element("version"), version(scrape));
-  const state = showState(available);
+  setText(element("version"), version(scrape) + (source ? `, metrics of ${source}` : ""));
+  const state = showState(available, source);
   document.documentElement.dataset.state = start.operations > 0 ? "live" : "empty";
-  if (start.operations === 0) showFirstCall(scrape);
+  if (start.operations === 0) showEmpty(scrape, source);
   const lines = problems({ now, start, available, seconds: minute.seconds });
   showProblems(lines, calm(now));
   element("now").hidden = start.operations === 0 && lines.length === 0;
@@ -69,9 +70,9 @@ function calm(now) {
   return `Nothing failed ${when}: ${format.count(now.operations)} ${now.operations === 1 ? "operation" : "operations"}.`;
 }
 
-function showState(available) {
+function showState(available, source) {
   const [level, text] = available === false ? ["fault", "Server cannot be reached"]
-    : available ? ["good", "Server reachable"] : ["none", "Sidecar answers"];
+    : available ? ["good", "Server reachable"] : ["none", source ? "Envoy answers" : "Sidecar answers"];
   return setState(level, text);
 }
 
@@ -104,6 +105,14 @@ function choose(name) {
   server = name;
   // The charts are those of one choice, so they begin again.
   for (const chart of charts ?? []) chart.clear();
+}
+
+function showEmpty(scrape, source) {
+  const words = emptyWords(source, scrape);
+  setText(element("empty-title"), words?.title ?? "Waiting for the first call");
+  setText(element("empty-text"), words?.text ?? "");
+  element("first-call").hidden = words !== null;
+  if (words === null) showFirstCall(scrape);
 }
 
 function showFirstCall(scrape) {
@@ -148,8 +157,10 @@ function onGone(error, time) {
   document.documentElement.dataset.state = latest ? "gone" : "lost";
   element("gone").hidden = false;
   const since = latest ? `The last answer came ${format.count(time - latest.time)} s ago; the numbers below are of then. ` : "";
-  setText(element("gone-text"), `${since}It was stopped, or the network fails (${error.message}). This page asks again every 2 seconds.`);
-  announce(setState("fault", "Sidecar gone"), []);
+  const { state, title, text } = goneWords(error, latest?.source ?? null);
+  setText(element("gone-title"), title);
+  setText(element("gone-text"), since + text);
+  announce(setState("fault", state), []);
   document.title = "(gone) MCP sidecar";
   for (const chart of charts ?? []) {
     chart.add(time, null);

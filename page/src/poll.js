@@ -3,8 +3,12 @@
 const INTERVAL = 2000;
 const TIMEOUT = 5000;
 const FAILURES = 2;
+const LONGEST_REASON = 500;
 
-/** Calls `onText(text, seconds)` for each answer, `onGone(why, seconds)` once it is gone and for each failure from then on. */
+/**
+ * Calls `onText(text, seconds, source)` for each answer, `onGone(error, seconds)` once it is gone and for each failure from then on.
+ * `source`, and that of an error, is the address of another Envoy's metrics, null for the sidecar's own (`source.js`).
+ */
 export function poll(url, { onText, onGone }) {
   let timer = 0;
   let failures = 0;
@@ -14,12 +18,12 @@ export function poll(url, { onText, onGone }) {
     if (isAsking || document.hidden) return;
     isAsking = true;
     const begun = performance.now();
-    const answer = await get(url).then((text) => ({ text }), (error) => ({ error }));
+    const answer = await get(url).catch((error) => ({ error }));
     isAsking = false;
     clearTimeout(timer);
     if (!document.hidden) timer = setTimeout(ask, Math.max(100, INTERVAL - (performance.now() - begun)));
     failures = answer.error ? failures + 1 : 0;
-    if (!answer.error) onText(answer.text, Date.now() / 1000);
+    if (!answer.error) onText(answer.text, Date.now() / 1000, answer.source);
     else if (failures >= FAILURES) onGone(answer.error, Date.now() / 1000);
   }
 
@@ -29,6 +33,9 @@ export function poll(url, { onText, onGone }) {
 
 async function get(url) {
   const response = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT) });
-  if (!response.ok) throw new Error(`HTTP ${response.status}`);
-  return response.text();
+  const source = response.headers.get("mcp-metrics-source");
+  const text = await response.text();
+  if (response.ok) return { text, source };
+  // The command says in the body what fails.
+  throw Object.assign(new Error(source ? text.slice(0, LONGEST_REASON) : `HTTP ${response.status}`), { source });
 }

@@ -4,6 +4,7 @@ import { announcer } from "../src/announce.js";
 import { createParser } from "../src/parse.js";
 import { isAvailable, mcpPort, serverNames } from "../src/server.js";
 import { tally } from "../src/tally.js";
+import { emptyWords, goneWords } from "../src/source.js";
 import { problems } from "../src/words.js";
 
 const count = (text) => tally(createParser()(text));
@@ -106,4 +107,27 @@ test("announcer_speaks_of_new_faults_and_not_of_new_numbers", (context) => {
   }
   announce("Sidecar gone", []);
   assert.deepEqual(said, ["Server reachable", "Server reachable. 5 of 30 calls failed", "Sidecar gone"]);
+});
+
+test("what_is_gone_is_the_sidecar_the_source_or_the_command", () => {
+  const failed = new Error("Failed to fetch");
+  const refused = Object.assign(new Error("http://mesh:15090/stats/prometheus: does not answer"), { source: "http://mesh:15090/stats/prometheus" });
+  assert.equal(goneWords(failed, null).state, "Sidecar gone");
+  assert.match(goneWords(failed, null).text, /the network fails \(Failed to fetch\)/);
+  for (const known of [null, refused.source]) {
+    assert.equal(goneWords(refused, known).state, "Source gone");
+    assert.match(goneWords(refused, known).text, /^http:\/\/mesh:15090\/stats\/prometheus: does not answer\. /);
+  }
+  assert.equal(goneWords(failed, refused.source).state, "Page gone");
+  assert.match(goneWords(failed, refused.source).text, /mcp-sidecar page --metrics http:\/\/mesh:15090\/stats\/prometheus$/);
+});
+
+test("first_call_of_another_envoy_is_told_without_an_address", () => {
+  const scrape = (text) => createParser()(text);
+  const source = "http://mesh:15090/stats/prometheus";
+  assert.equal(emptyWords(null, scrape("")), null);
+  assert.equal(emptyWords(source, scrape('mcp_filter_info{filter_version="1"} 1\n')).title, "Waiting for the first call");
+  const other = emptyWords(source, scrape('envoy_cluster_membership_healthy{envoy_cluster_name="a"} 1\n'));
+  assert.equal(other.title, "No series of the filter yet");
+  assert.ok(other.text.startsWith(`${source} has no series`));
 });

@@ -64,7 +64,7 @@ def test_image_tag_takes_the_published_image(services: dict[str, Any]) -> None:
         assert (published[name]["image"], published[name]["pull_policy"], published[name].get("build")) == (image, "missing", None)
     # What else has the launcher takes it from there, so that it is not compiled.
     for name in ("collector", "stdio"):
-        assert published[name]["build"].pop("additional_contexts") == {"programs": f"docker-image://{image}"}
+        assert published[name]["build"].pop("args") == {"PROGRAMS": image}
     images = ("image", "pull_policy", "build")
     assert {name: {key: value for key, value in service.items() if name not in taken or key not in images} for name, service in published.items()} == {
         name: {key: value for key, value in service.items() if name not in taken or key not in images} for name, service in services.items()}

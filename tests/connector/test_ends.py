@@ -88,13 +88,23 @@ def test_terminal_that_closes_ends_all() -> None:
     port, probe_port = free_port(), free_port()
     settings = environment(PORT=str(port), PROBE_PORT=str(probe_port), ADMIN_PORT=str(free_port()), CONCURRENCY="1")
     terminal, end = os.openpty()
+    os.set_blocking(terminal, False)
+
+    def ready() -> bool:
+        """Reads the terminal too: it holds few lines."""
+        try:
+            os.read(terminal, 65536)
+        except BlockingIOError:
+            pass
+        return probe(probe_port, "/ready") == 200
+
     with subprocess.Popen(
         [os.environ["MCP_SIDECAR"], "run", "--", *servers.command(PROGRAM)], env=settings, stdin=end, stdout=end, stderr=end,
         start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     ) as launcher:
         os.close(end)
         try:
-            wait_for("the sidecar to be ready", lambda: probe(probe_port, "/ready") == 200)
+            wait_for("the sidecar to be ready", ready)
             session = Session(port)
             assert session.call("echo", text="a")["result"]["content"][0]["text"] == "a"
             everything = descendants(launcher.pid)

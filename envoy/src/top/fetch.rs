@@ -21,10 +21,10 @@ const ALLOWED: &str =
 
 /// A page of metrics at an address.
 #[derive(Clone, Debug)]
-pub(super) struct Source {
+pub(crate) struct Source {
     agent: Agent,
     /// The address. A parsed URL is ASCII without control characters.
-    pub(super) url: String,
+    pub(crate) url: String,
 }
 
 // === impl Source ===
@@ -35,7 +35,7 @@ impl Source {
     /// # Errors
     ///
     /// The argument is not an address, or has a user or a password, which the message does not repeat.
-    pub(super) fn parse(argument: &str) -> Result<Self, String> {
+    pub(crate) fn parse(argument: &str) -> Result<Self, String> {
         let text = if argument.contains("://") { argument.to_owned() } else { format!("http://{argument}") };
         let refuse = |reason: &str| Err(format!("a URL {reason}; allowed: {ALLOWED}"));
         let Ok(mut url) = Url::parse(&text) else {
@@ -45,7 +45,10 @@ impl Source {
             return refuse("has a user or a password, which is not supported");
         }
         if url.scheme() != "http" {
-            return refuse(&format!("has the scheme {:?}", url.scheme()));
+            return refuse(&format!(
+                "has the scheme {:?}, not http; a forwarded port has it (kubectl port-forward, ssh -L)",
+                url.scheme()
+            ));
         }
         if url.path() == "/" {
             url.set_path(PATH);
@@ -60,13 +63,14 @@ impl Source {
     /// # Errors
     ///
     /// A line that says what is wrong and what to do.
-    pub(super) fn get(&self) -> Result<String, String> {
+    pub(crate) fn get(&self) -> Result<String, String> {
         let Self { agent, url } = self;
         let mut response = agent.get(url).call().map_err(|error| self.unreachable(&error))?;
         let status = response.status().as_u16();
         if status != 200 {
             return Err(format!(
-                "{url}: answers {status}, not 200; the address of a sidecar's metrics is http://HOST:PROBE_PORT{PATH}"
+                "{url}: answers {status}, not 200; a sidecar's metrics are at http://HOST:PROBE_PORT{PATH}, those of another Envoy at \
+                 http://HOST:ADMIN_PORT/stats/prometheus"
             ));
         }
         let body = response.body_mut().with_config().limit(LONGEST_PAGE).read_to_vec();
@@ -76,13 +80,14 @@ impl Source {
             return Ok(page);
         }
         Err(format!(
-            "{url}: is not a page of metrics; name the sidecar's probe port (PROBE_PORT, 9902 by default), not its MCP port"
+            "{url}: is not a page of metrics; name the sidecar's probe port (PROBE_PORT, 9902 by default), not its MCP port, or \
+             /stats/prometheus of another Envoy"
         ))
     }
 
     fn unreachable(&self, error: &ureq::Error) -> String {
         format!(
-            "{}: does not answer ({}); start the sidecar (mcp-sidecar run), or name its probe port: mcp-sidecar top http://HOST:PROBE_PORT",
+            "{}: does not answer ({}); start the sidecar (mcp-sidecar run), or name its probe port, http://HOST:PROBE_PORT",
             self.url,
             clean(&error.to_string())
         )

@@ -40,11 +40,17 @@ pub(super) fn run(sources: &[Source], options: &TopOptions) -> io::Result<()> {
     }
     exit_with_the_terminal();
     let pages = get_pages(sources);
+    let result = in_terminal(&pages, &ended, Urls::new(sources), options);
+    // The thread that ends the process may be later than the error of a write to the terminal that is gone.
+    if hung_up(PollTimeout::ZERO) { Ok(()) } else { result }
+}
+
+/// Shows the table, and restores the terminal.
+fn in_terminal(pages: &Receiver<Page>, ended: &AtomicBool, urls: Urls, options: &TopOptions) -> io::Result<()> {
     let mut terminal = ratatui::try_init()?;
-    let result = show(&mut terminal, &pages, &ended, Urls::new(sources), options);
+    let result = show(&mut terminal, pages, ended, urls, options);
     let restored = ratatui::try_restore();
-    // The thread below may be later than the error of a write to the terminal that is gone.
-    if hung_up(PollTimeout::ZERO) { Ok(()) } else { result.and(restored) }
+    result.and(restored)
 }
 
 /// Ends the process when its terminal is gone, whether SIGHUP comes or not. There is no terminal to restore then, and the read of a

@@ -24,7 +24,7 @@ pub use rows::Column;
 pub(crate) use watch::{Counts, Watch};
 
 use crate::console::print_error;
-use fetch::Source;
+pub(crate) use fetch::Source;
 use figures::Figures;
 use recent::Activity;
 use std::io::{self, IsTerminal, Write};

@@ -9,6 +9,7 @@ mod connections;
 mod demo;
 mod drain;
 mod file_sd;
+mod page;
 mod passing;
 mod program;
 mod proxy;

@@ -170,9 +170,10 @@ fn url_that_does_not_answer_is_named_with_what_to_do() {
     let (status, text, errors) = top(&["--once", &closed], &[]);
     assert_eq!((status, text.as_str()), (Some(1), ""));
     assert!(errors.starts_with(&format!("mcp-sidecar: {closed}/metrics: does not answer (")), "{errors}");
-    assert!(errors.ends_with(
-        "; start the sidecar (mcp-sidecar run), or name its probe port: mcp-sidecar top http://HOST:PROBE_PORT\n"
-    ));
+    assert!(
+        errors.ends_with("; start the sidecar (mcp-sidecar run), or name its probe port, http://HOST:PROBE_PORT\n"),
+        "{errors}"
+    );
     assert_eq!(errors.lines().count(), 1, "{errors}");
     let (status, text, errors) = top(&["--once", &closed, &url(&sidecar)], &[]);
     assert_eq!((status, errors.lines().count()), (Some(1), 1), "{errors}");

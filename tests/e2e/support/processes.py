@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Callable, Iterator, TypeVar
 
-START_DEADLINE = 30.0
+START_DEADLINE = 90.0
 Value = TypeVar("Value")
 BLOCKS = range(10_000, 16_000, 100)
 
