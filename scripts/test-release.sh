@@ -14,7 +14,6 @@ cd "$root"
 scripts/prerequisites.sh rust-static c python node go spaces tools cache
 python=$(scripts/get.sh python k8s)
 for name in envoy collector promtool helm etcd kube-apiserver kubectl crds wasm-opt; do scripts/get.sh "$name" >/dev/null; done
-scripts/get.sh python e2e >/dev/null
 CRANE_BIN=$(scripts/get.sh crane)
 ORAS_BIN=$(scripts/get.sh oras)
 export CRANE_BIN ORAS_BIN

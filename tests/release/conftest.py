@@ -13,7 +13,8 @@ import pytest
 
 import stand_in
 from harness.cluster import Cluster
-from support.peers import ROOT, Peer, get
+from server import serve
+from support.peers import ROOT, get
 
 VERSION = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
 
@@ -62,11 +63,10 @@ def unpacked(release: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
-    """A real MCP server outside all roots."""
-    peer = Peer("python-2.3.0", tmp_path_factory.mktemp("server"))
-    yield peer
-    peer.stop()
+def server() -> Iterator[str]:
+    """The URL of an MCP server."""
+    with serve() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

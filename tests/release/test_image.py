@@ -21,7 +21,7 @@ import roots
 import stand_in
 from conftest import VERSION
 from roots import EMULATOR
-from support.peers import ROOT, Peer
+from support.peers import ROOT
 from support.processes import Process, free_port, wait_for
 from support.registry import CRANE, serve
 from support.scrape import fetch, parse
@@ -195,10 +195,10 @@ def ports() -> dict[str, str]:
 
 
 @pytest.fixture
-def started(layout: Layout, architecture: str, root: Path, emulator: list[str], ports: dict[str, str], server: Peer, tmp_path: Path) -> Iterator[Process]:
+def started(layout: Layout, architecture: str, root: Path, emulator: list[str], ports: dict[str, str], server: str, tmp_path: Path) -> Iterator[Process]:
     """The image's command, with its environment and user."""
     config = layout.read(layout.read(layout.image(architecture))["config"])["config"]
-    environment = dict(one.split("=", 1) for one in config["Env"]) | ports | {"MCP_UPSTREAM_URL": server.url, "CONCURRENCY": "1"}
+    environment = dict(one.split("=", 1) for one in config["Env"]) | ports | {"MCP_UPSTREAM_URL": server, "CONCURRENCY": "1"}
     command = roots.inside(root, "", *emulator, *config["Entrypoint"], *config["Cmd"], user=int(config["User"].split(":")[0]))
     # unshare itself is found on this machine's path.
     process = Process([shutil.which(command[0]), *command[1:]], tmp_path / "log", environment)

@@ -1,4 +1,4 @@
-"""Each archive in an empty root: the launchers run, before a real server, and the collector and Prometheus take their files.
+"""Each archive in an empty root: the launchers run, before a server, and the collector and Prometheus take their files.
 
 The program for aarch64 runs under an emulator. The Envoy that it starts is this machine's: only the launcher is emulated.
 """
@@ -16,7 +16,8 @@ import elf
 import roots
 from conftest import VERSION
 from roots import EMULATOR
-from support.peers import ROOT, Peer, get
+from server import REVISION
+from support.peers import ROOT, get
 from support.processes import Process, free_port, wait_for
 from support.scrape import fetch, operations, parse
 from support.series import Series
@@ -24,7 +25,6 @@ from support.sidecar import probe
 
 PROCESSORS = ("x86_64", "aarch64")
 MONITORING = f"mcp-observability-monitoring-{VERSION}"
-REVISION = "2025-11-25"
 # Emulated programs start slowly on a busy machine.
 DEADLINE = 120.0
 
@@ -85,12 +85,12 @@ def test_without_an_envoy_it_says_how_to_get_one(launcher: Launcher) -> None:
 class Running:
     """The launcher with Envoy in its root, before a server outside; it is ready when the constructor returns."""
 
-    def __init__(self, launcher: Launcher, server: Peer, log: Path) -> None:
+    def __init__(self, launcher: Launcher, server: str, log: Path) -> None:
         roots.add(launcher.root, Path(get("envoy")), "/usr/bin/envoy")
         (launcher.root / "tmp").mkdir()
         self.port, self.probe_port = free_port(), free_port()
         settings = {
-            "PATH": "/usr/bin", "MCP_UPSTREAM_URL": server.url, "HOST": "127.0.0.1", "PORT": str(self.port), "PROBE_HOST": "127.0.0.1",
+            "PATH": "/usr/bin", "MCP_UPSTREAM_URL": server, "HOST": "127.0.0.1", "PORT": str(self.port), "PROBE_HOST": "127.0.0.1",
             "PROBE_PORT": str(self.probe_port), "ADMIN_PORT": str(free_port()), "CONCURRENCY": "1",
         }
         self.process = Process(roots.inside(launcher.root, launcher.folder, *launcher.command, "run"), log, settings)
@@ -99,18 +99,17 @@ class Running:
     def samples(self) -> dict[Series, float]:
         return parse(fetch(f"http://127.0.0.1:{self.probe_port}/metrics"))
 
-    def send(self, method: str, params: dict, number: int | None = None, **headers: str) -> str:
-        """Sends a message. Returns the session of the response."""
+    def send(self, method: str, params: dict, number: int | None = None) -> None:
+        """Sends a message."""
         message = {"jsonrpc": "2.0", "method": method, "params": params} | ({} if number is None else {"id": number})
-        fields = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"} | headers
+        fields = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "Mcp-Protocol-Version": REVISION}
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/mcp", json.dumps(message).encode(), fields)
         with urllib.request.urlopen(request, timeout=30) as response:
             response.read()
-            return response.headers.get("Mcp-Session-Id", "")
 
 
 @pytest.fixture
-def running(launcher: Launcher, server: Peer, tmp_path: Path) -> Iterator[Running]:
+def running(launcher: Launcher, server: str, tmp_path: Path) -> Iterator[Running]:
     running = Running(launcher, server, tmp_path / "sidecar.log")
     yield running
     running.process.stop()
@@ -118,10 +117,10 @@ def running(launcher: Launcher, server: Peer, tmp_path: Path) -> Iterator[Runnin
 
 def test_it_counts_calls_and_drains(running: Running) -> None:
     client = {"protocolVersion": REVISION, "capabilities": {}, "clientInfo": {"name": "reader", "version": "1"}}
-    session = {"Mcp-Session-Id": running.send("initialize", client, 1), "Mcp-Protocol-Version": REVISION}
-    running.send("notifications/initialized", {}, **session)
-    running.send("tools/call", {"name": "echo", "arguments": {"text": "hello"}}, 2, **session)
-    running.send("tools/call", {"name": "fails", "arguments": {}}, 3, **session)
+    running.send("initialize", client, 1)
+    running.send("notifications/initialized", {})
+    running.send("tools/call", {"name": "echo", "arguments": {}}, 2)
+    running.send("tools/call", {"name": "fails", "arguments": {}}, 3)
     wanted = {("initialize", "ok"): 1, ("tools/call", "ok"): 1, ("tools/call", "error"): 1}
     wait_for("the calls to be counted", lambda: operations(running.samples(), "method", "status") == wanted, process=running.process)
     versions = [dict(labels)["filter_version"] for name, labels in running.samples() if name == "mcp_filter_info"]
