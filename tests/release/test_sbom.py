@@ -1,4 +1,4 @@
-"""The SBOM of each launcher has exactly the crates that cargo builds for it, and the npm packages of the page."""
+"""The SBOM of each launcher has the crates that cargo builds for it, and the npm packages of the page."""
 
 import json
 import re
@@ -52,7 +52,7 @@ def test_every_component_is_reached_from_the_launcher(release: Path) -> None:
 
 
 @pytest.mark.parametrize("processor", ["x86_64", "aarch64"])
-def test_sbom_names_every_crate_and_nothing_else(release: Path, processor: str) -> None:
+def test_sbom_names_every_crate(release: Path, processor: str) -> None:
     document = launcher_bom(release, processor)
     packages = [one for one in document["components"] if one.get("purl", "").startswith("pkg:npm/")]
     assert [(one["name"], one["version"]) for one in packages] == page_packages()
@@ -61,6 +61,9 @@ def test_sbom_names_every_crate_and_nothing_else(release: Path, processor: str) 
     artifacts = compiled(processor)
     named = [(one["name"], one["version"]) for one in components]
     assert len(named) == len(set(named))
-    assert set(named) == crates(artifacts)
+    scopes = {(one["name"], one["version"]): one["scope"] for one in components}
+    # A crate may declare what its build script needs and have no such script. cargo tree names that, and nothing compiles it.
+    assert crates(artifacts) <= set(named)
+    assert {scopes[one] for one in set(named) - crates(artifacts)} <= {"excluded"}
     linked = crates([one for one in artifacts if any(f"/{processor}-unknown-linux-musl/" in file for file in one["filenames"])])
     assert {(one["name"], one["version"]) for one in components if one["scope"] == "required"} == linked
