@@ -1,7 +1,7 @@
 # Each recipe runs one script, or one command after the check of what it needs. `make help` lists the recipes.
 .DEFAULT_GOAL := help
 .PHONY: help filter image release sidecar demo example-weather example-postgres example-agent-sdk-server example-stdio dev stack dashboard k8s-rules
-.PHONY: test test-slow test-stack test-integration test-compose test-k8s test-istio test-fresh test-all
+.PHONY: test test-slow test-stack test-integration test-compose test-k8s test-istio test-fresh test-release test-all
 .PHONY: loadtest fuzz bench fmt clippy docs clean
 
 help: ## list the recipes
@@ -69,6 +69,9 @@ test-istio: ## apply the manifests for Istio to a real istiod and run proxies un
 
 test-fresh: ## run make demo with a Rust of its own that lacks the targets; installs that Rust
 	@scripts/test.sh fresh
+
+test-release: ## write the artefacts of a release, and run each in an empty root
+	@scripts/test.sh release
 
 test-all: ## run all sets of tests (.ci/run); as root on Debian install missing packages; at most 60 minutes from nothing on 2 cores
 	@.ci/run

@@ -18,12 +18,13 @@ case $set_name in
   test) steps=(check-format check-text check-links check-licences check-versions check-workflows test-prerequisites check-dashboard test-page build-filter check-clippy check-docs test-core fuzz test-wasm test-fake-envoy check-envoy test-e2e) ;;
   slow) steps=(test-allocator test-soak) ;;
   stack) steps=(check-rules test-stack) needs+=(go spaces) ;;
-  integration) steps=(test-image test-publish test-loadtest test-examples test-sdks test-connector test-page-browser test-release) needs+=(go browser http spaces) ;;
+  integration) steps=(test-image test-publish test-loadtest test-examples test-sdks test-connector test-page-browser) needs+=(go browser http) ;;
   compose) steps=(test-compose) needs+=(go) ;;
   k8s) steps=(test-k8s) needs+=(go) ;;
   istio) steps=(test-istio) needs+=(go spaces) ;;
   fresh) steps=(test-fresh) ;;
-  *) say "test.sh: unknown set '$set_name'; the sets are test, slow, stack, integration, compose, k8s, istio, fresh"; exit 2 ;;
+  release) steps=(test-release) needs+=(go spaces) ;;
+  *) say "test.sh: unknown set '$set_name'; the sets are test, slow, stack, integration, compose, k8s, istio, fresh, release"; exit 2 ;;
 esac
 logs=$CARGO_TARGET_DIR/test
 mkdir -p "$logs"
