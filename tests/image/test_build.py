@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import tarfile
 import tomllib
@@ -12,10 +11,10 @@ import pytest
 
 from conftest import ROOT, succeed
 from layout import blob, image, referrers
+from support.cargo import crates
 
 SBOM_TYPE = "application/vnd.cyclonedx+json"
 TARGET = "wasm32-wasip1"
-IDENTITY = re.compile(r"[#/](?P<name>[^#/@]+)@(?P<version>[^@]+)$")
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +31,6 @@ def sbom(layout: Path) -> dict:
     (layer,) = found[0]["layers"]
     assert layer["mediaType"] == SBOM_TYPE
     return json.loads(blob(layout, layer))
-
-
-def crates(artifacts: list[dict]) -> set[tuple[str, str]]:
-    found = set()
-    for artifact in artifacts:
-        identity = IDENTITY.search(artifact["package_id"])
-        assert identity is not None, artifact["package_id"]
-        found.add((identity["name"], identity["version"]))
-    return found
 
 
 def all_components(sbom: dict) -> list[dict]:

@@ -1,25 +1,14 @@
 """The SBOM of each launcher has the crates that cargo builds for it, and the npm packages of the page."""
 
 import json
-import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from conftest import VERSION
+from support.cargo import crates
 from support.peers import ROOT
-
-IDENTITY = re.compile(r"[#/](?P<name>[^#/@]+)@(?P<version>[^@]+)$")
-
-
-def crates(artifacts: list[dict]) -> set[tuple[str, str]]:
-    found = set()
-    for artifact in artifacts:
-        identity = IDENTITY.search(artifact["package_id"])
-        assert identity is not None, artifact["package_id"]
-        found.add((identity["name"], identity["version"]))
-    return found
 
 
 def compiled(processor: str) -> list[dict]:
