@@ -47,7 +47,8 @@ is_rustups() {
   command -v rustup >/dev/null || return
   # No toolchain is installed yet: rustup's proxy for rustc failed.
   sysroot=$(rustc --print sysroot 2>/dev/null) || return 0
-  [ "$(rustup which rustc 2>/dev/null)" = "$sysroot/bin/rustc" ]
+  # The same file by either path: a toolchain may be a link to another one.
+  [ "$(rustup which rustc 2>/dev/null)" -ef "$sysroot/bin/rustc" ]
 }
 
 # bring: runs the command for each missing part.

@@ -56,6 +56,9 @@ class Machine:
         """Adds a Rust with these parts, as paths below its root directory."""
         self.has("cargo")
         self.has("rustc", RUST.format(sysroot=self.sysroot, version=version or pinned()))
+        compiler = self.sysroot / "bin/rustc"
+        compiler.parent.mkdir(parents=True, exist_ok=True)
+        compiler.touch()
         for part in parts:
             self.add(part)
 

@@ -86,9 +86,15 @@ def test_other_rust_before_rustups_on_the_path_is_named(machine: Machine) -> Non
     assert not [call for call in machine.calls if "add" in call]
 
 
-def test_rustup_brings_what_is_missing_once(machine: Machine) -> None:
+@pytest.mark.parametrize("linked", [False, True], ids=["directory", "link"])
+def test_rustup_brings_what_is_missing_once(machine: Machine, linked: bool) -> None:
+    """rustup names the toolchain by its own path, which may be a link, and rustc names the directory behind the link."""
     machine.has_rust()
-    machine.has("rustup", f'case "$*" in "which rustc") echo "{machine.sysroot}/bin/rustc" ;; "target add "*) mkdir -p "{machine.sysroot}/lib/rustlib/$3/lib" ;; esac')
+    named = machine.sysroot
+    if linked:
+        named = machine.sysroot.with_name("link")
+        named.symlink_to(machine.sysroot)
+    machine.has("rustup", f'case "$*" in "which rustc") echo "{named}/bin/rustc" ;; "target add "*) mkdir -p "{machine.sysroot}/lib/rustlib/$3/lib" ;; esac')
     done = machine.run("prerequisites.sh", "rust")
     assert (done.returncode, missing(done)) == (0, [])
     assert done.stdout == "" and done.stderr.startswith("Installing by rustup what rust-toolchain.toml names\n")
