@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness import charts
-from harness.cluster import Cluster
-from support.peers import get
+from harness.cluster import Cluster, with_operator
 from support.suite import prepare
 
 def pytest_configure() -> None:
@@ -17,12 +16,8 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """An API server with Prometheus Operator's resource definitions."""
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
-    try:
-        cluster.install(Path(get("crds")))
+    with with_operator(tmp_path_factory.mktemp("cluster")) as cluster:
         yield cluster
-    finally:
-        cluster.stop()
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import stand_in
-from harness.cluster import Cluster
+from harness.cluster import Cluster, with_operator
 from server import serve
-from support.peers import ROOT, get
+from support.peers import ROOT
 
 VERSION = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
 
@@ -72,9 +72,5 @@ def server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """An API server with Prometheus Operator's resource definitions."""
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
-    try:
-        cluster.install(Path(get("crds")))
+    with with_operator(tmp_path_factory.mktemp("cluster")) as cluster:
         yield cluster
-    finally:
-        cluster.stop()

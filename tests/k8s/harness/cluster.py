@@ -7,6 +7,8 @@ make the ServiceAccount `default` of a namespace, and no pod starts. It takes ab
 import json
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from support.peers import get
@@ -99,6 +101,17 @@ class Cluster:
     def stop(self) -> None:
         for process in reversed(self.processes):
             process.stop()
+
+
+@contextmanager
+def with_operator(directory: Path) -> Iterator[Cluster]:
+    """Runs an API server with Prometheus Operator's resource definitions."""
+    cluster = Cluster(directory)
+    try:
+        cluster.install(Path(get("crds")))
+        yield cluster
+    finally:
+        cluster.stop()
 
 
 def must(result: subprocess.CompletedProcess[str]) -> str:
