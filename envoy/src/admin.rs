@@ -2,9 +2,9 @@
 //! not wait for streams that only listen.
 
 use crate::bootstrap::{FIRST_ANSWERS_KEY, HTTP_STAT_PREFIX, READY_KEY, WEB_SOCKET_CLUSTER, cluster_of};
+use crate::diagnosis::TlsFailure;
 use crate::environment::Running;
 use crate::machine::Machine;
-use crate::tls_failure::TlsFailure;
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;

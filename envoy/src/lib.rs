@@ -10,50 +10,33 @@
 
 mod abandoned;
 mod admin;
-mod answers;
-mod audit_log;
 pub mod bootstrap;
 mod console;
 mod demo;
-mod drain;
-mod endpoint;
+mod diagnosis;
 mod environment;
-mod envoy_binary;
 mod file_sd;
-mod filter_plugin;
-mod forward_proxy;
 mod launcher;
 mod machine;
-mod notices;
 mod page;
 mod ports;
 mod probe;
 mod problem;
-mod process;
 mod server_program;
 mod temporary;
-mod tls_failure;
-mod tls_files;
 mod top;
-mod unreachable;
 
-pub use audit_log::refused_audit_log;
 pub use demo::{DemoOptions, command_line as demo_command_line, serve as demo_server, variable as demo_variable};
-pub use drain::drain;
-pub use endpoint::{Endpoint, EndpointHost, Scheme};
 pub use environment::{
-    ClientCertificate, CommandLine, HostHeader, Lookup, Otlp, OtlpProtocol, Running, Sampler, Server, Service,
-    Settings, Upstream, unknown_variables,
+    ClientCertificate, CommandLine, Endpoint, EndpointHost, EnvoyBinary, FilterPlugin, ForwardProxy, HostHeader,
+    Lookup, Otlp, OtlpProtocol, Running, Sampler, Scheme, Server, Service, Settings, Upstream, check, refused_files,
+    unknown_variables,
 };
-pub use envoy_binary::EnvoyBinary;
-pub use filter_plugin::{FilterPlugin, check};
-pub use forward_proxy::ForwardProxy;
-pub use launcher::run;
+pub use launcher::{drain, refused_audit_log, run};
 pub use machine::Machine;
 pub use page::{PageOptions, page};
 pub use ports::{FreePorts, taken_ports};
 pub use probe::probe;
 pub use problem::Problem;
 pub use server_program::ServerProgram;
-pub use tls_files::refused_files;
 pub use top::{Column, TopOptions, top};

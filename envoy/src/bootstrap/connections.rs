@@ -1,8 +1,8 @@
 //! What clusters, listener and tunnel have in common: priorities, timeouts, keepalive, addresses.
 
 use super::{KEEPALIVE, Keepalive, address, health, seconds, set};
-use crate::endpoint::{Endpoint, EndpointHost};
 use crate::environment::Settings;
+use crate::environment::{Endpoint, EndpointHost};
 use crate::machine::Machine;
 use serde_json::{Value, json};
 

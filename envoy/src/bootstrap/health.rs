@@ -11,8 +11,8 @@
 //! as unreachable.
 
 use super::{address, set, upstream_cluster};
-use crate::endpoint::{Endpoint, EndpointHost, Scheme};
 use crate::environment::Settings;
+use crate::environment::{Endpoint, EndpointHost, Scheme};
 use serde_json::{Value, json};
 
 /// The addresses of `localhost`.

@@ -3,6 +3,10 @@
 //! An empty value counts as missing. Reading also checks what the values refer to: the Envoy binary and its version, the
 //! module, the plugin configuration, the certificate files.
 
+mod endpoint;
+mod envoy_binary;
+mod filter_plugin;
+mod forward_proxy;
 mod program;
 mod proxies;
 mod reader;
@@ -11,22 +15,24 @@ mod server;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod tls_files;
 mod unknown_variables;
 mod upstream;
 
 use crate::demo::DemoOptions;
-use crate::endpoint::Endpoint;
-use crate::envoy_binary::EnvoyBinary;
-use crate::filter_plugin::FilterPlugin;
-use crate::forward_proxy::ForwardProxy;
 use crate::ports::FreePorts;
 use crate::problem::Problem;
+pub use endpoint::{Endpoint, EndpointHost, Scheme};
+pub use envoy_binary::EnvoyBinary;
+pub use filter_plugin::{FilterPlugin, check};
+pub use forward_proxy::ForwardProxy;
 use reader::Reader;
 pub use running::Running;
 pub use server::{ClientCertificate, HostHeader, Server, Upstream};
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+pub use tls_files::refused_files;
 pub(crate) use unknown_variables::is_setting;
 pub use unknown_variables::unknown_variables;
 

@@ -1,8 +1,8 @@
 //! `HTTPS_PROXY`, `NO_PROXY` and the other proxy variables, read as curl reads them: the lower-case name takes precedence.
 
+use super::endpoint::{Endpoint, Scheme};
+use super::forward_proxy::{ForwardProxy, is_excepted};
 use super::reader::Reader;
-use crate::endpoint::{Endpoint, Scheme};
-use crate::forward_proxy::{ForwardProxy, is_excepted};
 use crate::problem::Problem;
 
 impl Reader<'_> {

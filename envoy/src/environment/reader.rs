@@ -1,10 +1,10 @@
 //! Reads single variables: the value, the default, or a problem.
 
+use super::endpoint::Endpoint;
+use super::envoy_binary::EnvoyBinary;
+use super::filter_plugin::{self, Overrides};
 use super::{Lookup, Upstream};
-use crate::endpoint::Endpoint;
-use crate::envoy_binary::EnvoyBinary;
 use crate::file_sd::refused_file_sd;
-use crate::filter_plugin::{self, Overrides};
 use crate::ports::ADDRESS;
 use crate::problem::Problem;
 use crate::temporary;

@@ -1,8 +1,8 @@
 //! What the command `drain` must know of the sidecar that runs with the same environment.
 
+use super::filter_plugin;
 use super::reader::Reader;
 use super::{Lookup, Settings};
-use crate::filter_plugin;
 use crate::problem::Problem;
 
 /// A sidecar that runs. Unlike its settings this needs no server: `run -- COMMAND` has no variable for it.

@@ -1,8 +1,8 @@
 //! The MCP server as the settings describe it: a URL or a program, and the connection to it.
 
-use crate::endpoint::{Endpoint, Scheme};
-use crate::filter_plugin::{self, FilterPlugin};
-use crate::forward_proxy::ForwardProxy;
+use super::endpoint::{Endpoint, Scheme};
+use super::filter_plugin::{self, FilterPlugin};
+use super::forward_proxy::ForwardProxy;
 use crate::server_program::ServerProgram;
 use std::path::PathBuf;
 

@@ -1,9 +1,9 @@
 //! Settings of spans and logs: OTLP, sampling, the audit log.
 
+use super::endpoint::Scheme;
+use super::envoy_binary::EnvoyBinary;
 use super::reader::Reader;
 use super::{Otlp, OtlpProtocol, Sampler, Service};
-use crate::endpoint::Scheme;
-use crate::envoy_binary::EnvoyBinary;
 use crate::problem::Problem;
 use std::path::PathBuf;
 

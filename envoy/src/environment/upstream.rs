@@ -1,8 +1,8 @@
 //! Settings of the MCP server: URL, timeouts, `Host`, certificates, forward proxy.
 
+use super::endpoint::{self, Endpoint, Scheme};
 use super::reader::Reader;
 use super::{ClientCertificate, CommandLine, HostHeader, Server, Upstream};
-use crate::endpoint::{self, Endpoint, Scheme};
 use crate::problem::Problem;
 use std::path::PathBuf;
 

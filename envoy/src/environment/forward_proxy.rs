@@ -1,6 +1,6 @@
 //! The forward proxy for `https://` endpoints, as curl reads it from `HTTPS_PROXY` and `NO_PROXY`.
 
-use crate::endpoint::{Endpoint, EndpointHost};
+use super::endpoint::{Endpoint, EndpointHost};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode_str;
 use std::fmt;
@@ -140,7 +140,7 @@ fn is_in_network(address: IpAddr, network: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{ForwardProxy, is_excepted};
-    use crate::endpoint::Endpoint;
+    use crate::environment::Endpoint;
 
     #[test]
     fn url_forms_are_parsed() {

@@ -2,23 +2,27 @@
 //!
 //! A panic of any thread ends the process (`panic = "abort"`), and Envoy and the programs end with the process.
 
+mod audit_log;
+mod drain;
+mod process;
+
 use crate::admin::Admin;
-use crate::audit_log::{append_to_outputs, report_lost_lines};
 use crate::bootstrap;
 use crate::console::{self, Console, print_error};
 use crate::demo::Demo;
-use crate::drain::{self, drain_with};
+use crate::diagnosis::{Notices, ReportedTls, report_unreachable_server};
 use crate::environment::{Running, Settings};
 use crate::file_sd::TargetFile;
 use crate::machine::Machine;
-use crate::notices::Notices;
 use crate::ports::taken_ports;
-use crate::process::{Process, shell_status};
 use crate::server_program::RunningBridge;
-use crate::tls_failure::ReportedTls;
-use crate::unreachable::report_unreachable_server;
+pub use audit_log::refused_audit_log;
+use audit_log::{append_to_outputs, report_lost_lines};
+pub use drain::drain;
+use drain::drain_with;
 use mcp_connector::{Front, FrontEnd};
 use nix::sys::signal::Signal;
+use process::{Process, shell_status};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use std::io;

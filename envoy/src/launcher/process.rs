@@ -12,12 +12,12 @@ use std::process::{Child, Command, ExitStatus};
 use std::thread;
 use tempfile::NamedTempFile;
 
+use super::audit_log;
 use crate::abandoned::{SETTING_UP, is_abandoned_file, is_older_than};
-use crate::audit_log;
 use crate::bootstrap::AUTHORIZATION_VARIABLE;
 use crate::console;
+use crate::environment::ForwardProxy;
 use crate::environment::Settings;
-use crate::forward_proxy::ForwardProxy;
 use crate::temporary;
 use serde_json::Value;
 

@@ -5,12 +5,12 @@
 //! two checks have failed. Envoy does not tell why a check fails. So if none has succeeded after some seconds, this process
 //! resolves the name and connects once, as a health check does, and sends nothing.
 
+use super::tls_failure::{ReportedTls, TlsFailure, TlsServer};
 use crate::admin::{Admin, Checks};
 use crate::console::{Console, print_error};
-use crate::endpoint::{Endpoint, EndpointHost};
 use crate::environment::Settings;
+use crate::environment::{Endpoint, EndpointHost};
 use crate::temporary::reason;
-use crate::tls_failure::{ReportedTls, TlsFailure, TlsServer};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::thread;

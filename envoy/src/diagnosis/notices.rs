@@ -1,10 +1,10 @@
 //! Turns Envoy's notices (`bootstrap::notice`) into messages for the operator. Each message is printed once, and one message for
 //! each kind of wrong answer (`answers`).
 
-use crate::answers::{Answers, Finding};
+use super::answers::{Answers, Finding};
+use super::tls_failure::{ReportedTls, TlsServer};
 use crate::bootstrap::{CONNECT_NOTICE, PROXY_NOTICE, REDIRECT_NOTICE};
 use crate::environment::Settings;
-use crate::tls_failure::{ReportedTls, TlsServer};
 use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -181,8 +181,8 @@ impl Notices {
 #[cfg(test)]
 mod tests {
     use super::Notices;
-    use crate::answers::Answers;
-    use crate::tls_failure::{ReportedTls, TlsServer};
+    use crate::diagnosis::answers::Answers;
+    use crate::diagnosis::tls_failure::{ReportedTls, TlsServer};
     use std::cell::Cell;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use url::Url;
