@@ -73,6 +73,15 @@ impl Admin {
         self.post("drain_listeners?inboundonly")
     }
 
+    /// Ends Envoy, as SIGTERM does.
+    ///
+    /// # Errors
+    ///
+    /// The admin interface does not answer.
+    pub(crate) fn quit(&self) -> Result<(), ureq::Error> {
+        self.post("quitquitquit")
+    }
+
     fn post(&self, path: &str) -> Result<(), ureq::Error> {
         self.agent.post(format!("{}/{path}", self.origin)).send_empty().map(drop)
     }

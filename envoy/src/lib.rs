@@ -30,7 +30,7 @@ pub use demo::{DemoOptions, command_line as demo_command_line, serve as demo_ser
 pub use environment::{
     ClientCertificate, CommandLine, Endpoint, EndpointHost, EnvoyBinary, FilterPlugin, ForwardProxy, HostHeader,
     Lookup, Otlp, OtlpProtocol, Running, Sampler, Scheme, Server, Service, Settings, Upstream, check, refused_files,
-    unknown_variables,
+    unknown_variables, url_as_command,
 };
 pub use launcher::{drain, refused_audit_log, run};
 pub use machine::Machine;

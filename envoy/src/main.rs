@@ -96,7 +96,7 @@ struct ServerCommand {
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => match misplaced_command(&error, std::env::args_os().nth(1)) {
+        Err(error) => match misplaced_command(&error, std::env::args_os()) {
             Some(problem) => return refuse(&[problem]),
             None => error.exit(),
         },
@@ -130,13 +130,25 @@ fn main() -> ExitCode {
     }
 }
 
-/// The problem of a command that does not follow `--`.
-fn misplaced_command(error: &clap::Error, subcommand: Option<OsString>) -> Option<Problem> {
-    let subcommand = subcommand?.into_string().ok().filter(|name| matches!(name.as_str(), "run" | "stdio"))?;
+/// The problem of a command that does not follow `--`, of a URL in its place, or of a `--` without `run` or `stdio` before it.
+fn misplaced_command(error: &clap::Error, words: impl Iterator<Item = OsString>) -> Option<Problem> {
+    let mut words = words.skip(1).map(|word| word.to_string_lossy().into_owned());
+    let (subcommand, second) = (words.next()?, words.next());
+    if subcommand == "--" {
+        let message = format!(
+            "\"run\" or \"stdio\" must stand before \"--\": in a client's configuration mcp-sidecar stdio -- {} ...",
+            second.as_deref().unwrap_or("COMMAND")
+        );
+        return Some(Problem::new("COMMAND", message));
+    }
     let ContextValue::String(word) = error.get(ContextKind::InvalidArg)? else { return None };
     let is_command = error.kind() == ErrorKind::UnknownArgument && !word.starts_with('-');
-    let message = format!("{word:?} must follow \"--\": mcp-sidecar {subcommand} -- {word} ...");
-    is_command.then(|| Problem::new("COMMAND", message))
+    if !is_command || !matches!(subcommand.as_str(), "run" | "stdio") {
+        return None;
+    }
+    let message = mcp_sidecar::url_as_command(word, &subcommand)
+        .unwrap_or_else(|| format!("{word:?} must follow \"--\": mcp-sidecar {subcommand} -- {word} ..."));
+    Some(Problem::new("COMMAND", message))
 }
 
 /// Whether another program holds both ends, as a client does. Some clients use sockets in place of pipes.

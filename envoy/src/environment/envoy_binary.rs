@@ -2,7 +2,8 @@
 
 use crate::problem::Problem;
 use crate::temporary;
-use std::io::{self, ErrorKind};
+use nix::errno::Errno;
+use std::io;
 use std::path::Path;
 use std::process::Command;
 
@@ -46,7 +47,7 @@ impl EnvoyBinary {
         };
         let text = String::from_utf8_lossy(&output.stdout);
         let Some((version, number)) = read_version(&text) else {
-            return refuse("does not print an Envoy version");
+            return refuse("is no Envoy: with --version it does not print Envoy's version");
         };
         if number < OLDEST {
             return refuse(&format!("is Envoy {version}, which is too old"));
@@ -68,8 +69,13 @@ fn why_not_started(program: &str, error: &io::Error) -> String {
         return "it is a directory: write the path of the program in it".to_owned();
     }
     let reason = temporary::reason(error);
-    if error.kind() != ErrorKind::NotFound {
-        return reason;
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EACCES) => return format!("{reason}; if it is Envoy, chmod +x makes it executable"),
+        Some(Errno::ENOEXEC) => {
+            return format!("{reason}; this machine needs a program for {}", std::env::consts::ARCH);
+        }
+        Some(Errno::ENOENT) => {}
+        _ => return reason,
     }
     let place = match std::env::current_dir() {
         Ok(directory) if program.contains('/') && !program.starts_with('/') => format!(" in {}", directory.display()),
@@ -92,6 +98,9 @@ fn read_version(text: &str) -> Option<(&str, (u32, u32))> {
 #[cfg(test)]
 mod tests {
     use super::{EnvoyBinary, read_version};
+    use std::env::consts::ARCH;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn version_is_parsed() {
@@ -124,6 +133,21 @@ mod tests {
             assert!(text.starts_with(&format!("ENVOY_BIN: {program:?} cannot be started {reason}")), "{text}");
         }
         let problem = EnvoyBinary::find("true").unwrap_err();
-        assert!(problem.to_string().contains("does not print an Envoy version"), "{problem}");
+        assert!(problem.to_string().contains("is no Envoy"), "{problem}");
+    }
+
+    #[test]
+    fn file_that_cannot_be_run_is_refused() {
+        // The kernel does not run a file that is open for writing.
+        let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+        fs::write(&path, "\x7fELF").unwrap();
+        for (mode, reason) in [
+            (0o644, "(Permission denied; if it is Envoy, chmod +x makes it executable)".to_owned()),
+            (0o755, format!("(Exec format error; this machine needs a program for {ARCH})")),
+        ] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let text = EnvoyBinary::find(path.to_str().unwrap()).unwrap_err().to_string();
+            assert!(text.contains(&reason), "{text}");
+        }
     }
 }

@@ -26,6 +26,7 @@ pub use endpoint::{Endpoint, EndpointHost, Scheme};
 pub use envoy_binary::EnvoyBinary;
 pub use filter_plugin::{FilterPlugin, check};
 pub use forward_proxy::ForwardProxy;
+pub use program::url_as_command;
 use reader::Reader;
 pub use running::Running;
 pub use server::{ClientCertificate, HostHeader, Server, Upstream};

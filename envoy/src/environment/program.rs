@@ -20,11 +20,20 @@ const OF_A_URL: [&str; 5] = [
     "MCP_UPSTREAM_IDLE_MS",
 ];
 
+/// The problem of a URL that stands in the command's place. It is not repeated: it may contain a password.
+pub fn url_as_command(word: &str, subcommand: &str) -> Option<String> {
+    let is_url = word.starts_with("http://") || word.starts_with("https://");
+    is_url.then(|| format!("is a URL, and a URL is no program: MCP_UPSTREAM_URL=URL mcp-sidecar {subcommand}"))
+}
+
 impl Reader<'_> {
     /// The program of the command line, which is looked up, and its limits.
     pub(super) fn upstream_of_program(&mut self, command_line: &CommandLine) -> Option<Upstream> {
         let environment = server_program::environment(&command_line.environment);
-        let command = Command::find(&command_line.program, environment)
+        let subcommand = if command_line.is_stdio { "stdio" } else { "run" };
+        let url = command_line.program.first().and_then(|word| url_as_command(word.to_str()?, subcommand));
+        let command = url
+            .map_or_else(|| Command::find(&command_line.program, environment), Err)
             .map_err(|message| self.problems.push(Problem::new("COMMAND", message)));
         let timeout_ms = self.timeout_ms();
         self.remark_ignored(&OF_A_URL, "it is for the connection to a URL, and the server is a program");

@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 const PORT: &str = "a port from 1 to 65535";
-const MODULE: &str = "the path of mcp_observability.wasm";
+const MODULE: &str = "the path of mcp_observability.wasm, which each release has beside mcp-sidecar";
 const SERVER_NAME: &str = "1 to 64 characters of A-Za-z0-9_.-";
 
 /// Reads variables one by one and collects the problems. A value with a problem is replaced by the default, and reading
@@ -187,10 +187,13 @@ impl<'a> Reader<'a> {
         file
     }
 
-    pub(super) fn system_roots(&mut self, variable: &'static str) -> Option<PathBuf> {
+    /// The machine's certificate authorities. `allowed` is what helps besides the package.
+    pub(super) fn system_roots(&mut self, variable: &'static str, allowed: &str) -> Option<PathBuf> {
         let found = openssl_probe::probe().cert_file;
         if found.is_none() {
-            let message = "https:// needs certificate authorities, and this machine has none; install ca-certificates";
+            let message = format!(
+                "https:// needs certificate authorities, and this machine has none; install ca-certificates{allowed}"
+            );
             self.problems.push(Problem::new(variable, message));
         }
         found

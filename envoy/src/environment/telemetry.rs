@@ -34,7 +34,7 @@ impl Reader<'_> {
         let by_port = if endpoint.port == 4317 { OtlpProtocol::Grpc } else { OtlpProtocol::Http };
         let ca_file = match endpoint.scheme {
             Scheme::Http => None,
-            Scheme::Https => self.system_roots("OTEL_EXPORTER_OTLP_ENDPOINT"),
+            Scheme::Https => self.system_roots("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
         };
         let proxy = self.proxy_to(&endpoint);
         Some(Otlp { endpoint, protocol: protocol.unwrap_or(by_port), ca_file, proxy, sampler })

@@ -45,7 +45,9 @@ impl Reader<'_> {
         let endpoint = endpoint?;
         let ca_file = match endpoint.scheme {
             Scheme::Http => None,
-            Scheme::Https => given.or_else(|| self.system_roots("MCP_UPSTREAM_CA_FILE")),
+            Scheme::Https => {
+                given.or_else(|| self.system_roots("MCP_UPSTREAM_CA_FILE", ", or name a PEM file with them"))
+            }
         };
         let host_header = host_header.unwrap_or(match endpoint.scheme {
             Scheme::Http => HostHeader::Preserve,

@@ -282,7 +282,10 @@ impl<'a> Sidecar<'a> {
 
     /// Ends Envoy and returns the given status.
     fn end(&self, status: u8) -> u8 {
-        self.process.signal(Signal::SIGTERM);
+        // A signal makes Envoy warn, as if the end were a fault. Before it is live, its admin port may be another Envoy's.
+        if self.process.bootstrap().is_some() || self.admin.quit().is_err() {
+            self.process.signal(Signal::SIGTERM);
+        }
         let deadline = Instant::now() + EXIT_TIMEOUT;
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
             match self.events.recv_timeout(left) {

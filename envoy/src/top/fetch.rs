@@ -8,8 +8,8 @@ use std::time::Duration;
 use ureq::Agent;
 use url::Url;
 
-/// The address of a sidecar with default settings.
-pub(super) const DEFAULT: &str = "http://127.0.0.1:9902";
+/// The probe port of a sidecar with default settings.
+const PROBE_PORT: &str = "9902";
 /// Timeout of a request. Envoy writes a page of 10,000 series in a fraction of a second.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest page, in bytes. Ten thousand series have about 2 MB.
@@ -86,12 +86,21 @@ impl Source {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> String {
-        format!(
-            "{}: does not answer ({}); start the sidecar (mcp-sidecar run), or name its probe port, http://HOST:PROBE_PORT",
-            self.url,
-            clean(&error.to_string())
-        )
+        let reason = clean(&error.to_string());
+        // The standard library has no kind for this error.
+        let step = if reason.contains("failed to lookup address") {
+            "correct the host's name, or use its address"
+        } else {
+            "start the sidecar (mcp-sidecar run), or name its probe port, http://HOST:PROBE_PORT"
+        };
+        format!("{}: does not answer ({reason}); {step}", self.url)
     }
+}
+
+/// The address of the sidecar that runs with this environment.
+pub(super) fn own() -> String {
+    let port = std::env::var("PROBE_PORT").ok().filter(|port| !port.is_empty());
+    format!("http://127.0.0.1:{}", port.as_deref().unwrap_or(PROBE_PORT))
 }
 
 /// The part of an argument after its last `@`.
@@ -101,7 +110,7 @@ fn without_user(argument: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{DEFAULT, Source};
+    use super::Source;
 
     fn url(argument: &str) -> String {
         Source::parse(argument).unwrap().url
@@ -109,7 +118,7 @@ mod tests {
 
     #[test]
     fn probe_port_means_its_metrics() {
-        assert_eq!(url(DEFAULT), "http://127.0.0.1:9902/metrics");
+        assert_eq!(url("http://127.0.0.1:9902"), "http://127.0.0.1:9902/metrics");
         assert_eq!(url("weather:9902"), "http://weather:9902/metrics");
         assert_eq!(url("http://weather:9902/"), "http://weather:9902/metrics");
         assert_eq!(url("[::1]:9902"), "http://[::1]:9902/metrics");

@@ -40,7 +40,8 @@ const REFUSED: u8 = 2;
 #[derive(clap::Args, Debug)]
 pub struct TopOptions {
     /// A sidecar's probe port, such as http://localhost:9902, or the whole address of a page of metrics. Several are added up.
-    #[arg(value_name = "URL", default_value = fetch::DEFAULT)]
+    /// [default: the sidecar at PROBE_PORT, 9902 by default]
+    #[arg(value_name = "URL", default_values_t = [fetch::own()], hide_default_value = true)]
     urls: Vec<String>,
     /// Prints the table once, with totals since the start, and ends.
     #[arg(long)]

@@ -113,9 +113,12 @@ fn missing(view: &View) -> Option<String> {
     if !figures.has_filter {
         return Some("the MCP filter is not in this Envoy, or its figures are filtered out".to_owned());
     }
-    figures.tools.is_empty().then(|| {
-        "no tool was listed or called yet; point a client at the sidecar's MCP port (http://HOST:4000/mcp by default)".to_owned()
-    })
+    if !figures.tools.is_empty() {
+        return None;
+    }
+    let has_clients = figures.methods.values().any(|outcomes| outcomes.total() > 0.0);
+    let advice = "; point a client at the sidecar's MCP port (http://HOST:4000/mcp by default)";
+    Some(format!("no tool was listed or called yet{}", if has_clients { "" } else { advice }))
 }
 
 #[cfg(test)]
@@ -201,6 +204,8 @@ mod tests {
     #[test]
     fn reason_of_an_empty_table_is_told() {
         assert!(texts(&view("mcp_filter_info 1\n"))[0].starts_with("no tool was listed or called yet; point a client"));
+        let page = "mcp_filter_info 1\nmcp_requests_total{method=\"initialize\",server_name=\"w\",status=\"ok\"} 1\n";
+        assert_eq!(texts(&view(page))[0], "no tool was listed or called yet");
         assert!(texts(&view(""))[0].starts_with("the MCP filter is not in this Envoy"));
         assert_eq!(texts(&View::default()), ["waiting for the first answer"]);
         let other =

@@ -74,6 +74,7 @@ fn idle_sidecar_ends_at_once_on_either_signal() {
         let mut sidecar = Sidecar::start(&upstream.url(), &[]);
         sidecar.signal(signal);
         assert_eq!(sidecar.ended().code(), Some(0), "{signal}");
+        assert_eq!(sidecar.all_errors(), "", "no warning of a usual end");
     }
 }
 

@@ -89,8 +89,23 @@ fn command_without_separator_is_refused() {
             assert_eq!(text, format!("mcp-sidecar: {expected}"));
         }
     }
+    let text = refused(&["--", "npx", "-y", "server"], &[]);
+    let expected = "COMMAND: \"run\" or \"stdio\" must stand before \"--\": in a client's configuration mcp-sidecar stdio -- npx ...\n";
+    assert_eq!(text, format!("mcp-sidecar: {expected}"));
     let text = refused(&["run", "--npx"], &[]);
     assert!(text.contains("mcp-sidecar run [-- COMMAND [ARGUMENT]...]"), "{text}");
+}
+
+#[test]
+fn url_as_a_command_is_refused_and_not_repeated() {
+    for command in ["run", "stdio"] {
+        for separator in [&[][..], &["--"]] {
+            let words = [&[command], separator, &["https://user:hunter2@weather/mcp"]].concat();
+            let step = format!("MCP_UPSTREAM_URL=URL mcp-sidecar {command}");
+            let text = refused(&words, &[]);
+            assert_eq!(text, format!("mcp-sidecar: COMMAND: is a URL, and a URL is no program: {step}\n"));
+        }
+    }
 }
 
 #[test]

@@ -114,6 +114,22 @@ fn numbers_equal_the_scrape() {
 }
 
 #[test]
+fn without_a_url_it_is_the_sidecar_with_the_same_settings() {
+    let upstream = upstream();
+    let sidecar = called(&upstream, 2, 0);
+    let (status, table, errors) = top(&["--once"], &[("PROBE_PORT", &sidecar.probe_port.to_string())]);
+    assert_eq!((status, errors.as_str()), (Some(0), ""), "{table}");
+    assert_eq!(cells(&table, "good")[0], "2", "{table}");
+}
+
+#[test]
+fn name_without_address_is_to_be_corrected() {
+    let (status, _, errors) = top(&["--once", "http://absent.invalid:9902"], &[]);
+    assert_eq!(status, Some(1));
+    assert!(errors.ends_with("; correct the host's name, or use its address\n"), "{errors}");
+}
+
+#[test]
 fn several_urls_are_added_up() {
     let upstream = upstream();
     let sidecars = [called(&upstream, 2, 1), called(&upstream, 3, 0)];

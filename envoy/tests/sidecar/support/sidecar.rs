@@ -13,6 +13,7 @@ use std::thread;
 pub(crate) struct Sidecar {
     child: Child,
     errors: Arc<Mutex<String>>,
+    errors_end: Receiver<()>,
     pub(crate) port: u16,
     pub(crate) probe_port: u16,
     pub(crate) admin_port: u16,
@@ -71,15 +72,23 @@ impl Sidecar {
         let mut child = launcher(&environment).args(arguments).stdout(output).spawn().unwrap();
         let errors = Arc::new(Mutex::new(String::new()));
         let (output, kept) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&errors));
+        let (end, errors_end) = mpsc::channel();
         thread::spawn(move || {
             output.lines().map_while(Result::ok).for_each(|line| kept.lock().unwrap().push_str(&(line + "\n")));
+            drop(end);
         });
-        Self { child, errors, port, probe_port, admin_port }
+        Self { child, errors, errors_end, port, probe_port, admin_port }
     }
 
     /// Standard error of the launcher and Envoy so far.
     pub(crate) fn errors(&self) -> String {
         self.errors.lock().unwrap().clone()
+    }
+
+    /// All of standard error, after the end of the launcher and Envoy.
+    pub(crate) fn all_errors(&self) -> String {
+        let _ = self.errors_end.recv();
+        self.errors()
     }
 
     pub(crate) fn signal(&self, name: &str) {
