@@ -29,13 +29,13 @@ export class Points {
 export class Chart {
   #values;
 
-  /** `lines`: {label, color} with the name of a CSS variable; `format` writes a value. */
-  constructor(element, { lines, format, minimum }) {
+  /** `lines`: {label, color} with the name of a CSS variable; `format` writes a value; `steps` are those of the axis, uPlot's own if not given. */
+  constructor(element, { lines, format, minimum, steps }) {
     Object.assign(this, { element, lines, format });
     this.points = new Points(lines.length);
     this.#values = this.#key();
     const size = () => ({ width: Math.max(120, element.clientWidth), height: element.clientHeight || 110 });
-    this.plot = new uPlot(this.#options(size(), minimum), [[], ...lines.map(() => [])], element);
+    this.plot = new uPlot(this.#options(size(), minimum, steps), [[], ...lines.map(() => [])], element);
     new ResizeObserver(() => this.plot.setSize(size())).observe(element);
   }
 
@@ -57,7 +57,7 @@ export class Chart {
     return values;
   }
 
-  #options(size, minimum) {
+  #options(size, minimum, steps) {
     const axis = { stroke: () => css("--muted"), font: "11px system-ui, sans-serif", ticks: { show: false } };
     return {
       ...size,
@@ -74,7 +74,7 @@ export class Chart {
           values: (_, ticks, __, ___, step) => ticks.map((tick) => clock(tick, step < 60)),
         },
         {
-          ...axis, size: 48, gap: 6, space: 28, grid: { stroke: () => css("--line"), width: 1 },
+          ...axis, size: 48, gap: 6, space: 28, grid: { stroke: () => css("--line"), width: 1 }, ...(steps && { incrs: steps }),
           values: (_, ticks) => ticks.map((tick) => this.format(tick).replace(/\.0+(?= |$)/, "")),
         },
       ],

@@ -16,6 +16,8 @@ import { problems } from "./words.js";
 /** Windows in seconds: of the words and figures, and of a point of a chart. */
 const MINUTE = 60;
 const POINT = 10;
+/** Steps of an axis of whole numbers. */
+const WHOLE = [1, 2, 5].flatMap((step) => [0, 1, 2, 3, 4, 5, 6].map((power) => step * 10 ** power)).sort((a, b) => a - b);
 
 const parse = createParser();
 const announce = announcer(element("announcement"));
@@ -124,12 +126,12 @@ function showFirstCall(scrape) {
 }
 
 function makeCharts() {
-  const make = (id, lines, format, minimum) => new Chart(element(id), { lines, format, minimum });
+  const make = (id, lines, format, minimum, steps) => new Chart(element(id), { lines, format, minimum, steps });
   return [
     make("chart-rate", [{ label: "ended", color: "--accent", isFilled: true }, { label: "failed", color: "--fault" }], format.rate, 0.1),
     make("chart-ratio", [{ label: "error ratio", color: "--fault", isFilled: true }], format.percent, 0.01),
     make("chart-duration", [{ label: "p50", color: "--accent" }, { label: "p95", color: "--second" }], format.duration, 1000),
-    make("chart-open", [{ label: "in flight", color: "--accent", isFilled: true }, { label: "streams", color: "--second" }], format.count, 1),
+    make("chart-open", [{ label: "in flight", color: "--accent", isFilled: true }, { label: "streams", color: "--second" }], format.count, 1, WHOLE),
   ];
 }
 

@@ -26,7 +26,7 @@ export function problems({ now, start, available, seconds }) {
 
 function availability(available) {
   if (available !== false) return [];
-  return [line("fault", Infinity, "server", "The MCP server cannot be reached.")];
+  return [line("fault", Infinity, "server", "The MCP server cannot be reached. The standard error of the sidecar says why.")];
 }
 
 function toolFailures(now, when) {

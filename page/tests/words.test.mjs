@@ -42,7 +42,7 @@ test("other_methods_are_told_and_calls_of_tools_not_twice", () => {
 
 test("server_that_cannot_be_reached_is_first", () => {
   const [first, second] = told(tool("a", "error", "upstream_unavailable", 90), { available: false });
-  assert.equal(first, "fault: The MCP server cannot be reached.");
+  assert.equal(first, "fault: The MCP server cannot be reached. The standard error of the sidecar says why.");
   assert.match(second, /90 of 90 calls of a/);
 });
 

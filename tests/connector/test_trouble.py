@@ -76,7 +76,7 @@ def test_program_that_reaches_its_end_is_in_the_table(argument: str, status: int
     port = free_port()
     with served(home, f"MCP_UPSTREAM_NAME=notes mcp-sidecar run -- npx {argument}", port):
         answer = post(port, "initialize", INITIALIZE)
-    told = f"{seen(f'exited with status {status}')}; its last lines are in the sidecar's standard error"
+    told = f"{seen(f'exited with status {status}')}; its last lines, if any, are in the sidecar's standard error"
     assert answer["error"]["message"] == f"the MCP server `notes` (npx) {told}"
 
 

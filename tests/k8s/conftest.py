@@ -1,7 +1,6 @@
 """Fixtures of the suite. `scripts/test-k8s.sh` builds what it needs and sets its paths in the environment."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 

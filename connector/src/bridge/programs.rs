@@ -64,7 +64,7 @@ impl Programs {
 
     /// How a program ended, as a client is told.
     pub(super) fn ended(&self, how: &HowItEnded) -> String {
-        format!("{}; its last lines are in the sidecar's standard error", self.tell(&how.to_string()))
+        format!("{}; its last lines, if any, are in the sidecar's standard error", self.tell(&how.to_string()))
     }
 
     /// Writes what happened to standard error, and returns it for the client. A client does not see the command's arguments, which

@@ -1,4 +1,4 @@
-//! The listener for probes and scrapes. It serves `/ready`, `/health`, `/metrics` and, at `/`, the live page; other paths are 404.
+//! The listener for probes and scrapes. It serves `/ready`, `/health`, `/metrics` and, at `/`, the live page; other paths are 404, and say where MCP is.
 
 use super::{ADMIN_CLUSTER, address, health, page};
 use crate::environment::Settings;
@@ -31,7 +31,7 @@ pub(super) fn listener(settings: &Settings) -> Value {
                 ],
                 "route_config": {
                     "max_direct_response_body_size_bytes": page::SIZE_LIMIT,
-                    "virtual_hosts": [{"name": "probe", "domains": ["*"], "routes": routes()}],
+                    "virtual_hosts": [{"name": "probe", "domains": ["*"], "routes": routes(settings)}],
                 },
             },
         }]}],
@@ -51,12 +51,15 @@ fn health_check(settings: &Settings) -> Value {
     })
 }
 
-fn routes() -> Value {
+fn routes(settings: &Settings) -> Value {
+    let elsewhere =
+        format!("This port has /, /metrics, /ready and /health. MCP is on port {}.\n", settings.listener.port());
     let ready = json!({"runtime_key": READY_KEY, "default_value": {"numerator": 100}});
     json!([
         {"match": {"path": "/ready", "runtime_fraction": ready}, "direct_response": {"status": 200}},
         {"match": {"path": "/ready"}, "direct_response": {"status": 503}},
         {"match": {"path": "/metrics"}, "route": {"cluster": ADMIN_CLUSTER, "prefix_rewrite": "/stats/prometheus"}},
         page::route(),
+        {"match": {"prefix": "/"}, "direct_response": {"status": 404, "body": {"inline_string": elsewhere}}},
     ])
 }

@@ -210,6 +210,8 @@ fn probe_listener_has_four_paths() {
     ] {
         assert_eq!(sidecar.probe(path), 404, "{path}");
     }
+    let told = format!("This port has /, /metrics, /ready and /health. MCP is on port {}.\n", sidecar.port);
+    assert_eq!(get(sidecar.probe_port, "/mcp").body, told);
     // On the MCP port these paths belong to the server.
     assert_eq!(get(sidecar.port, "/ready").body, "hello");
     assert_eq!(upstream.request().line, "GET /ready HTTP/1.1");
