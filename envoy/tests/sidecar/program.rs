@@ -58,7 +58,8 @@ fn health_is_503_while_the_last_start_failed() {
     let sidecar = Sidecar::start_program(&[PROGRAM[0], PROGRAM[1], "end-at-initialize=3"], &[]);
     until("no start has failed yet", || sidecar.probe("/health") == 200);
     let answer = Session::initialize(sidecar.port);
-    let told = "the MCP server `python3` exited with status 3; its last lines, if any, are in the sidecar's standard error";
+    let told =
+        "the MCP server `python3` exited with status 3; its last lines, if any, are in the sidecar's standard error";
     assert!(answer.body.contains("-32000") && answer.body.contains(told), "{answer:?}");
     until("the last start failed", || sidecar.probe("/health") == 503);
     let unhealthy = r#"envoy_cluster_membership_healthy{envoy_cluster_name="upstream"} 0"#;
