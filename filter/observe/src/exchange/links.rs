@@ -41,8 +41,7 @@ impl Exchange {
         let Some((session, pending)) = self.pending_operations(Some(stream), Fallback::NoResponse, context) else {
             return;
         };
-        let now = context.now();
-        context.correlation.keep_operations(session, stream, pending, now);
+        context.correlation.keep_operations(session, stream, pending);
         self.set_followed(session, Some(stream), context);
     }
 
@@ -61,8 +60,9 @@ impl Exchange {
         context.observe(Observation::SavingOperations);
         let now = context.now();
         // Without room in the store, only this exchange follows them.
-        let Some(evicted) = context.correlation.save_operations(session, &pending, now) else { return false };
+        let Some((evicted, over)) = context.correlation.save_operations(session, &pending, now) else { return false };
         context.end_evicted(&evicted);
+        context.end_without_answer(&over);
         self.set_followed(session, stream, context);
         true
     }

@@ -1,5 +1,6 @@
 //! State that exchanges share: each test plays several exchanges in one proxy.
 
+mod before_response;
 mod bounds;
 mod clients;
 mod early_answers;

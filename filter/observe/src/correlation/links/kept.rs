@@ -23,7 +23,7 @@
 use super::early_answers::{EarlyAnswer, take_early_answer};
 use super::operations::push_operations;
 use super::slot::{make_room, remember_answered, take_cancelled};
-use super::{LinkKind, LinkSlot, PendingOperation, RemovedLinks};
+use super::{LinkSlot, PendingOperation, RemovedLinks};
 use crate::correlation::tick::Report;
 use crate::correlation::{Correlation, SessionKey, StreamId};
 use crate::host::Time;
@@ -50,8 +50,6 @@ pub(in crate::correlation) struct KeptOperations {
 struct KeptStream {
     stream: StreamId,
     session: SessionKey,
-    /// When the stream opened.
-    since: Time,
     operations: Vec<KeptOperation>,
     /// Whether they are still to be saved. If not, the store had no room for them, or another stream answered those that are
     /// left.
@@ -70,15 +68,9 @@ pub(crate) struct KeptOperation {
 
 impl Correlation {
     /// The response to these operations is the event stream `stream`, which opens now. They are saved at the next tick.
-    pub(crate) fn keep_operations(
-        &self,
-        session: SessionKey,
-        stream: StreamId,
-        operations: Vec<PendingOperation>,
-        now: Time,
-    ) {
+    pub(crate) fn keep_operations(&self, session: SessionKey, stream: StreamId, operations: Vec<PendingOperation>) {
         let operations = operations.into_iter().map(|pending| KeptOperation { pending, answer: None }).collect();
-        let kept = KeptStream { stream, session, since: now, operations, is_to_be_saved: true };
+        let kept = KeptStream { stream, session, operations, is_to_be_saved: true };
         self.kept_operations.borrow_mut().streams.push(kept);
     }
 
@@ -165,16 +157,13 @@ impl Correlation {
         evicted
     }
 
-    /// Adds the operations of a stream, except those that another stream answered since the stream opened. Returns the
-    /// evicted links, and for each operation its answer, if it has one. Returns `None` if there is no room.
+    /// Adds the operations of a stream, except those that another stream answered since they began. Returns the evicted links, and for each operation its answer, if it has one. Returns `None` if there is no room.
     fn save_unanswered(&self, kept: &KeptStream, now: Time) -> Option<(RemovedLinks, Vec<Option<Box<EarlyAnswer>>>)> {
-        let KeptStream { session, since, operations, .. } = kept;
+        let KeptStream { session, operations, .. } = kept;
         self.with_links(*session, |slot| {
-            let has_session_ended = has_session_ended(slot, *session, *since);
-            let answers: Vec<_> =
-                operations.iter().map(|one| answer_to(slot, *session, &one.pending, *since)).collect();
+            let answers: Vec<_> = operations.iter().map(|one| answer_to(slot, *session, &one.pending)).collect();
             let open = operations.iter().zip(&answers).filter(|(_, answer)| answer.is_none());
-            let open = open.map(|(one, _)| PendingOperation { has_session_ended, ..one.pending.clone() });
+            let open = open.map(|(one, _)| one.pending.clone());
             if !push_operations(slot, *session, open.collect(), now) {
                 return (false, None);
             }
@@ -204,23 +193,12 @@ fn answered_digest(session: SessionKey, id: IdKey) -> u64 {
     FxBuildHasher.hash_one((session.0, id))
 }
 
-/// Takes the early answer to an operation, if another VM left one since `since`.
-fn answer_to(
-    slot: &mut LinkSlot,
-    session: SessionKey,
-    pending: &PendingOperation,
-    since: Time,
-) -> Option<Box<EarlyAnswer>> {
+/// Takes the early answer to an operation, if another VM left one since the operation began.
+fn answer_to(slot: &mut LinkSlot, session: SessionKey, pending: &PendingOperation) -> Option<Box<EarlyAnswer>> {
     let id = pending.operation.id.key();
-    let answer = take_early_answer(slot, session, id, since)?;
+    let answer = take_early_answer(slot, session, id, pending.started)?;
     // An answer takes precedence over a cancellation.
     take_cancelled(slot, session, id);
     remember_answered(slot, session, id);
     Some(answer)
-}
-
-/// Whether the session ended after `since`.
-fn has_session_ended(slot: &LinkSlot, session: SessionKey, since: Time) -> bool {
-    let is_end = |kind: &LinkKind| matches!(kind, LinkKind::SessionEnded { at } if *at >= since);
-    slot.iter().any(|link| link.session == session && is_end(&link.kind))
 }

@@ -11,19 +11,20 @@ const MAX_CANCELLED: usize = 32;
 
 impl Correlation {
     /// Adds operations that may be answered on another exchange; a cancellation that came before its operation is applied.
-    /// Returns the evicted links. Returns `None`, and adds nothing, if there is no room for more open operations or all
-    /// attempts to write failed.
+    /// Returns the evicted links, and the operations that no stream can answer, because the session ended before. Returns `None`,
+    /// and adds nothing, if there is no room for more open operations or all attempts to write failed.
     pub(crate) fn save_operations(
         &self,
         session: SessionKey,
         operations: &[PendingOperation],
         now: Time,
-    ) -> Option<RemovedLinks> {
+    ) -> Option<(RemovedLinks, RemovedLinks)> {
         self.with_links(session, |slot| {
             if !push_operations(slot, session, operations.to_vec(), now) {
                 return (false, None);
             }
-            (true, Some(make_room(slot)))
+            let over = take_over(slot, session);
+            (true, Some((make_room(slot), over)))
         })?
     }
 
@@ -70,8 +71,7 @@ impl Correlation {
                     _ => {}
                 }
             }
-            let is_over = |link: &Link| link.pending().is_some_and(PendingOperation::is_over);
-            (is_changed, extract(slot, &|link| link.session == session && is_over(link)))
+            (is_changed, take_over(slot, session))
         });
         ended.unwrap_or_default()
     }
@@ -115,8 +115,8 @@ impl Correlation {
     }
 }
 
-/// Adds operations to a slot; a cancellation that came before its operation is applied. Returns `false` if there is no room
-/// for more open operations.
+/// Adds operations to a slot; a cancellation or an end of the session that came before them is applied. It may have passed another
+/// VM before this one saw the response's headers. Returns `false` if there is no room for more open operations.
 #[inline(never)]
 pub(super) fn push_operations(
     slot: &mut LinkSlot,
@@ -129,11 +129,24 @@ pub(super) fn push_operations(
         if pending.cancelled_at.is_none() {
             pending.cancelled_at = take_cancelled(slot, session, pending.operation.id.key());
         }
+        pending.has_session_ended |= has_session_ended(slot, session, pending.started);
         is_open |= pending.stream.is_some();
         slot.push(Link::operation(session, pending, now));
     }
     let open: usize = slot.iter().filter(|link| link.is_open()).map(Link::size).sum();
     !is_open || open <= MAX_OPEN_BYTES
+}
+
+/// Takes the operations of the session that no stream can answer.
+fn take_over(slot: &mut LinkSlot, session: SessionKey) -> RemovedLinks {
+    let is_over = |link: &Link| link.pending().is_some_and(PendingOperation::is_over);
+    extract(slot, &|link| link.session == session && is_over(link))
+}
+
+/// Whether the session ended after `since`.
+fn has_session_ended(slot: &LinkSlot, session: SessionKey, since: Time) -> bool {
+    let is_end = |kind: &LinkKind| matches!(kind, LinkKind::SessionEnded { at } if *at >= since);
+    slot.iter().any(|link| link.session == session && is_end(&link.kind))
 }
 
 /// Takes the oldest operation that a message with this id answers, whatever stream it waits for.

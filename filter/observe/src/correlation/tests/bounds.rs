@@ -22,7 +22,7 @@ fn store_of_full_tables_is_within_its_bound() {
         let session = one.session(b"", &Text::of(&number.to_le_bytes()));
         let mut pending = pending(&number.to_string(), None);
         pending.operation.name = Some(name.as_str().into());
-        evicted += one.save_operations(session, &[pending], Time(1)).unwrap().operations().count();
+        evicted += one.save_operations(session, &[pending], Time(1)).unwrap().0.operations().count();
         evicted += one
             .add_server_request(session, &server_request(id("q").key(), None), Transport::StreamableHttp)
             .operations()

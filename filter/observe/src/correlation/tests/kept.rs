@@ -19,8 +19,10 @@ fn session(vm: &Correlation) -> SessionKey {
     vm.session(b"", &Text::of(b"s"))
 }
 
-fn keep(vm: &Correlation, text: &str, number: u64, now: Time) {
-    vm.keep_operations(session(vm), open(number), vec![pending(text, stream(number))], now);
+/// Keeps an operation that began at this time.
+fn keep(vm: &Correlation, text: &str, number: u64, started: Time) {
+    let pending = PendingOperation { started, ..pending(text, stream(number)) };
+    vm.keep_operations(session(vm), open(number), vec![pending]);
 }
 
 /// An answer on a stream of this VM, as the exchange looks for its operation. Returns whether it ends one here.
@@ -95,7 +97,7 @@ fn answer_before_a_tick_waits_for_the_stream_of_its_operation() {
 }
 
 #[test]
-fn answer_before_its_stream_opened_is_of_another_operation() {
+fn answer_before_its_request_is_of_another_operation() {
     let (one, other, _) = pair();
     assert!(!answer(&other, "a", Time(7)));
     keep(&one, "a", 5, Time(8));
