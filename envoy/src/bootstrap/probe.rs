@@ -31,7 +31,8 @@ pub(super) fn listener(settings: &Settings) -> Value {
                 ],
                 "route_config": {
                     "max_direct_response_body_size_bytes": page::SIZE_LIMIT,
-                    "virtual_hosts": [{"name": "probe", "domains": ["*"], "routes": routes(settings)}],
+                    "ignore_port_in_host_matching": true,
+                    "virtual_hosts": virtual_hosts(settings),
                 },
             },
         }]}],
@@ -49,6 +50,29 @@ fn health_check(settings: &Settings) -> Value {
             "headers": [{"name": ":path", "string_match": {"exact": health::PATH}}],
         },
     })
+}
+
+/// On a loopback address only requests to loopback names are answered: with DNS rebinding a web page of another site could read the
+/// metrics otherwise. On other addresses the sidecar cannot know its names.
+fn virtual_hosts(settings: &Settings) -> Value {
+    let address = settings.probe.ip();
+    let routes = routes(settings);
+    if !address.is_loopback() {
+        return json!([{"name": "probe", "domains": ["*"], "routes": routes}]);
+    }
+    let own = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
+    if !names.contains(&own) {
+        names.push(own);
+    }
+    let refusal =
+        "The probe port is on a loopback address, so the host in the URL must be localhost or that address.\n";
+    let refused =
+        json!([{"match": {"prefix": "/"}, "direct_response": {"status": 403, "body": {"inline_string": refusal}}}]);
+    json!([
+        {"name": "probe", "domains": names, "routes": routes},
+        {"name": "other", "domains": ["*"], "routes": refused},
+    ])
 }
 
 fn routes(settings: &Settings) -> Value {

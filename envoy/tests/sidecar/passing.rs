@@ -186,6 +186,25 @@ fn localhost_is_healthy_if_either_address_is() {
 }
 
 #[test]
+fn probe_listener_on_loopback_answers_loopback_names_only() {
+    let upstream = echo();
+    let sidecar = Sidecar::start(&upstream.url(), &[]);
+    let port = sidecar.probe_port;
+    let status = |host: &str, path: &str| send(port, "GET", path, &[("Host", host)], "").status;
+    for path in ["/", "/metrics", "/ready"] {
+        for host in ["localhost", "127.0.0.1", "[::1]"] {
+            assert_eq!(status(host, path), 200, "{host}{path}");
+            assert_eq!(status(&format!("{host}:{port}"), path), 200, "{host}{path}");
+        }
+        for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80"] {
+            assert_eq!(status(host, path), 403, "{host}{path}");
+        }
+    }
+    let sidecar = Sidecar::start(&upstream.url(), &[("PROBE_HOST", "0.0.0.0")]);
+    assert_eq!(send(sidecar.probe_port, "GET", "/metrics", &[("Host", "weather.mcp.svc")], "").status, 200);
+}
+
+#[test]
 fn probe_listener_has_four_paths() {
     let upstream = echo();
     let sidecar = Sidecar::start(&upstream.url(), &[]);

@@ -14,7 +14,7 @@ pub(crate) struct Answer {
 
 /// Sends a request with `connection: close`, and reads the response to its end.
 pub(crate) fn get(port: u16, path: &str) -> Answer {
-    send(port, "GET", path, &[], "")
+    send(port, "GET", path, &[("Host", "localhost")], "")
 }
 
 pub(crate) fn post(port: u16, path: &str, body: &str) -> Answer {
@@ -30,7 +30,10 @@ pub(crate) fn send(port: u16, method: &str, path: &str, headers: &[(&str, &str)]
 pub(crate) fn open(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
     let mut stream = TcpStream::connect((LOOPBACK, port)).unwrap();
     stream.set_read_timeout(Some(LONGEST)).unwrap();
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: client.example:{port}\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\n");
+    if !headers.iter().any(|(name, _)| *name == "Host") {
+        head.push_str(&format!("Host: client.example:{port}\r\n"));
+    }
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
