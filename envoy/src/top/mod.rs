@@ -64,9 +64,9 @@ struct View {
     problems: Vec<String>,
     /// URLs that answered.
     pages: usize,
-    /// The server that is shown alone.
+    /// The server that is shown alone, as it is shown.
     server: Option<String>,
-    /// The names of all servers.
+    /// The names of all servers, as they are shown.
     all_servers: Vec<String>,
 }
 
@@ -75,13 +75,14 @@ struct View {
 impl View {
     /// Leaves only the server that is shown alone.
     fn filtered(mut self, server: Option<&str>) -> Self {
-        self.all_servers = self.figures.server_names();
+        self.all_servers = self.figures.server_names().iter().map(|name| text::clean(name)).collect();
         if let Some(name) = server {
             // Names are compared as they are shown.
             let name = text::clean(name);
-            self.figures.keep_server(&name);
+            let is_kept = |server: &str| text::clean(server) == name;
+            self.figures.keep_servers(is_kept);
             if let Some(activity) = &mut self.activity {
-                activity.keep_server(&name);
+                activity.keep_servers(is_kept);
             }
             self.server = Some(name);
         }
