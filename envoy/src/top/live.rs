@@ -128,7 +128,7 @@ struct UrlState {
 
 impl Urls {
     pub(super) fn new(sources: &[Source]) -> Self {
-        let state = |source: &Source| UrlState { url: source.url.clone(), recent: Recent::default(), problem: None };
+        let state = |source: &Source| UrlState { url: source.shown(), recent: Recent::default(), problem: None };
         Self(sources.iter().map(state).collect())
     }
 

@@ -23,16 +23,16 @@ mod words;
 pub use rows::Column;
 pub(crate) use watch::{Counts, Watch};
 
-use crate::console::print_error;
+use crate::console::{print_error, print_result};
 pub(crate) use fetch::Source;
 use figures::Figures;
 use recent::Activity;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::thread;
 use table::Table;
 
-/// Exit status if a URL does not answer.
-const NO_ANSWER: u8 = 1;
+/// Exit status if a URL does not answer, or the table cannot be shown.
+const FAILED: u8 = 1;
 /// Exit status for arguments that are refused.
 const REFUSED: u8 = 2;
 
@@ -64,6 +64,8 @@ struct View {
     problems: Vec<String>,
     /// URLs that answered.
     pages: usize,
+    /// These URLs, if they are to be told.
+    urls: Vec<String>,
     /// The server that is shown alone, as it is shown.
     server: Option<String>,
     /// The names of all servers, as they are shown.
@@ -101,7 +103,7 @@ pub fn top(options: &TopOptions) -> u8 {
     for argument in &options.urls {
         match Source::parse(argument) {
             // A page counts once.
-            Ok(source) if sources.iter().any(|known| known.url == source.url) => {}
+            Ok(source) if sources.iter().any(|known| known.is(&source)) => {}
             Ok(source) => sources.push(source),
             Err(problem) => return refuse(problem),
         }
@@ -123,7 +125,7 @@ pub fn top(options: &TopOptions) -> u8 {
             print_error(format_args!(
                 "the terminal cannot be used ({error}); mcp-sidecar top --once prints the table and ends"
             ));
-            NO_ANSWER
+            FAILED
         }
     }
 }
@@ -132,22 +134,28 @@ pub fn top(options: &TopOptions) -> u8 {
 fn print_once(sources: &[Source], options: &TopOptions) -> u8 {
     let mut view = View::default();
     let mut status = 0;
-    for page in pages(sources) {
+    for (source, page) in sources.iter().zip(pages(sources)) {
         match page {
             Ok(page) => {
                 view.figures.add(&Figures::read(&page));
                 view.pages += 1;
+                // Two sidecars may have servers of one name. Of a single URL the reader knows it.
+                if sources.len() > 1 {
+                    view.urls.push(source.shown());
+                }
             }
             Err(problem) => {
                 print_error(format_args!("{problem}"));
-                status = NO_ANSWER;
+                status = FAILED;
             }
         }
     }
     if view.pages > 0 {
         let text = once(&view.filtered(options.server.as_deref()), options.sort, printed_width());
-        // A closed pipe is no failure.
-        let _ = io::stdout().write_all(text.as_bytes());
+        if let Err(problem) = print_result(&text) {
+            print_error(format_args!("{problem}"));
+            status = FAILED;
+        }
     }
     status
 }

@@ -27,6 +27,9 @@ pub(super) fn lines(view: &View) -> Vec<Words> {
     lines.extend(failing(view).into_iter().map(alarm));
     lines.extend(open(&view.figures).map(remark));
     lines.extend(missing(view).map(remark));
+    if !view.urls.is_empty() {
+        lines.push(remark(format!("figures of {}", view.urls.join(", "))));
+    }
     lines
 }
 
