@@ -2,7 +2,7 @@
 //!
 //! It reads pages of metrics and nothing else: `fetch` gets a page, `parse` reads its samples, `figures` and `histogram` add
 //! them up, `recent` keeps what happened in the last minute, `words`, `rows` and `table` turn it into text, `live` and
-//! `screen` show it in a terminal, `watch` is for the command `demo`.
+//! `screen` show it in a terminal, `job` stops it there, `watch` is for the command `demo`.
 //!
 //! **What this does not do:** figures of a time before the command started, except totals since Envoy started; TLS; other
 //! families than those of the table (`/metrics` has them all). Cost: one page per URL every two seconds.
@@ -10,6 +10,7 @@
 mod fetch;
 mod figures;
 mod histogram;
+mod job;
 mod live;
 mod parse;
 mod recent;
