@@ -34,9 +34,15 @@ impl Job {
         self.ended.load(Ordering::Relaxed)
     }
 
-    /// Whether the command is to stop, since the last question.
+    /// Whether a signal asks for a stop, since the last question.
     pub(super) fn is_stopped(&self) -> bool {
-        self.stopped.swap(false, Ordering::Relaxed)
+        self.stopped.swap(false, Ordering::Relaxed) && Self::can_stop()
+    }
+
+    /// Whether a shell can continue the command. A shell with job control gives each job a group of its own. In the group of the
+    /// session's leader a stop would be for ever, which is why the kernel would ignore SIGTSTP.
+    pub(super) fn can_stop() -> bool {
+        getsid(None) != Ok(getpgrp())
     }
 
     /// Whether another stop than that of [`Self::stop`] is over, since the last question. The terminal may have changed.
@@ -46,11 +52,7 @@ impl Job {
 
     /// Stops the process, with all its threads, until SIGCONT.
     pub(super) fn stop(&self) -> io::Result<()> {
-        // A shell with job control gives each job a group of its own. In that of the session's leader a stop would be for ever,
-        // which is why the kernel would ignore SIGTSTP.
-        if getsid(None)? != getpgrp() {
-            raise(Signal::SIGSTOP)?;
-        }
+        raise(Signal::SIGSTOP)?;
         self.continued.store(false, Ordering::Relaxed);
         Ok(())
     }

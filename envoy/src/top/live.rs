@@ -129,8 +129,8 @@ fn show(
         let wish = if event::poll(TICK)? { screen.handle(&event::read()?) } else { None };
         match wish {
             Some(Wish::End) => break,
-            Some(Wish::Stop) => return Ok(Pause::Stop),
-            None => {}
+            Some(Wish::Stop) if Job::can_stop() => return Ok(Pause::Stop),
+            Some(Wish::Stop) | None => {}
         }
     }
     Ok(Pause::End)
