@@ -1,4 +1,4 @@
-//! What the launcher prints. Each failure to print is ignored: a closed output must not end the sidecar.
+//! What the commands print. A sidecar ignores each failure to print: a closed output must not end it.
 //!
 //! A desktop client may not read standard error. With `stdio` a thread writes the lines of the launcher and of Envoy, and
 //! neither waits for it (`mcp_connector::Errors`).
@@ -6,7 +6,7 @@
 use crate::environment::Settings;
 use mcp_connector::Errors;
 use std::fmt::Arguments;
-use std::io::{self, BufRead, BufReader, PipeReader, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, PipeReader, Write};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -59,6 +59,21 @@ impl Console {
         if let Some(otlp) = otlp {
             self.print(format_args!("OTLP     spans and logs to {}", otlp.endpoint.url()));
         }
+    }
+}
+
+/// Prints what a command was asked for.
+///
+/// # Errors
+///
+/// A line that says why not all of it is written. That the reader closed the pipe is no failure.
+pub(crate) fn print_result(text: &str) -> Result<(), String> {
+    let mut output = io::stdout();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(format!("standard output cannot be written ({error}); free its disk, or print to another file"))
+        }
+        _ => Ok(()),
     }
 }
 

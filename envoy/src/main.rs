@@ -61,7 +61,7 @@ enum Command {
     /// The table is refreshed every 2 s; the key ? explains it. Columns that do not fit the terminal's width, or COLUMNS with
     /// --once, are left out. NO_COLOR turns colours off.
     ///
-    /// Exit status: 0; 1 if a URL does not answer with --once; 2 if arguments are refused.
+    /// Exit status: 0; 1 if a URL does not answer with --once, or the table cannot be printed or shown; 2 if arguments are refused.
     Top(TopOptions),
     /// Serves the live page on this machine for the metrics of any Envoy with the filter, such as a proxy of a mesh.
     ///
@@ -77,8 +77,8 @@ enum Command {
     /// big results, one with progress, and two that fail. Only Envoy is needed. Ports that are not set are free ones on
     /// 127.0.0.1. Of the other variables only ENVOY_BIN, MCP_FILTER_WASM, LOG_LEVEL and TMPDIR are used. SIGINT ends the demo.
     ///
-    /// Exit status: 0; 1 with --once if the sidecar counted anything else than the clients; 2 if settings are refused; else
-    /// Envoy's exit status.
+    /// Exit status: 0; 1 with --once if the sidecar counted anything else than the clients, or the table cannot be printed; 2 if
+    /// settings are refused; else Envoy's exit status.
     Demo(DemoOptions),
     /// The MCP server of the demo, on standard input and output.
     #[command(hide = true)]

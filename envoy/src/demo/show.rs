@@ -3,9 +3,9 @@
 //! In a terminal the table is drawn over the last one; elsewhere it is printed again at a longer interval.
 
 use super::account::differences;
+use crate::console::{print_error, print_result};
 use crate::top::{Counts, Watch};
-use std::fmt::Arguments;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
@@ -18,21 +18,27 @@ const INTERVAL_ELSEWHERE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// Prints the table again and again.
+/// Prints the table again and again, as long as it can be printed.
 pub(super) fn again_and_again(probe: SocketAddr, is_over: &AtomicBool) {
-    say(format_args!("open     http://{probe}/ in a browser; Ctrl-C ends the demo\n"));
+    if let Err(problem) = tables(probe, is_over) {
+        print_error(format_args!("{problem}"));
+    }
+}
+
+fn tables(probe: SocketAddr, is_over: &AtomicBool) -> Result<(), String> {
+    print_result(&format!("open     http://{probe}/ in a browser; Ctrl-C ends the demo\n\n"))?;
     let is_terminal = io::stdout().is_terminal();
-    let Ok(mut watch) = Watch::new(probe) else { return };
+    let mut watch = Watch::new(probe)?;
     let mut drawn = 0;
     while !is_over.load(Ordering::Relaxed) {
-        // A page without calls says nothing, and one that fails is told by the launcher.
-        if watch.refresh().is_err() || watch.counts().is_empty() {
+        // A table without calls says nothing, and a page that fails is told by the launcher.
+        if watch.refresh().is_err() || !watch.has_calls() {
             sleep(POLL);
             continue;
         }
         let table = watch.table();
         if !is_terminal {
-            say(format_args!("{table}"));
+            print_result(&format!("{table}\n"))?;
             sleep(INTERVAL_ELSEWHERE);
             continue;
         }
@@ -41,14 +47,15 @@ pub(super) fn again_and_again(probe: SocketAddr, is_over: &AtomicBool) {
         let up =
             if drawn > 0 && drawn < Watch::screen_lines() { format!("\x1b[{drawn}A\x1b[J") } else { String::new() };
         if !is_over.load(Ordering::Relaxed) {
-            say(format_args!("{up}{}", table.trim_end()));
+            print_result(&format!("{up}{}\n", table.trim_end()))?;
         }
         drawn = lines;
         sleep(INTERVAL);
     }
+    Ok(())
 }
 
-/// Prints the table when the page has all that the clients saw. Returns what differs.
+/// Prints the table when the page has all that the clients saw. Returns what differs, and why it cannot be printed.
 pub(super) fn settled(probe: SocketAddr, seen: &Counts) -> Vec<String> {
     let mut watch = match Watch::new(probe) {
         Ok(watch) => watch,
@@ -64,16 +71,12 @@ pub(super) fn settled(probe: SocketAddr, seen: &Counts) -> Vec<String> {
             _ => sleep(POLL),
         }
     }
-    say(format_args!("\n{}", watch.total()));
-    let differences = differences(seen, &watch.counts());
-    if differences.is_empty() {
+    let mut problems = differences(seen, &watch.counts());
+    let mut text = format!("\n{}\n", watch.total());
+    if problems.is_empty() {
         let operations: u64 = seen.values().sum();
-        say(format_args!("All counts equal what the clients saw: {operations} operations."));
+        text += &format!("All counts equal what the clients saw: {operations} operations.\n");
     }
-    differences
-}
-
-/// Prints. A closed output is no failure.
-fn say(text: Arguments<'_>) {
-    drop(writeln!(io::stdout(), "{text}"));
+    problems.extend(print_result(&text).err());
+    problems
 }

@@ -59,7 +59,7 @@ pub fn page(options: &PageOptions) -> u8 {
     if !has_series(&scrape) {
         print_error(format_args!(
             "{}: has no series of the filter (mcp_...) yet; there was no call, this Envoy does not have the filter, or the scrape leaves its series out",
-            source.url
+            source.shown()
         ));
     }
     match serve(listener, source) {
@@ -78,7 +78,7 @@ fn serve(listener: TcpListener, source: Source) -> io::Result<()> {
         let _context = runtime.enter();
         tokio::net::TcpListener::from_std(listener)?
     };
-    Console::Output.print(format_args!("metrics  {}", &source.url));
+    Console::Output.print(format_args!("metrics  {}", source.shown()));
     Console::Output.print(format_args!("page     http://{address}/"));
     thread::Builder::new().spawn(move || runtime.block_on(server::serve(listener, Site { address, source })))?;
     signals.forever().next();

@@ -84,7 +84,7 @@ async fn metrics(source: &Source) -> Reply {
         Ok(scrape) => with(Response::new(Full::from(scrape)), &[("content-type", TEXT_FORMAT)]),
         Err(problem) => text(StatusCode::BAD_GATEWAY, problem),
     };
-    with(reply, &[(SOURCE, &source.url), ("cache-control", "no-store"), ("x-content-type-options", "nosniff")])
+    with(reply, &[(SOURCE, &source.shown()), ("cache-control", "no-store"), ("x-content-type-options", "nosniff")])
 }
 
 fn text(status: StatusCode, body: String) -> Reply {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// Begin of the names of the sidecar's own clusters. A page without one is not a sidecar's, and its other clusters may be anything.
 const OWN_CLUSTER: &str = "sidecar/";
 
-/// A tool, or a method, of a server.
+/// A tool, or a method, of a server. Both names are as in the page; they are cleaned where they are shown.
 pub(super) type Key = (String, String);
 
 /// What the pages say.
@@ -67,13 +67,24 @@ impl Outcomes {
         }
     }
 
-    /// The increase since an earlier page of the same Envoy. A counter that is smaller now began at 0 again.
+    /// The increase since earlier values of the same Envoy. A counter that is smaller now began at 0 again, and one that was not
+    /// there began at 0.
     pub(super) fn since(&self, earlier: &Self) -> Self {
         let increase = |key, now: f64| match earlier.ended.get(key) {
             Some(before) if *before <= now => now - before,
             _ => now,
         };
         Self { ended: self.ended.iter().map(|(key, now)| (key.clone(), increase(key, *now))).collect() }
+    }
+
+    /// Takes later values of the same Envoy, and keeps those of counters that are absent now.
+    pub(super) fn replace(&mut self, later: &Self) {
+        self.ended.extend(later.ended.iter().map(|(key, value)| (key.clone(), *value)));
+    }
+
+    /// The number of counters.
+    pub(super) fn counters(&self) -> usize {
+        self.ended.len()
     }
 
     /// Operations by status and error type.
@@ -209,11 +220,11 @@ impl Figures {
         names
     }
 
-    /// Drops the figures of all other servers.
-    pub(super) fn keep_server(&mut self, name: &str) {
-        self.tools.retain(|(server, _), _| server == name);
-        self.methods.retain(|(server, _), _| server == name);
-        self.servers.retain(|server, _| server == name);
+    /// Drops the figures of all servers that are not chosen.
+    pub(super) fn keep_servers(&mut self, is_kept: impl Fn(&str) -> bool) {
+        self.tools.retain(|(server, _), _| is_kept(server));
+        self.methods.retain(|(server, _), _| is_kept(server));
+        self.servers.retain(|server, _| is_kept(server));
     }
 }
 
@@ -270,7 +281,7 @@ mod tests {
         let tool = &sum.tools[&key("w", "t")];
         assert_eq!((tool.calls.total(), tool.calls.failed(), tool.definition), (24.0, 6.0, 700.0));
         assert_eq!((sum.servers["w"].sessions, sum.servers["v"].sessions), (6.0, 3.0));
-        sum.keep_server("v");
+        sum.keep_servers(|server| server == "v");
         assert_eq!((sum.server_names(), sum.tools.len(), sum.methods.len()), (vec!["v".to_owned()], 1, 1));
     }
 

@@ -2,20 +2,18 @@
 
 use super::fetch::Source;
 use super::figures::Figures;
+use super::job::Job;
 use super::recent::{Activity, Recent};
-use super::screen::Screen;
+use super::screen::{Screen, Wish};
 use super::text::counted;
 use super::{TopOptions, View};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::process;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,23 +32,39 @@ type Page = (usize, Result<Figures, String>);
 ///
 /// The terminal cannot be used.
 pub(super) fn run(sources: &[Source], options: &TopOptions) -> io::Result<()> {
-    let ended = Arc::new(AtomicBool::new(false));
-    for signal in [SIGHUP, SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&ended))?;
-    }
+    let job = Job::new()?;
     exit_with_the_terminal();
     let pages = get_pages(sources);
-    let result = in_terminal(&pages, &ended, Urls::new(sources), options);
+    let result = in_terminal(&pages, &job, Urls::new(sources), options);
     // The thread that ends the process may be later than the error of a write to the terminal that is gone.
     if hung_up(PollTimeout::ZERO) { Ok(()) } else { result }
 }
 
-/// Shows the table, and restores the terminal.
-fn in_terminal(pages: &Receiver<Page>, ended: &AtomicBool, urls: Urls, options: &TopOptions) -> io::Result<()> {
-    let mut terminal = ratatui::try_init()?;
-    let result = show(&mut terminal, pages, ended, urls, options);
-    let restored = ratatui::try_restore();
-    result.and(restored)
+/// Why the table is not shown any more.
+enum Pause {
+    End,
+    /// The command stops.
+    Stop,
+    /// The command was stopped while the table was shown.
+    Again,
+}
+
+/// Shows the table, and restores the terminal, also for the time that the command is stopped.
+fn in_terminal(pages: &Receiver<Page>, job: &Job, mut urls: Urls, options: &TopOptions) -> io::Result<()> {
+    let has_colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let mut screen = Screen::new(urls.title(), options.sort, has_colour);
+    loop {
+        let mut terminal = ratatui::try_init()?;
+        let pause = show(&mut terminal, &mut screen, pages, job, &mut urls, options);
+        let restored = ratatui::try_restore();
+        // It shows the cursor.
+        drop(terminal);
+        match pause.and_then(|pause| restored.map(|()| pause))? {
+            Pause::End => return Ok(()),
+            Pause::Stop => job.stop()?,
+            Pause::Again => {}
+        }
+    }
 }
 
 /// Ends the process when its terminal is gone, whether SIGHUP comes or not. There is no terminal to restore then, and the read of a
@@ -94,24 +108,32 @@ fn get_pages(sources: &[Source]) -> Receiver<Page> {
 
 fn show(
     terminal: &mut DefaultTerminal,
+    screen: &mut Screen,
     pages: &Receiver<Page>,
-    ended: &AtomicBool,
-    mut urls: Urls,
+    job: &Job,
+    urls: &mut Urls,
     options: &TopOptions,
-) -> io::Result<()> {
-    let has_colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let mut screen = Screen::new(urls.title(), options.sort, has_colour);
-    while !ended.load(Ordering::Relaxed) {
+) -> io::Result<Pause> {
+    while !job.is_ended() {
+        if job.is_stopped() {
+            return Ok(Pause::Stop);
+        }
+        if job.is_continued() {
+            return Ok(Pause::Again);
+        }
         for (position, page) in pages.try_iter() {
             urls.take(Instant::now(), position, page);
         }
         screen.view = urls.view(Instant::now()).filtered(options.server.as_deref());
         terminal.draw(|frame| screen.draw(frame))?;
-        if event::poll(TICK)? && screen.handle(&event::read()?) {
-            break;
+        let wish = if event::poll(TICK)? { screen.handle(&event::read()?) } else { None };
+        match wish {
+            Some(Wish::End) => break,
+            Some(Wish::Stop) if Job::can_stop() => return Ok(Pause::Stop),
+            Some(Wish::Stop) | None => {}
         }
     }
-    Ok(())
+    Ok(Pause::End)
 }
 
 /// What is known of each URL.
@@ -128,7 +150,7 @@ struct UrlState {
 
 impl Urls {
     pub(super) fn new(sources: &[Source]) -> Self {
-        let state = |source: &Source| UrlState { url: source.url.clone(), recent: Recent::default(), problem: None };
+        let state = |source: &Source| UrlState { url: source.shown(), recent: Recent::default(), problem: None };
         Self(sources.iter().map(state).collect())
     }
 

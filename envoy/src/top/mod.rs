@@ -2,7 +2,7 @@
 //!
 //! It reads pages of metrics and nothing else: `fetch` gets a page, `parse` reads its samples, `figures` and `histogram` add
 //! them up, `recent` keeps what happened in the last minute, `words`, `rows` and `table` turn it into text, `live` and
-//! `screen` show it in a terminal, `watch` is for the command `demo`.
+//! `screen` show it in a terminal, `job` stops it there, `watch` is for the command `demo`.
 //!
 //! **What this does not do:** figures of a time before the command started, except totals since Envoy started; TLS; other
 //! families than those of the table (`/metrics` has them all). Cost: one page per URL every two seconds.
@@ -10,6 +10,7 @@
 mod fetch;
 mod figures;
 mod histogram;
+mod job;
 mod live;
 mod parse;
 mod recent;
@@ -23,16 +24,16 @@ mod words;
 pub use rows::Column;
 pub(crate) use watch::{Counts, Watch};
 
-use crate::console::print_error;
+use crate::console::{print_error, print_result};
 pub(crate) use fetch::Source;
 use figures::Figures;
 use recent::Activity;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::thread;
 use table::Table;
 
-/// Exit status if a URL does not answer.
-const NO_ANSWER: u8 = 1;
+/// Exit status if a URL does not answer, or the table cannot be shown.
+const FAILED: u8 = 1;
 /// Exit status for arguments that are refused.
 const REFUSED: u8 = 2;
 
@@ -64,9 +65,11 @@ struct View {
     problems: Vec<String>,
     /// URLs that answered.
     pages: usize,
-    /// The server that is shown alone.
+    /// These URLs, if they are to be told.
+    urls: Vec<String>,
+    /// The server that is shown alone, as it is shown.
     server: Option<String>,
-    /// The names of all servers.
+    /// The names of all servers, as they are shown.
     all_servers: Vec<String>,
 }
 
@@ -75,13 +78,14 @@ struct View {
 impl View {
     /// Leaves only the server that is shown alone.
     fn filtered(mut self, server: Option<&str>) -> Self {
-        self.all_servers = self.figures.server_names();
+        self.all_servers = self.figures.server_names().iter().map(|name| text::clean(name)).collect();
         if let Some(name) = server {
             // Names are compared as they are shown.
             let name = text::clean(name);
-            self.figures.keep_server(&name);
+            let is_kept = |server: &str| text::clean(server) == name;
+            self.figures.keep_servers(is_kept);
             if let Some(activity) = &mut self.activity {
-                activity.keep_server(&name);
+                activity.keep_servers(is_kept);
             }
             self.server = Some(name);
         }
@@ -100,7 +104,7 @@ pub fn top(options: &TopOptions) -> u8 {
     for argument in &options.urls {
         match Source::parse(argument) {
             // A page counts once.
-            Ok(source) if sources.iter().any(|known| known.url == source.url) => {}
+            Ok(source) if sources.iter().any(|known| known.is(&source)) => {}
             Ok(source) => sources.push(source),
             Err(problem) => return refuse(problem),
         }
@@ -122,7 +126,7 @@ pub fn top(options: &TopOptions) -> u8 {
             print_error(format_args!(
                 "the terminal cannot be used ({error}); mcp-sidecar top --once prints the table and ends"
             ));
-            NO_ANSWER
+            FAILED
         }
     }
 }
@@ -131,22 +135,28 @@ pub fn top(options: &TopOptions) -> u8 {
 fn print_once(sources: &[Source], options: &TopOptions) -> u8 {
     let mut view = View::default();
     let mut status = 0;
-    for page in pages(sources) {
+    for (source, page) in sources.iter().zip(pages(sources)) {
         match page {
             Ok(page) => {
                 view.figures.add(&Figures::read(&page));
                 view.pages += 1;
+                // Two sidecars may have servers of one name. Of a single URL the reader knows it.
+                if sources.len() > 1 {
+                    view.urls.push(source.shown());
+                }
             }
             Err(problem) => {
                 print_error(format_args!("{problem}"));
-                status = NO_ANSWER;
+                status = FAILED;
             }
         }
     }
     if view.pages > 0 {
         let text = once(&view.filtered(options.server.as_deref()), options.sort, printed_width());
-        // A closed pipe is no failure.
-        let _ = io::stdout().write_all(text.as_bytes());
+        if let Err(problem) = print_result(&text) {
+            print_error(format_args!("{problem}"));
+            status = FAILED;
+        }
     }
     status
 }

@@ -1,11 +1,10 @@
 //! Reads the samples of a page in Prometheus' text format: `name{label="value",…} value`, one per line.
 //!
-//! Only the families of the filter and Envoy's health of clusters are returned, with labels cleaned for a terminal. Comments,
-//! timestamps and exemplars are not read. A line that is not a sample is skipped; [`is_page`] tells a page from something else.
+//! Only the families of the filter and Envoy's health of clusters are returned. Labels are as in the page, not cleaned for a
+//! terminal: two names that look the same stay two. Comments, timestamps and exemplars are not read. A line that is not a sample is skipped; [`is_page`] tells a page from something else.
 //!
 //! Cost: one pass over the page; lines of other families end at their name.
 
-use super::text::clean;
 use std::collections::BTreeMap;
 
 /// How the filter's families begin.
@@ -63,7 +62,7 @@ fn labels(mut rest: &str) -> Option<(BTreeMap<&str, String>, &str)> {
         }
         let (name, quoted) = rest.split_once("=\"")?;
         let (value, after) = value(quoted)?;
-        labels.insert(name.trim(), clean(&value));
+        labels.insert(name.trim(), value);
         rest = after;
     }
 }
@@ -106,9 +105,9 @@ mod tests {
     }
 
     #[test]
-    fn escapes_in_a_value_are_read_and_its_control_characters_replaced() {
+    fn escapes_in_a_value_are_read() {
         let page = "mcp_a{tool_name=\"a\\\"b\\\\c\\nd}, e\x1b[2J\"} 1\n";
-        assert_eq!(samples(page).next().unwrap().label("tool_name"), "a\"b\\c_d}, e_[2J");
+        assert_eq!(samples(page).next().unwrap().label("tool_name"), "a\"b\\c\nd}, e\x1b[2J");
     }
 
     #[test]

@@ -112,8 +112,8 @@ impl Row {
         let activity = view.activity.as_ref().filter(|activity| !activity.covered.is_zero());
         let rate = activity.map(|activity| activity.rates.get(key).copied().unwrap_or(0.0));
         Some(Self {
-            server: key.0.clone(),
-            tool: key.1.clone(),
+            server: text::clean(&key.0),
+            tool: text::clean(&key.1),
             calls: tool.calls.total(),
             rate,
             errors: tool.calls.failed(),
@@ -204,6 +204,18 @@ mod tests {
         let cells = |row: usize| COLUMNS.map(|column| rows[row].cell(column));
         assert_eq!(cells(0), ["w", "a", "5", "-", "0", "", "0.5 ms", "0.9 ms", "-", "-"]);
         assert_eq!(cells(2), ["v", "c", "0", "-", "0", "", "-", "-", "-", "1.5 kB"]);
+    }
+
+    #[test]
+    fn tools_whose_names_look_the_same_have_a_row_each() {
+        let call = |tool: &str, number: u32| {
+            format!("mcp_tool_calls_total{{server_name=\"w\",status=\"ok\",tool_name=\"{tool}\"}} {number}\n")
+        };
+        let page = call("a\u{3164}b", 1) + &call("a\u{fe0f}b", 2) + &call("a_b", 4);
+        let view = View { figures: Figures::read(&page), pages: 1, ..View::default() };
+        let shown: Vec<_> =
+            rows(&view, Column::Calls).iter().map(|row| [row.cell(Column::Tool), row.cell(Column::Calls)]).collect();
+        assert_eq!(shown, [["a_b", "4"], ["a_b", "2"], ["a_b", "1"]]);
     }
 
     #[test]

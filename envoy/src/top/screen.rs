@@ -24,6 +24,13 @@ const HELP: [&str; 9] = [
     "A red tool failed in the last minute.",
 ];
 
+/// What a key asks for, other than what the screen does itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    End,
+    Stop,
+}
+
 /// What the screen shows, and how.
 pub(super) struct Screen {
     pub(super) view: View,
@@ -44,17 +51,19 @@ impl Screen {
         Self { view: View::default(), title, order, first: 0, shown: 0, is_help: false, has_colour }
     }
 
-    /// Handles a key; whether it ends the command.
-    pub(super) fn handle(&mut self, event: &Event) -> bool {
-        let Event::Key(KeyEvent { code, modifiers, kind, .. }) = event else { return false };
+    /// Handles a key.
+    pub(super) fn handle(&mut self, event: &Event) -> Option<Wish> {
+        let Event::Key(KeyEvent { code, modifiers, kind, .. }) = event else { return None };
         if *kind == KeyEventKind::Release {
-            return false;
+            return None;
         }
         let page = self.shown.max(1);
         match code {
-            KeyCode::Char('c') if modifiers.contains(KeyModifiers::CONTROL) => return true,
-            KeyCode::Char('q') => return true,
-            KeyCode::Esc if !self.is_help => return true,
+            // The terminal makes no signals of these keys while it is in raw mode.
+            KeyCode::Char('c') if modifiers.contains(KeyModifiers::CONTROL) => return Some(Wish::End),
+            KeyCode::Char('z') if modifiers.contains(KeyModifiers::CONTROL) => return Some(Wish::Stop),
+            KeyCode::Char('q') => return Some(Wish::End),
+            KeyCode::Esc if !self.is_help => return Some(Wish::End),
             KeyCode::Esc => self.is_help = false,
             KeyCode::Char('?' | 'h') => self.is_help = !self.is_help,
             KeyCode::Char('s') => self.order = self.order.next(),
@@ -66,7 +75,7 @@ impl Screen {
             KeyCode::End => self.first = usize::MAX,
             _ => {}
         }
-        false
+        None
     }
 
     /// Draws everything.
@@ -128,7 +137,7 @@ fn help(width: usize) -> Vec<Line<'static>> {
 
 #[cfg(test)]
 mod tests {
-    use super::Screen;
+    use super::{Screen, Wish};
     use crate::top::View;
     use crate::top::figures::Figures;
     use crate::top::rows::Column;
@@ -166,7 +175,7 @@ mod tests {
         cells.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>().trim_end().to_owned()).collect()
     }
 
-    fn press(screen: &mut Screen, code: KeyCode) -> bool {
+    fn press(screen: &mut Screen, code: KeyCode) -> Option<Wish> {
         screen.handle(&Event::Key(KeyEvent::new(code, KeyModifiers::NONE)))
     }
 
@@ -217,17 +226,19 @@ mod tests {
         let mut screen = screen(true);
         press(&mut screen, KeyCode::Char('?'));
         assert!(lines(&mut screen, 60, 20)[2].starts_with("up, down, page up"));
-        assert!(!press(&mut screen, KeyCode::Esc));
+        assert_eq!(press(&mut screen, KeyCode::Esc), None);
         assert!(lines(&mut screen, 60, 20)[4].starts_with("t01"));
     }
 
     #[test]
-    fn q_escape_and_control_c_end() {
-        assert!(press(&mut screen(true), KeyCode::Char('q')));
-        assert!(press(&mut screen(true), KeyCode::Esc));
-        let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert!(screen(true).handle(&Event::Key(control_c)));
-        assert!(!press(&mut screen(true), KeyCode::Char('c')));
+    fn q_escape_and_control_c_end_and_control_z_stops() {
+        assert_eq!(press(&mut screen(true), KeyCode::Char('q')), Some(Wish::End));
+        assert_eq!(press(&mut screen(true), KeyCode::Esc), Some(Wish::End));
+        for (letter, wish) in [('c', Wish::End), ('z', Wish::Stop)] {
+            let key = KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL);
+            assert_eq!(screen(true).handle(&Event::Key(key)), Some(wish));
+            assert_eq!(press(&mut screen(true), KeyCode::Char(letter)), None);
+        }
     }
 
     #[test]

@@ -59,6 +59,11 @@ impl Watch {
         counts
     }
 
+    /// Whether a tool was called.
+    pub(crate) fn has_calls(&self) -> bool {
+        self.figures.tools.values().any(|tool| tool.calls.total() > 0.0)
+    }
+
     /// Whether the histograms of durations and sizes have all calls. They are later than the counters.
     pub(crate) fn has_all_durations(&self) -> bool {
         self.figures.tools.values().all(|tool| tool.has_all_durations())

@@ -3,7 +3,7 @@
 use super::View;
 use super::figures::{Figures, Key, Outcomes};
 use super::recent::{Activity, WINDOW};
-use super::text::{count, counted};
+use super::text::{clean, count, counted};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -27,12 +27,16 @@ pub(super) fn lines(view: &View) -> Vec<Words> {
     lines.extend(failing(view).into_iter().map(alarm));
     lines.extend(open(&view.figures).map(remark));
     lines.extend(missing(view).map(remark));
+    if !view.urls.is_empty() {
+        lines.push(remark(format!("figures of {}", view.urls.join(", "))));
+    }
     lines
 }
 
 fn unreachable(figures: &Figures) -> impl Iterator<Item = String> {
     let names = figures.servers.iter().filter(|(_, server)| server.is_available == Some(false)).map(|(name, _)| name);
     names.map(|name| {
+        let name = clean(name);
         format!("the server {name} cannot be reached; check that it runs, and that the sidecar has its address")
     })
 }
@@ -65,14 +69,16 @@ fn failing(view: &View) -> Vec<String> {
 }
 
 fn failure(what: &str, (server, name): &Key, outcomes: &Outcomes, names_server: bool, when: &str) -> String {
-    let place = if names_server { format!(" at {server}") } else { String::new() };
+    let place = if names_server { format!(" at {}", clean(server)) } else { String::new() };
+    let name = clean(name);
     let (failed, total) = (count(outcomes.failed()), count(outcomes.total()));
     format!("{failed} of {total} {what} of {name}{place} failed {when}: {}", types(outcomes))
 }
 
 /// The error types with their counts, the commonest first.
 pub(super) fn types(outcomes: &Outcomes) -> String {
-    let types: Vec<_> = outcomes.failures().iter().map(|(name, failed)| format!("{name} {}", count(*failed))).collect();
+    let types: Vec<_> =
+        outcomes.failures().iter().map(|(name, failed)| format!("{} {}", clean(name), count(*failed))).collect();
     types.join(", ")
 }
 
@@ -95,7 +101,7 @@ fn open(figures: &Figures) -> impl Iterator<Item = String> {
         let [sessions, streams] =
             [(server.sessions, "session"), (server.streams, "stream")].map(|(n, noun)| counted(n, noun));
         let running = counted(server.in_flight, "operation");
-        format!("{name}: {state}{sessions}, {streams}, {running} in flight")
+        format!("{}: {state}{sessions}, {streams}, {running} in flight", clean(name))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{LONGEST, free_port, get, is_gone, launcher, signal, until};
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command};
@@ -57,6 +57,16 @@ fn once_prints_what_the_clients_did() {
     assert!(is_empty(temporary.path()));
 }
 
+#[test]
+fn once_fails_if_its_table_cannot_be_written() {
+    let temporary = tempfile::tempdir().unwrap();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = demo(temporary.path(), free_port()).arg("--once").stdout(full).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("mcp-sidecar: standard output cannot be written (No space left"), "{errors}");
+}
+
 /// The demo without an end.
 struct Demo {
     child: Child,
@@ -104,7 +114,11 @@ fn interrupt_ends_the_demo_and_leaves_nothing() {
     let temporary = tempfile::tempdir().unwrap();
     let probe_port = free_port();
     let mut demo = Demo::start(demo(temporary.path(), probe_port));
-    until("the table is printed", || demo.output.lock().unwrap().contains("quick_lookup"));
+    until("the table is printed", || demo.output.lock().unwrap().contains(" in flight"));
+    let first = demo.output.lock().unwrap().clone();
+    let calls = |line: &str| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).nth(2).map(str::to_owned);
+    let rows: Vec<_> = first.lines().filter(|line| line.starts_with("demo  ")).filter_map(calls).collect();
+    assert!(rows.iter().any(|calls| calls != "0"), "{first}");
     let page = format!("open     http://127.0.0.1:{probe_port}/ in a browser");
     assert!(demo.output.lock().unwrap().contains(&page));
     assert!(get(probe_port, "/").body.contains("</html>"));

@@ -84,6 +84,28 @@ fn page_is_served_with_the_metrics_of_its_source() {
 }
 
 #[test]
+fn query_of_the_source_is_sent_and_not_shown() {
+    let is_cut = Arc::new(AtomicBool::new(false));
+    let cut = Arc::clone(&is_cut);
+    let source = Upstream::start(move |_, stream| match cut.load(Ordering::SeqCst) {
+        true => say(stream, SCRAPE.trim_end()),
+        false => say(stream, SCRAPE),
+    });
+    let page = Page::start(&format!("{}/metrics?token=hunter2", source.url()));
+    assert_eq!(page.lines[0], format!("metrics  {}/metrics?...\n", source.url()));
+    let metrics = page.get("/metrics");
+    let header = format!("mcp-metrics-source: {}/metrics?...\r\n", source.url());
+    assert!(metrics.status == 200 && metrics.head.contains(&header), "{metrics:?}");
+    is_cut.store(true, Ordering::SeqCst);
+    let answer = page.get("/metrics");
+    assert!(answer.status == 502 && answer.body.contains("/metrics?...: its answer was cut ("), "{answer:?}");
+    assert!(!format!("{metrics:?}{answer:?}").contains("hunter2"), "{metrics:?}{answer:?}");
+    for request in source.answered() {
+        assert_eq!(request.line, "GET /metrics?token=hunter2 HTTP/1.1");
+    }
+}
+
+#[test]
 fn sidecar_shows_the_same_page() {
     let upstream = Upstream::start(|_, stream| say(stream, ""));
     let sidecar = Sidecar::start(&upstream.url(), &[]);
@@ -130,7 +152,10 @@ fn source_that_is_gone_is_502_with_the_reason_until_it_is_back() {
     is_gone.store(true, Ordering::SeqCst);
     let answer = page.get("/metrics");
     assert_eq!(answer.status, 502);
-    assert!(answer.body.starts_with(&format!("{}/metrics: does not answer (", source.url())), "{answer:?}");
+    assert!(
+        answer.body.starts_with(&format!("{}/metrics: closes the connection without an answer (", source.url())),
+        "{answer:?}"
+    );
     assert!(answer.head.contains("mcp-metrics-source: "), "{answer:?}");
     assert_eq!(page.get("/").status, 200);
     is_gone.store(false, Ordering::SeqCst);

@@ -3,13 +3,15 @@
 use crate::support::{LONGEST, Sidecar, Upstream, free_port, get, launcher, say, say_json, send, signal, until};
 use nix::fcntl::OFlag;
 use nix::pty::{Winsize, grantpt, openpty, posix_openpt, ptsname_r, unlockpt};
+use nix::sys::termios::{LocalFlags, tcgetattr};
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::process::{Child, Command};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -179,6 +181,36 @@ fn hostile_names_do_not_reach_the_terminal() {
 }
 
 #[test]
+fn urls_of_the_table_are_told_without_their_query() {
+    let page = "mcp_filter_info 1\nmcp_tool_calls_total{server_name=\"upstream\",tool_name=\"t\",status=\"ok\"} 1\n";
+    let servers = [(); 2].map(|()| Upstream::start(move |_, stream| say(stream, page)));
+    let [first, second] = servers.each_ref().map(Upstream::url);
+    let closed = format!("http://127.0.0.1:{}", free_port());
+    let (status, text, errors) = top(&["--once", &format!("{first}?token=hunter2"), &closed, &second], &[]);
+    assert_eq!(status, Some(1));
+    assert!(text.ends_with(&format!("\nfigures of {first}/metrics?..., {second}/metrics\n")), "{text}");
+    assert!(!format!("{text}{errors}").contains("hunter2"), "{text}{errors}");
+    assert!(servers[0].answered().iter().all(|request| request.line == "GET /metrics?token=hunter2 HTTP/1.1"));
+}
+
+#[test]
+fn output_that_cannot_be_written_is_told_and_a_closed_pipe_is_not() {
+    let other = Upstream::start(|_, stream| say(stream, "mcp_filter_info 1\n"));
+    let run = |output: Stdio| {
+        let mut command = launcher(&HashMap::new());
+        let output = command.args(["top", "--once", &other.url()]).stdout(output).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let (status, errors) = run(full.into());
+    assert_eq!(status, Some(1));
+    assert!(errors.starts_with("mcp-sidecar: standard output cannot be written (No space left"), "{errors}");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(run(writer.into()), (Some(0), String::new()));
+}
+
+#[test]
 fn url_that_does_not_answer_is_named_with_what_to_do() {
     let upstream = upstream();
     let sidecar = called(&upstream, 1, 0);
@@ -231,6 +263,8 @@ impl InTerminal {
         let pair = openpty(&size, None).unwrap();
         let variables: HashMap<_, _> = variables.iter().copied().collect();
         let mut command: Command = launcher(&variables);
+        // A group of its own, as a shell with job control gives it.
+        command.process_group(0);
         let inside = || File::from(pair.slave.try_clone().unwrap());
         let child =
             command.arg("top").args(arguments).stdin(inside()).stdout(inside()).stderr(inside()).spawn().unwrap();
@@ -274,11 +308,23 @@ impl InTerminal {
     /// The exit status, once the command ended by itself.
     fn ended(&mut self) -> Option<i32> {
         let status = self.child.ended();
+        self.is_as_before();
+        status
+    }
+
+    fn is_as_before(&self) {
         until("the terminal is as before", || {
             let terminal = self.screen.lock().unwrap();
             !terminal.screen().alternate_screen() && !terminal.screen().hide_cursor()
         });
-        status
+        let modes = tcgetattr(&self.keys).unwrap().local_flags;
+        assert!(modes.contains(LocalFlags::ICANON | LocalFlags::ECHO), "{modes:?}");
+    }
+
+    fn is_stopped(&self) {
+        let stat = format!("/proc/{}/stat", self.child.0.id());
+        until("the command is stopped", || fs::read_to_string(&stat).unwrap().contains(") T "));
+        self.is_as_before();
     }
 }
 
@@ -333,6 +379,51 @@ fn terminal_without_colour_shows_that_the_sidecar_is_gone() {
     assert!(terminal.text().contains("good"), "its totals stay");
     assert!(!terminal.is_red("metrics: does not answer"));
     signal(terminal.child.0.id(), "TERM");
+    assert_eq!(terminal.ended(), Some(0));
+}
+
+#[test]
+fn control_z_and_sigtstp_stop_the_command_until_it_is_continued() {
+    let upstream = upstream();
+    let sidecar = called(&upstream, 1, 0);
+    let mut terminal = InTerminal::start(&[&url(&sidecar)], &[]);
+    terminal.shows("good");
+    terminal.press("s");
+    terminal.shows("sort (rate)");
+    for is_key in [true, false] {
+        let id = terminal.child.0.id();
+        if is_key {
+            terminal.press("\x1a");
+        } else {
+            signal(id, "TSTP");
+        }
+        terminal.is_stopped();
+        assert!(!terminal.text().contains("good"), "{}", terminal.text());
+        signal(id, "CONT");
+        terminal.shows("good");
+        terminal.shows("sort (rate)");
+        assert!(terminal.screen.lock().unwrap().screen().alternate_screen());
+    }
+    terminal.press("q");
+    assert_eq!(terminal.ended(), Some(0));
+}
+
+/// A shell's SIGSTOP cannot be caught. Whatever it did with the terminal, the table comes back.
+#[test]
+fn table_comes_back_after_a_stop_that_was_not_noticed() {
+    let upstream = upstream();
+    let sidecar = called(&upstream, 1, 0);
+    let mut terminal = InTerminal::start(&[&url(&sidecar)], &[]);
+    terminal.shows("good");
+    let id = terminal.child.0.id();
+    signal(id, "STOP");
+    until("the command is stopped", || fs::read_to_string(format!("/proc/{id}/stat")).unwrap().contains(") T "));
+    terminal.screen.lock().unwrap().process(b"\x1b[?1049l");
+    signal(id, "CONT");
+    until("the table is shown", || {
+        terminal.screen.lock().unwrap().screen().alternate_screen() && terminal.text().contains("good")
+    });
+    terminal.press("q");
     assert_eq!(terminal.ended(), Some(0));
 }
 
