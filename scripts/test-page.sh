@@ -7,4 +7,4 @@ cd "$root"
 
 scripts/prerequisites.sh node cache
 scripts/build-page.sh --check
-exec page/tests/run.sh page/tests/{history,parse,quantiles,style,words}.test.mjs
+exec page/tests/run.sh page/tests/{format,history,parse,points,quantiles,style,words}.test.mjs

@@ -15,10 +15,10 @@ export function announcer(region) {
       known = keys;
       return;
     }
-    if (known?.has(state) && Date.now() < next) return;
+    if (known?.has(state) && performance.now() < next) return;
     const fresh = faults.filter(({ key }) => !known?.has(key)).slice(0, 3);
     known = keys;
-    next = Date.now() + PAUSE;
+    next = performance.now() + PAUSE;
     region.textContent = [state, ...fresh.map(({ text }) => text)].join(". ");
   };
 }

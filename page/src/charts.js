@@ -1,30 +1,16 @@
 // Small charts of at most the last ten minutes, drawn by uPlot. A chart has one or two lines and a key with their latest values, or with
 // those under the pointer. Times without an answer are gaps.
+//
+// Points have times of performance.now(), so the distances between them are right whatever happens to the clock. The axis shows the
+// time of the clock as it is when the chart is drawn.
 
 import uPlot from "uplot";
 import { NONE } from "./format.js";
+import { Points, SECONDS } from "./points.js";
 import { setText } from "./table.js";
 
-/** A chart shows the time since the page was opened, between these bounds. */
-const SECONDS = 600;
+/** A chart shows the time since the page was opened, between this and `SECONDS`. */
 const SHORTEST = 120;
-
-/** The points of all charts. */
-export class Points {
-  times = [];
-  values = [];
-
-  constructor(lines) {
-    this.values = Array.from({ length: lines }, () => []);
-  }
-
-  add(time, values) {
-    this.times.push(time);
-    this.values.forEach((line, index) => line.push(values?.[index] ?? null));
-    const old = this.times.findIndex((each) => each >= time - SECONDS - 10);
-    if (old > 0) for (const line of [this.times, ...this.values]) line.splice(0, old);
-  }
-}
 
 export class Chart {
   #values;
@@ -96,7 +82,8 @@ export class Chart {
   }
 
   draw() {
-    this.plot.setData([this.points.times, ...this.points.values]);
+    const begin = (Date.now() - performance.now()) / 1000;
+    this.plot.setData([this.points.times.map((time) => begin + time), ...this.points.values]);
     this.#writeKey();
   }
 

@@ -8,10 +8,11 @@ export function count(value) {
   return value == null ? NONE : whole.format(value);
 }
 
-/** A rate in 1/s. */
+/** A rate in 1/s. Only exactly 0 is 0. */
 export function rate(value) {
   if (value == null) return NONE;
   if (value === 0) return "0";
+  if (value < 0.01) return "< 0.01";
   if (value < 0.1) return value.toFixed(2);
   return value < 100 ? value.toFixed(1) : whole.format(value);
 }

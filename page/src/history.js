@@ -1,31 +1,36 @@
-// Turns scrapes into increases. Counters that restart at 0 do not make spikes or negative rates.
+// Turns scrapes into increases. Counters that restart at 0 do not make spikes or negative rates. Times are seconds of a clock that is
+// never set, such as performance.now().
 //
 // `Increases` compares one scrape with the one before. `Sliding` sums the increases of the last seconds; it adds what is new
 // and subtracts what is too old, so its cost is that of the series that changed.
 
-const COUNTER = /_(?:total|bucket|count|sum)$/;
+/** Envoy's uptime restarts at 0 as counters do. */
+const COUNTER = /_(?:total|bucket|count|sum)$|^envoy_server_uptime$/;
 
 export class Increases {
-  #before = null;
-  #time = 0;
+  /** The last value of each counter. A series that a scrape lacks keeps it for as long as the parser knows the series. */
+  #last = new WeakMap();
+  #time = null;
 
   /** The frame from the scrape before to this one, {begin, end, increases}; null for the first scrape. */
   next(scrape, time) {
-    const before = this.#before;
     const begin = this.#time;
-    this.#before = scrape;
     this.#time = time;
-    if (!before) return null;
     const increases = new Map();
+    let hasRestarted = false;
     for (const [series, value] of scrape) {
       series.isCounter ??= COUNTER.test(series.name);
       if (!series.isCounter) continue;
       // A counter below its last value has restarted at 0, and a new series began at 0.
-      const last = before.get(series) ?? 0;
+      const last = this.#last.get(series) ?? 0;
       const increase = value >= last ? value - last : value;
+      if (value < last) hasRestarted = true;
       if (increase > 0) increases.set(series, increase);
     }
-    return { begin, end: time, increases };
+    // After a restart of Envoy the series that this scrape lacks begin at 0 as well.
+    if (hasRestarted) this.#last = new WeakMap();
+    for (const [series, value] of scrape) if (series.isCounter) this.#last.set(series, value);
+    return begin === null ? null : { begin, end: time, increases };
   }
 }
 

@@ -6,10 +6,10 @@ import * as format from "./format.js";
 import { Increases, Sliding } from "./history.js";
 import { createParser } from "./parse.js";
 import { poll } from "./poll.js";
-import { isAvailable, mcpPort, serverNames } from "./server.js";
+import { availability, isAvailable, mcpPort, serverNames } from "./server.js";
 import { emptyWords, goneWords } from "./source.js";
 import { setText } from "./table.js";
-import { tally } from "./tally.js";
+import { tally, tallyByServer } from "./tally.js";
 import { element, showFacts, showFigures, showProblems, showTables } from "./view.js";
 import { problems } from "./words.js";
 
@@ -33,8 +33,8 @@ function onText(text, time, source) {
   const scrape = parse(text);
   const frame = increases.next(scrape, time);
   if (frame) for (const window of [minute, point]) window.add(frame);
-  latest = { scrape, time, source };
-  showServers(serverNames(scrape));
+  latest = { scrape, time, source, names: serverNames(scrape), clock: Date.now() };
+  showServers(latest.names);
   show();
   addPoint();
   performance.measure("update", "update-begin");
@@ -42,27 +42,37 @@ function onText(text, time, source) {
 }
 
 function show() {
-  const { scrape, time, source } = latest;
+  const { scrape, source, names, clock } = latest;
   const start = tally(scrape, { server });
   latest.start = start;
   const isOfMinute = element("window").querySelector("input:checked").value === "minute";
   const now = tally(scrape, { increases: minute.sums, server, withSizes: isOfMinute });
-  const available = isAvailable(scrape, server);
+  const isOfSeveral = server === null && names.length > 1;
+  const available = availability(scrape);
+  const whole = { server: null, now, start, available: isAvailable(available, server) };
   element("gone").hidden = true;
-  setText(element("updated"), `, updated ${new Date(time * 1000).toLocaleTimeString()}`);
+  setText(element("updated"), `, updated ${new Date(clock).toLocaleTimeString()}`);
   setText(element("version"), version(scrape) + (source ? `, metrics of ${source}` : ""));
-  const state = showState(available, source);
+  const state = showState(whole.available, source);
   document.documentElement.dataset.state = start.operations > 0 ? "live" : "empty";
   if (start.operations === 0) showEmpty(scrape, source);
-  const lines = problems({ now, start, available, seconds: minute.seconds });
+  const lines = problems(isOfSeveral ? partsByServer(scrape, available) : [whole], minute.seconds);
   showProblems(lines, calm(now));
   element("now").hidden = start.operations === 0 && lines.length === 0;
   showFigures(start, now, minute.seconds);
-  showTables(start, isOfMinute ? now : start);
+  showTables(start, isOfMinute ? now : start, isOfSeveral);
   showFacts(start);
   announce(state, lines);
   const faults = lines.filter(({ level }) => level === "fault").length;
   document.title = `${faults ? `(${faults}) ` : ""}${element("name").textContent} · MCP sidecar`;
+}
+
+/** What `problems` tells of each server. */
+function partsByServer(scrape, available) {
+  const now = tallyByServer(scrape, minute.sums);
+  return [...tallyByServer(scrape)].map(([name, start]) => ({
+    server: name, now: now.get(name), start, available: available.get(name) ?? null,
+  }));
 }
 
 function calm(now) {
@@ -93,7 +103,8 @@ function version(scrape) {
 
 /** The choice of a server, where there are several. */
 function showServers(names) {
-  if (server !== null && !names.includes(server)) choose(null);
+  // A scrape without any server is not that of an Envoy that lost one.
+  if (server !== null && names.length > 0 && !names.includes(server)) choose(null);
   const select = element("server");
   element("servers").hidden = names.length < 2;
   const wanted = ["", ...names];
@@ -172,7 +183,7 @@ function onGone(error, time) {
 
 element("server").addEventListener("change", (event) => {
   choose(event.target.value || null);
-  showServers(serverNames(latest.scrape));
+  showServers(latest.names);
   show();
 });
 element("window").addEventListener("change", show);

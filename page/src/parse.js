@@ -1,42 +1,62 @@
 // Parses the Prometheus text format, version 0.0.4, as Envoy writes it at /stats/prometheus.
 //
-// A scrape becomes a Map from series to value. A series is one object {name, labels} for as long as it occurs, so that its
-// labels are parsed once and later scrapes only compare strings. Only the families that the page uses are kept.
+// A scrape becomes a Map from series to value. A series is one object {name, labels} for as long as it occurs and a while longer,
+// so that its labels are parsed once and later scrapes only compare strings. Only the families that the page uses are kept.
 //
 // This does not read timestamps, exemplars, HELP and TYPE. Cost: one pass over the text, and a look-up for each kept line.
 
 const OTHER_FAMILIES = new Set([
   "envoy_cluster_membership_healthy",
   "envoy_listener_http_downstream_rq_xx",
+  "envoy_server_uptime",
 ]);
 const LABEL = /([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|\\.)*)"/g;
 const ESCAPE = /\\(.)/g;
+const SAMPLE = /^[A-Za-z_:][\w:]*(?:\{.*\})?[ \t]+(?:[+-]?(?:\d|\.\d|Inf)|NaN)/;
+/** A series that is absent is remembered for so many scrapes, 10 minutes: one that lacks it does not mean that it began again. */
+const REMEMBERED = 300;
+/** If more series than this are absent, only those of the scrape before are remembered. This bounds the memory. */
+const MOST_ABSENT = 50_000;
+
+/** Whether a text is a page of metrics: its first line that is no comment is a sample. */
+export function isPage(text) {
+  const line = /^(?!#|\r?$).*/m.exec(text);
+  return line !== null && SAMPLE.test(line[0]);
+}
 
 /** Returns a function that parses one scrape after the other. */
 export function createParser() {
-  // The series of the scrape before, by head and in their order. A head is a line up to its value.
-  let known = new Map();
+  // Lines by head, which is a line up to its value, and those of the scrape before in their order.
+  const known = new Map();
   let order = [];
+  let scrapes = 0;
   return function parse(text) {
     const values = new Map();
     const lines = [];
+    scrapes += 1;
     for (let begin = 0, end = 0; begin < text.length; begin = end + 1) {
       end = text.indexOf("\n", begin);
-      if (end < 0) end = text.length;
+      // Every line ends with a line feed: the rest of a text that was cut may be the begin of a number.
+      if (end < 0) break;
       const line = asBefore(text, begin, order[lines.length]) ?? find(known, headOf(text, begin, end));
       if (line === null) continue;
       const value = Number.parseFloat(text.slice(begin + line.head.length + 1, end));
       if (!Number.isFinite(value)) continue;
+      if (line.scrape === 0) known.set(line.head, line);
+      line.scrape = scrapes;
       lines.push(line);
       values.set(line.series, value);
     }
-    // Series that are gone are forgotten, so memory does not grow with what a page has ever seen.
-    if (lines.length !== order.length || lines.some((line, place) => line !== order[place])) {
-      known = new Map(lines.map((line) => [line.head, line]));
-    }
+    forget(known, scrapes, values.size);
     order = lines;
     return values;
   };
+}
+
+/** Series that are gone are forgotten, so memory does not grow with what a page has ever seen. */
+function forget(known, scrapes, present) {
+  const oldest = scrapes - (known.size - present > MOST_ABSENT ? 1 : REMEMBERED);
+  for (const [head, line] of known) if (line.scrape < oldest) known.delete(head);
 }
 
 /** The line that stood here in the scrape before, if it still does. This is the usual case, and cuts no string out of the text. */
@@ -49,7 +69,7 @@ function find(known, head) {
   const line = known.get(head);
   if (line) return line;
   const series = parseSeries(head);
-  return series && { head, series };
+  return series && { head, series, scrape: 0 };
 }
 
 /** The head of a line, null if the page does not use the line. */

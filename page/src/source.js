@@ -1,4 +1,4 @@
-// What the page says while it has no numbers: nobody answers, or there was no call yet.
+// What the page says while it has no numbers: there is no answer, or there was no call yet.
 //
 // `source` is the address of the metrics that `mcp-sidecar page` fetches, null if a sidecar sends this page itself.
 
@@ -8,6 +8,10 @@ const AGAIN = "This page asks again every 2 seconds.";
 export function goneWords(error, source) {
   if (error.source) {
     return { state: "Source gone", title: "The source of the metrics does not answer", text: `${error.message}. ${AGAIN}` };
+  }
+  if (error.isOther) {
+    const text = `Another program has the sidecar's port, or a proxy answers in its place. ${AGAIN}`;
+    return { state: "No metrics", title: "The answer to /metrics is not a page of metrics", text };
   }
   if (source) {
     const start = `Start it again: mcp-sidecar page --metrics ${source}`;

@@ -3,7 +3,7 @@
 
 const SHOWN = 20;
 
-/** Columns: {title, value(row), text(row), isText, hint, isFault(row)}; the first one is the row's header. */
+/** Columns: {title, value(row), text(row), isText, isHidden, hint, isFault(row)}; the first one is the row's header. */
 export class Table {
   #rows = new Map();
   #isWhole = false;
@@ -52,6 +52,7 @@ export class Table {
 
   update(items) {
     this.#latest = items;
+    this.columns.forEach(({ isHidden }, index) => (this.buttons[index].hidden = isHidden ?? false));
     const sorted = [...items].sort((a, b) => this.#compare(a, b));
     const shown = this.#isWhole ? sorted : sorted.slice(0, SHOWN);
     const before = this.#rows;
@@ -95,6 +96,7 @@ export class Table {
     this.columns.forEach((column, index) => {
       const cell = row.cells[index];
       setText(cell, column.text(item));
+      cell.hidden = column.isHidden ?? false;
       if (!index) cell.title = column.text(item);
       cell.classList.toggle("fault", column.isFault?.(item) ?? false);
     });

@@ -15,11 +15,27 @@ const HISTOGRAM = /^(mcp_(?:tool_duration_microseconds|request_duration_microsec
  *  series are of. */
 export function tally(scrape, { increases = null, server = null, withSizes = true } = {}) {
   const sums = new Tally();
+  const isOther = ({ server_name: name }) => server !== null && name !== undefined && name !== server;
+  addAll(scrape, { increases, withSizes }, (labels) => (isOther(labels) ? null : sums));
+  return sums;
+}
+
+/** The same without sizes, by the server's name; null is the key of what has none. */
+export function tallyByServer(scrape, increases = null) {
+  const servers = new Map();
+  const sums = (labels) => entry(servers, labels.server_name || null, () => new Tally());
+  addAll(scrape, { increases, withSizes: false }, sums);
+  return servers;
+}
+
+/** Adds each series to the sums that `sumsOf` says for its labels. */
+function addAll(scrape, { increases, withSizes }, sumsOf) {
   for (const [series, now] of scrape) {
     const value = increases ? (increases.get(series) ?? 0) : now;
     const { name, labels } = series;
     if (!withSizes && name.startsWith("mcp_tool_") && name !== "mcp_tool_calls_total") continue;
-    if (server !== null && labels.server_name !== undefined && labels.server_name !== server) continue;
+    const sums = sumsOf(labels);
+    if (sums === null) continue;
     // What depends on names alone is computed once for each series.
     if (series.histogram === undefined) {
       series.histogram = HISTOGRAM.exec(name);
@@ -28,7 +44,6 @@ export function tally(scrape, { increases = null, server = null, withSizes = tru
     if (series.histogram) sums.addHistogram(series, value);
     else ADD[name]?.(sums, labels, value, series);
   }
-  return sums;
 }
 
 class Tally {

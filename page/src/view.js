@@ -26,11 +26,14 @@ function typesOf({ types }) {
   return sorted.map(([type, n]) => (sorted.length > 1 ? `${type} ${format.count(n)}` : type)).join(", ");
 }
 
+/** Shown where there are several. */
+const ofServer = { title: "Server", isText: true, isHidden: true, value: (row) => row.server ?? null, text: (row) => row.server ?? "" };
+
 const tools = new Table(element("tools-table"), element("tools-more"), {
   key: (row) => `${row.server}\n${row.name}`,
-  sort: { column: 1, isDescending: true },
+  sort: { column: 2, isDescending: true },
   columns: [
-    { ...name, title: "Tool" }, calls, failed, types, p50, p95,
+    { ...name, title: "Tool" }, ofServer, calls, failed, types, p50, p95,
     { title: "Mean result", value: (row) => row.result.mean, text: (row) => format.bytes(row.result.mean) },
     {
       title: "Definition", value: (row) => row.definition, text: (row) => format.bytes(row.definition),
@@ -54,8 +57,9 @@ const methods = new Table(element("methods-table"), element("methods-more"), {
   columns: [{ ...name, title: "Method" }, { ...calls, title: "Operations" }, failed, p50, p95],
 });
 
-/** `start` and `now` are tallies since the start and of the last minute; `chosen` is the one that the tools' table shows. */
-export function showTables(start, chosen) {
+/** `start` is the tally since the start, `chosen` the one that the tools' table shows; `isOfSeveral`: of more than one server. */
+export function showTables(start, chosen, isOfSeveral) {
+  ofServer.isHidden = !isOfSeveral;
   // Sizes of definitions are gauges, which a window does not have.
   const rows = [...chosen.tools].map(([key, row]) => ({ ...row, definition: start.tools.get(key)?.definition ?? null }));
   tools.update(rows);

@@ -59,6 +59,16 @@ test("page_of_another_envoy_shows_its_first_calls_and_names_it", async () => {
   await tab.close();
 });
 
+test("source_that_does_not_end_its_answer_is_gone_and_not_the_command", async () => {
+  envoy.metrics = metrics(600);
+  const tab = await browser.open(command.page);
+  await tab.until(`${STATE} === 'live'`);
+  envoy.metrics = () => new Promise(() => {});
+  await tab.until(`${STATE} === 'gone'`);
+  assert.equal(await tab.evaluate(text("state-text")), "Source gone");
+  await tab.close();
+});
+
 test("source_that_is_gone_is_told_apart_from_the_command", async () => {
   envoy.metrics = metrics(600);
   const tab = await browser.open(command.page);

@@ -65,6 +65,66 @@ test("sidecar_that_is_gone_is_told_and_a_restart_makes_no_spike", async () => {
   await again.stop();
 });
 
+/** Calls of the tool t of a server. */
+const calls = (server, ok, failed) => ["ok", "error"].flatMap((status) => {
+  const labels = `server_name="${server}",status="${status}",error_type="${status === "ok" ? "" : "tool_error"}"`;
+  const n = status === "ok" ? ok : failed;
+  return [`mcp_requests_total{method="tools/call",${labels}} ${n}\n`, `mcp_tool_calls_total{tool_name="t",${labels}} ${n}\n`];
+}).join("");
+
+/** Sends some pages one after the other, each until the page has read it. */
+async function send(tab, ...pages) {
+  for (const page of pages) {
+    standIn.metrics = page;
+    // The first of two updates may be that of a request before.
+    for (let n = 0; n < 2; n++) await tab.evaluate(NEXT_UPDATE);
+  }
+}
+
+test("neither_series_that_are_back_nor_a_clock_that_is_set_are_traffic", async () => {
+  standIn.metrics = calls("w", 1000, 100);
+  const tab = await browser.open(standIn.url);
+  await tab.until(`${STATE} === 'live'`);
+  await send(tab, 'mcp_filter_info{filter_version="0.1.0"} 1\n', calls("w", 1000, 100));
+  assert.deepEqual(await tab.evaluate(PROBLEMS), []);
+  assert.match(await tab.evaluate(text("calm")), /^No operation ended in the last \d+ s\.$/);
+  await tab.evaluate("{ const { now } = Date; Date.now = () => now() - 3_600_000; }");
+  await send(tab, calls("w", 1100, 100));
+  assert.match(await tab.evaluate(text("calm")), /^Nothing failed in the last \d+ s: 100 operations\.$/);
+  assert.ok(Number(await tab.evaluate(text("rate"))) > 0, await tab.evaluate(text("rate")));
+  await tab.close();
+});
+
+test("several_servers_are_named_until_one_is_chosen", async () => {
+  const page = (n) => `${calls("v", n, 2 * n)}${calls("w", 5 * n, n)}mcp_upstream_available{server_name="v"} 0\n`;
+  standIn.metrics = page(1);
+  const tab = await browser.open(standIn.url);
+  await tab.until(`${STATE} === 'live'`);
+  standIn.metrics = page(2);
+  await tab.until(`${PROBLEMS}.length === 3`);
+  const told = (await tab.evaluate(PROBLEMS)).map((each) => each.replace(/last \d+ s/, "last … s"));
+  assert.deepEqual(told, [
+    "The MCP server v cannot be reached.", "2 of 3 calls of t at v failed in the last … s: tool_error",
+    "1 of 6 calls of t at w failed in the last … s: tool_error",
+  ]);
+  const shown = async () => (await tab.evaluate(rows("tools"))).map((row) => row.slice(0, 3));
+  assert.deepEqual(await shown(), [["t", "w", "12"], ["t", "v", "6"]]);
+  await tab.evaluate("{ const list = document.getElementById('server'); list.value = 'w'; list.dispatchEvent(new Event('change')); }");
+  assert.deepEqual(await shown(), [["t", "12", "2"]]);
+  await tab.close();
+});
+
+test("answer_that_is_no_page_of_metrics_is_not_taken_for_one", async () => {
+  const tab = await browser.open(standIn.url);
+  for (const other of ["<html><body>Log in</body></html>\n", ""]) {
+    standIn.metrics = other;
+    await tab.until(`${text("state-text")} === 'No metrics'`);
+    standIn.metrics = metrics(600);
+    await tab.until(`${STATE} === 'live' && ${text("state-text")} === 'Server reachable'`);
+  }
+  await tab.close();
+});
+
 test("hidden_page_asks_for_nothing", async () => {
   standIn.metrics = metrics(600);
   const tab = await browser.open(standIn.url);

@@ -18,7 +18,8 @@ const SERVER = 'server_name="weather"';
 
 /** What was counted after so many seconds; the incident begins at `incident`. */
 export function metrics(seconds, { tools = TOOLS, incident = Infinity } = {}) {
-  const lines = ['mcp_filter_info{filter_version="0.1.0"} 1', 'envoy_cluster_membership_healthy{envoy_cluster_name="weather"} 1'];
+  const lines = ['mcp_filter_info{filter_version="0.1.0"} 1'];
+  for (const cluster of ["weather", "sidecar/admin"]) lines.push(`envoy_cluster_membership_healthy{envoy_cluster_name="${cluster}"} 1`);
   let [ok, all] = [0, 0];
   const errors = new Map();
   for (const tool of tools) {

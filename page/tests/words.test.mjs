@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { announcer } from "../src/announce.js";
 import { createParser } from "../src/parse.js";
-import { isAvailable, mcpPort, serverNames } from "../src/server.js";
-import { tally } from "../src/tally.js";
+import { availability, isAvailable, mcpPort, serverNames } from "../src/server.js";
+import { tally, tallyByServer } from "../src/tally.js";
 import { emptyWords, goneWords } from "../src/source.js";
 import { problems } from "../src/words.js";
 
 const count = (text) => tally(createParser()(text));
 const told = (text, { seconds = 60, available = true, start = text } = {}) =>
-  problems({ now: count(text), start: count(start), available, seconds }).map(({ level, text }) => `${level}: ${text}`);
+  problems([{ server: null, now: count(text), start: count(start), available }], seconds).map(({ level, text }) => `${level}: ${text}`);
 const tool = (name, status, type, n) =>
   `mcp_tool_calls_total{server_name="s",status="${status}",error_type="${type}",tool_name="${name}"} ${n}\n`;
 const request = (method, status, type, n) =>
@@ -81,28 +81,63 @@ test("tally_without_sizes_has_calls_and_no_durations", () => {
 
 test("availability_is_the_health_check_of_the_servers_cluster", () => {
   const health = (cluster, value) => `envoy_cluster_membership_healthy{envoy_cluster_name="${cluster}"} ${value}\n`;
-  const available = (text, server = null) => isAvailable(createParser()(text), server);
-  assert.equal(available(health("a_b", 1) + health("sidecar/loopback", 0), "a.b"), true);
-  assert.equal(available(health("a", 0)), false);
+  const sidecar = health("sidecar/loopback", 0);
+  const available = (text, server = null) => isAvailable(availability(createParser()(text)), server);
+  assert.equal(available(request("a", "ok", "", 1).replace('"s"', '"a.b"') + health("a_b", 1) + sidecar, "a.b"), true);
+  assert.equal(available(sidecar + health("a", 0)), false);
   assert.equal(available(""), null);
-  assert.equal(available(`mcp_upstream_available{server_name="a"} 1\n${health("a", 0)}`, "a"), true);
+  assert.equal(available(`mcp_upstream_available{server_name="a"} 1\n${health("a", 0)}${sidecar}`, "a"), true);
+});
+
+test("clusters_of_another_envoy_are_no_servers", () => {
+  const others = 'envoy_cluster_membership_healthy{envoy_cluster_name="database"} 0\n' +
+    'envoy_cluster_membership_healthy{cluster_name="w"} 0\nenvoy_cluster_membership_healthy{} 0\n';
+  const info = 'mcp_filter_info{filter_version="1"} 1\n';
+  const read = (text) => {
+    const scrape = createParser()(text);
+    return [serverNames(scrape), isAvailable(availability(scrape), null)];
+  };
+  assert.deepEqual(read(info + others), [[], null]);
+  assert.deepEqual(read(others + request("a", "ok", "", 1)), [["s"], null]);
+  assert.deepEqual(read(`${others}mcp_upstream_available{server_name="s"} 1\n`), [["s"], true]);
+  assert.deepEqual(read(`${others}envoy_cluster_membership_healthy{envoy_cluster_name="sidecar/admin"} 1\n`), [["database"], false]);
+});
+
+test("of_several_servers_each_line_names_its_own_and_has_a_key_of_its_own", () => {
+  const of = (server, text) => text.replaceAll('"s"', `"${server}"`);
+  const text = tool("t", "error", "reset", 1) + tool("t", "ok", "", 2) + request("ping", "error", "timeout", 3) +
+    'mcp_stream_opens_total{status="error",server_name="s"} 1\nmcp_list_changes_total{method="tools/list",change="changed",server_name="s"} 1\n' +
+    'mcp_unlisted_tool_calls_total{server_name="s"} 1\nmcp_server_requests_total{method="roots/list",server_name="s",status="lost"} 1\n' +
+    'mcp_parse_skipped_total{reason="too_large",server_name="s"} 1\nmcp_labels_overflowed_total{label="tool_name",server_name="s"} 1\n';
+  const scrape = createParser()(of("v", text) + of("w", text));
+  const parts = [...tallyByServer(scrape)].map(([server, sums]) => ({ server, now: sums, start: sums, available: server === "v" }));
+  const lines = problems(parts, 60);
+  assert.equal(lines.length, 2 * 8 + 1);
+  assert.equal(lines[0].text, "The MCP server w cannot be reached.");
+  const texts = lines.map(({ text }) => text);
+  assert.ok(texts.includes("1 of 3 calls of t at w failed in the last minute: reset"));
+  assert.ok(texts.includes("3 of 3 ping requests at v failed in the last minute: timeout"));
+  assert.ok(texts.slice(1).every((each) => / at [vw]\b/.test(each)), texts.join("\n"));
+  assert.equal(new Set(lines.map(({ key }) => key)).size, lines.length);
 });
 
 test("port_and_name_are_known_before_the_first_call", () => {
   const scrape = createParser()('envoy_cluster_membership_healthy{envoy_cluster_name="notes"} 1\n' +
+    'envoy_cluster_membership_healthy{envoy_cluster_name="sidecar/admin"} 1\n' +
     'envoy_listener_http_downstream_rq_xx{envoy_response_code_class="2",envoy_http_conn_manager_prefix="mcp",envoy_listener_address="0.0.0.0_4710"} 0\n');
   assert.equal(mcpPort(scrape), "4710");
   assert.deepEqual(serverNames(scrape), ["notes"]);
 });
 
 test("announcer_speaks_of_new_faults_and_not_of_new_numbers", (context) => {
-  context.mock.timers.enable({ apis: ["Date"] });
+  let now = 0;
+  context.mock.method(performance, "now", () => now);
   const said = [];
   const announce = announcer({ set textContent(text) { said.push(text); } });
   const fault = (key, text) => [{ level: "fault", key, text }];
   announce("Server reachable", []);
   for (let n = 1; n < 30; n++) {
-    context.mock.timers.tick(2000);
+    now += 2000;
     announce("Server reachable", fault("tool a", `${n} of 30 calls failed`));
   }
   announce("Sidecar gone", []);
@@ -120,6 +155,14 @@ test("what_is_gone_is_the_sidecar_the_source_or_the_command", () => {
   }
   assert.equal(goneWords(failed, refused.source).state, "Page gone");
   assert.match(goneWords(failed, refused.source).text, /mcp-sidecar page --metrics http:\/\/mesh:15090\/stats\/prometheus$/);
+});
+
+test("answer_that_is_no_page_of_metrics_is_told", () => {
+  const error = Object.assign(new Error("the answer is not a page of metrics"), { source: null, isOther: true });
+  assert.deepEqual(goneWords(error, null), {
+    state: "No metrics", title: "The answer to /metrics is not a page of metrics",
+    text: "Another program has the sidecar's port, or a proxy answers in its place. This page asks again every 2 seconds.",
+  });
 });
 
 test("first_call_of_another_envoy_is_told_without_an_address", () => {
