@@ -73,7 +73,7 @@ export function showFigures(start, now, seconds) {
     rate: seconds ? format.rate(now.operations / seconds) : format.NONE,
     operations: `${format.count(start.operations)} since the start`,
     ratio: format.percent(now.judged ? now.failed / now.judged : null),
-    failed: start.judged ? `${format.percent(start.failed / start.judged)} since the start; callers’ errors do not count` : "",
+    failed: start.judged ? `${format.percent(start.failed / start.judged)} since the start` : "",
     p95: format.duration(now.duration.quantile(0.95)),
     p50: `p50 ${format.duration(now.duration.quantile(0.5))}`,
     "in-flight": format.count(start.inFlight),
