@@ -140,7 +140,7 @@ if os.fork():
 os.setsid()
 os.dup2(os.open("/dev/null", os.O_RDWR), 1)
 os.dup2(1, 2)
-while not os.path.exists(sys.argv[2] + "/end"):
+while os.path.isdir(sys.argv[2]) and not os.path.exists(sys.argv[2] + "/end"):
     time.sleep(0.05)
 END
 fi
