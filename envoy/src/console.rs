@@ -15,9 +15,6 @@ static ERRORS: OnceLock<Errors> = OnceLock::new();
 /// Maximum wait for the last lines.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
-/// End of a warning of Envoy about the launcher's SIGTERM. In a client's log it reads like a failure.
-const SIGTERM: &[u8] = b"caught ENVOY_SIGTERM";
-
 /// Where the launcher's lines go that are no errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Console {
@@ -99,7 +96,7 @@ pub(crate) fn write_errors_by_a_thread() -> io::Result<()> {
 /// Copies lines of Envoy to standard error until it exits.
 pub(crate) fn copy_lines(from: PipeReader) {
     for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
-        if let Some(errors) = ERRORS.get().filter(|_| !line.ends_with(SIGTERM)) {
+        if let Some(errors) = ERRORS.get() {
             errors.line("", &String::from_utf8_lossy(&line));
         }
     }

@@ -36,7 +36,7 @@ pub use launcher::{drain, refused_audit_log, run};
 pub use machine::Machine;
 pub use page::{PageOptions, page};
 pub use ports::{FreePorts, taken_ports};
-pub use probe::probe;
+pub use probe::{own_probe, probe};
 pub use problem::Problem;
 pub use server_program::ServerProgram;
 pub use top::{Column, TopOptions, top};

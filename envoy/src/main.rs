@@ -120,13 +120,15 @@ fn main() -> ExitCode {
             }
             Err(problems) => refuse(&problems),
         },
-        Command::Probe { url } => match mcp_sidecar::probe(&url.unwrap_or_else(own_readiness)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(reason) => {
-                eprintln!("mcp-sidecar: {reason}");
-                ExitCode::FAILURE
+        Command::Probe { url } => {
+            match mcp_sidecar::probe(&url.unwrap_or_else(|| format!("{}/ready", mcp_sidecar::own_probe()))) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(reason) => {
+                    eprintln!("mcp-sidecar: {reason}");
+                    ExitCode::FAILURE
+                }
             }
-        },
+        }
     }
 }
 
@@ -157,11 +159,6 @@ fn is_started_by_a_client() -> bool {
         let kind = end.try_clone_to_owned().and_then(|end| File::from(end).metadata()).map(|end| end.file_type());
         kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket())
     })
-}
-
-fn own_readiness() -> String {
-    let port = variable("PROBE_PORT").filter(|port| !port.is_empty()).unwrap_or_else(|| "9902".to_owned());
-    format!("http://127.0.0.1:{port}/ready")
 }
 
 fn run(server: ServerCommand, is_stdio: bool) -> ExitCode {

@@ -8,6 +8,13 @@ use ureq::Agent;
 /// Timeout of the check.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
+/// The probe port of the sidecar that runs with this environment, as a URL without path.
+#[must_use]
+pub fn own_probe() -> String {
+    let port = std::env::var("PROBE_PORT").ok().filter(|port| !port.is_empty());
+    format!("http://127.0.0.1:{}", port.as_deref().unwrap_or("9902"))
+}
+
 /// Whether the URL returns 200.
 ///
 /// # Errors

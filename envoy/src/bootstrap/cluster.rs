@@ -6,8 +6,7 @@ use super::connections::{
 use super::{
     ADMIN_CLUSTER, OTLP_CLUSTER, WEB_SOCKET_CLUSTER, address, address_of_socket, health, set, tunnel, upstream_cluster,
 };
-use crate::environment::EndpointHost;
-use crate::environment::{ClientCertificate, Otlp, OtlpProtocol, Server, Settings, Upstream};
+use crate::environment::{ClientCertificate, EndpointHost, Otlp, OtlpProtocol, Server, Settings, Upstream};
 use crate::machine::Machine;
 use serde_json::{Value, json};
 use std::path::Path;

@@ -1,8 +1,7 @@
 //! What clusters, listener and tunnel have in common: priorities, timeouts, keepalive, addresses.
 
 use super::{KEEPALIVE, Keepalive, address, health, seconds, set};
-use crate::environment::Settings;
-use crate::environment::{Endpoint, EndpointHost};
+use crate::environment::{Endpoint, EndpointHost, Settings};
 use crate::machine::Machine;
 use serde_json::{Value, json};
 

@@ -11,8 +11,7 @@
 //! as unreachable.
 
 use super::{address, set, upstream_cluster};
-use crate::environment::Settings;
-use crate::environment::{Endpoint, EndpointHost, Scheme};
+use crate::environment::{Endpoint, EndpointHost, Scheme, Settings};
 use serde_json::{Value, json};
 
 /// The addresses of `localhost`.

@@ -4,8 +4,7 @@ use super::connections::{STREAM_PRIORITY, has_web_socket_cluster, preserve_case}
 use super::{
     KEEPALIVE, WEB_SOCKET_CLUSTER, address, audit, local_reply, notice, seconds, set, telemetry, upstream_cluster,
 };
-use crate::environment::FilterPlugin;
-use crate::environment::{HostHeader, Settings};
+use crate::environment::{FilterPlugin, HostHeader, Settings};
 use crate::machine::Machine;
 use serde_json::{Value, json};
 

@@ -3,8 +3,7 @@
 //! Envoy's own text is appended where it adds detail. The reason why a certificate is refused is reported to the operator
 //! only (`notices`).
 
-use crate::environment::Scheme;
-use crate::environment::{Server, Settings};
+use crate::environment::{Scheme, Server, Settings};
 use crate::machine::Machine;
 use serde_json::{Value, json};
 

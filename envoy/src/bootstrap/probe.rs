@@ -1,4 +1,5 @@
-//! The listener for probes and scrapes. It serves `/ready`, `/health`, `/metrics` and, at `/`, the live page; other paths are 404, and say where MCP is.
+//! The listener for probes and scrapes. It serves `/ready`, `/health`, `/metrics` and, at `/`, the live page; other paths are
+//! 404, and say where MCP is. On a loopback address, other host names than loopback ones are 403.
 
 use super::{ADMIN_CLUSTER, address, health, page};
 use crate::environment::Settings;

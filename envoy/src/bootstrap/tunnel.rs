@@ -7,9 +7,7 @@
 
 use super::connections::{self, http_options, keepalive, thresholds};
 use super::{address_of_socket, health, notice};
-use crate::environment::Endpoint;
-use crate::environment::ForwardProxy;
-use crate::environment::Settings;
+use crate::environment::{Endpoint, ForwardProxy, Settings};
 use crate::machine::Machine;
 use serde_json::{Value, json};
 

@@ -4,8 +4,7 @@
 //! no body and no header with credentials. A message shows a path without its query. A 404, a 405 and a redirect also occur
 //! between clients and servers that work together, so these are `Doubtful`: they matter only if no call succeeds soon after.
 
-use crate::environment::Settings;
-use crate::environment::{Endpoint, Scheme};
+use crate::environment::{Endpoint, Scheme, Settings};
 use serde_json::Value;
 use url::Url;
 

@@ -8,8 +8,7 @@
 use super::tls_failure::{ReportedTls, TlsFailure, TlsServer};
 use crate::admin::{Admin, Checks};
 use crate::console::{Console, print_error};
-use crate::environment::Settings;
-use crate::environment::{Endpoint, EndpointHost};
+use crate::environment::{Endpoint, EndpointHost, Settings};
 use crate::temporary::reason;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;

@@ -16,8 +16,7 @@ use super::audit_log;
 use crate::abandoned::{SETTING_UP, is_abandoned_file, is_older_than};
 use crate::bootstrap::AUTHORIZATION_VARIABLE;
 use crate::console;
-use crate::environment::ForwardProxy;
-use crate::environment::Settings;
+use crate::environment::{ForwardProxy, Settings};
 use crate::temporary;
 use serde_json::Value;
 

@@ -9,8 +9,6 @@ use std::time::Duration;
 use ureq::Agent;
 use url::Url;
 
-/// The probe port of a sidecar with default settings.
-const PROBE_PORT: &str = "9902";
 /// Timeout of a request. Envoy writes a page of 10,000 series in a fraction of a second.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest page, in bytes. Ten thousand series have about 2 MB.
@@ -142,12 +140,6 @@ impl Source {
         let url = self.shown();
         format!("{url}: its answer was cut ({reason}); request it again, and check what is between it and this machine")
     }
-}
-
-/// The address of the sidecar that runs with this environment.
-pub(super) fn own() -> String {
-    let port = std::env::var("PROBE_PORT").ok().filter(|port| !port.is_empty());
-    format!("http://127.0.0.1:{}", port.as_deref().unwrap_or(PROBE_PORT))
 }
 
 /// An argument without what is before its last `@` and from its first `?` or `#` on, which may be a password or a token.

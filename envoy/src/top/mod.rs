@@ -25,6 +25,7 @@ pub use rows::Column;
 pub(crate) use watch::{Counts, Watch};
 
 use crate::console::{print_error, print_result};
+use crate::probe::own_probe;
 pub(crate) use fetch::Source;
 use figures::Figures;
 use recent::Activity;
@@ -42,7 +43,7 @@ const REFUSED: u8 = 2;
 pub struct TopOptions {
     /// A sidecar's probe port, such as http://localhost:9902, or the whole address of a page of metrics. Several are added up.
     /// [default: the sidecar at PROBE_PORT, 9902 by default]
-    #[arg(value_name = "URL", default_values_t = [fetch::own()], hide_default_value = true)]
+    #[arg(value_name = "URL", default_values_t = [own_probe()], hide_default_value = true)]
     urls: Vec<String>,
     /// Prints the table once, with totals since the start, and ends.
     #[arg(long)]

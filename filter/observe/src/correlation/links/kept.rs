@@ -157,7 +157,8 @@ impl Correlation {
         evicted
     }
 
-    /// Adds the operations of a stream, except those that another stream answered since they began. Returns the evicted links, and for each operation its answer, if it has one. Returns `None` if there is no room.
+    /// Adds the operations of a stream, except those that another stream answered since they began. Returns the evicted
+    /// links, and for each operation its answer, if it has one. Returns `None` if there is no room.
     fn save_unanswered(&self, kept: &KeptStream, now: Time) -> Option<(RemovedLinks, Vec<Option<Box<EarlyAnswer>>>)> {
         let KeptStream { session, operations, .. } = kept;
         self.with_links(*session, |slot| {
