@@ -1,7 +1,8 @@
 //! Reads the samples of a page in Prometheus' text format: `name{label="value",…} value`, one per line.
 //!
 //! Only the families of the filter and Envoy's health of clusters are returned. Labels are as in the page, not cleaned for a
-//! terminal: two names that look the same stay two. Comments, timestamps and exemplars are not read. A line that is not a sample is skipped; [`is_page`] tells a page from something else.
+//! terminal: two names that look the same stay two. Comments, timestamps and exemplars are not read. A line that is
+//! not a sample is skipped; [`is_page`] tells a page from something else.
 //!
 //! Cost: one pass over the page; lines of other families end at their name.
 
