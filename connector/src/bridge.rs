@@ -71,7 +71,7 @@ struct Times {
     retry: Duration,
     /// How long a trial waits for the answer to `initialize`.
     trial: Duration,
-    /// After this, a program that does not answer `initialize` is told about.
+    /// After this, the operator is told about a program that has not answered yet: it may be downloading.
     silent: Duration,
 }
 
@@ -84,7 +84,7 @@ const TIMES: Times = Times {
     slot: Duration::from_secs(7),
     retry: Duration::from_secs(10),
     trial: Duration::from_secs(10),
-    silent: Duration::from_secs(30),
+    silent: Duration::from_secs(5),
 };
 
 /// A running bridge. It runs until [`Bridge::end`] is called or the value is dropped.

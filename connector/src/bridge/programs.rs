@@ -79,6 +79,21 @@ impl Programs {
         server(&command.name())
     }
 
+    /// Tells the operator if `is_waiting` after some seconds: whether the program's first answer is still to come.
+    pub(super) fn tell_if_silent(self: &Rc<Self>, program: &Program, is_waiting: impl Fn() -> bool + 'static) {
+        let (programs, name, limit) = (self.clone(), program.name().to_owned(), self.times.silent);
+        spawn_local(async move {
+            sleep(limit).await;
+            if is_waiting() {
+                programs.say(&format!(
+                    "{name} has not answered its first request for {} s. npx, uvx and docker download at their first start, \
+                     which may take minutes. Otherwise: is it an MCP server on standard input and output?",
+                    limit.as_secs()
+                ));
+            }
+        });
+    }
+
     /// Waits until the programs are to end. Returns why, as a client is told.
     pub(super) async fn ending(&self) -> String {
         // The sender is in `self`.

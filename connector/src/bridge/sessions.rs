@@ -11,7 +11,7 @@ use hyper::StatusCode;
 use hyper::header::{HeaderValue, RETRY_AFTER};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -132,20 +132,13 @@ impl Sessions {
     ) -> Result<(), String> {
         let (program, input, output) = self.programs.start()?;
         session.set_input(input);
-        spawn_local(tell_if_silent(self.programs.clone(), Rc::downgrade(session), program.name().to_owned()));
+        let waiting = Rc::downgrade(session);
+        let is_waiting =
+            move || waiting.upgrade().is_some_and(|session| session.has_program() && !session.is_initialized());
+        self.programs.tell_if_silent(&program, is_waiting);
         self.table.borrow_mut().insert(session.id.clone(), session.clone());
         self.programs.spawn(session.clone().run(self.clone(), program, output, id.clone(), initialized));
         Ok(())
-    }
-}
-
-/// Tells the operator about a program that does not answer `initialize`.
-async fn tell_if_silent(programs: Rc<Programs>, session: Weak<Session>, name: String) {
-    let limit = programs.times.silent;
-    sleep(limit).await;
-    if session.upgrade().is_some_and(|session| session.has_program() && !session.is_initialized()) {
-        let question = "is it a server on standard input and output?";
-        programs.say(&format!("{name} has not answered initialize for {} s; {question}", limit.as_secs()));
     }
 }
 

@@ -81,6 +81,8 @@ impl Shared {
         let (program, input, output) = self.programs.start()?;
         let running = Rc::new(Running::new(input.clone(), self.programs.times.cancelled));
         self.running.replace(Some(running.clone()));
+        let waiting = Rc::downgrade(&running);
+        self.programs.tell_if_silent(&program, move || waiting.upgrade().is_some_and(|running| running.is_silent()));
         self.programs.spawn(self.clone().run(running.clone(), program, input, output));
         Ok(running)
     }

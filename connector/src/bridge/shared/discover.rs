@@ -21,7 +21,7 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 
 impl Shared {
     /// A program that refuses this is of an older revision. Its clients know by the status, and begin with `initialize`.
-    pub(super) async fn discover(self: &Rc<Self>, request: &Message) -> Reply {
+    pub(in crate::bridge) async fn discover(self: &Rc<Self>, request: &Message) -> Reply {
         let status = StatusCode::BAD_REQUEST;
         self.refusal.borrow_mut().take_if(|(_, since)| since.elapsed() >= REMEMBERED);
         if let Some((refusal, _)) = &*self.refusal.borrow() {

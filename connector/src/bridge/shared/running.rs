@@ -35,6 +35,7 @@ pub(super) struct Running {
     /// Whether a request other than `server/discover` was written and none was answered.
     is_awaited: Cell<bool>,
     has_answered: Cell<bool>,
+    has_sent: Cell<bool>,
 }
 
 // === impl Running ===
@@ -52,6 +53,7 @@ impl Running {
             cancelled,
             is_awaited: Cell::new(false),
             has_answered: Cell::new(false),
+            has_sent: Cell::new(false),
         }
     }
 
@@ -67,6 +69,7 @@ impl Running {
                     return programs.ended(&how);
                 }
             };
+            self.has_sent.set(true);
             if let Kind::Result(_) | Kind::Error(Some(_)) = message.kind() {
                 self.has_answered.set(true);
                 programs.start_succeeded();
@@ -81,6 +84,11 @@ impl Running {
                 Routed::Cancel(number) => self.cancel(number),
             }
         }
+    }
+
+    /// Whether it runs and has sent no message.
+    pub(super) fn is_silent(&self) -> bool {
+        self.input.borrow().is_some() && !self.has_sent.get()
     }
 
     /// Gives a request to the program.
