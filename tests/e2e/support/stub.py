@@ -10,6 +10,7 @@ connection.
 import socket
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import BinaryIO, Callable
 
 from . import http1
@@ -131,7 +132,8 @@ class Stub:
 
     def close(self) -> None:
         # `close` alone would accept one more connection, because the thread waits for it.
-        self.listener.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         for connection in self.connections:
             connection.close()
