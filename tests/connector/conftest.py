@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from behaviour import LINE_BYTES
-from families import alive, descendants
+from families import LAST, alive, descendants
 from servers import misbehaving
 from session import Session
 from support.peers import Peer
@@ -63,7 +63,7 @@ def misbehaving_sidecar(logs: Path, request: pytest.FixtureRequest) -> Iterator[
     started = Sidecar(misbehaving(), logs, request.module.__name__, MCP_STDIO_LINE_BYTES=str(LINE_BYTES))
     yield started
     everything = descendants(started.process.pid)
-    started.stop()
+    started.stop(LAST)
     assert not alive(everything)
 
 

@@ -6,6 +6,11 @@ from pathlib import Path
 from support.processes import wait_for
 
 
+# The launcher ends by itself within this time: a drain, and SIGKILL for programs that ignore SIGTERM, on a busy machine. If the tests
+# killed it earlier, its programs would end a moment after it.
+LAST = 60.0
+
+
 def parents() -> dict[int, int]:
     """The parent of every process that has not exited."""
     found = {}
@@ -47,8 +52,8 @@ def named(pid: int, text: str) -> set[int]:
     return {child for child in descendants(pid) if text in command_line(child)}
 
 
-def gone(pids: set[int], deadline: float = 15.0) -> None:
-    wait_for(f"the end of {pids}", lambda: not alive(pids), deadline)
+def gone(pids: set[int]) -> None:
+    wait_for(f"the end of {pids}", lambda: not alive(pids))
 
 
 def open_files(pid: int) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from support.sidecar import environment
 
-DEADLINE = 30.0
+DEADLINE = 90.0
 
 
 class StdioClient:

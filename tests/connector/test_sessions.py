@@ -4,7 +4,7 @@ import json
 
 
 from behaviour import PROGRAM, error, pid_of, text
-from families import alive, descendants, gone, named, resident_kib
+from families import LAST, alive, descendants, gone, named, resident_kib
 from servers import misbehaving
 from session import Exchange, Session
 from support.client import JSON, Connection
@@ -79,16 +79,20 @@ def test_default_limit_is_32_sessions(run) -> None:
     assert statuses == [200] * 32 + [503]
     everything = descendants(sidecar.process.pid)
     assert len(everything) > 32
-    sidecar.stop()
+    sidecar.stop(LAST)
     assert not alive(everything)
 
 
 def test_idle_session_ends_and_one_with_a_stream_does_not(run) -> None:
-    sidecar = run(misbehaving(), MCP_STDIO_IDLE_MS="1000")
-    listening, calling, idle = (Session(sidecar.port) for _ in range(3))
-    stream, call = listening.stream(), calling.start("never")
+    # Each session gets its stream or call at once, because the start of the next one's program may take longer than the time.
+    sidecar = run(misbehaving(), MCP_STDIO_IDLE_MS="3000")
+    listening = Session(sidecar.port)
+    stream = listening.stream()
+    calling = Session(sidecar.port)
+    call = calling.start("never")
     kept = {pid_of(listening), pid_of(calling)}
     # Its time begins last, so that of the others is over when it has ended.
+    idle = Session(sidecar.port)
     gone({pid_of(idle)})
     assert idle.start("echo").status == 404
     assert alive(kept) == kept
@@ -112,9 +116,12 @@ def test_notifications_without_a_stream_wait_for_one(session: Session) -> None:
 
 
 def test_duplicate_id_of_an_open_request_is_refused(session: Session) -> None:
-    call = session.start("slow", identity="same", seconds=0.5)
+    call = session.start("roots", identity="same")
+    # The call is open until the client responds to the server's request.
+    request = call.next(method="roots/list")
     assert session.start("echo", identity="same", text="a").status == 400
-    assert text(call.answer()) == "slow"
+    assert session.reply(request, {"roots": []}) == 202
+    assert json.loads(text(call.answer()))["result"] == {"roots": []}
     assert text(session.start("echo", identity="same", text="b").answer()) == "b"
 
 

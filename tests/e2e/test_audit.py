@@ -118,7 +118,8 @@ def sidecar(stub: Stub, logs: Path, log: Path):
 
 
 def lines(log: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in log.read_text().splitlines()]
+    """The complete lines: Envoy may be writing one."""
+    return [json.loads(line) for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
 @pytest.fixture(scope="module")

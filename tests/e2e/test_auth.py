@@ -63,7 +63,7 @@ def flow(port: int) -> str:
     """The flow of a real client: refusal, discovery, registration, log-in, token, calls."""
     done = subprocess.run(
         [get("python", "e2e"), str(DRIVER), f"http://127.0.0.1:{port}/mcp"],
-        capture_output=True, text=True, timeout=60, env=clean_env(), cwd=ROOT,
+        capture_output=True, text=True, timeout=180, env=clean_env(), cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.split()[-1]

@@ -13,7 +13,7 @@ from support.cases import CALL, RESULT, answers, held_stream, rpc
 from support.client import JSON, Connection
 from support.exchange import Ledger
 from support.plain_envoy import PlainEnvoy, bootstrap_of, command, every, set_plugin_configuration, snippet
-from support.processes import Process, wait_for
+from support.processes import Process, free_port, wait_for
 from support.series import series
 from support.sidecar import WORKERS, Sidecar, launch, probe
 from support.stub import Stub
@@ -46,7 +46,7 @@ def test_plugin_configuration_is_refused_by_the_launcher(logs: Path) -> None:
     ran = launch(logs / "bad-config.log", MCP_UPSTREAM_URL="http://127.0.0.1:1", MCP_FILTER_CONFIG=str(config))
     assert ran.wait() == 2
     assert [path for path in BAD_PATHS if not named(ran.log(), path)] == []
-    checked = subprocess.run([os.environ["MCP_SIDECAR"], "check", config], capture_output=True, text=True, timeout=30)
+    checked = subprocess.run([os.environ["MCP_SIDECAR"], "check", config], capture_output=True, text=True, timeout=90)
     assert checked.returncode == 2
     assert [path for path in BAD_PATHS if not named(checked.stdout + checked.stderr, path)] == []
 
@@ -161,7 +161,7 @@ def test_drain_loses_no_running_answer(stub: Stub, logs: Path) -> None:
         for connection, rest in zip(running, rests):
             assert RESULT in b"".join(rest)
             assert connection.message.complete
-        assert sidecar.process.wait(20) == 0
+        assert sidecar.process.wait() == 0
         for connection in [*idle, *running]:
             connection.close()
     finally:
@@ -189,7 +189,7 @@ def test_drain_refuses_new_connections_and_closes_idle_ones(stub: Stub, logs: Pa
         for connection in connections:
             connection.post(CALL, target="/fine")
         sidecar.process.terminate()
-        assert sidecar.process.wait(20) == 0
+        assert sidecar.process.wait() == 0
         for connection in connections:
             assert connection.source.read(1) == b""
             connection.close()
@@ -203,7 +203,7 @@ def test_envoys_end_is_the_launchers_end(stub: Stub, logs: Path) -> None:
         children = Path(f"/proc/{sidecar.process.pid}/task/{sidecar.process.pid}/children").read_text().split()
         assert len(children) == 1
         os.kill(int(children[0]), signal.SIGKILL)
-        assert sidecar.process.wait(20) == 128 + signal.SIGKILL
+        assert sidecar.process.wait() == 128 + signal.SIGKILL
     finally:
         sidecar.stop()
 
@@ -226,14 +226,15 @@ def test_probe_port(stub: Stub, stub_sidecar: Sidecar) -> None:
 
 def test_health_follows_the_upstream(logs: Path) -> None:
     """The server is reachable, then not, then again. The probe shows it without MCP traffic."""
-    stub = Stub()
+    # The kernel gives this port to no other connection while nothing listens.
+    stub = Stub(free_port())
     sidecar = Sidecar(stub.port, logs, "health")
     try:
         wait_for("health", lambda: probe(sidecar.probe_port, "/health") == 200)
         stub.close()
-        wait_for("the end to be noticed", lambda: probe(sidecar.probe_port, "/health") == 503, deadline=20)
+        wait_for("the end to be noticed", lambda: probe(sidecar.probe_port, "/health") == 503)
         stub = Stub(stub.port)
-        wait_for("the return to be noticed", lambda: probe(sidecar.probe_port, "/health") == 200, deadline=20)
+        wait_for("the return to be noticed", lambda: probe(sidecar.probe_port, "/health") == 200)
         assert not stub.requests
     finally:
         sidecar.stop()

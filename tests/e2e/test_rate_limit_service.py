@@ -30,11 +30,15 @@ def service() -> Iterator[RateLimitService]:
 
 
 def bootstrap_with(server: Stub, service: RateLimitService, **configuration: object) -> dict:
-    """The snippet with the parts of the file; only the address of the service is another one."""
+    """The snippet with the parts of the file. Only the address of the service is another one, and the time after which a request passes
+    without its answer: on a busy machine this service needs longer than 0.1 s."""
     bootstrap = snippet(server.port)
     settings = yaml.safe_load((ROOT / "envoy/rate-limit-service.yaml").read_text(encoding="utf-8"))
     (address,) = every(settings, "port_value")
     address |= {"address": "127.0.0.1", "port_value": service.port}
+    (limit,) = every(settings["http_filters"], "rate_limit_service")
+    assert limit["timeout"] == "0.1s"
+    limit["timeout"] = "20s"
     (manager,) = every(bootstrap, "http_filters")
     manager["http_filters"][-1:-1] = settings["http_filters"]
     (route,) = every(manager["route_config"], "timeout")

@@ -22,7 +22,7 @@ def test_tasks_end_under_the_names_of_their_tools(sidecar_of) -> None:
     relay = Relay(sidecar.port)
     url = f"http://127.0.0.1:{relay.port}/mcp"
     plan = {"url": url, "transport": "streamable_http", "mode": "auto", "sessions": SESSIONS, "operations": TASKS}
-    client = subprocess.run([*command(SERVER), json.dumps(plan)], capture_output=True, text=True, timeout=60, env=clean_env())
+    client = subprocess.run([*command(SERVER), json.dumps(plan)], capture_output=True, text=True, timeout=180, env=clean_env())
     exchanges = relay.close().exchanges
     assert client.returncode == 0, client.stderr[-3000:]
     announced = [exchange for exchange in exchanges if ANNOUNCED in exchange.response_body]

@@ -54,10 +54,12 @@ def test_the_client_of_the_ai_sdk(sidecar_of) -> None:
     get("node-peers")
     relay = Relay(sidecar.port)
     program = ["node", str(PEERS / "node/ai-sdk.mjs"), f"http://127.0.0.1:{relay.port}/mcp", "echo", '{"text": "hello"}']
-    done = subprocess.run(program, capture_output=True, text=True, timeout=60, env=clean_env())
+    done = subprocess.run(program, capture_output=True, text=True, timeout=180, env=clean_env())
     exchanges = relay.close().exchanges
     assert (done.returncode, done.stdout) == (0, "hello\n"), done.stderr[-3000:]
-    refused = [exchange for exchange in exchanges if exchange.request.verb == "GET" and exchange.response.status >= 400]
+    # The client may leave before its last stream has begun.
+    gets = [exchange for exchange in exchanges if exchange.request.verb == "GET" and exchange.response is not None]
+    refused = [exchange for exchange in gets if exchange.response.status >= 400]
     assert refused and all(b'"server-error"' in exchange.response_body for exchange in refused), "the pair no longer does this"
     samples = after(sidecar, len(exchanges))
     assert operations(samples) == {

@@ -31,7 +31,7 @@ def test_listen(name: str, transport: str, endpoint: str, sidecar_of) -> None:
         "operations": [{"method": "tools/list"}, CALL],
     }
     client = subprocess.run(
-        [*command("go-sdk-1.8.0"), json.dumps(plan)], capture_output=True, text=True, timeout=60, env=clean_env()
+        [*command("go-sdk-1.8.0"), json.dumps(plan)], capture_output=True, text=True, timeout=180, env=clean_env()
     )
     exchanges = relay.close().exchanges
     assert client.returncode == 0, client.stderr[-3000:]

@@ -26,7 +26,7 @@ def probe(port: int) -> int:
     """A client probes, calls a tool and leaves. Returns the status of the POST."""
     plan = {"package": PACKAGES["typescript-1.32.2"], "url": f"http://127.0.0.1:{port}/sse"}
     client = subprocess.run(
-        ["node", str(NODE / "probe.mjs"), json.dumps(plan)], capture_output=True, text=True, timeout=60, env=clean_env()
+        ["node", str(NODE / "probe.mjs"), json.dumps(plan)], capture_output=True, text=True, timeout=180, env=clean_env()
     )
     assert client.returncode == 0, client.stderr[-3000:]
     return int(client.stdout)

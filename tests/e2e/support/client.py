@@ -7,7 +7,7 @@ from . import http1
 from .exchange import Exchange, Ledger
 from .http1 import Headers
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 JSON = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")]
 
 

@@ -17,7 +17,8 @@ from .peers import NODE, clean_env, get
 SUITE = NODE / "node_modules/@modelcontextprotocol/conformance"
 # The folder of a scenario's results: its name and time.
 FOLDER = re.compile(r"server-(?P<scenario>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
-DEADLINE = 120
+# Only a run that hangs takes so long.
+DEADLINE = 600
 
 
 @dataclass

@@ -23,6 +23,6 @@ def post(library: str, port: int, times: int) -> list[int]:
     else:
         environment, version = LIBRARIES[library]
         program = [get("python", environment), str(DRIVERS / "post_httpx.py"), url, str(times), version]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=60, env=clean_env())
+    done = subprocess.run(program, capture_output=True, text=True, timeout=180, env=clean_env())
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)

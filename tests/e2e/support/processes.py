@@ -15,7 +15,7 @@ BLOCKS = range(10_000, 16_000, 100)
 
 
 class Process:
-    """A child process, started by the constructor. `stop` sends SIGTERM, and then SIGKILL if it does not exit."""
+    """A child process, started by the constructor. `stop` sends SIGTERM, and then SIGKILL if it does not exit within the deadline."""
 
     def __init__(self, command: list[str], log: Path, env: dict[str, str] | None = None) -> None:
         self.command = [str(part) for part in command]
@@ -47,11 +47,11 @@ class Process:
     def terminate(self) -> None:
         self.child.send_signal(signal.SIGTERM)
 
-    def stop(self) -> None:
+    def stop(self, deadline: float = 5) -> None:
         if self.running():
             self.terminate()
             try:
-                self.child.wait(5)
+                self.child.wait(deadline)
             except subprocess.TimeoutExpired:
                 pass
         try:

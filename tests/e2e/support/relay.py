@@ -7,9 +7,13 @@ them over its workers as without the relay. The recorded bytes are read as HTTP 
 import io
 import socket
 import threading
+import time
 
 from . import http1
 from .exchange import Exchange, Ledger
+
+# A target that keeps a connection open for longer after its client has left is not waited for.
+TARGET_CLOSES = 10.0
 
 
 class Leg:
@@ -78,15 +82,23 @@ class Relay:
                 thread.start()
 
     def close(self) -> Ledger:
-        """Ends every connection, and returns the recorded exchanges."""
+        """Ends every connection, and returns the recorded exchanges. What the clients have sent by now still reaches the target, and
+        what the target responds is still read: both would be counted there, and must be in the record."""
         # `close` alone would keep the port in use while the thread waits for connections.
         self.listener.shutdown(socket.SHUT_RDWR)
         self.thread.join(10)
         self.listener.close()
         ledger = Ledger()
+        # As if the client had left: `forward` passes on what is in the buffer and closes its direction, and the target then ends `back`.
         for leg in self.legs:
-            for end in (leg.client, leg.server):
-                shut(end, socket.SHUT_RDWR)
+            shut(leg.client, socket.SHUT_RD)
+        end = time.monotonic() + TARGET_CLOSES
+        for leg in self.legs:
+            for thread in leg.threads:
+                thread.join(max(0.0, end - time.monotonic()))
+        for leg in self.legs:
+            for side in (leg.client, leg.server):
+                shut(side, socket.SHUT_RDWR)
             for thread in leg.threads:
                 thread.join(10)
             for exchange in leg.exchanges():

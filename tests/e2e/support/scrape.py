@@ -16,7 +16,8 @@ LATEST = ("mcp_listed_items", "mcp_listed_bytes", "mcp_tool_definition_bytes")
 
 
 def fetch(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as response:
+    # Envoy's main thread writes the page, and may wait for a CPU.
+    with urllib.request.urlopen(url, timeout=60) as response:
         return response.read().decode()
 
 

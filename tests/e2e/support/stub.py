@@ -10,6 +10,7 @@ connection.
 import socket
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import BinaryIO, Callable
 
 from . import http1
@@ -80,6 +81,8 @@ class Stub:
         # Only the latest, because some tests send many megabytes.
         self.requests: deque[http1.Message] = deque(maxlen=8)
         self.connections: list[socket.socket] = []
+        # The number of requests of which the headers have arrived. Health checks of Envoy are connections without a request.
+        self.heads, self.lock = 0, threading.Lock()
         threading.Thread(target=self.accept, daemon=True).start()
 
     def on(self, path: str, handler: Handler) -> str:
@@ -114,6 +117,8 @@ class Stub:
 
     def serve_one(self, source: BinaryIO, wire: Wire) -> None:
         request = http1.Message(http1.read_head(source))
+        with self.lock:
+            self.heads += 1
         path = request.head.target.partition("?")[0]
         if path in self.head_handlers:
             self.head_handlers[path](request.head, source, wire)
@@ -126,6 +131,9 @@ class Stub:
         self.handlers.get(path, no_such_path)(request, wire)
 
     def close(self) -> None:
+        # `close` alone would accept one more connection, because the thread waits for it.
+        with suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         for connection in self.connections:
             connection.close()
