@@ -25,7 +25,8 @@ PAGES = ("docs/runbook.md", "docs/metrics.md")
 BLOCK = re.compile(r"^```promql\n(.*?)^```", re.DOTALL | re.MULTILINE)
 # The pause between two rounds of calls, far below the shortest window.
 PAUSE_SECONDS = 0.2
-DEADLINE = 150.0
+# Half an hour of an alert takes a minute and a half.
+DEADLINE = 240.0
 # The longest shortened window is 30 times this.
 EVALUATIONS = 40
 # Any alert about a server, firing or pending, at any time.
