@@ -36,12 +36,10 @@ build_sidecar
 
 # free_ports COUNT: prints that many free ports.
 free_ports() {
-  python3 -c 'import socket, sys
-sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
-ports = [one.getsockname()[1] for one in sockets]
-# The ports are closed before the caller reads the output and uses them.
-for one in sockets: one.close()
-print(*ports)' "$1"
+  python3 -c 'import sys
+sys.path.append("scripts/demo")
+from stack import free_ports
+print(*free_ports(int(sys.argv[1])))' "$1"
 }
 
 logs=$(mktemp -d)

@@ -1,29 +1,18 @@
 // A real sidecar on free ports, in front of a program that fails as it is told, and a client of it.
 
 import { spawn } from "node:child_process";
-import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
+import { freePort } from "./ports.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const PROGRAM = ["python3", "tests/connector/programs/misbehaving.py"];
-
-async function freePorts(count) {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = [];
-  for (const server of servers) {
-    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-    ports.push(server.address().port);
-  }
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
 
 export class Sidecar {
   #log = "";
 
   static async start(ports = null) {
     const sidecar = new Sidecar();
-    sidecar.ports = ports ?? (await freePorts(3));
+    sidecar.ports = ports ?? [await freePort(), await freePort(), await freePort()];
     const [port, probe, admin] = sidecar.ports;
     sidecar.url = `http://127.0.0.1:${port}/`;
     sidecar.page = `http://127.0.0.1:${probe}/`;

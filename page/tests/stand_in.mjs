@@ -3,14 +3,14 @@
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
+import { freePort } from "./ports.mjs";
 
 const PAGE = fileURLToPath(new URL("../page.html", import.meta.url));
 
 export class StandIn {
   metrics = "";
-  scrapes = 0;
 
-  static async start(port = 0) {
+  static async start(port = null) {
     const standIn = new StandIn();
     const page = await readFile(PAGE, "utf8");
     const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(page)[1];
@@ -21,14 +21,14 @@ export class StandIn {
         response.setHeader("content-security-policy", policy);
         response.end(page);
       } else if (url.pathname === "/metrics") {
-        standIn.scrapes += 1;
         response.end(typeof standIn.metrics === "function" ? await standIn.metrics(url) : standIn.metrics);
       } else {
         response.statusCode = 404;
         response.end();
       }
     });
-    await new Promise((resolve) => standIn.server.listen(port, "127.0.0.1", resolve));
+    const chosen = port ?? (await freePort());
+    await new Promise((resolve) => standIn.server.listen(chosen, "127.0.0.1", resolve));
     standIn.port = standIn.server.address().port;
     standIn.url = `http://127.0.0.1:${standIn.port}/`;
     return standIn;

@@ -36,7 +36,7 @@ def demonstrate(url: str, metrics: str) -> bool:
     reports = [run_client(os.environ["OLD_CLIENT_PYTHON"], HERE / "client_old.py", url)]
     print("Client sessions on the Python SDK 2.3.0", flush=True)
     reports.append(run_client(sys.executable, HERE / "client_new.py", url))
-    scrape = settled(metrics)
+    scrape = settled(metrics, lambda scrape: not check.differences(scrape, reports))
     if not show(scrape, metrics):
         return False
     wrong = check.differences(scrape, reports)

@@ -15,6 +15,7 @@ import check
 import report
 import series
 from run import print_tools, run_client, settled
+from scrape import Scrape
 from stack import ROOT, Process, StackError, end_on_signals, free_ports, start_server, start_sidecar
 
 HERE = Path(__file__).parent
@@ -65,11 +66,15 @@ def drive(name: str, url: str, metrics: str) -> bool:
     for program, python in EXAMPLES[name].clients:
         print(f"Running {Path(program).name}", flush=True)
         reports.append(run_client(os.environ[python], folder / program, url))
-    scrape = settled(metrics)
+
+    def differences(scrape: Scrape) -> list[str]:
+        return check.differences(scrape, reports) + series.differences(scrape, folder / "README.md")
+
+    scrape = settled(metrics, lambda scrape: not differences(scrape))
     print_tools(metrics)
     print(f"\nOperations:\n\n{report.operations(scrape)}")
     print("\nThe series that are not zero and the same in every run:\n\n" + "\n".join(series.figures(scrape.samples, series.VARYING_IN.get(name, ()))) + "\n")
-    wrong = check.differences(scrape, reports) + series.differences(scrape, folder / "README.md")
+    wrong = differences(scrape)
     for line in wrong:
         print(f"wrong: {line}", file=sys.stderr)
     if not wrong:

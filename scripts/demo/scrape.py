@@ -16,7 +16,7 @@ class Scrape:
 
     @classmethod
     def of(cls, url: str) -> "Scrape":
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=30) as answer:
             return cls(answer.read().decode())
 
     def matching(self, name: str, where: dict[str, str]) -> list[Sample]:

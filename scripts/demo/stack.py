@@ -1,6 +1,7 @@
 """An example's server and the sidecar in front of it, as child processes. Standard library only."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -11,9 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 20
+# The longest start, on a busy machine.
+START_SECONDS = 90
 # The sidecar drains for up to 30 s before it exits.
 STOP_SECONDS = 35
+# Below the ports that systems choose for connections and for listeners without a port, so that no other program takes one by chance.
+PORTS = range(16_000, 30_000)
 
 
 class StackError(Exception):
@@ -37,14 +41,18 @@ def end_on_signals() -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different free ports: all are bound at the same time."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Different free ports. They are used seconds later."""
+    ports: list[int] = []
+    for port in random.sample(PORTS, len(PORTS)):
+        if len(ports) == count:
+            return ports
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        ports.append(port)
+    raise StackError(f"fewer than {count} ports from {PORTS.start} to {PORTS.stop} are free")
 
 
 class Process:

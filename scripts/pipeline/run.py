@@ -178,10 +178,20 @@ def counted(base: str, family: str) -> Counter:
     return Counter({(labels["tool_name"], labels["status"]): round(number) for labels, number in found if number})
 
 
+def measured(base: str, expected: Counter) -> bool:
+    """Whether the histograms of the tables have every call. Envoy shows a call in them up to a second after it counts it."""
+    calls: Counter = Counter()
+    for (tool, _), count in expected.items():
+        calls[tool] += count
+    return all({labels["tool_name"]: round(number) for labels, number in prometheus.query(base, f"sum by (tool_name) ({family}) > 0")} == calls
+               for family in ("mcp_tool_duration_seconds_count", "mcp_tool_result_bytes_count"))
+
+
 def await_counts(base: str, expected: Counter, begun: float) -> None:
     """Waits until Prometheus' counts equal the clients'."""
     deadline = time.monotonic() + TABLE_SECONDS
-    while any((found := counted(base, family)) != expected for family in ("mcp_tool_calls_total", "mcp_client_tool_calls_total")):
+    while any((found := counted(base, family)) != expected for family in ("mcp_tool_calls_total", "mcp_client_tool_calls_total")) \
+            or not measured(base, expected):
         if time.monotonic() > deadline:
             raise StackError(f"Prometheus' counts differ from the clients': {dict(found)}, expected {dict(expected)}")
         time.sleep(0.2)

@@ -28,7 +28,7 @@ def metrics(stack: Project, service: str) -> str:
 def page(url: str) -> int | None:
     """The status of a GET; None if the connection is refused."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
@@ -77,7 +77,7 @@ def test_every_call_reaches_prometheus(stack: Project) -> None:
     url = stack.url("PORT", "/mcp")
     reports = [run_client(os.environ[python], DEMO / program, url)
                for program, python in (("client_old.py", "OLD_CLIENT_PYTHON"), ("client_new.py", "NEW_CLIENT_PYTHON"))]
-    assert check.differences(settled(metrics(stack, "sidecar")), reports) == []
+    assert check.differences(settled(metrics(stack, "sidecar"), lambda scrape: not check.differences(scrape, reports)), reports) == []
     counted = await_prometheus(stack, "weather", "sidecar")
     assert counted["tools/call", "error", "tool_error"] == 30
 
@@ -97,7 +97,7 @@ def test_prometheus_has_the_rules_and_every_target(stack: Project) -> None:
     groups = prometheus.get(base, "rules")["groups"]
     assert {rule["health"] for group in groups for rule in group["rules"]} <= {"ok", "unknown"}
     assert sum(rule["type"] == "alerting" for group in groups for rule in group["rules"]) >= 5
-    assert {value for _, value in prometheus.query(base, "up")} == {1.0}
+    wait_for("every target", lambda: {value for _, value in prometheus.query(base, "up")} == {1.0}, CALLED)
     wait_for("the server's health", lambda: prometheus.value(base, 'mcp_upstream_available{server_name="weather"}') == 1.0, CALLED)
 
 
@@ -116,9 +116,11 @@ def test_profile_adds_another_example(stack: Project, profile: str) -> None:
     stack.up(profile)
     for program, python in clients:
         run_client(os.environ[python], EXAMPLES / name / program, stack.url(port, "/mcp"))
-    different = series.differences(settled(metrics(stack, sidecar)), EXAMPLES / name / "README.md")
-    # The page was written without `semconv`, which the compose file sets.
-    assert [line for line in different if "mcp_server_operation_duration" not in line] == []
+    def different(scrape: Scrape) -> list[str]:
+        # The page was written without `semconv`, which the compose file sets.
+        return [line for line in series.differences(scrape, EXAMPLES / name / "README.md") if "mcp_server_operation_duration" not in line]
+
+    assert different(settled(metrics(stack, sidecar), lambda scrape: not different(scrape))) == []
     await_prometheus(stack, name, sidecar)
 
 

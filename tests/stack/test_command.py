@@ -20,7 +20,7 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 def run(**settings: str) -> subprocess.CompletedProcess:
-    return subprocess.run([ROOT / "scripts/stack.sh"], env=environment(ONCE="1", **settings), check=False, timeout=180, text=True,
+    return subprocess.run([ROOT / "scripts/stack.sh"], env=environment(ONCE="1", **settings), check=False, timeout=400, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 

@@ -111,7 +111,7 @@ def test_selected_value_selects_only_its_series(demo: Prometheus) -> None:
         return {labels["tool_name"] for labels, _ in demo.query(query)}
 
     wait_for("calls of a tool", lambda: named("get_radar") == {"get_radar"}, DEADLINE)
-    assert named("get_radar", "get_forecast") == {"get_radar", "get_forecast"}
+    wait_for("calls of both tools", lambda: named("get_radar", "get_forecast") == {"get_radar", "get_forecast"}, DEADLINE)
     assert named("get.radar") == set()
 
 

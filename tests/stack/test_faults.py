@@ -2,6 +2,7 @@
 
 import socket
 
+from harness.pipeline import await_equal
 from harness.target import Target
 from support.cases import RESULT, answers
 from support.processes import free_port, wait_for
@@ -12,7 +13,8 @@ CALLS = 'mcp_tool_calls_total{tool_name="forecast",status="ok"}'
 
 
 def test_upstream_restarts(proxy, stack) -> None:
-    server = Stub()
+    # Below the ports of outgoing connections, of which one could have it meanwhile.
+    server = Stub(free_port())
     sidecar = proxy(server.port)
     prometheus = stack([sidecar.instance]).prometheus
     prometheus.await_value(AVAILABLE, 1)
@@ -21,11 +23,11 @@ def test_upstream_restarts(proxy, stack) -> None:
     server.close()
     prometheus.await_value(AVAILABLE, 0)
     # The sidecar is scraped during all this time.
-    assert prometheus.value(f'up{{instance="{sidecar.instance}"}}') == 1
+    prometheus.await_value(f'up{{instance="{sidecar.instance}"}}', 1)
     back = Stub(server.port)
     try:
         prometheus.await_value(AVAILABLE, 1)
-        [(labels, _)] = prometheus.query(AVAILABLE)
+        [(labels, _)] = prometheus.await_series(AVAILABLE)
         assert set(labels) == {"__name__", "server_name", "instance", "job"}
     finally:
         back.close()
@@ -42,7 +44,7 @@ def test_rates_stay_right_when_envoy_restarts(upstream: Stub, proxy, stack) -> N
     sidecar.call("forecast", 7)
     prometheus.await_value(CALLS, 7)
     # One series with one reset, and nothing counted twice. A scrape may have seen the counter at 0 between them.
-    assert len(prometheus.query(CALLS)) == 1
+    assert len(prometheus.await_series(CALLS)) == 1
     assert prometheus.value(f"resets({CALLS}[10m])") == 1
     [grown] = [value for _, value in prometheus.query(f"increase({CALLS}[10m])")]
     # 47, and the part that increase() extrapolates at the ends of its range: up to half a step on each side.
@@ -94,7 +96,8 @@ def test_missing_prometheus_does_not_affect_the_collector(target: Target, stack)
     before = target.scrapes
     target.page = page.format(2)
     wait_for("ten more scrapes", lambda: target.scrapes >= before + 10)
-    assert running.collector.samples()[("mcp_sessions_total", (("instance", target.address), ("job", "mcp-sidecar")))] == 2
+    sessions = ("mcp_sessions_total", (("instance", target.address), ("job", "mcp-sidecar")))
+    await_equal(lambda: running.collector.samples().get(sessions), 2)
     assert running.collector.errors() == []
 
 

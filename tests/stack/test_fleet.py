@@ -212,7 +212,8 @@ def test_two_hundred_sidecars(fleet, template: str, tmp_path: Path) -> None:
 
 def test_values_in_prometheus(fleet, stack, tmp_path: Path) -> None:
     sidecars = fleet(10)
-    prometheus = stack([], **write_targets(tmp_path / "targets", sidecars)).prometheus
+    # The timeout of Prometheus' scrape is half of the interval, and the page is large.
+    prometheus = stack([], interval_ms=4000, **write_targets(tmp_path / "targets", sidecars)).prometheus
     prometheus.await_value("sum(up{job=~'fleet-.*'})", len(sidecars.addresses))
     prometheus.await_value(f"count({GIVEN})", len(sidecars.addresses) * EACH)
     recorded = document.recorded(TERMS)

@@ -11,7 +11,7 @@ import pytest
 
 from harness.backend import Backend
 from harness.http import answers, post, post_json
-from harness.pipeline import DEADLINE, Collector
+from harness.pipeline import DEADLINE, Collector, await_equal
 from harness.target import Target
 from support import http2
 from support.exchange import Ledger
@@ -33,7 +33,7 @@ def test_label_values_of_a_scrape_pass_unchanged(target: Target, stack) -> None:
     target.page = "\n".join(lines) + "\n"
     prometheus = stack([target.address]).prometheus
     prometheus.await_value("count(mcp_tool_calls_total)", len(NAMES))
-    found = {labels["tool_name"]: value for labels, value in prometheus.query("mcp_tool_calls_total")}
+    found = {labels["tool_name"]: value for labels, value in prometheus.await_series("mcp_tool_calls_total")}
     assert found == {name: number for number, name in enumerate(NAMES, 1)}
 
 
@@ -47,10 +47,10 @@ def test_tools_with_hostile_names_and_too_many_of_them(upstream: Stub, proxy, st
         sidecar.call(f"tool-{number:03}")
     prometheus = running.prometheus
     prometheus.await_value('sum(mcp_tool_calls_total{status="ok"})', len(NAMES) + TOOLS)
-    found = {labels["tool_name"] for labels, _ in prometheus.query("mcp_tool_calls_total")}
+    found = {labels["tool_name"] for labels, _ in prometheus.await_series("mcp_tool_calls_total")}
     assert {"plain", "quo_te", "back_slash", "line_end", "brace}{", "δοκιμή", "天気予報", "🌦️", "other"} <= found
-    assert prometheus.value('sum(mcp_tool_calls_total{tool_name="other",status="ok"})') == len(NAMES)
-    assert prometheus.value('mcp_labels_overflowed_total{label="tool_name"}') == len(NAMES)
+    prometheus.await_value('sum(mcp_tool_calls_total{tool_name="other",status="ok"})', len(NAMES))
+    prometheus.await_value('mcp_labels_overflowed_total{label="tool_name"}', len(NAMES))
     assert running.collector.errors() == []
 
 
@@ -104,7 +104,7 @@ def test_invalid_otlp_data_is_refused_and_logged(collector) -> None:
     for body in COMPRESSED:
         for signal in SIGNALS:
             assert post(running.url("otlp_http", f"/v1/{signal}"), body, "application/json", "gzip") == 400
-    assert running.process.running() and answers(running.url("health"))
+    wait_for("the collector to serve", lambda: answers(running.url("health")), DEADLINE, running.process)
     refused = Counter(status for *_, status in GARBAGE if status != 200) + Counter({400: len(COMPRESSED)})
     refused = {status: number * len(SIGNALS) for status, number in refused.items()}
     wait_for("every refusal in the log", lambda: told(running) == refused, DEADLINE)
@@ -140,16 +140,21 @@ def test_invalid_grpc_message_is_logged(collector) -> None:
 def test_valid_data_logs_nothing(collector) -> None:
     running = collector([])
     assert post_json(running.url("otlp_http", "/v1/metrics"), well_formed(1)) == 200
-    assert running.own("http_server_request_duration_count") == 1
+    # It is counted after it is answered.
+    await_equal(lambda: running.own("http_server_request_duration_count"), 1)
     assert_silent(running)
 
 
 def assert_silent(running: Collector) -> None:
-    """Checks that nothing is logged during three reports of counts. Each scrape has five series of its own."""
-    before = running.log.read_text(errors="replace")
+    """Checks that nothing is logged during three reports of counts. Each scrape has five series of its own. On a busy machine one may
+    reach its timeout, which is logged."""
+    def said() -> list[str]:
+        return [line for line in running.log.read_text(errors="replace").splitlines() if "Failed to scrape Prometheus endpoint" not in line]
+
+    before = said()
     enough = running.own("otelcol_receiver_accepted_metric_points") + 3 * 5
     wait_for("three more looks", lambda: running.own("otelcol_receiver_accepted_metric_points") >= enough, DEADLINE)
-    assert running.log.read_text(errors="replace") == before
+    assert said() == before
 
 
 def gauge(name: str, resource: dict) -> dict:
@@ -173,8 +178,10 @@ def test_a_metric_by_otlp_does_not_hide_a_sidecars(target: Target, collector, na
         return [value for (family, _), value in running.samples().items() if family == "otlp_mcp_sessions_total"]
 
     wait_for("the others", lambda: others() == [3, 3], DEADLINE)
-    # The exporter reads its metrics in random order.
-    assert {running.samples().get(counter) for _ in range(20)} == {7}
+    # The exporter reads its metrics in random order. After a scrape that reached its timeout the sidecar's are away.
+    pages = [running.samples() for _ in range(20)]
+    up = ("up", counter[1])
+    assert {page.get(counter) for page in pages if page.get(up) == 1} == {7}
     assert running.errors() == []
 
 
@@ -196,7 +203,7 @@ def test_collector_above_its_memory_limit_refuses_every_signal(collector) -> Non
     for signal, name in SIGNALS.items():
         document = well_formed(1) if signal == "metrics" else {name: [{FILLED[signal][0]: [{FILLED[signal][1]: [{}]}]}]}
         wait_for(f"{signal} to be refused", lambda: post_json(running.url("otlp_http", f"/v1/{signal}"), document) == 503, DEADLINE)
-    assert running.process.running() and answers(running.url("metrics", "/metrics"))
+    wait_for("the page", lambda: answers(running.url("metrics", "/metrics")), DEADLINE, running.process)
 
 
 TINY_DISK = "mount -t tmpfs -o size=256k tmpfs \"$1\" && shift && exec \"$@\""

@@ -55,9 +55,10 @@ def test_own_envoy_without_the_launcher(envoy: PlainEnvoy, stack, tmp_path: Path
     # A scrape may have the counters of calls before it has their samples.
     prometheus.await_value('mcp_tool_duration_seconds_count{tool_name="forecast"}', 3)
     # The cluster `mcp_server` is not an MCP server here, so its health does not matter.
-    assert [labels["server_name"] for labels, _ in prometheus.query("mcp_upstream_available")] == ["weather"]
-    [(labels, up)] = prometheus.query(f'up{{instance="{address}"}}')
-    assert up == 1 and "metrics_path" not in labels
+    assert [labels["server_name"] for labels, _ in prometheus.await_series("mcp_upstream_available")] == ["weather"]
+    prometheus.await_value(f'up{{instance="{address}"}}', 1)
+    [(labels, _)] = prometheus.await_series(f'up{{instance="{address}"}}')
+    assert "metrics_path" not in labels
 
 
 def test_health_check_of_another_envoy_sets_availability(upstream: Stub, stack, tmp_path: Path) -> None:
@@ -71,6 +72,6 @@ def test_health_check_of_another_envoy_sets_availability(upstream: Stub, stack, 
         prometheus.await_value('mcp_upstream_available{server_name="mcp_server"}', 1)
         upstream.close()
         prometheus.await_value('mcp_upstream_available{server_name="mcp_server"}', 0)
-        assert len(prometheus.query("mcp_upstream_available")) == 1
+        assert len(prometheus.await_series("mcp_upstream_available")) == 1
     finally:
         own.stop()

@@ -118,7 +118,7 @@ def test_person_has_the_same_hash_everywhere(collector, backend: Backend) -> Non
     places = sum(len(places) for places in ATTRIBUTES.values()) - 1
     for name, raw in {"user.id": PERSON, "id": PERSON, "user.account_uuid": ACCOUNT, "account_uuid": ACCOUNT}.items():
         assert hashes(received(backend), name) == [digest(raw)] * places
-    assert f'user_id="{digest(PERSON)}"' in running.page()
+    wait_for("the page", lambda: f'user_id="{digest(PERSON)}"' in running.page(), DEADLINE)
     for raw in (PERSON, ACCOUNT):
         assert raw not in running.page() + backend.output.read_text() + running.log.read_text()
 
@@ -182,6 +182,9 @@ def test_no_series_of_the_filter_changes(target: Target, collector) -> None:
     for sanitize in (True, False):
         running = collector(target.address, sanitize=sanitize)
         wait_for("a scrape", lambda: "mcp_protocol_errors_total{" in running.page(), DEADLINE)
+        # The page takes over one series of a scrape after the other.
+        seen = target.scrapes
+        wait_for("two later scrapes", lambda: target.scrapes >= seen + 2, DEADLINE)
         pages.append(sorted(line for line in running.page().splitlines() if line.startswith(("mcp_", "target_info"))))
     assert pages[0] == pages[1]
     assert len(pages[0]) > len(lines)
@@ -218,6 +221,8 @@ def test_exemplars_are_exported_only_on_request(collector, backend: Backend, tar
     wait_for("the metric", lambda: "probe_1_gauge" in running.page(), DEADLINE)
     target.page = target.page.replace("7", "8")
     wait_for("a later scrape", lambda: 8 in {point.get("asDouble") for *_, point in backend.metrics("mcp_sessions_total")}, DEADLINE)
+    # Both go to the backend in requests of their own.
+    wait_for("the metric with the exemplar", lambda: not asked_for or list(backend.metrics("probe_1_gauge")), DEADLINE)
     found = [point["exemplars"][0]["filteredAttributes"] for *_, point in backend.metrics("probe_1_gauge")]
     assert found == ([otlp.attributes({"token": "canary"})] if asked_for else [])
     assert ("canary" in backend.output.read_text()) == asked_for

@@ -92,7 +92,7 @@ def test_a_real_client_and_server(proxy, backend: Backend, tmp_path: Path) -> No
         sidecar = proxy(server.port, PROBE_PORT=str(probe), OTEL_EXPORTER_OTLP_ENDPOINT=collector.url("otlp_http"))
         session = asyncio.run(session_of_the_sdk(f"http://127.0.0.1:{sidecar.port}/mcp"))
         sidecar.call(KEEPER)
-        wait_for("the page", lambda: "mcp_resource_reads_total{" in collector.page() and KEEPER in collector.page(), DEADLINE)
+        wait_for("the page", lambda: "notes://{day}/page" in collector.page() and KEEPER in collector.page(), DEADLINE)
         wait_for("spans and records", lambda: KEEPER in str(backend.spans()) and KEEPER in str(backend.logs()), DEADLINE)
         everything = backend.output.read_text() + collector.page() + collector.log.read_text() + sidecar.process.log()
     finally:

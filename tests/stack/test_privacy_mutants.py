@@ -14,7 +14,7 @@ import parts
 import yaml
 
 from harness.http import post
-from harness.pipeline import Collector
+from harness.pipeline import DEADLINE, Collector
 from privacy import otlp
 from privacy.canaries import OTLP, Flock, everything, marks, names_left, persons
 from privacy.otlp import ATTRIBUTES, BUILDERS, SIGNALS, TEXTS
@@ -38,7 +38,6 @@ NEVER = "[^[:ascii:][:^ascii:]]"
 UNNOTICED = {"error_mode: propagate"}
 LAST = "the last of a signal"
 AT_ONCE = 3
-DEADLINE = 20.0
 
 
 def lines() -> Iterator[tuple[str, str]]:

@@ -3,9 +3,11 @@
 import pytest
 
 from core_tables import families
+from harness.pipeline import DEADLINE, await_equal
 from support import scrape
 from support.cases import CALL, RESULT, answers, error, rpc
 from support.client import JSON, Connection
+from support.processes import wait_for
 from support.stub import Stub
 
 INFINITE = float("inf")
@@ -32,7 +34,7 @@ def test_a_call_reaches_prometheus(upstream: Stub, proxy, stack) -> None:
         sidecar.call("forecast", calls if calls == 1 else calls - 1)
         prometheus.await_value(CALLS.format("forecast"), calls)
     # The series exists at zero, so that a rate includes the first event.
-    assert prometheus.value('mcp_tool_calls_total{tool_name="forecast",status="error",error_type="tool_error"}') == 0
+    prometheus.await_value('mcp_tool_calls_total{tool_name="forecast",status="error",error_type="tool_error"}', 0)
 
 
 def test_durations_are_in_seconds_with_envoys_counts_and_exact_bounds(upstream: Stub, proxy, stack) -> None:
@@ -41,15 +43,14 @@ def test_durations_are_in_seconds_with_envoys_counts_and_exact_bounds(upstream: 
     sidecar.call("forecast", 25)
     running.prometheus.await_value('mcp_tool_duration_seconds_count{tool_name="forecast"}', 25)
     before = scrape.parse(scrape.fetch(f"http://{sidecar.instance}/metrics"))
-    after = running.collector.samples()
     for family in ("mcp_tool_duration", "mcp_request_duration"):
         raw = buckets(before, f"{family}_microseconds", server_name="weather")
-        shown = buckets(after, f"{family}_seconds", server_name="weather")
-        assert list(shown) == SECONDS
-        assert list(shown.values()) == list(raw.values())
-        in_prometheus = {float(labels["le"]): value for labels, value in running.prometheus.query(f"{family}_seconds_bucket")}
-        assert in_prometheus == shown
-    assert buckets(after, "mcp_tool_result_bytes", tool_name="forecast") == dict.fromkeys(BYTES, 25)
+        in_seconds = dict(zip(SECONDS, raw.values(), strict=True))
+        await_equal(lambda: buckets(running.collector.samples(), f"{family}_seconds", server_name="weather"), in_seconds)
+        query = f"{family}_seconds_bucket"
+        await_equal(lambda: {float(labels["le"]): value for labels, value in running.prometheus.query(query)}, in_seconds)
+    await_equal(lambda: buckets(running.collector.samples(), "mcp_tool_result_bytes", tool_name="forecast"), dict.fromkeys(BYTES, 25))
+    after = running.collector.samples()
     [total] = [value for (name, _), value in after.items() if name == "mcp_tool_duration_seconds_sum"]
     [raw_total] = [value for (name, _), value in before.items() if name == "mcp_tool_duration_microseconds_sum"]
     assert total == pytest.approx(raw_total / 1e6, rel=1e-12)
@@ -62,16 +63,17 @@ def test_two_sidecars_of_one_server_stay_two_series(upstream: Stub, proxy, stack
     first.call("forecast", 2)
     second.call("forecast", 3)
     prometheus.await_value(f"sum({CALLS.format('forecast')})", 5)
-    found = {(labels["instance"], labels["job"], labels["server_name"]): value
-             for labels, value in prometheus.query(CALLS.format("forecast"))}
-    assert found == {(first.instance, "tools", "shared"): 2, (second.instance, "tools", "shared"): 3}
+    await_equal(
+        lambda: {(labels["instance"], labels["job"], labels["server_name"]): value
+                 for labels, value in prometheus.query(CALLS.format("forecast"))},
+        {(first.instance, "tools", "shared"): 2, (second.instance, "tools", "shared"): 3})
     for sidecar in (first, second):
-        [(labels, _)] = prometheus.query(f'target_info{{instance="{sidecar.instance}"}}')
+        [(labels, _)] = prometheus.await_series(f'target_info{{instance="{sidecar.instance}"}}')
         assert labels["deployment_environment"] == "test"
         # A version is text: its zero at the end is kept.
         assert labels["service_version"] == "1.10"
-        assert prometheus.value(f'up{{instance="{sidecar.instance}"}}') == 1
-    assert prometheus.value('up{job="collector"}') == 1
+        prometheus.await_value(f'up{{instance="{sidecar.instance}"}}', 1)
+    prometheus.await_value('up{job="collector"}', 1)
 
 
 def test_targets_from_a_file_have_their_instance(upstream: Stub, proxy, stack, tmp_path) -> None:
@@ -81,7 +83,7 @@ def test_targets_from_a_file_have_their_instance(upstream: Stub, proxy, stack, t
     prometheus = stack([], MCP_SIDECAR_FILE_SD=f"[{{files: ['{file}']}}]").prometheus
     sidecar.call("forecast")
     prometheus.await_value('mcp_tool_calls_total{tool_name="forecast",status="ok",job="pay"}', 1)
-    [(labels, _)] = prometheus.query('target_info{job="pay"}')
+    [(labels, _)] = prometheus.await_series('target_info{job="pay"}')
     assert (labels["job"], labels["service_version"], labels["deployment_environment"]) == ("pay", "7", "live")
     # They are labels of the target, not of each series.
     assert prometheus.query('mcp_tool_calls_total{service_version!=""}') == []
@@ -96,13 +98,11 @@ def test_only_needed_series_of_envoy_are_kept(upstream: Stub, proxy, stack) -> N
     running.prometheus.await_value(streams, 4)
     # The filter saw as many streams as the listener served.
     running.prometheus.await_value("envoy_http_downstream_rq_total", 4)
-    families = {name for name, _ in running.collector.samples()}
-    others = {name for name in families if not name.startswith(("mcp_", "scrape_"))}
-    assert others == {
+    await_equal(lambda: {name for name, _ in running.collector.samples() if not name.startswith(("mcp_", "scrape_"))}, {
         "up", "target_info", "envoy_http_downstream_rq_total", "envoy_http_downstream_rq_active",
         "envoy_http_downstream_cx_total", "envoy_http_downstream_cx_active", "envoy_server_uptime",
         "envoy_server_memory_allocated", "envoy_server_memory_physical_size", "envoy_server_concurrency",
-    }
+    })
     assert not [labels for _, labels in running.collector.samples() if any(name.startswith("otel_scope") for name, _ in labels)]
 
 
@@ -140,10 +140,13 @@ def test_semantic_conventions(conversing, stack) -> None:
     prometheus.await_value(f"sum({SEMCONV})", 7)
     prometheus.await_value("mcp_server_session_duration_seconds_count", 1)
     dropped = {"__name__", "instance", "job", "server_name"}
-    found = {tuple(sorted((name, value) for name, value in labels.items() if name not in dropped)): value
-             for labels, value in prometheus.query(SEMCONV)}
+
+    def found() -> dict[tuple, float]:
+        return {tuple(sorted((name, value) for name, value in labels.items() if name not in dropped)): value
+                for labels, value in prometheus.query(SEMCONV)}
+
     method = ("mcp_method_name", "tools/call")
-    assert found == {
+    await_equal(found, {
         (("gen_ai_tool_name", "forecast"), method): 2,
         # An error of the caller has only the code.
         (("gen_ai_tool_name", "broken"), method, ("rpc_response_status_code", "-32602")): 1,
@@ -152,16 +155,19 @@ def test_semantic_conventions(conversing, stack) -> None:
         # The protocol version that it negotiated.
         (("mcp_method_name", "initialize"), ("mcp_protocol_version", "2025-06-18")): 1,
         (("gen_ai_tool_name", "probe"), method, ("mcp_protocol_version", "2025-06-18")): 1,
-    }
+    })
+
+    def shown(family: str, **labels: str) -> dict[float, float]:
+        return buckets(running.collector.samples(), family, **labels)
+
     # The bounds of the conventions. Without the other three bounds no count is lost.
-    samples = running.collector.samples()
-    shown = buckets(samples, "mcp_server_operation_duration_seconds", gen_ai_tool_name="forecast")
-    assert list(shown) == SECONDS[3:]
-    assert shown[INFINITE] == 2
+    operations = wait_for("operations", lambda: shown("mcp_server_operation_duration_seconds", gen_ai_tool_name="forecast"), DEADLINE)
+    assert list(operations) == SECONDS[3:]
+    assert operations[INFINITE] == 2
     # The histogram of sessions has other bounds, because sessions are longer.
-    own = buckets(samples, "mcp_session_duration_seconds")
+    own = wait_for("sessions", lambda: shown("mcp_session_duration_seconds"), DEADLINE)
     assert own[INFINITE] == 1
-    assert buckets(samples, "mcp_server_session_duration_seconds") == own
+    await_equal(lambda: shown("mcp_server_session_duration_seconds"), own)
 
 
 def test_semantic_conventions_off(upstream: Stub, proxy, stack) -> None:

@@ -47,6 +47,7 @@ fn running_exchanges_finish_and_idle_streams_are_not_waited_for() {
     read_until(&mut events, ": begin");
     let json = open(port, "POST", "/json", &[], "{}");
     until("four exchanges are open", || sidecar.stat("http.mcp.downstream_rq_active") == 4);
+    until("the server is known to be there", || sidecar.probe("/health") == 200);
 
     sidecar.signal("TERM");
     until("new connections are refused", || is_refused(port));

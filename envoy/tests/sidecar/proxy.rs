@@ -136,7 +136,7 @@ fn proxy_for_http_is_reported_and_ignored() {
     assert!(lines.iter().any(|line| line.starts_with("ready")));
     assert_eq!(get(sidecar.port, "/").body, "direct");
     let report = format!("HTTP_PROXY: is ignored; connections to {}/ are direct", upstream.url());
-    assert!(sidecar.errors().contains(&report), "{}", sidecar.errors());
+    until("it is reported", || sidecar.errors().contains(&report));
     assert!(proxy.is_idle());
 }
 

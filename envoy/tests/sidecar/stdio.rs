@@ -4,6 +4,7 @@ use crate::support::{Desktop, INITIALIZE, MISBEHAVING, Upstream, envoy, get, is_
 use serde_json::json;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const PROGRAM: [&str; 2] = ["python3", MISBEHAVING];
@@ -14,6 +15,14 @@ fn begun(variables: &[(&str, &str)]) -> Desktop {
     desktop.send(INITIALIZE);
     assert_eq!(desktop.next()["result"]["serverInfo"]["name"], "misbehaving");
     desktop
+}
+
+/// Writes a script that stands for Envoy. Returns its path.
+fn executable(directory: &Path, text: &str) -> String {
+    let script = directory.join("envoy");
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+    script.to_str().unwrap().to_owned()
 }
 
 /// The process id of the session's program.
@@ -75,7 +84,20 @@ fn signals_end_it_at_once() {
 
 #[test]
 fn signal_before_envoy_serves_ends_it_with_status_0() {
-    let mut desktop = Desktop::start(&PROGRAM, &[]);
+    let directory = tempfile::tempdir().unwrap();
+    // It never serves, and SIGTERM does not end it, as Envoy while it compiles the module.
+    let script = executable(
+        directory.path(),
+        &format!(
+            r#"#!/bin/sh
+case "$1" in --version) exec {} --version ;; esac
+trap "" TERM
+exec sleep 600
+"#,
+            envoy()
+        ),
+    );
+    let mut desktop = Desktop::start(&PROGRAM, &[("ENVOY_BIN", &script)]);
     desktop.probe_port();
     desktop.signal("TERM");
     assert_eq!(desktop.ended().code(), Some(0));
@@ -117,13 +139,13 @@ fn standard_error_that_is_not_read_blocks_nothing() {
     let begin = Instant::now();
     desktop.close();
     assert_eq!(desktop.ended().code(), Some(0));
-    assert!(begin.elapsed() < Duration::from_secs(4), "Envoy ends without SIGKILL: {:?}", begin.elapsed());
+    // SIGKILL would come 5 s after Envoy was asked to end.
+    assert!(begin.elapsed() < Duration::from_secs(5), "Envoy ends without SIGKILL: {:?}", begin.elapsed());
 }
 
 #[test]
 fn port_that_is_taken_before_envoy_has_it_is_chosen_again() {
     let directory = tempfile::tempdir().unwrap();
-    let script = directory.path().join("envoy");
     // The first start finds one of its ports taken: the script takes the probe port, and exits as Envoy does.
     let text = format!(
         r#"#!/bin/sh
@@ -149,14 +171,16 @@ exec {envoy} "$@"
         envoy = envoy(),
         directory = directory.path().display()
     );
-    fs::write(&script, text).unwrap();
-    fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
-    let mut desktop = begun(&[("ENVOY_BIN", script.to_str().unwrap())]);
+    let mut desktop = begun(&[("ENVOY_BIN", &executable(directory.path(), &text))]);
     fs::write(directory.path().join("end"), "").unwrap();
-    let errors = desktop.errors();
-    let addresses: Vec<_> = errors.lines().filter(|line| line.contains("metrics  http://127.0.0.1:")).collect();
-    assert_eq!(addresses.len(), 2, "{errors}");
-    assert_ne!(addresses[0], addresses[1]);
+    let addresses = || {
+        let errors = desktop.errors();
+        let lines = errors.lines().filter(|line| line.contains("metrics  http://127.0.0.1:"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    // Another thread reads standard error.
+    until("both addresses are printed", || addresses().len() == 2);
+    assert_ne!(addresses()[0], addresses()[1]);
     desktop.close();
     assert_eq!(desktop.ended().code(), Some(0));
 }

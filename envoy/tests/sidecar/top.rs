@@ -45,6 +45,7 @@ fn called(upstream: &Upstream, good: usize, bad: usize) -> Sidecar {
         scraped(&sidecar, "mcp_tool_result_bytes_count", "") == (good + bad) as u64
             && scraped(&sidecar, "mcp_tool_duration_microseconds_count", "") == (good + bad) as u64
     });
+    until("the server is known to be there", || sidecar.probe("/health") == 200);
     sidecar
 }
 

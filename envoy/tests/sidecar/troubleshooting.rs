@@ -10,6 +10,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::Receiver;
 use std::thread;
+use std::time::{Duration, Instant};
 
 const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
 const LISTED: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#;
@@ -136,9 +137,12 @@ fn path_without_mcp_is_told() {
         || sidecar.errors(),
         "MCP_UPSTREAM_URL: … answers 404 to POST …, and no call has succeeded yet: MCP has another path",
     );
-    let sidecar = called("/", |_, stream| respond(stream, "405 Method Not Allowed", ""));
-    assert!(!sidecar.errors().contains("405"));
+    let upstream = Upstream::start(|_, stream| respond(stream, "405 Method Not Allowed", ""));
+    let sidecar = Sidecar::start(&format!("{}/mcp", upstream.url()), &[]);
+    let begin = Instant::now();
+    post(sidecar.port, "/", CALL);
     until("it is told", || sidecar.errors().contains("answers 405 to POST /mcp, and"));
+    assert!(begin.elapsed() >= Duration::from_secs(3), "another transport may work first: {:?}", begin.elapsed());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 import re
 
+from support.processes import wait_for
 from support.series import Series, series
 
 from .proxy import Proxy
@@ -24,6 +25,22 @@ def written(proxy: Proxy) -> set[Series]:
 def shown(proxy: Proxy) -> set[Series]:
     """The same series as Prometheus gets them, without the labels of Istio's own tags."""
     return {without_added(entry) for entry in proxy.samples() if is_counter_or_gauge(entry[0])}
+
+
+def compare(proxy: Proxy) -> set[Series]:
+    """Checks that the shown series are the written ones, and returns them. A series that appears between two requests is in one of them
+    only, so both are asked for until they agree."""
+    both: list[set[Series]] = []
+
+    def agree() -> bool:
+        both[:] = [written(proxy), shown(proxy)]
+        return both[0] == both[1]
+
+    try:
+        wait_for("the page to have the written series", agree)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {both[0] ^ both[1]}") from None
+    return both[0]
 
 
 def is_counter_or_gauge(name: str) -> bool:
@@ -55,6 +72,11 @@ def calls(proxy: Proxy) -> dict[tuple[str, ...], float]:
             key = tuple(fields.get(name, "") for name in ("server_name", "tool_name", "status"))
             found[key] = found.get(key, 0) + value
     return found
+
+
+def as_many_streams_as_requests(proxy: Proxy, requests: str) -> None:
+    """Waits until the filter has counted as many streams as Envoy requests. Each worker tells its counts once a second."""
+    wait_for("as many streams as requests", lambda: 0 < total(proxy, requests) == total(proxy, "mcp_filter_streams_total"))
 
 
 def total(proxy: Proxy, family: str) -> float:

@@ -140,8 +140,9 @@ class RunningPod:
             return False
 
     def is_well(self, name: str) -> bool:
-        """Whether the container's liveness probe succeeds."""
-        return self._succeeds(name, self.containers[name]["livenessProbe"])
+        """Whether the container's liveness probe succeeds, before it has failed so often that a kubelet restarts the container."""
+        probe = self.containers[name]["livenessProbe"]
+        return any(self._succeeds(name, probe) for _ in range(probe.get("failureThreshold", 3)))
 
     def url(self, port: int, path: str = "/") -> str:
         """A page at one of the pod's ports."""

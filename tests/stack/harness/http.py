@@ -16,10 +16,10 @@ def answers(url: str) -> bool:
 
 
 def post(url: str, body: bytes, content_type: str, encoding: str = "") -> int:
-    """The status of a POST."""
+    """The status of a POST. A busy collector may take long for megabytes that it sanitizes."""
     request = urllib.request.Request(url, body, {"Content-Type": content_type, **({"Content-Encoding": encoding} if encoding else {})})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code

@@ -17,6 +17,24 @@ INTERVAL_MS = 1000
 DEADLINE = 120.0
 
 
+def await_equal(found: Callable[[], object], wanted: object) -> None:
+    """Waits until a value is the wanted one. Fails with the last value.
+
+    A value that was there may be away for a while: on a busy machine a scrape reaches its timeout, of half an interval in Prometheus,
+    and all of its series are gone until the next one.
+    """
+    last: list[object] = []
+
+    def reached() -> bool:
+        last[:] = [found()]
+        return last[0] == wanted
+
+    try:
+        wait_for(f"{wanted}", reached, DEADLINE)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; it is {last[0]}") from None
+
+
 class Collector:
     """Started and ready once the constructor returns."""
 
@@ -88,6 +106,10 @@ class Prometheus:
 
     def value(self, expression: str) -> float | None:
         return prometheus.value(self.url, expression)
+
+    def await_series(self, expression: str) -> list[tuple[dict[str, str], float]]:
+        """Waits until an expression has series, and returns them. See `await_equal`."""
+        return wait_for(expression, lambda: self.query(expression), DEADLINE)
 
     def await_value(self, expression: str, wanted: float | None) -> None:
         self.await_that(expression, lambda found: found == wanted)

@@ -112,6 +112,7 @@ def marks(text: str) -> set[str]:
 
 def outputs(collector: Collector, backend: Backend) -> dict[str, set[str]]:
     """The marks in all outputs of the collector."""
-    exported = backend.output.read_text(encoding="utf-8") if backend.output.exists() else ""
+    # A line that is incomplete is read later: its canary may follow its keeper.
+    exported = backend.output.read_text(encoding="utf-8").rpartition("\n")[0] if backend.output.exists() else ""
     pages = collector.page() + collector.page("own")
     return {OTLP: marks(exported), PROMETHEUS: marks(pages), LOG: marks(collector.log.read_text(encoding="utf-8"))}

@@ -116,7 +116,8 @@ async fn session_over_the_limit_is_refused_until_another_ends() {
 
 #[tokio::test]
 async fn idle_session_ends_but_not_while_its_stream_is_open() {
-    let (_running, client) = Running::start(&[], |settings, _| settings.idle = Duration::from_millis(300));
+    // Longer than the pauses of this client on a busy machine.
+    let (_running, client) = Running::start(&[], |settings, _| settings.idle = Duration::from_secs(3));
     let other = client.initialize(VERSION).await;
     let other_pid = other.text(1, "pid", json!({})).await;
     let client = client.initialize(VERSION).await;
@@ -133,7 +134,10 @@ async fn idle_session_ends_but_not_while_its_stream_is_open() {
 async fn session_is_not_idle_while_its_program_starts() {
     let (_running, client) =
         Running::start(&["slow-initialize"], |settings, _| settings.idle = Duration::from_millis(100));
-    client.initialize(VERSION).await;
+    // After its answer the session may be idle.
+    let answer = client.post(&initialize(1)).await;
+    assert!(answer.headers.contains_key("mcp-session-id"));
+    assert_eq!(answer.last().await["result"]["protocolVersion"], VERSION);
 }
 
 #[tokio::test]
@@ -153,7 +157,7 @@ async fn client_that_leaves_during_initialize_ends_the_program() {
 
 #[tokio::test]
 async fn slow_initialize_is_answered_on_a_stream() {
-    let (_running, client) = Running::start(&["slow-initialize"], |_, times| times.headers = Duration::from_millis(50));
+    let (_running, client) = Running::start(&["slow-initialize"], |_, times| times.headers = Duration::ZERO);
     let answer = client.post(&initialize(1)).await;
     assert_eq!(answer.headers["content-type"], "text/event-stream");
     let session = answer.headers["mcp-session-id"].to_str().unwrap().to_owned();
@@ -191,7 +195,11 @@ async fn program_that_closes_its_input_ends_its_session() {
 
 #[tokio::test]
 async fn slot_is_free_when_the_program_is_gone_and_is_waited_for() {
-    let (_running, client) = Running::start(&["ignore-sigterm"], |settings, _| settings.sessions = 1);
+    let (_running, client) = Running::start(&["ignore-sigterm"], |settings, times| {
+        settings.sessions = 1;
+        // The program gets SIGKILL after 5 s.
+        times.slot = Duration::from_secs(60);
+    });
     let session = client.initialize(VERSION).await;
     let pid = session.text(1, "pid", json!({})).await;
     assert_eq!(session.send(Method::DELETE, "").await.status, StatusCode::OK);

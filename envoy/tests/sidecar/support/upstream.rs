@@ -68,6 +68,8 @@ impl Upstream {
             for mut stream in listener.incoming().map_while(Result::ok) {
                 let (sender, answer) = (sender.clone(), Arc::clone(&answer));
                 thread::spawn(move || {
+                    // What was written has been sent when the connection is closed, even by a reset.
+                    let _ = stream.set_nodelay(true);
                     // A connection without a request is a health check.
                     let Some(request) = Request::read(&stream) else { return };
                     answer(&request, &mut stream);
