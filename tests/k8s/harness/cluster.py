@@ -97,6 +97,9 @@ class Cluster:
         """Installs resource definitions, and waits until the server serves them."""
         must(self.apply(f"-f{definitions}"))
         must(self.kubectl("wait", "--for=condition=Established", "--timeout=60s", f"-f{definitions}"))
+        names = {name.rpartition("/")[2] for name in must(self.kubectl("get", "--output=name", f"-f{definitions}")).split()}
+        # Clients find a kind a moment after its definition is established.
+        wait_for("the kinds to be served", lambda: names <= set(self.kubectl("api-resources", "--output=name").stdout.split()))
 
     def stop(self) -> None:
         for process in reversed(self.processes):
