@@ -1,7 +1,8 @@
 //! The body of a POST: takes it up, within bounds, and reads it.
 //!
 //! Bounds: `MCP_STDIO_LINE_BYTES` for each body, [`BODIES`] times as much for all of more than [`SMALL`] bytes, until they are
-//! written to a program; [`MESSAGES`] in a batch; [`PAUSE`] without a byte. Cost: a body of more than [`SMALL`] bytes is read on
+//! written to a program; [`MESSAGES`] in a batch; [`PAUSE`] without a byte, and [`DRAIN_PAUSE`] once the
+//! request is refused. Cost: a body of more than [`SMALL`] bytes is read on
 //! another thread, so that other clients do not wait.
 
 use crate::bridge::accept::media_type;
@@ -11,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderMap};
+use hyper::header::{CONTENT_TYPE, EXPECT, HeaderMap};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,6 +27,8 @@ const SMALL: usize = 256 << 10;
 const MESSAGES: usize = 100;
 /// A client that sends no part of its body for this long is refused.
 const PAUSE: Duration = Duration::from_secs(30);
+/// A client that sends no part of a refused body for this long gets the response at once.
+const DRAIN_PAUSE: Duration = Duration::from_secs(5);
 
 /// The bodies that are in memory.
 pub(super) struct Bodies {
@@ -50,7 +53,7 @@ impl Bodies {
     pub(super) async fn read(
         &self,
         headers: &HeaderMap,
-        body: Incoming,
+        body: &mut Incoming,
         check: impl FnOnce(&[u8]) -> Result<(), Refusal>,
     ) -> Result<(Body, Held), Refusal> {
         let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -63,7 +66,7 @@ impl Bodies {
         Ok((parse(text).await?, held))
     }
 
-    async fn take_up(&self, mut body: Incoming) -> Result<(Bytes, Held), Refusal> {
+    async fn take_up(&self, body: &mut Incoming) -> Result<(Bytes, Held), Refusal> {
         let limit = self.longest;
         let mut text = BytesMut::new();
         let mut held = Held { all: self.bytes.clone(), own: 0 };
@@ -79,6 +82,20 @@ impl Bodies {
             held.grow(text.len(), limit.saturating_mul(BODIES))?;
         }
         Ok((text.freeze(), held))
+    }
+
+    /// Reads what is left of a body that was refused, and drops it: at most as many bytes as the longest body has. Otherwise the
+    /// connection would be closed after the response, and Envoy loses the response if it is still writing then.
+    pub(super) async fn drain(&self, headers: &HeaderMap, body: &mut Incoming) {
+        // Such a client sends its body only when it is asked for it.
+        if headers.contains_key(EXPECT) {
+            return;
+        }
+        let mut left = self.longest;
+        while let Ok(Some(Ok(frame))) = timeout(DRAIN_PAUSE, body.frame()).await {
+            let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
+            left = rest;
+        }
     }
 }
 

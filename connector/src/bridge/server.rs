@@ -13,6 +13,7 @@ use crate::message::{Body, Kind, Message};
 use crate::metadata::PROTOCOL_VERSION;
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName, ORIGIN};
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
@@ -67,23 +68,24 @@ pub(super) async fn serve(listener: UnixListener, server: Rc<Server>) {
 }
 
 async fn handle(request: Request<Incoming>, server: &Server) -> Reply {
-    let answered = match check_origin(request.headers()) {
-        Ok(()) => by_path(request, server).await,
+    let (head, mut body) = request.into_parts();
+    let answered = match check_origin(&head.headers) {
+        Ok(()) => by_path(&head, &mut body, server).await,
         Err(refusal) => Err(refusal),
     };
+    server.bodies.drain(&head.headers, &mut body).await;
     answered.unwrap_or_else(Reply::from)
 }
 
-async fn by_path(request: Request<Incoming>, server: &Server) -> Result<Reply, Refusal> {
-    let (path, method) = (request.uri().path(), request.method());
+async fn by_path(head: &Parts, body: &mut Incoming, server: &Server) -> Result<Reply, Refusal> {
+    let (path, method) = (head.uri.path(), &head.method);
     Ok(match (path, method) {
         (HEALTH_PATH, _) if server.programs.is_healthy() => reply::text(StatusCode::OK, "ok\n"),
         (HEALTH_PATH, _) => reply::text(StatusCode::SERVICE_UNAVAILABLE, "the last start of the MCP server failed\n"),
-        ("/" | "/mcp", _) => return endpoint(request, server).await,
+        ("/" | "/mcp", _) => return endpoint(head, body, server).await,
         ("/sse", &Method::GET) => http_sse::open(&server.sessions).await,
         ("/sse", _) => reply::method_not_allowed("GET"),
         ("/message", &Method::POST) => {
-            let (head, body) = request.into_parts();
             let (body, _held) = server.bodies.read(&head.headers, body, |_| Ok(())).await?;
             return http_sse::post(head.uri.query(), body, &server.sessions).await;
         }
@@ -92,11 +94,11 @@ async fn by_path(request: Request<Incoming>, server: &Server) -> Result<Reply, R
     })
 }
 
-async fn endpoint(request: Request<Incoming>, server: &Server) -> Result<Reply, Refusal> {
-    let headers = request.headers();
+async fn endpoint(head: &Parts, body: &mut Incoming, server: &Server) -> Result<Reply, Refusal> {
+    let headers = &head.headers;
     let is_modern = modern::is_named(headers);
-    match *request.method() {
-        Method::POST => post(request, server).await,
+    match head.method {
+        Method::POST => post(headers, body, server).await,
         Method::GET | Method::DELETE if is_modern => Ok(reply::method_not_allowed("POST")),
         Method::GET => get(headers, &server.sessions),
         Method::DELETE => {
@@ -116,9 +118,7 @@ fn get(headers: &HeaderMap, sessions: &Rc<Sessions>) -> Result<Reply, Refusal> {
     Ok(session(headers, sessions)?.get(header(headers, &LAST_EVENT_ID)))
 }
 
-async fn post(request: Request<Incoming>, server: &Server) -> Result<Reply, Refusal> {
-    let (head, body) = request.into_parts();
-    let headers = &head.headers;
+async fn post(headers: &HeaderMap, body: &mut Incoming, server: &Server) -> Result<Reply, Refusal> {
     let accept = Accept::of(headers);
     if !accept.has(JSON) || !accept.has(EVENT_STREAM) {
         let reason = "Not Acceptable: Client must accept both application/json and text/event-stream";

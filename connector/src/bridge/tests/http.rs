@@ -4,8 +4,10 @@ use super::Running;
 use super::client::{Client, call};
 use hyper::{Method, StatusCode};
 use serde_json::json;
-use tokio::io::AsyncWriteExt as _;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
+use tokio::time::timeout;
 
 const VERSION: &str = "2025-06-18";
 
@@ -71,6 +73,40 @@ async fn body_over_the_limit_is_refused() {
     let long = session.call(1, "echo", json!({"text": "x".repeat(1000)})).await;
     assert_eq!(long.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(session.text(1, "echo", json!({"text": "a"})).await, "a");
+}
+
+/// The head of a POST to a session that is not known, with a body of two bytes.
+const UNKNOWN: &str = "POST /mcp HTTP/1.1\r\nhost: localhost\r\naccept: */*\r\ncontent-type: application/json\r\n\
+                       mcp-session-id: unknown\r\ncontent-length: 2\r\n";
+
+#[tokio::test]
+async fn refused_request_is_read_to_its_end_and_its_connection_is_kept() {
+    let (running, _client) = Running::start(&[], |_, _| {});
+    let mut connection = UnixStream::connect(running.directory.join("socket")).await.unwrap();
+    for _ in 0..2 {
+        connection.write_all(format!("{UNKNOWN}\r\n").as_bytes()).await.unwrap();
+        let early = timeout(Duration::from_millis(50), connection.read_u8()).await;
+        assert!(early.is_err(), "the response comes before the body: {early:?}");
+        connection.write_all(b"{}").await.unwrap();
+        assert!(response(&mut connection).await.starts_with("HTTP/1.1 404 "));
+    }
+}
+
+#[tokio::test]
+async fn refused_body_that_waits_for_100_continue_is_not_asked_for() {
+    let (running, _client) = Running::start(&[], |_, _| {});
+    let mut connection = UnixStream::connect(running.directory.join("socket")).await.unwrap();
+    connection.write_all(format!("{UNKNOWN}expect: 100-continue\r\n\r\n").as_bytes()).await.unwrap();
+    assert!(response(&mut connection).await.starts_with("HTTP/1.1 404 "));
+}
+
+/// A response whose body is a JSON-RPC error.
+async fn response(connection: &mut UnixStream) -> String {
+    let mut text = Vec::new();
+    while !text.ends_with(b"}}") {
+        text.push(connection.read_u8().await.unwrap());
+    }
+    String::from_utf8(text).unwrap()
 }
 
 #[tokio::test]

@@ -184,7 +184,7 @@ async fn program_is_started_again_after_it_ended() {
 async fn program_that_closes_its_standard_input_is_ended_and_started_again() {
     let (_running, client) = Running::start(&[], |_, _| {});
     let pid = text(&call(&client, 1, "pid", json!({})).await.last().await);
-    call(&client, 2, "close-input", json!({})).await.last().await;
+    call(&client, 2, "close-input", json!({"answers": true})).await.last().await;
     // The bridge may notice it before this request, which then goes to a new program.
     let next = call(&client, 3, "echo", json!({"text": "a"})).await.last().await;
     let is_refused = next["error"]["code"] == -32000 && next.to_string().contains("closed its standard input");

@@ -76,9 +76,11 @@ def tool(call, params):
         for subscription in held:
             send({"method": "notifications/tools/list_changed", "params": {"_meta": {"io.modelcontextprotocol/subscriptionId": subscription}}})
         text(call, "done")
-    elif name == "close-input":  # Without an answer.
+    elif name == "close-input":
         os.close(0)
-        time.sleep(60)
+        if arguments["answers"]:
+            text(call, "done")
+        time.sleep(600)
     elif name == "pause":  # Reads nothing until a file is there.
         while not os.path.exists(arguments["file"]):
             time.sleep(0.01)
@@ -93,10 +95,6 @@ def tool(call, params):
     elif name == "pin":  # As if the first message had been one of an older revision.
         mode = "old-discover"
         text(call, "done")
-    elif name == "close-input":
-        os.close(0)
-        text(call, "done")
-        time.sleep(600)
     else:
         send({"id": call, "error": {"code": arguments.get("code", -32602), "message": "unknown tool"}})
 

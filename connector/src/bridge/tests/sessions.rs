@@ -183,7 +183,7 @@ async fn program_that_closes_its_input_ends_its_session() {
     let (_running, client) = Running::start(&[], |_, times| times.closed_input = Duration::from_millis(10));
     let client = client.initialize(VERSION).await;
     let pid = client.text(1, "pid", json!({})).await;
-    let closes = client.call(2, "close-input", json!({})).await;
+    let closes = client.call(2, "close-input", json!({"answers": false})).await;
     let notification = json!({"jsonrpc": "2.0", "method": "notifications/roots/list_changed"});
     // It is seen when a message cannot be written.
     until(async || client.post(&notification).await.status == StatusCode::NOT_FOUND).await;
