@@ -39,7 +39,8 @@ class Run:
 
     def __init__(self, logs: Path, name: str, public_port: int, envoy=None) -> None:
         port = free_port()
-        program = [get("python", "e2e"), str(PEERS / "mcp_auth.py"), str(port), f"http://127.0.0.1:{public_port}"]
+        # If the response came before the body, the filter would not see the method; tests/sdks/test_server_down.py has that.
+        program = [get("python", "e2e"), str(PEERS / "mcp_auth.py"), str(port), f"http://127.0.0.1:{public_port}", "whole"]
         self.envoy = None
         self.server = Process(program, logs / f"auth-{name}.log", clean_env())
         try:

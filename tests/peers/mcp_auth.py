@@ -1,8 +1,9 @@
 """An MCP server on the Python SDK 2.3.0 that requires OAuth, and is its own authorization server.
 
-    mcp_auth.py PORT PUBLIC_URL
+    mcp_auth.py PORT PUBLIC_URL [whole]
 
-PUBLIC_URL is its address for clients, which its metadata contain. Tokens and codes are numbered, so that two runs issue the same
+PUBLIC_URL is its address for clients, which its metadata contain. It refuses requests at their headers; with `whole` it reads their
+bodies before. Tokens and codes are numbered, so that two runs issue the same
 ones. The token `canary-narrow-token` is valid from the start and does not have the scope that calls need.
 """
 
@@ -10,6 +11,7 @@ import sys
 import time
 from itertools import count
 
+import uvicorn
 from mcp.server.auth.provider import (
     AccessToken,
     AuthorizationCode,
@@ -97,5 +99,25 @@ def echo(text: str) -> str:
     return text
 
 
+class Whole:
+    """Reads the body of a request before the application answers."""
+
+    def __init__(self, application) -> None:
+        self.application = application
+
+    async def __call__(self, scope, receive, send) -> None:
+        if scope["type"] != "http":
+            return await self.application(scope, receive, send)
+        parts = [await receive()]
+        while parts[-1].get("more_body"):
+            parts.append(await receive())
+
+        async def read():
+            return parts.pop(0) if parts else await receive()
+
+        await self.application(scope, read, send)
+
+
 if __name__ == "__main__":
-    server.run(transport="streamable-http", host="127.0.0.1", port=int(sys.argv[1]))
+    application = server.streamable_http_app(host="127.0.0.1")
+    uvicorn.run(Whole(application) if "whole" in sys.argv else application, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
