@@ -1,9 +1,8 @@
 //! The body of a POST: takes it up, within bounds, and reads it.
 //!
 //! Bounds: `MCP_STDIO_LINE_BYTES` for each body, [`BODIES`] times as much for all of more than [`SMALL`] bytes, until they are
-//! written to a program; [`MESSAGES`] in a batch; [`PAUSE`] without a byte, and [`DRAIN_PAUSE`] once the
-//! request is refused. Cost: a body of more than [`SMALL`] bytes is read on
-//! another thread, so that other clients do not wait.
+//! written to a program; [`MESSAGES`] in a batch; [`PAUSE`] without a byte, and [`DRAIN_PAUSE`] once the request is refused. Cost: a
+//! body of more than [`SMALL`] bytes is read on another thread, so that other clients do not wait.
 
 use crate::bridge::accept::media_type;
 use crate::bridge::reply::{JSON, Refusal, code};

@@ -17,7 +17,7 @@ def serve() -> Iterator[str]:
         assert serving.stderr is not None
         # It prints its port when it listens.
         line = next(line for line in serving.stderr if "serving on port" in line)
-        # It writes a line for each request. If nobody read them, it would wait once the pipe is full.
+        # It writes a line for each request, and would wait once the pipe is full.
         threading.Thread(target=serving.stderr.read, daemon=True).start()
         yield f"127.0.0.1:{line.split()[-1]}"
     finally:
